@@ -1,0 +1,1 @@
+"""The human face: one file a command."""

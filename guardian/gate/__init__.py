@@ -1,0 +1,1 @@
+"""The one way from a request to the exchange: facts, verdict, confirmation, reservation, send, record."""

@@ -1,0 +1,1 @@
+"""An embedded exchange that speaks Binance's REST protocol on loopback."""

@@ -1,0 +1,1 @@
+"""The MCP face: the app, its middleware, the envelope and the tools."""

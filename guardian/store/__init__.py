@@ -1,0 +1,1 @@
+"""One SQLite file: the audit chain, orders, proposals and the trading state."""
