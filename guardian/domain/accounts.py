@@ -1,0 +1,202 @@
+"""What the account and wallet tools return. Times are ISO 8601 in UTC; amounts are in the asset that is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What an account has of an asset: free to use, and locked in open orders."""
+
+    asset: str
+    free: Decimal
+    locked: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balances:
+    """All balances of the spot account."""
+
+    balances: tuple[Balance, ...]
+    can_trade: bool
+    updated: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotDay:
+    """One day's end of an account."""
+
+    time: str
+    total_in_btc: Decimal | None
+    balances: tuple[Balance, ...]
+    positions: tuple[SnapshotPosition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotPosition:
+    """A futures position at a day's end."""
+
+    symbol: str
+    quantity: Decimal
+    entry_price: Decimal
+    mark_price: Decimal
+    unrealized_profit: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSnapshot:
+    """Daily snapshots of an account, newest last."""
+
+    account_type: str
+    days: tuple[SnapshotDay, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """A futures position; a negative quantity is short."""
+
+    symbol: str
+    side: str
+    quantity: Decimal
+    entry_price: Decimal
+    break_even_price: Decimal | None
+    mark_price: Decimal
+    liquidation_price: Decimal | None
+    unrealized_profit: Decimal
+    notional: Decimal
+    margin_asset: str | None
+    initial_margin: Decimal | None
+    maintenance_margin: Decimal | None
+    updated: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Positions:
+    """The futures positions that are open."""
+
+    positions: tuple[Position, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Income:
+    """One entry of the futures income history, such as realised profit, a commission or a funding fee."""
+
+    time: str
+    income_type: str
+    symbol: str | None
+    income: Decimal
+    asset: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfitAndLoss:
+    """The futures account's wallet and unrealised profit, and the income in the period asked for."""
+
+    wallet_balance: Decimal
+    unrealized_profit: Decimal
+    margin_balance: Decimal
+    available_balance: Decimal
+    realized: dict[str, Decimal]
+    """The sum of the income below by `TYPE/ASSET`, for instance `REALIZED_PNL/USDT`."""
+    income: tuple[Income, ...]
+    complete: bool
+    """False where the income list was cut at the limit, so that the sums are of a part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deposit:
+    """A deposit: amount in `coin`."""
+
+    coin: str
+    network: str | None
+    amount: Decimal
+    status: str
+    address: str | None
+    address_tag: str | None
+    transaction_id: str | None
+    time: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deposits:
+    """A page of deposits, newest first; `next_offset` asks for the next page."""
+
+    deposits: tuple[Deposit, ...]
+    next_offset: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepositAddress:
+    """Where to send `coin`. A wrong network loses the funds, so the network asked for is stated."""
+
+    coin: str
+    network: str | None
+    address: str
+    tag: str | None
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """A withdrawal: amount and fee in `coin`."""
+
+    coin: str
+    network: str | None
+    amount: Decimal
+    fee: Decimal | None
+    status: str
+    address: str | None
+    transaction_id: str | None
+    time: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawals:
+    """A page of withdrawals, newest first; `next_offset` asks for the next page."""
+
+    withdrawals: tuple[Withdrawal, ...]
+    next_offset: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Liquidation:
+    """One of the account's own forced orders on futures."""
+
+    symbol: str
+    order_id: int
+    side: str
+    status: str
+    average_price: Decimal
+    quantity: Decimal
+    executed_quantity: Decimal
+    time: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Liquidations:
+    """The account's own forced orders."""
+
+    liquidations: tuple[Liquidation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """A transfer between the owner's wallets."""
+
+    asset: str
+    amount: Decimal
+    transfer_type: str
+    status: str
+    transfer_id: str
+    time: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfers:
+    """A page of transfers; `total` counts all pages."""
+
+    transfers: tuple[Transfer, ...]
+    total: int
+    next_page: int | None

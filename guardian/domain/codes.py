@@ -1,0 +1,142 @@
+"""The codes of everything that guardian answers but `done`: stable, `CATEGORY_CONDITION`, one enum.
+
+The table in the README is generated from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+
+class Outcome(StrEnum):
+    """What became of a call. See DESIGN's table; `is_error` is what MCP is told."""
+
+    DONE = "done"
+    CONFIRMATION_REQUIRED = "confirmation_required"
+    DENIED = "denied"
+    INVALID = "invalid"
+    REJECTED = "rejected"
+    RATE_LIMITED = "rate_limited"
+    UNAVAILABLE = "unavailable"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the call did not do what was asked, nor wait for a person to agree."""
+        return self not in {Outcome.DONE, Outcome.CONFIRMATION_REQUIRED}
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMeaning:
+    """The outcome that a code comes with, and what it means in one sentence."""
+
+    outcome: Outcome
+    meaning: str
+
+
+class Code(Enum):
+    """Every code, with the outcome it comes with and its meaning, in the order in which rules are listed."""
+
+    # -- denied: by the state that trading is in
+    TRADING_HALTED = CodeMeaning(Outcome.DENIED, "trading is halted; a person resumes it with `guardian resume`")
+    TRADING_REDUCING = CodeMeaning(Outcome.DENIED, "only selling what guardian bought is let through")
+    POLICY_INVALID = CodeMeaning(Outcome.DENIED, "the policy file is missing or has mistakes; no order is created under it")
+    POLICY_ENVIRONMENT_CHANGED = CodeMeaning(
+        Outcome.DENIED, "the policy names another environment than this process runs in; it takes effect at the next start"
+    )
+    LIVE_NOT_ENABLED = CodeMeaning(Outcome.DENIED, "no order is created on `live` by this version; reads and cancels work")
+    # -- denied: by what the policy lists
+    TOOL_NOT_ALLOWED = CodeMeaning(Outcome.DENIED, "the policy does not allow this tool")
+    SYMBOL_NOT_LISTED = CodeMeaning(Outcome.DENIED, "the policy has no `[symbols.X]` for it, so no order for it is created")
+    SIDE_NOT_ALLOWED = CodeMeaning(Outcome.DENIED, "the policy does not list this side for the symbol")
+    ORDER_TYPE_NOT_ALLOWED = CodeMeaning(Outcome.DENIED, "the policy does not list this order type for the symbol")
+    ORDER_TYPE_UNPRICED = CodeMeaning(
+        Outcome.DENIED, "STOP_LOSS and TAKE_PROFIT have no worst price; their limit forms have"
+    )
+    TIME_IN_FORCE_NOT_ALLOWED = CodeMeaning(Outcome.DENIED, "the policy does not list this time in force for the symbol")
+    # -- denied: by the exchange's own rules, checked before sending
+    SYMBOL_UNKNOWN = CodeMeaning(Outcome.DENIED, "the exchange does not list this symbol")
+    SYMBOL_NOT_TRADING = CodeMeaning(Outcome.DENIED, "the exchange takes no new orders for this symbol now")
+    INSTRUMENT_UNAVAILABLE = CodeMeaning(Outcome.DENIED, "the symbol's trading rules could not be had")
+    FILTER_ORDER_TYPE = CodeMeaning(Outcome.DENIED, "the exchange does not take this order type for the symbol")
+    FILTER_PRICE = CodeMeaning(Outcome.DENIED, "a price is outside the exchange's bounds or between its ticks")
+    FILTER_PERCENT_PRICE = CodeMeaning(Outcome.DENIED, "the price is outside the exchange's own band")
+    FILTER_QUANTITY = CodeMeaning(Outcome.DENIED, "the quantity is outside the exchange's bounds or between its steps")
+    FILTER_NOTIONAL = CodeMeaning(Outcome.DENIED, "price times quantity is below the exchange's least or above its most")
+    FILTER_ORDER_COUNT = CodeMeaning(Outcome.DENIED, "the exchange takes no more open orders for this symbol")
+    FILTER_POSITION = CodeMeaning(Outcome.DENIED, "the exchange lets nobody hold more of this asset than its MAX_POSITION")
+    # -- denied: by prices
+    PRICE_UNAVAILABLE = CodeMeaning(Outcome.DENIED, "no usable price: not to be had, one-sided, or crossed")
+    PRICE_STALE = CodeMeaning(Outcome.DENIED, "the price was fetched longer ago than `prices.max_age`")
+    TRADE_STALE = CodeMeaning(Outcome.DENIED, "the exchange saw no trade for longer than `prices.max_trade_age`")
+    PRICE_DIVERGES = CodeMeaning(Outcome.DENIED, "the book's middle and the average price are further apart than allowed")
+    PRICE_OUTSIDE_COLLAR = CodeMeaning(Outcome.DENIED, "the price is further from the market than `prices.collar`")
+    STOP_PRICE_TOO_FAR = CodeMeaning(Outcome.DENIED, "the stop price is further from the market than `prices.stop_distance`")
+    # -- denied: by sizes and budgets
+    NOTIONAL_UNKNOWN = CodeMeaning(Outcome.DENIED, "what the order costs at worst cannot be told")
+    CONVERSION_UNAVAILABLE = CodeMeaning(
+        Outcome.DENIED, "no declared path, or no fresh price on it, from the quote asset to the accounting currency"
+    )
+    NOTIONAL_EXCEEDS_MAX = CodeMeaning(Outcome.DENIED, "the order costs more at worst than the symbol's `max_notional`")
+    SLICING_EXCEEDS_MAX = CodeMeaning(
+        Outcome.DENIED, "after an order over `max_notional`, the sum of what follows is held to it for a while"
+    )
+    QUANTITY_EXCEEDS_MAX = CodeMeaning(Outcome.DENIED, "more than the symbol's `max_quantity`: a value in the quantity field?")
+    POSITION_EXCEEDS_MAX = CodeMeaning(Outcome.DENIED, "guardian would hold more than the symbol's `max_position`")
+    OPEN_NOTIONAL_EXCEEDS_MAX = CodeMeaning(Outcome.DENIED, "open orders would be worth more than `limits.max_open_notional`")
+    OPEN_ORDERS_EXCEED_MAX = CodeMeaning(Outcome.DENIED, "more open orders than `limits.max_open_orders`")
+    ROLLING_NOTIONAL_EXCEEDS_MAX = CodeMeaning(
+        Outcome.DENIED, "more entered within a window than `limits.rolling_notional` allows"
+    )
+    ORDER_COUNT_EXCEEDS_MAX = CodeMeaning(Outcome.DENIED, "more orders within a window than `limits.max_orders` allows")
+    DUPLICATE_ORDER = CodeMeaning(Outcome.DENIED, "the same order was sent within `limits.duplicate_window`, or is unknown")
+    FREE_QUOTE_BELOW_MIN = CodeMeaning(
+        Outcome.DENIED, "less of the quote asset would be left free than `limits.min_free_quote`"
+    )
+    BALANCE_UNAVAILABLE = CodeMeaning(Outcome.DENIED, "the account's balances could not be had")
+    CALLS_EXCEED_MAX = CodeMeaning(Outcome.DENIED, "more calls within a minute than `limits.max_calls_per_minute`")
+    CLOCK_UNKNOWN = CodeMeaning(Outcome.DENIED, "the exchange's clock could not be asked")
+    CLOCK_SKEWED = CodeMeaning(Outcome.DENIED, "this machine's clock is more than 1 s from the exchange's")
+    USAGE_UNKNOWN = CodeMeaning(Outcome.DENIED, "what was entered before could not be read from the store")
+    # -- denied: by the confirmation
+    CONFIRMATION_UNKNOWN = CodeMeaning(Outcome.DENIED, "no proposal has this confirmation token")
+    CONFIRMATION_EXPIRED = CodeMeaning(Outcome.DENIED, "the proposal or its confirmation token has expired")
+    CONFIRMATION_REJECTED = CodeMeaning(Outcome.DENIED, "the proposal was turned down, or an earlier denial burnt its token")
+    CONFIRMATION_MISMATCH = CodeMeaning(
+        Outcome.DENIED, "a field beside the token differs from the order that was confirmed; the token is left as it was"
+    )
+    CONFIRMATION_ENVIRONMENT = CodeMeaning(Outcome.DENIED, "the token belongs to another environment or account")
+    CONFIRMATION_POLICY_CHANGED = CodeMeaning(Outcome.DENIED, "the policy was changed since the order was proposed")
+    CONFIRMATION_PRICE_DRIFT = CodeMeaning(
+        Outcome.DENIED, "the market moved against the order by more than `confirmation.max_drift` since it was shown"
+    )
+    PROPOSALS_EXCEED_MAX = CodeMeaning(Outcome.DENIED, "more proposals wait than `confirmation.max_outstanding`")
+    # -- denied: cancels
+    ORDER_NOT_GUARDIANS = CodeMeaning(Outcome.DENIED, "guardian did not place this order, and may not cancel it")
+    # -- the rest
+    ARGUMENTS_INVALID = CodeMeaning(Outcome.INVALID, "the arguments do not fit the tool's schema, or one another")
+    TOOL_UNKNOWN = CodeMeaning(Outcome.INVALID, "there is no such tool")
+    EXCHANGE_REJECTED = CodeMeaning(Outcome.REJECTED, "the exchange said no; its code and its text are given")
+    EXCHANGE_RATE_LIMIT = CodeMeaning(Outcome.RATE_LIMITED, "the exchange asked to slow down")
+    CALL_BUDGET_SPENT = CodeMeaning(Outcome.RATE_LIMITED, "more reads within a minute than `limits.max_calls_per_minute`")
+    EXCHANGE_UNREACHABLE = CodeMeaning(Outcome.UNAVAILABLE, "the exchange gave no usable answer; nothing happened")
+    NOT_AVAILABLE_HERE = CodeMeaning(Outcome.UNAVAILABLE, "this environment does not have it")
+    CREDENTIALS_MISSING = CodeMeaning(Outcome.UNAVAILABLE, "no key is stored for this environment")
+    KEYRING_UNAVAILABLE = CodeMeaning(Outcome.UNAVAILABLE, "the keyring is locked, absent, or did not answer")
+    REQUEST_REFUSED = CodeMeaning(Outcome.UNAVAILABLE, "the request is not on this environment's list; it was not sent")
+    LOG_UNAVAILABLE = CodeMeaning(Outcome.UNAVAILABLE, "the audit log cannot be written; without it nothing is done")
+    ORDER_NOT_SENT = CodeMeaning(Outcome.UNAVAILABLE, "the order was given up before it left this machine")
+    ORDER_UNKNOWN = CodeMeaning(Outcome.UNKNOWN, "the order or the cancel may have reached the exchange; it is asked for")
+    INTERNAL_ERROR = CodeMeaning(Outcome.FAILED, "a fault of guardian's; the log has the whole of it")
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome that a reply with this code has."""
+        return self.value.outcome
+
+    @property
+    def meaning(self) -> str:
+        """One sentence for the README."""
+        return self.value.meaning

@@ -1,0 +1,94 @@
+"""What the market tools return: prices, books and listings, as the exchange states them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickerPrice:
+    """The price of the last trade, in the quote asset per base asset."""
+
+    symbol: str
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticker:
+    """The last 24 hours of a symbol: prices in the quote asset, volume in the base asset."""
+
+    symbol: str
+    last_price: Decimal
+    price_change: Decimal
+    price_change_percent: Decimal
+    weighted_average_price: Decimal
+    open_price: Decimal
+    high_price: Decimal
+    low_price: Decimal
+    bid_price: Decimal
+    ask_price: Decimal
+    volume: Decimal
+    quote_volume: Decimal
+    open_time: str
+    close_time: str
+    trades: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookLevel:
+    """One price level of a book: price in the quote asset, quantity in the base asset."""
+
+    price: Decimal
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderBook:
+    """The best levels of both sides, best first."""
+
+    symbol: str
+    last_update_id: int
+    bids: tuple[BookLevel, ...]
+    asks: tuple[BookLevel, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedSymbol:
+    """A symbol that the exchange lists, with the rules that an order must fit; a bound of `"0"` is disabled."""
+
+    symbol: str
+    base_asset: str
+    quote_asset: str
+    status: str
+    order_types: tuple[str, ...]
+    tick_size: Decimal
+    step_size: Decimal
+    min_quantity: Decimal
+    max_quantity: Decimal
+    min_notional: Decimal
+    policy_allows: bool = False
+    """Whether the policy in force lists the symbol, so that orders for it can be judged at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A page of listed symbols, by name; `next_cursor` asks for the next page."""
+
+    symbols: tuple[ListedSymbol, ...]
+    total: int
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fee:
+    """Commission rates of the account for a symbol: 0.001 is 0.1 %."""
+
+    symbol: str
+    maker: Decimal
+    taker: Decimal
+    buyer: Decimal
+    seller: Decimal
+    discount_asset: str | None
+    discount: Decimal | None
+    """The factor on the rate when the commission is paid in `discount_asset`."""

@@ -1,0 +1,155 @@
+"""Exact decimal arithmetic: strict parsing, plain formatting, and rounding that is always asked for by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from decimal import (
+    ROUND_CEILING,
+    ROUND_DOWN,
+    ROUND_FLOOR,
+    ROUND_UP,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+)
+from typing import Final
+
+MAX_INTEGER_DIGITS: Final = 20
+MAX_FRACTION_DIGITS: Final = 20
+"""Binance takes `^([0-9]{1,20})(\\.[0-9]{1,20})?$` and nothing else."""
+
+# Written with [0-9], not \d, which also matches digits of other scripts; used with fullmatch, since `$` matches
+# before a trailing newline.
+_AMOUNT: Final = re.compile(r"(0|[1-9][0-9]{0,19})(\.[0-9]{1,20})?", re.ASCII)
+_SIGNED: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
+AMOUNT_PATTERN: Final = r"^(0|[1-9][0-9]{0,19})(\.[0-9]{1,20})?$"
+"""The same rule for JSON schemas."""
+
+# Forty digits before and after the point, squared, fit: whatever is computed here is exact, or it raises.
+_EXACT: Final = Context(prec=200, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
+_WIDE: Final = Context(prec=200, rounding=ROUND_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
+
+ZERO: Final = Decimal(0)
+EIGHTH_DIGIT: Final = Decimal("0.00000001")
+
+
+def parse_amount(text: str) -> Decimal:
+    """A non-negative amount from plain ASCII decimal notation (`"0.001"`), with at most 20 digits on each side.
+
+    Raises:
+        ValueError: anything else: signs, exponents, spaces, underscores, other scripts, `NaN`, `Infinity`.
+    """
+    if _AMOUNT.fullmatch(text) is None:
+        raise ValueError('not a plain decimal such as "0.001"')
+    return Decimal(text)
+
+
+def parse_positive(text: str) -> Decimal:
+    """An amount greater than zero. Raises ValueError as `parse_amount` does, and for zero."""
+    value = parse_amount(text)
+    if value == 0:
+        raise ValueError("must be greater than zero")
+    return value
+
+
+def parse_exchange_number(value: object) -> Decimal:
+    """A number as the exchange writes it: a plain decimal string, signed, or a JSON integer.
+
+    Raises:
+        ValueError: anything else, floats and booleans included.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    if isinstance(value, str) and _SIGNED.fullmatch(value) is not None:
+        return Decimal(value)
+    raise ValueError("not a decimal string")
+
+
+def plain(value: Decimal) -> str:
+    """Plain notation without an exponent and without trailing zeros: what goes on the wire, the log and the screen.
+
+    Raises:
+        ValueError: `value` is not finite.
+    """
+    if not value.is_finite():
+        raise ValueError("not a finite number")
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"-0", ""} else text
+
+
+def times(first: Decimal, *others: Decimal) -> Decimal:
+    """The exact product. Raises decimal.Inexact where it would have to round."""
+    product = first
+    for other in others:
+        product = _EXACT.multiply(product, other)
+    return product
+
+
+def plus(*values: Decimal) -> Decimal:
+    """The exact sum."""
+    return total(values)
+
+
+def total(values: Iterable[Decimal]) -> Decimal:
+    """The exact sum of any number of amounts, zero for none."""
+    result = ZERO
+    for value in values:
+        result = _EXACT.add(result, value)
+    return result
+
+
+def minus(first: Decimal, second: Decimal) -> Decimal:
+    """The exact difference."""
+    return _EXACT.subtract(first, second)
+
+
+def divided_up(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """The quotient of two non-negative amounts, rounded up far beyond the eighth digit: never too small."""
+    return _WIDE.divide(dividend, divisor)
+
+
+def round_up(value: Decimal) -> Decimal:
+    """Rounded up (away from zero) at the eighth digit: how a notional is counted."""
+    return value.quantize(EIGHTH_DIGIT, rounding=ROUND_UP, context=_WIDE)
+
+
+def round_down(value: Decimal) -> Decimal:
+    """Rounded down (towards zero) at the eighth digit."""
+    return value.quantize(EIGHTH_DIGIT, rounding=ROUND_DOWN, context=_WIDE)
+
+
+def floor_to(value: Decimal, step: Decimal) -> Decimal:
+    """The largest multiple of `step` that is not above `value`; `value` itself where the step is zero (disabled)."""
+    return _to_step(value, step, ROUND_FLOOR)
+
+
+def ceil_to(value: Decimal, step: Decimal) -> Decimal:
+    """The smallest multiple of `step` that is not below `value`; `value` itself where the step is zero (disabled)."""
+    return _to_step(value, step, ROUND_CEILING)
+
+
+def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
+    if step == 0:
+        return value
+    exact = _WIDE.divide(value, step)
+    count = exact.to_integral_value(rounding=rounding)
+    # The quotient is rounded up at its 200th digit, which must not carry the count past a whole step.
+    if rounding == ROUND_FLOOR and times(count, step) > value:
+        count -= 1
+    return times(count, step)
+
+
+def is_multiple(value: Decimal, step: Decimal) -> bool:
+    """Whether `value` is a whole number of steps; a step of zero is disabled and every value is."""
+    return step == 0 or _EXACT.remainder(value, step) == 0
+
+
+def absolute_difference(first: Decimal, second: Decimal) -> Decimal:
+    """The exact distance between two amounts."""
+    return abs(minus(first, second))

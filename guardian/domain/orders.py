@@ -1,0 +1,207 @@
+"""Orders: what may be asked, what is sent, what the exchange reports, and the states in between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from guardian.domain.money import plain
+
+
+class OrderSide(StrEnum):
+    """Which way an order goes, seen from the base asset."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class OrderType(StrEnum):
+    """The order types that guardian knows. STOP_LOSS and TAKE_PROFIT have no worst price and are always refused."""
+
+    LIMIT = "LIMIT"
+    LIMIT_MAKER = "LIMIT_MAKER"
+    MARKET = "MARKET"
+    STOP_LOSS_LIMIT = "STOP_LOSS_LIMIT"
+    TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
+    STOP_LOSS = "STOP_LOSS"
+    TAKE_PROFIT = "TAKE_PROFIT"
+
+
+STOP_LIMIT_TYPES: Final = frozenset({OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
+UNPRICED_STOP_TYPES: Final = frozenset({OrderType.STOP_LOSS, OrderType.TAKE_PROFIT})
+
+
+class TimeInForce(StrEnum):
+    """How long an order stays: until cancelled, immediate or cancel, fill or kill."""
+
+    GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+
+
+class OrderState(StrEnum):
+    """Where an order of guardian's is in its life, as far as guardian knows."""
+
+    RESERVED = "reserved"
+    """On disk and counted; not known to have been sent. After a crash it is treated as unknown."""
+    UNKNOWN = "unknown"
+    """It may have reached the exchange: counted in full, asked for, never sent again."""
+    OPEN = "open"
+    PART_FILLED = "part_filled"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    """The exchange said no."""
+    NOT_PLACED = "not_placed"
+    """It is certain that it never reached the exchange."""
+
+
+UNRESOLVED_STATES: Final = frozenset({OrderState.RESERVED, OrderState.UNKNOWN})
+LIVE_STATES: Final = frozenset({OrderState.OPEN, OrderState.PART_FILLED})
+VOID_STATES: Final = frozenset({OrderState.REJECTED, OrderState.NOT_PLACED})
+DONE_STATES: Final = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED})
+FINAL_STATES: Final = VOID_STATES | DONE_STATES
+
+ORDER_MOVES: Final[dict[OrderState, frozenset[OrderState]]] = {
+    OrderState.RESERVED: frozenset(OrderState) - {OrderState.RESERVED},
+    OrderState.UNKNOWN: frozenset(OrderState) - {OrderState.RESERVED, OrderState.UNKNOWN},
+    OrderState.OPEN: LIVE_STATES - {OrderState.OPEN} | DONE_STATES,
+    OrderState.PART_FILLED: DONE_STATES,
+    **{state: frozenset() for state in FINAL_STATES},
+}
+"""The moves an order can make; every other one is refused. Nothing ever leaves a final state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSpec:
+    """An order as it was asked for: complete and well-formed, not judged yet.
+
+    Exactly one of `quantity` (base asset) and `quote_quantity` (quote asset, MARKET only) is set; `price` for every type
+    but MARKET, `stop_price` for the stop-limit types, `time_in_force` for the limit types but LIMIT_MAKER.
+    """
+
+    symbol: str
+    side: OrderSide
+    order_type: OrderType
+    quantity: Decimal | None = None
+    quote_quantity: Decimal | None = None
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+
+    def as_dict(self) -> dict[str, str]:
+        """The fields that are set, as plain strings: what is logged, compared and fingerprinted."""
+        named: dict[str, str | Decimal | None] = {
+            "symbol": self.symbol,
+            "side": self.side.value,
+            "order_type": self.order_type.value,
+            "quantity": self.quantity,
+            "quote_quantity": self.quote_quantity,
+            "price": self.price,
+            "stop_price": self.stop_price,
+            "time_in_force": None if self.time_in_force is None else self.time_in_force.value,
+        }
+        return {
+            key: plain(value) if isinstance(value, Decimal) else value for key, value in named.items() if value is not None
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for orders that ask for the same: symbol, side, type, quantity and prices, in plain notation."""
+        fields = self.as_dict()
+        fields.pop("time_in_force", None)  # the same order with another time in force is still the same order
+        return "|".join(f"{key}={value}" for key, value in sorted(fields.items()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedOrder:
+    """The exact order that is judged and, unchanged, sent.
+
+    A MARKET order is resolved to a LIMIT IOC at its protected price, so `wire_type` and `price` are always set.
+    """
+
+    spec: OrderSpec
+    wire_type: OrderType
+    quantity: Decimal
+    price: Decimal
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+
+    @property
+    def symbol(self) -> str:
+        """The spec's symbol."""
+        return self.spec.symbol
+
+    @property
+    def side(self) -> OrderSide:
+        """The spec's side."""
+        return self.spec.side
+
+    def as_dict(self) -> dict[str, str]:
+        """What goes to the exchange, as plain strings, without the client order id."""
+        fields = {
+            "symbol": self.symbol,
+            "side": self.side.value,
+            "type": self.wire_type.value,
+            "quantity": plain(self.quantity),
+            "price": plain(self.price),
+        }
+        if self.stop_price is not None:
+            fields["stopPrice"] = plain(self.stop_price)
+        if self.time_in_force is not None:
+            fields["timeInForce"] = self.time_in_force.value
+        return fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One execution of an order: price in the quote asset, quantity in the base asset."""
+
+    price: Decimal
+    quantity: Decimal
+    commission: Decimal
+    commission_asset: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReport:
+    """An order as the exchange reports it."""
+
+    symbol: str
+    order_id: int
+    client_order_id: str
+    side: str
+    order_type: str
+    status: str
+    """Binance's own word, for instance PARTIALLY_FILLED."""
+    time_in_force: str | None
+    price: Decimal
+    stop_price: Decimal | None
+    quantity: Decimal
+    executed_quantity: Decimal
+    executed_quote_quantity: Decimal
+    """Quote asset spent or received so far (`cummulativeQuoteQty`, two m); zero where the exchange says less than zero."""
+    time: int | None
+    """When the exchange last touched it, in milliseconds since the epoch."""
+    fills: tuple[Fill, ...] = ()
+
+    @property
+    def state(self) -> OrderState:
+        """Binance's status in guardian's words; a status that is not known is `unknown`, which counts in full."""
+        return _STATES.get(self.status, OrderState.UNKNOWN)
+
+
+_STATES: Final = {
+    "NEW": OrderState.OPEN,
+    "PENDING_NEW": OrderState.OPEN,
+    "PENDING_CANCEL": OrderState.OPEN,
+    "PARTIALLY_FILLED": OrderState.PART_FILLED,
+    "FILLED": OrderState.FILLED,
+    "CANCELED": OrderState.CANCELLED,
+    "EXPIRED": OrderState.EXPIRED,
+    "EXPIRED_IN_MATCH": OrderState.EXPIRED,
+    "REJECTED": OrderState.REJECTED,
+}

@@ -1,0 +1,247 @@
+"""The 17 requests: one frozen type for each tool, the same object that is judged and sent.
+
+They are built from arguments that the server has already checked for type, pattern and bounds; times are milliseconds
+since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Final
+
+from guardian.domain.orders import OrderSpec
+from guardian.domain.secrets import Secret
+
+
+class Scope(StrEnum):
+    """What a request touches, and so what it needs."""
+
+    MARKET = "market"
+    """Public data; no keys."""
+    ACCOUNT = "account"
+    """A signed read."""
+    WALLET = "wallet"
+    """A signed read under `/sapi`, which exists on `live` and `paper` only."""
+    FUTURES = "futures"
+    """A signed read on the futures host."""
+    TRADE = "trade"
+    """Writes an order."""
+    CANCEL = "cancel"
+    """Takes an order out of the book; never refused for lack of a budget."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What every request has: the name of its tool and its scope."""
+
+    tool: ClassVar[str]
+    scope: ClassVar[Scope]
+
+    @property
+    def subject(self) -> str | None:
+        """The symbol that it is about, for the log."""
+        symbol = getattr(self, "symbol", None)
+        return symbol if isinstance(symbol, str) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetTickerPrice(Request):
+    tool: ClassVar[str] = "get_ticker_price"
+    scope: ClassVar[Scope] = Scope.MARKET
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetTicker(Request):
+    tool: ClassVar[str] = "get_ticker"
+    scope: ClassVar[Scope] = Scope.MARKET
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetOrderBook(Request):
+    tool: ClassVar[str] = "get_order_book"
+    scope: ClassVar[Scope] = Scope.MARKET
+    symbol: str
+    limit: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetAvailableAssets(Request):
+    tool: ClassVar[str] = "get_available_assets"
+    scope: ClassVar[Scope] = Scope.MARKET
+    base_asset: str | None = None
+    quote_asset: str | None = None
+    limit: int = 50
+    cursor: str | None = None
+    """The last symbol of the page before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetBalance(Request):
+    tool: ClassVar[str] = "get_balance"
+    scope: ClassVar[Scope] = Scope.ACCOUNT
+    include_zero: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetAccountSnapshot(Request):
+    tool: ClassVar[str] = "get_account_snapshot"
+    scope: ClassVar[Scope] = Scope.WALLET
+    account_type: str = "SPOT"
+    start_time: int | None = None
+    end_time: int | None = None
+    limit: int = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetPositionInfo(Request):
+    tool: ClassVar[str] = "get_position_info"
+    scope: ClassVar[Scope] = Scope.FUTURES
+    symbol: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetPnl(Request):
+    tool: ClassVar[str] = "get_pnl"
+    scope: ClassVar[Scope] = Scope.FUTURES
+    symbol: str | None = None
+    start_time: int | None = None
+    end_time: int | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateOrder(Request):
+    """An order, or the confirmation token that stands for a stored one, or both."""
+
+    tool: ClassVar[str] = "create_order"
+    scope: ClassVar[Scope] = Scope.TRADE
+    order: OrderSpec | None = None
+    stated: tuple[tuple[str, str], ...] = ()
+    """The order fields that stood beside the token, in plain notation; each must equal the stored order's."""
+    confirmation_token: Secret | None = None
+
+    @property
+    def subject(self) -> str | None:
+        if self.order is not None:
+            return self.order.symbol
+        return dict(self.stated).get("symbol")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder(Request):
+    """One of the two ids is set."""
+
+    tool: ClassVar[str] = "cancel_order"
+    scope: ClassVar[Scope] = Scope.CANCEL
+    symbol: str
+    order_id: int | None = None
+    client_order_id: str | None = None
+
+
+class OrdersWanted(StrEnum):
+    """Which orders `get_orders` lists."""
+
+    ALL = "all"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetOrders(Request):
+    tool: ClassVar[str] = "get_orders"
+    scope: ClassVar[Scope] = Scope.ACCOUNT
+    symbol: str
+    status: OrdersWanted = OrdersWanted.ALL
+    order_id: int | None = None
+    client_order_id: str | None = None
+    start_time: int | None = None
+    end_time: int | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetDepositHistory(Request):
+    tool: ClassVar[str] = "get_deposit_history"
+    scope: ClassVar[Scope] = Scope.WALLET
+    coin: str | None = None
+    start_time: int | None = None
+    end_time: int | None = None
+    limit: int = 50
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetDepositAddress(Request):
+    tool: ClassVar[str] = "get_deposit_address"
+    scope: ClassVar[Scope] = Scope.WALLET
+    coin: str
+    network: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetWithdrawHistory(Request):
+    tool: ClassVar[str] = "get_withdraw_history"
+    scope: ClassVar[Scope] = Scope.WALLET
+    coin: str | None = None
+    start_time: int | None = None
+    end_time: int | None = None
+    limit: int = 50
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetFeeInfo(Request):
+    tool: ClassVar[str] = "get_fee_info"
+    scope: ClassVar[Scope] = Scope.ACCOUNT
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetLiquidationHistory(Request):
+    tool: ClassVar[str] = "get_liquidation_history"
+    scope: ClassVar[Scope] = Scope.FUTURES
+    symbol: str | None = None
+    start_time: int | None = None
+    end_time: int | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetUniversalTransferHistory(Request):
+    tool: ClassVar[str] = "get_universal_transfer_history"
+    scope: ClassVar[Scope] = Scope.WALLET
+    transfer_type: str
+    start_time: int | None = None
+    end_time: int | None = None
+    page: int = 1
+    limit: int = 50
+
+
+REQUESTS: Final[dict[str, type[Request]]] = {
+    request.tool: request
+    for request in (
+        GetTickerPrice,
+        GetTicker,
+        GetOrderBook,
+        GetAvailableAssets,
+        GetBalance,
+        GetAccountSnapshot,
+        GetPositionInfo,
+        GetPnl,
+        CreateOrder,
+        CancelOrder,
+        GetOrders,
+        GetDepositHistory,
+        GetDepositAddress,
+        GetWithdrawHistory,
+        GetFeeInfo,
+        GetLiquidationHistory,
+        GetUniversalTransferHistory,
+    )
+}
+"""Every request by the name of its tool."""
+
+TOOLS: Final[tuple[str, ...]] = tuple(REQUESTS)
+"""The names of the 17 tools."""

@@ -1,0 +1,29 @@
+"""Where trading happens and whether it may: environments and the trading state."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Environment(StrEnum):
+    """The four worlds; a key, an order, a budget and a proposal belong to exactly one."""
+
+    PAPER = "paper"
+    TESTNET = "testnet"
+    DEMO = "demo"
+    LIVE = "live"
+
+
+class TradingState(StrEnum):
+    """The kill switch. Reads and cancels work in each."""
+
+    ACTIVE = "active"
+    REDUCING = "reducing"
+    """Only exits are let through."""
+    HALTED = "halted"
+    """No order is created."""
+
+
+CLIENT_ORDER_ID_PREFIX: Final = "g1-"
+"""Every order that guardian sends carries an id that starts so; see DESIGN's step 7."""

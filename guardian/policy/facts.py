@@ -1,0 +1,126 @@
+"""Facts: all that a rule may look at, read once. What could not be had is None or absent, and never a default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from guardian.domain.instruments import Instrument
+from guardian.domain.trading import Environment, TradingState
+
+
+class Fact(StrEnum):
+    """What a rule can need. Only what the rules in force need is fetched."""
+
+    INSTRUMENT = "instrument"
+    """The trading rules of the symbol and of the conversion path's symbols."""
+    BOOK = "book"
+    """The best bid and ask of the symbol."""
+    RATES = "rates"
+    """The best bid and ask of every symbol on the conversion path."""
+    AVERAGE = "average"
+    """The symbol's average price and the time of its last trade."""
+    BALANCES = "balances"
+    CLOCK = "clock"
+    USAGE = "usage"
+    """What guardian itself did before: from the store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookTop:
+    """The best prices of a book, in the quote asset, and when guardian fetched them (ms since the epoch)."""
+
+    bid: Decimal
+    ask: Decimal
+    fetched_ms: int
+
+    @property
+    def is_usable(self) -> bool:
+        """Both sides are there and they do not cross."""
+        return 0 < self.bid <= self.ask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AveragePrice:
+    """The exchange's average price and the time of the last trade in it (ms since the epoch, exchange's clock)."""
+
+    price: Decimal
+    traded_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What was entered, ordered, opened and bought through guardian in one environment and account.
+
+    Everything is counted as DESIGN's table says, from the moment of the reservation. Notionals are in the accounting
+    currency; exits are in none of the sums and counts but `orders_since_person`.
+    """
+
+    trading: TradingState
+    halt_reason: str | None = None
+    entered: Mapping[int, Decimal] = field(default_factory=dict)
+    """By window length in ms: the notional entered within it."""
+    ordered: Mapping[int, int] = field(default_factory=dict)
+    """By window length in ms: the orders within it."""
+    open_notional: Decimal = Decimal(0)
+    open_orders: int = 0
+    open_orders_on_symbol: int = 0
+    open_stop_orders_on_symbol: int = 0
+    duplicate_of: str | None = None
+    """The client order id of the same order within the duplicate window, or of one that is unknown."""
+    sliced_since_ms: int | None = None
+    """When an order over `max_notional` was denied on this symbol and side, while that still counts."""
+    sliced_entered: Decimal = Decimal(0)
+    """What was entered on this symbol and side since."""
+    position: Decimal = Decimal(0)
+    """Base asset bought less sold, as far as it was executed."""
+    open_buys: Decimal = Decimal(0)
+    """Base asset in open and unknown BUYs of the symbol that is not executed yet."""
+    offered: Decimal = Decimal(0)
+    """Base asset in open and unknown SELLs of the symbol that is not executed yet."""
+    orders_since_person: int = 0
+    unconfirmed_since_person: Decimal = Decimal(0)
+    """Notional that was sent without a person's confirmation since a person last acted."""
+    calls_last_minute: int = 0
+    """Calls of all tools but cancel_order, this one included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """What a person confirmed: the order's protected price and the market they were shown."""
+
+    policy_digest: str
+    shown_bid: Decimal
+    shown_ask: Decimal
+    protected_price: Decimal
+    """The price that the proposal fixed; for MARKET it is not worked out again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything that a judgement looks at, besides the request and the policy."""
+
+    now_ms: int
+    """Window time: it never goes back."""
+    environment: Environment
+    """The environment that this process runs in."""
+    policy_problems: tuple[str, ...] = ()
+    """The mistakes of the policy file, while the last good policy stands in for it."""
+    instruments: Mapping[str, Instrument] = field(default_factory=dict)
+    """By symbol. A symbol that the exchange does not list is absent and in `unlisted`."""
+    unlisted: frozenset[str] = frozenset()
+    books: Mapping[str, BookTop] = field(default_factory=dict)
+    average: AveragePrice | None = None
+    free: Mapping[str, Decimal] | None = None
+    """By asset: the free balance; an asset that is absent is zero."""
+    held: Mapping[str, Decimal] | None = None
+    """By asset: free plus locked."""
+    clock_skew_ms: int | None = None
+    """The local clock less the exchange's."""
+    usage: Usage | None = None
+    confirmed: Confirmed | None = None
+    """Set when the request came with a token that fits."""
+    missing: Mapping[Fact, str] = field(default_factory=dict)
+    """Why a fact could not be had, in guardian's words."""
