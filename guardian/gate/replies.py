@@ -1,0 +1,157 @@
+"""What the gate answers: an outcome, the data or the error, and the words for a person.
+
+Text that came from the exchange stands in fields of its own and never in guardian's sentences.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from guardian.domain.codes import Code, Outcome
+from guardian.policy.verdict import Denial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderView:
+    """An order that guardian knows: what was sent, what the exchange says, and whose it is.
+
+    `quantity` and `executed_quantity` are in the base asset, prices in the quote asset per base asset.
+    """
+
+    client_order_id: str
+    order_id: int | None
+    symbol: str
+    side: str
+    order_type: str
+    """As it was asked for; MARKET is sent as a LIMIT IOC at `price`."""
+    sent_as: str | None
+    time_in_force: str | None
+    quantity: Decimal
+    price: Decimal | None
+    stop_price: Decimal | None
+    state: str
+    """`open`, `part_filled`, `filled`, `cancelled`, `expired`, `rejected`, `unknown`, `not_placed` or `reserved`."""
+    executed_quantity: Decimal
+    executed_quote_quantity: Decimal
+    average_price: Decimal | None
+    commissions: dict[str, Decimal]
+    """By asset, where the exchange stated the fills."""
+    placed_by: str
+    """`guardian`, or `other` for orders of the account that guardian did not place."""
+    time: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPlaced:
+    """`create_order` has sent an order, or had sent this one before."""
+
+    order: OrderView
+    already_placed: bool
+    """True where nothing was sent now, because the token or the same order was used already."""
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedOrder:
+    """The exact order that waits: what would be sent and what it counts for."""
+
+    symbol: str
+    side: str
+    order_type: str
+    sent_as: str
+    time_in_force: str | None
+    quantity: Decimal
+    price: Decimal
+    stop_price: Decimal | None
+    worst_case_quote: Decimal
+    quote_asset: str
+    worst_case_notional: Decimal
+    currency: str
+    bid: Decimal
+    ask: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderProposed:
+    """`create_order` needs a person. Nothing was sent."""
+
+    proposal_id: str
+    state: str
+    """`waiting`, `approved`, `rejected` or `expired`."""
+    order: ProposedOrder
+    expires: str
+    next_step: str
+    """What the person must do, and then the assistant."""
+    confirmation_token: str | None = None
+    """Only where the policy says `channel = "chat"`."""
+    warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCancelled:
+    """`cancel_order` was done; `order` is what is left of it."""
+
+    order: OrderView
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """Orders, newest last. `unresolved` lists what guardian sent and does not know the fate of, first of all."""
+
+    unresolved: tuple[OrderView, ...]
+    orders: tuple[OrderView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyError:
+    """Why it was not done."""
+
+    code: Code
+    message: str
+    hint: str | None = None
+    denials: tuple[Denial, ...] = ()
+    exchange_code: int | None = None
+    exchange_text: str | None = None
+    """Untrusted: the exchange's own words, cleaned and bounded."""
+    retry_after_s: int | None = None
+    client_order_id: str | None = None
+    """Which order to ask for, where its fate is unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The answer to one call. `data` is set for `done` and `confirmation_required`, `error` for the others."""
+
+    outcome: Outcome
+    data: object | None = None
+    error: ReplyError | None = None
+    detail: str | None = None
+    """For the log alone: the whole of a fault, never shown to the assistant."""
+
+
+def done(data: object) -> Reply:
+    """It happened."""
+    return Reply(outcome=Outcome.DONE, data=data)
+
+
+def refused(
+    code: Code,
+    message: str,
+    *,
+    hint: str | None = None,
+    denials: tuple[Denial, ...] = (),
+    retry_after_s: int | None = None,
+    detail: str | None = None,
+) -> Reply:
+    """It did not happen, for the reason that the code stands for."""
+    error = ReplyError(code=code, message=message, hint=hint, denials=denials, retry_after_s=retry_after_s)
+    return Reply(outcome=code.outcome, error=error, detail=detail)
+
+
+def denied(denials: tuple[Denial, ...]) -> Reply:
+    """Guardian said no. The first denial leads; all are listed."""
+    first = denials[0]
+    more = f" (and {len(denials) - 1} more)" if len(denials) > 1 else ""
+    return refused(first.code, f"{first.message}{more}", hint=first.hint, denials=denials)
