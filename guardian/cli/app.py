@@ -1,0 +1,199 @@
+"""The `guardian` command: which commands there are, how errors are told, what the exit codes mean.
+
+0 fine, 1 the answer is no, 2 wrong usage, 3 could not tell (a store, a keyring or an exchange that did not answer, or a
+bug); 130 stopped by Ctrl-C, 141 the reader of the output went away.
+
+A command lives in `guardian/cli/NAME.py` as a click command or group called `command`. Its module is imported when it
+is used and not before, so that help answers at once; the module itself keeps its own heavy imports (FastMCP,
+python-binance, SQLModel, keyring) inside functions. To say no a command calls `ctx.exit(1)`; errors it lets through,
+as exceptions from `guardian.errors`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Final
+
+import click
+
+from guardian import __version__
+from guardian.cli.render import say, say_error, say_hint
+from guardian.errors import (
+    CredentialsError,
+    ExchangeError,
+    ExchangeRejected,
+    GuardianError,
+    PolicyInvalid,
+    StoreError,
+)
+
+FINE: Final = 0
+NO: Final = 1
+USAGE: Final = 2
+COULD_NOT_TELL: Final = 3
+STOPPED: Final = 130
+"""By Ctrl-C, as shells count: 128 + SIGINT."""
+READER_GONE: Final = 141
+"""128 + SIGPIPE."""
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "tour": ("guardian.cli.tour:command", "see everything once, with no keys and no network"),
+    "init": ("guardian.cli.init:command", "make guardian's home and a policy to start from"),
+    "serve": ("guardian.cli.serve:command", "run the MCP server for an AI assistant"),
+    "status": ("guardian.cli.status:command", "what is going on: environment, trading state, budgets"),
+    "approve": ("guardian.cli.approve:command", "look at the orders that wait for you, and approve one"),
+    "reject": ("guardian.cli.reject:command", "say no to an order that waits for you"),
+    "halt": ("guardian.cli.halt:command", "stop trading now; cancelling and reading go on"),
+    "resume": ("guardian.cli.resume:command", "let trading go on after a halt"),
+    "audit": ("guardian.cli.audit:command", "read and verify the log of every call"),
+    "policy": ("guardian.cli.policy:command", "check and show the policy, the limits you set"),
+    "keys": ("guardian.cli.keys:command", "keep Binance API keys in the system's keyring"),
+    "paper": ("guardian.cli.paper:command", "run the paper exchange alone"),
+}
+"""Every command: where it is, and its line in the help, which is printed without importing it."""
+
+
+@dataclass(slots=True)
+class Run:
+    """What one run of the command line remembers beside its command."""
+
+    debug: bool = False
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one only when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}:{attribute} is not a click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short) for name, (_, short) in COMMANDS.items()])
+
+
+def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    ctx.ensure_object(Run).debug = value
+
+
+@click.command(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", message="guardian %(version)s")
+@click.option(
+    "--debug", is_flag=True, expose_value=False, callback=_remember_debug, help="Show where in the code a bug is."
+)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Let an AI assistant look at and trade on Binance, within the limits you set.
+
+    Start with `guardian tour`. Everything is kept in one folder: GUARDIAN_HOME, else the system's place for user data.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (`sys.argv` unless given) and return its exit code. Prints every error itself."""
+    for stream in (sys.stdout, sys.stderr):
+        # A character that the terminal's encoding lacks is shown escaped instead of ending the command.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    run = Run()
+    try:
+        return _run(arguments, run)
+    except BrokenPipeError:
+        _abandon_stdout()
+        return READER_GONE
+    except GuardianError as error:
+        return _tell(error, run)
+    except Exception as error:  # noqa: BLE001 - the outermost guard: a bug is told in one line, not a page
+        return _tell_bug(error, run)
+
+
+def _run(arguments: Sequence[str] | None, run: Run) -> int:
+    try:
+        with cli.make_context("guardian", list(sys.argv[1:] if arguments is None else arguments), obj=run) as ctx:
+            cli.invoke(ctx)
+        sys.stdout.flush()
+    except click.exceptions.Exit as left:
+        return left.exit_code
+    except click.UsageError as error:
+        _tell_usage(error)
+        return USAGE
+    except click.ClickException as error:
+        say_error(_worded(error.format_message()))
+        return NO
+    except (KeyboardInterrupt, click.Abort):
+        say("\nguardian: stopped")
+        return STOPPED
+    return FINE
+
+
+def _tell_usage(error: click.UsageError) -> None:
+    if error.ctx is not None:
+        say(error.ctx.get_usage().replace("Usage:", "usage:", 1))
+    say_error(_worded(error.format_message()))
+    if error.ctx is not None:
+        say_hint(f"`{error.ctx.command_path} --help`")
+
+
+def _worded(message: str) -> str:
+    """click's sentence in guardian's manner: lower case, no full stop."""
+    return message[:1].lower() + message[1:].removesuffix(".")
+
+
+def _tell(error: GuardianError, run: Run) -> int:
+    if run.debug:
+        _print_traceback(error)
+    if isinstance(error, PolicyInvalid):
+        say_error(f"the policy has {len(error.mistakes)} mistake{'s' if len(error.mistakes) != 1 else ''}")
+        for mistake in error.mistakes:
+            say(f"  {mistake}")
+    elif isinstance(error, ExchangeRejected):
+        say_error(f"{error.message}; the exchange's own words: {error.text!r}")
+    else:
+        say_error(error.message)
+    if error.hint:
+        say_hint(error.hint)
+    return COULD_NOT_TELL if isinstance(error, StoreError | CredentialsError | ExchangeError) else NO
+
+
+def _tell_bug(error: Exception, run: Run) -> int:
+    # The text of a foreign exception may hold anything, a signed address for one; the kind and the place do not.
+    package = Path(__file__).parents[1]
+    ours = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(package)]
+    place = f" at `{Path(ours[-1].filename).relative_to(package.parent).as_posix()}:{ours[-1].lineno}`" if ours else ""
+    if run.debug:
+        _print_traceback(error)
+    say_error(f"a bug in guardian: `{type(error).__name__}`{place}")
+    if not run.debug:
+        say_hint("`guardian --debug ...` with the same command shows the way to it")
+    return COULD_NOT_TELL
+
+
+def _print_traceback(error: BaseException) -> None:
+    # Never with the local variables: they may hold keys.
+    say("".join(traceback.TracebackException.from_exception(error, capture_locals=False).format()).rstrip("\n"))
+
+
+def _abandon_stdout() -> None:
+    # What is still in the buffer would fail again when Python flushes it at its end, with a message of its own.
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

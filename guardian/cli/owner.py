@@ -1,0 +1,71 @@
+"""The owner check: is a person at a terminal, and do they agree."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from getpass import GetPassWarning, getpass
+from typing import TextIO
+
+import click
+
+from guardian.cli.render import clean
+from guardian.domain.secrets import Secret
+from guardian.errors import OwnerNotPresent
+
+
+def require_owner(action: str) -> None:
+    """The one door in front of every command that loosens something. `action` is what the command is about to do.
+
+    Promises that standard input and standard error are real terminals: questions can be put and answers come from a
+    keyboard, not from a pipe. It stops accidents, not a program that has a shell; the owner's PIN, once there is one,
+    is asked for here. Raises OwnerNotPresent; nothing was changed then.
+    """
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+        raise OwnerNotPresent(
+            f"cannot {action}: no person is at a terminal",
+            hint="run this command yourself in a terminal window, with neither its input nor its messages redirected",
+        )
+
+
+def ask_yes(question: str) -> bool:
+    """Put `question` on the terminal; only `y` or `yes` is a yes, and the end of the input is a no.
+
+    Raises OwnerNotPresent where there is no terminal.
+    """
+    require_owner("ask a question")
+    click.echo(f"{clean(question)} [y/N] ", nl=False, err=True)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def ask_secret(prompt: str) -> Secret:
+    """A secret typed or pasted at the terminal without being shown. Blanks around it are dropped; it may be empty.
+
+    Raises OwnerNotPresent where there is no terminal or its echo cannot be turned off.
+    """
+    require_owner("ask for a secret")
+    try:
+        with warnings.catch_warnings():
+            # getpass falls back to reading with echo, after a warning; here that is a refusal.
+            warnings.simplefilter("error", GetPassWarning)
+            return Secret(getpass(f"{clean(prompt)}: ", stream=sys.stderr).strip())
+    except (GetPassWarning, EOFError):
+        raise OwnerNotPresent(
+            "cannot ask for a secret: the terminal gave no answer, or would have shown it",
+            hint="run this command yourself in a terminal window",
+        ) from None
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    if stream is None or stream.closed or not stream.isatty():
+        return False
+    if sys.platform != "win32":
+        return True
+    # On Windows `isatty()` is true of every character device, `NUL` included; only a console has a console mode.
+    import ctypes
+    import msvcrt
+
+    mode = ctypes.c_ulong()
+    handle = msvcrt.get_osfhandle(stream.fileno())
+    return bool(ctypes.windll.kernel32.GetConsoleMode(ctypes.c_void_p(handle), ctypes.byref(mode)))
