@@ -1,0 +1,268 @@
+"""`guardian keys`: Binance API keys in the system's keyring."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from guardian.cli.owner import ask_secret, ask_yes, require_owner
+from guardian.cli.render import Column, fields, print_json, say, say_hint, table
+from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
+from guardian.domain.trading import Environment
+from guardian.errors import CredentialsError, KeyringUnavailable
+
+if TYPE_CHECKING:
+    from guardian.credentials import CredentialStore, StoredKey
+
+_TRIES: Final = 3
+_WHERE: Final = {
+    (Environment.TESTNET, KeyFamily.SPOT): "https://testnet.binance.vision",
+    (Environment.TESTNET, KeyFamily.FUTURES): "https://testnet.binancefuture.com",
+    (Environment.DEMO, KeyFamily.SPOT): "https://demo.binance.com, under API Management",
+    (Environment.LIVE, KeyFamily.SPOT): "https://www.binance.com, under API Management",
+}
+_FAMILY: Final = click.option(
+    "--family",
+    type=click.Choice([f.value for f in KeyFamily]),
+    default=KeyFamily.SPOT.value,
+    show_default=True,
+    help="Which of the testnet's two pairs; the other environments have one for both.",
+)
+
+
+@click.group()
+def command() -> None:
+    """Keep Binance API keys in the system's keyring.
+
+    A key belongs to one environment and is never offered to another. Secrets are asked for at the terminal; none is
+    ever taken from an argument, a variable or a pipe.
+    """
+
+
+@command.command("add")
+@click.argument("environment", type=click.Choice([e.value for e in Environment]))
+@_FAMILY
+@click.option(
+    "--kind",
+    type=click.Choice([k.value for k in KeyKind]),
+    help="ed25519 (made here; Binance never sees the secret half) or hmac (made by Binance).  [default: ed25519]",
+)
+@click.option(
+    "--pem",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An Ed25519 private key that Binance knows already, instead of a new one.",
+)
+def add(environment: str, family: str, kind: str | None, pem: Path | None) -> None:
+    """Store the key of ENVIRONMENT: paper, testnet, demo or live."""
+    if environment == Environment.PAPER:
+        say("`paper` needs no key: the paper exchange runs on this machine")
+        return
+    slot = _checked_slot(environment, family)
+    if pem is not None and kind == KeyKind.HMAC:
+        raise click.UsageError("`--pem` is for an Ed25519 key, not for `--kind hmac`.")
+    require_owner("add a key")
+    store = _open()
+    if not _may_overwrite(store, slot):
+        say("nothing was changed")
+        click.get_current_context().exit(1)
+    if kind == KeyKind.HMAC:
+        say(f"make a system-generated (HMAC) key at {_WHERE[slot]}; allow reading and spot trading, never withdrawals")
+        api_key = _ask_api_key("API key")
+        signing_key = _ask_api_key("API secret")
+    else:
+        signing_key = generate_ed25519() if pem is None else ed25519_from_pem(_read_pem(pem))
+        _show_public_key(signing_key, _WHERE[slot], new=pem is None)
+        api_key = _ask_api_key("API key that Binance shows for it")
+    stored = add_key(
+        store,
+        environment=slot[0],
+        family=slot[1],
+        kind=KeyKind(kind or KeyKind.ED25519),
+        api_key=api_key,
+        signing_key=signing_key,
+    )
+    say(f"stored in `{store.backend_name}` and read back")
+    fields(_facts(stored))
+    if pem is not None:
+        say_hint(f"guardian does not need `{pem}` any more; keep it somewhere safe or delete it")
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def list_(as_json: bool) -> None:
+    """List the stored keys, without their secrets."""
+    store = _open()
+    keys = store.list()
+    if as_json:
+        print_json({"backend": store.backend_name, "keys": [asdict(key) for key in keys]})
+        return
+    if not keys:
+        say("no key is stored")
+        say_hint("`guardian keys add testnet`")
+        return
+    table(
+        ["environment", "family", "kind", Column("key", whole=True), Column("fingerprint", whole=True), "stored"],
+        [(k.environment, k.family, k.kind, k.masked_key, k.fingerprint, k.created) for k in keys],
+    )
+    say(f"kept in `{store.backend_name}`")
+
+
+@command.command("remove")
+@click.argument("environment", type=click.Choice([e.value for e in Environment if e is not Environment.PAPER]))
+@_FAMILY
+def remove(environment: str, family: str) -> None:
+    """Remove the stored key of ENVIRONMENT. It stays valid at Binance until it is deleted there."""
+    slot = _checked_slot(environment, family)
+    require_owner("remove a key")
+    store = _open()
+    if not ask_yes(f"remove the {_spoken(slot)} key from the keyring?"):
+        say("nothing was changed")
+        click.get_current_context().exit(1)
+    if not remove_key(store, environment=slot[0], family=slot[1]):
+        say(f"no {_spoken(slot)} key is stored")
+        click.get_current_context().exit(1)
+    say(f"removed the {_spoken(slot)} key")
+    say_hint(f"it is still valid at Binance; delete it at {_WHERE[slot]}")
+
+
+def add_key(
+    store: CredentialStore,
+    *,
+    environment: Environment,
+    family: KeyFamily,
+    kind: KeyKind,
+    api_key: Secret,
+    signing_key: Secret,
+) -> StoredKey:
+    """Store one pair and say how it is listed now. Raises CredentialsError; see `CredentialStore.put`."""
+    return store.put(
+        ApiKeyPair(environment=environment, family=family, kind=kind, api_key=api_key, signing_key=signing_key)
+    )
+
+
+def remove_key(store: CredentialStore, *, environment: Environment, family: KeyFamily) -> bool:
+    """Remove one pair; False where none is stored. Raises CredentialsError; see `CredentialStore.remove`."""
+    return store.remove(environment, family)
+
+
+def generate_ed25519() -> Secret:
+    """A new private key from the system's randomness: 32 raw bytes in base64."""
+    from base64 import b64encode
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return Secret(b64encode(Ed25519PrivateKey.generate().private_bytes_raw()).decode("ascii"))
+
+
+def ed25519_public_pem(signing_key: Secret) -> str:
+    """The public half as PEM with LF line ends, to be registered at Binance. It is no secret."""
+    from base64 import b64decode
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    public = Ed25519PrivateKey.from_private_bytes(b64decode(signing_key.reveal(), validate=True)).public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+
+
+def ed25519_from_pem(pem: Secret) -> Secret:
+    """The private key out of an unencrypted PEM text, whatever its line ends and the blanks around it.
+
+    Raises CredentialsError for anything else.
+    """
+    from base64 import b64encode
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    lines = (line.strip() for line in pem.reveal().strip().splitlines())
+    try:
+        key = load_pem_private_key("\n".join(lines).encode("utf-8") + b"\n", password=None)
+    except Exception:  # noqa: BLE001 - cryptography has many; each means that this is not the file
+        key = None  # raised below, clear of the exception and its frames
+    if not isinstance(key, Ed25519PrivateKey):
+        raise CredentialsError(
+            "this is not an unencrypted Ed25519 private key in PEM form",
+            hint="without `--pem`, `guardian keys add` makes a key that never touches a file",
+        )
+    return Secret(b64encode(key.private_bytes_raw()).decode("ascii"))
+
+
+def _open() -> CredentialStore:
+    from guardian import credentials
+
+    return credentials.open_credentials(timeout_s=credentials.INTERACTIVE_TIMEOUT_S)
+
+
+def _checked_slot(environment: str, family: str) -> tuple[Environment, KeyFamily]:
+    slot = (Environment(environment), KeyFamily(family))
+    if slot not in _WHERE:
+        raise click.UsageError(f"`{environment}` has one key for spot and futures: leave `--family` out.")
+    return slot
+
+
+def _spoken(slot: tuple[Environment, KeyFamily]) -> str:
+    return f"`{slot[0]}` {slot[1]}" if slot[0] is Environment.TESTNET else f"`{slot[0]}`"
+
+
+def _may_overwrite(store: CredentialStore, slot: tuple[Environment, KeyFamily]) -> bool:
+    try:
+        old = store.get(*slot)
+    except CredentialsError as error:
+        if isinstance(error, KeyringUnavailable):
+            raise
+        return ask_yes(f"{error.message}; replace it?")
+    if old is None:
+        return True
+    return ask_yes(f"a key for {_spoken(slot)} is stored already (fingerprint {old.fingerprint}); replace it?")
+
+
+def _ask_api_key(prompt: str) -> Secret:
+    """Asks again after a slip of the pen: what was registered at Binance meanwhile should not be for nothing."""
+    from guardian.credentials import check_api_key
+
+    for left in range(_TRIES - 1, -1, -1):
+        value = ask_secret(f"{prompt} (not shown)")
+        try:
+            check_api_key(value, f"the {prompt.split(' that ')[0]}")
+        except CredentialsError as error:
+            if not left:
+                raise
+            say(error.message)
+        else:
+            return value
+    raise AssertionError("unreachable")
+
+
+def _read_pem(path: Path) -> Secret:
+    try:
+        return Secret(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = type(error).__name__
+    raise CredentialsError(f"cannot read `{path}` ({reason})")
+
+
+def _show_public_key(signing_key: Secret, where: str, *, new: bool) -> None:
+    if new:
+        say("a new Ed25519 key pair; this is its public half, which is no secret:\n")
+    else:
+        say("the public half of the key in that file:\n")
+    click.echo(ed25519_public_pem(signing_key))
+    if new:
+        say(f"register it at {where}, as a self-generated key; allow reading and spot trading, never withdrawals")
+        say("where that page only hands out a key and a secret: ctrl-c, and the same command with `--kind hmac`")
+    say("nothing is stored until you enter the API key; ctrl-c leaves nothing behind")
+
+
+def _facts(key: StoredKey) -> list[tuple[str, object]]:
+    return [
+        ("environment", key.environment),
+        ("family", key.family),
+        ("kind", key.kind),
+        ("key", key.masked_key),
+        ("fingerprint", key.fingerprint),
+        ("stored", key.created),
+    ]
