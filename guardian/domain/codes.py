@@ -42,20 +42,29 @@ class Code(Enum):
     # -- denied: by the state that trading is in
     TRADING_HALTED = CodeMeaning(Outcome.DENIED, "trading is halted; a person resumes it with `guardian resume`")
     TRADING_REDUCING = CodeMeaning(Outcome.DENIED, "only selling what guardian bought is let through")
-    POLICY_INVALID = CodeMeaning(Outcome.DENIED, "the policy file is missing or has mistakes; no order is created under it")
-    POLICY_ENVIRONMENT_CHANGED = CodeMeaning(
-        Outcome.DENIED, "the policy names another environment than this process runs in; it takes effect at the next start"
+    POLICY_INVALID = CodeMeaning(
+        Outcome.DENIED, "the policy file is missing or has mistakes; no order is created under it"
     )
-    LIVE_NOT_ENABLED = CodeMeaning(Outcome.DENIED, "no order is created on `live` by this version; reads and cancels work")
+    POLICY_ENVIRONMENT_CHANGED = CodeMeaning(
+        Outcome.DENIED,
+        "the policy names another environment than this process runs in; it takes effect at the next start",
+    )
+    LIVE_NOT_ENABLED = CodeMeaning(
+        Outcome.DENIED, "no order is created on `live` by this version; reads and cancels work"
+    )
     # -- denied: by what the policy lists
     TOOL_NOT_ALLOWED = CodeMeaning(Outcome.DENIED, "the policy does not allow this tool")
-    SYMBOL_NOT_LISTED = CodeMeaning(Outcome.DENIED, "the policy has no `[symbols.X]` for it, so no order for it is created")
+    SYMBOL_NOT_LISTED = CodeMeaning(
+        Outcome.DENIED, "the policy has no `[symbols.X]` for it, so no order for it is created"
+    )
     SIDE_NOT_ALLOWED = CodeMeaning(Outcome.DENIED, "the policy does not list this side for the symbol")
     ORDER_TYPE_NOT_ALLOWED = CodeMeaning(Outcome.DENIED, "the policy does not list this order type for the symbol")
     ORDER_TYPE_UNPRICED = CodeMeaning(
         Outcome.DENIED, "STOP_LOSS and TAKE_PROFIT have no worst price; their limit forms have"
     )
-    TIME_IN_FORCE_NOT_ALLOWED = CodeMeaning(Outcome.DENIED, "the policy does not list this time in force for the symbol")
+    TIME_IN_FORCE_NOT_ALLOWED = CodeMeaning(
+        Outcome.DENIED, "the policy does not list this time in force for the symbol"
+    )
     # -- denied: by the exchange's own rules, checked before sending
     SYMBOL_UNKNOWN = CodeMeaning(Outcome.DENIED, "the exchange does not list this symbol")
     SYMBOL_NOT_TRADING = CodeMeaning(Outcome.DENIED, "the exchange takes no new orders for this symbol now")
@@ -64,16 +73,24 @@ class Code(Enum):
     FILTER_PRICE = CodeMeaning(Outcome.DENIED, "a price is outside the exchange's bounds or between its ticks")
     FILTER_PERCENT_PRICE = CodeMeaning(Outcome.DENIED, "the price is outside the exchange's own band")
     FILTER_QUANTITY = CodeMeaning(Outcome.DENIED, "the quantity is outside the exchange's bounds or between its steps")
-    FILTER_NOTIONAL = CodeMeaning(Outcome.DENIED, "price times quantity is below the exchange's least or above its most")
+    FILTER_NOTIONAL = CodeMeaning(
+        Outcome.DENIED, "price times quantity is below the exchange's least or above its most"
+    )
     FILTER_ORDER_COUNT = CodeMeaning(Outcome.DENIED, "the exchange takes no more open orders for this symbol")
-    FILTER_POSITION = CodeMeaning(Outcome.DENIED, "the exchange lets nobody hold more of this asset than its MAX_POSITION")
+    FILTER_POSITION = CodeMeaning(
+        Outcome.DENIED, "the exchange lets nobody hold more of this asset than its MAX_POSITION"
+    )
     # -- denied: by prices
     PRICE_UNAVAILABLE = CodeMeaning(Outcome.DENIED, "no usable price: not to be had, one-sided, or crossed")
     PRICE_STALE = CodeMeaning(Outcome.DENIED, "the price was fetched longer ago than `prices.max_age`")
     TRADE_STALE = CodeMeaning(Outcome.DENIED, "the exchange saw no trade for longer than `prices.max_trade_age`")
-    PRICE_DIVERGES = CodeMeaning(Outcome.DENIED, "the book's middle and the average price are further apart than allowed")
+    PRICE_DIVERGES = CodeMeaning(
+        Outcome.DENIED, "the book's middle and the average price are further apart than allowed"
+    )
     PRICE_OUTSIDE_COLLAR = CodeMeaning(Outcome.DENIED, "the price is further from the market than `prices.collar`")
-    STOP_PRICE_TOO_FAR = CodeMeaning(Outcome.DENIED, "the stop price is further from the market than `prices.stop_distance`")
+    STOP_PRICE_TOO_FAR = CodeMeaning(
+        Outcome.DENIED, "the stop price is further from the market than `prices.stop_distance`"
+    )
     # -- denied: by sizes and budgets
     NOTIONAL_UNKNOWN = CodeMeaning(Outcome.DENIED, "what the order costs at worst cannot be told")
     CONVERSION_UNAVAILABLE = CodeMeaning(
@@ -83,15 +100,21 @@ class Code(Enum):
     SLICING_EXCEEDS_MAX = CodeMeaning(
         Outcome.DENIED, "after an order over `max_notional`, the sum of what follows is held to it for a while"
     )
-    QUANTITY_EXCEEDS_MAX = CodeMeaning(Outcome.DENIED, "more than the symbol's `max_quantity`: a value in the quantity field?")
+    QUANTITY_EXCEEDS_MAX = CodeMeaning(
+        Outcome.DENIED, "more than the symbol's `max_quantity`: a value in the quantity field?"
+    )
     POSITION_EXCEEDS_MAX = CodeMeaning(Outcome.DENIED, "guardian would hold more than the symbol's `max_position`")
-    OPEN_NOTIONAL_EXCEEDS_MAX = CodeMeaning(Outcome.DENIED, "open orders would be worth more than `limits.max_open_notional`")
+    OPEN_NOTIONAL_EXCEEDS_MAX = CodeMeaning(
+        Outcome.DENIED, "open orders would be worth more than `limits.max_open_notional`"
+    )
     OPEN_ORDERS_EXCEED_MAX = CodeMeaning(Outcome.DENIED, "more open orders than `limits.max_open_orders`")
     ROLLING_NOTIONAL_EXCEEDS_MAX = CodeMeaning(
         Outcome.DENIED, "more entered within a window than `limits.rolling_notional` allows"
     )
     ORDER_COUNT_EXCEEDS_MAX = CodeMeaning(Outcome.DENIED, "more orders within a window than `limits.max_orders` allows")
-    DUPLICATE_ORDER = CodeMeaning(Outcome.DENIED, "the same order was sent within `limits.duplicate_window`, or is unknown")
+    DUPLICATE_ORDER = CodeMeaning(
+        Outcome.DENIED, "the same order was sent within `limits.duplicate_window`, or is unknown"
+    )
     FREE_QUOTE_BELOW_MIN = CodeMeaning(
         Outcome.DENIED, "less of the quote asset would be left free than `limits.min_free_quote`"
     )
@@ -103,9 +126,12 @@ class Code(Enum):
     # -- denied: by the confirmation
     CONFIRMATION_UNKNOWN = CodeMeaning(Outcome.DENIED, "no proposal has this confirmation token")
     CONFIRMATION_EXPIRED = CodeMeaning(Outcome.DENIED, "the proposal or its confirmation token has expired")
-    CONFIRMATION_REJECTED = CodeMeaning(Outcome.DENIED, "the proposal was turned down, or an earlier denial burnt its token")
+    CONFIRMATION_REJECTED = CodeMeaning(
+        Outcome.DENIED, "the proposal was turned down, or an earlier denial burnt its token"
+    )
     CONFIRMATION_MISMATCH = CodeMeaning(
-        Outcome.DENIED, "a field beside the token differs from the order that was confirmed; the token is left as it was"
+        Outcome.DENIED,
+        "a field beside the token differs from the order that was confirmed; the token is left as it was",
     )
     CONFIRMATION_ENVIRONMENT = CodeMeaning(Outcome.DENIED, "the token belongs to another environment or account")
     CONFIRMATION_POLICY_CHANGED = CodeMeaning(Outcome.DENIED, "the policy was changed since the order was proposed")
@@ -120,7 +146,9 @@ class Code(Enum):
     TOOL_UNKNOWN = CodeMeaning(Outcome.INVALID, "there is no such tool")
     EXCHANGE_REJECTED = CodeMeaning(Outcome.REJECTED, "the exchange said no; its code and its text are given")
     EXCHANGE_RATE_LIMIT = CodeMeaning(Outcome.RATE_LIMITED, "the exchange asked to slow down")
-    CALL_BUDGET_SPENT = CodeMeaning(Outcome.RATE_LIMITED, "more reads within a minute than `limits.max_calls_per_minute`")
+    CALL_BUDGET_SPENT = CodeMeaning(
+        Outcome.RATE_LIMITED, "more reads within a minute than `limits.max_calls_per_minute`"
+    )
     EXCHANGE_UNREACHABLE = CodeMeaning(Outcome.UNAVAILABLE, "the exchange gave no usable answer; nothing happened")
     NOT_AVAILABLE_HERE = CodeMeaning(Outcome.UNAVAILABLE, "this environment does not have it")
     CREDENTIALS_MISSING = CodeMeaning(Outcome.UNAVAILABLE, "no key is stored for this environment")
@@ -128,7 +156,9 @@ class Code(Enum):
     REQUEST_REFUSED = CodeMeaning(Outcome.UNAVAILABLE, "the request is not on this environment's list; it was not sent")
     LOG_UNAVAILABLE = CodeMeaning(Outcome.UNAVAILABLE, "the audit log cannot be written; without it nothing is done")
     ORDER_NOT_SENT = CodeMeaning(Outcome.UNAVAILABLE, "the order was given up before it left this machine")
-    ORDER_UNKNOWN = CodeMeaning(Outcome.UNKNOWN, "the order or the cancel may have reached the exchange; it is asked for")
+    ORDER_UNKNOWN = CodeMeaning(
+        Outcome.UNKNOWN, "the order or the cancel may have reached the exchange; it is asked for"
+    )
     INTERNAL_ERROR = CodeMeaning(Outcome.FAILED, "a fault of guardian's; the log has the whole of it")
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from guardian.domain.money import ZERO, ceil_to, floor_to, is_multiple, plain, times
+from guardian.domain.money import EIGHTH_DIGIT, ZERO, ceil_to, divided_down, floor_to, is_multiple, plain, times
 from guardian.domain.orders import OrderSide, ResolvedOrder
 
 
@@ -151,9 +151,4 @@ def largest_quantity(notional: Decimal, price: Decimal, step: Decimal) -> Decima
     """
     if price <= 0 or notional <= 0:
         return ZERO
-    grid = step if step > 0 else Decimal("0.00000001")
-    # Python's quotient may be rounded up at its last digit: step back where it would then cost too much.
-    quantity = floor_to(Decimal(notional) / Decimal(price), grid)
-    while quantity > 0 and times(quantity, price) > notional:
-        quantity -= grid
-    return quantity
+    return floor_to(divided_down(notional, price), step if step > 0 else EIGHTH_DIGIT)

@@ -32,6 +32,7 @@ AMOUNT_PATTERN: Final = r"^(0|[1-9][0-9]{0,19})(\.[0-9]{1,20})?$"
 # Forty digits before and after the point, squared, fit: whatever is computed here is exact, or it raises.
 _EXACT: Final = Context(prec=200, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
 _WIDE: Final = Context(prec=200, rounding=ROUND_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
+_DOWN: Final = Context(prec=200, rounding=ROUND_DOWN, traps=[InvalidOperation, DivisionByZero, Overflow])
 
 ZERO: Final = Decimal(0)
 EIGHTH_DIGIT: Final = Decimal("0.00000001")
@@ -114,6 +115,11 @@ def divided_up(dividend: Decimal, divisor: Decimal) -> Decimal:
     return _WIDE.divide(dividend, divisor)
 
 
+def divided_down(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """The quotient of two non-negative amounts, rounded down far beyond the eighth digit: never too large."""
+    return _DOWN.divide(dividend, divisor)
+
+
 def round_up(value: Decimal) -> Decimal:
     """Rounded up (away from zero) at the eighth digit: how a notional is counted."""
     return value.quantize(EIGHTH_DIGIT, rounding=ROUND_UP, context=_WIDE)
@@ -137,12 +143,9 @@ def ceil_to(value: Decimal, step: Decimal) -> Decimal:
 def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
     if step == 0:
         return value
-    exact = _WIDE.divide(value, step)
-    count = exact.to_integral_value(rounding=rounding)
-    # The quotient is rounded up at its 200th digit, which must not carry the count past a whole step.
-    if rounding == ROUND_FLOOR and times(count, step) > value:
-        count -= 1
-    return times(count, step)
+    # Rounding the quotient at its 200th digit, and in the same direction, cannot pass a whole number of steps.
+    context = _DOWN if rounding == ROUND_FLOOR else _WIDE
+    return times(context.divide(value, step).to_integral_value(rounding=rounding), step)
 
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:

@@ -105,7 +105,9 @@ class OrderSpec:
             "time_in_force": None if self.time_in_force is None else self.time_in_force.value,
         }
         return {
-            key: plain(value) if isinstance(value, Decimal) else value for key, value in named.items() if value is not None
+            key: plain(value) if isinstance(value, Decimal) else value
+            for key, value in named.items()
+            if value is not None
         }
 
     @property

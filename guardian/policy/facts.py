@@ -103,7 +103,9 @@ class Facts:
     """Everything that a judgement looks at, besides the request and the policy."""
 
     now_ms: int
-    """Window time: it never goes back."""
+    """Window time: it never goes back, so it may be ahead of the clock after the clock was set back."""
+    clock_ms: int
+    """The local clock at the judgement: what the age of a price is told by."""
     environment: Environment
     """The environment that this process runs in."""
     policy_problems: tuple[str, ...] = ()

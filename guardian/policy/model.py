@@ -1,7 +1,7 @@
 """The policy: what the TOML file says, as frozen data. Field names follow the file's keys.
 
-Durations are whole milliseconds (`_ms`), percentages are fractions (`3%` is `0.03`), every notional is in the accounting
-currency. There is no value that means "unlimited", and nothing here is optional that limits something.
+Durations are whole milliseconds (`_ms`), percentages are fractions (`3%` is `0.03`), every notional is in the
+accounting currency. There is no value that means "unlimited", and nothing here is optional that limits something.
 """
 
 from __future__ import annotations

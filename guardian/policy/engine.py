@@ -1,0 +1,154 @@
+"""The judgement: every rule is asked, every no is collected, and the strictest answer wins.
+
+`judge_order` is pure. A rule that raises is a fault of guardian's and is let out: the gate answers `failed` and nothing
+is sent, for a rule that errs must never count as a rule that passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from guardian.domain.codes import Code
+from guardian.domain.money import minus, plain, plus, times
+from guardian.domain.orders import OrderSide, OrderSpec, OrderType
+from guardian.domain.requests import Request, Scope
+from guardian.policy import rules_budget, rules_listed, rules_market
+from guardian.policy.case import Case, build_case
+from guardian.policy.facts import Fact, Facts
+from guardian.policy.model import Policy
+from guardian.policy.notional import ONE
+from guardian.policy.verdict import Decision, Denial, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One check and the facts that it looks at."""
+
+    check: Callable[[Case], Iterator[Denial]]
+    needs: frozenset[Fact] = frozenset()
+
+
+def confirmation(case: Case) -> Iterator[Denial]:
+    """What a person confirmed still holds: the policy is the same and the market has not moved against the order."""
+    confirmed = case.facts.confirmed
+    if confirmed is None:
+        return
+    if confirmed.policy_digest != case.policy.digest:
+        yield Denial(
+            code=Code.CONFIRMATION_POLICY_CHANGED,
+            message="the policy was changed since this order was proposed",
+            hint="ask for the order again",
+        )
+    if case.spec.order_type is not OrderType.MARKET or case.book is None or not case.book.is_usable:
+        return
+    drift = case.policy.confirmation.max_drift
+    if case.spec.side is OrderSide.BUY:
+        market, bound = case.book.ask, times(confirmed.shown_ask, plus(ONE, drift))
+        adverse = market > bound
+    else:
+        market, bound = case.book.bid, times(confirmed.shown_bid, minus(ONE, drift))
+        adverse = market < bound
+    if adverse:
+        yield Denial(
+            code=Code.CONFIRMATION_PRICE_DRIFT,
+            message="the market has moved against the order since the person saw the price",
+            observed=plain(market),
+            limit=plain(bound),
+            hint="ask for the order again",
+        )
+
+
+_U, _I, _B, _A = Fact.USAGE, Fact.INSTRUMENT, Fact.BOOK, Fact.AVERAGE
+
+ALWAYS: Final = (
+    Rule(rules_listed.trading_state, frozenset({_U})),
+    Rule(rules_listed.halt_after_orders, frozenset({_U})),
+    Rule(rules_listed.policy_valid),
+    Rule(rules_listed.environment),
+    Rule(rules_listed.live_enabled),
+    Rule(rules_listed.tool_allowed),
+    Rule(rules_budget.calls, frozenset({_U})),
+    Rule(rules_listed.symbol_listed),
+)
+"""Rules that need nothing from the exchange. A symbol that the policy does not list is judged by these alone."""
+
+LISTED: Final = (
+    Rule(rules_listed.side_allowed),
+    Rule(rules_listed.order_type_allowed),
+    Rule(rules_listed.time_in_force_allowed),
+    Rule(rules_market.instrument_trading, frozenset({_I})),
+    Rule(rules_market.exchange_filters, frozenset({_I, _A, _U, Fact.BALANCES})),
+    Rule(rules_market.price_usable, frozenset({_B})),
+    Rule(rules_market.price_average, frozenset({_A, _B})),
+    Rule(rules_market.collar, frozenset({_I, _B})),
+    Rule(rules_market.stop_distance, frozenset({_I, _B})),
+    Rule(rules_budget.convertible, frozenset({_I, Fact.RATES})),
+    Rule(rules_budget.max_notional, frozenset({_I, _B, Fact.RATES})),
+    Rule(rules_budget.slicing, frozenset({_I, _B, Fact.RATES, _U})),
+    Rule(rules_budget.max_quantity, frozenset({_I})),
+    Rule(rules_budget.max_position, frozenset({_U})),
+    Rule(rules_budget.max_open_notional, frozenset({_I, _B, Fact.RATES, _U})),
+    Rule(rules_budget.max_open_orders, frozenset({_U})),
+    Rule(rules_budget.rolling_notional, frozenset({_I, _B, Fact.RATES, _U})),
+    Rule(rules_budget.max_orders, frozenset({_U})),
+    Rule(rules_budget.duplicate, frozenset({_U})),
+    Rule(rules_budget.free_quote, frozenset({_I, _B, Fact.BALANCES})),
+    Rule(rules_market.clock, frozenset({Fact.CLOCK})),
+    Rule(confirmation, frozenset({_B})),
+)
+"""The rules for a listed symbol, after ALWAYS; the order is the precedence in which denials are listed."""
+
+
+def rules_for(spec: OrderSpec, policy: Policy) -> tuple[Rule, ...]:
+    """The rules that judge this order."""
+    return ALWAYS + LISTED if spec.symbol in policy.symbols else ALWAYS
+
+
+def needed_facts(spec: OrderSpec, policy: Policy) -> frozenset[Fact]:
+    """The facts that the rules for this order look at; a SELL spends no quote asset and needs no balances."""
+    needs = frozenset[Fact]().union(*(rule.needs for rule in rules_for(spec, policy)))
+    return needs if spec.side is OrderSide.BUY else needs - {Fact.BALANCES}
+
+
+def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
+    """Judge one order on these facts under this policy: `deny > confirm > allow`, with every denial."""
+    case = build_case(spec, facts, policy)
+    denials = [denial for rule in rules_for(spec, policy) for denial in rule.check(case)]
+    if not denials and (case.order is None or case.notional is None or facts.usage is None):
+        # No rule said no, and yet it is not known what the order costs: unknown means no.
+        denials.append(Denial(code=Code.NOTIONAL_UNKNOWN, message="what the order costs at worst cannot be told"))
+    return Verdict(
+        decision=Decision.DENY if denials else _confirm_or_allow(case),
+        denials=tuple(denials),
+        order=case.order,
+        notional=case.notional,
+        quote_notional=case.quote_notional,
+        is_exit=case.is_exit,
+    )
+
+
+def _confirm_or_allow(case: Case) -> Decision:
+    """A person is asked where this order, with what went unconfirmed since one last acted, passes the threshold."""
+    usage, notional = case.facts.usage, case.notional
+    if case.facts.confirmed is not None:
+        return Decision.ALLOW
+    if usage is None or notional is None:
+        return Decision.CONFIRM
+    unconfirmed = plus(usage.unconfirmed_since_person, notional)
+    return Decision.CONFIRM if unconfirmed > case.policy.confirmation.required_above else Decision.ALLOW
+
+
+def judge_tool(request: Request, policy: Policy, calls_last_minute: int) -> Verdict:
+    """Judge anything but an order: is the tool allowed, and is there budget for a read?
+
+    Cancels spend no call budget and need no facts.
+    """
+    denials = []
+    if request.tool not in policy.tools.allowed:
+        denials.append(rules_listed.tool_denial(request.tool))
+    most = policy.limits.max_calls_per_minute
+    if request.scope is not Scope.CANCEL and calls_last_minute > most:
+        denials.append(rules_budget.calls_denial(calls_last_minute, most))
+    return Verdict(decision=Decision.DENY if denials else Decision.ALLOW, denials=tuple(denials))

@@ -1,0 +1,145 @@
+"""What an order is at worst: its protected price, its notional, and that notional in the accounting currency.
+
+The formulas are DESIGN's table: `P` the price sent, `S` the stop price, `Q` the base quantity. BUY counts `P*Q`, SELL
+counts `max(P, bid)*Q`, a stop-limit SELL `max(P, S, bid)*Q`; rounded up at the eighth digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from guardian.domain.instruments import Instrument, largest_quantity
+from guardian.domain.money import (
+    ZERO,
+    ceil_to,
+    divided_down,
+    divided_up,
+    floor_to,
+    minus,
+    plus,
+    round_down,
+    round_up,
+    times,
+)
+from guardian.domain.orders import OrderSide, OrderSpec, OrderType, ResolvedOrder, TimeInForce
+from guardian.policy.facts import BookTop, Facts
+from guardian.policy.model import Accounting, Policy
+
+ONE = Decimal(1)
+
+
+def resolve(
+    spec: OrderSpec, instrument: Instrument, book: BookTop | None, market_buffer: Decimal, fixed_price: Decimal | None
+) -> ResolvedOrder | None:
+    """The exact order to send, or None where a MARKET order has no usable book to protect it.
+
+    `fixed_price` is the protected price that a proposal fixed; it is never worked out again.
+    """
+    if spec.order_type is not OrderType.MARKET:
+        return _as_asked(spec)
+    if fixed_price is not None:
+        price = fixed_price
+    elif book is not None and book.is_usable:
+        price = _protected_price(spec.side, instrument, book, market_buffer)
+    else:
+        return None
+    quantity = spec.quantity
+    if quantity is None:
+        quantity = largest_quantity(spec.quote_quantity or ZERO, price, instrument.lot.step)
+    return ResolvedOrder(
+        spec=spec, wire_type=OrderType.LIMIT, quantity=quantity, price=price, time_in_force=TimeInForce.IOC
+    )
+
+
+def _as_asked(spec: OrderSpec) -> ResolvedOrder | None:
+    if spec.price is None or spec.quantity is None:
+        return None
+    return ResolvedOrder(
+        spec=spec,
+        wire_type=spec.order_type,
+        quantity=spec.quantity,
+        price=spec.price,
+        stop_price=spec.stop_price,
+        time_in_force=spec.time_in_force,
+    )
+
+
+def _protected_price(side: OrderSide, instrument: Instrument, book: BookTop, buffer: Decimal) -> Decimal:
+    """The ask plus the buffer or the bid less it, rounded to the tick inward, so never worse than the buffer."""
+    if side is OrderSide.BUY:
+        return floor_to(times(book.ask, plus(ONE, buffer)), instrument.price.step)
+    return ceil_to(times(book.bid, minus(ONE, buffer)), instrument.price.step)
+
+
+def worst_price(order: ResolvedOrder, book: BookTop | None) -> Decimal | None:
+    """The price that the order is counted at; None where a SELL has no bid to be compared with."""
+    if order.side is OrderSide.BUY:
+        return order.price
+    if book is None or not book.is_usable:
+        return None
+    return max(order.price, order.stop_price or ZERO, book.bid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One step of a conversion: through `symbol`, from its base asset or from its quote asset."""
+
+    symbol: str
+    from_base: bool
+
+
+def conversion_path(asset: str, accounting: Accounting, instruments: Mapping[str, Instrument]) -> tuple[Leg, ...] | str:
+    """The declared way from an asset to the accounting currency, or why there is none.
+
+    Base and quote come from the exchange's listing, never from how a symbol is spelt.
+    """
+    legs: list[Leg] = []
+    seen = {asset}
+    while asset != accounting.currency:
+        symbol = accounting.conversions.get(asset)
+        if symbol is None:
+            return f"`accounting.conversions` has no symbol for {asset}"
+        instrument = instruments.get(symbol)
+        if instrument is None:
+            return f"the exchange's rules for {symbol} could not be had"
+        if asset not in {instrument.base_asset, instrument.quote_asset}:
+            return f"{symbol} does not trade {asset}"
+        from_base = asset == instrument.base_asset
+        legs.append(Leg(symbol=symbol, from_base=from_base))
+        asset = instrument.quote_asset if from_base else instrument.base_asset
+        if asset in seen:
+            return f"the path through {symbol} goes in a circle"
+        seen.add(asset)
+    return tuple(legs)
+
+
+def convert(amount: Decimal, legs: tuple[Leg, ...], books: Mapping[str, BookTop]) -> Decimal:
+    """The amount in the accounting currency, at the dearer side of each book, rounded up at the eighth digit."""
+    for leg in legs:
+        book = books[leg.symbol]
+        amount = times(amount, book.ask) if leg.from_base else divided_up(amount, book.bid)
+    return round_up(amount)
+
+
+def largest_passing(
+    unit_price: Decimal, legs: tuple[Leg, ...], facts: Facts, step: Decimal, maximum: Decimal
+) -> Decimal:
+    """The largest quantity in whole steps whose converted notional is not above `maximum`."""
+    budget = maximum
+    for leg in reversed(legs):
+        book = facts.books[leg.symbol]
+        budget = divided_down(budget, book.ask) if leg.from_base else times(budget, book.bid)
+    # A notional is rounded up at the eighth digit, so the budget that it must fit is rounded down there.
+    return largest_quantity(round_down(budget), unit_price, step)
+
+
+def market_symbols(symbol: str, policy: Policy, instruments: Mapping[str, Instrument]) -> tuple[str, ...]:
+    """The symbols whose books a judgement of an order on `symbol` needs: itself, then the conversion path."""
+    instrument = instruments.get(symbol)
+    if instrument is None:
+        return (symbol,)
+    path = conversion_path(instrument.quote_asset, policy.accounting, instruments)
+    legs = () if isinstance(path, str) else path
+    return tuple(dict.fromkeys((symbol, *(leg.symbol for leg in legs))))

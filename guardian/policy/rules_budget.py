@@ -1,0 +1,233 @@
+"""Rules on sizes and budgets: this order alone, and together with what was entered before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from guardian.domain.codes import Code
+from guardian.domain.instruments import Instrument
+from guardian.domain.money import ZERO, minus, plain, plus
+from guardian.domain.orders import OrderSide
+from guardian.policy.case import Case
+from guardian.policy.facts import Fact
+from guardian.policy.notional import largest_passing
+from guardian.policy.verdict import Denial
+
+
+def convertible(case: Case) -> Iterator[Denial]:
+    """There is a declared path with fresh prices to the accounting currency; nothing is taken to be 1:1."""
+    if case.instrument is not None and isinstance(case.legs, str):
+        yield Denial(
+            code=Code.CONVERSION_UNAVAILABLE,
+            message=f"no way from {case.instrument.quote_asset} to {case.policy.accounting.currency}: {case.legs}",
+            hint="the owner can declare one in `[accounting] conversions`",
+        )
+
+
+def max_notional(case: Case) -> Iterator[Denial]:
+    """The order costs no more at worst than the symbol's `max_notional`."""
+    if case.limits is None or case.notional is None:
+        return
+    most = case.limits.max_notional
+    if case.notional > most:
+        yield _over(case, Code.NOTIONAL_EXCEEDS_MAX, "the order costs too much at worst", ZERO, most)
+
+
+def slicing(case: Case) -> Iterator[Denial]:
+    """After an order over `max_notional`, the sum entered on that symbol and side is held to it for a while."""
+    usage = case.facts.usage
+    if case.limits is None or case.notional is None or usage is None or case.is_exit:
+        return
+    if usage.sliced_since_ms is None or case.notional > case.limits.max_notional:
+        return
+    if plus(usage.sliced_entered, case.notional) > case.limits.max_notional:
+        yield _over(
+            case,
+            Code.SLICING_EXCEEDS_MAX,
+            "an order over the cap was denied here a while ago, and with this one its parts would exceed it",
+            usage.sliced_entered,
+            case.limits.max_notional,
+        )
+
+
+def max_quantity(case: Case) -> Iterator[Denial]:
+    """The base quantity is no more than the symbol's `max_quantity`: it catches a value in the quantity field."""
+    quantity = case.spec.quantity if case.order is None else case.order.quantity
+    if case.limits is not None and quantity is not None and quantity > case.limits.max_quantity:
+        base = case.instrument.base_asset if case.instrument is not None else "the base asset"
+        yield Denial(
+            code=Code.QUANTITY_EXCEEDS_MAX,
+            message=f"the quantity is in {base}, and this is more of it than the policy allows in one order",
+            observed=plain(quantity),
+            limit=plain(case.limits.max_quantity),
+            hint="if a value was meant, use `quote_quantity` with a MARKET order",
+        )
+
+
+def max_position(case: Case) -> Iterator[Denial]:
+    """A BUY leaves guardian with no more than the symbol's `max_position`, open and unknown BUYs included."""
+    usage, order = case.facts.usage, case.order
+    if case.limits is None or usage is None or order is None or order.side is not OrderSide.BUY:
+        return
+    after = plus(usage.position, usage.open_buys, order.quantity)
+    if after > case.limits.max_position:
+        yield Denial(
+            code=Code.POSITION_EXCEEDS_MAX,
+            message="guardian would hold more than the policy allows",
+            observed=plain(after),
+            limit=plain(case.limits.max_position),
+            hint=_at_most_quantity(minus(case.limits.max_position, plus(usage.position, usage.open_buys))),
+        )
+
+
+def max_open_notional(case: Case) -> Iterator[Denial]:
+    """Open and unknown orders, this one included, are worth no more than `limits.max_open_notional`."""
+    usage = case.facts.usage
+    if case.notional is None or usage is None or case.is_exit:
+        return
+    most = case.policy.limits.max_open_notional
+    if plus(usage.open_notional, case.notional) > most:
+        yield _over(
+            case, Code.OPEN_NOTIONAL_EXCEEDS_MAX, "open orders would be worth too much", usage.open_notional, most
+        )
+
+
+def max_open_orders(case: Case) -> Iterator[Denial]:
+    """No more orders are open or unknown, this one included, than `limits.max_open_orders`."""
+    usage, most = case.facts.usage, case.policy.limits.max_open_orders
+    if usage is not None and not case.is_exit and usage.open_orders >= most:
+        yield Denial(
+            code=Code.OPEN_ORDERS_EXCEED_MAX,
+            message="as many orders as the policy allows are open or unknown",
+            observed=str(usage.open_orders + 1),
+            limit=str(most),
+            hint="cancel one with `cancel_order` first",
+        )
+
+
+def rolling_notional(case: Case) -> Iterator[Denial]:
+    """Within every rolling window, no more is entered than it allows, this order included."""
+    usage = case.facts.usage
+    if case.notional is None or usage is None or case.is_exit:
+        return
+    for window in case.policy.limits.rolling_notional:
+        # A window that was not counted is not an empty one: the whole of it counts as spent.
+        entered = usage.entered.get(window.window_ms, window.maximum)
+        if plus(entered, case.notional) > window.maximum:
+            yield _over(
+                case,
+                Code.ROLLING_NOTIONAL_EXCEEDS_MAX,
+                f"too much would be entered within {duration(window.window_ms)}",
+                entered,
+                window.maximum,
+            )
+
+
+def max_orders(case: Case) -> Iterator[Denial]:
+    """Within every window, no more orders are sent than it allows, this one included."""
+    usage = case.facts.usage
+    if usage is None or case.is_exit:
+        return
+    for window in case.policy.limits.max_orders:
+        sent = usage.ordered.get(window.window_ms, window.maximum)
+        if sent >= window.maximum:
+            yield Denial(
+                code=Code.ORDER_COUNT_EXCEEDS_MAX,
+                message=f"too many orders within {duration(window.window_ms)}",
+                observed=str(sent + 1),
+                limit=str(window.maximum),
+                hint="wait until the window has moved on; selling what guardian bought needs no budget",
+            )
+
+
+def duplicate(case: Case) -> Iterator[Denial]:
+    """The same order was not sent within `limits.duplicate_window`, and none like it is unknown."""
+    usage = case.facts.usage
+    if usage is not None and usage.duplicate_of is not None:
+        yield Denial(
+            code=Code.DUPLICATE_ORDER,
+            message=f"the same order was sent a moment ago as `{usage.duplicate_of}`, or its fate is not known yet",
+            observed=usage.duplicate_of,
+            limit=duration(case.policy.limits.duplicate_window_ms),
+            hint="look at it with `get_orders` before asking again",
+        )
+
+
+def free_quote(case: Case) -> Iterator[Denial]:
+    """After a BUY, at least `limits.min_free_quote` of the quote asset is left free."""
+    if case.spec.side is not OrderSide.BUY or case.instrument is None or case.quote_notional is None:
+        return
+    if case.facts.free is None:
+        why = case.facts.missing.get(Fact.BALANCES, "the exchange did not answer")
+        yield Denial(code=Code.BALANCE_UNAVAILABLE, message=f"the balances could not be had: {why}")
+        return
+    asset, floor = case.instrument.quote_asset, case.policy.limits.min_free_quote
+    free = case.facts.free.get(asset, ZERO)
+    left = minus(free, case.quote_notional)
+    if left < floor:
+        yield Denial(
+            code=Code.FREE_QUOTE_BELOW_MIN,
+            message=f"{plain(free)} {asset} is free, and the order takes {plain(case.quote_notional)} at worst",
+            observed=plain(left),
+            limit=plain(floor),
+            hint=_fits(case, minus(free, floor), case.instrument),
+        )
+
+
+def calls(case: Case) -> Iterator[Denial]:
+    """No more calls within a minute than `limits.max_calls_per_minute`."""
+    usage, most = case.facts.usage, case.policy.limits.max_calls_per_minute
+    if usage is not None and usage.calls_last_minute > most:
+        yield calls_denial(usage.calls_last_minute, most)
+
+
+def calls_denial(seen: int, most: int) -> Denial:
+    """The denial of a call over the budget of calls."""
+    return Denial(
+        code=Code.CALLS_EXCEED_MAX,
+        message="too many calls within a minute",
+        observed=str(seen),
+        limit=str(most),
+        hint="wait a minute; `cancel_order` is never counted",
+    )
+
+
+def _over(case: Case, code: Code, message: str, spent: Decimal, most: Decimal) -> Denial:
+    """A sum over a limit: what it would come to, and the largest quantity that would pass."""
+    notional = case.notional if case.notional is not None else ZERO
+    return Denial(
+        code=code,
+        message=message,
+        observed=f"{plain(plus(spent, notional))} {case.policy.accounting.currency}",
+        limit=f"{plain(most)} {case.policy.accounting.currency}",
+        hint=_largest(case, minus(most, spent)),
+    )
+
+
+def _largest(case: Case, budget: Decimal) -> str:
+    if case.unit_price is None or isinstance(case.legs, str) or case.instrument is None:
+        return "nothing passes until this is known"
+    quantity = largest_passing(case.unit_price, case.legs, case.facts, case.instrument.lot.step, max(budget, ZERO))
+    return _at_most_quantity(quantity)
+
+
+def _fits(case: Case, budget: Decimal, instrument: Instrument) -> str:
+    if case.unit_price is None:
+        return "nothing passes until this is known"
+    quantity = largest_passing(case.unit_price, (), case.facts, instrument.lot.step, max(budget, ZERO))
+    return _at_most_quantity(quantity)
+
+
+def _at_most_quantity(quantity: Decimal) -> str:
+    if quantity <= 0:
+        return "no quantity passes now"
+    return f"the largest quantity that passes is {plain(quantity)}"
+
+
+def duration(milliseconds: int) -> str:
+    """A window's length as the policy writes it: `5m`, `24h`."""
+    for unit, length in (("h", 3_600_000), ("m", 60_000), ("s", 1_000)):
+        if milliseconds % length == 0:
+            return f"{milliseconds // length}{unit}"
+    return f"{milliseconds}ms"

@@ -1,0 +1,146 @@
+"""Rules on the state of trading and on what the policy lists. One rule, one function; the engine has their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from guardian.domain.codes import Code
+from guardian.domain.orders import UNPRICED_STOP_TYPES
+from guardian.domain.requests import CreateOrder
+from guardian.domain.trading import Environment, TradingState
+from guardian.policy.case import Case
+from guardian.policy.facts import Fact
+from guardian.policy.verdict import Denial
+
+
+def trading_state(case: Case) -> Iterator[Denial]:
+    """No order while trading is halted; exits alone while it is reducing. What cannot be read counts as halted."""
+    usage = case.facts.usage
+    if usage is None:
+        why = case.facts.missing.get(Fact.USAGE, "the store did not answer")
+        yield Denial(code=Code.USAGE_UNKNOWN, message=f"what was entered before is not known: {why}")
+    elif usage.trading is TradingState.HALTED:
+        yield Denial(
+            code=Code.TRADING_HALTED,
+            message=f"trading is halted: {usage.halt_reason or 'no reason was given'}",
+            hint="a person can run `guardian resume`; reads and cancels keep working",
+        )
+    elif usage.trading is TradingState.REDUCING and not case.is_exit:
+        yield Denial(
+            code=Code.TRADING_REDUCING,
+            message="only selling what guardian bought is let through now",
+            hint="sell no more than guardian bought and has not offered yet, or a person can run `guardian resume`",
+        )
+
+
+def halt_after_orders(case: Case) -> Iterator[Denial]:
+    """After `limits.halt_after_orders` orders without a person acting, trading halts."""
+    usage, most = case.facts.usage, case.policy.limits.halt_after_orders
+    if usage is not None and usage.trading is not TradingState.HALTED and usage.orders_since_person >= most:
+        yield Denial(
+            code=Code.TRADING_HALTED,
+            message="this many orders were sent without a person acting",
+            observed=str(usage.orders_since_person),
+            limit=str(most),
+            hint="a person can run `guardian resume`",
+        )
+
+
+def policy_valid(case: Case) -> Iterator[Denial]:
+    """No order while the policy file is missing or has mistakes; the last good policy serves reads and cancels."""
+    problems = case.facts.policy_problems
+    if problems:
+        yield Denial(
+            code=Code.POLICY_INVALID,
+            message="the policy file cannot be used: " + "; ".join(problems[:5]),
+            observed=f"{len(problems)} mistakes",
+            hint="mend the file; `guardian policy check` lists every mistake, and no restart is needed",
+        )
+
+
+def environment(case: Case) -> Iterator[Denial]:
+    """The policy is for the environment that this process runs in."""
+    if case.policy.environment is not case.facts.environment:
+        yield Denial(
+            code=Code.POLICY_ENVIRONMENT_CHANGED,
+            message="the policy now names another environment; it takes effect at the next start",
+            observed=case.facts.environment.value,
+            limit=case.policy.environment.value,
+            hint="restart guardian to trade there, or change `environment` back",
+        )
+
+
+def live_enabled(case: Case) -> Iterator[Denial]:
+    """No order on `live` before everything that DESIGN's section 8 asks for exists."""
+    if case.facts.environment is Environment.LIVE:
+        yield Denial(
+            code=Code.LIVE_NOT_ENABLED,
+            message="this version of guardian creates no orders on `live`; reads and cancels work",
+            hint="use `testnet`, `demo` or `paper`",
+        )
+
+
+def tool_allowed(case: Case) -> Iterator[Denial]:
+    """The policy allows `create_order`."""
+    if CreateOrder.tool not in case.policy.tools.allowed:
+        yield tool_denial(CreateOrder.tool)
+
+
+def tool_denial(tool: str) -> Denial:
+    """The denial of a tool that the policy does not allow."""
+    return Denial(
+        code=Code.TOOL_NOT_ALLOWED,
+        message=f"the policy does not allow `{tool}`",
+        hint="the owner can change `[tools]` in the policy",
+    )
+
+
+def symbol_listed(case: Case) -> Iterator[Denial]:
+    """The policy has limits for the symbol; what is not listed is denied."""
+    if case.limits is None:
+        listed = ", ".join(sorted(case.policy.symbols)) or "none"
+        yield Denial(
+            code=Code.SYMBOL_NOT_LISTED,
+            message="the policy does not list this symbol",
+            observed=case.spec.symbol,
+            limit=listed,
+            hint="use a listed symbol, or the owner can add `[symbols.X]` to the policy",
+        )
+
+
+def side_allowed(case: Case) -> Iterator[Denial]:
+    """The symbol's `sides` has the side."""
+    if case.limits is not None and case.spec.side not in case.limits.sides:
+        yield _not_in(Code.SIDE_NOT_ALLOWED, "side", case.spec.side, case.limits.sides)
+
+
+def order_type_allowed(case: Case) -> Iterator[Denial]:
+    """The symbol's `order_types` has the type, and the type has a worst price."""
+    asked = case.spec.order_type
+    if asked in UNPRICED_STOP_TYPES:
+        yield Denial(
+            code=Code.ORDER_TYPE_UNPRICED,
+            message=f"{asked.value} has no worst price, so it cannot be held to a cap",
+            observed=asked.value,
+            hint=f"use {asked.value}_LIMIT with a price",
+        )
+    elif case.limits is not None and asked not in case.limits.order_types:
+        yield _not_in(Code.ORDER_TYPE_NOT_ALLOWED, "order type", asked, case.limits.order_types)
+
+
+def time_in_force_allowed(case: Case) -> Iterator[Denial]:
+    """The symbol's `time_in_force` has what was asked; types that have none are not judged by it."""
+    asked = case.spec.time_in_force
+    if asked is not None and case.limits is not None and asked not in case.limits.time_in_force:
+        yield _not_in(Code.TIME_IN_FORCE_NOT_ALLOWED, "time in force", asked, case.limits.time_in_force)
+
+
+def _not_in(code: Code, what: str, asked: str, allowed: frozenset[str]) -> Denial:
+    names = ", ".join(sorted(allowed))
+    return Denial(
+        code=code,
+        message=f"the policy does not allow this {what} for the symbol",
+        observed=str(asked),
+        limit=names,
+        hint=f"allowed: {names}",
+    )
