@@ -60,7 +60,7 @@ _SLOTS: Final[Mapping[tuple[Environment, KeyFamily], str]] = {
     (Environment.LIVE, KeyFamily.SPOT): "guardian/binance/live",
 }
 _FIELDS: Final = frozenset({"v", "environment", "family", "kind", "api_key", "signing_key", "created"})
-_TOKEN: Final = re.compile(r"[!-~]{16,256}")
+_TOKEN: Final = re.compile(r"[!-~]{16,512}")
 """Binance's keys are 64 letters and digits; more is let through, but nothing that an HTTP header could trip over."""
 _PLACEHOLDERS: Final = ("__encrypted__:", "${")
 """What MCP clients leave in place of a secret that they failed to fill in."""
@@ -296,7 +296,7 @@ def _own_slot(environment: str, family: KeyFamily) -> tuple[Environment, KeyFami
 
 
 def check_api_key(value: Secret, what: str = "the API key") -> None:
-    """Raises CredentialsError unless `value` could be a key: 16 to 256 visible ASCII characters, no placeholder."""
+    """Raises CredentialsError unless `value` could be a key: 16 to 512 visible ASCII characters, no placeholder."""
     text = value.reveal()
     if text.startswith(_PLACEHOLDERS):
         raise CredentialsError(f"{what} is a placeholder that nobody filled in", hint="paste the value itself")
