@@ -195,7 +195,9 @@ def test_item_names_and_size_fit_every_system() -> None:
     assert all(len(value.encode("utf-16-le")) <= MAX_VALUE_BYTES for value in keyring.items.values())
 
 
-@pytest.mark.parametrize("move", [("testnet", "live"), ("live", "testnet"), ("demo", "live"), ("testnet/futures", "demo")])
+@pytest.mark.parametrize(
+    "move", [("testnet", "live"), ("live", "testnet"), ("demo", "live"), ("testnet/futures", "demo")]
+)
 def test_key_of_one_environment_is_never_offered_to_another(move: tuple[str, str]) -> None:
     """An item copied to another environment's place is an error, not a key."""
     keyring = MemoryKeyring()

@@ -94,6 +94,21 @@ OPEN = """
 
 
 @linux_only
+@pytest.mark.parametrize("way", ["variable", "file", "entry point"])
+def test_hostile_settings_do_catch_keyrings_own_choice(tmp_path: Path, way: str) -> None:
+    """The traps of this file are real: `keyring.get_keyring()` falls into each of them, and reads standard input."""
+    env = hostile_home(tmp_path)
+    for name in [n for n in env if n.startswith("KEYRING_PROPERTY_")]:
+        del env[name]
+    if way != "variable":
+        del env["PYTHON_KEYRING_BACKEND"]
+    if way == "entry point":
+        (tmp_path / "home" / ".config" / "python_keyring" / "keyringrc.cfg").unlink()
+    run_python("import keyring; keyring.get_keyring().get_password('a', 'b')", env)
+    assert (tmp_path / "mark").read_text().startswith('get {"jsonrpc"')
+
+
+@linux_only
 @pytest.mark.parametrize(
     "named",
     [None, "evil_backend.Keyring", "keyring.backends.null.Keyring", "keyring.backends.fail.Keyring",
@@ -153,11 +168,13 @@ def test_real_secret_service_keeps_the_contract_under_hostile_settings(tmp_path:
     result = subprocess.run(
         [*wrap, sys.executable, "-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider",
          "--basetemp", str(tmp_path / "inner"), str(HERE / "test_credential_store.py")],
-        capture_output=True, text=True, env=env, timeout=120, cwd=HERE.parents[1], stdin=subprocess.DEVNULL, check=False,
+        capture_output=True, text=True, env=env, timeout=120, cwd=HERE.parents[1], input="", check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     assert not (tmp_path / "mark").exists()
 
+
+def _store_canaries(env: dict[str, str]) -> None:
     stored = run_python(
         """
         from guardian.credentials import open_credentials
@@ -166,10 +183,20 @@ def test_real_secret_service_keeps_the_contract_under_hostile_settings(tmp_path:
         store.put(ApiKeyPair(environment="testnet", family=KeyFamily.SPOT, kind=KeyKind.HMAC,
                              api_key=Secret("CANARYkey" * 7), signing_key=Secret("CANARYsecret" * 5)))
         print(store.backend_name, *store.list())
+        import sys
+        print(sys.stdin.read(), end="")
         """,
-        env, wrap=wrap,
+        env, wrap=_secret_service(env, unlock=True),
     )  # fmt: skip
     assert stored.stdout.startswith("keyring.backends.SecretService.Keyring StoredKey("), stored.stderr
+    assert stored.stdout.endswith(REQUESTS), "something read standard input"
+
+
+@linux_only
+def test_real_secret_service_keeps_keys_between_sessions_and_no_file_shows_them(tmp_path: Path) -> None:
+    """A key stored in one login session is there in the next; neither half is readable in any file."""
+    env = hostile_home(tmp_path)
+    _store_canaries(env)
     again = run_python(
         """
         from guardian.credentials import open_credentials
@@ -177,12 +204,19 @@ def test_real_secret_service_keeps_the_contract_under_hostile_settings(tmp_path:
         found = open_credentials(timeout_s=10).get("testnet", KeyFamily.SPOT)
         print(found is not None and found.signing_key.reveal() == "CANARYsecret" * 5)
         """,
-        env, wrap=wrap,
+        env, wrap=_secret_service(env, unlock=True),
     )  # fmt: skip
     assert again.stdout.strip() == "True", again.stderr
     assert not any(canary in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() for canary in CANARIES)
     assert list((tmp_path / "home" / ".local").rglob("*.keyring")), "the keyring was not kept under the private home"
+    assert not (tmp_path / "mark").exists()
 
+
+@linux_only
+def test_locked_secret_service_is_an_error_within_three_seconds(tmp_path: Path) -> None:
+    """A keyring that is there and locked, with nobody to unlock it, is told as such, and soon."""
+    env = hostile_home(tmp_path)
+    _store_canaries(env)
     locked = run_python(
         """
         import time
@@ -197,10 +231,8 @@ def test_real_secret_service_keeps_the_contract_under_hostile_settings(tmp_path:
         """,
         env, wrap=_secret_service(env, unlock=False),
     )  # fmt: skip
-    assert "keyring" in locked.stdout, locked.stderr
-    assert "unlock your keyring" in locked.stdout
+    assert "unlock your keyring" in locked.stdout, locked.stderr
     assert locked.stdout.strip().endswith("True")
-    assert not (tmp_path / "mark").exists()
 
 
 def _pretend(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
