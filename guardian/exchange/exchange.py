@@ -1,0 +1,450 @@
+"""The exchange as the gate sees it: domain types in, domain types out, and guardian's own exceptions.
+
+Reads raise ExchangeRejected, ExchangeRateLimited or ExchangeUnavailable; the two writes raise OutcomeUnknown wherever it is
+not certain that nothing happened. Signed calls raise NoCredentials without keys. Wallet calls raise RequestRefused where
+the environment has no `/sapi`. Nothing is asked of the network before the first call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from guardian.domain.accounts import (
+    AccountSnapshot,
+    Balances,
+    DepositAddress,
+    Deposits,
+    Liquidations,
+    Positions,
+    ProfitAndLoss,
+    Transfers,
+    Withdrawals,
+)
+from guardian.domain.instruments import Instrument
+from guardian.domain.market import Fee, ListedSymbol, Listing, OrderBook, Ticker, TickerPrice
+from guardian.domain.orders import OrderReport, OrderType, ResolvedOrder
+from guardian.domain.requests import (
+    GetAccountSnapshot,
+    GetDepositAddress,
+    GetDepositHistory,
+    GetLiquidationHistory,
+    GetPnl,
+    GetPositionInfo,
+    GetUniversalTransferHistory,
+    GetWithdrawHistory,
+)
+from guardian.domain.secrets import ApiKeyPair, KeyFamily
+from guardian.domain.trading import Environment
+from guardian.errors import (
+    CredentialsError,
+    ExchangeRejected,
+    ExchangeUnavailable,
+    GuardianError,
+    OutcomeUnknown,
+    RequestRefused,
+)
+from guardian.exchange.clock import ExchangeClock
+from guardian.exchange.environments import EnvironmentSpec
+from guardian.exchange.mapping import account, futures, market, orders, wallet
+from guardian.policy.facts import AveragePrice, BookTop
+
+if TYPE_CHECKING:
+    from guardian.exchange.client import GuardedClient
+
+T = TypeVar("T")
+
+LISTING_KEPT_S: Final = 3600.0
+"""How long trading rules are taken from memory, in seconds."""
+
+UNKNOWN_SYMBOL: Final = -1121
+UNKNOWN_ORDER: Final = -2013
+
+_PRICED_TYPES: Final = frozenset(
+    {OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT}
+)
+_CLIENT_ORDER_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,36}")
+
+
+class Exchange:
+    """One environment's exchange, through the guarded client, with one kept connection pool.
+
+    `now_ms` is the wall clock in milliseconds since the epoch, `monotonic` a clock in seconds that never goes back.
+    Where an environment has one key pair for all, it is given as `spot`.
+
+    Raises:
+        CredentialsError: a key pair belongs to another environment, or to the other family on `testnet`.
+    """
+
+    def __init__(
+        self,
+        spec: EnvironmentSpec,
+        *,
+        spot: ApiKeyPair | None,
+        futures: ApiKeyPair | None,
+        now_ms: Callable[[], int],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._spec = spec
+        self._keys = _keys_by_family(spec.environment, spot, futures)
+        self._now_ms = now_ms
+        self._monotonic = monotonic
+        self._clock = ExchangeClock(self._server_time, now_ms=now_ms, monotonic=monotonic)
+        self._client_or_none: GuardedClient | None = None
+        self._instruments: dict[str, tuple[float, Instrument]] = {}
+        self._listing: tuple[float, tuple[ListedSymbol, ...]] | None = None
+        self._listing_lock = asyncio.Lock()
+
+    @property
+    def environment(self) -> Environment:
+        """Where this is."""
+        return self._spec.environment
+
+    @property
+    def has_wallet(self) -> bool:
+        """Whether `/sapi`, and so the wallet tools, are there."""
+        return self._spec.has_wallet
+
+    def warm_up(self) -> None:
+        """Import python-binance now (about half a second) instead of at the first call; sends nothing."""
+        import guardian.exchange.client  # noqa: F401  # the import itself is the point
+
+    async def close(self) -> None:
+        """Close the kept connections. A later call opens new ones."""
+        client, self._client_or_none = self._client_or_none, None
+        if client is not None:
+            await client.close_connection()
+
+    # -- facts
+
+    async def instrument(self, symbol: str) -> Instrument | None:
+        """The symbol's trading rules, at most an hour old; None where the exchange does not list it."""
+        return (await self.instruments((symbol,))).get(symbol)
+
+    async def instruments(self, symbols: Iterable[str]) -> dict[str, Instrument]:
+        """The trading rules of several symbols in one request; a symbol that is not listed is absent."""
+        wanted = tuple(dict.fromkeys(symbols))
+        asked = tuple(symbol for symbol in wanted if self._kept_instrument(symbol) is None)
+        if asked:
+            found = await _by_symbol(asked, self._fetch_instruments)
+            now = self._monotonic()
+            self._instruments.update({symbol: (now, instrument) for symbol, instrument in found.items()})
+        kept = {symbol: self._kept_instrument(symbol) for symbol in wanted}
+        return {symbol: instrument for symbol, instrument in kept.items() if instrument is not None}
+
+    async def book_tops(self, symbols: Iterable[str]) -> dict[str, BookTop]:
+        """The best prices of several symbols in one request, dated to when it started; one not listed is absent."""
+        wanted = tuple(dict.fromkeys(symbols))
+        return await _by_symbol(wanted, self._fetch_book_tops) if wanted else {}
+
+    async def average_price(self, symbol: str) -> AveragePrice:
+        """The exchange's average price and when it last saw a trade."""
+        return market.average_price(await self._read(lambda client: client.get_avg_price(symbol=symbol)))
+
+    async def balances(self, include_zero: bool = False) -> Balances:
+        """The spot account's balances."""
+        omit = "false" if include_zero else "true"
+        found = account.balances(await self._read(lambda client: client.get_account(omitZeroBalances=omit)))
+        return found if include_zero else account.without_zero(found)
+
+    async def clock_skew_ms(self) -> int:
+        """The local clock less the exchange's, in ms, at most a minute old; measured anew after a jump of the clock.
+
+        Raises:
+            ExchangeUnavailable: the exchange could not be asked, or answered too slowly to tell.
+        """
+        return await self._clock.skew_ms()
+
+    # -- orders
+
+    async def place_order(self, order: ResolvedOrder, *, client_order_id: str, timestamp_ms: int) -> OrderReport:
+        """Send the order, once.
+
+        `timestamp_ms` was fixed when the intent was committed.
+
+        Raises:
+            NotSent: nothing left this machine: no connection, or `timestamp_ms` is 5 s old or more.
+            ExchangeRejected, ExchangeRateLimited: the exchange said no; nothing happened.
+            OutcomeUnknown: anything else; the order may exist.
+        """
+        if order.wire_type not in _PRICED_TYPES:
+            raise RequestRefused(f"an order of type {order.wire_type.value} has no worst price and is never sent")
+        if _CLIENT_ORDER_ID.fullmatch(client_order_id) is None:
+            raise RequestRefused("the client order id does not have the exchange's form")
+        fields: dict[str, Any] = dict(order.as_dict())
+        fields |= {"newClientOrderId": client_order_id, "newOrderRespType": "FULL", "timestamp": timestamp_ms}
+        answer = await self._write(lambda client: client.create_order(**fields))
+        report = _reported(answer, orders.placed)
+        if (report.symbol, report.client_order_id) != (order.symbol, client_order_id):
+            raise OutcomeUnknown("the exchange's answer is about another order")
+        return report
+
+    async def cancel_order(
+        self, symbol: str, *, order_id: int | None = None, client_order_id: str | None = None, timestamp_ms: int
+    ) -> OrderReport:
+        """Cancel an order by one of its two ids, once. Raises as `place_order` does."""
+        fields: dict[str, Any] = {"symbol": symbol, "timestamp": timestamp_ms, **_which(order_id, client_order_id)}
+        answer = await self._write(lambda client: client.cancel_order(**fields))
+        report = _reported(answer, orders.cancelled)
+        if report.symbol != symbol or not _is_asked(report, order_id, client_order_id):
+            raise OutcomeUnknown("the exchange's answer is about another order")
+        return report
+
+    async def order(
+        self, symbol: str, *, order_id: int | None = None, client_order_id: str | None = None
+    ) -> OrderReport | None:
+        """An order by one of its two ids; None where the exchange does not know it, which right after sending proves nothing."""
+        fields = {"symbol": symbol, **_which(order_id, client_order_id)}
+        try:
+            report = orders.order(await self._read(lambda client: client.get_order(**fields)))
+        except ExchangeRejected as rejection:
+            if rejection.code == UNKNOWN_ORDER:
+                return None
+            raise
+        if report.symbol != symbol or not _is_asked(report, order_id, client_order_id):
+            raise ExchangeUnavailable("the exchange's answer is about another order")
+        return report
+
+    async def open_orders(self, symbol: str) -> tuple[OrderReport, ...]:
+        """The account's open orders on a symbol, whoever placed them."""
+        return orders.orders(await self._read(lambda client: client.get_open_orders(symbol=symbol)))
+
+    async def all_orders(
+        self, symbol: str, *, start_time: int | None = None, end_time: int | None = None, limit: int = 50
+    ) -> tuple[OrderReport, ...]:
+        """The account's orders on a symbol, oldest first: the newest `limit` of them, or those of the period."""
+        fields = {"symbol": symbol, "limit": limit, "startTime": start_time, "endTime": end_time}
+        return orders.orders(await self._read(lambda client: client.get_all_orders(**fields)))
+
+    # -- market
+
+    async def ticker_price(self, symbol: str) -> TickerPrice:
+        """The price of the last trade."""
+        answer = await self._read(lambda client: client.get_symbol_ticker(symbol=symbol))
+        return market.ticker_price(answer, symbol)
+
+    async def ticker(self, symbol: str) -> Ticker:
+        """The last 24 hours."""
+        return market.ticker(await self._read(lambda client: client.get_ticker(symbol=symbol)), symbol)
+
+    async def order_book(self, symbol: str, limit: int = 20) -> OrderBook:
+        """The best levels of both sides."""
+        answer = await self._read(lambda client: client.get_order_book(symbol=symbol, limit=limit))
+        return market.order_book(answer, symbol)
+
+    async def listing(
+        self, base_asset: str | None = None, quote_asset: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Listing:
+        """A page of the listed symbols after `cursor`, by name, from a list that is at most an hour old."""
+        chosen = [
+            row
+            for row in await self._listed_symbols()
+            if base_asset in (None, row.base_asset) and quote_asset in (None, row.quote_asset)
+        ]
+        rest = [row for row in chosen if cursor is None or row.symbol > cursor]
+        page = tuple(rest[:limit])
+        return Listing(symbols=page, total=len(chosen), next_cursor=page[-1].symbol if len(rest) > limit else None)
+
+    # -- account
+
+    async def fee(self, symbol: str) -> Fee:
+        """The account's commission rates for a symbol."""
+        return account.fee(await self._read(lambda client: client.get_commission(symbol=symbol)), symbol)
+
+    async def account_snapshot(self, request: GetAccountSnapshot) -> AccountSnapshot:
+        """Daily snapshots of a wallet."""
+        self._require_wallet()
+        fields = _period(request.start_time, request.end_time) | {"type": request.account_type, "limit": request.limit}
+        answer = await self._read(lambda client: client.get_account_snapshot(**fields))
+        return wallet.account_snapshot(answer, request.account_type)
+
+    async def deposits(self, request: GetDepositHistory) -> Deposits:
+        """A page of deposits."""
+        self._require_wallet()
+        fields = _page(request)
+        return wallet.deposits(await self._read(lambda client: client.get_deposit_history(**fields)), request)
+
+    async def deposit_address(self, request: GetDepositAddress) -> DepositAddress:
+        """Where to send a coin."""
+        self._require_wallet()
+        answer = await self._read(lambda client: client.get_deposit_address(coin=request.coin, network=request.network))
+        return wallet.deposit_address(answer, request)
+
+    async def withdrawals(self, request: GetWithdrawHistory) -> Withdrawals:
+        """A page of withdrawals."""
+        self._require_wallet()
+        fields = _page(request)
+        return wallet.withdrawals(await self._read(lambda client: client.get_withdraw_history(**fields)), request)
+
+    async def transfers(self, request: GetUniversalTransferHistory) -> Transfers:
+        """A page of transfers between the owner's wallets."""
+        self._require_wallet()
+        fields = _period(request.start_time, request.end_time)
+        fields |= {"type": request.transfer_type, "current": request.page, "size": request.limit}
+        answer = await self._read(lambda client: client.query_universal_transfer_history(**fields))
+        return wallet.transfers(answer, request)
+
+    # -- futures
+
+    async def positions(self, request: GetPositionInfo) -> Positions:
+        """The futures positions that are open."""
+        answer = await self._read(lambda client: client.futures_position_information(symbol=request.symbol))
+        return futures.positions(answer)
+
+    async def profit_and_loss(self, request: GetPnl) -> ProfitAndLoss:
+        """The futures account and its income in the period: two requests at once."""
+        fields = _period(request.start_time, request.end_time) | {"symbol": request.symbol, "limit": request.limit}
+        state, income = await _both(
+            self._read(lambda client: client.futures_account(version=3)),
+            self._read(lambda client: client.futures_income_history(**fields)),
+        )
+        return futures.profit_and_loss(state, income, limit=request.limit)
+
+    async def liquidations(self, request: GetLiquidationHistory) -> Liquidations:
+        """The account's own forced orders."""
+        fields = _period(request.start_time, request.end_time) | {"symbol": request.symbol, "limit": request.limit}
+        answer = await self._read(lambda client: client.futures_liquidation_orders(**fields))
+        return futures.liquidations(answer)
+
+    # -- inner
+
+    def _client(self) -> GuardedClient:
+        if self._client_or_none is None:
+            # python-binance takes half a second to import: not before it is needed.
+            from guardian.exchange.client import GuardedClient
+
+            self._client_or_none = GuardedClient(
+                self._spec,
+                self._keys,
+                now_ms=self._now_ms,
+                monotonic=self._monotonic,
+                correction_ms=self._clock.correction_ms,
+            )
+        return self._client_or_none
+
+    async def _read(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
+        """Await one read. The client translates what the network does; what python-binance itself raises is caught here."""
+        try:
+            return await call(self._client())
+        except GuardianError as error:
+            self._clock.note(error)
+            raise
+        except Exception:  # noqa: BLE001  python-binance's own exceptions can hold addresses and signatures
+            problem = ExchangeUnavailable("the request could not be made")
+        raise problem
+
+    async def _write(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
+        try:
+            return await call(self._client())
+        except GuardianError as error:
+            self._clock.note(error)
+            raise
+        except Exception:  # noqa: BLE001  as above; and it is not known what had been sent
+            problem = OutcomeUnknown("the request broke off and may have been sent")
+        raise problem
+
+    async def _server_time(self) -> int:
+        return market.server_time(await self._read(lambda client: client.get_server_time()))
+
+    def _require_wallet(self) -> None:
+        if not self.has_wallet:
+            raise RequestRefused(
+                f"{self.environment.value} has no wallet interface; nothing was sent",
+                hint="wallet history and addresses exist on `live` and `paper` only",
+            )
+
+    def _kept_instrument(self, symbol: str) -> Instrument | None:
+        kept = self._instruments.get(symbol)
+        return kept[1] if kept is not None and self._monotonic() - kept[0] < LISTING_KEPT_S else None
+
+    async def _fetch_instruments(self, symbols: Sequence[str]) -> dict[str, Instrument]:
+        fields = {"symbol": symbols[0]} if len(symbols) == 1 else {"symbols": _json_list(symbols)}
+        return market.instruments(await self._read(lambda client: client.get_listing(**fields)), symbols)
+
+    async def _fetch_book_tops(self, symbols: Sequence[str]) -> dict[str, BookTop]:
+        started = self._now_ms()
+        answer = await self._read(lambda client: client.get_orderbook_tickers(symbols=_json_list(symbols)))
+        return market.book_tops(answer, symbols, fetched_ms=started)
+
+    async def _listed_symbols(self) -> tuple[ListedSymbol, ...]:
+        async with self._listing_lock:
+            if self._listing is None or self._monotonic() - self._listing[0] >= LISTING_KEPT_S:
+                rows = market.listed_symbols(await self._read(lambda client: client.get_listing()))
+                self._listing = (self._monotonic(), rows)
+            return self._listing[1]
+
+
+def _keys_by_family(
+    environment: Environment, spot: ApiKeyPair | None, futures: ApiKeyPair | None
+) -> dict[KeyFamily, ApiKeyPair]:
+    one_pair = environment is not Environment.TESTNET
+    given = {KeyFamily.SPOT: spot, KeyFamily.FUTURES: futures or (spot if one_pair else None)}
+    keys = {family: pair for family, pair in given.items() if pair is not None}
+    for family, pair in keys.items():
+        if pair.environment != environment.value or not (one_pair or pair.family is family):
+            raise CredentialsError("a key pair of another environment or family was given; it is not used")
+    return keys
+
+
+async def _by_symbol(
+    symbols: Sequence[str], fetch: Callable[[Sequence[str]], Awaitable[dict[str, T]]]
+) -> dict[str, T]:
+    """Ask for all at once; where the exchange does not list one of them, for each alone, at the same time."""
+    try:
+        return await fetch(symbols)
+    except ExchangeRejected as rejection:
+        if rejection.code != UNKNOWN_SYMBOL:
+            raise
+        if len(symbols) == 1:
+            return {}
+    parts = await asyncio.gather(*(_by_symbol((symbol,), fetch) for symbol in symbols), return_exceptions=True)
+    found: dict[str, T] = {}
+    for part in parts:
+        if isinstance(part, BaseException):
+            raise part
+        found |= part
+    return found
+
+
+async def _both(first: Awaitable[object], second: Awaitable[object]) -> tuple[object, object]:
+    """Two reads at the same time; both have ended when this does, also when one of them failed."""
+    answers = await asyncio.gather(first, second, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return answers[0], answers[1]
+
+
+def _reported(answer: object, mapped: Callable[[object], OrderReport]) -> OrderReport:
+    """The report in a write's answer. An answer that does not fit proves nothing: the write may well have happened."""
+    try:
+        return mapped(answer)
+    except ExchangeUnavailable:
+        pass
+    raise OutcomeUnknown("the exchange's answer does not say what became of the order")
+
+
+def _which(order_id: int | None, client_order_id: str | None) -> dict[str, Any]:
+    if (order_id is None) == (client_order_id is None):
+        raise RequestRefused("an order is named by exactly one of its two ids")
+    return {"orderId": order_id} if order_id is not None else {"origClientOrderId": client_order_id}
+
+
+def _is_asked(report: OrderReport, order_id: int | None, client_order_id: str | None) -> bool:
+    return report.order_id == order_id if order_id is not None else report.client_order_id == client_order_id
+
+
+def _period(start_time: int | None, end_time: int | None) -> dict[str, Any]:
+    return {"startTime": start_time, "endTime": end_time}
+
+
+def _page(request: GetDepositHistory | GetWithdrawHistory) -> dict[str, Any]:
+    fields = _period(request.start_time, request.end_time)
+    return fields | {"coin": request.coin, "limit": request.limit, "offset": request.offset}
+
+
+def _json_list(symbols: Sequence[str]) -> str:
+    return json.dumps(list(symbols), separators=(",", ":"))
