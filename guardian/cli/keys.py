@@ -250,7 +250,7 @@ def _show_public_key(signing_key: Secret, where: str, *, new: bool) -> None:
         say("a new Ed25519 key pair; this is its public half, which is no secret:\n")
     else:
         say("the public half of the key in that file:\n")
-    click.echo(ed25519_public_pem(signing_key))
+    click.echo(ed25519_public_pem(signing_key), nl=False)
     if new:
         say(f"register it at {where}, as a self-generated key; allow reading and spot trading, never withdrawals")
         say("where that page only hands out a key and a secret: ctrl-c, and the same command with `--kind hmac`")

@@ -67,5 +67,8 @@ def _is_terminal(stream: TextIO | None) -> bool:
     import msvcrt
 
     mode = ctypes.c_ulong()
-    handle = msvcrt.get_osfhandle(stream.fileno())
+    try:
+        handle = msvcrt.get_osfhandle(stream.fileno())
+    except (OSError, ValueError):
+        return False
     return bool(ctypes.windll.kernel32.GetConsoleMode(ctypes.c_void_p(handle), ctypes.byref(mode)))

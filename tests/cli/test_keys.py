@@ -1,0 +1,461 @@
+"""`guardian keys`: pairs go into the keyring through a person's hands, and their secrets are shown nowhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_public_key,
+)
+
+from guardian import credentials
+from guardian.cli.app import main
+from guardian.cli.keys import add_key, command, ed25519_from_pem, ed25519_public_pem, generate_ed25519, remove_key
+from guardian.credentials import CredentialStore
+from guardian.domain.secrets import KeyFamily, KeyKind, Secret
+from guardian.domain.trading import Environment
+from guardian.errors import CredentialsError, KeyringUnavailable, OwnerNotPresent
+
+API_KEY = "CANARYkey0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST"
+API_SECRET = "CANARYsecret6789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
+PRIVATE = bytes(range(32))
+
+
+class MemoryKeyring:
+    """A keyring that keeps items in a dict."""
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.items.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.items[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        del self.items[service, username]
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> CredentialStore:
+    """The store that the commands open."""
+    opened = CredentialStore(MemoryKeyring())
+    monkeypatch.setattr(credentials, "open_credentials", lambda *, timeout_s: opened)
+    return opened
+
+
+def put(store: CredentialStore, environment: Environment = Environment.TESTNET) -> None:
+    add_key(
+        store,
+        environment=environment,
+        family=KeyFamily.SPOT,
+        kind=KeyKind.HMAC,
+        api_key=Secret(API_KEY),
+        signing_key=Secret(API_SECRET),
+    )
+
+
+# The keys themselves.
+
+
+def test_generated_keys_differ_and_sign() -> None:
+    """Each new key is 32 fresh bytes, and its public half verifies what the private half signs."""
+    first, second = generate_ed25519(), generate_ed25519()
+    assert first != second
+    private = ed25519.Ed25519PrivateKey.from_private_bytes(base64.b64decode(first.reveal()))
+    public = load_pem_public_key(ed25519_public_pem(first).encode())
+    assert isinstance(public, ed25519.Ed25519PublicKey)
+    public.verify(private.sign(b"timestamp=1"), b"timestamp=1")
+
+
+def _pem() -> str:
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(PRIVATE)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+@pytest.mark.parametrize(
+    "worn",
+    [_pem(), _pem().replace("\n", "\r\n"), "\n\n" + _pem() + "\n \n", _pem().rstrip("\n"), _pem().replace("\n", "\r")],
+    ids=["as made", "CRLF", "blanks around", "no last line end", "CR"],
+)
+def test_pem_is_read_whatever_its_line_ends(worn: str) -> None:
+    """A PEM that went through Windows or a mail comes out as the same 32 bytes."""
+    assert base64.b64decode(ed25519_from_pem(Secret(worn)).reveal()) == PRIVATE
+
+
+def _wrong_pems() -> dict[str, str]:
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(PRIVATE)
+    other = ec.generate_private_key(ec.SECP256R1())
+    return {
+        "encrypted": key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")
+        ).decode(),
+        "another kind": other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+        "public": ed25519_public_pem(Secret(base64.b64encode(PRIVATE).decode())),
+        "cut": _pem()[:60],
+        "empty": "",
+        "text": "hello",
+    }
+
+
+@pytest.mark.parametrize("name", ["encrypted", "another kind", "public", "cut", "empty", "text"])
+def test_anything_but_a_plain_ed25519_key_is_refused(name: str) -> None:
+    """Encrypted, public, damaged and other keys are refused, without the text and without a context to leak it."""
+    with pytest.raises(CredentialsError, match="not an unencrypted Ed25519") as caught:
+        ed25519_from_pem(Secret(_wrong_pems()[name]))
+    assert caught.value.__context__ is None
+
+
+# The commands, without a person.
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["add", "testnet"], ["add", "live", "--kind", "hmac"], ["remove", "demo"], ["add", "testnet", "--pem", __file__]],
+)
+def test_changing_keys_needs_a_person(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    """Without a terminal nothing is added or removed, whatever is piped in, and the keyring is not even opened."""
+
+    def opened(*, timeout_s: float) -> CredentialStore:
+        raise AssertionError("the keyring was opened")
+
+    monkeypatch.setattr(credentials, "open_credentials", opened)
+    result = CliRunner().invoke(command, arguments, input=f"y\n{API_KEY}\n{API_SECRET}\n")
+    assert isinstance(result.exception, OwnerNotPresent)
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(["keys", *arguments]) == 1
+    assert "no person is at a terminal" in capsys.readouterr().err
+
+
+def test_paper_needs_no_key(capsys: pytest.CaptureFixture[str]) -> None:
+    """`keys add paper` says that there is nothing to add, and that is fine."""
+    assert main(["keys", "add", "paper"]) == 0
+    assert "`paper` needs no key" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["add"],
+        ["add", "prod"],
+        ["add", "live", "--family", "futures"],
+        ["remove", "demo", "--family", "futures"],
+        ["remove", "paper"],
+        ["add", "testnet", "--kind", "rsa"],
+        ["add", "testnet", "--kind", "hmac", "--pem", __file__],
+        ["add", "testnet", "--pem", "/nowhere/at/all"],
+        ["add", "testnet", API_KEY],
+        ["add", "testnet", "--api-key", "x"],
+    ],
+)
+def test_wrong_usage_is_two(arguments: list[str]) -> None:
+    """Unknown environments, families, kinds and files are wrong usage, and so is a key as an argument."""
+    assert main(["keys", *arguments]) == 2
+
+
+def test_list_without_keys_says_how_to_add_one(store: CredentialStore, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty keyring is fine, gives no data, and leads to the command that adds a key."""
+    assert main(["keys", "list"]) == 0
+    assert capsys.readouterr() == ("", "no key is stored\nguardian: hint: `guardian keys add testnet`\n")
+
+
+def test_list_shows_masks_and_no_secrets(store: CredentialStore, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table has one line a key with its mask and its fingerprint; the JSON has the same."""
+    put(store)
+    put(store, Environment.LIVE)
+    assert main(["keys", "list"]) == 0
+    out, said = capsys.readouterr()
+    head, first, second = out.splitlines()
+    assert head.split() == ["environment", "family", "kind", "key", "fingerprint", "stored"]
+    assert first.split()[:4] == ["testnet", "spot", "hmac", "CANA****QRST"]
+    assert second.startswith("live")
+    assert "test_keys.MemoryKeyring" in said
+
+    assert main(["keys", "list", "--json"]) == 0
+    listed, _ = capsys.readouterr()
+    document = json.loads(listed)
+    assert [key["environment"] for key in document["keys"]] == ["testnet", "live"]
+    assert set(document["keys"][0]) == {"environment", "family", "kind", "fingerprint", "masked_key", "created"}
+    assert document["keys"][0]["fingerprint"] == store.list()[0].fingerprint
+    for secret in (API_KEY, API_SECRET):
+        assert secret not in out + said + listed
+
+
+def test_keyring_that_cannot_be_asked_is_could_not_tell(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A locked keyring is exit 3 with a hint, not an empty list."""
+
+    def locked(*, timeout_s: float) -> CredentialStore:
+        assert timeout_s == 60
+        raise KeyringUnavailable("the keyring is locked", hint="unlock it")
+
+    monkeypatch.setattr(credentials, "open_credentials", locked)
+    assert main(["keys", "list", "--json"]) == 3
+    assert capsys.readouterr() == ("", "guardian: error: the keyring is locked\nguardian: hint: unlock it\n")
+
+
+def test_core_adds_and_removes(store: CredentialStore) -> None:
+    """The functions behind the commands store, describe and remove one pair."""
+    put(store)
+    assert [key.environment for key in store.list()] == ["testnet"]
+    assert remove_key(store, environment=Environment.TESTNET, family=KeyFamily.SPOT) is True
+    assert remove_key(store, environment=Environment.TESTNET, family=KeyFamily.SPOT) is False
+
+
+# The commands, with a person at a real pseudo-terminal.
+
+PROGRAM = """
+import fcntl, hashlib, json, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C and /dev/tty work as in a terminal window
+sys.path.insert(0, {here!r})
+from test_keys import MemoryKeyring, put
+from guardian import credentials
+from guardian.cli.app import main
+keyring = MemoryKeyring()
+store = credentials.CredentialStore(keyring)
+if {full!r}:
+    put(store)
+credentials.open_credentials = lambda *, timeout_s: store
+code = main(sys.argv[1:])
+sys.stdout.flush()
+items = {{place[0]: json.loads(value) for place, value in keyring.items.items()}}
+for item in items.values():
+    for half in ("api_key", "signing_key"):
+        item[half] = hashlib.sha256(item[half].encode()).hexdigest()
+print("@@" + json.dumps([code, items]))
+"""
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Person:
+    """Someone at a terminal window who runs one `guardian` command; standard output goes to a pipe, as with `| cat`."""
+
+    def __init__(self, *arguments: str, full: bool = False) -> None:
+        import pty
+
+        self._master, slave = pty.openpty()
+        program = PROGRAM.format(here=str(Path(__file__).parent), full=full)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", program, *arguments],
+            stdin=slave, stderr=slave, stdout=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        os.close(slave)
+        self.seen = ""
+
+    def waits_for(self, text: str) -> None:
+        """Read the screen until `text` is on it for the first time since the last wait."""
+        start = len(self.seen)
+        deadline = time.monotonic() + 20
+        while text not in self.seen[start:]:
+            ready, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))
+            assert ready, f"{text!r} never came; on the screen: {self.seen!r}"
+            self.seen += self._read()
+
+    def types(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def leaves(self) -> tuple[int, dict[str, dict[str, str]], str]:
+        """The exit code, the keyring's items with both halves as digests, and what went to standard output."""
+        out, _ = self._process.communicate(timeout=20)
+        while chunk := self._read():
+            self.seen += chunk
+        data, _, report = out.decode().rpartition("@@")
+        code, items = json.loads(report)
+        return code, items, data
+
+    def is_gone(self) -> None:
+        """Whatever happened, nothing is left of it."""
+        self._process.kill()
+        self._process.communicate()
+        os.close(self._master)
+
+    def _read(self) -> str:
+        try:
+            return os.read(self._master, 65536).decode()
+        except OSError:  # how Linux tells that the other side was closed
+            return ""
+
+
+at_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
+
+
+@pytest.fixture
+def sit_down() -> Iterator[Callable[..., Person]]:
+    """Starts people at terminals; at the end of the test none is left."""
+    people: list[Person] = []
+
+    def start(*arguments: str, full: bool = False) -> Person:
+        people.append(Person(*arguments, full=full))
+        return people[-1]
+
+    yield start
+    for person in people:
+        person.is_gone()
+
+
+@at_a_terminal
+def test_person_adds_an_hmac_key(sit_down: Callable[..., Person]) -> None:
+    """Both halves are asked for without being shown, and what was stored is described with a mask."""
+    person = sit_down("keys", "add", "testnet", "--kind", "hmac")
+    person.waits_for("API key (not shown): ")
+    person.types(API_KEY + "\n")
+    person.waits_for("API secret (not shown): ")
+    person.types(API_SECRET + "\n")
+    code, items, out = person.leaves()
+    assert code == 0
+    item = items["guardian/binance/testnet"]
+    assert (item["kind"], item["api_key"], item["signing_key"]) == ("hmac", digest(API_KEY), digest(API_SECRET))
+    assert "CANA****QRST" in out
+    assert "never withdrawals" in person.seen
+    assert "CANARY" not in person.seen + out
+
+
+@at_a_terminal
+def test_person_adds_an_ed25519_key_whose_secret_they_never_see(sit_down: Callable[..., Person]) -> None:
+    """The public half is data on standard output; the private half that was stored belongs to it and is not shown."""
+    person = sit_down("keys", "add", "testnet", "--family", "futures")
+    person.waits_for("API key that Binance shows for it (not shown): ")
+    person.types(API_KEY + "\n")
+    code, items, out = person.leaves()
+    assert code == 0
+    assert list(items) == ["guardian/binance/testnet/futures"]
+    item = items["guardian/binance/testnet/futures"]
+    assert (item["kind"], item["family"], item["api_key"]) == ("ed25519", "futures", digest(API_KEY))
+    pem = re.search(r"-----BEGIN PUBLIC KEY-----\n.*\n-----END PUBLIC KEY-----\n", out)
+    assert pem is not None
+    assert isinstance(load_pem_public_key(pem.group().encode()), ed25519.Ed25519PublicKey)
+    assert "PRIVATE" not in out + person.seen
+    assert "CANARY" not in out + person.seen
+
+
+@at_a_terminal
+def test_person_brings_a_key_of_their_own(sit_down: Callable[..., Person], tmp_path: Path) -> None:
+    """A PEM with Windows line ends is stored as its raw key; guardian says that the file is not needed any more."""
+    file = tmp_path / "key.pem"
+    file.write_bytes(_pem().replace("\n", "\r\n").encode())
+    person = sit_down("keys", "add", "live", "--pem", str(file))
+    person.waits_for("(not shown): ")
+    person.types(API_KEY + "\n")
+    code, items, out = person.leaves()
+    assert code == 0
+    raw = base64.b64encode(PRIVATE).decode()
+    assert items["guardian/binance/live"]["signing_key"] == digest(raw)
+    assert ed25519_public_pem(Secret(raw)) in out
+    assert "does not need" in person.seen
+    assert raw not in out + person.seen
+
+
+@at_a_terminal
+@pytest.mark.parametrize("kind", ["hmac", "ed25519"])
+def test_ctrl_c_leaves_nothing(sit_down: Callable[..., Person], kind: str) -> None:
+    """Whoever stops at the question has stored nothing, and the exit code says that it was stopped."""
+    person = sit_down("keys", "add", "testnet", "--kind", kind)
+    person.waits_for("(not shown): ")
+    person.types("\x03")
+    code, items, _ = person.leaves()
+    assert (code, items) == (130, {})
+    assert "guardian: stopped" in person.seen
+    assert "Traceback" not in person.seen
+
+
+@at_a_terminal
+def test_slip_at_the_question_is_asked_again_and_three_are_the_end(sit_down: Callable[..., Person]) -> None:
+    """A key that cannot be one is asked for again, without being shown; the third failure ends the command."""
+    person = sit_down("keys", "add", "testnet", "--kind", "hmac")
+    for typed in ("${BINANCE_API_KEY_CANARY}", "CANARYshort", ""):
+        person.waits_for("API key (not shown): ")
+        person.types(typed + "\n")
+    code, items, _ = person.leaves()
+    assert (code, items) == (3, {})
+    assert "placeholder" in person.seen
+    assert "does not look like one" in person.seen
+    assert "CANARY" not in person.seen
+
+
+@at_a_terminal
+def test_slip_then_the_right_key_is_stored(sit_down: Callable[..., Person]) -> None:
+    """After a slip the same generated key goes on: what was registered at Binance is not for nothing."""
+    person = sit_down("keys", "add", "testnet")
+    person.waits_for("(not shown): ")
+    person.types("short\n")
+    person.waits_for("(not shown): ")
+    person.types(API_KEY + "\n")
+    code, items, out = person.leaves()
+    assert code == 0
+    assert items["guardian/binance/testnet"]["api_key"] == digest(API_KEY)
+    assert out.count("BEGIN PUBLIC KEY") == 1
+
+
+@at_a_terminal
+def test_stored_key_is_replaced_only_after_a_yes(sit_down: Callable[..., Person]) -> None:
+    """A key that is there already is kept unless the person says yes, before they are asked for anything else."""
+    person = sit_down("keys", "add", "testnet", "--kind", "hmac", full=True)
+    person.waits_for("replace it? [y/N] ")
+    person.types("\n")
+    code, items, _ = person.leaves()
+    assert code == 1
+    assert items["guardian/binance/testnet"]["api_key"] == digest(API_KEY)
+    assert "nothing was changed" in person.seen
+
+    person = sit_down("keys", "add", "testnet", "--kind", "hmac", full=True)
+    person.waits_for("replace it? [y/N] ")
+    person.types("yes\n")
+    person.waits_for("API key (not shown): ")
+    person.types("B" * 64 + "\n")
+    person.waits_for("API secret (not shown): ")
+    person.types("C" * 64 + "\n")
+    code, items, _ = person.leaves()
+    assert code == 0
+    assert items["guardian/binance/testnet"]["api_key"] == digest("B" * 64)
+
+
+@at_a_terminal
+def test_person_removes_a_key_after_a_yes(sit_down: Callable[..., Person]) -> None:
+    """Removing asks first, then says that the key is still valid at Binance."""
+    person = sit_down("keys", "remove", "testnet", full=True)
+    person.waits_for("remove the `testnet` spot key from the keyring? [y/N] ")
+    person.types("n\n")
+    code, items, _ = person.leaves()
+    assert (code, len(items)) == (1, 1)
+
+    person = sit_down("keys", "remove", "testnet", full=True)
+    person.waits_for("[y/N] ")
+    person.types("y\n")
+    code, items, _ = person.leaves()
+    assert (code, items) == (0, {})
+    assert "still valid at Binance" in person.seen
+
+
+@at_a_terminal
+def test_removing_what_is_not_there_is_a_no(sit_down: Callable[..., Person]) -> None:
+    """There is nothing to remove: exit 1, and the person is told."""
+    person = sit_down("keys", "remove", "live")
+    person.waits_for("[y/N] ")
+    person.types("y\n")
+    code, items, _ = person.leaves()
+    assert (code, items) == (1, {})
+    assert "no `live` key is stored" in person.seen
