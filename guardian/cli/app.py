@@ -116,12 +116,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = Run()
     try:
         return _run(arguments, run)
-    except BrokenPipeError:
-        _abandon_stdout()
-        return READER_GONE
     except GuardianError as error:
         return _tell(error, run)
     except Exception as error:  # noqa: BLE001 - the outermost guard: a bug is told in one line, not a page
+        if isinstance(error, BrokenPipeError) and _reader_is_gone():
+            return READER_GONE
         return _tell_bug(error, run)
 
 
@@ -138,6 +137,8 @@ def _run(arguments: Sequence[str] | None, run: Run) -> int:
     except click.ClickException as error:
         say_error(_worded(error.format_message()))
         return NO
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else (FINE if left.code is None else NO)
     except (KeyboardInterrupt, click.Abort):
         say("\nguardian: stopped")
         return STOPPED
@@ -191,9 +192,30 @@ def _print_traceback(error: BaseException) -> None:
     say("".join(traceback.TracebackException.from_exception(error, capture_locals=False).format()).rstrip("\n"))
 
 
-def _abandon_stdout() -> None:
-    # What is still in the buffer would fail again when Python flushes it at its end, with a message of its own.
-    with suppress(OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
+def _reader_is_gone() -> bool:
+    """Whether standard output is a pipe that nobody reads any more; if so, it is put to rest."""
+    try:
+        sys.stdout.flush()
+        gone = _has_hung_up(sys.stdout.fileno())
+    except BrokenPipeError:
+        gone = True
+    except (OSError, ValueError):
+        gone = False
+    if gone:
+        # What is still in the buffer would fail again when Python flushes it at its end, with a message of its own.
+        with suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
+    return gone
+
+
+def _has_hung_up(descriptor: int) -> bool:
+    # Where Python does not buffer (PYTHONUNBUFFERED), nothing is left that a flush could fail on.
+    if sys.platform == "win32":
+        return False
+    import select
+
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import suppress
 from getpass import GetPassWarning, getpass
 from typing import TextIO
 
@@ -31,9 +32,11 @@ def require_owner(action: str) -> None:
 def ask_yes(question: str) -> bool:
     """Put `question` on the terminal; only `y` or `yes` is a yes, and the end of the input is a no.
 
-    Raises OwnerNotPresent where there is no terminal.
+    What was typed before the question was there is thrown away: it cannot be an answer to it. Raises OwnerNotPresent
+    where there is no terminal.
     """
     require_owner("ask a question")
+    _forget_typed_ahead()
     click.echo(f"{clean(question)} [y/N] ", nl=False, err=True)
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
@@ -55,6 +58,20 @@ def ask_secret(prompt: str) -> Secret:
             "cannot ask for a secret: the terminal gave no answer, or would have shown it",
             hint="run this command yourself in a terminal window",
         ) from None
+
+
+def _forget_typed_ahead() -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        while msvcrt.kbhit():
+            msvcrt.getwch()
+    else:
+        import termios
+
+        # A terminal that is none of the system's (it has no number) keeps nothing back.
+        with suppress(OSError, ValueError, termios.error):
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

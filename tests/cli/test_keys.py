@@ -451,6 +451,17 @@ def test_person_removes_a_key_after_a_yes(sit_down: Callable[..., Person]) -> No
 
 
 @at_a_terminal
+def test_answer_typed_before_the_question_is_no_answer(sit_down: Callable[..., Person]) -> None:
+    """A yes that was in the keyboard's buffer before the question was shown does not count."""
+    person = sit_down("keys", "remove", "testnet", full=True)
+    person.types("y\n")
+    person.waits_for("[y/N] ")
+    person.types("n\n")
+    code, items, _ = person.leaves()
+    assert (code, len(items)) == (1, 1)
+
+
+@at_a_terminal
 def test_removing_what_is_not_there_is_a_no(sit_down: Callable[..., Person]) -> None:
     """There is nothing to remove: exit 1, and the person is told."""
     person = sit_down("keys", "remove", "live")
