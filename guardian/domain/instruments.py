@@ -70,7 +70,7 @@ class PercentPrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterBreach:
-    """An exchange filter that an order would break: its name, what was seen, what it admits, the nearest valid value."""
+    """An exchange filter that an order would break: what was seen, what it admits, and the nearest valid value."""
 
     filter: str
     field: str

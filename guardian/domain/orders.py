@@ -79,8 +79,8 @@ ORDER_MOVES: Final[dict[OrderState, frozenset[OrderState]]] = {
 class OrderSpec:
     """An order as it was asked for: complete and well-formed, not judged yet.
 
-    Exactly one of `quantity` (base asset) and `quote_quantity` (quote asset, MARKET only) is set; `price` for every type
-    but MARKET, `stop_price` for the stop-limit types, `time_in_force` for the limit types but LIMIT_MAKER.
+    Exactly one of `quantity` (base asset) and `quote_quantity` (quote asset, MARKET only) is set; `price` for every
+    type but MARKET, `stop_price` for the stop-limit types, `time_in_force` for the limit types but LIMIT_MAKER.
     """
 
     symbol: str
@@ -185,7 +185,7 @@ class OrderReport:
     quantity: Decimal
     executed_quantity: Decimal
     executed_quote_quantity: Decimal
-    """Quote asset spent or received so far (`cummulativeQuoteQty`, two m); zero where the exchange says less than zero."""
+    """Quote asset spent or received so far (`cummulativeQuoteQty`); zero where the exchange says less than zero."""
     time: int | None
     """When the exchange last touched it, in milliseconds since the epoch."""
     fills: tuple[Fill, ...] = ()

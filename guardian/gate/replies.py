@@ -5,6 +5,7 @@ Text that came from the exchange stands in fields of its own and never in guardi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -129,6 +130,8 @@ class Reply:
     error: ReplyError | None = None
     detail: str | None = None
     """For the log alone: the whole of a fault, never shown to the assistant."""
+    judged: Mapping[str, object] | None = None
+    """For the log alone: what an order was judged on, so that the judgement can be made again."""
 
 
 def done(data: object) -> Reply:

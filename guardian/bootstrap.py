@@ -1,0 +1,300 @@
+"""The composition root: finds the home folder and the policy, opens things, and wires them.
+
+Environment variables can name the home folder (GUARDIAN_HOME) and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import platformdirs
+
+from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
+from guardian.domain.trading import Environment
+from guardian.errors import (
+    CredentialsError,
+    ExchangeUnavailable,
+    KeyringUnavailable,
+    NoCredentials,
+    PolicyInvalid,
+    PolicyMistake,
+    StoreError,
+)
+from guardian.gate.policy_file import PolicyFile
+from guardian.policy.load import load_policy
+from guardian.policy.model import PaperSettings, Policy
+
+if TYPE_CHECKING:
+    from guardian.exchange.exchange import Exchange
+    from guardian.gate.connection import Connection
+    from guardian.gate.journal import Journal
+    from guardian.gate.pipeline import Gate
+
+HOME_VARIABLE: Final = "GUARDIAN_HOME"
+POLICY_NAME: Final = "policy.toml"
+DEFAULT_POLICY: Final = "testnet"
+
+PAPER_ACCOUNT: Final = "paper"
+"""The account of the embedded paper exchange: its keys are random and change with nothing that matters."""
+
+
+def home_folder() -> Path:
+    """Guardian's home: GUARDIAN_HOME, else the platform's folder for user data. It is not created here."""
+    named = os.environ.get(HOME_VARIABLE)
+    if named:
+        return Path(named).expanduser().resolve()
+    return Path(platformdirs.user_data_path("guardian", appauthor=False))
+
+
+def ready_made_policy(name: str) -> Path:
+    """The path of a policy that comes with guardian: packaged with it, or beside it in a checkout."""
+    packaged = Path(str(files("guardian"))) / "ready_made" / f"{name}.toml"
+    if packaged.is_file():
+        return packaged
+    return Path(str(files("guardian"))).parent / "policies" / f"{name}.toml"
+
+
+def find_policy_file(home: Path) -> Path:
+    """The policy that serves when none is named: `policy.toml` in the home, else the packaged `testnet` policy."""
+    own = home / POLICY_NAME
+    return own if own.exists() else ready_made_policy(DEFAULT_POLICY)
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class ExchangeConnector:
+    """Connects to one environment's exchange when it is first needed, with the keys that are there then."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        home: Path,
+        paper: PaperSettings,
+        *,
+        now_ms: Callable[[], int] = wall_clock_ms,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.environment = environment
+        self._home = home
+        self._paper = paper
+        self._now_ms = now_ms
+        self._monotonic = monotonic
+        self._connection: Connection | None = None
+        self._retired: list[Connection] = []
+        self._lock = asyncio.Lock()
+
+    @property
+    def has_wallet(self) -> bool:
+        """Whether the environment has `/sapi`: only `live` and `paper` have."""
+        return self.environment in {Environment.LIVE, Environment.PAPER}
+
+    async def connect(self, *, needs_keys: bool) -> Connection:
+        """The connection; keys that were missing are looked for again when they are needed.
+
+        Raises:
+            NoCredentials, KeyringUnavailable: keys are needed and cannot be had.
+            ExchangeUnavailable: the paper exchange could not be started.
+        """
+        async with self._lock:
+            connection = self._connection
+            if connection is None or (needs_keys and not connection.has_keys):
+                connection = await self._connect(needs_keys)
+                self._retire()
+                self._connection = connection
+            return connection
+
+    async def lost(self) -> None:
+        """The embedded paper exchange may have ended itself: the next connect finds or starts it again."""
+        if self.environment is Environment.PAPER and self._paper.endpoint is None:
+            self._retire()
+
+    def _retire(self) -> None:
+        """Put the connection aside; it is closed at the end, for other calls may be in the middle of an order on it."""
+        if self._connection is not None:
+            self._retired.append(self._connection)
+            self._connection = None
+
+    async def close(self) -> None:
+        """Close every connection that was made."""
+        self._retire()
+        while self._retired:
+            await self._retired.pop().exchange.close()
+
+    async def _connect(self, needs_keys: bool) -> Connection:
+        from guardian.gate.connection import Connection
+
+        if self.environment is Environment.PAPER:
+            endpoint, pair, account = await asyncio.to_thread(self._paper_endpoint)
+            exchange = self._exchange(endpoint, pair, pair)
+            return Connection(exchange=exchange, account=account, has_keys=True)
+        spot, futures = await self._keys(needs_keys)
+        account = "none" if spot is None else spot.fingerprint
+        return Connection(
+            exchange=self._exchange(None, spot, futures),
+            account=account,
+            has_keys=spot is not None or futures is not None,
+        )
+
+    def _exchange(self, endpoint: str | None, spot: ApiKeyPair | None, futures: ApiKeyPair | None) -> Exchange:
+        from guardian.exchange.environments import EnvironmentSpec
+        from guardian.exchange.exchange import Exchange
+
+        spec = EnvironmentSpec(environment=self.environment, paper_endpoint=endpoint)
+        return Exchange(spec, spot=spot, futures=futures, now_ms=self._now_ms, monotonic=self._monotonic)
+
+    def _paper_endpoint(self) -> tuple[str, ApiKeyPair, str]:
+        """Where the paper exchange is, its keys, and the account's name: the user's simulator or the embedded one."""
+        paper = self._paper
+        if paper.endpoint is not None and paper.api_key is not None and paper.api_secret is not None:
+            pair = _paper_pair(paper.api_key, paper.api_secret)
+            return paper.endpoint, pair, pair.fingerprint
+        from guardian.paper.home import find_or_start
+
+        try:
+            found = find_or_start(self._home)
+        except (OSError, TimeoutError) as error:
+            raise ExchangeUnavailable(
+                f"the paper exchange could not be started: {error}",
+                hint="`guardian status` shows where it is looked for",
+            ) from None
+        return found.url, _paper_pair(found.api_key, found.api_secret), PAPER_ACCOUNT
+
+    async def _keys(self, needed: bool) -> tuple[ApiKeyPair | None, ApiKeyPair | None]:
+        name = self.environment.value
+        hint = f"a person can run `guardian keys add {name}`"
+        try:
+            spot, futures = await asyncio.to_thread(self._read_keys)
+        except CredentialsError as error:
+            if not needed:
+                return None, None
+            if isinstance(error, KeyringUnavailable):
+                raise
+            raise NoCredentials(error.message, hint=error.hint or hint) from None
+        if needed and spot is None and futures is None:
+            raise NoCredentials(f"no key is stored for `{name}`", hint=hint)
+        return spot, futures
+
+    def _read_keys(self) -> tuple[ApiKeyPair | None, ApiKeyPair | None]:
+        from guardian.credentials import open_credentials
+
+        store = open_credentials()
+        name = self.environment.value
+        return store.get(name, KeyFamily.SPOT), store.get(name, KeyFamily.FUTURES)
+
+
+def _paper_pair(api_key: Secret, api_secret: Secret) -> ApiKeyPair:
+    return ApiKeyPair(
+        environment=Environment.PAPER.value,
+        family=KeyFamily.SPOT,
+        kind=KeyKind.HMAC,
+        api_key=api_key,
+        signing_key=api_secret,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guardian:
+    """One home, opened: the gate and what the commands need besides it."""
+
+    home: Path
+    gate: Gate
+    journal: Journal
+    policy_file: PolicyFile
+    connector: ExchangeConnector
+    imported: int
+    """How many records of the emergency file were taken into the log at this start."""
+
+    async def close(self) -> None:
+        """Close the exchange's connections and the store."""
+        await self.connector.close()
+        await asyncio.to_thread(self.journal.close)
+
+
+def policy_file_of(home: Path, named: Path | None, memory: Journal) -> PolicyFile:
+    """The policy file that serves: the one named, the home's own, or the packaged one on a home that never had one."""
+    own = home / POLICY_NAME
+    if named is not None:
+        return PolicyFile(named, load_policy, memory, packaged=False)
+    if own.exists() or _had_one(memory):
+        # A policy that is gone is not an empty one: its last good text stands in for it, and creates are denied.
+        return PolicyFile(own, load_policy, memory, packaged=False)
+    return PolicyFile(ready_made_policy(DEFAULT_POLICY), load_policy, memory, packaged=True)
+
+
+def _had_one(memory: Journal) -> bool:
+    try:
+        return memory.recall() is not None
+    except StoreError:
+        return False
+
+
+def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) -> Guardian:
+    """Open a home and wire the gate. Nothing is asked of the network, the keyring or the paper exchange yet.
+
+    A store that cannot be opened does not stop this: every call is then refused but cancels, and the store is tried
+    again at each.
+
+    Raises:
+        PolicyInvalid: the policy cannot be used, and no last good one can stand in for it.
+    """
+    from guardian.gate.journal import Journal
+    from guardian.gate.parts import Parts
+    from guardian.gate.pipeline import Gate
+
+    folder = home_folder() if home is None else home
+    _make_home(folder)
+    journal = Journal(folder, wall_clock_ms)
+    journal.emergency.preallocate()
+    imported = _import_emergency(journal)
+    policy_file = policy_file_of(folder, policy_path, journal)
+    policy: Policy = policy_file.current().policy
+    connector = ExchangeConnector(policy.environment, folder, policy.paper)
+    parts = Parts(
+        environment=policy.environment,
+        connector=connector,
+        journal=journal,
+        policy_file=policy_file,
+        now_ms=wall_clock_ms,
+        monotonic=time.monotonic,
+        pause=asyncio.sleep,
+        random_bytes=secrets.token_bytes,
+    )
+    return Guardian(
+        home=folder,
+        gate=Gate(parts),
+        journal=journal,
+        policy_file=policy_file,
+        connector=connector,
+        imported=imported,
+    )
+
+
+def _make_home(home: Path) -> None:
+    """Create the home, for its owner alone; a home that cannot be made is told by the store at the first call."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        if home.exists() and not home.is_dir():
+            mistake = PolicyMistake(key="", message=f"`{home}` is not a folder")
+            raise PolicyInvalid((mistake,), hint=f"set {HOME_VARIABLE} to a folder") from error
+
+
+def _import_emergency(journal: Journal) -> int:
+    """Take what the log did not into the log; where it still does not, trading stays halted."""
+    if not journal.emergency.pending():
+        return 0
+    try:
+        return journal.emergency.import_into(journal.store())
+    except StoreError:
+        return 0

@@ -1,0 +1,40 @@
+"""Domain data as plain JSON data: amounts as decimal strings, secrets never."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from enum import Enum
+
+from guardian.domain.codes import Code
+from guardian.domain.money import plain
+from guardian.domain.secrets import Secret
+
+Plain = None | bool | int | str | list["Plain"] | dict[str, "Plain"]
+"""What JSON has, without floats."""
+
+
+def to_plain(value: object) -> Plain:
+    """Plain data from frozen domain data; fields keep their names and their order.
+
+    Raises:
+        TypeError: for floats, secrets and anything else that has no exact plain form.
+    """
+    if isinstance(value, Code):
+        return value.name
+    if isinstance(value, Enum):
+        return str(value.value)
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, Decimal):
+        return plain(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list | frozenset | set):
+        items = sorted(value, key=str) if isinstance(value, frozenset | set) else value
+        return [to_plain(item) for item in items]
+    name = "a secret" if isinstance(value, Secret) else type(value).__name__
+    raise TypeError(f"{name} cannot be written as plain data")

@@ -1,0 +1,156 @@
+"""`cancel_order`: never refused for lack of a budget, a policy file or a log. It takes risk away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import anyio
+
+from guardian.domain.codes import Code, Outcome
+from guardian.domain.orders import OrderReport
+from guardian.domain.requests import CancelOrder
+from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
+from guardian.errors import (
+    CredentialsError,
+    ExchangeError,
+    ExchangeRateLimited,
+    ExchangeRejected,
+    OutcomeUnknown,
+    StoreError,
+)
+from guardian.gate.connection import Connection
+from guardian.gate.parts import Parts
+from guardian.gate.replies import OrderCancelled, Reply, ReplyError, denied, done, refused
+from guardian.gate.sending import rejection
+from guardian.gate.views import note_on, view_of_report
+from guardian.policy.verdict import Denial
+from guardian.store.records import OrderRow, Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The order to cancel: by its ids, and what the store knows of it."""
+
+    symbol: str
+    order_id: int | None
+    client_order_id: str | None
+    row: OrderRow | None
+
+
+class OrderCanceller:
+    """Cancels guardian's own orders; others only where the policy says so."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def cancel(self, request: CancelOrder, *, cancel_foreign: bool) -> Reply:
+        """One `cancel_order`. Raises CredentialsError, and ExchangeError from the read of an `order_id` alone."""
+        connection = await self._parts.connector.connect(needs_keys=True)
+        scope = Scope(environment=self._parts.environment.value, account=connection.account)
+        row = await self._parts.journal.run(lambda: self._known(scope, request))
+        target = Target(
+            symbol=request.symbol, order_id=request.order_id, client_order_id=request.client_order_id, row=row
+        )
+        if row is None and not cancel_foreign and not await self._is_ours(connection, request):
+            return denied(
+                (
+                    Denial(
+                        code=Code.ORDER_NOT_GUARDIANS,
+                        message="guardian did not place this order, or there is no such order",
+                        hint="the owner can cancel it at the exchange, or set `[tools] cancel_foreign = true`",
+                    ),
+                )
+            )
+        with anyio.CancelScope(shield=True):
+            return await self._send(connection, target)
+
+    def _known(self, scope: Scope, request: CancelOrder) -> OrderRow | None:
+        """What the store knows; nothing where it cannot be read, for a cancel does not wait for the store."""
+        try:
+            with self._parts.journal.transaction() as tx:
+                if request.client_order_id is not None:
+                    row = tx.order(request.client_order_id)
+                elif request.order_id is not None:
+                    row = tx.order_by_exchange_id(scope, request.symbol, request.order_id)
+                else:
+                    row = None
+        except StoreError:
+            return None
+        return row if row is not None and row.environment == scope.environment else None
+
+    async def _is_ours(self, connection: Connection, request: CancelOrder) -> bool:
+        """Failing the store: guardian's own mark on the id, for which an `order_id` alone costs one read."""
+        client_order_id = request.client_order_id
+        if client_order_id is None:
+            report = await connection.exchange.order(request.symbol, order_id=request.order_id)
+            client_order_id = "" if report is None else report.client_order_id
+        return client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)
+
+    async def _send(self, connection: Connection, target: Target) -> Reply:
+        try:
+            report = await connection.exchange.cancel_order(
+                target.symbol,
+                order_id=target.order_id,
+                client_order_id=target.client_order_id,
+                timestamp_ms=self._parts.now_ms(),
+            )
+        except ExchangeRejected as error:
+            return await self._after_refusal(connection, target, rejection(error))
+        except ExchangeRateLimited as error:
+            return refused(Code.EXCHANGE_RATE_LIMIT, error.message, retry_after_s=error.retry_after_s)
+        except OutcomeUnknown as error:
+            return await self._after_refusal(connection, target, _unknown(target, error.message))
+        except (ExchangeError, CredentialsError) as error:
+            await self._parts.connector.lost()
+            return refused(Code.ORDER_NOT_SENT, f"the cancel was not sent: {error.message}", hint=error.hint)
+        await self._parts.journal.run(lambda: self._note(target, report))
+        return self._cancelled(target, report)
+
+    async def _after_refusal(self, connection: Connection, target: Target, reply: Reply) -> Reply:
+        """The exchange would not, or its reply was lost: ask how the order stands, and say that."""
+        try:
+            report = await connection.exchange.order(
+                target.symbol, order_id=target.order_id, client_order_id=target.client_order_id
+            )
+        except (ExchangeError, CredentialsError):
+            return reply
+        if report is None:
+            return reply
+        await self._parts.journal.run(lambda: self._note(target, report))
+        if report.status == "CANCELED" and reply.outcome is Outcome.UNKNOWN:
+            return self._cancelled(target, report)
+        if reply.error is None:
+            return reply
+        note = note_on(view_of_report(report, target.row))
+        error = ReplyError(
+            code=reply.error.code,
+            message=f"{reply.error.message}; the order now: {note}",
+            hint=reply.error.hint,
+            exchange_code=reply.error.exchange_code,
+            exchange_text=reply.error.exchange_text,
+            client_order_id=report.client_order_id,
+        )
+        return Reply(outcome=reply.outcome, error=error)
+
+    def _note(self, target: Target, report: OrderReport) -> None:
+        """Bring the store up to what the exchange says; a store that fails now learns it when it asks again."""
+        name = report.client_order_id if target.row is None else target.row.client_order_id
+        try:
+            with self._parts.journal.transaction() as tx:
+                tx.move_order(name, report.state, report=report)
+        except StoreError:
+            return
+
+    def _cancelled(self, target: Target, report: OrderReport) -> Reply:
+        view = view_of_report(report, target.row)
+        return done(OrderCancelled(order=view, note=note_on(view)))
+
+
+def _unknown(target: Target, why: str) -> Reply:
+    error = ReplyError(
+        code=Code.ORDER_UNKNOWN,
+        message=f"the cancel may have been done: {why}",
+        hint="look at the order with get_orders; cancelling it again does no harm",
+        client_order_id=target.client_order_id,
+    )
+    return Reply(outcome=Outcome.UNKNOWN, error=error)

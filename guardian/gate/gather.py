@@ -1,0 +1,119 @@
+"""Facts, fetched at once: only those that the rules in force need, and each failure kept with its reason."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from guardian.domain.accounts import Balances
+from guardian.domain.instruments import Instrument
+from guardian.domain.money import plus
+from guardian.domain.orders import OrderSpec
+from guardian.domain.trading import Environment
+from guardian.errors import ExchangeError, ExchangeRejected
+from guardian.exchange.exchange import Exchange
+from guardian.policy.engine import needed_facts
+from guardian.policy.facts import AveragePrice, BookTop, Confirmed, Fact, Facts
+from guardian.policy.model import Policy
+from guardian.policy.notional import market_symbols
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What has come in so far."""
+
+    instruments: dict[str, Instrument] = field(default_factory=dict)
+    books: dict[str, BookTop] = field(default_factory=dict)
+    average: AveragePrice | None = None
+    balances: Balances | None = None
+    clock_skew_ms: int | None = None
+    missing: dict[Fact, str] = field(default_factory=dict)
+
+    async def take(self, fact: Fact, answer: Awaitable[Answer]) -> Answer | None:
+        """The answer, or None with the reason kept: a fact that cannot be had is a denial by the rule that needs it."""
+        try:
+            return await answer
+        except ExchangeRejected as error:
+            self.missing[fact] = f"the exchange refused it (code {error.code})"
+        except ExchangeError as error:
+            self.missing[fact] = error.message
+        return None
+
+
+async def gather_facts(
+    spec: OrderSpec,
+    policy: Policy,
+    exchange: Exchange,
+    environment: Environment,
+    problems: tuple[str, ...],
+    confirmed: Confirmed | None,
+) -> Facts:
+    """Everything that the rules for this order need from the exchange, in one round trip where the rules are warm.
+
+    The times and the usage are placeholders: they are read again, together, inside the reservation.
+    """
+    needs = needed_facts(spec, policy)
+    got = _Gathered()
+    if Fact.INSTRUMENT in needs:
+        await _instruments(spec, policy, exchange, got)
+    await asyncio.gather(
+        _books(spec, policy, exchange, needs, got),
+        _average(spec, exchange, needs, got),
+        _balances(exchange, needs, got),
+        _clock(exchange, needs, got),
+    )
+    unlisted = Fact.INSTRUMENT in needs and spec.symbol not in got.instruments and Fact.INSTRUMENT not in got.missing
+    return Facts(
+        now_ms=0,
+        clock_ms=0,
+        environment=environment,
+        policy_problems=problems,
+        instruments=got.instruments,
+        unlisted=frozenset({spec.symbol}) if unlisted else frozenset(),
+        books=got.books,
+        average=got.average,
+        free=None if got.balances is None else {b.asset: b.free for b in got.balances.balances},
+        held=None if got.balances is None else {b.asset: plus(b.free, b.locked) for b in got.balances.balances},
+        clock_skew_ms=got.clock_skew_ms,
+        confirmed=confirmed,
+        missing=got.missing,
+    )
+
+
+async def _instruments(spec: OrderSpec, policy: Policy, exchange: Exchange, got: _Gathered) -> None:
+    """The symbol's rules and those of the symbols on its conversion path: from memory, once they were asked for."""
+    symbol: str | None = spec.symbol
+    asset: str | None = None
+    while symbol is not None and symbol not in got.instruments:
+        found = await got.take(Fact.INSTRUMENT, exchange.instruments((symbol,)))
+        if not found:
+            return
+        got.instruments.update(found)
+        instrument = got.instruments[symbol]
+        asset = instrument.quote_asset if asset in {None, instrument.base_asset} else instrument.base_asset
+        symbol = None if asset == policy.accounting.currency else policy.accounting.conversions.get(asset)
+
+
+async def _books(spec: OrderSpec, policy: Policy, exchange: Exchange, needs: frozenset[Fact], got: _Gathered) -> None:
+    if Fact.BOOK in needs and spec.symbol in got.instruments:
+        symbols = market_symbols(spec.symbol, policy, got.instruments)
+        got.books = await got.take(Fact.BOOK, exchange.book_tops(symbols)) or {}
+
+
+async def _average(spec: OrderSpec, exchange: Exchange, needs: frozenset[Fact], got: _Gathered) -> None:
+    if Fact.AVERAGE in needs and spec.symbol in got.instruments:
+        got.average = await got.take(Fact.AVERAGE, exchange.average_price(spec.symbol))
+
+
+async def _balances(exchange: Exchange, needs: frozenset[Fact], got: _Gathered) -> None:
+    if Fact.BALANCES in needs:
+        got.balances = await got.take(Fact.BALANCES, exchange.balances())
+
+
+async def _clock(exchange: Exchange, needs: frozenset[Fact], got: _Gathered) -> None:
+    if Fact.CLOCK in needs:
+        got.clock_skew_ms = await got.take(Fact.CLOCK, exchange.clock_skew_ms())

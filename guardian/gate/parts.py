@@ -1,0 +1,33 @@
+"""What the gate is made of; handed in by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from guardian.domain.trading import Environment
+from guardian.gate.connection import Connector
+from guardian.gate.journal import Journal
+from guardian.gate.policy_file import PolicyFile
+
+RECEIVE_WINDOW_MS: Final = 5000
+"""How old a request may be when it leaves: Binance's default `recvWindow`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything the gate works with. Time and randomness come in here and nowhere else."""
+
+    environment: Environment
+    connector: Connector
+    journal: Journal
+    policy_file: PolicyFile
+    now_ms: Callable[[], int]
+    """The wall clock, in milliseconds since the epoch."""
+    monotonic: Callable[[], float]
+    """Seconds on a clock that only goes forward."""
+    pause: Callable[[float], Awaitable[None]]
+    """An awaitable pause of so many seconds."""
+    random_bytes: Callable[[int], bytes]
+    """So many bytes that nobody can guess."""

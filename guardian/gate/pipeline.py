@@ -1,0 +1,204 @@
+"""The gate: the one way from a call to the exchange.
+
+open_call   the `call` row, before anything else
+handle      facts -> verdict -> confirm -> reserve -> send -> record
+close_call  the `outcome` row
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+
+from guardian.domain.codes import Code, Outcome
+from guardian.domain.requests import CancelOrder, CreateOrder, Request
+from guardian.domain.trading import Environment, TradingState
+from guardian.errors import (
+    CredentialsError,
+    ExchangeError,
+    ExchangeRateLimited,
+    ExchangeRejected,
+    ExchangeUnavailable,
+    InvalidArguments,
+    KeyringUnavailable,
+    NotSent,
+    OutcomeUnknown,
+    PolicyInvalid,
+    RequestRefused,
+    StoreError,
+)
+from guardian.gate.calls import CallInfo, CallMeta, symbol_of, without_secrets
+from guardian.gate.cancelling import OrderCanceller
+from guardian.gate.parts import Parts
+from guardian.gate.placing import OrderPlacer
+from guardian.gate.reading import Reader
+from guardian.gate.replies import Reply, ReplyError, denied, refused
+from guardian.gate.sending import Sender, outcome_record, rejection
+from guardian.policy.engine import judge_tool
+from guardian.store.records import OpenedCall, Phase, Record
+
+
+class Gate:
+    """Every call of every tool passes here."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._sender = Sender(parts)
+        self._placer = OrderPlacer(parts, self._sender)
+        self._canceller = OrderCanceller(parts)
+        self._reader = Reader(parts)
+
+    @property
+    def environment(self) -> Environment:
+        """Where this gate leads."""
+        return self.parts.environment
+
+    async def open_call(self, tool: str, arguments: Mapping[str, object], *, client: str | None = None) -> CallInfo:
+        """Write the `call` row, unknown tools and bad arguments included.
+
+        Raises:
+            StoreError: it cannot be written, and the tool is not `cancel_order`; nothing may be done.
+        """
+        parts = self.parts
+        started = parts.monotonic()
+        call_id = parts.random_bytes(16).hex()
+        digest = self._policy_digest()
+        body = {"arguments": without_secrets(arguments), "client": client, "policy": digest}
+        record = Record(
+            phase=Phase.CALL,
+            call_id=call_id,
+            tool=tool,
+            symbol=symbol_of(arguments),
+            outcome=None,
+            environment=parts.environment.value,
+            account=None,
+            body=body,
+        )
+        opened: OpenedCall | None = None
+        try:
+            opened, trading = await parts.journal.run(lambda: self._open(record))
+        except StoreError:
+            if tool != CancelOrder.tool:
+                raise
+            # A cancel takes risk away: it goes on, even where this second record fails too.
+            await parts.journal.run(lambda: parts.journal.note_emergency({"kind": "call", "call_id": call_id, **body}))
+            trading = TradingState.HALTED
+        return CallInfo(
+            call_id=call_id,
+            tool=tool,
+            symbol=record.symbol,
+            started=started,
+            calls_last_minute=0 if opened is None else opened.calls_last_minute,
+            trading=trading,
+            policy_digest=digest,
+            client=client,
+            logged=opened is not None,
+        )
+
+    def _open(self, record: Record) -> tuple[OpenedCall, TradingState]:
+        with self.parts.journal.transaction() as tx:
+            opened = tx.open_call(record)
+            trading, _ = self.parts.journal.trading(tx)
+            return opened, trading
+
+    def _policy_digest(self) -> str | None:
+        try:
+            return self.parts.policy_file.current().policy.digest
+        except PolicyInvalid:
+            return None
+
+    async def handle(self, call: CallInfo, request: Request) -> Reply:
+        """Answer one request. What can be expected to happen is an answer; a fault of guardian's is `failed`."""
+        try:
+            return await self._handle(call, request)
+        except InvalidArguments as error:
+            return refused(Code.ARGUMENTS_INVALID, error.message, hint=error.hint)
+        except StoreError as error:
+            return refused(Code.LOG_UNAVAILABLE, error.message, hint=error.hint)
+        except KeyringUnavailable as error:
+            return refused(Code.KEYRING_UNAVAILABLE, error.message, hint=error.hint)
+        except CredentialsError as error:
+            return refused(Code.CREDENTIALS_MISSING, error.message, hint=error.hint)
+        except ExchangeError as error:
+            if isinstance(error, ExchangeUnavailable | NotSent):
+                await self.parts.connector.lost()
+            return _exchange_failed(error)
+        except Exception:  # noqa: BLE001 - opaque to the assistant, whole in the log
+            return fault(traceback.format_exc())
+
+    async def _handle(self, call: CallInfo, request: Request) -> Reply:
+        in_force = self.parts.policy_file.current()
+        if isinstance(request, CreateOrder):
+            return await self._placer.create(call, request)
+        verdict = judge_tool(request, in_force.policy, call.calls_last_minute)
+        if verdict.denials:
+            over = verdict.denied_by(Code.CALLS_EXCEED_MAX) and len(verdict.denials) == 1
+            if over:
+                first = verdict.denials[0]
+                return refused(Code.CALL_BUDGET_SPENT, first.message, hint=first.hint, retry_after_s=60)
+            return denied(verdict.denials)
+        if isinstance(request, CancelOrder):
+            return await self._canceller.cancel(request, cancel_foreign=in_force.policy.tools.cancel_foreign)
+        return await self._reader.read(request, in_force.policy)
+
+    async def close_call(self, call: CallInfo, reply: Reply) -> None:
+        """The `outcome` row, where sending has not written it. Where it cannot be written, a write halts trading."""
+        if call.call_id in self._sender.recorded:
+            self._sender.recorded.discard(call.call_id)
+            return
+        await self.parts.journal.run(lambda: self._close(call, reply))
+
+    def _close(self, call: CallInfo, reply: Reply) -> None:
+        journal = self.parts.journal
+        record = outcome_record(call, None, reply, {"environment": self.environment.value})
+        if call.logged:
+            try:
+                journal.append(record)
+            except StoreError:
+                pass
+            else:
+                return
+        if call.tool in {CreateOrder.tool, CancelOrder.tool}:
+            journal.note_emergency({"kind": "outcome", "call_id": call.call_id, **record.body})
+
+    def allowed_tools(self) -> frozenset[str]:
+        """The tools that the policy in force allows; none where there is no policy."""
+        try:
+            return self.parts.policy_file.current().policy.tools.allowed
+        except PolicyInvalid:
+            return frozenset()
+
+    def meta(self, call: CallInfo) -> CallMeta:
+        """What every reply says besides its data."""
+        latency = self.parts.monotonic() - call.started
+        return CallMeta(
+            call_id=call.call_id,
+            timestamp_ms=self.parts.now_ms(),
+            environment=self.environment.value,
+            trading=call.trading.value,
+            policy=None if call.policy_digest is None else call.policy_digest[:12],
+            latency_ms=int(latency * 1000),
+        )
+
+
+def fault(detail: str) -> Reply:
+    """A fault of guardian's: opaque to the assistant, whole in the log."""
+    return refused(
+        Code.INTERNAL_ERROR,
+        "guardian failed; the whole of it is in the log",
+        hint="`guardian audit show` with this call id tells the owner more",
+        detail=detail,
+    )
+
+
+def _exchange_failed(error: ExchangeError) -> Reply:
+    """A read that the exchange did not answer, in guardian's words."""
+    if isinstance(error, ExchangeRejected):
+        return rejection(error)
+    if isinstance(error, ExchangeRateLimited):
+        return refused(Code.EXCHANGE_RATE_LIMIT, error.message, retry_after_s=error.retry_after_s)
+    if isinstance(error, RequestRefused):
+        return refused(Code.REQUEST_REFUSED, error.message, hint=error.hint)
+    if isinstance(error, OutcomeUnknown):
+        return Reply(outcome=Outcome.UNKNOWN, error=ReplyError(code=Code.ORDER_UNKNOWN, message=error.message))
+    return refused(Code.EXCHANGE_UNREACHABLE, error.message, hint=error.hint)

@@ -1,0 +1,344 @@
+"""`create_order`: facts, verdict, confirmation, reservation, and only then the order.
+
+The reservation is one transaction. Everything that could change between the verdict and the order is read in it again:
+trading state, windows, the proposal. What is sent is the object that was judged there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+import anyio
+
+from guardian.domain.codes import Code, Outcome
+from guardian.domain.instruments import Instrument
+from guardian.domain.money import ZERO, plain
+from guardian.domain.orders import UNRESOLVED_STATES, OrderSide, OrderSpec, OrderType, ResolvedOrder, TimeInForce
+from guardian.domain.requests import CreateOrder
+from guardian.domain.trading import TradingState
+from guardian.errors import ArgumentMistake, InvalidArguments, StoreConflict
+from guardian.gate.calls import CallInfo, plain_record, token_digest
+from guardian.gate.connection import Connection
+from guardian.gate.gather import gather_facts
+from guardian.gate.parts import Parts
+from guardian.gate.policy_file import PolicyInForce
+from guardian.gate.proposals import answer_for_token, expected_fields, order_key, propose
+from guardian.gate.replies import OrderPlaced, Reply, ReplyError, denied, done
+from guardian.gate.sending import Reserved, Sender
+from guardian.gate.views import note_on, view_of_proposal, view_of_row
+from guardian.policy.engine import judge_order
+from guardian.policy.facts import Confirmed, Facts
+from guardian.policy.model import Policy
+from guardian.policy.verdict import Decision, Denial, Verdict
+from guardian.store.database import Transaction
+from guardian.store.records import NewOrder, OrderRow, Phase, Proposal, Record, Scope
+
+HALT_REASON: Final = "as many orders as `limits.halt_after_orders` were sent without a person acting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """An order on its way through the gate, with the one snapshot of the policy that it is judged by."""
+
+    call: CallInfo
+    spec: OrderSpec
+    connection: Connection
+    scope: Scope
+    in_force: PolicyInForce
+    proposal: Proposal | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """The policy of this call."""
+        return self.in_force.policy
+
+
+class OrderPlacer:
+    """Places orders, or says why not."""
+
+    def __init__(self, parts: Parts, sender: Sender) -> None:
+        self._parts = parts
+        self._sender = sender
+
+    async def create(self, call: CallInfo, request: CreateOrder) -> Reply:
+        """One `create_order`. Raises CredentialsError and StoreError before anything was judged."""
+        parts = self._parts
+        in_force = parts.policy_file.current()
+        connection = await parts.connector.connect(needs_keys=True)
+        scope = Scope(environment=parts.environment.value, account=connection.account)
+        if request.confirmation_token is not None:
+            token = token_digest(request.confirmation_token.reveal())
+            return await self._redeem(call, request, token, connection, scope, in_force)
+        if request.order is None:
+            raise InvalidArguments((ArgumentMistake("symbol", "an order or a confirmation token is needed"),))
+        asked = Asked(call=call, spec=request.order, connection=connection, scope=scope, in_force=in_force)
+        placed = await parts.journal.run(lambda: self._placed_before(asked))
+        return placed if placed is not None else await self._decide(asked, None)
+
+    def _placed_before(self, asked: Asked) -> Reply | None:
+        """The answer for an order whose proposal was sent a moment ago, for instance by `guardian approve --submit`."""
+        with self._parts.journal.transaction() as tx:
+            proposal = tx.proposal_for(asked.scope, order_key(asked.spec))
+            if proposal is None or proposal.client_order_id is None:
+                return None
+            row = tx.order(proposal.client_order_id)
+            window = asked.policy.limits.duplicate_window_ms
+            if row is None or tx.now_ms - row.reserved_ms >= window:
+                return None
+            return answer_with(row)
+
+    async def _redeem(
+        self,
+        call: CallInfo,
+        request: CreateOrder,
+        token: str,
+        connection: Connection,
+        scope: Scope,
+        in_force: PolicyInForce,
+    ) -> Reply:
+        """The order that is stored with a token, judged again as a whole."""
+        stated = dict(request.stated)
+        found = await self._parts.journal.run(lambda: self._look_up(token, scope, stated))
+        if isinstance(found, Reply):
+            return found
+        spec = spec_from(found.spec)
+        asked = Asked(call=call, spec=spec, connection=connection, scope=scope, in_force=in_force, proposal=found)
+        confirmed = Confirmed(
+            policy_digest=found.policy_digest,
+            shown_bid=found.shown_bid,
+            shown_ask=found.shown_ask,
+            protected_price=Decimal(found.resolved["price"]),
+        )
+        return await self._decide(asked, confirmed)
+
+    def _look_up(self, token: str, scope: Scope, stated: Mapping[str, str]) -> Proposal | Reply:
+        with self._parts.journal.transaction() as tx:
+            proposal = tx.proposal_by_token(token)
+            if proposal is None:
+                return denied(
+                    (
+                        Denial(
+                            code=Code.CONFIRMATION_UNKNOWN,
+                            message="no proposal has this confirmation token",
+                            hint="ask for the order without a token; a person then approves it",
+                        ),
+                    )
+                )
+            return self._usable(tx, proposal, scope, stated) or proposal
+
+    def _usable(self, tx: Transaction, proposal: Proposal, scope: Scope, stated: Mapping[str, str]) -> Reply | None:
+        """None where the proposal can be redeemed now; otherwise the answer."""
+        mismatch = expected_fields(proposal, stated)
+        refusal = answer_for_token(proposal, scope, tx.now_ms, mismatch)
+        if refusal is not None:
+            return denied((refusal,))
+        if proposal.client_order_id is None:
+            return None
+        row = tx.order(proposal.client_order_id)
+        return answer_with(row) if row is not None else None
+
+    async def _decide(self, asked: Asked, confirmed: Confirmed | None) -> Reply:
+        """Fetch the facts, then judge and reserve in one transaction, then send."""
+        parts = self._parts
+        facts = await gather_facts(
+            asked.spec,
+            asked.policy,
+            asked.connection.exchange,
+            parts.environment,
+            asked.in_force.problems,
+            confirmed,
+        )
+        # From the reservation to the outcome nothing is torn apart by a cancelled call or a closed STDIN.
+        with anyio.CancelScope(shield=True):
+            ruled = await parts.journal.run(lambda: self._rule(asked, facts))
+            if isinstance(ruled, Reply):
+                return ruled
+            return await self._sender.send(ruled)
+
+    def _rule(self, asked: Asked, facts: Facts) -> Reply | Reserved:
+        """The verdict on fresh windows and what follows from it, in one transaction."""
+        with self._parts.journal.transaction() as tx:
+            usage = tx.usage(asked.scope, asked.spec, asked.policy.limits)
+            trading, reason = self._parts.journal.trading(tx)
+            usage = replace(usage, trading=trading, halt_reason=reason)
+            facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._parts.now_ms())
+            if asked.proposal is not None:
+                # Another call may have used, and a person may have rejected it, while the facts were fetched.
+                proposal = tx.proposal(asked.proposal.id)
+                answer = None if proposal is None else self._usable(tx, proposal, asked.scope, {})
+                if proposal is None or answer is not None:
+                    return answer or denied((Denial(code=Code.CONFIRMATION_UNKNOWN, message="the proposal is gone"),))
+            verdict = judge_order(asked.spec, facts, asked.policy)
+            judged = judged_on(facts, verdict, asked.policy)
+            if verdict.decision is Decision.DENY:
+                return self._deny(tx, asked, verdict, judged)
+            if verdict.decision is Decision.CONFIRM:
+                return self._propose(tx, asked, facts, verdict, judged)
+            return self._reserve(tx, asked, facts, verdict, judged)
+
+    def _deny(self, tx: Transaction, asked: Asked, verdict: Verdict, judged: Mapping[str, object]) -> Reply:
+        if asked.proposal is not None:
+            tx.burn(asked.proposal.id, verdict.denials[0].code.name)
+        if verdict.denied_by(Code.NOTIONAL_EXCEEDS_MAX):
+            tx.mark_slicing(asked.scope, asked.spec.symbol, asked.spec.side)
+        return replace(denied(verdict.denials), judged=judged)
+
+    def _propose(
+        self, tx: Transaction, asked: Asked, facts: Facts, verdict: Verdict, judged: Mapping[str, object]
+    ) -> Reply:
+        made = propose(tx, asked.scope, asked.policy, facts, verdict, self._parts.random_bytes)
+        if isinstance(made, Denial):
+            return replace(denied((made,)), judged=judged)
+        proposal, token = made
+        view = view_of_proposal(proposal, tx.now_ms, asked.policy.confirmation.channel, token)
+        return Reply(outcome=Outcome.CONFIRMATION_REQUIRED, data=view, judged=judged)
+
+    def _reserve(
+        self, tx: Transaction, asked: Asked, facts: Facts, verdict: Verdict, judged: Mapping[str, object]
+    ) -> Reserved:
+        """Write the intent and the reservation; with the commit the order counts, and may be sent."""
+        order, notional, quote_notional = verdict.order, verdict.notional, verdict.quote_notional
+        instrument = facts.instruments[asked.spec.symbol]
+        if order is None or notional is None or quote_notional is None or facts.usage is None:
+            raise StoreConflict("an order that was allowed has no price")  # the engine never lets this through
+        sent_ms = self._parts.now_ms()
+        body = {
+            "order": order.as_dict(),
+            "asked": asked.spec.as_dict(),
+            "timestamp": str(sent_ms),
+            "policy": asked.policy.digest,
+            "proposal": None if asked.proposal is None else asked.proposal.id,
+            "judged": judged,
+        }
+        entry = tx.append(
+            Record(
+                phase=Phase.INTENT,
+                call_id=asked.call.call_id,
+                tool=CreateOrder.tool,
+                symbol=asked.spec.symbol,
+                environment=asked.scope.environment,
+                account=asked.scope.account,
+                body=plain_record(body),
+            )
+        )
+        if entry.client_order_id is None:
+            raise StoreConflict("the intent has no client order id")
+        tx.reserve(
+            new_order(asked, order, verdict, instrument, entry.client_order_id, sent_ms=sent_ms, reserved_ms=tx.now_ms)
+        )
+        if asked.proposal is not None:
+            tx.redeem(asked.proposal.id, entry.client_order_id)
+        if facts.usage.orders_since_person + 1 >= asked.policy.limits.halt_after_orders:
+            tx.set_trading(TradingState.HALTED, reason=HALT_REASON, by="guardian")
+        return Reserved(
+            call=asked.call,
+            scope=asked.scope,
+            exchange=asked.connection.exchange,
+            order=order,
+            client_order_id=entry.client_order_id,
+            sent_ms=sent_ms,
+            base_asset=instrument.base_asset,
+        )
+
+
+def new_order(
+    asked: Asked,
+    order: ResolvedOrder,
+    verdict: Verdict,
+    instrument: Instrument,
+    client_order_id: str,
+    *,
+    sent_ms: int,
+    reserved_ms: int,
+) -> NewOrder:
+    """The row of a reservation."""
+    spec = asked.spec
+    return NewOrder(
+        client_order_id=client_order_id,
+        environment=asked.scope.environment,
+        account=asked.scope.account,
+        call_id=asked.call.call_id,
+        proposal_id=None if asked.proposal is None else asked.proposal.id,
+        symbol=spec.symbol,
+        base_asset=instrument.base_asset,
+        quote_asset=instrument.quote_asset,
+        side=spec.side.value,
+        order_type=spec.order_type.value,
+        wire_type=order.wire_type.value,
+        time_in_force=None if order.time_in_force is None else order.time_in_force.value,
+        price=order.price,
+        stop_price=order.stop_price,
+        quantity=order.quantity,
+        quote_quantity=spec.quote_quantity,
+        fingerprint=spec.fingerprint,
+        notional=verdict.notional or ZERO,
+        quote_notional=verdict.quote_notional or ZERO,
+        currency=asked.policy.accounting.currency,
+        is_exit=verdict.is_exit,
+        confirmed=asked.proposal is not None and asked.proposal.approved_ms is not None,
+        reserved_ms=reserved_ms,
+        sent_ms=sent_ms,
+    )
+
+
+def answer_with(row: OrderRow) -> Reply:
+    """The answer for an order that was placed before: nothing is sent now."""
+    view = view_of_row(row)
+    if row.state in UNRESOLVED_STATES:
+        error = ReplyError(
+            code=Code.ORDER_UNKNOWN,
+            message="this order was sent before and its fate is not known yet; nothing was sent now",
+            hint="ask with get_orders and this client order id",
+            client_order_id=row.client_order_id,
+        )
+        return Reply(outcome=Outcome.UNKNOWN, error=error)
+    note = f"this order was placed before, nothing was sent now; {note_on(view)}"
+    return done(OrderPlaced(order=view, already_placed=True, note=note))
+
+
+def spec_from(fields: Mapping[str, str]) -> OrderSpec:
+    """The order that `OrderSpec.as_dict` wrote down."""
+
+    def amount(name: str) -> Decimal | None:
+        return Decimal(fields[name]) if name in fields else None
+
+    return OrderSpec(
+        symbol=fields["symbol"],
+        side=OrderSide(fields["side"]),
+        order_type=OrderType(fields["order_type"]),
+        quantity=amount("quantity"),
+        quote_quantity=amount("quote_quantity"),
+        price=amount("price"),
+        stop_price=amount("stop_price"),
+        time_in_force=TimeInForce(fields["time_in_force"]) if "time_in_force" in fields else None,
+    )
+
+
+def judged_on(facts: Facts, verdict: Verdict, policy: Policy) -> dict[str, object]:
+    """What an order was judged on, for the log: enough to make the judgement again."""
+    return {
+        "policy": policy.digest,
+        "decision": verdict.decision,
+        "denials": tuple(denial.code for denial in verdict.denials),
+        "order": None if verdict.order is None else verdict.order.as_dict(),
+        "notional": verdict.notional,
+        "quote_notional": verdict.quote_notional,
+        "is_exit": verdict.is_exit,
+        "now_ms": str(facts.now_ms),
+        "clock_ms": str(facts.clock_ms),
+        "clock_skew_ms": None if facts.clock_skew_ms is None else str(facts.clock_skew_ms),
+        "books": {
+            symbol: {"bid": book.bid, "ask": book.ask, "fetched_ms": str(book.fetched_ms)}
+            for symbol, book in facts.books.items()
+        },
+        "average": None
+        if facts.average is None
+        else {"price": facts.average.price, "traded_ms": str(facts.average.traded_ms)},
+        "usage": facts.usage,
+        "missing": {fact.value: why for fact, why in facts.missing.items()},
+        "problems": facts.policy_problems,
+        "free": None if facts.free is None else {a: plain(v) for a, v in facts.free.items() if v > 0},
+    }

@@ -1,0 +1,117 @@
+"""Finding out: orders whose fate is not known are asked for, for as long as it takes; open ones are kept up to date.
+
+That the exchange does not know an order (-2013) proves nothing right after sending: its reads lag behind its engine
+(seen for up to minutes). Absence counts only when the order can no longer arrive, was denied several times, and
+is in neither the open nor the recent orders.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from guardian.domain.orders import OrderReport, OrderState
+from guardian.errors import CredentialsError, ExchangeError, StoreError
+from guardian.exchange.exchange import Exchange
+from guardian.gate.calls import plain_record
+from guardian.gate.parts import Parts
+from guardian.store.records import OrderRow, Phase, Record, Scope
+
+ABSENT_AFTER_MS: Final = 60_000
+"""recvWindow 5 s, the engine's own time-out 10 s and 1 s of skew have passed long before this."""
+
+ABSENT_AFTER_ANSWERS: Final = 3
+
+PERIOD_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What asking for one order has brought."""
+
+    client_order_id: str
+    state: OrderState | None
+    """None while it is still not known."""
+
+
+@dataclass(slots=True)
+class Resolver:
+    """Asks for unresolved and open orders of one environment and account."""
+
+    parts: Parts
+    absent_after_ms: int = ABSENT_AFTER_MS
+    _absences: dict[str, int] = field(default_factory=dict)
+
+    async def run_forever(self) -> None:
+        """Ask at once, then every PERIOD_S; a failure of any kind is tried again in the next round."""
+        while True:
+            try:
+                await self.run_once()
+            except (ExchangeError, CredentialsError, StoreError):
+                await self.parts.connector.lost()
+            await self.parts.pause(PERIOD_S)
+
+    async def run_once(self) -> tuple[Found, ...]:
+        """One round over all orders that are not in a final state. Raises ExchangeError, CredentialsError, StoreError.
+
+        Nothing is asked, and no connection made, where there is nothing to ask for.
+        """
+        journal = self.parts.journal
+        if not await journal.run(self._anything):
+            return ()
+        connection = await self.parts.connector.connect(needs_keys=True)
+        scope = Scope(environment=self.parts.environment.value, account=connection.account)
+        rows = await journal.run(lambda: self._rows(scope))
+        return tuple([await self._resolve(connection.exchange, scope, row) for row in rows])
+
+    def _anything(self) -> bool:
+        with self.parts.journal.transaction() as tx:
+            return tx.has_pending(self.parts.environment.value)
+
+    def _rows(self, scope: Scope) -> tuple[OrderRow, ...]:
+        with self.parts.journal.transaction() as tx:
+            return (*tx.unresolved(scope), *tx.live(scope))
+
+    async def _resolve(self, exchange: Exchange, scope: Scope, row: OrderRow) -> Found:
+        report = await exchange.order(row.symbol, client_order_id=row.client_order_id)
+        if report is not None:
+            self._absences.pop(row.client_order_id, None)
+            if report.state is not OrderState.UNKNOWN:
+                await self.parts.journal.run(lambda: self._note(scope, row, report.state, report))
+            return Found(client_order_id=row.client_order_id, state=report.state)
+        if row.state not in {OrderState.RESERVED, OrderState.UNKNOWN}:
+            return Found(client_order_id=row.client_order_id, state=None)
+        answers = self._absences.get(row.client_order_id, 0) + 1
+        self._absences[row.client_order_id] = answers
+        old = self.parts.now_ms() - row.sent_ms >= self.absent_after_ms
+        if not old or answers < ABSENT_AFTER_ANSWERS or await self._listed(exchange, row):
+            return Found(client_order_id=row.client_order_id, state=None)
+        await self.parts.journal.run(lambda: self._note(scope, row, OrderState.NOT_PLACED, None))
+        return Found(client_order_id=row.client_order_id, state=OrderState.NOT_PLACED)
+
+    async def _listed(self, exchange: Exchange, row: OrderRow) -> bool:
+        """Whether the lists of open and of recent orders have it after all."""
+        listed = (
+            *await exchange.open_orders(row.symbol),
+            *await exchange.all_orders(row.symbol, start_time=row.sent_ms - 60_000, end_time=None, limit=500),
+        )
+        return any(report.client_order_id == row.client_order_id for report in listed)
+
+    def _note(self, scope: Scope, row: OrderRow, state: OrderState, report: OrderReport | None) -> None:
+        """The order's new state, and an `event` row where it is news."""
+        with self.parts.journal.transaction() as tx:
+            if not tx.move_order(row.client_order_id, state, report=report):
+                return
+            body = {"kind": "resolved", "client_order_id": row.client_order_id, "was": row.state, "is": state}
+            tx.append(
+                Record(
+                    phase=Phase.EVENT,
+                    call_id=row.call_id,
+                    tool=None,
+                    symbol=row.symbol,
+                    outcome=None,
+                    environment=scope.environment,
+                    account=scope.account,
+                    body=plain_record({**body, "report": report}),
+                )
+            )

@@ -1,0 +1,196 @@
+"""Sending a reserved order, once, and writing down what became of it.
+
+Whatever happens here, the order is either known or `unknown`; it is never sent again.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from guardian.domain.codes import Code, Outcome
+from guardian.domain.money import total
+from guardian.domain.orders import OrderReport, OrderState, ResolvedOrder
+from guardian.errors import (
+    CredentialsError,
+    ExchangeError,
+    ExchangeRateLimited,
+    ExchangeRejected,
+    NotSent,
+    OutcomeUnknown,
+    RequestRefused,
+    StoreError,
+)
+from guardian.exchange.exchange import Exchange
+from guardian.gate.calls import CallInfo, reply_body
+from guardian.gate.parts import Parts
+from guardian.gate.replies import OrderPlaced, Reply, ReplyError, done, refused
+from guardian.gate.views import note_on, view_of_report
+from guardian.store.records import Phase, Record, Scope
+
+QUICK_QUESTIONS_S: Final = (0.25, 0.75, 1.5)
+"""Pauses before asking for an order whose reply was lost; the background goes on asking after these."""
+
+DUPLICATE_ORDER_CODE: Final = -2010
+DUPLICATE_ORDER_TEXT: Final = "duplicate order"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """An order that is on disk and counted, and may be sent once."""
+
+    call: CallInfo
+    scope: Scope
+    exchange: Exchange
+    order: ResolvedOrder
+    client_order_id: str
+    sent_ms: int
+    base_asset: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What became of a reserved order."""
+
+    state: OrderState
+    reply: Reply
+    report: OrderReport | None = None
+
+
+class Sender:
+    """Sends reserved orders and records what became of them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.recorded: set[str] = set()
+        """Calls whose outcome row was written here, so that it is not written again when the call is closed."""
+
+    async def send(self, reserved: Reserved) -> Reply:
+        """Send it, ask for it if the reply was lost, and write the outcome row. Never raises for what can happen."""
+        sent = await self._try(reserved)
+        if sent.state is OrderState.UNKNOWN:
+            sent = await self._ask_soon(reserved, sent)
+            await self._parts.connector.lost()
+        await self._parts.journal.run(lambda: self._record(reserved, sent))
+        return sent.reply
+
+    async def _try(self, reserved: Reserved) -> Sent:
+        try:
+            report = await reserved.exchange.place_order(
+                reserved.order, client_order_id=reserved.client_order_id, timestamp_ms=reserved.sent_ms
+            )
+        except ExchangeRejected as error:
+            return _rejected(reserved, error)
+        except ExchangeRateLimited as error:
+            reply = refused(Code.EXCHANGE_RATE_LIMIT, error.message, retry_after_s=error.retry_after_s)
+            return Sent(state=OrderState.NOT_PLACED, reply=reply)
+        except (NotSent, RequestRefused, CredentialsError) as error:
+            await self._parts.connector.lost()
+            return Sent(state=OrderState.NOT_PLACED, reply=not_sent(error))
+        except OutcomeUnknown as error:
+            return _unknown(reserved, error.message)
+        except Exception:  # noqa: BLE001 - a fault after the send began must not hide that the order may exist
+            sent = _unknown(reserved, "guardian failed while the order was on its way")
+            return replace(sent, reply=replace(sent.reply, detail=traceback.format_exc()))
+        return _reported(reserved, report)
+
+    async def _ask_soon(self, reserved: Reserved, sent: Sent) -> Sent:
+        """A lost reply is often only that: ask by client order id a few times before answering `unknown`."""
+        for pause in QUICK_QUESTIONS_S:
+            await self._parts.pause(pause)
+            try:
+                report = await reserved.exchange.order(reserved.order.symbol, client_order_id=reserved.client_order_id)
+            except ExchangeError:
+                continue
+            if report is not None:
+                return _reported(reserved, report)
+        return sent
+
+    def _record(self, reserved: Reserved, sent: Sent) -> None:
+        """The outcome row and the order's new state, in one transaction; failing that, the emergency file."""
+        journal = self._parts.journal
+        body: dict[str, object] = {"client_order_id": reserved.client_order_id, "state": sent.state.value}
+        record = outcome_record(reserved.call, reserved.scope, sent.reply, body)
+        try:
+            with journal.transaction() as tx:
+                tx.append(record)
+                tx.move_order(
+                    reserved.client_order_id,
+                    sent.state,
+                    report=sent.report,
+                    base_fee=base_fee(sent.report, reserved.base_asset),
+                )
+        except StoreError:
+            # Trading stops here, in every process, until the row has found its way into the log.
+            journal.note_emergency({"kind": "outcome", "call_id": reserved.call.call_id, **body, **record.body})
+            return
+        self.recorded.add(reserved.call.call_id)
+        journal.anchor()
+
+
+def outcome_record(call: CallInfo, scope: Scope | None, reply: Reply, extra: Mapping[str, object]) -> Record:
+    """The outcome row of a call."""
+    return Record(
+        phase=Phase.OUTCOME,
+        call_id=call.call_id,
+        tool=call.tool,
+        symbol=call.symbol,
+        outcome=reply.outcome.value,
+        environment=None if scope is None else scope.environment,
+        account=None if scope is None else scope.account,
+        body={**reply_body(reply), **{name: str(value) for name, value in extra.items()}},
+    )
+
+
+def base_fee(report: OrderReport | None, base_asset: str) -> Decimal | None:
+    """What the exchange took of the base asset itself, where it stated the fills."""
+    if report is None or not report.fills:
+        return None
+    return total(fill.commission for fill in report.fills if fill.commission_asset == base_asset)
+
+
+def not_sent(error: ExchangeError | CredentialsError) -> Reply:
+    """It never left this machine."""
+    return refused(Code.ORDER_NOT_SENT, f"the order was not sent: {error.message}", hint=error.hint)
+
+
+def rejection(error: ExchangeRejected) -> Reply:
+    """The exchange said no; its words stand in a field of their own."""
+    reply_error = ReplyError(
+        code=Code.EXCHANGE_REJECTED,
+        message=error.message,
+        hint=error.hint,
+        exchange_code=error.code,
+        exchange_text=error.text,
+    )
+    return Reply(outcome=Outcome.REJECTED, error=reply_error)
+
+
+def _rejected(reserved: Reserved, error: ExchangeRejected) -> Sent:
+    # The id is made of this very intent: that it exists already means that this order is there.
+    if error.code == DUPLICATE_ORDER_CODE and DUPLICATE_ORDER_TEXT in error.text.lower():
+        return _unknown(reserved, "the exchange has an order with this id already")
+    return Sent(state=OrderState.REJECTED, reply=rejection(error))
+
+
+def _unknown(reserved: Reserved, why: str) -> Sent:
+    error = ReplyError(
+        code=Code.ORDER_UNKNOWN,
+        message=f"the order may exist: {why}. It counts in full, it is never sent again, and guardian keeps asking for it",
+        hint="do not ask for the order again; look with get_orders and this client order id",
+        client_order_id=reserved.client_order_id,
+    )
+    return Sent(state=OrderState.UNKNOWN, reply=Reply(outcome=Outcome.UNKNOWN, error=error))
+
+
+def _reported(reserved: Reserved, report: OrderReport) -> Sent:
+    if report.client_order_id != reserved.client_order_id or report.symbol != reserved.order.symbol:
+        return _unknown(reserved, "the exchange answered with another order")
+    if report.state is OrderState.UNKNOWN:
+        return _unknown(reserved, "the exchange gave it a status that guardian does not know")
+    view = replace(view_of_report(report), order_type=reserved.order.spec.order_type.value, placed_by="guardian")
+    placed = OrderPlaced(order=view, already_placed=False, note=note_on(view))
+    return Sent(state=report.state, reply=done(placed), report=report)

@@ -1,0 +1,154 @@
+"""Orders and proposals as the assistant sees them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from guardian.domain.money import ZERO, divided_up, plain, total
+from guardian.domain.orders import OrderReport
+from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
+from guardian.gate.replies import OrderProposed, OrderView, ProposedOrder
+from guardian.policy.model import Channel
+from guardian.store.records import OrderRow, Proposal
+
+
+def iso(milliseconds: int) -> str:
+    """Milliseconds since the epoch as ISO 8601 in UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(milliseconds // 1000, tz=UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+
+
+def average_price(quantity: Decimal, quote_quantity: Decimal) -> Decimal | None:
+    """Quote per base over what was executed, cut at the eighth digit; None where nothing was."""
+    if quantity <= 0:
+        return None
+    return divided_up(quote_quantity, quantity).quantize(Decimal("0.00000001"))
+
+
+def view_of_report(report: OrderReport, row: OrderRow | None = None) -> OrderView:
+    """An order as the exchange reports it; `row` is what guardian's own store knows of it, if it is guardian's."""
+    assets = sorted({fill.commission_asset for fill in report.fills})
+    ours = row is not None or report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)
+    return OrderView(
+        client_order_id=report.client_order_id,
+        order_id=report.order_id,
+        symbol=report.symbol,
+        side=report.side,
+        order_type=report.order_type if row is None else row.order_type,
+        sent_as=report.order_type,
+        time_in_force=report.time_in_force,
+        quantity=report.quantity,
+        price=report.price,
+        stop_price=report.stop_price,
+        state=report.state.value,
+        executed_quantity=report.executed_quantity,
+        executed_quote_quantity=report.executed_quote_quantity,
+        average_price=average_price(report.executed_quantity, report.executed_quote_quantity),
+        commissions={
+            asset: total(fill.commission for fill in report.fills if fill.commission_asset == asset) for asset in assets
+        },
+        placed_by="guardian" if ours else "other",
+        time=None if report.time is None else iso(report.time),
+    )
+
+
+def view_of_row(row: OrderRow) -> OrderView:
+    """An order as guardian's store knows it."""
+    return OrderView(
+        client_order_id=row.client_order_id,
+        order_id=row.order_id,
+        symbol=row.symbol,
+        side=row.side,
+        order_type=row.order_type,
+        sent_as=row.wire_type,
+        time_in_force=row.time_in_force,
+        quantity=row.quantity,
+        price=row.price,
+        stop_price=row.stop_price,
+        state=row.state.value,
+        executed_quantity=row.executed_quantity,
+        executed_quote_quantity=row.executed_quote_quantity,
+        average_price=average_price(row.executed_quantity, row.executed_quote_quantity),
+        commissions={},
+        placed_by="guardian",
+        time=iso(row.reserved_ms),
+    )
+
+
+def proposal_state(proposal: Proposal, now_ms: int) -> str:
+    """The state as a person would say it: what has run out is `expired`, what was burnt is `rejected`."""
+    if proposal.state == "burnt":
+        return "rejected"
+    if proposal.state == "waiting" and now_ms >= proposal.expires_ms:
+        return "expired"
+    if proposal.state == "approved" and (proposal.token_expires_ms is None or now_ms >= proposal.token_expires_ms):
+        return "expired"
+    return proposal.state
+
+
+def view_of_proposal(proposal: Proposal, now_ms: int, channel: Channel, token: str | None) -> OrderProposed:
+    """A proposal with what the person must do next."""
+    state = proposal_state(proposal, now_ms)
+    in_chat = channel is Channel.CHAT
+    expires = proposal.expires_ms if proposal.token_expires_ms is None else proposal.token_expires_ms
+    return OrderProposed(
+        proposal_id=proposal.id,
+        state=state,
+        order=ProposedOrder(
+            symbol=proposal.symbol,
+            side=proposal.side,
+            order_type=proposal.spec["order_type"],
+            sent_as=proposal.resolved["type"],
+            time_in_force=proposal.resolved.get("timeInForce"),
+            quantity=Decimal(proposal.resolved["quantity"]),
+            price=Decimal(proposal.resolved["price"]),
+            stop_price=Decimal(proposal.resolved["stopPrice"]) if "stopPrice" in proposal.resolved else None,
+            worst_case_quote=proposal.quote_notional,
+            quote_asset=proposal.quote_asset,
+            worst_case_notional=proposal.notional,
+            currency=proposal.currency,
+            bid=proposal.shown_bid,
+            ask=proposal.shown_ask,
+        ),
+        expires=iso(expires),
+        next_step=_next_step(proposal.id, state, in_chat=in_chat),
+        confirmation_token=token,
+        warning=(
+            'the policy says `channel = "chat"`: this token guards against slips and price moves, not against the '
+            "assistant; show the order to the person and use the token only after they agreed"
+            if in_chat
+            else None
+        ),
+    )
+
+
+def _next_step(proposal_id: str, state: str, *, in_chat: bool) -> str:
+    if state == "rejected":
+        return "a person turned this order down; do not ask for it again unless they say so"
+    if state == "expired":
+        return "too late; ask for the order again if it is still wanted"
+    if in_chat:
+        return "show the order to the person; after they agreed, call create_order with `confirmation_token` alone"
+    if state == "approved":
+        return "a person approved it and was given a token; call create_order with `confirmation_token` alone"
+    return (
+        f"nothing was sent. The person runs `guardian approve {proposal_id}` in a terminal and either gives you the token "
+        "it shows, for create_order with `confirmation_token` alone, or places the order there with `--submit`; "
+        "asking for the same order again tells how it stands"
+    )
+
+
+def note_on(view: OrderView) -> str:
+    """What became of an order, in one sentence that answers what a person would ask."""
+    done, of = plain(view.executed_quantity), plain(view.quantity)
+    at = f" at {plain(view.average_price)} on average" if view.average_price is not None else ""
+    if view.state == "filled":
+        return f"filled: {done}{at}"
+    if view.state in {"open", "part_filled"}:
+        return f"open in the book: {done} of {of} filled{at}"
+    if view.state in {"cancelled", "expired"} and view.executed_quantity > ZERO:
+        return f"{view.state}: {done} of {of} was filled{at}, the rest was not"
+    if view.state in {"cancelled", "expired"}:
+        return f"{view.state}: nothing was filled"
+    return f"its state is {view.state}"
