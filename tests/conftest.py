@@ -1,0 +1,77 @@
+"""What every test gets: a home of its own, no way out but loopback, and the proof that nothing else was touched."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REAL_HOME = Path.home()
+WATCHED = (
+    REAL_HOME / ".local" / "share" / "guardian",
+    REAL_HOME / ".local" / "state" / "guardian",
+    REAL_HOME / ".local" / "share" / "fastmcp",
+    REAL_HOME / ".config" / "python_keyring",
+    REAL_HOME / ".local" / "share" / "keyrings",
+    REAL_HOME / "Library" / "Application Support" / "guardian",
+)
+"""Places of the user's own that a careless test would write to."""
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+def _listing() -> dict[str, float]:
+    """Every watched file with the time of its last change."""
+    found: dict[str, float] = {}
+    for root in WATCHED:
+        if root.exists():
+            found[str(root)] = root.stat().st_mtime
+            found.update({str(path): path.lstat().st_mtime for path in root.rglob("*")})
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def users_own_state_is_untouched() -> Iterator[None]:
+    """The user's own guardian, keyring and FastMCP files are the same after the suite as before."""
+    before = _listing()
+    yield
+    assert before == _listing(), "a test touched the user's own state"
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """HOME and GUARDIAN_HOME are folders of this test alone, and no setting of the machine reaches it."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(("FASTMCP_", "BINANCE", "GUARDIAN_", "XDG_", "PYTHON_KEYRING")):
+            if name != "GUARDIAN_TEST_REQUIRE_KEYRING":
+                monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.setenv("GUARDIAN_HOME", str(home / "guardian"))
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    return home
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection to anything but loopback fails in the test that tries it."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def guard(address: object) -> None:
+        if isinstance(address, tuple) and address[0] not in LOOPBACK:
+            raise AssertionError(f"a test tried to reach {address[0]!r}")
+
+    def guarded_connect(self: socket.socket, address: object) -> None:
+        guard(address)
+        return connect(self, address)  # type: ignore[arg-type]
+
+    def guarded_connect_ex(self: socket.socket, address: object) -> int:
+        guard(address)
+        return connect_ex(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
