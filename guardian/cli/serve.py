@@ -1,0 +1,49 @@
+"""`guardian serve`: the MCP server for an AI assistant, over standard input and output."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from fastmcp import FastMCP
+
+    from guardian.bootstrap import Guardian
+
+TRANSPORTS: Final = ("stdio",)
+
+
+@click.command("serve")
+@click.option(
+    "--policy",
+    "policy_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The policy. Default: policy.toml in guardian's home.",
+)
+@click.option("--transport", default="stdio", show_default=True, metavar="stdio", help="How the client talks to it.")
+def command(policy_path: Path | None, transport: str) -> None:
+    """Run the MCP server for an AI assistant. An MCP client such as Claude Desktop starts it; you need not.
+
+    It talks MCP on standard input and output; messages for people go to standard error.
+    """
+    if transport not in TRANSPORTS:
+        raise click.UsageError(f"the transport `{transport}` is not there yet; this version has `stdio` only")
+    _server(policy_path).run(transport="stdio", show_banner=False)
+
+
+def _server(policy_path: Path | None) -> FastMCP:
+    # FastMCP makes a million objects that stay; looking for garbage among them is a quarter of the time it takes.
+    gc.disable()
+    try:
+        from guardian.bootstrap import open_guardian
+        from guardian.server.app import build_server
+        from guardian.server.stderr_log import log_to_stderr
+    finally:
+        gc.enable()
+    log_to_stderr()
+    guardian: Guardian = open_guardian(policy_path)
+    return build_server(guardian.gate, lifespan=guardian.running)

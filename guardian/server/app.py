@@ -1,0 +1,49 @@
+"""The MCP server, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+from fastmcp import FastMCP
+
+from guardian import __version__
+from guardian.server.middleware import OutermostGuard, wall_clock_ms
+from guardian.server.registration import as_tool
+from guardian.server.resources import INSTRUCTIONS, add_resources
+from guardian.server.tools import ALL_TOOLS
+
+if TYPE_CHECKING:
+    from guardian.gate.pipeline import Gate
+
+Lifespan = Callable[[], AbstractAsyncContextManager[object]]
+
+
+def build_server(gate: Gate, *, lifespan: Lifespan = nullcontext, now_ms: Callable[[], int] = wall_clock_ms) -> FastMCP:
+    """The server in front of `gate`: the 17 tools, the resources, the prompt, and the outermost guard.
+
+    `lifespan` is entered before the first message is read and left after the last reply; what belongs to the gate,
+    such as finding out about unknown orders, lives in it. Every security option of FastMCP is
+    set here, none is left to a default.
+    """
+
+    @asynccontextmanager
+    async def run(_server: FastMCP) -> AsyncIterator[dict[str, object]]:
+        async with lifespan():
+            yield {}
+
+    server = FastMCP(
+        "guardian",
+        INSTRUCTIONS,
+        version=__version__,
+        lifespan=run,
+        middleware=[OutermostGuard(gate, now_ms=now_ms)],
+        on_duplicate="error",
+        mask_error_details=True,
+        strict_input_validation=True,
+    )
+    for spec in ALL_TOOLS:
+        server.add_tool(as_tool(spec))
+    add_resources(server, gate)
+    return server

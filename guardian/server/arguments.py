@@ -1,0 +1,237 @@
+"""From arguments to requests: what a JSON schema cannot say. Pure functions; each error lists every mistake."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from guardian.domain.money import parse_positive, plain
+from guardian.domain.orders import STOP_LIMIT_TYPES, UNPRICED_STOP_TYPES, OrderSide, OrderSpec, OrderType, TimeInForce
+from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, OrdersWanted
+from guardian.domain.secrets import Secret
+from guardian.errors import ArgumentMistake, InvalidArguments
+
+MAX_AMOUNT_LENGTH: Final = 41
+"""Twenty digits, a point, twenty digits."""
+MAX_TIME_LENGTH: Final = 35
+EARLIEST_MS: Final = 1_483_228_800_000
+"""2017-01-01, before the exchange opened: a smaller number is seconds, not milliseconds."""
+LATEST_MS: Final = 4_102_444_800_000
+"""2100-01-01: a larger number is microseconds."""
+DAY_MS: Final = 86_400_000
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EXACT_DIGITS: Final = 15
+"""As many significant decimal digits survive the way through a double."""
+_ISO: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII
+)
+_PRICED: Final = frozenset({OrderType.LIMIT, OrderType.LIMIT_MAKER}) | STOP_LIMIT_TYPES
+_TIMED: Final = frozenset({OrderType.LIMIT}) | STOP_LIMIT_TYPES
+_STOPPED: Final = STOP_LIMIT_TYPES | UNPRICED_STOP_TYPES
+
+
+def amount(value: object) -> Decimal:
+    """An amount greater than zero from a decimal string, or from a JSON number taken as its shortest decimal text.
+
+    Raises:
+        ValueError: anything else; a number with more than 15 significant digits, a boolean, `NaN` and the infinities.
+    """
+    if isinstance(value, str):
+        if len(value) > MAX_AMOUNT_LENGTH:
+            raise ValueError("has more than 20 digits on a side of the point")
+        return parse_positive(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError('must be a decimal string such as "0.001"')  # noqa: TRY004 - pydantic catches no TypeError
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    if value <= 0:
+        raise ValueError("must be greater than zero")
+    if value >= 10**_EXACT_DIGITS:
+        raise ValueError('has more than 15 digits; send it as a decimal string such as "0.001"')
+    exact = Decimal(repr(value))
+    if len(exact.normalize().as_tuple().digits) > _EXACT_DIGITS:
+        raise ValueError('has more than 15 significant digits; send it as a decimal string such as "0.001"')
+    return parse_positive(plain(exact))
+
+
+def moment(value: object) -> int:
+    """Milliseconds since the epoch, from an integer of them or from ISO 8601 with `Z` or an offset.
+
+    Raises:
+        ValueError: anything else, a time without an offset included, and times before 2017 or after 2099.
+    """
+    if isinstance(value, str):
+        if len(value) > MAX_TIME_LENGTH or _ISO.fullmatch(value) is None:
+            raise ValueError('must be ISO 8601 with Z or an offset, such as "2026-11-22T10:00:00Z", or milliseconds')
+        try:
+            value = (datetime.fromisoformat(value) - _EPOCH) // timedelta(milliseconds=1)
+        except (ValueError, OverflowError):
+            raise ValueError("is not a date and time that exists") from None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("must be ISO 8601 text or whole milliseconds")  # noqa: TRY004 - pydantic catches no TypeError
+    if not EARLIEST_MS <= value < LATEST_MS:
+        raise ValueError("must lie between 2017 and 2099; a number is milliseconds since 1970, not seconds")
+    return value
+
+
+def check_period(start_time: int | None, end_time: int | None, *, most_days: int | None = None) -> None:
+    """Raises InvalidArguments where the end lies before the start, or more than `most_days` after it."""
+    mistakes = _period_mistakes(start_time, end_time, most_days)
+    if mistakes:
+        raise InvalidArguments(tuple(mistakes))
+
+
+def order_request(
+    *,
+    symbol: str | None,
+    side: OrderSide | None,
+    order_type: OrderType | None,
+    quantity: Decimal | None,
+    quote_quantity: Decimal | None,
+    price: Decimal | None,
+    stop_price: Decimal | None,
+    time_in_force: TimeInForce | None,
+    confirmation_token: str | None,
+) -> CreateOrder:
+    """The request for an order, or for the one that a token stands for.
+
+    Beside a token no field is needed; those given are handed on to be compared with the stored order, without defaults.
+
+    Raises:
+        InvalidArguments: the fields do not make one order; carries every mistake.
+    """
+    if confirmation_token is not None:
+        fields: dict[str, str | Decimal | None] = {
+            "symbol": symbol,
+            "side": side and side.value,
+            "order_type": order_type and order_type.value,
+            "quantity": quantity,
+            "quote_quantity": quote_quantity,
+            "price": price,
+            "stop_price": stop_price,
+            "time_in_force": time_in_force and time_in_force.value,
+        }
+        return CreateOrder(stated=_stated(fields), confirmation_token=Secret(confirmation_token))
+    mistakes = [
+        ArgumentMistake(name, "is required, unless confirmation_token is given")
+        for name, value in (("symbol", symbol), ("side", side), ("order_type", order_type))
+        if value is None
+    ]
+    mistakes += _quantity_mistakes(order_type, quantity, quote_quantity)
+    if order_type is not None:
+        mistakes += _price_mistakes(order_type, price, stop_price, time_in_force)
+    if mistakes or symbol is None or side is None or order_type is None:
+        raise InvalidArguments(tuple(mistakes), hint="nothing was sent; mend the fields named and call again")
+    if time_in_force is None and order_type in _TIMED:
+        time_in_force = TimeInForce.GTC
+    return CreateOrder(
+        order=OrderSpec(
+            symbol=symbol,
+            side=side,
+            order_type=order_type,
+            quantity=quantity,
+            quote_quantity=quote_quantity,
+            price=price,
+            stop_price=stop_price,
+            time_in_force=time_in_force,
+        )
+    )
+
+
+def cancel_request(*, symbol: str, order_id: int | None, client_order_id: str | None) -> CancelOrder:
+    """The request to cancel one order. Raises InvalidArguments unless exactly one of the two ids is given."""
+    if (order_id is None) == (client_order_id is None):
+        which = "give one of order_id and client_order_id" if order_id is None else "not together with client_order_id"
+        raise InvalidArguments(
+            (ArgumentMistake("order_id", which),),
+            hint="get_orders with status open lists the ids of what can be cancelled",
+        )
+    return CancelOrder(symbol=symbol, order_id=order_id, client_order_id=client_order_id)
+
+
+def orders_request(
+    *,
+    symbol: str,
+    status: OrdersWanted,
+    order_id: int | None,
+    client_order_id: str | None,
+    start_time: int | None,
+    end_time: int | None,
+    limit: int,
+) -> GetOrders:
+    """The request to list orders. Raises InvalidArguments where ids, times and status contradict one another."""
+    mistakes = _period_mistakes(start_time, end_time, 1)
+    if order_id is not None and client_order_id is not None:
+        mistakes.append(ArgumentMistake("order_id", "not together with client_order_id"))
+    for name, given in (("start_time", start_time), ("end_time", end_time)):
+        if given is None:
+            continue
+        if order_id is not None or client_order_id is not None:
+            mistakes.append(ArgumentMistake(name, "not together with an id"))
+        if status is OrdersWanted.OPEN:
+            mistakes.append(ArgumentMistake(name, 'only with status "all"; open orders are listed whatever their age'))
+    if mistakes:
+        raise InvalidArguments(tuple(mistakes))
+    return GetOrders(
+        symbol=symbol,
+        status=status,
+        order_id=order_id,
+        client_order_id=client_order_id,
+        start_time=start_time,
+        end_time=end_time,
+        limit=limit,
+    )
+
+
+def _stated(fields: Mapping[str, str | Decimal | None]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name, plain(value) if isinstance(value, Decimal) else value)
+        for name, value in fields.items()
+        if value is not None
+    )
+
+
+def _quantity_mistakes(
+    order_type: OrderType | None, quantity: Decimal | None, quote_quantity: Decimal | None
+) -> list[ArgumentMistake]:
+    mistakes = []
+    if quantity is None and quote_quantity is None:
+        mistakes.append(ArgumentMistake("quantity", "give quantity (base asset), or for MARKET quote_quantity instead"))
+    if quantity is not None and quote_quantity is not None:
+        mistakes.append(ArgumentMistake("quantity", "give either quantity or quote_quantity, not both"))
+    if quote_quantity is not None and order_type is not None and order_type is not OrderType.MARKET:
+        mistakes.append(ArgumentMistake("quote_quantity", f"only for MARKET; {order_type} takes quantity"))
+    return mistakes
+
+
+def _price_mistakes(
+    order_type: OrderType, price: Decimal | None, stop_price: Decimal | None, time_in_force: TimeInForce | None
+) -> list[ArgumentMistake]:
+    mistakes = []
+    if order_type in _PRICED and price is None:
+        mistakes.append(ArgumentMistake("price", f"is required for {order_type}"))
+    if order_type not in _PRICED and price is not None:
+        mistakes.append(ArgumentMistake("price", f"not for {order_type}"))
+    if order_type in _STOPPED and stop_price is None:
+        mistakes.append(ArgumentMistake("stop_price", f"is required for {order_type}"))
+    if order_type not in _STOPPED and stop_price is not None:
+        mistakes.append(ArgumentMistake("stop_price", f"not for {order_type}"))
+    if order_type not in _TIMED and time_in_force is not None:
+        mistakes.append(ArgumentMistake("time_in_force", f"not for {order_type}"))
+    return mistakes
+
+
+def _period_mistakes(start_time: int | None, end_time: int | None, most_days: int | None) -> list[ArgumentMistake]:
+    if start_time is None or end_time is None:
+        return []
+    if start_time > end_time:
+        return [ArgumentMistake("start_time", "must not be after end_time")]
+    if most_days is not None and end_time - start_time > most_days * DAY_MS:
+        unit = "24 hours" if most_days == 1 else f"{most_days} days"
+        return [ArgumentMistake("end_time", f"must be at most {unit} after start_time")]
+    return []

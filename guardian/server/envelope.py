@@ -1,0 +1,89 @@
+"""The one envelope that every reply comes in: `outcome`, `data`, `error`, `meta`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from fastmcp.tools.base import ToolResult
+
+from guardian.domain.plain_data import Plain, to_plain
+from guardian.gate.replies import Reply, ReplyError
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvelopeMeta:
+    """About the call: None for what is not known because its record could not be opened."""
+
+    call_id: str | None
+    timestamp_ms: int
+    """When the reply was made, in milliseconds since the epoch."""
+    environment: str
+    trading: str | None
+    policy: str | None
+    latency_ms: int
+
+
+def tool_result(reply: Reply, meta: EnvelopeMeta) -> ToolResult:
+    """The reply as MCP takes it: the envelope as structured content, and the same as compact text.
+
+    Raises:
+        TypeError: the data holds something that no reply may hold, such as a secret.
+        ValueError: an amount in it is not finite.
+    """
+    structured = envelope(reply, meta)
+    text = as_text(structured)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # A lone surrogate cannot be written as UTF-8, and the whole reply would be lost with it.
+        text = text.encode("utf-8", "replace").decode()
+        structured = json.loads(text)
+    return ToolResult(content=text, structured_content=structured, is_error=reply.outcome.is_error)
+
+
+def envelope(reply: Reply, meta: EnvelopeMeta) -> dict[str, Any]:
+    """The reply as JSON data. Raises as `tool_result` does."""
+    return {
+        "outcome": reply.outcome.value,
+        "data": to_plain(reply.data),
+        "error": None if reply.error is None else _error(reply.error),
+        "meta": {
+            "call_id": meta.call_id,
+            "timestamp": iso(meta.timestamp_ms),
+            "environment": meta.environment,
+            "trading": meta.trading,
+            "policy": meta.policy,
+            "latency_ms": meta.latency_ms,
+        },
+    }
+
+
+def as_text(data: object) -> str:
+    """JSON data as compact text. Raises ValueError for a number that is not finite."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def iso(milliseconds: int) -> str:
+    """A time as ISO 8601 in UTC, with milliseconds and `Z`."""
+    moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def _error(error: ReplyError) -> dict[str, Plain]:
+    exchange: Plain = None
+    if error.exchange_code is not None or error.exchange_text is not None:
+        exchange = {"code": error.exchange_code, "text": error.exchange_text, "untrusted": True}
+    return {
+        "code": error.code.name,
+        "message": error.message,
+        "hint": error.hint,
+        "denials": to_plain(error.denials),
+        "exchange": exchange,
+        "retry_after_s": error.retry_after_s,
+        "client_order_id": error.client_order_id,
+    }

@@ -1,0 +1,107 @@
+"""Replies for what went wrong before, or instead of, the gate's own answer."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Final
+
+import pydantic
+from fastmcp.exceptions import NotFoundError, ToolError, ValidationError
+
+from guardian.domain.codes import Code
+from guardian.domain.requests import CancelOrder, CreateOrder
+from guardian.errors import ArgumentMistake, GuardianError, InvalidArguments, StoreError
+from guardian.gate.replies import Reply, refused
+from guardian.server.loggable import readable
+
+_MAX_MISTAKES: Final = 20
+_MAX_DETAIL: Final = 20_000
+_MAX_CHAIN: Final = 8
+_WRITERS: Final = frozenset({CreateOrder.tool, CancelOrder.tool})
+
+
+def reply_to_fault(tool: str, fault: BaseException) -> Reply:
+    """The reply for an exception that came out of a call: wrong arguments, an unknown tool, or a fault of ours."""
+    if isinstance(fault, ValidationError) and isinstance(fault.__cause__, pydantic.ValidationError):
+        return invalid(_mistakes(fault.__cause__))
+    if isinstance(fault, NotFoundError):
+        return refused(Code.TOOL_UNKNOWN, f"there is no tool `{tool}`", hint="tools/list names the tools there are")
+    return internal_error(tool, fault)
+
+
+def invalid(error: InvalidArguments) -> Reply:
+    """Wrong arguments: every mistake is in the message."""
+    return refused(
+        Code.ARGUMENTS_INVALID,
+        error.message,
+        hint=error.hint or "mend the arguments named; the tool's schema has the rules",
+    )
+
+
+def log_unavailable(error: StoreError) -> Reply:
+    """The record of the call could not be opened, so the call was not let through."""
+    hint = "a person must make the log writable again; cancel_order works in the meantime"
+    return refused(Code.LOG_UNAVAILABLE, f"nothing was done: {error.message}", hint=error.hint or hint)
+
+
+def internal_error(tool: str, fault: BaseException, *, before: str = "") -> Reply:
+    """A fault of ours: opaque to the assistant; `detail` has where it was and what kind it is, for the log alone."""
+    return _opaque(tool, (before + _told(fault))[:_MAX_DETAIL])
+
+
+def no_reply(tool: str) -> Reply:
+    """The tool came to its end without an answer of the gate."""
+    return _opaque(tool, "the tool ended without an answer of the gate")
+
+
+def taken_back(tool: str) -> Reply:
+    """For the log: the client took the call back, or went away, before there was an answer."""
+    return _opaque(tool, "the client took the call back, or went away, before there was an answer")
+
+
+def _opaque(tool: str, detail: str) -> Reply:
+    hint = "a person finds it in the audit log by the call_id"
+    if tool in _WRITERS:
+        hint = f"look with get_orders what became of the order before asking again; {hint}"
+    return refused(
+        Code.INTERNAL_ERROR, "guardian failed on this call; the fault is in its log", hint=hint, detail=detail
+    )
+
+
+def _mistakes(error: pydantic.ValidationError) -> InvalidArguments:
+    # Without the input: it may be a token, and it is the caller's own anyway.
+    found: dict[str, ArgumentMistake] = {}
+    for item in error.errors(include_input=False, include_url=False, include_context=False):
+        field = readable(str(item["loc"][0])) if item["loc"] else "arguments"
+        found.setdefault(field, ArgumentMistake(field, _worded(item["type"], item["msg"])))
+        if len(found) == _MAX_MISTAKES:
+            break
+    return InvalidArguments(tuple(found.values()))
+
+
+def _worded(kind: str, message: str) -> str:
+    match kind:
+        case "missing_argument" | "missing_keyword_only_argument":
+            return "is required"
+        case "unexpected_keyword_argument":
+            return "there is no such argument"
+    text = message.removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
+    return text[:1].lower() + text[1:]
+
+
+def _told(fault: BaseException) -> str:
+    """Kinds and places of an exception and of what led to it; foreign texts, which may hold a secret, are left out."""
+    parts: list[str] = []
+    link: BaseException | None = fault.__cause__ if isinstance(fault, ToolError) and fault.__cause__ else fault
+    while link is not None and len(parts) < _MAX_CHAIN:
+        kind = type(link)
+        text = f": {link}" if isinstance(link, GuardianError) or kind.__module__ == "builtins" else ""
+        # The frames of the MCP library are the same for every call.
+        ours = [
+            frame for frame in traceback.extract_tb(link.__traceback__) if "fastmcp" not in Path(frame.filename).parts
+        ]
+        frames = "".join(traceback.format_list(ours))
+        parts.append(f"{kind.__module__}.{kind.__qualname__}{text[:500]}\n{frames}")
+        link = link.__cause__ or link.__context__
+    return "led to by\n".join(parts)

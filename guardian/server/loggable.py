@@ -1,0 +1,64 @@
+"""What the audit log is given of a call: bounded, writable as JSON, and without tokens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from guardian.gate.calls import token_digest
+
+MAX_TEXT: Final = 200
+MAX_ITEMS: Final = 32
+MAX_DEPTH: Final = 4
+MAX_NAME: Final = 64
+_SECRET_NAMES: Final = ("token", "secret", "passw", "apikey", "api_key", "private")
+"""No tool but `create_order` has such an argument; a model may still put a token in a misspelt one."""
+
+
+def loggable_arguments(arguments: Mapping[str, object] | None) -> dict[str, Any]:
+    """The raw arguments for the log: long ones cut, what stands under a secret's name replaced by a short digest."""
+    return _mapping(arguments or {}, MAX_DEPTH)
+
+
+def readable(text: str, most: int = MAX_NAME) -> str:
+    """A name from outside as at most `most` printable ASCII characters; every other character becomes a `?`."""
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text[:most])
+
+
+def _mapping(value: Mapping[Any, object], depth: int) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for count, (name, item) in enumerate(value.items()):
+        if count == MAX_ITEMS:
+            kept["(cut)"] = f"{len(value) - MAX_ITEMS} more"
+            break
+        key = readable(str(name))
+        secret = any(word in key.casefold() for word in _SECRET_NAMES)
+        kept[key] = _digest(item) if secret else _value(item, depth - 1)
+    return kept
+
+
+def _value(value: object, depth: int) -> Any:  # noqa: ANN401 - JSON data has no narrower type
+    match value:
+        case None | bool():
+            return value
+        case int():
+            # Python refuses to write integers of more than 4300 digits.
+            return value if value.bit_length() <= 64 else f"(an integer of {value.bit_length()} bits)"
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case str():
+            text = value[:MAX_TEXT].encode("utf-8", "backslashreplace").decode()
+            return text if len(value) <= MAX_TEXT else f"{text}(cut, {len(value)} characters)"
+        case Mapping() if depth > 0:
+            return _mapping(value, depth)
+        case list() | tuple() if depth > 0:
+            kept = [_value(item, depth - 1) for item in value[:MAX_ITEMS]]
+            return kept if len(value) <= MAX_ITEMS else [*kept, f"(cut, {len(value)} items)"]
+    return f"(a {type(value).__name__})"
+
+
+def _digest(value: object) -> str:
+    if not isinstance(value, str):
+        return f"(a {type(value).__name__})"
+    return f"sha256:{token_digest(value)[:16]}"

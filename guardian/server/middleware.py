@@ -1,0 +1,165 @@
+"""The outermost guard: opens the record of a call before anything else, and lets nothing out but the envelope."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import pydantic
+from fastmcp.exceptions import DisabledError, NotFoundError, ValidationError
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.tools.base import Tool, ToolResult
+from mcp import MCPError
+from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, CallToolRequestParams, ListToolsRequest
+
+from guardian.domain.requests import CancelOrder
+from guardian.errors import StoreError
+from guardian.gate.replies import Reply
+from guardian.server.envelope import EnvelopeMeta, tool_result
+from guardian.server.faults import internal_error, log_unavailable, no_reply, reply_to_fault, taken_back
+from guardian.server.loggable import loggable_arguments, readable
+from guardian.server.registration import CURRENT_CALL, OngoingCall
+
+if TYPE_CHECKING:
+    from guardian.gate.pipeline import Gate
+
+_log: Final = logging.getLogger("guardian.server")
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class OutermostGuard(Middleware):
+    """Every `tools/call` leaves a call row and an outcome row, and every exception of one becomes an envelope.
+
+    `now_ms` is the wall clock for the stamp on replies.
+    """
+
+    def __init__(self, gate: Gate, *, now_ms: Callable[[], int] = wall_clock_ms) -> None:
+        self._gate = gate
+        self._now_ms = now_ms
+
+    async def on_call_tool(
+        self, context: MiddlewareContext[CallToolRequestParams], call_next: CallNext[CallToolRequestParams, ToolResult]
+    ) -> ToolResult:
+        """Open the record, let the call go on, close the record; also where the client takes the call back."""
+        started = time.perf_counter()
+        name = readable(context.message.name)
+        opened = await self._open(name, context)
+        if isinstance(opened, Reply):
+            return self._result(opened, None, started)
+        token = CURRENT_CALL.set(opened)
+        try:
+            await self._answer(opened, name, lambda: call_next(context))
+            return self._rendered(opened, name, started)
+        finally:
+            CURRENT_CALL.reset(token)
+            # Shielded: the outcome row is owed also where the client has taken the call back.
+            with anyio.CancelScope(shield=True):
+                await self._close(opened, opened.reply or taken_back(name))
+
+    async def on_list_tools(
+        self, context: MiddlewareContext[ListToolsRequest], call_next: CallNext[ListToolsRequest, Sequence[Tool]]
+    ) -> Sequence[Tool]:
+        """Hide what the policy does not allow. Calling it is refused by the gate in any case."""
+        tools = await call_next(context)
+        try:
+            allowed = self._gate.allowed_tools()
+        except Exception:  # noqa: BLE001 - the outermost guard
+            _log.exception("the allowed tools could not be told")
+            allowed = frozenset({CancelOrder.tool})  # exits are never trapped
+        return [tool for tool in tools if tool.name in allowed]
+
+    async def on_request(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:  # noqa: ANN401 - handed on
+        """What fails outside a tool call (a resource, a prompt, a list) is told without the text of the exception."""
+        try:
+            return await call_next(context)
+        except (MCPError, pydantic.ValidationError):
+            raise  # the SDK's own, for malformed messages
+        except (NotFoundError, DisabledError, ValidationError):
+            raise MCPError(code=INVALID_PARAMS, message="there is no such thing, or its arguments are wrong") from None
+        except Exception:  # noqa: BLE001 - the outermost guard
+            _log.exception("a request failed")
+            raise MCPError(code=INTERNAL_ERROR, message="guardian could not answer this") from None
+
+    async def _open(self, name: str, context: MiddlewareContext[CallToolRequestParams]) -> OngoingCall | Reply:
+        arguments = loggable_arguments(context.message.arguments)
+        try:
+            # Shielded: a call row that is written while the client goes away must not be left without its outcome row.
+            with anyio.CancelScope(shield=True):
+                info = await self._gate.open_call(name, arguments, client=_client_of(context))
+        except StoreError as error:
+            return log_unavailable(error)
+        except Exception as fault:  # noqa: BLE001 - the outermost guard
+            _log.exception("the record of a call could not be opened")
+            return internal_error(name, fault)
+        return OngoingCall(gate=self._gate, info=info)
+
+    async def _answer(self, call: OngoingCall, name: str, go_on: Callable[[], Any]) -> None:
+        try:
+            await go_on()
+        except Exception as fault:  # noqa: BLE001 - the outermost guard
+            # An answer that the gate has given stands, whatever broke after it.
+            if call.reply is None:
+                call.reply = reply_to_fault(name, fault)
+        if call.reply is None:
+            call.reply = no_reply(name)
+
+    def _rendered(self, call: OngoingCall, name: str, started: float) -> ToolResult:
+        reply = call.reply or no_reply(name)
+        try:
+            return self._result(reply, call, started)
+        except Exception as fault:  # noqa: BLE001 - the outermost guard
+            _log.exception("a reply could not be written")
+            call.reply = internal_error(name, fault, before=f"after the gate had answered `{reply.outcome}`: ")
+            return self._result(call.reply, call, started)
+
+    def _result(self, reply: Reply, call: OngoingCall | None, started: float) -> ToolResult:
+        return tool_result(reply, self._meta(call, started))
+
+    def _meta(self, call: OngoingCall | None, started: float) -> EnvelopeMeta:
+        # What is said about the call must not cost the answer: where the gate cannot tell, the reply says so.
+        if call is not None:
+            with suppress(Exception):
+                known = self._gate.meta(call.info)
+                return EnvelopeMeta(
+                    call_id=known.call_id,
+                    timestamp_ms=known.timestamp_ms,
+                    environment=known.environment,
+                    trading=known.trading,
+                    policy=known.policy,
+                    latency_ms=known.latency_ms,
+                )
+        return EnvelopeMeta(
+            call_id=None if call is None else call.info.call_id,
+            timestamp_ms=self._now_ms(),
+            environment=self._gate.environment.value,
+            trading=None,
+            policy=None,
+            latency_ms=int((time.perf_counter() - started) * 1000),
+        )
+
+    async def _close(self, call: OngoingCall, reply: Reply) -> None:
+        try:
+            await self._gate.close_call(call.info, reply)
+        except Exception:  # noqa: BLE001 - the outermost guard
+            _log.exception("the record of a call could not be closed")
+
+
+def _client_of(context: MiddlewareContext[Any]) -> str | None:
+    """The client's own name and version, as it states them."""
+    client = None
+    # Stateless clients need not say who they are, and the session refuses to be asked outside a request.
+    with suppress(Exception):
+        if (
+            context.fastmcp_context is not None
+            and (params := context.fastmcp_context.session.client_params) is not None
+        ):
+            client = f"{readable(params.client_info.name)}/{readable(params.client_info.version, 32)}"
+    return client

@@ -1,0 +1,114 @@
+"""From a pure function (arguments to request) to an MCP tool whose call passes the gate."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
+
+from fastmcp.tools.base import ToolResult
+from fastmcp.tools.function_tool import FunctionTool
+from mcp.types import ToolAnnotations
+
+from guardian.domain.requests import Request
+from guardian.errors import InvalidArguments
+from guardian.gate.replies import Reply
+from guardian.server.faults import invalid
+from guardian.server.schema import Schema, envelope_schema
+
+if TYPE_CHECKING:
+    from guardian.gate.calls import CallInfo
+    from guardian.gate.pipeline import Gate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSpec:
+    """A tool: `build` makes its request of checked arguments, and its docstring is what the model is told."""
+
+    build: Callable[..., Request]
+    title: str
+    returns: tuple[type, ...]
+    """What the data of a good reply may be."""
+    read_only: bool = True
+    destructive: bool = False
+    idempotent: bool = True
+
+    @property
+    def name(self) -> str:
+        """The function's name is the tool's."""
+        return self.build.__name__
+
+
+@dataclass(slots=True, kw_only=True)
+class OngoingCall:
+    """The call that is being served, and its reply once the gate has given one."""
+
+    gate: Gate
+    info: CallInfo
+    reply: Reply | None = None
+
+
+CURRENT_CALL: Final[ContextVar[OngoingCall]] = ContextVar("guardian_current_call")
+"""Set by the middleware around each call; a tool that runs without it fails, and nothing is asked of the gate."""
+
+
+def as_tool(spec: ToolSpec) -> FunctionTool:
+    """The MCP tool. Its result is a placeholder: the middleware makes the envelope from the gate's reply."""
+    annotations = ToolAnnotations(
+        title=spec.title,
+        read_only_hint=spec.read_only,
+        destructive_hint=spec.destructive,
+        idempotent_hint=spec.idempotent,
+        open_world_hint=True,
+    )
+    tool = FunctionTool.from_function(
+        _through_the_gate(spec.build),
+        name=spec.name,
+        title=spec.title,
+        description=_unwrapped(inspect.getdoc(spec.build) or ""),
+        annotations=annotations,
+        output_schema=envelope_schema(spec.returns),
+    )
+    tool.parameters = _compact(tool.parameters)
+    return tool
+
+
+def _through_the_gate(build: Callable[..., Request]) -> Callable[..., Any]:
+    async def ask(**arguments: Any) -> ToolResult:  # noqa: ANN401 - checked by FastMCP against `build`'s own signature
+        call = CURRENT_CALL.get()
+        try:
+            request = build(**arguments)
+        except InvalidArguments as error:
+            call.reply = invalid(error)
+        else:
+            call.reply = await call.gate.handle(call.info, request)
+        return ToolResult(content="")
+
+    hints = get_type_hints(build, include_extras=True)
+    parameters = [p.replace(annotation=hints[p.name]) for p in inspect.signature(build).parameters.values()]
+    ask.__name__ = ask.__qualname__ = build.__name__
+    ask.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters} | {"return": ToolResult}
+    ask.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # functions take it, typeshed does not know
+        [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters], return_annotation=ToolResult
+    )
+    return ask
+
+
+def _unwrapped(text: str) -> str:
+    """Paragraphs without the line breaks of the source."""
+    return "\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def _compact(parameters: Schema) -> Schema:
+    """The same schema with less to read: optional parameters without their null branch and null default."""
+    properties: Schema = {}
+    for name, schema in parameters.get("properties", {}).items():
+        kept = {key: value for key, value in schema.items() if key != "title" and (key, value) != ("default", None)}
+        branches = [branch for branch in kept.get("anyOf", []) if branch != {"type": "null"}]
+        if len(branches) == 1:
+            del kept["anyOf"]
+            kept = branches[0] | kept
+        properties[name] = kept
+    return {**parameters, "properties": properties}

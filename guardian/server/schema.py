@@ -1,0 +1,108 @@
+"""Output schemas: the envelope around a tool's own data, from the frozen dataclasses that the gate answers with."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+
+from guardian.domain.codes import Outcome
+from guardian.domain.trading import Environment, TradingState
+
+Schema = dict[str, Any]
+
+_SCALARS: Final[dict[object, str]] = {str: "string", Decimal: "string", int: "integer", bool: "boolean"}
+_TEXT: Final[Schema] = {"type": "string"}
+_TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
+_NULL: Final[Schema] = {"type": "null"}
+
+
+def envelope_schema(data: Sequence[type]) -> Schema:
+    """The one schema of a tool's replies, error and success alike; `data` is what a good reply may hold."""
+    return _record(
+        {
+            "outcome": {"type": "string", "enum": [outcome.value for outcome in Outcome]},
+            "data": {"anyOf": [*(schema_of(kind) for kind in data), _NULL]},
+            "error": {"anyOf": [_ERROR, _NULL]},
+            "meta": _META,
+        }
+    )
+
+
+@cache
+def schema_of(kind: Any) -> Schema:  # noqa: ANN401 - any annotation of a dataclass field
+    """The JSON schema of what `to_plain` makes of a `kind`: amounts are strings, nothing may be left out.
+
+    Raises:
+        TypeError: a kind that no reply may hold, a float for one.
+    """
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind in _SCALARS:
+        return {"type": _SCALARS[kind]}
+    if origin in {Union, types.UnionType}:
+        (inner,) = (option for option in arguments if option is not type(None))
+        return _nullable(schema_of(inner))
+    if origin is tuple:
+        return {"type": "array", "items": schema_of(arguments[0])}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": schema_of(arguments[1])}
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return {"type": "string", "enum": [option.value for option in kind]}
+    if is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind)
+        return _record({field.name: schema_of(hints[field.name]) for field in fields(kind)})
+    raise TypeError(f"no schema for {kind!r}")
+
+
+def _nullable(schema: Schema) -> Schema:
+    kind = schema.get("type")
+    if isinstance(kind, str) and "enum" not in schema:
+        return {**schema, "type": [kind, "null"]}
+    return {"anyOf": [schema, _NULL]}
+
+
+def _record(properties: dict[str, Schema]) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+_ERROR: Final = _record(
+    {
+        "code": _TEXT,
+        "message": _TEXT,
+        "hint": _TEXT_OR_NULL,
+        "denials": {
+            "type": "array",
+            "items": _record(
+                {
+                    "code": _TEXT,
+                    "message": _TEXT,
+                    "observed": _TEXT_OR_NULL,
+                    "limit": _TEXT_OR_NULL,
+                    "hint": _TEXT_OR_NULL,
+                }
+            ),
+        },
+        "exchange": {
+            "anyOf": [
+                _record({"code": {"type": ["integer", "null"]}, "text": _TEXT_OR_NULL, "untrusted": {"const": True}}),
+                _NULL,
+            ]
+        },
+        "retry_after_s": {"type": ["integer", "null"]},
+        "client_order_id": _TEXT_OR_NULL,
+    }
+)
+_META: Final = _record(
+    {
+        "call_id": _TEXT_OR_NULL,
+        "timestamp": _TEXT,
+        "environment": {"type": "string", "enum": [environment.value for environment in Environment]},
+        "trading": {"enum": [*(state.value for state in TradingState), None]},
+        "policy": _TEXT_OR_NULL,
+        "latency_ms": {"type": "integer"},
+    }
+)

@@ -1,0 +1,57 @@
+"""Prices, books and listings: public data, no keys."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from guardian.domain.market import Listing, OrderBook, Ticker, TickerPrice
+from guardian.domain.requests import GetAvailableAssets, GetOrderBook, GetTicker, GetTickerPrice
+from guardian.server.parameters import BaseAsset, BookLimit, ListCursor, ListLimit, QuoteAsset, Symbol
+from guardian.server.registration import ToolSpec
+
+
+def get_ticker_price(symbol: Symbol) -> GetTickerPrice:
+    """The price of a symbol's last trade, in the quote asset per base asset.
+
+    The cheapest look at a price. It is not what an order would get: for that see get_order_book; for the last 24 hours
+    get_ticker.
+    """
+    return GetTickerPrice(symbol=symbol)
+
+
+def get_ticker(symbol: Symbol) -> GetTicker:
+    """A symbol's last 24 hours: last, open, high, low, best bid and ask, change in percent, volume in base and quote.
+
+    For the price alone use get_ticker_price; for what lies in the book get_order_book.
+    """
+    return GetTicker(symbol=symbol)
+
+
+def get_order_book(symbol: Symbol, limit: BookLimit = 20) -> GetOrderBook:
+    """The best bids and asks of a symbol, best first: prices in the quote asset, quantities in the base asset.
+
+    Use it before an order, to see what a quantity would really cost.
+    """
+    return GetOrderBook(symbol=symbol, limit=limit)
+
+
+def get_available_assets(
+    base_asset: BaseAsset | None = None,
+    quote_asset: QuoteAsset | None = None,
+    limit: ListLimit = 50,
+    cursor: ListCursor | None = None,
+) -> GetAvailableAssets:
+    """The symbols that the exchange lists, by name, with order types, tick and step size, quantity and notional bounds.
+
+    `policy_allows` says whether the owner's policy lets orders for the symbol be made at all. Narrow it with base_asset
+    and quote_asset; there are thousands. The next page is asked for with `next_cursor`. What you own: get_balance.
+    """
+    return GetAvailableAssets(base_asset=base_asset, quote_asset=quote_asset, limit=limit, cursor=cursor)
+
+
+MARKET_TOOLS: Final = (
+    ToolSpec(build=get_ticker_price, title="Last price", returns=(TickerPrice,)),
+    ToolSpec(build=get_ticker, title="24-hour statistics", returns=(Ticker,)),
+    ToolSpec(build=get_order_book, title="Order book", returns=(OrderBook,)),
+    ToolSpec(build=get_available_assets, title="Listed symbols", returns=(Listing,)),
+)

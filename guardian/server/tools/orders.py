@@ -1,0 +1,118 @@
+"""Spot orders: to create, to cancel, to look at."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, OrdersWanted
+from guardian.gate.replies import OrderCancelled, OrderPlaced, OrderProposed, Orders
+from guardian.server.arguments import cancel_request, order_request, orders_request
+from guardian.server.parameters import (
+    ClientOrderId,
+    ConfirmationToken,
+    EndTime,
+    OrderId,
+    OrdersLimit,
+    OrderTimeInForce,
+    Price,
+    Quantity,
+    QuoteQuantity,
+    Side,
+    StartTime,
+    Status,
+    StopPrice,
+    Symbol,
+    Type,
+)
+from guardian.server.registration import ToolSpec
+
+
+def create_order(
+    symbol: Symbol | None = None,
+    side: Side | None = None,
+    order_type: Type | None = None,
+    quantity: Quantity | None = None,
+    quote_quantity: QuoteQuantity | None = None,
+    price: Price | None = None,
+    stop_price: StopPrice | None = None,
+    time_in_force: OrderTimeInForce | None = None,
+    confirmation_token: ConfirmationToken | None = None,
+) -> CreateOrder:
+    """Ask for ONE spot order. It is judged by the owner's policy; unless that lets it through, nothing is sent.
+
+    Needs symbol, side, order_type, exactly one of quantity (base asset) and quote_quantity (quote asset, MARKET only),
+    and what the type needs. MARKET is sent as a LIMIT IOC at a protected price; what does not fill at once lapses.
+
+    `done`: sent; `data.order` says what filled. `confirmation_required`: NOTHING was sent; do what `data.next_step`
+    says. When a person hands you the token, call again with confirmation_token alone: it sends the stored order.
+    `denied`: `error.denials` names each limit; do not split the order. `unknown`: it may exist; ask get_orders for
+    `error.client_order_id`, never send it again.
+    """
+    return order_request(
+        symbol=symbol,
+        side=side,
+        order_type=order_type,
+        quantity=quantity,
+        quote_quantity=quote_quantity,
+        price=price,
+        stop_price=stop_price,
+        time_in_force=time_in_force,
+        confirmation_token=confirmation_token,
+    )
+
+
+def cancel_order(
+    symbol: Symbol, order_id: OrderId | None = None, client_order_id: ClientOrderId | None = None
+) -> CancelOrder:
+    """Take ONE open spot order out of the book. Give exactly one of order_id and client_order_id (get_orders has both).
+
+    Works when trading is halted and when budgets are spent. It does not undo what has filled: `data.order` says what
+    has. Orders that guardian did not place are denied unless the owner's policy allows it.
+    """
+    return cancel_request(symbol=symbol, order_id=order_id, client_order_id=client_order_id)
+
+
+def get_orders(
+    symbol: Symbol,
+    status: Status = OrdersWanted.ALL,
+    order_id: OrderId | None = None,
+    client_order_id: ClientOrderId | None = None,
+    start_time: StartTime | None = None,
+    end_time: EndTime | None = None,
+    limit: OrdersLimit = 50,
+) -> GetOrders:
+    """Spot orders of a symbol, newest last, with state, what filled, average price, and who placed them.
+
+    With order_id or client_order_id: that one order, the way to learn what became of an `unknown` one. With times:
+    "all" only, 24 hours at most. `unresolved` lists guardian's orders whose fate is not known yet: they count as open.
+    """
+    return orders_request(
+        symbol=symbol,
+        status=status,
+        order_id=order_id,
+        client_order_id=client_order_id,
+        start_time=start_time,
+        end_time=end_time,
+        limit=limit,
+    )
+
+
+ORDER_TOOLS: Final = (
+    ToolSpec(
+        build=create_order,
+        title="Create a spot order",
+        returns=(OrderPlaced, OrderProposed),
+        read_only=False,
+        destructive=True,
+        idempotent=False,
+    ),
+    ToolSpec(
+        build=cancel_order,
+        title="Cancel a spot order",
+        returns=(OrderCancelled,),
+        read_only=False,
+        destructive=True,
+        idempotent=True,
+    ),
+    ToolSpec(build=get_orders, title="Spot orders", returns=(Orders,)),
+)
