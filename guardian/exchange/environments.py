@@ -85,7 +85,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         "/sapi/v1/asset/transfer",
     ),
 )
-"""Every request that guardian makes anywhere. `GET /sapi/v1/asset/transfer` reads; the same path with POST would move money."""
+"""Every request that guardian makes anywhere. `/sapi/v1/asset/transfer` is read; a POST to it would move money."""
 
 _ORIGINS: Final = MappingProxyType(
     {

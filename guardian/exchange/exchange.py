@@ -1,8 +1,8 @@
 """The exchange as the gate sees it: domain types in, domain types out, and guardian's own exceptions.
 
-Reads raise ExchangeRejected, ExchangeRateLimited or ExchangeUnavailable; the two writes raise OutcomeUnknown wherever it is
-not certain that nothing happened. Signed calls raise NoCredentials without keys. Wallet calls raise RequestRefused where
-the environment has no `/sapi`. Nothing is asked of the network before the first call.
+Reads raise ExchangeRejected, ExchangeRateLimited or ExchangeUnavailable; the two writes raise OutcomeUnknown wherever
+it is not certain that nothing happened. Signed calls raise NoCredentials without keys. Wallet calls raise
+RequestRefused where the environment has no `/sapi`. Nothing is asked of the network before the first call.
 """
 
 from __future__ import annotations
@@ -196,7 +196,10 @@ class Exchange:
     async def order(
         self, symbol: str, *, order_id: int | None = None, client_order_id: str | None = None
     ) -> OrderReport | None:
-        """An order by one of its two ids; None where the exchange does not know it, which right after sending proves nothing."""
+        """An order by one of its two ids; None where the exchange does not know it.
+
+        Right after sending that proves nothing: the exchange answers from a copy that lags.
+        """
         fields = {"symbol": symbol, **_which(order_id, client_order_id)}
         try:
             report = orders.order(await self._read(lambda client: client.get_order(**fields)))
@@ -326,7 +329,7 @@ class Exchange:
         return self._client_or_none
 
     async def _read(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
-        """Await one read. The client translates what the network does; what python-binance itself raises is caught here."""
+        """Await one read. The client translates what the network does; python-binance's own exceptions end here."""
         try:
             return await call(self._client())
         except GuardianError as error:
@@ -389,9 +392,7 @@ def _keys_by_family(
     return keys
 
 
-async def _by_symbol(
-    symbols: Sequence[str], fetch: Callable[[Sequence[str]], Awaitable[dict[str, T]]]
-) -> dict[str, T]:
+async def _by_symbol(symbols: Sequence[str], fetch: Callable[[Sequence[str]], Awaitable[dict[str, T]]]) -> dict[str, T]:
     """Ask for all at once; where the exchange does not list one of them, for each alone, at the same time."""
     try:
         return await fetch(symbols)

@@ -1,0 +1,235 @@
+"""The guarded client: python-binance's AsyncClient with one request path, which asks the list before it signs.
+
+Everything that python-binance can do over REST (some 720 methods) ends in `_request`; here that method is replaced.
+What is not on the environment's list is refused there, whichever method was called and whatever the library's own
+address was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Final, NoReturn
+
+import aiohttp
+from yarl import URL
+
+from guardian.domain.secrets import ApiKeyPair, KeyFamily
+from guardian.domain.trading import Environment
+from guardian.errors import ExchangeError, ExchangeRateLimited, NoCredentials, NotSent, RequestRefused
+from guardian.exchange.answers import Answer, decoded
+from guardian.exchange.environments import ApiFamily, Endpoint, EnvironmentSpec
+from guardian.exchange.errors import from_exception
+from guardian.exchange.rate_limits import RateLimits
+from guardian.exchange.request_list import check_parameters, encoded, permitted
+from guardian.exchange.signing import signature
+
+with warnings.catch_warnings():
+    # python-binance 1.0.37 imports names that websockets 14 and later deprecate; nothing of websockets is used here.
+    warnings.filterwarnings("ignore", message=r"websockets\.\w+ is deprecated", category=DeprecationWarning)
+    from binance import AsyncClient
+
+RECV_WINDOW_MS: Final = 5_000
+CLOCK_AHEAD_MS: Final = 1_000
+"""The exchange refuses a timestamp that is further ahead than this."""
+LARGEST_ANSWER: Final = 64 * 1024 * 1024
+"""In bytes. The whole listing of `live` is the largest thing that is asked for."""
+
+# Where python-binance would send what guardian never asks for. No resolver knows `.invalid` (RFC 2606).
+_NOWHERE: Final = "https://refused.invalid"
+
+
+class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no types, so its class is Any
+    """The client of one environment. It is made inside the running event loop and sends nothing by itself.
+
+    Reads and cancels are stamped with the local clock less `correction_ms()`; an order with the time its caller fixed.
+    """
+
+    session: aiohttp.ClientSession | None
+    REQUEST_RECVWINDOW = RECV_WINDOW_MS
+    READ_TIMEOUT_S = 10.0
+    WRITE_TIMEOUT_S = 15.0
+    """Above the exchange's own 10 s, so that its answer, -1007 included, is waited for."""
+    CONNECT_TIMEOUT_S = 8.0
+
+    def __init__(
+        self,
+        spec: EnvironmentSpec,
+        keys: Mapping[KeyFamily, ApiKeyPair],
+        *,
+        now_ms: Callable[[], int],
+        monotonic: Callable[[], float],
+        correction_ms: Callable[[], int],
+    ) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+        # The library made these without connecting. They would get round `_request`.
+        self.ws_api = self.ws_future = None
+        self._spec = spec
+        self._keys = dict(keys)
+        self._now_ms = now_ms
+        self._correction_ms = correction_ms
+        self._rate_limits = RateLimits(monotonic)
+        self._point_at(spec)
+
+    def _point_at(self, spec: EnvironmentSpec) -> None:
+        for name in dir(type(self)):
+            if name.endswith("_URL"):
+                setattr(self, name, _NOWHERE)
+        self.API_URL = spec.base_url(ApiFamily.SPOT) or _NOWHERE
+        self.MARGIN_API_URL = spec.base_url(ApiFamily.WALLET) or _NOWHERE
+        self.FUTURES_URL = spec.base_url(ApiFamily.FUTURES) or _NOWHERE
+
+    # -- what python-binance has no method for
+
+    async def get_listing(self, **parameters: object) -> object:
+        """`exchangeInfo` with parameters; the library's own method takes none."""
+        return await self._get("exchangeInfo", data=parameters)
+
+    async def get_commission(self, **parameters: object) -> object:
+        """`account/commission`, which every environment has; the library's `tradeFee` is on production only."""
+        return await self._get("account/commission", True, data=parameters)
+
+    # -- the one request path
+
+    async def _request(
+        self, method: str, uri: str, signed: bool, force_params: bool = False, **kwargs: object
+    ) -> object:
+        """Check, sign, send once, decode.
+
+        Raises:
+            RequestRefused: not on the list; nothing was signed.
+            NoCredentials, NotSent, ExchangeRejected, ExchangeRateLimited: nothing happened.
+            ExchangeUnavailable: a read had no usable answer.
+            OutcomeUnknown: a write was sent, and it is not certain what became of it.
+        """
+        endpoint = permitted(self._spec, method, uri)
+        given = kwargs.get("data") or {}
+        if signed is not endpoint.signed or force_params or kwargs.keys() - {"data"} or not isinstance(given, dict):
+            raise RequestRefused("the request is not made in the way that is listed; it was not sent")
+        parameters: dict[str, object] = dict(given)
+        fixed = parameters.pop("timestamp", None) if endpoint.writes else None
+        check_parameters(parameters)
+        pair = self._pair_for(endpoint) if endpoint.signed else None
+        self._rate_limits.check(endpoint)
+        if pair is not None:
+            parameters |= {"timestamp": self._timestamp(endpoint, fixed), "recvWindow": RECV_WINDOW_MS}
+        query = encoded(parameters)
+        if endpoint.writes:
+            self._check_age(fixed)
+        outcome = await self._deliver(endpoint, uri, query, pair)
+        if isinstance(outcome, Answer):
+            outcome = decoded(outcome, write=endpoint.writes, now_ms=self._now_ms())
+        if isinstance(outcome, ExchangeRateLimited):
+            self._rate_limits.note(endpoint, outcome)
+        if isinstance(outcome, ExchangeError):
+            raise outcome
+        return outcome
+
+    def _pair_for(self, endpoint: Endpoint) -> ApiKeyPair:
+        family = endpoint.family.key_family
+        pair = self._keys.get(family)
+        if pair is None:
+            environment = self._spec.environment
+            # Only testnet has a second pair of its own.
+            is_second = environment is Environment.TESTNET and family is KeyFamily.FUTURES
+            hint = f"`guardian keys add {environment.value}{' --family futures' if is_second else ''}`"
+            if environment is Environment.PAPER:
+                hint = "give `api_key` and `api_secret` under `[paper]` in the policy"
+            raise NoCredentials(f"no key is stored for `{environment.value}`; nothing was sent", hint=hint)
+        return pair
+
+    def _timestamp(self, endpoint: Endpoint, fixed: object) -> int:
+        if not endpoint.writes:
+            return self._now_ms() - self._correction_ms()
+        if not isinstance(fixed, int) or isinstance(fixed, bool):
+            raise RequestRefused("a write needs the timestamp that was fixed with its intent; it was not sent")
+        return fixed - self._correction_ms() if endpoint.method == "DELETE" else fixed
+
+    def _check_age(self, fixed: object) -> None:
+        """The last look before sending: a machine that slept since the intent must not send."""
+        age_ms = self._now_ms() - fixed if isinstance(fixed, int) else RECV_WINDOW_MS
+        if not -CLOCK_AHEAD_MS <= age_ms < RECV_WINDOW_MS:
+            raise NotSent("the request's time had passed before it could be sent; nothing was sent", hint="ask again")
+
+    async def _deliver(self, endpoint: Endpoint, address: str, payload: str, pair: ApiKeyPair | None) -> object:
+        """Sign and send: the Answer, or the ExchangeError to raise; never an exception whose frames hold the key."""
+        headers = {}
+        body = None
+        if pair is not None:
+            mark = signature(pair, payload.encode())
+            if mark is None:
+                hint = "`guardian keys add` stores another"
+                return NotSent("the stored key cannot sign; nothing was sent", hint=hint)
+            payload = f"{payload}&{encoded({'signature': mark})}"
+            headers["X-MBX-APIKEY"] = pair.api_key.reveal()
+        if endpoint.writes:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = payload.encode()
+        elif payload:
+            address = f"{address}?{payload}"
+        # A read whose kept connection had gone is asked once more, on a new one. A write never is.
+        for attempts_left in (0,) if endpoint.writes else (1, 0):
+            try:
+                return await self._sent(endpoint, URL(address, encoded=True), headers, body)
+            except Exception as problem:  # noqa: BLE001  whatever it is, the caller of a write has to know what it means
+                if attempts_left and _was_dropped(problem):
+                    continue
+                return from_exception(problem, write=endpoint.writes)
+        raise AssertionError("unreachable")
+
+    async def _sent(self, endpoint: Endpoint, url: URL, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        total = self.WRITE_TIMEOUT_S if endpoint.writes else self.READ_TIMEOUT_S
+        async with self._open_session().request(
+            endpoint.method,
+            url,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=total, connect=min(self.CONNECT_TIMEOUT_S, total)),
+        ) as response:
+            content = bytearray()
+            async for chunk in response.content.iter_any():
+                content += chunk
+                if len(content) > LARGEST_ANSWER:
+                    raise ValueError("too large")
+            return Answer(status=response.status, body=bytes(content), retry_after=response.headers.get("Retry-After"))
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        session = self.session
+        if session is None or session.closed:
+            # The embedded exchange closes idle connections after 5 s: let go of them before it does.
+            keepalive_s = 4.0 if self._spec.environment is Environment.PAPER else 15.0
+            session = self.session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(keepalive_timeout=keepalive_s),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"Accept": "application/json", "User-Agent": "guardian"},
+                trust_env=False,
+            )
+            # aiohttp sends a DELETE again, by itself, when a kept connection had gone; there is no public switch.
+            session._retry_connection = False  # noqa: SLF001
+        return session
+
+    # -- what is closed off
+
+    def _init_session(self) -> None:
+        """The base class asks for a session at once; it is opened with the first request."""
+        return
+
+    def _get_headers(self) -> dict[str, str]:
+        """None by default: the key goes with signed requests only."""
+        return {}
+
+    def _generate_signature(self, data: object, uri_encode: bool = True) -> NoReturn:  # noqa: ARG002
+        raise RequestRefused("requests are signed in the guarded client's own request path only")
+
+    async def _ws_api_request(self, method: str, signed: bool, params: object) -> NoReturn:  # noqa: ARG002
+        raise RequestRefused("guardian opens no websocket; nothing was sent")
+
+    async def _ws_futures_api_request(self, method: str, signed: bool, params: object) -> NoReturn:  # noqa: ARG002
+        raise RequestRefused("guardian opens no websocket; nothing was sent")
+
+
+def _was_dropped(problem: Exception) -> bool:
+    dropped = isinstance(problem, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+    return dropped and not isinstance(problem, aiohttp.ClientConnectorError)

@@ -1,0 +1,76 @@
+"""How far the local clock is from the exchange's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from guardian.errors import ExchangeRejected, ExchangeUnavailable, GuardianError
+
+KEPT_S: Final = 60.0
+JUMP_MS: Final = 200
+"""A wall clock that moved by more than this against the monotonic one was set, or the machine slept."""
+CLOSE_ENOUGH_MS: Final = 300
+"""With a longer round trip, or a skew beyond it, it is measured once more: the first may have paid for connecting."""
+SLOWEST_MS: Final = 1_900
+"""Half of the round trip is the error, and it must stay below the 1 s that is judged."""
+OUTSIDE_WINDOW: Final = -1021
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    skew_ms: int
+    round_trip_ms: int
+    wall_ms: int
+    monotonic_s: float
+
+
+class ExchangeClock:
+    """The skew, measured against the middle of a round trip and kept for a minute."""
+
+    def __init__(
+        self, server_time: Callable[[], Awaitable[int]], *, now_ms: Callable[[], int], monotonic: Callable[[], float]
+    ) -> None:
+        self._server_time = server_time
+        self._now_ms = now_ms
+        self._monotonic = monotonic
+        self._kept: _Measured | None = None
+
+    async def skew_ms(self) -> int:
+        """The local clock less the exchange's, in ms. Raises ExchangeUnavailable where it cannot be told."""
+        if self._kept is not None and self._is_good(self._kept):
+            return self._kept.skew_ms
+        measured = await self._measure()
+        if max(abs(measured.skew_ms), measured.round_trip_ms) > CLOSE_ENOUGH_MS:
+            measured = min(measured, await self._measure(), key=lambda one: one.round_trip_ms)
+        if measured.round_trip_ms > SLOWEST_MS:
+            raise ExchangeUnavailable("the exchange answers too slowly for its clock to be told")
+        self._kept = measured
+        return measured.skew_ms
+
+    def correction_ms(self) -> int:
+        """What to take off the local clock for reads and cancels: the known skew where it matters, else 0.
+
+        Orders are never corrected; they are denied while the skew is over 1 s.
+        """
+        kept = self._kept
+        return kept.skew_ms if kept is not None and self._is_good(kept) and abs(kept.skew_ms) > CLOSE_ENOUGH_MS else 0
+
+    def note(self, error: GuardianError) -> None:
+        """Forget the measurement when the exchange found a timestamp outside its window."""
+        if isinstance(error, ExchangeRejected) and error.code == OUTSIDE_WINDOW:
+            self._kept = None
+
+    async def _measure(self) -> _Measured:
+        wall, started = self._now_ms(), self._monotonic()
+        server = await self._server_time()
+        ended = self._monotonic()
+        round_trip = round((ended - started) * 1000)
+        # Local time in the middle of the round trip, when the exchange read its own clock, give or take half of it.
+        return _Measured(wall + round_trip // 2 - server, round_trip, wall, started)
+
+    def _is_good(self, kept: _Measured) -> bool:
+        aged_s = self._monotonic() - kept.monotonic_s
+        jumped_ms = abs((self._now_ms() - kept.wall_ms) - aged_s * 1000)
+        return 0 <= aged_s < KEPT_S and jumped_ms <= JUMP_MS

@@ -1,0 +1,59 @@
+"""The spot account: balances and commission rates."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from guardian.domain.accounts import Balance, Balances
+from guardian.domain.market import Fee
+from guardian.domain.money import plus
+from guardian.exchange.mapping.rows import Row, malformed
+
+
+def balances(answer: object) -> Balances:
+    """`/api/v3/account`. An account that does not say so cannot trade."""
+    row = Row(answer)
+    found = tuple(
+        Balance(asset=one.text("asset"), free=one.number("free"), locked=one.number("locked"))
+        for one in map(Row, row.values("balances"))
+    )
+    return Balances(
+        balances=found, can_trade=row.flag("canTrade", absent=False), updated=row.optional_time("updateTime")
+    )
+
+
+def without_zero(found: Balances) -> Balances:
+    """The same without assets of which there is nothing, where the exchange did not leave them out itself."""
+    kept = tuple(one for one in found.balances if one.free or one.locked)
+    return Balances(balances=kept, can_trade=found.can_trade, updated=found.updated)
+
+
+def fee(answer: object, symbol: str) -> Fee:
+    """`/api/v3/account/commission`: what a trade costs is the sum of the standard, special and tax rates.
+
+    The discount is stated only where it is on for both the account and the symbol; it lowers the standard rate alone.
+    """
+    row = Row(answer)
+    if row.text("symbol") != symbol:
+        raise malformed("another symbol")
+    extra = (name for name in ("specialCommission", "taxCommission") if row.has(name))
+    parts = [row.row("standardCommission"), *map(row.row, extra)]
+
+    def rate(name: str) -> Decimal:
+        return plus(*(part.number(name) for part in parts))
+
+    discount = row.row("discount") if row.has("discount") else None
+    is_on = (
+        discount is not None
+        and discount.flag("enabledForAccount", absent=False)
+        and discount.flag("enabledForSymbol", absent=False)
+    )
+    return Fee(
+        symbol=symbol,
+        maker=rate("maker"),
+        taker=rate("taker"),
+        buyer=rate("buyer"),
+        seller=rate("seller"),
+        discount_asset=discount.optional_text("discountAsset") if discount is not None and is_on else None,
+        discount=discount.number("discount") if discount is not None and is_on else None,
+    )

@@ -1,0 +1,148 @@
+"""Reading fields out of Binance's JSON, strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from guardian.domain.money import parse_exchange_number
+from guardian.errors import ExchangeUnavailable
+from guardian.exchange.text import clean_text
+
+NAME_LIMIT: Final = 64
+LATEST_MS: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+
+
+def malformed(what: str) -> ExchangeUnavailable:
+    """The exception for an answer that is not as documented; `what` is the field, in guardian's own words."""
+    return ExchangeUnavailable(f"the exchange's answer does not have the expected shape ({what})")
+
+
+class Row:
+    """One JSON object. Every method raises ExchangeUnavailable where the field is missing or of another kind."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, value: object) -> None:
+        if not isinstance(value, dict):
+            raise malformed("an object was expected")
+        self._fields: Final[dict[str, object]] = value
+
+    def has(self, name: str) -> bool:
+        """Whether the field is there and not null."""
+        return self._fields.get(name) is not None
+
+    def text(self, name: str, limit: int = NAME_LIMIT) -> str:
+        """Non-empty text, cleaned and bounded."""
+        found = self.optional_text(name, limit)
+        if found is None:
+            raise malformed(name)
+        return found
+
+    def optional_text(self, name: str, limit: int = NAME_LIMIT) -> str | None:
+        """Text, cleaned and bounded; None where it is absent or empty."""
+        value = self._fields.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise malformed(name)
+        return clean_text(value, limit) or None
+
+    def exact_text(self, name: str, limit: int) -> str | None:
+        """Text that is of use only unaltered, such as an address: malformed where cleaning would change it."""
+        value = self._fields.get(name)
+        cleaned = self.optional_text(name, limit)
+        if cleaned is not None and cleaned != value:
+            raise malformed(name)
+        return cleaned
+
+    def number(self, name: str) -> Decimal:
+        """A decimal string or an integer."""
+        return exact_number(self._fields.get(name), name)
+
+    def optional_number(self, name: str) -> Decimal | None:
+        """As `number`; None where it is absent."""
+        return self.number(name) if self.has(name) else None
+
+    def integer(self, name: str) -> int:
+        """A JSON integer."""
+        value = self._fields.get(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise malformed(name)
+        return value
+
+    def optional_integer(self, name: str) -> int | None:
+        """As `integer`; None where it is absent."""
+        return self.integer(name) if self.has(name) else None
+
+    def identifier(self, name: str) -> str:
+        """An id that is text in one place and an integer in another."""
+        value = self._fields.get(name)
+        return str(self.integer(name)) if isinstance(value, int) else self.text(name)
+
+    def flag(self, name: str, *, absent: bool) -> bool:
+        """A boolean; `absent` where it is not there."""
+        value = self._fields.get(name, absent)
+        if not isinstance(value, bool):
+            raise malformed(name)
+        return value
+
+    def time(self, name: str) -> str:
+        """Milliseconds since the epoch as ISO 8601."""
+        return iso_time(self.integer(name), name)
+
+    def optional_time(self, name: str) -> str | None:
+        """As `time`; None where it is absent or zero."""
+        return self.time(name) if self._fields.get(name) not in (None, 0) else None
+
+    def row(self, name: str) -> Row:
+        """An object within."""
+        return Row(self._fields.get(name))
+
+    def rows(self, name: str) -> tuple[Row, ...]:
+        """A list of objects within; empty where it is absent."""
+        return tuple(rows(self._fields.get(name, [])))
+
+    def values(self, name: str) -> list[object]:
+        """A list within."""
+        return listed(self._fields.get(name))
+
+
+def exact_number(value: object, name: str) -> Decimal:
+    """A decimal string or an integer. Raises ExchangeUnavailable for all else, floats included."""
+    try:
+        return parse_exchange_number(value)
+    except ValueError:
+        raise malformed(name) from None
+
+
+def listed(value: object) -> list[object]:
+    """A JSON list."""
+    if not isinstance(value, list):
+        raise malformed("a list was expected")
+    return value
+
+
+def rows(value: object) -> Iterator[Row]:
+    """A JSON list of objects."""
+    return map(Row, listed(value))
+
+
+def iso_time(milliseconds: int, name: str) -> str:
+    """Milliseconds since the epoch as ISO 8601 in UTC with milliseconds."""
+    if not 0 <= milliseconds <= LATEST_MS:
+        raise malformed(name)
+    whole = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+
+
+def iso_from_text(text: str, name: str) -> str:
+    """`2019-10-12 11:12:02`, which Binance means as UTC, as ISO 8601."""
+    try:
+        found = datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        raise malformed(name) from None
+    return f"{found:%Y-%m-%dT%H:%M:%S}.000Z"

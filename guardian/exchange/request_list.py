@@ -1,0 +1,81 @@
+"""The check that every request passes before it is signed: is exactly this one on the environment's list?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote
+
+from yarl import URL
+
+from guardian.errors import RequestRefused
+from guardian.exchange.environments import Endpoint, EnvironmentSpec
+
+_METHODS: Final = frozenset({"GET", "POST", "DELETE", "get", "post", "delete"})
+_VISIBLE_ASCII: Final = re.compile(r"[!-~]{1,200}")
+_NAME: Final = re.compile(r"[A-Za-z]{1,40}")
+_RESERVED: Final = frozenset(
+    {
+        # python-binance takes these out of the parameters and changes the request by them.
+        "headers", "requests_params", "version", "force_params", "batchOrders", "orderidlist", "origclientorderidlist",
+        # Set by the guarded client alone.
+        "signature", "recvWindow", "timestamp", "apiKey",
+    }
+)  # fmt: skip
+
+
+def permitted(spec: EnvironmentSpec, method: str, address: str) -> Endpoint:
+    """The listed request that this is.
+
+    The address is compared part by part as yarl reads it, and then once more letter by letter, so that no second way to
+    write an address (capitals, a trailing dot, a user, an encoded slash, `..`, a default port) is the same one.
+
+    Raises:
+        RequestRefused: it is not on the list, or is written in another way.
+    """
+    if method not in _METHODS or _VISIBLE_ASCII.fullmatch(address) is None:
+        raise _refused()
+    try:
+        url = URL(address, encoded=True)
+        port = url.explicit_port
+    except ValueError:
+        raise _refused() from None
+    if url.raw_user is not None or url.raw_password is not None or url.raw_query_string or url.raw_fragment:
+        raise _refused()
+    for (listed_method, listed_address), endpoint in spec.permitted.items():
+        listed = URL(listed_address, encoded=True)
+        same = (url.scheme, url.raw_host, port, url.raw_path) == (
+            listed.scheme, listed.raw_host, listed.explicit_port, listed.raw_path
+        )  # fmt: skip
+        if same and method.upper() == listed_method and address == listed_address:
+            return endpoint
+    raise _refused()
+
+
+def _refused() -> RequestRefused:
+    # What was asked is not repeated: it may have come from outside.
+    return RequestRefused("the request is not on this environment's list; it was not signed and not sent")
+
+
+def check_parameters(parameters: Mapping[str, object]) -> None:
+    """Raises RequestRefused where a name is reserved or malformed, or a value is neither text nor a whole number."""
+    for name, value in parameters.items():
+        if _NAME.fullmatch(name) is None or name in _RESERVED:
+            raise RequestRefused("the request has a parameter that guardian does not send")
+        if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
+            raise RequestRefused("a parameter is neither text nor a whole number")
+
+
+def encoded(parameters: Mapping[str, object]) -> str:
+    """The parameters, sorted by name, percent-encoded, without those that are None: exactly what is signed and sent.
+
+    Every byte of a value but letters, digits and `-._~` is encoded, so that no value can add or cut off a parameter.
+    Raises RequestRefused for text that has no UTF-8.
+    """
+    try:
+        return "&".join(
+            f"{name}={quote(str(value), safe='')}" for name, value in sorted(parameters.items()) if value is not None
+        )
+    except UnicodeEncodeError:
+        raise RequestRefused("a parameter is not valid text") from None
