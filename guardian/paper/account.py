@@ -1,0 +1,66 @@
+"""The spot account: balances and commissions."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from guardian.paper.endpoint import Call, Endpoint, Security
+from guardian.paper.listing import ASSETS, COMMISSION, eight
+
+_UID: Final = 354_937_868
+_RATE: Final = eight(COMMISSION)
+_NO_RATE: Final = "0.00000000"
+
+
+def _account(call: Call) -> dict[str, Any]:
+    omit_zero = call.params.flag("omitZeroBalances")
+    call.params.finish(signed=True)
+    state = call.venue.state
+    held = {balance.asset: balance for balance in state.ledger}
+    assets = list(dict.fromkeys([*ASSETS, *held]))
+    balances = [state.ledger.of(asset) for asset in assets]
+    return {
+        "makerCommission": 10,
+        "takerCommission": 10,
+        "buyerCommission": 0,
+        "sellerCommission": 0,
+        "commissionRates": {"maker": _RATE, "taker": _RATE, "buyer": _NO_RATE, "seller": _NO_RATE},
+        "canTrade": True,
+        "canWithdraw": False,
+        "canDeposit": False,
+        "brokered": False,
+        "requireSelfTradePrevention": False,
+        "preventSor": False,
+        "updateTime": max([state.born, *(order.updated for order in list(state.orders.values())[-1:])]),
+        "accountType": "SPOT",
+        "balances": [
+            {"asset": balance.asset, "free": eight(balance.free), "locked": eight(balance.locked)}
+            for balance in balances
+            if not omit_zero or balance.free > 0 or balance.locked > 0
+        ],
+        "permissions": ["SPOT"],
+        "uid": _UID,
+    }
+
+
+def _commission(call: Call) -> dict[str, Any]:
+    symbol = call.listing().symbol
+    none = {"maker": _NO_RATE, "taker": _NO_RATE, "buyer": _NO_RATE, "seller": _NO_RATE}
+    return {
+        "symbol": symbol,
+        "standardCommission": none | {"maker": _RATE, "taker": _RATE},
+        "specialCommission": dict(none),
+        "taxCommission": dict(none),
+        "discount": {
+            "enabledForAccount": False,
+            "enabledForSymbol": False,
+            "discountAsset": "BNB",
+            "discount": "0.75000000",
+        },
+    }
+
+
+ENDPOINTS: Final = (
+    Endpoint("GET", "/api/v3/account", Security.SIGNED, _account),
+    Endpoint("GET", "/api/v3/account/commission", Security.SIGNED, _commission),
+)

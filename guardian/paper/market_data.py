@@ -1,0 +1,139 @@
+"""Market data: what everybody may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import islice
+from typing import Any, Final
+
+from guardian.domain.money import ZERO, divided_up, minus, round_down, times
+from guardian.paper.endpoint import Call, Endpoint, Security
+from guardian.paper.listing import AVERAGE_MINUTES, LISTINGS, RATE_LIMITS, eight
+from guardian.paper.market import Level
+from guardian.paper.refusals import invalid_symbol
+
+_MAX_DEPTH: Final = 5000
+_NOTHING: Final = Level(ZERO, ZERO)
+
+
+def _ping(_call: Call) -> dict[str, Any]:
+    return {}
+
+
+def _time(call: Call) -> dict[str, Any]:
+    return {"serverTime": call.now}
+
+
+def _symbols(call: Call) -> tuple[str, ...]:
+    asked = call.params.symbols()
+    if asked is None:
+        return tuple(LISTINGS)
+    if any(symbol not in LISTINGS for symbol in asked):
+        raise invalid_symbol()
+    return asked
+
+
+def _per_symbol(call: Call, row: Callable[[Call, str], dict[str, Any]]) -> object:
+    """One object for `symbol`, a list for `symbols` and for neither, as Binance has it."""
+    symbols = _symbols(call)
+    if "symbol" in call.params.everything:
+        return row(call, symbols[0])
+    return [row(call, symbol) for symbol in symbols]
+
+
+def _exchange_info(call: Call) -> dict[str, Any]:
+    return {
+        "timezone": "UTC",
+        "serverTime": call.now,
+        "rateLimits": [dict(limit) for limit in RATE_LIMITS],
+        "exchangeFilters": [],
+        "symbols": [LISTINGS[symbol].exchange_info() for symbol in _symbols(call)],
+    }
+
+
+def _ticker_price(call: Call) -> object:
+    return _per_symbol(
+        call, lambda call, symbol: {"symbol": symbol, "price": eight(call.venue.feed.last_price(symbol, call.now))}
+    )
+
+
+def _book_row(call: Call, symbol: str) -> dict[str, Any]:
+    bid = next(call.venue.feed.bids(symbol, call.now), _NOTHING)
+    ask = next(call.venue.feed.asks(symbol, call.now), _NOTHING)
+    return {
+        "symbol": symbol,
+        "bidPrice": eight(bid.price),
+        "bidQty": eight(bid.quantity),
+        "askPrice": eight(ask.price),
+        "askQty": eight(ask.quantity),
+    }
+
+
+def _book_ticker(call: Call) -> object:
+    return _per_symbol(call, _book_row)
+
+
+def _day_row(call: Call, symbol: str) -> dict[str, Any]:
+    day, book = call.venue.feed.day(symbol, call.now), _book_row(call, symbol)
+    change = minus(day.last_price, day.open_price)
+    percent = (times(change, Decimal(100)) / day.open_price).quantize(Decimal("0.001"), rounding=ROUND_HALF_UP)
+    return {
+        "symbol": symbol,
+        "priceChange": eight(change),
+        "priceChangePercent": str(percent),
+        "weightedAvgPrice": eight(round_down(divided_up(day.quote_volume, day.volume))),
+        "prevClosePrice": eight(day.previous_close),
+        "lastPrice": eight(day.last_price),
+        "lastQty": book["bidQty"],
+        "bidPrice": book["bidPrice"],
+        "bidQty": book["bidQty"],
+        "askPrice": book["askPrice"],
+        "askQty": book["askQty"],
+        "openPrice": eight(day.open_price),
+        "highPrice": eight(day.high_price),
+        "lowPrice": eight(day.low_price),
+        "volume": eight(day.volume),
+        "quoteVolume": eight(day.quote_volume),
+        "openTime": day.open_time,
+        "closeTime": day.close_time,
+        "firstId": day.first_trade,
+        "lastId": day.last_trade,
+        "count": day.last_trade - day.first_trade + 1,
+    }
+
+
+def _ticker_day(call: Call) -> object:
+    call.params.one_of("type", ("FULL",), code=-1139, text="Invalid ticker type.")
+    return _per_symbol(call, _day_row)
+
+
+def _average(call: Call) -> dict[str, Any]:
+    average = call.venue.feed.average(call.listing().symbol, call.now)
+    return {"mins": AVERAGE_MINUTES, "price": eight(average.price), "closeTime": average.close_time}
+
+
+def _depth(call: Call) -> dict[str, Any]:
+    symbol = call.listing().symbol
+    limit = min(call.params.integer("limit", least=1) or 100, _MAX_DEPTH)
+    feed = call.venue.feed
+    return {
+        "lastUpdateId": feed.update_id(symbol, call.now),
+        "bids": [[eight(level.price), eight(level.quantity)] for level in islice(feed.bids(symbol, call.now), limit)],
+        "asks": [[eight(level.price), eight(level.quantity)] for level in islice(feed.asks(symbol, call.now), limit)],
+    }
+
+
+ENDPOINTS: Final = tuple(
+    Endpoint("GET", f"/api/v3/{path}", Security.NONE, answer)
+    for path, answer in (
+        ("ping", _ping),
+        ("time", _time),
+        ("exchangeInfo", _exchange_info),
+        ("ticker/price", _ticker_price),
+        ("ticker/bookTicker", _book_ticker),
+        ("ticker/24hr", _ticker_day),
+        ("avgPrice", _average),
+        ("depth", _depth),
+    )
+)

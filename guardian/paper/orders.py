@@ -1,0 +1,166 @@
+"""Orders and trades as the paper exchange keeps them, the commands that come in and the events that come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from guardian.domain.money import ZERO, minus, round_down, round_up, times
+from guardian.paper.listing import STOP_TYPES
+
+OPEN_STATUSES: Final = frozenset({"NEW", "PARTIALLY_FILLED"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order, as it stands. Quantities are in the base asset, times in milliseconds; what is not set is zero."""
+
+    order_id: int
+    symbol: str
+    client_order_id: str
+    side: str
+    order_type: str
+    time_in_force: str
+    price: Decimal
+    quantity: Decimal
+    quote_quantity: Decimal
+    stop_price: Decimal
+    self_trade_mode: str
+    strategy_id: int | None
+    strategy_type: int | None
+    executed: Decimal
+    executed_quote: Decimal
+    status: str
+    reserved: Decimal
+    """What it locks now: of the quote asset for a BUY, of the base asset for a SELL."""
+    created: int
+    updated: int
+    working_since: int
+    """When it came onto the book; -1 for a stop that has not been triggered."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still trade."""
+        return self.status in OPEN_STATUSES
+
+    @property
+    def is_buy(self) -> bool:
+        """Whether it buys the base asset."""
+        return self.side == "BUY"
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it waits, or has waited, for a trigger."""
+        return self.order_type in STOP_TYPES
+
+    @property
+    def remaining(self) -> Decimal:
+        """What has not traded yet."""
+        return minus(self.quantity, self.executed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """One execution of an order."""
+
+    trade_id: int
+    order_id: int
+    symbol: str
+    price: Decimal
+    quantity: Decimal
+    quote_quantity: Decimal
+    commission: Decimal
+    commission_asset: str
+    time: int
+    is_buyer: bool
+    is_maker: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What the account holds of an asset, and what the exchange has kept of it as commissions so far."""
+
+    asset: str
+    free: Decimal = ZERO
+    locked: Decimal = ZERO
+    fees: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceOrder:
+    """A well-formed order that wants to be placed. `quantity` is zero where `quote_quantity` is set."""
+
+    symbol: str
+    side: str
+    order_type: str
+    client_order_id: str
+    time_in_force: str = "GTC"
+    quantity: Decimal = ZERO
+    quote_quantity: Decimal = ZERO
+    price: Decimal = ZERO
+    stop_price: Decimal = ZERO
+    self_trade_mode: str = "EXPIRE_MAKER"
+    strategy_id: int | None = None
+    strategy_type: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder:
+    """An order that is wanted gone, by its id or its client order id (at least one is set)."""
+
+    symbol: str
+    order_id: int | None
+    client_order_id: str | None
+    only_status: str | None = None
+    """Cancel it in this status only: `NEW` or `PARTIALLY_FILLED`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetBalance:
+    """The free amount of an asset becomes this one: a test's hand, never a request's."""
+
+    asset: str
+    free: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Nothing is wanted but that the market's movements until now are accounted for."""
+
+
+Command = PlaceOrder | CancelOrder | SetBalance | Advance
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChanged:
+    """An order is new or has changed; this is how it stands now."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """An order traded."""
+
+    trade: Trade
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceChanged:
+    """A balance has changed; this is how it stands now."""
+
+    balance: Balance
+
+
+Event = OrderChanged | Traded | BalanceChanged
+
+
+def quote_value(price: Decimal, quantity: Decimal) -> Decimal:
+    """What a trade moves in the quote asset: cut at the eighth digit, since no asset is divided further."""
+    return round_down(times(price, quantity))
+
+
+def reservation(side: str, price: Decimal, remaining: Decimal) -> Decimal:
+    """What an order with a price locks for what remains of it; never less than what it may still spend."""
+    return round_up(times(price, remaining)) if side == "BUY" else remaining

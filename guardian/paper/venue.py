@@ -1,0 +1,90 @@
+"""The paper exchange as a whole: its clock, its engine, its storage, its keys, under one lock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+
+from guardian.errors import StoreUnavailable
+from guardian.paper.engine import Engine
+from guardian.paper.listing import START_BALANCES
+from guardian.paper.market import Feed
+from guardian.paper.orders import Advance, Command, Event
+from guardian.paper.security import Verifier
+from guardian.paper.state import State, new_state
+from guardian.paper.storage import Storage
+
+Clock = Callable[[], int]
+"""Gives the time in milliseconds since the epoch."""
+
+
+class Venue:
+    """One paper exchange with its one account. Every use of it happens inside `at_work()`."""
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        feed: Feed,
+        storage: Storage,
+        clock: Clock,
+        new_id: Callable[[], str],
+        keys: Mapping[str, Verifier],
+        balances: Mapping[str, Decimal] = START_BALANCES,
+    ) -> None:
+        self.seed = seed
+        self.feed = feed
+        self.keys = keys
+        self.new_id = new_id
+        self.clock_skew_ms = 0
+        self._clock = clock
+        self._storage = storage
+        self._lock = threading.RLock()
+        state = storage.load()
+        if state is None:
+            state = new_state(balances, born=clock())
+            storage.create(state)
+        self._engine = Engine(state, feed)
+
+    @property
+    def state(self) -> State:
+        """What the exchange remembers; to be looked at only."""
+        return self._engine.state
+
+    @property
+    def engine(self) -> Engine:
+        """The rules, for what asks them without changing anything."""
+        return self._engine
+
+    def now(self) -> int:
+        """The exchange's own time in milliseconds."""
+        return self._clock() + self.clock_skew_ms
+
+    @contextmanager
+    def at_work(self) -> Iterator[int]:
+        """Holds the exchange for one request, with the market accounted for up to the time that it gives."""
+        with self._lock:
+            now = self.now()
+            self.execute(Advance(), now)
+            yield now
+
+    def execute(self, command: Command, now: int) -> tuple[Event, ...]:
+        """Carries out one command; when it returns, what happened is on disk.
+
+        Raises:
+            ExchangeRejected: the exchange says no; nothing has changed.
+            StoreUnavailable: it could not be written; the exchange stands where the file stands.
+        """
+        events = self._engine.handle(command, now)
+        if events:
+            try:
+                self._storage.commit(events, self._engine.state.checked)
+            except StoreUnavailable:
+                # What is in memory has happened nowhere: go back to what the file says.
+                state = self._storage.load()
+                if state is not None:
+                    self._engine = Engine(state, self.feed)
+                raise
+        return events
