@@ -1,0 +1,56 @@
+"""`guardian resume`: the owner lets trading go on after a halt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from guardian.cli.opened import note_act, policy_option, with_guardian
+from guardian.cli.owner import ask_yes, require_owner
+from guardian.cli.render import say
+
+if TYPE_CHECKING:
+    from guardian.bootstrap import Guardian
+
+
+@click.command()
+@policy_option
+@click.pass_context
+def command(ctx: click.Context, policy_path: Path | None) -> None:
+    """Let trading go on after a halt. Shows why it halted, asks you, and needs a real terminal."""
+    require_owner("resume trading")
+    ctx.exit(with_guardian(policy_path, _resume))
+
+
+async def _resume(guardian: Guardian) -> int:
+    status = await guardian.journal.run(lambda: _why(guardian))
+    say(status)
+    if not ask_yes("let trading go on?"):
+        say("nothing was changed")
+        return 1
+    await guardian.journal.run(lambda: resume(guardian))
+    say("trading is active")
+    return 0
+
+
+def _why(guardian: Guardian) -> str:
+    with guardian.journal.transaction() as tx:
+        state, reason = guardian.journal.trading(tx)
+        unresolved = tx.unresolved(None)
+    waiting = f"; {len(unresolved)} orders are not resolved yet" if unresolved else ""
+    imported = f"; {guardian.imported} emergency records were taken into the log" if guardian.imported else ""
+    return f"trading is {state.value}{f': {reason}' if reason else ''}{waiting}{imported}"
+
+
+def resume(guardian: Guardian) -> None:
+    """Take what the emergency file has into the log, then let trading go on. Raises StoreError."""
+    from guardian.domain.trading import TradingState
+
+    if guardian.journal.emergency.pending():
+        guardian.journal.emergency.import_into(guardian.journal.store())
+    with guardian.journal.transaction() as tx:
+        tx.set_trading(TradingState.ACTIVE, reason="resumed by the owner", by="owner")
+        tx.person_acted(None, "resumed")
+        note_act(tx, "resumed", {})

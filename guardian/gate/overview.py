@@ -1,0 +1,212 @@
+"""What stands: the state of trading, what the policy allows, and how much of it is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from guardian.domain.money import ZERO, minus
+from guardian.domain.trading import Environment
+from guardian.errors import CredentialsError, ExchangeError
+from guardian.gate.parts import Parts
+from guardian.gate.replies import OrderProposed, OrderView
+from guardian.gate.views import iso, view_of_proposal, view_of_row
+from guardian.policy.model import Limits, Policy
+from guardian.policy.rules_budget import duration
+from guardian.store.database import Transaction
+from guardian.store.records import Scope, StatusUsage
+
+NOT_ENFORCED: Final = ("limits.max_daily_loss",)
+"""Keys that the policy takes and this version does not enforce yet; said wherever limits are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """One limit over time: what it allows, what is used, what is left."""
+
+    limit: str
+    window: str | None
+    maximum: Decimal
+    used: Decimal
+    left: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolView:
+    """What the policy allows for one symbol."""
+
+    symbol: str
+    max_notional: Decimal
+    max_quantity: Decimal
+    max_position: Decimal
+    sides: tuple[str, ...]
+    order_types: tuple[str, ...]
+    time_in_force: tuple[str, ...]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyView:
+    """What is allowed, with the headroom that is left. Notionals are in `currency`."""
+
+    environment: str
+    digest: str
+    currency: str
+    tools: tuple[str, ...]
+    confirmation_channel: str
+    confirmation_required_above: Decimal
+    symbols: tuple[SymbolView, ...]
+    budgets: tuple[Budget, ...]
+    problems: tuple[str, ...]
+    not_enforced: tuple[str, ...] = NOT_ENFORCED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusView:
+    """How things stand. `unresolved` comes first: what may exist at the exchange and is not known to."""
+
+    unresolved: tuple[OrderView, ...]
+    environment: str
+    account: str | None
+    keys: str
+    """`present`, or why there are none."""
+    trading: str
+    trading_reason: str | None
+    trading_since: str | None
+    emergency_records: int
+    open_orders: tuple[OrderView, ...]
+    proposals: tuple[OrderProposed, ...]
+    orders_since_person: int
+    unconfirmed_since_person: Decimal
+    budgets: tuple[Budget, ...]
+    policy_source: str
+    policy_digest: str
+    policy_problems: tuple[str, ...]
+    not_enforced: tuple[str, ...] = NOT_ENFORCED
+
+
+class Overview:
+    """Answers what stands, from the store and the policy; of the exchange only whose account it is."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def account(self) -> tuple[str | None, str]:
+        """The account and whether there are keys, or why there are none."""
+        try:
+            connection = await self._parts.connector.connect(needs_keys=True)
+        except (CredentialsError, ExchangeError) as error:
+            return None, error.message
+        return connection.account, "present"
+
+    async def status(self) -> StatusView:
+        """Raises StoreError and PolicyInvalid."""
+        account, keys = await self.account()
+        return await self._parts.journal.run(lambda: self._status(account, keys))
+
+    async def policy(self) -> PolicyView:
+        """Raises StoreError and PolicyInvalid."""
+        account, _ = await self.account()
+        return await self._parts.journal.run(lambda: self._policy(account))
+
+    def _status(self, account: str | None, keys: str) -> StatusView:
+        in_force = self._parts.policy_file.current()
+        policy = in_force.policy
+        scope = Scope(environment=self._parts.environment.value, account=account or "none")
+        emergency = self._parts.journal.emergency.pending()
+        with self._parts.journal.transaction() as tx:
+            trading, reason = self._parts.journal.trading(tx)
+            usage = tx.status_usage(scope, policy.limits)
+            return StatusView(
+                # Whatever their account: an order that may exist is always shown.
+                unresolved=tuple(view_of_row(row) for row in tx.unresolved(None)),
+                environment=self._parts.environment.value,
+                account=account,
+                keys=keys,
+                trading=trading.value,
+                trading_reason=reason,
+                trading_since=_since(tx),
+                emergency_records=len(emergency),
+                open_orders=tuple(view_of_row(row) for row in tx.live(scope)),
+                proposals=tuple(
+                    view_of_proposal(p, tx.now_ms, policy.confirmation.channel, None) for p in tx.outstanding(scope)
+                ),
+                orders_since_person=usage.orders_since_person,
+                unconfirmed_since_person=usage.unconfirmed_since_person,
+                budgets=budgets(policy.limits, usage),
+                policy_source=in_force.source,
+                policy_digest=policy.digest,
+                policy_problems=_problems(in_force.problems, policy, self._parts.environment),
+            )
+
+    def _policy(self, account: str | None) -> PolicyView:
+        in_force = self._parts.policy_file.current()
+        policy = in_force.policy
+        scope = Scope(environment=self._parts.environment.value, account=account or "none")
+        with self._parts.journal.transaction() as tx:
+            usage = tx.status_usage(scope, policy.limits)
+        return PolicyView(
+            environment=self._parts.environment.value,
+            digest=policy.digest,
+            currency=policy.accounting.currency,
+            tools=tuple(sorted(policy.tools.allowed)),
+            confirmation_channel=policy.confirmation.channel.value,
+            confirmation_required_above=policy.confirmation.required_above,
+            symbols=symbol_views(policy),
+            budgets=budgets(policy.limits, usage),
+            problems=_problems(in_force.problems, policy, self._parts.environment),
+        )
+
+
+def _since(tx: Transaction) -> str | None:
+    since = tx.trading().since_ms
+    return None if since is None else iso(since)
+
+
+def _problems(problems: tuple[str, ...], policy: Policy, environment: Environment) -> tuple[str, ...]:
+    if policy.environment is environment:
+        return problems
+    changed = f"the policy names `{policy.environment.value}`: that takes effect at the next start, until then no creates"
+    return (*problems, changed)
+
+
+def symbol_views(policy: Policy) -> tuple[SymbolView, ...]:
+    """What the policy allows, symbol by symbol."""
+    return tuple(
+        SymbolView(
+            symbol=symbol,
+            max_notional=limits.max_notional,
+            max_quantity=limits.max_quantity,
+            max_position=limits.max_position,
+            sides=tuple(sorted(limits.sides)),
+            order_types=tuple(sorted(limits.order_types)),
+            time_in_force=tuple(sorted(limits.time_in_force)),
+            reason=limits.reason,
+        )
+        for symbol, limits in sorted(policy.symbols.items())
+    )
+
+
+def budgets(limits: Limits, usage: StatusUsage) -> tuple[Budget, ...]:
+    """Every budget with what is used and left of it."""
+    rows = [
+        _budget("rolling_notional", duration(w.window_ms), w.maximum, usage.entered[w.window_ms])
+        for w in limits.rolling_notional
+    ]
+    rows += [
+        _budget("max_orders", duration(w.window_ms), Decimal(w.maximum), Decimal(usage.ordered[w.window_ms]))
+        for w in limits.max_orders
+    ]
+    rows.append(_budget("max_open_notional", None, limits.max_open_notional, usage.open_notional))
+    rows.append(_budget("max_open_orders", None, Decimal(limits.max_open_orders), Decimal(usage.open_orders)))
+    rows.append(
+        _budget("halt_after_orders", None, Decimal(limits.halt_after_orders), Decimal(usage.orders_since_person))
+    )
+    return tuple(rows)
+
+
+def _budget(limit: str, window: str | None, maximum: Decimal, used: Decimal) -> Budget:
+    return Budget(limit=limit, window=window, maximum=maximum, used=used, left=max(minus(maximum, used), ZERO))
+
+
