@@ -7,11 +7,9 @@ RequestRefused where the environment has no `/sapi`. Nothing is asked of the net
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from guardian.domain.accounts import (
     AccountSnapshot,
@@ -25,7 +23,7 @@ from guardian.domain.accounts import (
     Withdrawals,
 )
 from guardian.domain.instruments import Instrument
-from guardian.domain.market import Fee, ListedSymbol, Listing, OrderBook, Ticker, TickerPrice
+from guardian.domain.market import Fee, Listing, OrderBook, Ticker, TickerPrice
 from guardian.domain.orders import OrderReport, OrderType, ResolvedOrder
 from guardian.domain.requests import (
     GetAccountSnapshot,
@@ -49,18 +47,13 @@ from guardian.errors import (
 )
 from guardian.exchange.clock import ExchangeClock
 from guardian.exchange.environments import EnvironmentSpec
+from guardian.exchange.listings import Listings, by_symbol, json_list, together
 from guardian.exchange.mapping import account, futures, market, orders, wallet
 from guardian.policy.facts import AveragePrice, BookTop
 
 if TYPE_CHECKING:
     from guardian.exchange.client import GuardedClient
 
-T = TypeVar("T")
-
-LISTING_KEPT_S: Final = 3600.0
-"""How long trading rules are taken from memory, in seconds."""
-
-UNKNOWN_SYMBOL: Final = -1121
 UNKNOWN_ORDER: Final = -2013
 
 _PRICED_TYPES: Final = frozenset(
@@ -94,9 +87,7 @@ class Exchange:
         self._monotonic = monotonic
         self._clock = ExchangeClock(self._server_time, now_ms=now_ms, monotonic=monotonic)
         self._client_or_none: GuardedClient | None = None
-        self._instruments: dict[str, tuple[float, Instrument]] = {}
-        self._listing: tuple[float, tuple[ListedSymbol, ...]] | None = None
-        self._listing_lock = asyncio.Lock()
+        self._listings = Listings(self._exchange_info, monotonic=monotonic)
 
     @property
     def environment(self) -> Environment:
@@ -126,19 +117,12 @@ class Exchange:
 
     async def instruments(self, symbols: Iterable[str]) -> dict[str, Instrument]:
         """The trading rules of several symbols in one request; a symbol that is not listed is absent."""
-        wanted = tuple(dict.fromkeys(symbols))
-        asked = tuple(symbol for symbol in wanted if self._kept_instrument(symbol) is None)
-        if asked:
-            found = await _by_symbol(asked, self._fetch_instruments)
-            now = self._monotonic()
-            self._instruments.update({symbol: (now, instrument) for symbol, instrument in found.items()})
-        kept = {symbol: self._kept_instrument(symbol) for symbol in wanted}
-        return {symbol: instrument for symbol, instrument in kept.items() if instrument is not None}
+        return await self._listings.instruments(symbols)
 
     async def book_tops(self, symbols: Iterable[str]) -> dict[str, BookTop]:
         """The best prices of several symbols in one request, dated to when it started; one not listed is absent."""
         wanted = tuple(dict.fromkeys(symbols))
-        return await _by_symbol(wanted, self._fetch_book_tops) if wanted else {}
+        return await by_symbol(wanted, self._fetch_book_tops) if wanted else {}
 
     async def average_price(self, symbol: str) -> AveragePrice:
         """The exchange's average price and when it last saw a trade."""
@@ -244,7 +228,7 @@ class Exchange:
         """A page of the listed symbols after `cursor`, by name, from a list that is at most an hour old."""
         chosen = [
             row
-            for row in await self._listed_symbols()
+            for row in await self._listings.everything()
             if base_asset in (None, row.base_asset) and quote_asset in (None, row.quote_asset)
         ]
         rest = [row for row in chosen if cursor is None or row.symbol > cursor]
@@ -300,7 +284,7 @@ class Exchange:
     async def profit_and_loss(self, request: GetPnl) -> ProfitAndLoss:
         """The futures account and its income in the period: two requests at once."""
         fields = _period(request.start_time, request.end_time) | {"symbol": request.symbol, "limit": request.limit}
-        state, income = await _both(
+        state, income = await together(
             self._read(lambda client: client.futures_account(version=3)),
             self._read(lambda client: client.futures_income_history(**fields)),
         )
@@ -352,6 +336,9 @@ class Exchange:
     async def _server_time(self) -> int:
         return market.server_time(await self._read(lambda client: client.get_server_time()))
 
+    async def _exchange_info(self, parameters: Mapping[str, str]) -> object:
+        return await self._read(lambda client: client.get_listing(**parameters))
+
     def _require_wallet(self) -> None:
         if not self.has_wallet:
             raise RequestRefused(
@@ -359,25 +346,10 @@ class Exchange:
                 hint="wallet history and addresses exist on `live` and `paper` only",
             )
 
-    def _kept_instrument(self, symbol: str) -> Instrument | None:
-        kept = self._instruments.get(symbol)
-        return kept[1] if kept is not None and self._monotonic() - kept[0] < LISTING_KEPT_S else None
-
-    async def _fetch_instruments(self, symbols: Sequence[str]) -> dict[str, Instrument]:
-        fields = {"symbol": symbols[0]} if len(symbols) == 1 else {"symbols": _json_list(symbols)}
-        return market.instruments(await self._read(lambda client: client.get_listing(**fields)), symbols)
-
     async def _fetch_book_tops(self, symbols: Sequence[str]) -> dict[str, BookTop]:
         started = self._now_ms()
-        answer = await self._read(lambda client: client.get_orderbook_tickers(symbols=_json_list(symbols)))
+        answer = await self._read(lambda client: client.get_orderbook_tickers(symbols=json_list(symbols)))
         return market.book_tops(answer, symbols, fetched_ms=started)
-
-    async def _listed_symbols(self) -> tuple[ListedSymbol, ...]:
-        async with self._listing_lock:
-            if self._listing is None or self._monotonic() - self._listing[0] >= LISTING_KEPT_S:
-                rows = market.listed_symbols(await self._read(lambda client: client.get_listing()))
-                self._listing = (self._monotonic(), rows)
-            return self._listing[1]
 
 
 def _keys_by_family(
@@ -390,33 +362,6 @@ def _keys_by_family(
         if pair.environment != environment.value or not (one_pair or pair.family is family):
             raise CredentialsError("a key pair of another environment or family was given; it is not used")
     return keys
-
-
-async def _by_symbol(symbols: Sequence[str], fetch: Callable[[Sequence[str]], Awaitable[dict[str, T]]]) -> dict[str, T]:
-    """Ask for all at once; where the exchange does not list one of them, for each alone, at the same time."""
-    try:
-        return await fetch(symbols)
-    except ExchangeRejected as rejection:
-        if rejection.code != UNKNOWN_SYMBOL:
-            raise
-        if len(symbols) == 1:
-            return {}
-    parts = await asyncio.gather(*(_by_symbol((symbol,), fetch) for symbol in symbols), return_exceptions=True)
-    found: dict[str, T] = {}
-    for part in parts:
-        if isinstance(part, BaseException):
-            raise part
-        found |= part
-    return found
-
-
-async def _both(first: Awaitable[object], second: Awaitable[object]) -> tuple[object, object]:
-    """Two reads at the same time; both have ended when this does, also when one of them failed."""
-    answers = await asyncio.gather(first, second, return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-    return answers[0], answers[1]
 
 
 def _reported(answer: object, mapped: Callable[[object], OrderReport]) -> OrderReport:
@@ -445,7 +390,3 @@ def _period(start_time: int | None, end_time: int | None) -> dict[str, Any]:
 def _page(request: GetDepositHistory | GetWithdrawHistory) -> dict[str, Any]:
     fields = _period(request.start_time, request.end_time)
     return fields | {"coin": request.coin, "limit": request.limit, "offset": request.offset}
-
-
-def _json_list(symbols: Sequence[str]) -> str:
-    return json.dumps(list(symbols), separators=(",", ":"))
