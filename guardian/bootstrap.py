@@ -9,7 +9,8 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +23,7 @@ from guardian.domain.trading import Environment
 from guardian.errors import (
     CredentialsError,
     ExchangeUnavailable,
+    GuardianError,
     KeyringUnavailable,
     NoCredentials,
     PolicyInvalid,
@@ -214,6 +216,29 @@ class Guardian:
     connector: ExchangeConnector
     imported: int
     """How many records of the emergency file were taken into the log at this start."""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """What goes on while a server runs: getting ready, and finding out about orders; at the end all is closed."""
+        from guardian.gate.resolving import Resolver
+
+        tasks = (
+            asyncio.create_task(self._get_ready()),
+            asyncio.create_task(Resolver(parts=self.gate.parts).run_forever()),
+        )
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.close()
+
+    async def _get_ready(self) -> None:
+        """Do now, in the background, what the first call would otherwise wait for. What fails here fails there, aloud."""
+        with suppress(GuardianError):
+            connection = await self.connector.connect(needs_keys=False)
+            await asyncio.to_thread(connection.exchange.warm_up)
 
     async def close(self) -> None:
         """Close the exchange's connections and the store."""

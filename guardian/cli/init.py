@@ -1,0 +1,52 @@
+"""`guardian init`: a home, and a policy to start from."""
+
+from __future__ import annotations
+
+import shutil
+
+import click
+
+from guardian.cli.render import print_json, say
+
+
+@click.command()
+@click.option(
+    "--from",
+    "name",
+    type=click.Choice(["testnet", "paper", "read-only"]),
+    default="testnet",
+    show_default=True,
+    help="The ready-made policy to start from.",
+)
+@click.pass_context
+def command(ctx: click.Context, name: str) -> None:
+    """Make guardian's home and put a policy into it that you can edit. Nothing that is there is overwritten."""
+    from guardian.bootstrap import POLICY_NAME, home_folder, ready_made_policy
+
+    home = home_folder()
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    policy = home / POLICY_NAME
+    try:
+        # Opened for creation alone: two that start together cannot overwrite one another's file.
+        with policy.open("xb") as file, ready_made_policy(name).open("rb") as source:
+            shutil.copyfileobj(source, file)
+    except FileExistsError:
+        say(f"guardian: error: `{policy}` is there already; it was left as it is")
+        say("guardian: hint: edit it, then `guardian policy check`")
+        ctx.exit(1)
+    policy.chmod(0o600)
+    say(f"made `{policy}` from the `{name}` policy; read it, it is yours to edit")
+    if name != "paper":
+        say("next: `guardian keys add testnet` stores an API key of the Binance testnet in your keyring")
+    say("Claude Desktop: put this under Settings, Developer, Edit Config")
+    print_json(desktop_entry())
+
+
+def desktop_entry() -> dict[str, object]:
+    """The entry for `claude_desktop_config.json`: absolute paths, and no secret, for there is none to give."""
+    import sys
+    from pathlib import Path
+
+    script = Path(sys.executable).with_name("guardian.exe" if sys.platform == "win32" else "guardian")
+    known = [str(script), []] if script.exists() else [sys.executable, ["-m", "guardian"]]
+    return {"mcpServers": {"guardian": {"command": known[0], "args": [*known[1], "serve"]}}}

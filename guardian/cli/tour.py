@@ -1,0 +1,268 @@
+"""`guardian tour`: one story, told by the real server to a real client, on a throw-away home. Every step is checked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from guardian.cli.render import clean, say
+
+if TYPE_CHECKING:
+    from fastmcp import Client
+
+SYMBOL = "BTCUSDT"
+
+
+class StepFailed(click.ClickException):
+    """A step of the tour did not go as it must."""
+
+    def show(self, file: object = None) -> None:  # noqa: ARG002 - click's signature
+        say(f"guardian: error: the tour stopped: {self.message}")
+        say("guardian: hint: this is a fault of guardian's or of its installation; nothing of yours was touched")
+
+
+@click.command()
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """See guardian at work: no keys, no network, nothing of yours is touched, under half a minute.
+
+    It starts the paper exchange and the real MCP server on a throw-away home, and drives them with a real MCP client.
+    """
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="guardian-tour-", ignore_cleanup_errors=True))
+        home = Path(folder) / "home"
+        try:
+            asyncio.run(_tour(Tour(home=home)))
+        finally:
+            from guardian.paper.home import stop
+
+            stop(home)
+    ctx.exit(0)
+
+
+@dataclass(slots=True)
+class Tour:
+    """The story so far: where it plays, and what is to be remembered from step to step."""
+
+    home: Path
+    step: int = 0
+    seen: dict[str, Any] = field(default_factory=dict)
+
+    def title(self, text: str) -> None:
+        """Begin a step."""
+        self.step += 1
+        click.echo(f"\n{self.step}. {text}")
+
+    def line(self, who: str, text: str) -> None:
+        """What somebody said or did."""
+        click.echo(f"   {who:<9} {clean(text)}")
+
+    def must(self, condition: bool, what: str) -> None:
+        """Check a step: raises StepFailed unless it went as it must."""
+        if not condition:
+            raise StepFailed(f"step {self.step}: {what}")
+
+    def environment(self) -> dict[str, str]:
+        """The environment of the processes of the tour: this home, and none of guardian's other settings."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("FASTMCP_", "GUARDIAN_"))}
+        return {**kept, "GUARDIAN_HOME": str(self.home)}
+
+    def guardian(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of guardian's on the home of the tour, as a person would."""
+        self.line("you", f"$ guardian {' '.join(arguments)}")
+        return subprocess.run(  # noqa: S603 - our own interpreter, our own module, fixed words
+            [sys.executable, "-m", "guardian", *arguments],
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
+
+
+async def _tour(tour: Tour) -> None:
+    from fastmcp import Client
+    from fastmcp.client.transports import StdioTransport
+
+    from guardian.bootstrap import ready_made_policy
+
+    tour.home.mkdir(mode=0o700)
+    policy = tour.home / "policy.toml"
+    policy.write_bytes(ready_made_policy("tour").read_bytes())
+    policy.chmod(0o600)
+    click.echo("guardian's tour: a real MCP server and a paper exchange on this machine; no keys, no network, no money")
+    transport = StdioTransport(
+        sys.executable,
+        ["-m", "guardian", "serve"],
+        env=tour.environment(),
+        cwd=str(tour.home),
+        log_file=tour.home / "server.log",
+    )
+    async with Client(transport) as client:
+        tools = await client.list_tools()
+        tour.must(len(tools) == 17, f"the server lists {len(tools)} tools, not 17")
+        tour.line("guardian", f"is up, with {len(tools)} tools; trading is held to {policy.name}")
+        await _prices(tour, client)
+        await _over_the_cap(tour, client)
+        await _within_the_cap(tour, client)
+        await _balance(tour, client)
+        await _replay(tour, client)
+        await _resting(tour, client)
+        await _halted(tour, client)
+    _log(tour)
+
+
+async def _call(tour: Tour, client: Client[Any], tool: str, **arguments: str) -> dict[str, Any]:
+    """One tool call, with what was said on each side."""
+    shown = {k: "(token)" if k == "confirmation_token" else v for k, v in arguments.items()}
+    tour.line("assistant", f"{tool} {json.dumps(shown)}" if shown else tool)
+    result = await client.call_tool(tool, arguments, raise_on_error=False)
+    envelope = result.structured_content
+    tour.must(isinstance(envelope, dict), f"{tool} answered without an envelope")
+    assert isinstance(envelope, dict)
+    tour.line("guardian", _said(envelope))
+    return envelope
+
+
+def _said(envelope: Mapping[str, Any]) -> str:
+    """An envelope in one line."""
+    error, data = envelope["error"], envelope["data"]
+    if error is not None:
+        hint = f" ({error['hint']})" if error.get("hint") else ""
+        return f"{envelope['outcome']} {error['code']}: {error['message']}{hint}"
+    if "proposal_id" in data:
+        order = data["order"]
+        return (
+            f"{envelope['outcome']}: proposal {data['proposal_id']}, {order['side']} {order['quantity']} {order['symbol']},"
+            f" at worst {order['worst_case_notional']} {order['currency']}; nothing was sent"
+        )
+    if "note" in data:
+        return f"{envelope['outcome']}: {data['note']}"
+    return f"{envelope['outcome']}: {json.dumps(data)[:140]}"
+
+
+async def _prices(tour: Tour, client: Client[Any]) -> None:
+    tour.title("a price")
+    reply = await _call(tour, client, "get_ticker_price", symbol=SYMBOL)
+    tour.must(reply["outcome"] == "done" and Decimal(reply["data"]["price"]) > 0, "there is no price")
+    tour.seen["before"] = await _held(tour, client)
+
+
+async def _over_the_cap(tour: Tour, client: Client[Any]) -> None:
+    tour.title("an order over the cap of 100 USDT")
+    reply = await _order(tour, client, quote_quantity="5000")
+    codes = {denial["code"] for denial in (reply["error"] or {}).get("denials", ())}
+    tour.must(reply["outcome"] == "denied" and "NOTIONAL_EXCEEDS_MAX" in codes, "an order over the cap was not denied")
+
+
+async def _within_the_cap(tour: Tour, client: Client[Any]) -> None:
+    tour.title("an order within it: proposed, confirmed, filled")
+    reply = await _order(tour, client, quote_quantity="50")
+    tour.must(reply["outcome"] == "confirmation_required", "an order within the cap was not proposed")
+    token = reply["data"]["confirmation_token"]
+    tour.must(isinstance(token, str), "the tour's policy says `chat`, and there is no token")
+    tour.line("you", "here a person stands between: `guardian approve " + reply["data"]["proposal_id"] + "` in a terminal")
+    tour.line("", "(the tour's policy hands the token to the assistant instead; the default policy never does)")
+    tour.seen["token"] = token
+    reply = await _call(tour, client, "create_order", confirmation_token=token)
+    tour.must(reply["outcome"] == "done", "the confirmed order was not placed")
+    order = reply["data"]["order"]
+    tour.must(order["state"] == "filled" and Decimal(order["executed_quantity"]) > 0, "the order was not filled")
+    tour.must(order["client_order_id"].startswith("g1-"), "the order does not carry its log entry's digest")
+    tour.seen["order"] = order
+
+
+async def _balance(tour: Tour, client: Client[Any]) -> None:
+    tour.title("the balance has changed")
+    after, before = await _held(tour, client), tour.seen["before"]
+    fee = Decimal(tour.seen["order"]["commissions"].get("BTC", "0"))
+    bought = Decimal(tour.seen["order"]["executed_quantity"]) - fee
+    tour.must(after["BTC"] - before["BTC"] == bought, "the bitcoin that was bought is not there")
+    tour.must(after["USDT"] < before["USDT"], "nothing was paid")
+    tour.line("", f"BTC {before['BTC']} -> {after['BTC']}, USDT {before['USDT']} -> {after['USDT']}")
+
+
+async def _replay(tour: Tour, client: Client[Any]) -> None:
+    tour.title("the token again: nothing is sent")
+    orders = await _orders(tour, client)
+    reply = await _call(tour, client, "create_order", confirmation_token=tour.seen["token"])
+    tour.must(reply["outcome"] == "done" and reply["data"]["already_placed"] is True, "a replayed token was not refused")
+    same = reply["data"]["order"]["client_order_id"] == tour.seen["order"]["client_order_id"]
+    tour.must(same, "a replayed token answered with another order")
+    tour.must(len(await _orders(tour, client)) == len(orders), "a replayed token placed an order")
+
+
+async def _resting(tour: Tour, client: Client[Any]) -> None:
+    tour.title("a limit order below the market stays open")
+    price = await _call(tour, client, "get_ticker_price", symbol=SYMBOL)
+    limit = (Decimal(price["data"]["price"]) * Decimal("0.98")).quantize(Decimal("0.01"))
+    fields = {"order_type": "LIMIT", "quantity": "0.0005", "price": str(limit)}
+    reply = await _call(tour, client, "create_order", symbol=SYMBOL, side="BUY", **fields)
+    tour.must(reply["outcome"] == "confirmation_required", "the limit order was not proposed")
+    token = reply["data"]["confirmation_token"]
+    reply = await _call(tour, client, "create_order", confirmation_token=token)
+    tour.must(reply["outcome"] == "done" and reply["data"]["order"]["state"] == "open", "the limit order is not open")
+    tour.seen["open"] = reply["data"]["order"]
+
+
+async def _halted(tour: Tour, client: Client[Any]) -> None:
+    tour.title("halt: no order is created, and a cancel still works")
+    halted = await asyncio.to_thread(tour.guardian, "halt")
+    tour.must(halted.returncode == 0, f"halt failed: {halted.stderr}")
+    reply = await _order(tour, client, quote_quantity="20")
+    tour.must(reply["outcome"] == "denied", "an order was created while trading is halted")
+    tour.must(reply["error"]["code"] == "TRADING_HALTED", "the denial does not say that trading is halted")
+    fields = {"symbol": SYMBOL, "client_order_id": tour.seen["open"]["client_order_id"]}
+    reply = await _call(tour, client, "cancel_order", **fields)
+    tour.must(reply["outcome"] == "done", "a cancel was refused while trading is halted")
+    tour.must(reply["data"]["order"]["state"] == "cancelled", "the order is not cancelled")
+
+
+def _log(tour: Tour) -> None:
+    tour.title("what the log has, and that it is whole")
+    for arguments in (("audit", "list", "--limit", "20"), ("audit", "verify")):
+        shown = tour.guardian(*arguments)
+        for line in shown.stdout.splitlines():
+            click.echo(f"   {clean(line)}")
+        tour.must(shown.returncode == 0, f"`guardian {' '.join(arguments)}` failed: {shown.stderr}")
+    listed = tour.guardian("audit", "list", "--tool", "create_order", "--limit", "50", "--json")
+    tour.must(listed.returncode == 0 and len(json.loads(listed.stdout)) >= 7, "the log does not have every order")
+    click.echo("\nthat was all: next, `guardian init` makes a home of your own, and the README says how Claude Desktop joins in")
+
+
+async def _order(tour: Tour, client: Client[Any], *, quote_quantity: str) -> dict[str, Any]:
+    fields = {"symbol": SYMBOL, "side": "BUY", "order_type": "MARKET", "quote_quantity": quote_quantity}
+    return await _call(tour, client, "create_order", **fields)
+
+
+async def _held(tour: Tour, client: Client[Any]) -> dict[str, Decimal]:
+    """What the account has, free and locked together."""
+    result = await client.call_tool("get_balance", {}, raise_on_error=False)
+    envelope = result.structured_content
+    tour.must(envelope is not None and envelope["outcome"] == "done", "the balance could not be read")
+    assert envelope is not None
+    balances = envelope["data"]["balances"]
+    return {b["asset"]: Decimal(b["free"]) + Decimal(b["locked"]) for b in balances}
+
+
+async def _orders(tour: Tour, client: Client[Any]) -> list[dict[str, Any]]:
+    result = await client.call_tool("get_orders", {"symbol": SYMBOL}, raise_on_error=False)
+    envelope = result.structured_content
+    tour.must(envelope is not None and envelope["outcome"] == "done", "the orders could not be read")
+    assert envelope is not None
+    orders: list[dict[str, Any]] = envelope["data"]["orders"]
+    return orders
