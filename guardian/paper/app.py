@@ -64,17 +64,19 @@ class Front:
         journal: MutableSequence[Received] | None = None,
         housekeeping: Housekeeping | None = None,
         busy: Callable[[], None] = lambda: None,
+        trouble: Callable[[Exception], None] = lambda _error: None,
     ) -> None:
         self._venue = venue
         self._faults = faults or Faults()
         self._journal = journal
         self._housekeeping = housekeeping
         self._busy = busy
+        self._trouble = trouble
         self.app = Starlette(routes=[Route("/{path:path}", self._respond, methods=list(_METHODS))])
 
     async def _respond(self, request: Request) -> Response:
         self._busy()
-        if request.url.hostname is None or _host(request) not in _LOCAL_HOSTS:
+        if _host(request) not in _LOCAL_HOSTS:
             # A web page that a browser was tricked into resolving to this machine.
             return _refused(ExchangeRejected(-1002, "You are not authorized to execute this request.", http_status=403))
         body = await _body(request)
@@ -89,13 +91,13 @@ class Front:
         async def execute() -> Response:
             return self._answer(request, query, body)
 
-        fault = self._faults.take(request.method, request.url.path)
+        fault = self._faults.take(request.method, request.scope["path"])
         return await execute() if fault is None else await _suffer(fault, request, execute)
 
     def _answer(self, request: Request, query: bytes, body: bytes) -> Response:
-        endpoint = ENDPOINTS.get((request.method, request.url.path))
+        endpoint = ENDPOINTS.get((request.method, request.scope["path"]))
         if endpoint is None:
-            text = f"Path {request.url.path}, Method {request.method} is invalid"
+            text = f"Path {request.scope['path']}, Method {request.method} is invalid"
             return _refused(ExchangeRejected(-5000, text, http_status=404))
         try:
             with self._venue.at_work() as now:
@@ -110,10 +112,15 @@ class Front:
                     params.finish(signed=endpoint.security is Security.SIGNED)
         except ExchangeRejected as no:
             return _refused(no)
-        except StoreError:
+        except StoreError as error:
+            self._trouble(error)
             # Nothing of it is on disk and nothing of it has happened, but a client cannot know.
             text = "Internal error; unable to process your request. Please try again."
             return _refused(ExchangeRejected(-1001, text, http_status=500))
+        except Exception as bug:  # noqa: BLE001 -- a bug of ours is told to whoever runs this, and its client sees a 5xx
+            self._trouble(bug)
+            text = "An unknown error occurred while processing the request."
+            return _refused(ExchangeRejected(-1000, text, http_status=500))
         return _json(reply)
 
     def _note(self, request: Request, query: bytes, body: bytes) -> None:
@@ -124,17 +131,17 @@ class Front:
         except ExchangeRejected:
             params = {"malformed": (query + body).decode("utf-8", "replace")}
         self._journal.append(
-            Received(method=request.method, path=request.url.path, params=params, time=self._venue.now())
+            Received(method=request.method, path=request.scope["path"], params=params, time=self._venue.now())
         )
 
     def _keep_house(self, request: Request) -> Response | None:
-        house = self._housekeeping
-        if house is None or not request.url.path.startswith("/guardian/"):
+        house, path = self._housekeeping, str(request.scope["path"])
+        if house is None or not path.startswith("/guardian/"):
             return None
         challenge = request.query_params.get("challenge", "")
-        if (request.method, request.url.path) == ("GET", "/guardian/identity") and challenge:
+        if (request.method, path) == ("GET", "/guardian/identity") and challenge:
             return _json({"proof": house.prove("identity", challenge)})
-        if (request.method, request.url.path) == ("POST", "/guardian/end"):
+        if (request.method, path) == ("POST", "/guardian/end"):
             if not hmac.compare_digest(house.prove("end", challenge), request.query_params.get("proof", "")):
                 return Response(status_code=403)
             house.end()

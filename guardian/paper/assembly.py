@@ -13,7 +13,7 @@ from guardian.domain.secrets import Secret
 from guardian.paper.feed import SeededFeed
 from guardian.paper.listing import START_BALANCES
 from guardian.paper.market import Feed
-from guardian.paper.security import HmacVerifier
+from guardian.paper.security import HmacVerifier, Verifier
 from guardian.paper.storage import Storage
 from guardian.paper.venue import Clock, Venue
 
@@ -45,8 +45,9 @@ def assemble(
     feed: Feed | None = None,
     clock: Clock = wall_clock,
     balances: Mapping[str, Decimal] = START_BALANCES,
+    other_keys: Mapping[str, Verifier] | None = None,
 ) -> Venue:
-    """A paper exchange with one HMAC key on this storage.
+    """A paper exchange on this storage with one HMAC key and perhaps others; all of them open the one account.
 
     Raises:
         StoreCorrupt: what the storage holds does not add up.
@@ -58,6 +59,6 @@ def assemble(
         storage=storage,
         clock=clock,
         new_id=random_id,
-        keys={api_key.reveal(): HmacVerifier(api_secret)},
+        keys={api_key.reveal(): HmacVerifier(api_secret), **(other_keys or {})},
         balances=balances,
     )

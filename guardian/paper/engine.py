@@ -22,6 +22,7 @@ from guardian.paper.orders import (
     CancelOrder,
     Command,
     Event,
+    Meet,
     Order,
     OrderChanged,
     PlaceOrder,
@@ -58,6 +59,8 @@ class Engine:
         match command:
             case Advance():
                 self._advance(now)
+            case Meet():
+                self._meet(command.symbol, now)
             case PlaceOrder():
                 self._place(command, now)
             case CancelOrder():
@@ -177,12 +180,16 @@ class Engine:
     def _advance(self, now: int) -> None:
         for symbol in sorted({order.symbol for order in self.state.open_orders.values()}):
             for moment in self._feed.moments(symbol, self.state.checked, now):
-                waiting = [order for order in self.state.open_orders.values() if order.symbol == symbol]
-                if not waiting:
+                if not self._meet(symbol, moment):
                     break
-                for order in waiting:
-                    self._visit(order, moment)
         self.state.checked = now
+
+    def _meet(self, symbol: str, moment: int) -> bool:
+        """Lets the market of one moment come to each of a symbol's open orders; false where there were none."""
+        waiting = [order for order in self.state.open_orders.values() if order.symbol == symbol]
+        for order in waiting:
+            self._visit(order, moment)
+        return bool(waiting)
 
     def _visit(self, order: Order, moment: int) -> None:
         """Lets the market of one moment come to an order that rests or waits."""

@@ -140,7 +140,7 @@ def _scatter(value: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """A book of one level a side that stays as it is, however much is taken from it."""
+    """A book of one level a side: as it is for each new order, and met once by those that rest."""
 
     bid: Decimal
     ask: Decimal
@@ -214,8 +214,8 @@ class PinnedFeed:
         return self._feed.update_id(symbol, at)
 
     def moments(self, symbol: str, after: int, until: int) -> Iterable[int]:
-        """See `Feed`: a pinned book may have been pinned just now, whatever the clock says."""
-        return self._feed.moments(symbol, after, until) if symbol not in self._pins else (until,)
+        """See `Feed`: a pinned book does not change; who pins it lets the open orders `Meet` it."""
+        return self._feed.moments(symbol, after, until) if symbol not in self._pins else ()
 
 
 def _one(price: Decimal, quantity: Decimal) -> Iterator[Level]:

@@ -129,7 +129,14 @@ class Advance:
     """Nothing is wanted but that the market's movements until now are accounted for."""
 
 
-Command = PlaceOrder | CancelOrder | SetBalance | Advance
+@dataclass(frozen=True, slots=True)
+class Meet:
+    """The symbol's book has just become another one, out of the feed's own course: a test's hand again."""
+
+    symbol: str
+
+
+Command = PlaceOrder | CancelOrder | SetBalance | Advance | Meet
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,14 @@ from guardian.paper.home import (
     LOG_FILE,
     PortFile,
     proof,
+    read_port_file,
     remove_port_file,
     write_port_file,
 )
 
 _OTHER_ENDS_S: Final = 1.0
 """How long a helper waits for one that may just be ending, before it leaves the place to it."""
-_IDLE_CHECK_S: Final = 0.2
+_WATCH_S: Final = 0.5
 
 
 def main() -> int:
@@ -80,21 +81,35 @@ def _serve(home: Path, idle_exit_s: float) -> None:
         remove_port_file(home, nonce)
         running.should_exit = True
 
+    content = PortFile(port=port, pid=os.getpid(), api_key=api_key, api_secret=api_secret, nonce=nonce)
+
     def watch() -> None:
         while not running.should_exit:
-            time.sleep(_IDLE_CHECK_S)
-            if time.monotonic() - busy_at[0] > idle_exit_s:
+            time.sleep(_WATCH_S)
+            if time.monotonic() - busy_at[0] > idle_exit_s or not _keeps_house(home, content):
                 end()
 
     house = Housekeeping(prove=lambda purpose, challenge: proof(nonce, purpose, challenge), end=end)
-    running = server(Front(venue, housekeeping=house, busy=busy))
+    running = server(Front(venue, housekeeping=house, busy=busy, trouble=lambda error: _write_log(home, error)))
+    write_port_file(home, content)
     threading.Thread(target=watch, daemon=True).start()
-    write_port_file(home, PortFile(port=port, pid=os.getpid(), api_key=api_key, api_secret=api_secret, nonce=nonce))
     try:
         running.run(sockets=[socket])
     finally:
         remove_port_file(home, nonce)
         storage.close()
+
+
+def _keeps_house(home: Path, content: PortFile) -> bool:
+    """Puts the port file back where somebody has lost it; false where the home folder is no more."""
+    if not (home / DATABASE_FILE).exists():
+        return False
+    if read_port_file(home) is None:
+        try:
+            write_port_file(home, content)
+        except OSError:
+            return False
+    return True
 
 
 def _write_log(home: Path, error: Exception) -> None:

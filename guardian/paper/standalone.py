@@ -6,11 +6,13 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+
+from filelock import FileLock, Timeout
 
 from guardian.domain.secrets import Secret
 from guardian.errors import ExchangeUnavailable
@@ -20,7 +22,8 @@ from guardian.paper.faults import EXECUTED_BY_DEFAULT, Fault, FaultKind, Faults
 from guardian.paper.feed import Pin, PinnedFeed, SeededFeed
 from guardian.paper.home import PaperEndpoint
 from guardian.paper.listing import LISTINGS, START_BALANCES
-from guardian.paper.orders import SetBalance
+from guardian.paper.orders import Meet, SetBalance
+from guardian.paper.security import Ed25519Verifier
 from guardian.paper.serving import LOOPBACK, listen, server
 from guardian.paper.storage import MemoryStorage, SqliteStorage, Storage
 from guardian.paper.venue import Clock, Venue
@@ -46,8 +49,12 @@ def serve(
         ExchangeUnavailable: the port is taken, or the host is not a loopback address.
         StoreUnavailable, StoreCorrupt: the state file cannot be used.
     """
-    storage: Storage = MemoryStorage() if state is None else SqliteStorage(state)
-    try:
+    with ExitStack() as stack:
+        storage: Storage = MemoryStorage()
+        if state is not None:
+            stack.callback(_alone(state).release)
+            storage = SqliteStorage(state)
+        stack.callback(storage.close)
         api_key = Secret(storage.setting("api_key", random_key()))
         api_secret = Secret(storage.setting("api_secret", random_key()))
         kept = int(storage.setting("seed", str(DEFAULT_SEED if seed is None else seed)))
@@ -60,8 +67,16 @@ def serve(
             on_ready(PaperEndpoint(url=url, api_key=api_key, api_secret=api_secret))
         with suppress(KeyboardInterrupt):
             running.run(sockets=[socket])
-    finally:
-        storage.close()
+
+
+def _alone(state: Path) -> FileLock:
+    """The lock of a state file: two exchanges on one file would each undo what the other did."""
+    lock = FileLock(state.with_name(f"{state.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ExchangeUnavailable(f"another paper exchange uses {state}", hint="use another file") from error
+    return lock
 
 
 class Controls:
@@ -84,15 +99,15 @@ class Controls:
         self._venue.clock_skew_ms = skew
 
     def set_book(self, symbol: str, bid: str, ask: str, quantity: str = "100") -> None:
-        """From now on the symbol's book is one level a side, and stays so however much is taken.
+        """From now on the symbol's book is one level a side, and every new order finds it whole.
 
-        Orders that the new book reaches fill at once. A quantity of 0 empties both sides.
+        Orders that rest meet it once, now: one that it fills in part stays so until the next call. A quantity of 0
+        empties both sides.
         """
         pin = Pin(bid=Decimal(bid), ask=Decimal(ask), quantity=Decimal(quantity))
-        with self._venue.at_work():
+        with self._venue.at_work() as now:
             self._feed.pin(LISTINGS[symbol].symbol, pin)
-        with self._venue.at_work():
-            pass  # lets the new book come to the orders that rest
+            self._venue.execute(Meet(symbol), now)
 
     def set_average(self, symbol: str, price: str, close_time_ms: int | None = None) -> None:
         """From now on the symbol's average price is this; without a close time it is always of this second."""
@@ -209,7 +224,8 @@ def _fault(method: str, path: str, kind: FaultKind, times: int, asked_s: float |
 class PaperServer:
     """A paper exchange in memory, served from a thread of this process on a free loopback port.
 
-    `clock` gives milliseconds since the epoch. `balances` are decimal strings by asset.
+    `clock` gives milliseconds since the epoch. `balances` are decimal strings by asset. `ed25519_keys` are raw public
+    keys (32 bytes) by API key, taken beside the HMAC pair.
     """
 
     def __init__(
@@ -221,6 +237,7 @@ class PaperServer:
         api_key: str | None = None,
         api_secret: str | None = None,
         storage: Storage | None = None,
+        ed25519_keys: Mapping[str, bytes] | None = None,
     ) -> None:
         self.api_key: Final = Secret(api_key or random_key())
         self.api_secret: Final = Secret(api_secret or random_key())
@@ -235,10 +252,13 @@ class PaperServer:
             feed=feed,
             clock=clock,
             balances=owned,
+            other_keys={name: Ed25519Verifier(public) for name, public in (ed25519_keys or {}).items()},
         )
+        self.troubles: Final[list[Exception]] = []
+        """Bugs of the exchange's own that a request ran into: none, if all is well."""
         self.venue: Final = venue
         self.controls: Final = Controls(venue, feed, faults, journal)
-        self._server = server(Front(venue, faults=faults, journal=journal))
+        self._server = server(Front(venue, faults=faults, journal=journal, trouble=self.troubles.append))
         self._thread: threading.Thread | None = None
         self._port = 0
 

@@ -113,8 +113,23 @@ class SqliteStorage:
         """See `Storage`.
 
         Raises:
-            StoreCorrupt: what the file says does not add up.
+            StoreUnavailable: the file cannot be read.
+            StoreCorrupt: what it says does not add up.
         """
+        try:
+            state = self._read()
+        except sqlite3.Error as error:
+            raise StoreUnavailable("the paper exchange cannot read its file") from error
+        except (ArithmeticError, ValueError) as error:
+            raise StoreCorrupt("the paper exchange's file holds what is not a number") from error
+        if state is None:
+            return None
+        wrong = mistakes(state, {name: (one.base_asset, one.quote_asset) for name, one in LISTINGS.items()})
+        if wrong:
+            raise StoreCorrupt(f"the paper exchange's file does not add up: {'; '.join(wrong)}")
+        return state
+
+    def _read(self) -> State | None:
         settings = dict(self._db.execute("SELECT name, value FROM settings").fetchall())
         if "born" not in settings:
             return None
@@ -126,9 +141,6 @@ class SqliteStorage:
         )
         for order in self._rows(Order, "orders"):
             state.keep(order)
-        wrong = mistakes(state, {name: (one.base_asset, one.quote_asset) for name, one in LISTINGS.items()})
-        if wrong:
-            raise StoreCorrupt(f"the paper exchange's file does not add up: {'; '.join(wrong)}")
         return state
 
     def create(self, state: State) -> None:

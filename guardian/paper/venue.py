@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 
-from guardian.errors import StoreUnavailable
+from guardian.errors import ExchangeRejected, StoreUnavailable
 from guardian.paper.engine import Engine
 from guardian.paper.listing import START_BALANCES
 from guardian.paper.market import Feed
@@ -47,6 +47,7 @@ class Venue:
             state = new_state(balances, born=clock())
             storage.create(state)
         self._engine = Engine(state, feed)
+        self._is_astray = False
 
     @property
     def state(self) -> State:
@@ -66,6 +67,8 @@ class Venue:
     def at_work(self) -> Iterator[int]:
         """Holds the exchange for one request, with the market accounted for up to the time that it gives."""
         with self._lock:
+            if self._is_astray:
+                self._go_back()
             now = self.now()
             self.execute(Advance(), now)
             yield now
@@ -75,16 +78,24 @@ class Venue:
 
         Raises:
             ExchangeRejected: the exchange says no; nothing has changed.
-            StoreUnavailable: it could not be written; the exchange stands where the file stands.
+            StoreUnavailable: it could not be written; the exchange goes back to where the file stands.
         """
-        events = self._engine.handle(command, now)
-        if events:
-            try:
+        try:
+            events = self._engine.handle(command, now)
+            if events:
                 self._storage.commit(events, self._engine.state.checked)
-            except StoreUnavailable:
-                # What is in memory has happened nowhere: go back to what the file says.
-                state = self._storage.load()
-                if state is not None:
-                    self._engine = Engine(state, self.feed)
-                raise
+        except ExchangeRejected:
+            raise
+        except BaseException:
+            # What is in memory may have happened nowhere: nothing is answered from it.
+            self._is_astray = True
+            raise
         return events
+
+    def _go_back(self) -> None:
+        """Starts again from what the storage says. Raises StoreError where it says nothing."""
+        state = self._storage.load()
+        if state is None:
+            raise StoreUnavailable("the paper exchange has lost its state")
+        self._engine = Engine(state, self.feed)
+        self._is_astray = False
