@@ -50,6 +50,7 @@ from guardian.policy.values import (
     percentage,
     positive,
     secret_text,
+    shortened,
     shown,
     symbol,
     text,
@@ -123,10 +124,17 @@ def _parse(source: str) -> tuple[dict[str, object], KeyLines]:
         if found is None:
             raise _unreadable(str(error), None) from None
         line = int(found[1]) if found[1] else max(1, len(body.splitlines()))
-        raise _unreadable(str(error)[: found.start()], line) from None
+        raise _unreadable(_worded(str(error)[: found.start()]), line) from None
     except ValueError:
         # An integer of more digits than Python reads.
         raise _unreadable("a number has too many digits", None) from None
+
+
+def _worded(message: str) -> str:
+    """tomllib's sentence, in plain words where it is about a key that is there twice."""
+    if message.startswith(("Cannot overwrite", "Cannot declare", "Cannot mutate", "Duplicate inline table key")):
+        return "a key or a table is given twice"
+    return shortened(message, 120)
 
 
 def _line_of_odd_character(body: str) -> int | None:

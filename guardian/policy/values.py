@@ -64,9 +64,9 @@ def shown(value: object) -> str:
     return "a list" if isinstance(value, list) else "a date"
 
 
-def shortened(text: str) -> str:
-    """At most forty characters of a text, everything that is not printable ASCII escaped."""
-    cut = text if len(text) <= _MOST_ECHOED else text[:_MOST_ECHOED] + "..."
+def shortened(text: str, most: int = _MOST_ECHOED) -> str:
+    """At most `most` characters of a text, everything that is not printable ASCII escaped."""
+    cut = text if len(text) <= most else text[:most] + "..."
     return "".join(c if " " <= c <= "~" else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in cut)
 
 

@@ -1,0 +1,165 @@
+"""`guardian policy`: check and show the limits that the owner set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from guardian.cli.app import COULD_NOT_TELL, NO
+from guardian.cli.render import Column, fields, print_json, say, say_error, say_hint, table
+from guardian.errors import PolicyInvalid, PolicyMistake
+
+if TYPE_CHECKING:
+    from guardian.policy.load import PolicyReading
+
+_FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@click.group()
+def command() -> None:
+    """Check and show the policy, the limits you set.
+
+    FILE is the policy to look at; left out, it is the one that would serve: `policy.toml` in guardian's home, else the
+    policy that comes with guardian. Nothing is changed by these commands.
+    """
+
+
+@command.command("check")
+@_FILE
+@_JSON
+@click.pass_context
+def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
+    """Say whether a policy is valid, and every mistake with its line.
+
+    The examples in the file are tried. Exit code 0: valid. 1: it has mistakes. 3: the file cannot be read.
+    """
+    path = _named_or_serving(file)
+    reading = _read_or_exit(ctx, path, as_json=as_json)
+    policy = reading.policy
+    if as_json:
+        print_json({"file": path, "valid": True, **_identity(reading), "mistakes": []})
+        return
+    examples = len(policy.examples)
+    fields(
+        [
+            ("policy", str(path)),
+            ("valid", "yes"),
+            ("environment", policy.environment.value),
+            ("digest", policy.digest[:12]),
+            ("symbols", ", ".join(policy.symbols) or "none: every order is denied"),
+            ("tools", f"{len(policy.tools.allowed)} of 17 allowed"),
+            ("confirmation", _confirmation(reading)),
+            ("examples", f"{examples} tried, each came out as expected" if examples else "none"),
+        ]
+    )
+    _say_not_enforced()
+
+
+@command.command("show")
+@_FILE
+@_JSON
+@click.pass_context
+def show(ctx: click.Context, file: Path | None, as_json: bool) -> None:
+    """Show every key of a policy with the value that is in force, and whether the file or a default says so."""
+    path = _named_or_serving(file)
+    reading = _read_or_exit(ctx, path, as_json=as_json)
+    if as_json:
+        settings = [
+            {
+                "key": setting.key,
+                "value": setting.value,
+                "source": "default" if setting.is_default else "file",
+                "line": setting.line,
+            }
+            for setting in reading.settings
+        ]
+        print_json({"file": path, **_identity(reading), "settings": settings})
+        return
+    say(f"{path} (digest {reading.policy.digest[:12]})")
+    table(
+        [Column("key", whole=True), "value", "from"],
+        [
+            (setting.key, setting.value, "default" if setting.is_default else f"line {setting.line}")
+            for setting in reading.settings
+        ],
+    )
+    _say_not_enforced()
+
+
+def _named_or_serving(file: Path | None) -> Path:
+    if file is not None:
+        return file
+    from guardian.bootstrap import find_policy_file, home_folder
+
+    return find_policy_file(home_folder())
+
+
+def _read_or_exit(ctx: click.Context, path: Path, *, as_json: bool) -> PolicyReading:
+    """The valid policy of a file, or the end of the command with everything that is wrong told."""
+    from guardian.bootstrap import ready_made_policy
+    from guardian.gate.policy_file import read_policy_text
+    from guardian.policy.load import read_policy
+
+    try:
+        # Asked apart from the reading, which calls an unreadable file invalid, as it must while guardian serves.
+        with path.open("rb"):
+            pass
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = error.strerror if isinstance(error, OSError) else None
+        say_error(f"cannot read `{path}`: {why or 'the system gave no reason'}")
+        say_hint("name a policy file, or make one with `guardian init`")
+        ctx.exit(COULD_NOT_TELL)
+    packaged = path.parent.resolve() == ready_made_policy("testnet").parent.resolve()
+    try:
+        return read_policy(read_policy_text(path, packaged=packaged))
+    except PolicyInvalid as error:
+        if as_json:
+            print_json({"file": path, "valid": False, "mistakes": [_as_json(mistake) for mistake in error.mistakes]})
+        else:
+            _tell(path, error)
+        ctx.exit(NO)
+
+
+def _tell(path: Path, error: PolicyInvalid) -> None:
+    for mistake in error.mistakes:
+        where = f"{path}:{mistake.line}" if mistake.line is not None else str(path)
+        key = f"`{mistake.key}`: " if mistake.key else ""
+        say(f"{where}: {key}{mistake.message}{f' ({mistake.hint})' if mistake.hint else ''}")
+    mistakes = len(error.mistakes)
+    say_error(f"the policy has {mistakes} mistake{'s' if mistakes != 1 else ''}; no order is created under it")
+    if error.hint:
+        say_hint(error.hint)
+
+
+def _as_json(mistake: PolicyMistake) -> dict[str, object]:
+    return {"line": mistake.line, "key": mistake.key, "message": mistake.message, "hint": mistake.hint}
+
+
+def _identity(reading: PolicyReading) -> dict[str, object]:
+    """What both commands' documents begin with."""
+    from guardian.policy.load import NOT_ENFORCED
+
+    policy = reading.policy
+    return {
+        "environment": policy.environment.value,
+        "digest": policy.digest,
+        "symbols": list(policy.symbols),
+        "examples": len(policy.examples),
+        "not_enforced": sorted(NOT_ENFORCED),
+    }
+
+
+def _confirmation(reading: PolicyReading) -> str:
+    rules, currency = reading.policy.confirmation, reading.policy.accounting.currency
+    above = f"above {rules.required_above} {currency}" if rules.required_above else "of every order"
+    return f"{above}, by {rules.channel.value}"
+
+
+def _say_not_enforced() -> None:
+    from guardian.policy.load import NOT_ENFORCED
+
+    for key, what in NOT_ENFORCED.items():
+        say(f"guardian: note: `{key}` {what}")
