@@ -61,9 +61,7 @@ WALLET_READS = {
     "get_deposit_history": lambda e: e.deposits(GetDepositHistory()),
     "get_deposit_address": lambda e: e.deposit_address(GetDepositAddress(coin="BTC")),
     "get_withdraw_history": lambda e: e.withdrawals(GetWithdrawHistory()),
-    "get_universal_transfer_history": lambda e: e.transfers(
-        GetUniversalTransferHistory(transfer_type="MAIN_UMFUTURE")
-    ),
+    "get_universal_transfer_history": lambda e: e.transfers(GetUniversalTransferHistory(transfer_type="MAIN_UMFUTURE")),
 }
 WRITES = {
     "place": lambda e: e.place_order(limit_order(), client_order_id=ORDER["clientOrderId"], timestamp_ms=now_ms()),

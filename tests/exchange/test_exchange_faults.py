@@ -125,7 +125,9 @@ async def test_read_without_a_usable_answer_is_unavailable(told):
 @pytest.mark.parametrize("status", [429, 418])
 async def test_rate_limit_gives_the_seconds(act, status):
     """429 and 418 say how long to wait, and that nothing happened."""
-    told = Told(status=status, body={"code": -1003, "msg": "Too much request weight used"}, headers={"Retry-After": "7"})
+    told = Told(
+        status=status, body={"code": -1003, "msg": "Too much request weight used"}, headers={"Retry-After": "7"}
+    )
     async with served(lambda _: told) as (server, exchange):
         with pytest.raises(ExchangeRateLimited) as caught:
             await act(exchange)
@@ -309,9 +311,22 @@ def _subclasses(kind):
 
 
 def _every_exception():
-    library = [kind for _, kind in inspect.getmembers(binance.exceptions, inspect.isclass) if issubclass(kind, Exception)]
-    builtin = [TimeoutError, OSError, ConnectionResetError, ValueError, AttributeError, KeyError, RuntimeError, TypeError]
-    return sorted({*library, aiohttp.ClientError, *_subclasses(aiohttp.ClientError), *builtin}, key=lambda kind: kind.__name__)
+    library = [
+        kind for _, kind in inspect.getmembers(binance.exceptions, inspect.isclass) if issubclass(kind, Exception)
+    ]
+    builtin = [
+        TimeoutError,
+        OSError,
+        ConnectionResetError,
+        ValueError,
+        AttributeError,
+        KeyError,
+        RuntimeError,
+        TypeError,
+    ]
+    return sorted(
+        {*library, aiohttp.ClientError, *_subclasses(aiohttp.ClientError), *builtin}, key=lambda kind: kind.__name__
+    )
 
 
 @pytest.mark.parametrize("kind", _every_exception(), ids=lambda kind: kind.__name__)

@@ -12,6 +12,8 @@ from guardian.errors import ExchangeUnavailable
 from guardian.exchange.text import clean_text
 
 NAME_LIMIT: Final = 64
+LARGEST: Final = 2**63 - 1
+"""JSON integers are the exchange's 64-bit ones."""
 LATEST_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 
@@ -70,7 +72,7 @@ class Row:
     def integer(self, name: str) -> int:
         """A JSON integer."""
         value = self._fields.get(name)
-        if not isinstance(value, int) or isinstance(value, bool):
+        if not isinstance(value, int) or isinstance(value, bool) or not -LARGEST <= value <= LARGEST:
             raise malformed(name)
         return value
 
@@ -113,6 +115,8 @@ class Row:
 
 def exact_number(value: object, name: str) -> Decimal:
     """A decimal string or an integer. Raises ExchangeUnavailable for all else, floats included."""
+    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+        raise malformed(name)
     try:
         return parse_exchange_number(value)
     except ValueError:
