@@ -28,29 +28,24 @@ _RESERVED: Final = frozenset(
 def permitted(spec: EnvironmentSpec, method: str, address: str) -> Endpoint:
     """The listed request that this is.
 
-    The address is compared part by part as yarl reads it, and then once more letter by letter, so that no second way to
-    write an address (capitals, a trailing dot, a user, an encoded slash, `..`, a default port) is the same one.
+    The address must be on the list letter by letter, so that no second way to write one (capitals, a trailing dot, a
+    user, an encoded slash, `..`, a default port) is the same; and yarl, which aiohttp connects by, must read it as the
+    listed host and path.
 
     Raises:
         RequestRefused: it is not on the list, or is written in another way.
     """
     if method not in _METHODS or _VISIBLE_ASCII.fullmatch(address) is None:
         raise _refused()
-    try:
-        url = URL(address, encoded=True)
-        port = url.explicit_port
-    except ValueError:
-        raise _refused() from None
-    if url.raw_user is not None or url.raw_password is not None or url.raw_query_string or url.raw_fragment:
+    endpoint = spec.permitted.get((method.upper(), address))
+    if endpoint is None:
         raise _refused()
-    for (listed_method, listed_address), endpoint in spec.permitted.items():
-        listed = URL(listed_address, encoded=True)
-        same = (url.scheme, url.raw_host, port, url.raw_path) == (
-            listed.scheme, listed.raw_host, listed.explicit_port, listed.raw_path
-        )  # fmt: skip
-        if same and method.upper() == listed_method and address == listed_address:
-            return endpoint
-    raise _refused()
+    url, base = URL(address, encoded=True), URL(spec.base_url(endpoint.family) or "", encoded=True)
+    is_read_so = (url.scheme, url.raw_host, url.port) == (base.scheme, base.raw_host, base.port)
+    is_bare = url.raw_user is None and url.raw_password is None and not url.raw_query_string and not url.raw_fragment
+    if not (is_read_so and is_bare and url.raw_path == endpoint.path):
+        raise _refused()
+    return endpoint
 
 
 def _refused() -> RequestRefused:
