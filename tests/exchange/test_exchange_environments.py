@@ -253,7 +253,7 @@ async def test_whole_surface_of_the_library_sends_only_what_is_listed():
             try:
                 async with asyncio.timeout(1):
                     await method(**arguments)
-            except Exception:
+            except Exception:  # noqa: BLE001  most of 720 methods want other arguments
                 called += 1
     assert called > 700
     asked = {(method, str(url.with_query(None))) for method, url, _, _ in session.sent}
@@ -299,8 +299,8 @@ def test_writes_on_the_list_are_the_order_and_its_cancel():
         "https://testnet.binance.vision/api/v3/order ",
         " https://testnet.binance.vision/api/v3/order",
         "https://testnet.binance.vision\\@evil.example/api/v3/order",
-        "https://testnet。binance。vision/api/v3/order",
-        "https://testnet.binance.vision/api/v3/оrder",
+        "https://testnet\u3002binance\u3002vision/api/v3/order",
+        "https://testnet.binance.vision/api/v3/\u043erder",
         "https://[::1]/api/v3/order",
         "https://testnet.binance.vision:99999/api/v3/order",
         "https://testnet.binancefuture.com/api/v3/order",
@@ -347,7 +347,7 @@ def test_no_other_method_passes(method):
         "http://127.0.0.1:0",
         "http://127.0.0.1:65536",
         "http://127.0.0.1:08080",
-        "http://127.0.0.1:８０８０",
+        "http://127.0.0.1:\uff18\uff10\uff18\uff10",
         "http://127.0.0.1:8080/api",
         "http://127.0.0.1:8080?x",
         "http://127.0.0.1:8080\n",
