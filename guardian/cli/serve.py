@@ -11,8 +11,6 @@ import click
 if TYPE_CHECKING:
     from fastmcp import FastMCP
 
-    from guardian.bootstrap import Guardian
-
 TRANSPORTS: Final = ("stdio",)
 
 
@@ -41,9 +39,10 @@ def _server(policy_path: Path | None) -> FastMCP:
     try:
         from guardian.bootstrap import open_guardian
         from guardian.server.app import build_server
+        from guardian.server.background import while_serving
         from guardian.server.stderr_log import log_to_stderr
     finally:
         gc.enable()
     log_to_stderr()
-    guardian: Guardian = open_guardian(policy_path)
-    return build_server(guardian.gate, lifespan=guardian.running)
+    guardian = open_guardian(policy_path)
+    return build_server(guardian.gate, lifespan=lambda: while_serving(guardian))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,13 +13,20 @@ MAX_TEXT: Final = 200
 MAX_ITEMS: Final = 32
 MAX_DEPTH: Final = 4
 MAX_NAME: Final = 64
+MAX_WHOLE: Final = 8000
+"""Above this, lists and objects are left out altogether: no tool takes any."""
 _SECRET_NAMES: Final = ("token", "secret", "passw", "apikey", "api_key", "private")
 """No tool but `create_order` has such an argument; a model may still put a token in a misspelt one."""
 
 
 def loggable_arguments(arguments: Mapping[str, object] | None) -> dict[str, Any]:
     """The raw arguments for the log: long ones cut, what stands under a secret's name replaced by a short digest."""
-    return _mapping(arguments or {}, MAX_DEPTH)
+    kept = _mapping(arguments or {}, MAX_DEPTH)
+    if len(json.dumps(kept)) > MAX_WHOLE:
+        kept = {
+            name: f"(a {type(item).__name__})" if isinstance(item, dict | list) else item for name, item in kept.items()
+        }
+    return kept
 
 
 def readable(text: str, most: int = MAX_NAME) -> str:

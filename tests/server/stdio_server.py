@@ -1,0 +1,34 @@
+"""A server over STDIO in front of the fake gate, run as a process of its own by the tests.
+
+It logs as `guardian serve` does, prints what it should not, and tells on stderr which requests the gate was asked.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from fake_gate import FakeGate
+
+from guardian.server.app import build_server
+from guardian.server.stderr_log import log_to_stderr
+
+
+def main() -> None:
+    log_to_stderr()
+    gate = FakeGate()
+
+    async def told() -> None:
+        request = gate.requests[-1]
+        sys.stderr.write("ASKED " + json.dumps([request.tool, str(getattr(request, "order", None))]) + "\n")
+        sys.stderr.flush()
+        print("a stray line of a careless library")  # noqa: T201 - must not reach the client
+        if getattr(request, "symbol", None) == "CRASH":
+            raise RuntimeError("canary-4f1d in an exception")
+
+    gate.before_answer = told
+    build_server(gate).run(transport="stdio", show_banner=False)
+
+
+if __name__ == "__main__":
+    main()
