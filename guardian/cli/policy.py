@@ -9,6 +9,7 @@ import click
 
 from guardian.cli.app import COULD_NOT_TELL, NO
 from guardian.cli.render import Column, fields, print_json, say, say_error, say_hint, table
+from guardian.domain.requests import TOOLS
 from guardian.errors import PolicyInvalid, PolicyMistake
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
             ("environment", policy.environment.value),
             ("digest", policy.digest[:12]),
             ("symbols", ", ".join(policy.symbols) or "none: every order is denied"),
-            ("tools", f"{len(policy.tools.allowed)} of 17 allowed"),
+            ("tools", f"{len(policy.tools.allowed)} of {len(TOOLS)} allowed"),
             ("confirmation", _confirmation(reading)),
             ("examples", f"{examples} tried, each came out as expected" if examples else "none"),
         ]
@@ -107,9 +108,8 @@ def _read_or_exit(ctx: click.Context, path: Path, *, as_json: bool) -> PolicyRea
         # Asked apart from the reading, which calls an unreadable file invalid, as it must while guardian serves.
         with path.open("rb"):
             pass
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        why = error.strerror if isinstance(error, OSError) else None
-        say_error(f"cannot read `{path}`: {why or 'the system gave no reason'}")
+    except OSError as error:
+        say_error(f"cannot read `{path}`: {error.strerror or 'the system gave no reason'}")
         say_hint("name a policy file, or make one with `guardian init`")
         ctx.exit(COULD_NOT_TELL)
     packaged = path.parent.resolve() == ready_made_policy("testnet").parent.resolve()

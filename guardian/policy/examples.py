@@ -100,9 +100,10 @@ def _read_given(table: Table) -> dict[str, str]:
     readers = {key: read for key, (read, _) in GIVEN.items()}
     readers |= {key: positive for key in table.data if RATE.fullmatch(key)}
     given = _plain_values(table, readers)
-    for bid, ask in [("bid", "ask"), *((key, f"{key[:-3]}ask") for key in given if RATE.fullmatch(key))]:
-        if (bid in given) != (ask in given):
-            table.mistake(bid if bid in given else ask, "a price needs both its bid and its ask")
+    for key in given:
+        start, end = key[:-3], key[-3:]
+        if (end == "bid" and start + "ask" not in given) or (end == "ask" and start + "bid" not in given):
+            table.mistake(key, "a price needs both its bid and its ask")
     table.done()
     return given
 
@@ -162,7 +163,7 @@ def why_it_fails(example: Example, policy: Policy) -> str | None:
     if verdict.decision.value == example.decision and as_denied:
         return None
     expected = example.decision if example.code is None else f"{example.decision} with {example.code}"
-    codes = ", ".join(denial.code.name for denial in verdict.denials)
+    codes = ", ".join(dict.fromkeys(denial.code.name for denial in verdict.denials))
     return f"expected {expected}, and it came to {verdict.decision.value}{f' with {codes}' if codes else ''}"
 
 

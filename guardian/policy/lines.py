@@ -134,8 +134,6 @@ class KeyLines:
             self._counts[path] = self._counts.get(path, 0) + 1
             self._lines.setdefault(path, line)
             path = (*path, self._counts[path])
-        elif path in self._counts:
-            path = (*path, self._counts[path])
         self._mark(path, line)
         self._base = path
 

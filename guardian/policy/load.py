@@ -117,14 +117,11 @@ def _parse(source: str) -> tuple[dict[str, object], KeyLines]:
         return tomllib.loads(body, parse_float=FloatText), lines
     except NestsTooDeep as deep:
         raise _unreadable(f"brackets or keys nest deeper than {MAX_DEPTH}", deep.line) from None
-    except RecursionError:
-        raise _unreadable("brackets nest too deep", None) from None
     except tomllib.TOMLDecodeError as error:
         found = _SYNTAX_LINE.search(str(error))
-        if found is None:
-            raise _unreadable(str(error), None) from None
-        line = int(found[1]) if found[1] else max(1, len(body.splitlines()))
-        raise _unreadable(_worded(str(error)[: found.start()]), line) from None
+        # tomllib says "at end of document" instead of a line.
+        line = int(found[1]) if found and found[1] else max(1, len(body.splitlines()))
+        raise _unreadable(_worded(_SYNTAX_LINE.sub("", str(error))), line) from None
     except ValueError:
         # An integer of more digits than Python reads.
         raise _unreadable("a number has too many digits", None) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -184,7 +185,7 @@ def test_every_key_of_the_example_policy_has_a_comment() -> None:
     examples = lines.index("[[examples]]")
     uncommented = [
         line
-        for above, line in zip(lines, lines[1:examples], strict=False)
+        for above, line in pairwise(lines[:examples])
         if re.match(r"[a-z_]+ =", line) and "#" not in line and not above.startswith("#")
     ]
     assert uncommented == []

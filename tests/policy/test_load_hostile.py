@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import string
 import time
+from decimal import Inexact
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from guardian.errors import PolicyInvalid
+from guardian.errors import PolicyInvalid, PolicyMistake
+from guardian.policy import examples
 from guardian.policy.lines import MAX_DEPTH, NestsTooDeep, find_lines
 from guardian.policy.load import MAX_CHARACTERS, MAX_EXAMPLES, load_policy
 
@@ -55,7 +58,7 @@ HOSTILE = {
     "many unknown tools": "schema = 1\n[tools]\ndeny = [" + ",".join(f'"t{n}"' for n in range(5_000)) + "]",
     "many examples": "schema = 1\n" + "[[examples]]\n" * (MAX_EXAMPLES + 1),
     "a long unknown key": "x" * 200_000 + " = 1",
-    "digits of another script": "schema = １",
+    "digits of another script": "schema = \uff11",
     "a date that is none": "schema = 2026-13-45",
 }
 
@@ -90,14 +93,28 @@ def test_a_text_nested_as_deep_as_allowed_is_left_to_toml() -> None:
         find_lines(".".join("a" * (MAX_DEPTH + 1)) + " = 1")
 
 
+def test_arithmetic_that_fails_is_a_mistake_of_the_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exact arithmetic raises rather than round; numbers that it cannot work with make the policy invalid."""
+
+    def raises(*_: object) -> NoReturn:
+        raise Inexact
+
+    monkeypatch.setattr(examples, "judge_order", raises)
+    with pytest.raises(PolicyInvalid, match="its numbers cannot be worked with"):
+        load_policy(EXAMPLE)
+
+
 def _loads_or_is_invalid(text: str) -> None:
+    mistakes: tuple[PolicyMistake, ...] = ()
     try:
         policy = load_policy(text)
     except PolicyInvalid as error:
-        assert error.mistakes
-        assert all(mistake.line is None or mistake.line >= 1 for mistake in error.mistakes)
+        mistakes = error.mistakes
     else:
         assert policy.text == text
+        return
+    assert mistakes
+    assert all(mistake.line is None or mistake.line >= 1 for mistake in mistakes)
 
 
 @given(st.text(max_size=400))
@@ -105,14 +122,20 @@ def _loads_or_is_invalid(text: str) -> None:
 @example('"""\\')
 @example("[[")
 @example("}={")
+@example("x = ]")
+@example("x = 1, 2")
 def test_any_text_loads_or_is_invalid(text: str) -> None:
     """No text brings out another exception."""
     _loads_or_is_invalid(text)
 
 
 _TOML_PIECES = st.sampled_from(
-    [*'[]{}=.,"\'#\n\\ ', '"""', "'''", "[[", "]]", "\r\n", "1.5", "nan", "0x", "true", "2026-01-01", "schema = 1\n"]
-    + ["[limits]\n", "[symbols.BTCUSDT]\n", "[[examples]]\n", "max_orders", "given", "order", "expect", '"5m"', "paper"]
+    [
+        *"[]{}=.,\"'#\\ \n",
+        *('"""', "'''", "[[", "]]", "\r\n", "1.5", "nan", "0x", "true", "2026-01-01", '"5m"'),
+        *("max_orders", "given", "order", "expect", "paper"),
+        *("schema = 1\n", "[limits]\n", "[symbols.BTCUSDT]\n", "[[examples]]\n"),
+    ]
 )
 
 
@@ -126,7 +149,7 @@ def test_any_pieces_of_toml_load_or_are_invalid(pieces: list[str]) -> None:
 @given(
     st.integers(0, len(EXAMPLE) - 1),
     st.integers(0, 40),
-    st.text(alphabet=string.printable + "é\0\u202e１", max_size=20),
+    st.text(alphabet=string.printable + "é\0\u202e\uff11", max_size=20),
 )
 def test_the_example_policy_with_any_wound_loads_or_is_invalid(at: int, cut: int, put: str) -> None:
     """A good file with something cut out and something put in is a policy or a list of mistakes."""
@@ -134,13 +157,16 @@ def test_the_example_policy_with_any_wound_loads_or_is_invalid(at: int, cut: int
 
 
 _NUMBER = st.one_of(
-    st.integers().map(str), st.floats().map(repr), st.decimals().map(str), st.text(alphabet="0123456789.-+e_%msh", max_size=24)
+    st.integers().map(str),
+    st.floats().map(repr),
+    st.decimals().map(str),
+    st.text(alphabet="0123456789.-+e_%msh", max_size=24),
 )
 
 
 @settings(max_examples=300)
 @given(
-    st.sampled_from(["bid", "ask", "average", "entered", "open", "position", "offered", "free", "tick", "step", "sliced"]),
+    st.sampled_from(["bid", "ask", "average", "entered", "open", "position", "offered", "free", "tick", "step"]),
     _NUMBER,
     _NUMBER,
 )

@@ -38,8 +38,8 @@ KINDS = [
     (LIMITS + 'max_open_notional = "1e3"', "limits.max_open_notional", "not a plain decimal"),
     (LIMITS + 'max_open_notional = "1_000"', "limits.max_open_notional", "not a plain decimal"),
     (LIMITS + 'max_open_notional = " 5"', "limits.max_open_notional", "not a plain decimal"),
-    (LIMITS + 'max_open_notional = "٣"', "limits.max_open_notional", "not a plain decimal"),
-    (LIMITS + 'max_open_notional = "１２"', "limits.max_open_notional", "not a plain decimal"),
+    (LIMITS + 'max_open_notional = "\u0663"', "limits.max_open_notional", "not a plain decimal"),
+    (LIMITS + 'max_open_notional = "\uff11\uff12"', "limits.max_open_notional", "not a plain decimal"),
     (LIMITS + 'max_open_notional = "5\\n"', "limits.max_open_notional", "not a plain decimal"),
     (LIMITS + 'max_open_notional = ""', "limits.max_open_notional", "not a plain decimal"),
     (LIMITS + 'max_open_notional = "unlimited"', "limits.max_open_notional", "not a plain decimal"),
@@ -75,7 +75,7 @@ KINDS = [
     (PRICES + 'max_age = "5d"', "prices.max_age", "not a duration"),
     (PRICES + 'max_age = "-5s"', "prices.max_age", "not a duration"),
     (PRICES + 'max_age = "1.5s"', "prices.max_age", "not a duration"),
-    (PRICES + 'max_age = "٥s"', "prices.max_age", "not a duration"),
+    (PRICES + 'max_age = "\u0665s"', "prices.max_age", "not a duration"),
     (PRICES + 'max_age = "0s"', "prices.max_age", "longer than zero"),
     (PRICES + 'max_age = "2h"', "prices.max_age", "too long, the most is 1h"),
     (PRICES + 'max_trade_age = "25h"', "prices.max_trade_age", "too long, the most is 24h"),
@@ -326,7 +326,7 @@ expect = { decision = "maybe" }
         "HTTP://127.0.0.1:18080",
         " http://127.0.0.1:18080",
         "http://127.0.0.1:18080\\n",
-        "http://127.0.0.1:１８０８０",
+        "http://127.0.0.1:\uff11\uff18\uff10\uff18\uff10",
         "",
     ],
 )
@@ -447,6 +447,33 @@ def test_what_is_not_toml_is_refused_with_its_line(text: str, line: int) -> None
     mistake = only_mistake(text)
     assert (mistake.line, mistake.key) == (line, "")
     assert mistake.message.startswith("not readable as TOML: ")
+
+
+def test_the_line_is_right_where_an_example_is_written_as_tables() -> None:
+    """`[examples.order]` belongs to the `[[examples]]` above it, and so do the mistakes in it."""
+    text = """schema = 1
+[[examples]]
+name = "first"
+[examples.order]
+symbol = 1
+side = "BUY"
+order_type = "MARKET"
+quantity = "1"
+[examples.expect]
+decision = "deny"
+[[examples]]
+name = "second"
+expect.decision = "deny"
+[examples.order]
+symbol = "BTCUSDT"
+side = 2
+order_type = "MARKET"
+quantity = "1"
+"""
+    assert [(m.line, m.key) for m in mistakes_of(text)] == [
+        (5, "examples[1].order.symbol"),
+        (16, "examples[2].order.side"),
+    ]
 
 
 def test_the_line_is_right_however_the_key_is_written() -> None:
