@@ -185,6 +185,4 @@ async def _suffer(fault: Fault, request: Request, execute: Callable[[], Awaitabl
         return Response()
     if fault.kind is FaultKind.DELAY and reply is not None:
         return reply
-    return Response(
-        fault.body, status_code=fault.status, headers={"content-type": fault.content_type, **fault.headers}
-    )
+    return Response(fault.body, status_code=fault.status, headers={"content-type": fault.content_type, **fault.headers})

@@ -122,9 +122,7 @@ class Engine:
         if order.is_open or thin:
             self._end(order, "EXPIRED", now)
 
-    def _accept(
-        self, command: PlaceOrder, listing: Listing, needed: Decimal, now: int, *, working_since: int
-    ) -> Order:
+    def _accept(self, command: PlaceOrder, listing: Listing, needed: Decimal, now: int, *, working_since: int) -> Order:
         asset = listing.quote_asset if command.side == "BUY" else listing.base_asset
         if self.state.ledger.of(asset).free < needed:
             raise order_rejected("Account has insufficient balance for requested action.")

@@ -26,9 +26,7 @@ class Ledger:
     def move(self, asset: str, *, free: Decimal = ZERO, locked: Decimal = ZERO, fees: Decimal = ZERO) -> Balance:
         """Adds the (signed) amounts to the asset's balance and gives the new one."""
         old = self.of(asset)
-        new = replace(
-            old, free=plus(old.free, free), locked=plus(old.locked, locked), fees=plus(old.fees, fees)
-        )
+        new = replace(old, free=plus(old.free, free), locked=plus(old.locked, locked), fees=plus(old.fees, fees))
         assert new.free >= 0, f"{asset} would be overdrawn"
         assert new.locked >= 0, f"more {asset} would be released than is locked"
         self._balances[asset] = new

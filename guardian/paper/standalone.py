@@ -59,6 +59,7 @@ def serve(
         api_secret = Secret(storage.setting("api_secret", random_key()))
         kept = int(storage.setting("seed", str(DEFAULT_SEED if seed is None else seed)))
         socket = listen(host, port)
+        stack.callback(socket.close)
         venue = assemble(storage, api_key=api_key, api_secret=api_secret, seed=kept)
         running = server(Front(venue))
         if on_ready is not None:

@@ -13,7 +13,11 @@ TOO_POOR = (400, -2010, "Account has insufficient balance for requested action."
 def test_market_buy_fills_at_the_ask_and_pays_commission_in_what_it_received(client):
     """A MARKET BUY reports its fills in full, and the balances move by just that."""
     reply = client.order(type="MARKET", quantity="0.01").json
-    assert (reply["status"], reply["executedQty"], reply["cummulativeQuoteQty"]) == ("FILLED", "0.01000000", "600.00000000")
+    assert (reply["status"], reply["executedQty"], reply["cummulativeQuoteQty"]) == (
+        "FILLED",
+        "0.01000000",
+        "600.00000000",
+    )
     assert reply["fills"] == [
         {
             "price": "60000.00000000",
@@ -47,7 +51,11 @@ def test_market_against_a_thin_book_expires_with_what_it_got(paper, client):
     paper.controls.set_book("BTCUSDT", "59999.99", "60000", "0.05")
     reply = client.order(type="MARKET", quantity="0.08")
     assert reply.status == 200
-    assert (reply.json["status"], reply.json["executedQty"], reply.json["origQty"]) == ("EXPIRED", "0.05000000", "0.08000000")
+    assert (reply.json["status"], reply.json["executedQty"], reply.json["origQty"]) == (
+        "EXPIRED",
+        "0.05000000",
+        "0.08000000",
+    )
     assert client.balances()["USDT"] == ("7000.00000000", "0.00000000")
     sold = client.order(type="MARKET", side="SELL", quantity="0.08").json
     assert (sold["status"], sold["executedQty"]) == ("EXPIRED", "0.05000000")
@@ -71,7 +79,11 @@ def test_limit_below_the_market_rests_and_fills_when_the_market_comes(paper, cli
     assert [row["clientOrderId"] for row in client.signed("GET", "/api/v3/openOrders").json] == ["rest-1"]
     paper.controls.set_book("BTCUSDT", "58900", "58900.01")
     found = client.signed("GET", "/api/v3/order", symbol="BTCUSDT", origClientOrderId="rest-1").json
-    assert (found["status"], found["executedQty"], found["cummulativeQuoteQty"]) == ("FILLED", "0.01000000", "590.00000000")
+    assert (found["status"], found["executedQty"], found["cummulativeQuoteQty"]) == (
+        "FILLED",
+        "0.01000000",
+        "590.00000000",
+    )
     trade = client.signed("GET", "/api/v3/myTrades", symbol="BTCUSDT", orderId=placed["orderId"]).json[0]
     assert (trade["isMaker"], trade["isBuyer"], trade["price"], trade["commission"]) == (
         True,
@@ -128,7 +140,10 @@ def test_partly_filled_order_rests_with_the_rest(paper, client):
     paper.controls.set_book("BTCUSDT", "60999.99", "61000")
     free, locked = client.balances()["USDT"]
     assert Decimal(free) + Decimal(locked) == 9760
-    assert client.signed("DELETE", "/api/v3/order", symbol="BTCUSDT", orderId=reply["orderId"]).json["status"] == "CANCELED"
+    assert (
+        client.signed("DELETE", "/api/v3/order", symbol="BTCUSDT", orderId=reply["orderId"]).json["status"]
+        == "CANCELED"
+    )
     assert client.balances()["USDT"][1] == "0.00000000"
 
 
@@ -141,8 +156,8 @@ def test_partly_filled_order_rests_with_the_rest(paper, client):
         ("TAKE_PROFIT_LIMIT", "BUY", "59000", "59100", ("58999.98", "58999.99")),
     ],
 )
-def test_stop_waits_off_the_book_until_the_last_price_triggers_it(paper, client, order_type, side, stop, price, trigger):
-    """A stop-limit order locks its worth, is not working, and trades as a LIMIT once the last trade reaches its stop."""
+def test_stop_waits_off_the_book_until_it_is_triggered(paper, client, order_type, side, stop, price, trigger):
+    """A stop-limit order locks its worth, is not working, and trades as a LIMIT once its stop is reached."""
     placed = client.order(type=order_type, side=side, stopPrice=stop, price=price, quantity="0.01").json
     assert set(placed) == {"symbol", "orderId", "orderListId", "clientOrderId", "transactTime"}
     waiting = client.signed("GET", "/api/v3/order", symbol="BTCUSDT", orderId=placed["orderId"]).json
@@ -241,7 +256,9 @@ def test_test_orders_are_judged_and_not_placed(paper, client):
     """order/test applies parameters and filters, answers {}, and leaves no trace."""
     terms = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "50000"}
     assert client.signed("POST", "/api/v3/order/test", quantity="0.001", **terms).json == {}
-    assert client.signed("POST", "/api/v3/order/test", quantity="0.000001", **terms).error[2] == "Filter failure: LOT_SIZE"
+    assert (
+        client.signed("POST", "/api/v3/order/test", quantity="0.000001", **terms).error[2] == "Filter failure: LOT_SIZE"
+    )
     assert client.signed("GET", "/api/v3/allOrders", symbol="BTCUSDT").json == []
     assert paper.controls.orders_received() == []
 
@@ -291,7 +308,11 @@ def test_open_orders_are_counted(paper, client):
     ("terms", "code", "text"),
     [
         ({"symbol": "NOPE1"}, -1121, "Invalid symbol."),
-        ({"symbol": "btcusdt"}, -1100, "Illegal characters found in parameter 'symbol'; legal range is '^[A-Z0-9-_.]{1,20}$'."),
+        (
+            {"symbol": "btcusdt"},
+            -1100,
+            "Illegal characters found in parameter 'symbol'; legal range is '^[A-Z0-9-_.]{1,20}$'.",
+        ),
         ({"symbol": None}, -1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."),
         ({"side": None}, -1102, "Mandatory parameter 'side' was not sent, was empty/null, or malformed."),
         ({"side": "HOLD"}, -1117, "Invalid side."),
@@ -307,11 +328,23 @@ def test_open_orders_are_counted(paper, client):
         ({"quoteOrderQty": "10"}, -1106, "Parameter 'quoteOrderQty' sent when not required."),
         ({"stopPrice": "10"}, -1106, "Parameter 'stopPrice' sent when not required."),
         ({"type": "LIMIT_MAKER", "timeInForce": "GTC"}, -1106, "Parameter 'timeInForce' sent when not required."),
-        ({"type": "MARKET", "quantity": "1", "timeInForce": "GTC"}, -1106, "Parameter 'timeInForce' sent when not required."),
+        (
+            {"type": "MARKET", "quantity": "1", "timeInForce": "GTC"},
+            -1106,
+            "Parameter 'timeInForce' sent when not required.",
+        ),
         ({"type": "MARKET", "quantity": "1", "price": "1"}, -1106, "Parameter 'price' sent when not required."),
         ({"type": "MARKET"}, -1102, "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!"),
-        ({"type": "MARKET", "quantity": "1", "quoteOrderQty": "9"}, -1128, "Combination of optional parameters invalid."),
-        ({"type": "STOP_LOSS_LIMIT"}, -1102, "Param 'stopPrice' or 'trailingDelta' must be sent, but both were empty/null!"),
+        (
+            {"type": "MARKET", "quantity": "1", "quoteOrderQty": "9"},
+            -1128,
+            "Combination of optional parameters invalid.",
+        ),
+        (
+            {"type": "STOP_LOSS_LIMIT"},
+            -1102,
+            "Param 'stopPrice' or 'trailingDelta' must be sent, but both were empty/null!",
+        ),
         ({"newClientOrderId": "a b"}, -1100, None),
         ({"newClientOrderId": "a" * 37}, -1100, None),
         ({"strategyType": "999999"}, -1134, "`strategyType` was less than 1000000."),
@@ -328,7 +361,9 @@ def test_malformed_orders_are_refused_in_binances_words(client, terms, code, tex
     assert client.signed("GET", "/api/v3/openOrders").json == []
 
 
-@pytest.mark.parametrize("quantity", ["1e-5", "-1", "+1", "NaN", "Infinity", "0x1", "1_0", " 1", "1.", ".5", "１２", "1\n", "9" * 21])
+@pytest.mark.parametrize(
+    "quantity", ["1e-5", "-1", "+1", "NaN", "Infinity", "0x1", "1_0", " 1", "1.", ".5", "\uff11\uff12", "1\n", "9" * 21]
+)
 def test_numbers_are_plain_or_refused(client, quantity):
     """Anything but plain ASCII decimal notation is -1100, with the legal range."""
     reply = client.order(quantity=quantity)
@@ -342,7 +377,9 @@ def test_numbers_are_plain_or_refused(client, quantity):
 def test_recorded_error_answers_are_reproduced(client, fixtures):
     """The real refusals that this exchange can give are given to the letter."""
     recorded = json.loads((fixtures / "errors" / "real_samples.json").read_text())
-    real = {(row["http"], row["body"]["code"], row["body"]["msg"]) for row in recorded if "http" in row and "body" in row}
+    real = {
+        (row["http"], row["body"]["code"], row["body"]["msg"]) for row in recorded if "http" in row and "body" in row
+    }
     client.order(newClientOrderId="dup")
     given = {
         client.order(quantity="1e-5").error,

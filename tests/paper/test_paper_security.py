@@ -57,7 +57,9 @@ def test_bytes_changed_after_signing_are_refused(client):
     payload = f"symbol=BTCUSDT&timestamp={now()}"
     signature = client.sign(payload)
     for sent in (payload.replace("BTC", "ETH"), payload.replace("BTC", "%42TC"), payload + "&limit=5"):
-        reply = client.raw("GET", f"/api/v3/openOrders?{sent}&signature={signature}", headers={"X-MBX-APIKEY": client.key})
+        reply = client.raw(
+            "GET", f"/api/v3/openOrders?{sent}&signature={signature}", headers={"X-MBX-APIKEY": client.key}
+        )
         assert reply.error == (400, -1022, "Signature for this request is not valid.")
 
 
@@ -151,5 +153,9 @@ def test_parameters_that_nobody_reads_are_refused(client):
 
 def test_unknown_paths_and_methods_are_not_found(client):
     """What is not an endpoint is 404, and the helper's own paths are no part of the trading API."""
-    for method, path in (("GET", "/api/v3/nothing"), ("POST", "/sapi/v1/capital/withdraw/apply"), ("GET", "/guardian/identity")):
+    for method, path in (
+        ("GET", "/api/v3/nothing"),
+        ("POST", "/sapi/v1/capital/withdraw/apply"),
+        ("GET", "/guardian/identity"),
+    ):
         assert client.raw(method, path).status == 404
