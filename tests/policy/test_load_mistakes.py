@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from guardian.errors import PolicyInvalid, PolicyMistake
+from guardian.policy.lines import Path as KeyPath
+from guardian.policy.lines import find_lines
 from guardian.policy.load import load_policy
 
-EXAMPLE = (Path(__file__).parents[2] / "policy.example.toml").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+EXAMPLE = (ROOT / "policy.example.toml").read_text(encoding="utf-8")
 SYMBOL = '[symbols.BTCUSDT]\nmax_notional = "100"\nmax_quantity = "0.005"\nmax_position = "0.02"\n'
 
 
@@ -447,6 +452,30 @@ def test_what_is_not_toml_is_refused_with_its_line(text: str, line: int) -> None
     mistake = only_mistake(text)
     assert (mistake.line, mistake.key) == (line, "")
     assert mistake.message.startswith("not readable as TOML: ")
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("*.toml"), *ROOT.glob("policies/*.toml")], ids=lambda path: path.stem)
+def test_every_key_of_a_file_has_a_line_and_the_line_has_the_key(path: Path) -> None:
+    """The scan for lines finds what the TOML parser finds, each key where it stands."""
+    text = path.read_text(encoding="utf-8")
+    lines, found = text.splitlines(), find_lines(text)
+    for place in places(tomllib.loads(text)):
+        name = next(str(part) for part in reversed(place) if isinstance(part, str))
+        if isinstance(place[-1], str):
+            assert name in lines[found.line_of(place) - 1], place
+        assert found.line_of(place) >= found.line_of(place[:-1])
+
+
+def places(value: object, at: KeyPath = ()) -> Iterator[KeyPath]:
+    """The path of every key and every list element in a parsed file."""
+    items: Iterable[tuple[str | int, object]] = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value, 1)
+    for part, inner in items:
+        yield (*at, part)
+        yield from places(inner, (*at, part))
 
 
 def test_the_line_is_right_where_an_example_is_written_as_tables() -> None:
