@@ -10,7 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from guardian.domain.money import EIGHTH_DIGIT, ZERO, ceil_to, divided_down, floor_to, is_multiple, plain, times
+from guardian.domain.money import (
+    EIGHTH_DIGIT,
+    ZERO,
+    ceil_to,
+    divided_down,
+    divided_up,
+    floor_to,
+    is_multiple,
+    minus,
+    plain,
+    times,
+)
 from guardian.domain.orders import OrderSide, ResolvedOrder
 
 
@@ -23,23 +34,35 @@ class Range:
     step: Decimal = ZERO
 
     def admits(self, value: Decimal) -> bool:
-        """Whether the value is within the bounds and a whole number of steps."""
-        if self.minimum > 0 and value < self.minimum:
+        """Whether the value is above zero, within the bounds and a whole number of steps."""
+        if value <= 0 or value < self.minimum:
             return False
-        if self.maximum > 0 and value > self.maximum:
+        if 0 < self.maximum < value:
             return False
         return is_multiple(value, self.step)
 
-    def nearest(self, value: Decimal) -> Decimal:
-        """The valid value nearest to `value`, the lower one of two that are as near."""
-        if self.minimum > 0 and value < self.minimum:
-            return ceil_to(self.minimum, self.step)
-        if self.maximum > 0 and value > self.maximum:
-            return floor_to(self.maximum, self.step)
+    def nearest(self, value: Decimal) -> Decimal | None:
+        """The valid value nearest to `value`, the lower one of two that are as near; None where nothing is valid."""
+        least = ceil_to(self.minimum, self.step) if self.minimum > 0 else self.step or EIGHTH_DIGIT
+        most = floor_to(self.maximum, self.step) if self.maximum > 0 else None
+        if most is not None and most < least:
+            return None
         below, above = floor_to(value, self.step), ceil_to(value, self.step)
-        if below <= 0 or (self.minimum > 0 and below < self.minimum):
-            return above
-        return below if value - below <= above - value else above
+        # Both bounds are whole steps now, so what is held to them stays on the grid.
+        held = max(below if minus(value, below) <= minus(above, value) else above, least)
+        return held if most is None else min(held, most)
+
+    def narrowed(self, minimum: Decimal, maximum: Decimal) -> Range:
+        """These values within tighter bounds; a bound of zero is disabled.
+
+        Where there is no step, the eighth digit is one: no amount of the exchange's is finer.
+        """
+        greatest = [bound for bound in (self.maximum, maximum) if bound > 0]
+        return Range(
+            minimum=max(self.minimum, minimum),
+            maximum=min(greatest, default=ZERO),
+            step=self.step or EIGHTH_DIGIT,
+        )
 
     def describe(self) -> str:
         """The bounds in words, for a denial."""
@@ -70,7 +93,10 @@ class PercentPrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterBreach:
-    """An exchange filter that an order would break: what was seen, what it admits, and the nearest valid value."""
+    """An exchange filter that an order would break: what was seen, what it admits, and the nearest valid value.
+
+    `nearest` is None where no value of this field alone would pass.
+    """
 
     filter: str
     field: str
@@ -115,32 +141,51 @@ class Instrument:
         if self.percent_price is not None:
             band = self.percent_price.band(order.side, average_price)
             if not band.admits(order.price):
-                yield _breach("PERCENT_PRICE_BY_SIDE", "price", order.price, band, grid=self.price.step)
+                valid = self.price.narrowed(band.minimum, band.maximum)
+                yield _breach("PERCENT_PRICE_BY_SIDE", "price", order.price, band, valid)
         if not self.lot.admits(order.quantity):
             yield _breach("LOT_SIZE", "quantity", order.quantity, self.lot)
         notional = times(order.price, order.quantity)
         if self.min_notional > 0 and notional < self.min_notional:
-            yield self._notional_breach(order, notional, f"at least {plain(self.min_notional)}", self.min_notional)
+            yield self._notional_breach(order, notional, f"at least {plain(self.min_notional)}")
         if self.max_notional > 0 and notional > self.max_notional:
-            yield self._notional_breach(order, notional, f"at most {plain(self.max_notional)}", self.max_notional)
+            yield self._notional_breach(order, notional, f"at most {plain(self.max_notional)}")
 
-    def _notional_breach(self, order: ResolvedOrder, notional: Decimal, limit: str, bound: Decimal) -> FilterBreach:
-        quantity = largest_quantity(bound, order.price, self.lot.step)
-        if notional < bound and times(quantity, order.price) < bound:
-            quantity += self.lot.step
+    def _notional_breach(self, order: ResolvedOrder, notional: Decimal, limit: str) -> FilterBreach:
+        valid = self._valid_quantities(order.price)
+        nearest = None if valid is None else valid.nearest(order.quantity)
         return FilterBreach(
-            filter="NOTIONAL", field="quantity", observed=plain(notional), limit=limit, nearest=plain(quantity)
+            filter="NOTIONAL",
+            field="quantity",
+            observed=plain(notional),
+            limit=limit,
+            nearest=None if nearest is None else plain(nearest),
         )
 
+    def largest_valid(self, quantity: Decimal, price: Decimal) -> Decimal | None:
+        """The largest quantity, not above `quantity`, that LOT_SIZE and NOTIONAL admit at `price`; None for none."""
+        valid = self._valid_quantities(price)
+        if valid is None:
+            return None
+        largest = floor_to(quantity if valid.maximum == 0 else min(quantity, valid.maximum), valid.step)
+        return largest if valid.admits(largest) else None
 
-def _breach(name: str, field: str, value: Decimal, allowed: Range, grid: Decimal = ZERO) -> FilterBreach:
-    on_grid = allowed if grid == 0 else Range(minimum=allowed.minimum, maximum=allowed.maximum, step=grid)
+    def _valid_quantities(self, price: Decimal) -> Range | None:
+        """The quantities that LOT_SIZE and NOTIONAL both admit at `price`; None where that is no price."""
+        if price <= 0:
+            return None
+        return self.lot.narrowed(divided_up(self.min_notional, price), divided_down(self.max_notional, price))
+
+
+def _breach(name: str, field: str, value: Decimal, allowed: Range, valid: Range | None = None) -> FilterBreach:
+    """A breach of `allowed`; the nearest value is looked for in `valid`, where other filters narrow it further."""
+    nearest = (valid or allowed).nearest(value)
     return FilterBreach(
         filter=name,
         field=field,
         observed=plain(value),
         limit=allowed.describe(),
-        nearest=plain(on_grid.nearest(value)),
+        nearest=None if nearest is None else plain(nearest),
     )
 
 
@@ -151,4 +196,4 @@ def largest_quantity(notional: Decimal, price: Decimal, step: Decimal) -> Decima
     """
     if price <= 0 or notional <= 0:
         return ZERO
-    return floor_to(divided_down(notional, price), step if step > 0 else EIGHTH_DIGIT)
+    return floor_to(divided_down(notional, price), step or EIGHTH_DIGIT)

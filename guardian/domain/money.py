@@ -81,7 +81,7 @@ def plain(value: Decimal) -> str:
     text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    return "0" if text in {"-0", ""} else text
+    return "0" if text == "-0" else text
 
 
 def times(first: Decimal, *others: Decimal) -> Decimal:
@@ -155,4 +155,5 @@ def is_multiple(value: Decimal, step: Decimal) -> bool:
 
 def absolute_difference(first: Decimal, second: Decimal) -> Decimal:
     """The exact distance between two amounts."""
-    return abs(minus(first, second))
+    # `abs()` would round to the 28 digits of the thread's own context.
+    return minus(first, second).copy_abs()

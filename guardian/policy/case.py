@@ -14,6 +14,27 @@ from guardian.policy.notional import Leg, conversion_path, convert, resolve, wor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Priced:
+    """An order whose worst price is known."""
+
+    instrument: Instrument
+    order: ResolvedOrder
+    unit_price: Decimal
+    """What one unit of the base asset counts for, in the quote asset."""
+    quote_notional: Decimal
+    """In the quote asset, rounded up at the eighth digit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A priced order whose worst case is known in the accounting currency."""
+
+    priced: Priced
+    legs: tuple[Leg, ...]
+    notional: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """An order, the facts and the policy, and what follows from them. None is what cannot be told."""
 
@@ -25,10 +46,8 @@ class Case:
     book: BookTop | None
     order: ResolvedOrder | None
     legs: tuple[Leg, ...] | str
-    unit_price: Decimal | None
-    """What one unit of the base asset counts for, in the quote asset."""
-    quote_notional: Decimal | None
-    notional: Decimal | None
+    priced: Priced | None
+    counted: Counted | None
     is_exit: bool
 
 
@@ -36,15 +55,13 @@ def build_case(spec: OrderSpec, facts: Facts, policy: Policy) -> Case:
     """Work out a case. Nothing is decided here, and whatever cannot be told stays None."""
     instrument = facts.instruments.get(spec.symbol)
     book = facts.books.get(spec.symbol)
-    order = _resolve(spec, facts, policy, instrument, book)
-    unit_price = None if order is None else worst_price(order, book)
-    quote_notional = None
-    if order is not None and unit_price is not None:
-        quote_notional = round_up(times(unit_price, order.quantity))
-    legs = "the symbol's rules could not be had" if instrument is None else _legs(instrument, facts, policy)
-    notional = None
-    if quote_notional is not None and not isinstance(legs, str):
-        notional = convert(quote_notional, legs, facts.books)
+    order, priced = None, None
+    legs: tuple[Leg, ...] | str = "the symbol's rules could not be had"
+    if instrument is not None:
+        fixed = None if facts.confirmed is None else facts.confirmed.protected_price
+        order = resolve(spec, instrument, book, policy.prices.market_buffer, fixed)
+        priced = None if order is None else _price(order, instrument, book)
+        legs = _legs(instrument, facts, policy)
     return Case(
         spec=spec,
         facts=facts,
@@ -54,20 +71,24 @@ def build_case(spec: OrderSpec, facts: Facts, policy: Policy) -> Case:
         book=book,
         order=order,
         legs=legs,
-        unit_price=unit_price,
-        quote_notional=quote_notional,
-        notional=notional,
+        priced=priced,
+        counted=None if priced is None else _count(priced, legs, facts),
         is_exit=_is_exit(order, facts),
     )
 
 
-def _resolve(
-    spec: OrderSpec, facts: Facts, policy: Policy, instrument: Instrument | None, book: BookTop | None
-) -> ResolvedOrder | None:
-    if instrument is None:
+def _price(order: ResolvedOrder, instrument: Instrument, book: BookTop | None) -> Priced | None:
+    unit_price = worst_price(order, book)
+    if unit_price is None:
         return None
-    fixed = None if facts.confirmed is None else facts.confirmed.protected_price
-    return resolve(spec, instrument, book, policy.prices.market_buffer, fixed)
+    quote_notional = round_up(times(unit_price, order.quantity))
+    return Priced(instrument=instrument, order=order, unit_price=unit_price, quote_notional=quote_notional)
+
+
+def _count(priced: Priced, legs: tuple[Leg, ...] | str, facts: Facts) -> Counted | None:
+    if isinstance(legs, str):
+        return None
+    return Counted(priced=priced, legs=legs, notional=convert(priced.quote_notional, legs, facts.books))
 
 
 def _legs(instrument: Instrument, facts: Facts, policy: Policy) -> tuple[Leg, ...] | str:

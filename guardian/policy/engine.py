@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from guardian.domain.codes import Code
@@ -16,7 +17,7 @@ from guardian.domain.orders import OrderSide, OrderSpec, OrderType
 from guardian.domain.requests import Request, Scope
 from guardian.policy import rules_budget, rules_listed, rules_market
 from guardian.policy.case import Case, build_case
-from guardian.policy.facts import Fact, Facts
+from guardian.policy.facts import Fact, Facts, Usage
 from guardian.policy.model import Policy
 from guardian.policy.notional import ONE
 from guardian.policy.verdict import Decision, Denial, Verdict
@@ -116,26 +117,27 @@ def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
     """Judge one order on these facts under this policy: `deny > confirm > allow`, with every denial."""
     case = build_case(spec, facts, policy)
     denials = [denial for rule in rules_for(spec, policy) for denial in rule.check(case)]
-    if not denials and (case.order is None or case.notional is None or facts.usage is None):
-        # No rule said no, and yet it is not known what the order costs: unknown means no.
-        denials.append(Denial(code=Code.NOTIONAL_UNKNOWN, message="what the order costs at worst cannot be told"))
+    counted, usage, decision = case.counted, facts.usage, Decision.DENY
+    if not denials:
+        if counted is None or usage is None:
+            # No rule said no, and yet it is not known what the order costs: unknown means no.
+            denials.append(Denial(code=Code.NOTIONAL_UNKNOWN, message="what the order costs at worst cannot be told"))
+        else:
+            decision = _confirm_or_allow(case, counted.notional, usage)
     return Verdict(
-        decision=Decision.DENY if denials else _confirm_or_allow(case),
+        decision=decision,
         denials=tuple(denials),
         order=case.order,
-        notional=case.notional,
-        quote_notional=case.quote_notional,
+        notional=None if counted is None else counted.notional,
+        quote_notional=None if case.priced is None else case.priced.quote_notional,
         is_exit=case.is_exit,
     )
 
 
-def _confirm_or_allow(case: Case) -> Decision:
+def _confirm_or_allow(case: Case, notional: Decimal, usage: Usage) -> Decision:
     """A person is asked where this order, with what went unconfirmed since one last acted, passes the threshold."""
-    usage, notional = case.facts.usage, case.notional
     if case.facts.confirmed is not None:
         return Decision.ALLOW
-    if usage is None or notional is None:
-        return Decision.CONFIRM
     unconfirmed = plus(usage.unconfirmed_since_person, notional)
     return Decision.CONFIRM if unconfirmed > case.policy.confirmation.required_above else Decision.ALLOW
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from guardian.domain.instruments import Instrument, largest_quantity
 from guardian.domain.money import (
+    EIGHTH_DIGIT,
     ZERO,
     ceil_to,
     divided_down,
@@ -23,8 +24,8 @@ from guardian.domain.money import (
     round_up,
     times,
 )
-from guardian.domain.orders import OrderSide, OrderSpec, OrderType, ResolvedOrder, TimeInForce
-from guardian.policy.facts import BookTop, Facts
+from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec, OrderType, ResolvedOrder, TimeInForce
+from guardian.policy.facts import BookTop
 from guardian.policy.model import Accounting, Policy
 
 ONE = Decimal(1)
@@ -33,7 +34,7 @@ ONE = Decimal(1)
 def resolve(
     spec: OrderSpec, instrument: Instrument, book: BookTop | None, market_buffer: Decimal, fixed_price: Decimal | None
 ) -> ResolvedOrder | None:
-    """The exact order to send, or None where a MARKET order has no usable book to protect it.
+    """The exact order to send, or None where a MARKET order has no usable book to protect it or a price is missing.
 
     `fixed_price` is the protected price that a proposal fixed; it is never worked out again.
     """
@@ -54,7 +55,10 @@ def resolve(
 
 
 def _as_asked(spec: OrderSpec) -> ResolvedOrder | None:
+    """The order as it stands, or None where it is not whole; stop-limit orders need a stop price, no other has one."""
     if spec.price is None or spec.quantity is None:
+        return None
+    if (spec.stop_price is not None) != (spec.order_type in STOP_LIMIT_TYPES):
         return None
     return ResolvedOrder(
         spec=spec,
@@ -68,9 +72,10 @@ def _as_asked(spec: OrderSpec) -> ResolvedOrder | None:
 
 def _protected_price(side: OrderSide, instrument: Instrument, book: BookTop, buffer: Decimal) -> Decimal:
     """The ask plus the buffer or the bid less it, rounded to the tick inward, so never worse than the buffer."""
+    tick = instrument.price.step or EIGHTH_DIGIT
     if side is OrderSide.BUY:
-        return floor_to(times(book.ask, plus(ONE, buffer)), instrument.price.step)
-    return ceil_to(times(book.bid, minus(ONE, buffer)), instrument.price.step)
+        return floor_to(times(book.ask, plus(ONE, buffer)), tick)
+    return ceil_to(times(book.bid, minus(ONE, buffer)), tick)
 
 
 def worst_price(order: ResolvedOrder, book: BookTop | None) -> Decimal | None:
@@ -115,23 +120,27 @@ def conversion_path(asset: str, accounting: Accounting, instruments: Mapping[str
     return tuple(legs)
 
 
+def _rate(legs: tuple[Leg, ...], books: Mapping[str, BookTop]) -> tuple[Decimal, Decimal]:
+    """What a path multiplies by and divides by, both exact: the ask of a base asset, the bid of a quote asset."""
+    dividend = times(ONE, *(books[leg.symbol].ask for leg in legs if leg.from_base))
+    divisor = times(ONE, *(books[leg.symbol].bid for leg in legs if not leg.from_base))
+    return dividend, divisor
+
+
 def convert(amount: Decimal, legs: tuple[Leg, ...], books: Mapping[str, BookTop]) -> Decimal:
-    """The amount in the accounting currency, at the dearer side of each book, rounded up at the eighth digit."""
-    for leg in legs:
-        book = books[leg.symbol]
-        amount = times(amount, book.ask) if leg.from_base else divided_up(amount, book.bid)
-    return round_up(amount)
+    """The amount in the accounting currency, at the dearer side of each book, rounded up once, at the eighth digit."""
+    dividend, divisor = _rate(legs, books)
+    return round_up(divided_up(times(amount, dividend), divisor))
 
 
 def largest_passing(
-    unit_price: Decimal, legs: tuple[Leg, ...], facts: Facts, step: Decimal, maximum: Decimal
+    unit_price: Decimal, legs: tuple[Leg, ...], books: Mapping[str, BookTop], step: Decimal, maximum: Decimal
 ) -> Decimal:
     """The largest quantity in whole steps whose converted notional is not above `maximum`."""
-    budget = maximum
-    for leg in reversed(legs):
-        book = facts.books[leg.symbol]
-        budget = divided_down(budget, book.ask) if leg.from_base else times(budget, book.bid)
-    # A notional is rounded up at the eighth digit, so the budget that it must fit is rounded down there.
+    dividend, divisor = _rate(legs, books)
+    # Notionals are rounded up at the eighth digit, in the quote asset and in the accounting currency, so the budgets
+    # that they must fit are rounded down there.
+    budget = divided_down(times(round_down(maximum), divisor), dividend)
     return largest_quantity(round_down(budget), unit_price, step)
 
 

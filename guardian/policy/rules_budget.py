@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from guardian.domain.codes import Code
-from guardian.domain.instruments import Instrument
 from guardian.domain.money import ZERO, minus, plain, plus
 from guardian.domain.orders import OrderSide
-from guardian.policy.case import Case
+from guardian.policy.case import Case, Counted, Priced
 from guardian.policy.facts import Fact
-from guardian.policy.notional import largest_passing
+from guardian.policy.notional import Leg, largest_passing
 from guardian.policy.verdict import Denial
 
 
@@ -27,23 +26,25 @@ def convertible(case: Case) -> Iterator[Denial]:
 
 def max_notional(case: Case) -> Iterator[Denial]:
     """The order costs no more at worst than the symbol's `max_notional`."""
-    if case.limits is None or case.notional is None:
+    counted = case.counted
+    if case.limits is None or counted is None:
         return
     most = case.limits.max_notional
-    if case.notional > most:
-        yield _over(case, Code.NOTIONAL_EXCEEDS_MAX, "the order costs too much at worst", ZERO, most)
+    if counted.notional > most:
+        yield _over(case, counted, Code.NOTIONAL_EXCEEDS_MAX, "the order costs too much at worst", ZERO, most)
 
 
 def slicing(case: Case) -> Iterator[Denial]:
     """After an order over `max_notional`, the sum entered on that symbol and side is held to it for a while."""
-    usage = case.facts.usage
-    if case.limits is None or case.notional is None or usage is None or case.is_exit:
+    usage, counted = case.facts.usage, case.counted
+    if case.limits is None or counted is None or usage is None or case.is_exit:
         return
-    if usage.sliced_since_ms is None or case.notional > case.limits.max_notional:
+    if usage.sliced_since_ms is None or counted.notional > case.limits.max_notional:
         return
-    if plus(usage.sliced_entered, case.notional) > case.limits.max_notional:
+    if plus(usage.sliced_entered, counted.notional) > case.limits.max_notional:
         yield _over(
             case,
+            counted,
             Code.SLICING_EXCEEDS_MAX,
             "an order over the cap was denied here a while ago, and with this one its parts would exceed it",
             usage.sliced_entered,
@@ -67,30 +68,31 @@ def max_quantity(case: Case) -> Iterator[Denial]:
 
 def max_position(case: Case) -> Iterator[Denial]:
     """A BUY leaves guardian with no more than the symbol's `max_position`, open and unknown BUYs included."""
-    usage, order = case.facts.usage, case.order
-    if case.limits is None or usage is None or order is None or order.side is not OrderSide.BUY:
+    usage, priced = case.facts.usage, case.priced
+    # What a BUY is at worst can always be told once the order is known, so none escapes here.
+    if case.limits is None or usage is None or priced is None or priced.order.side is not OrderSide.BUY:
         return
-    after = plus(usage.position, usage.open_buys, order.quantity)
+    before = plus(usage.position, usage.open_buys)
+    after = plus(before, priced.order.quantity)
     if after > case.limits.max_position:
         yield Denial(
             code=Code.POSITION_EXCEEDS_MAX,
             message="guardian would hold more than the policy allows",
             observed=plain(after),
             limit=plain(case.limits.max_position),
-            hint=_at_most_quantity(minus(case.limits.max_position, plus(usage.position, usage.open_buys))),
+            hint=_at_most(priced, minus(case.limits.max_position, before)),
         )
 
 
 def max_open_notional(case: Case) -> Iterator[Denial]:
     """Open and unknown orders, this one included, are worth no more than `limits.max_open_notional`."""
-    usage = case.facts.usage
-    if case.notional is None or usage is None or case.is_exit:
+    usage, counted = case.facts.usage, case.counted
+    if counted is None or usage is None or case.is_exit:
         return
-    most = case.policy.limits.max_open_notional
-    if plus(usage.open_notional, case.notional) > most:
-        yield _over(
-            case, Code.OPEN_NOTIONAL_EXCEEDS_MAX, "open orders would be worth too much", usage.open_notional, most
-        )
+    spent, most = usage.open_notional, case.policy.limits.max_open_notional
+    if plus(spent, counted.notional) > most:
+        message = "open orders would be worth too much"
+        yield _over(case, counted, Code.OPEN_NOTIONAL_EXCEEDS_MAX, message, spent, most)
 
 
 def max_open_orders(case: Case) -> Iterator[Denial]:
@@ -108,15 +110,16 @@ def max_open_orders(case: Case) -> Iterator[Denial]:
 
 def rolling_notional(case: Case) -> Iterator[Denial]:
     """Within every rolling window, no more is entered than it allows, this order included."""
-    usage = case.facts.usage
-    if case.notional is None or usage is None or case.is_exit:
+    usage, counted = case.facts.usage, case.counted
+    if counted is None or usage is None or case.is_exit:
         return
     for window in case.policy.limits.rolling_notional:
         # A window that was not counted is not an empty one: the whole of it counts as spent.
         entered = usage.entered.get(window.window_ms, window.maximum)
-        if plus(entered, case.notional) > window.maximum:
+        if plus(entered, counted.notional) > window.maximum:
             yield _over(
                 case,
+                counted,
                 Code.ROLLING_NOTIONAL_EXCEEDS_MAX,
                 f"too much would be entered within {duration(window.window_ms)}",
                 entered,
@@ -156,22 +159,23 @@ def duplicate(case: Case) -> Iterator[Denial]:
 
 def free_quote(case: Case) -> Iterator[Denial]:
     """After a BUY, at least `limits.min_free_quote` of the quote asset is left free."""
-    if case.spec.side is not OrderSide.BUY or case.instrument is None or case.quote_notional is None:
+    priced = case.priced
+    if priced is None or priced.order.side is not OrderSide.BUY:
         return
     if case.facts.free is None:
         why = case.facts.missing.get(Fact.BALANCES, "the exchange did not answer")
         yield Denial(code=Code.BALANCE_UNAVAILABLE, message=f"the balances could not be had: {why}")
         return
-    asset, floor = case.instrument.quote_asset, case.policy.limits.min_free_quote
+    asset, floor = priced.instrument.quote_asset, case.policy.limits.min_free_quote
     free = case.facts.free.get(asset, ZERO)
-    left = minus(free, case.quote_notional)
+    left = minus(free, priced.quote_notional)
     if left < floor:
         yield Denial(
             code=Code.FREE_QUOTE_BELOW_MIN,
-            message=f"{plain(free)} {asset} is free, and the order takes {plain(case.quote_notional)} at worst",
+            message=f"{plain(free)} {asset} is free, and the order takes {plain(priced.quote_notional)} at worst",
             observed=plain(left),
             limit=plain(floor),
-            hint=_fits(case, minus(free, floor), case.instrument),
+            hint=_largest(case, priced, (), minus(free, floor)),
         )
 
 
@@ -193,36 +197,27 @@ def calls_denial(seen: int, most: int) -> Denial:
     )
 
 
-def _over(case: Case, code: Code, message: str, spent: Decimal, most: Decimal) -> Denial:
+def _over(case: Case, counted: Counted, code: Code, message: str, spent: Decimal, most: Decimal) -> Denial:
     """A sum over a limit: what it would come to, and the largest quantity that would pass."""
-    notional = case.notional if case.notional is not None else ZERO
     return Denial(
         code=code,
         message=message,
-        observed=f"{plain(plus(spent, notional))} {case.policy.accounting.currency}",
+        observed=f"{plain(plus(spent, counted.notional))} {case.policy.accounting.currency}",
         limit=f"{plain(most)} {case.policy.accounting.currency}",
-        hint=_largest(case, minus(most, spent)),
+        hint=_largest(case, counted.priced, counted.legs, minus(most, spent)),
     )
 
 
-def _largest(case: Case, budget: Decimal) -> str:
-    if case.unit_price is None or isinstance(case.legs, str) or case.instrument is None:
-        return "nothing passes until this is known"
-    quantity = largest_passing(case.unit_price, case.legs, case.facts, case.instrument.lot.step, max(budget, ZERO))
-    return _at_most_quantity(quantity)
+def _largest(case: Case, priced: Priced, legs: tuple[Leg, ...], budget: Decimal) -> str:
+    """The largest quantity whose worst case, converted along `legs`, fits the budget."""
+    step = priced.instrument.lot.step
+    return _at_most(priced, largest_passing(priced.unit_price, legs, case.facts.books, step, max(budget, ZERO)))
 
 
-def _fits(case: Case, budget: Decimal, instrument: Instrument) -> str:
-    if case.unit_price is None:
-        return "nothing passes until this is known"
-    quantity = largest_passing(case.unit_price, (), case.facts, instrument.lot.step, max(budget, ZERO))
-    return _at_most_quantity(quantity)
-
-
-def _at_most_quantity(quantity: Decimal) -> str:
-    if quantity <= 0:
-        return "no quantity passes now"
-    return f"the largest quantity that passes is {plain(quantity)}"
+def _at_most(priced: Priced, quantity: Decimal) -> str:
+    """A hint that names no quantity which the exchange would not take either."""
+    largest = priced.instrument.largest_valid(quantity, priced.order.price)
+    return "no quantity passes now" if largest is None else f"the largest quantity that passes is {plain(largest)}"
 
 
 def duration(milliseconds: int) -> str:

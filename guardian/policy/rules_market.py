@@ -8,10 +8,10 @@ from typing import Final
 
 from guardian.domain.codes import Code
 from guardian.domain.instruments import Instrument
-from guardian.domain.money import ZERO, absolute_difference, minus, plain, plus, times
-from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide
+from guardian.domain.money import ZERO, absolute_difference, ceil_to, floor_to, minus, plain, plus, times
+from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, ResolvedOrder
 from guardian.policy.case import Case, is_fresh
-from guardian.policy.facts import Fact
+from guardian.policy.facts import Fact, Facts, Usage
 from guardian.policy.notional import ONE
 from guardian.policy.verdict import Denial
 
@@ -73,16 +73,17 @@ def exchange_filters(case: Case) -> Iterator[Denial]:
             message=f"the exchange's filter {breach.filter} does not admit this {breach.field}",
             observed=breach.observed,
             limit=breach.limit,
-            hint=f"the nearest valid {breach.field} is {breach.nearest}",
+            hint=f"no {breach.field} passes as the rest of the order stands"
+            if breach.nearest is None
+            else f"the nearest valid {breach.field} is {breach.nearest}",
         )
-    yield from _counted_filters(case, instrument)
+    if case.facts.usage is not None:
+        yield from _order_counts(case.facts.usage, order, instrument)
+        yield from _greatest_position(case.facts, case.facts.usage, order, instrument)
 
 
-def _counted_filters(case: Case, instrument: Instrument) -> Iterator[Denial]:
-    """The filters on what is open and held: MAX_NUM_ORDERS, MAX_NUM_ALGO_ORDERS and MAX_POSITION."""
-    usage, order = case.facts.usage, case.order
-    if usage is None or order is None:
-        return
+def _order_counts(usage: Usage, order: ResolvedOrder, instrument: Instrument) -> Iterator[Denial]:
+    """MAX_NUM_ORDERS and MAX_NUM_ALGO_ORDERS, on what guardian has open."""
     counts = [("MAX_NUM_ORDERS", usage.open_orders_on_symbol, instrument.max_orders)]
     if order.wire_type in STOP_LIMIT_TYPES:
         counts.append(("MAX_NUM_ALGO_ORDERS", usage.open_stop_orders_on_symbol, instrument.max_stop_orders))
@@ -95,16 +96,24 @@ def _counted_filters(case: Case, instrument: Instrument) -> Iterator[Denial]:
                 limit=str(most),
                 hint="cancel an open order first",
             )
-    if instrument.max_position > 0 and order.side is OrderSide.BUY:
-        held = ZERO if case.facts.held is None else case.facts.held.get(instrument.base_asset, ZERO)
-        after = plus(held, usage.open_buys, order.quantity)
-        if after > instrument.max_position:
-            yield Denial(
-                code=Code.FILTER_POSITION,
-                message="the exchange's filter MAX_POSITION does not admit holding this much",
-                observed=plain(after),
-                limit=plain(instrument.max_position),
-            )
+
+
+def _greatest_position(facts: Facts, usage: Usage, order: ResolvedOrder, instrument: Instrument) -> Iterator[Denial]:
+    """MAX_POSITION: what the account holds, free and locked, and what open BUYs would add, this one included."""
+    if instrument.max_position <= 0 or order.side is not OrderSide.BUY:
+        return
+    if facts.held is None:
+        why = facts.missing.get(Fact.BALANCES, "the exchange did not answer")
+        yield Denial(code=Code.BALANCE_UNAVAILABLE, message=f"what the account holds could not be had: {why}")
+        return
+    after = plus(facts.held.get(instrument.base_asset, ZERO), usage.open_buys, order.quantity)
+    if after > instrument.max_position:
+        yield Denial(
+            code=Code.FILTER_POSITION,
+            message="the exchange's filter MAX_POSITION does not admit holding this much",
+            observed=plain(after),
+            limit=plain(instrument.max_position),
+        )
 
 
 def price_usable(case: Case) -> Iterator[Denial]:
@@ -175,12 +184,14 @@ def collar(case: Case) -> Iterator[Denial]:
         market, name = order.stop_price, "the stop price"
     bound = _away(market, case.policy.prices.collar, up=buying)
     if order.price > bound if buying else order.price < bound:
+        tick = ZERO if case.instrument is None else case.instrument.price.step
+        named = plain(floor_to(bound, tick) if buying else ceil_to(bound, tick))
         yield Denial(
             code=Code.PRICE_OUTSIDE_COLLAR,
             message=f"the price is more than {percent(case.policy.prices.collar)} past {name} {plain(market)}",
             observed=plain(order.price),
             limit=plain(bound),
-            hint=f"the price must be {'at most' if buying else 'at least'} {plain(bound)}",
+            hint=f"the price must be {'at most' if buying else 'at least'} {named}",
         )
 
 
