@@ -1,0 +1,233 @@
+"""The emergency file: what must go on although the log cannot be written is recorded here, one JSON object a line.
+
+It is made beforehand, full of zero bytes, and written over in place, so that it works on a full disk. Where the home is
+read-only a second place takes over, named after the home, which every process of that home finds. While either place
+has anything in it, trading is halted in every process; `import_into` takes it into the log and empties it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+from guardian.errors import StoreUnavailable
+from guardian.store.entries import body_of
+from guardian.store.records import Phase, Record
+
+if TYPE_CHECKING:
+    from guardian.store.database import Store
+
+FILE_NAME: Final = "emergency.log"
+SIZE: Final = 64 * 1024
+_LOCK_NAME: Final = "emergency.lock"
+_LOCK_TIMEOUT_S: Final = 2.0
+MAX_TEXT: Final = 4000
+"""Characters of a line that is not JSON which go into the log."""
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+class EmergencyFile:
+    """The emergency file of a home, in its two places."""
+
+    def __init__(self, home: Path, *, second: Path | None = None, new_id: Callable[[], str] = _new_id) -> None:
+        name = sha256(str(home.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        state = second if second is not None else platformdirs.user_state_path("guardian", appauthor=False) / name
+        self.places: Final = (home / FILE_NAME, state / FILE_NAME)
+        self._new_id = new_id
+
+    def preallocate(self) -> bool:
+        """Make the file ready in both places; False if it is ready in neither. What it has is left alone."""
+        ready = tuple(_preallocate(place) for place in self.places)  # both, not only the first
+        return any(ready)
+
+    def append(self, record: Mapping[str, object]) -> bool:
+        """Add one record, on the disk before this returns; False where neither place took it. Never raises."""
+        try:
+            line = _line(self._new_id(), record)
+        except Exception:  # noqa: BLE001 - the last resort: a record that cannot be written down still halts
+            line = b'{"id":"' + self._new_id().encode() + b'","record":{},"cut":1}\n'
+        return any(_try_append(place, line) for place in self.places)
+
+    def is_empty(self) -> bool:
+        """Whether nothing is in either place; a place that is there and cannot be read is not empty."""
+        return all(_is_empty(place) for place in self.places)
+
+    def pending(self) -> tuple[dict[str, object], ...]:
+        """All records: of the home first, in the order in which they were written. Cheap while there are none.
+
+        A line that is not JSON comes as its text; a place that cannot be read comes as a record that says so.
+        """
+        found: list[dict[str, object]] = []
+        for place in self.places:
+            if _is_empty(place):
+                continue
+            try:
+                found += _records(_content(place))
+            except OSError as error:
+                found.append({"id": f"unreadable-{place}", "problem": f"cannot be read: {error.strerror}"})
+        return tuple(found)
+
+    def import_into(self, store: Store) -> int:
+        """Take every record into the log as an `event` row, in one transaction, then empty the file.
+
+        A crash between the two is harmless: a record that is in the log already is not taken again. Returns how many
+        were new.
+
+        Raises:
+            StoreUnavailable: a place cannot be read, emptied or locked, so that trading stays halted.
+            StoreError: the log does not take them.
+        """
+        count = 0
+        for place in self.places:
+            if _is_empty(place):
+                continue
+            try:
+                with _locked(place, must=True):
+                    content = _content(place)
+                    count += _import(store, _records(content), place.name)
+                    _empty(place, content)
+            except (OSError, Timeout) as error:
+                raise StoreUnavailable(
+                    f"the emergency file `{place}` could not be read and emptied",
+                    hint="make it readable and writable for you; trading stays halted until then",
+                ) from error
+        return count
+
+
+def _import(store: Store, records: list[dict[str, object]], source: str) -> int:
+    count = 0
+    with store.transaction() as tx:
+        for record in records:
+            key = f"emergency:{record['id']}"
+            if tx.has_key(key):
+                continue
+            call_id, symbol = record.get("call_id"), record.get("symbol")
+            tx.append(
+                Record(
+                    phase=Phase.EVENT,
+                    call_id=call_id if isinstance(call_id, str) else None,
+                    symbol=symbol if isinstance(symbol, str) else None,
+                    key=key,
+                    body={"kind": "emergency", "source": source, "record": record},
+                )
+            )
+            count += 1
+    return count
+
+
+def _line(name: str, record: Mapping[str, object]) -> bytes:
+    """One record as a line. The log's own writer makes it writable, whatever it holds, and bounds it."""
+    written = json.loads(body_of({}, record))
+    fields = {**written["data"], "id": name}
+    if "cut" in written:
+        fields["cut"] = written["cut"]
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=True).encode("ascii") + b"\n"
+
+
+def _records(content: bytes) -> list[dict[str, object]]:
+    return [_parsed(line) for line in content.replace(b"\0", b"").split(b"\n") if line.strip()]
+
+
+def _parsed(line: bytes) -> dict[str, object]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        record = None
+    if isinstance(record, dict) and isinstance(record.get("id"), str):
+        return record
+    # Nothing is dropped. The same line has the same id, so that importing it twice is harmless too.
+    text = line.decode("utf-8", "backslashreplace")
+    return {"id": f"line-{sha256(line).hexdigest()[:32]}", "text": text[:MAX_TEXT]}
+
+
+def _preallocate(place: Path) -> bool:
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (place.parent / _LOCK_NAME).touch(mode=0o600)
+        with _locked(place), os.fdopen(os.open(place, _flags(os.O_RDWR | os.O_CREAT), 0o600), "r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size < SIZE:
+                file.write(bytes(SIZE - size))  # zeros that are written, not a hole: the blocks are ours from now on
+                _flush(file)
+    except OSError:
+        return False
+    return True
+
+
+def _try_append(place: Path, line: bytes) -> bool:
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(place), os.fdopen(os.open(place, _flags(os.O_RDWR | os.O_CREAT), 0o600), "r+b") as file:
+            content = file.read().rstrip(b"\0")
+            if content and not content.endswith(b"\n"):
+                line = b"\n" + line  # a process was killed in the middle of a line
+            file.seek(len(content))
+            file.write(line)
+            _flush(file)
+    except OSError:
+        return False
+    return True
+
+
+def _is_empty(place: Path) -> bool:
+    try:
+        with place.open("rb") as file:
+            return file.read(1) in {b"", b"\0"}
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def _content(place: Path) -> bytes:
+    return place.read_bytes().rstrip(b"\0")
+
+
+def _empty(place: Path, imported: bytes) -> None:
+    """Write zeros over what was imported; what a process without the lock added meanwhile moves to the front."""
+    with os.fdopen(os.open(place, _flags(os.O_RDWR), 0o600), "r+b") as file:
+        content = file.read()
+        later = content.rstrip(b"\0")[len(imported) :].lstrip(b"\n")
+        file.seek(0)
+        file.write(later.ljust(len(content), b"\0"))
+        _flush(file)
+        file.truncate(max(SIZE, len(later)))
+
+
+@contextmanager
+def _locked(place: Path, *, must: bool = False) -> Iterator[None]:
+    """One process at a time. Where a lock cannot be had, a record is worth more than the order of its neighbours."""
+    lock = FileLock(place.parent / _LOCK_NAME, timeout=_LOCK_TIMEOUT_S, mode=0o600)
+    try:
+        lock.acquire()
+    except (OSError, Timeout):
+        if must:
+            raise
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            lock.release()
+
+
+def _flags(flags: int) -> int:
+    return flags | getattr(os, "O_BINARY", 0)
+
+
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

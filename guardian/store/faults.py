@@ -1,0 +1,56 @@
+"""What SQLite and the disk say, in guardian's words."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from guardian.errors import StoreConflict, StoreCorrupt, StoreError, StoreUnavailable
+
+_PRIMARY: Final = 0xFF
+"""SQLite's extended error codes keep the plain one in their last byte."""
+
+_REASONS: Final[dict[int, tuple[str, str]]] = {
+    sqlite3.SQLITE_FULL: ("the disk is full", "free some space; guardian goes on by itself"),
+    sqlite3.SQLITE_READONLY: (
+        "its folder or file is read-only",
+        "make guardian's home writable for you; guardian goes on by itself",
+    ),
+    sqlite3.SQLITE_IOERR: (
+        "the disk could not be read or written",
+        "look at the disk; guardian tries again at each call",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "it could not be opened",
+        "look whether guardian's home is there, writable for you, and not full",
+    ),
+    sqlite3.SQLITE_BUSY: ("another process holds it", "try again in a moment; `guardian status` shows what runs"),
+    sqlite3.SQLITE_LOCKED: ("another process holds it", "try again in a moment"),
+    sqlite3.SQLITE_PERM: ("the system does not permit it", "make guardian's home writable for you"),
+    sqlite3.SQLITE_AUTH: ("the system does not permit it", "make guardian's home writable for you"),
+    sqlite3.SQLITE_NOMEM: ("there is not enough memory", "close something; guardian tries again at each call"),
+}
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
+
+RESTORE_HINT: Final = "`guardian audit verify` tells more; restore `guardian.db` from a backup"
+
+
+def translated(error: Exception) -> StoreError:
+    """The StoreError for what sqlite3, SQLAlchemy (whose errors carry sqlite3's as `orig`) or the system raised."""
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, StoreError):
+        return cause
+    if isinstance(cause, sqlite3.IntegrityError):
+        return StoreConflict("this was done already, or it would break an interlock of the store")
+    if isinstance(cause, sqlite3.Error):
+        code = getattr(cause, "sqlite_errorcode", None) or 0
+        if code & _PRIMARY in _DAMAGED:
+            return StoreCorrupt("`guardian.db` is damaged, or is not a guardian store", hint=RESTORE_HINT)
+        reason, hint = _REASONS.get(code & _PRIMARY, ("SQLite failed", "`guardian audit verify` tells more"))
+        return StoreUnavailable(f"the log cannot be written: {reason}", hint=hint)
+    if isinstance(cause, OSError):
+        return StoreUnavailable(
+            f"the log cannot be opened: {cause.strerror or type(cause).__name__}",
+            hint="look whether guardian's home is there, writable for you, and not full",
+        )
+    return StoreUnavailable("the log cannot be written: SQLAlchemy failed", hint="`guardian audit verify` tells more")

@@ -1,0 +1,205 @@
+"""Opening and making `guardian.db`: under a lock, with its settings checked, and never a fresh file for a lost one."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from guardian.errors import StoreCorrupt, StoreUnavailable
+from guardian.store.checkpoint import Checkpoint, read_checkpoint
+from guardian.store.faults import RESTORE_HINT, translated
+from guardian.store.tables import APPLICATION_ID, SCHEMA_VERSION, create_schema, missing_parts
+
+DATABASE_NAME: Final = "guardian.db"
+LOCK_NAME: Final = "guardian.lock"
+LOCK_TIMEOUT_S: Final = 30.0
+BUSY_TIMEOUT_MS: Final = 5000
+"""What SQLite itself waits, for instance while another process recovers the file."""
+BEGIN_TIMEOUT_S: Final = 10.0
+_PAUSE_S: Final = 0.001
+QUICK_CHECK_BYTES: Final = 32 * 1024 * 1024
+"""Up to this size the whole file is checked when it is opened (about 0.1 s); `guardian audit verify` checks any."""
+
+
+@dataclass(slots=True)
+class OpenFile:
+    """The open database: one connection, and which file it is."""
+
+    connection: Connection
+    raw: sqlite3.Connection
+    engine: Engine
+    identity: tuple[int, int]
+    """Device and inode."""
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether SQLite still has a transaction open."""
+        try:
+            return self.raw.in_transaction
+        except sqlite3.Error:
+            return False
+
+    def begin(self) -> None:
+        """`BEGIN IMMEDIATE`, waiting for other processes. Raises sqlite3.OperationalError (busy) after 10 s.
+
+        SQLite's own waiting backs off to 100 ms and so starves whoever waits longest; short, uneven pauses do not.
+        """
+        deadline = time.monotonic() + BEGIN_TIMEOUT_S
+        self.raw.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    self.raw.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError as error:
+                    busy = (error.sqlite_errorcode or 0) & 0xFF == sqlite3.SQLITE_BUSY
+                    if not busy or time.monotonic() > deadline:
+                        raise
+                    time.sleep(_PAUSE_S * (0.5 + random.random()))  # noqa: S311 - a pause, not a secret
+                else:
+                    return
+        finally:
+            self.raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+
+    def commit(self) -> None:
+        """`COMMIT`: with `synchronous=FULL` it is on the disk afterwards."""
+        self.raw.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo what is not committed, if anything."""
+        if self.raw.in_transaction:
+            self.raw.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the file."""
+        self.connection.close()
+        self.engine.dispose()
+        self.raw.close()
+
+
+def open_file(home: Path, *, create: bool) -> OpenFile:
+    """Open the database of a home under the home's lock; make it where there is none and never was one.
+
+    Raises StoreUnavailable and StoreCorrupt.
+    """
+    path = home / DATABASE_NAME
+    try:
+        if create:
+            make_private_folder(home)
+        with FileLock(home / LOCK_NAME, timeout=LOCK_TIMEOUT_S, mode=0o600):
+            # Read before the database, which only grows: what it names must be in there.
+            checkpoint = read_checkpoint(home)
+            if create:
+                _make_private_file(path, checkpoint)
+            return _opened(path, checkpoint, create=create)
+    except Timeout:
+        raise StoreUnavailable(
+            "another process is opening the store and does not finish", hint="`guardian status` tries again"
+        ) from None
+    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+        raise translated(error) from None
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make the folder, for its owner alone where the system has such modes."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.name == "posix" and folder.stat().st_mode & 0o077:
+        with suppress(OSError):  # a file system without modes, or not ours to change
+            folder.chmod(0o700)
+
+
+def _make_private_file(path: Path, checkpoint: Checkpoint | None) -> None:
+    if checkpoint is not None and (not path.exists() or path.stat().st_size == 0):
+        raise StoreCorrupt(
+            f"`{path.name}` is gone or empty, but its checkpoint knows of {checkpoint.seq} rows", hint=RESTORE_HINT
+        )
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        with suppress(OSError):
+            path.chmod(0o600)
+
+
+def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool) -> OpenFile:
+    raw = _connect(path)
+    try:
+        engine = create_engine("sqlite+pysqlite://", creator=lambda: raw, poolclass=StaticPool, hide_parameters=True)
+        # AUTOCOMMIT: transactions are begun and ended in words of our own, not by SQLAlchemy.
+        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        found = path.stat()
+        file = OpenFile(connection=connection, raw=raw, engine=engine, identity=(found.st_dev, found.st_ino))
+        if create and _is_new(raw):
+            file.begin()
+            create_schema(connection)
+            file.commit()
+        _check(raw, path, checkpoint)
+    except BaseException:
+        raw.close()
+        raise
+    return file
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    raw = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_TIMEOUT_MS / 1000,
+    )
+    try:
+        _use_wal(raw)
+        # fullfsync: on macOS a plain fsync does not flush the drive's own cache.
+        for setting in ("synchronous = FULL", "fullfsync = 1", "foreign_keys = 1", "recursive_triggers = 1",
+                        "trusted_schema = 0", "cell_size_check = 1"):  # fmt: skip
+            raw.execute(f"PRAGMA {setting}")
+    except BaseException:
+        raw.close()
+        raise
+    return raw
+
+
+def _use_wal(raw: sqlite3.Connection) -> None:
+    if raw.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+        raise StoreUnavailable(
+            "this folder's file system cannot hold guardian's database (no write-ahead log)",
+            hint="set GUARDIAN_HOME to a folder on a local disk",
+        )
+
+
+def _is_new(raw: sqlite3.Connection) -> bool:
+    numbers = [raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+    tables = raw.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    return numbers == [0, 0] and tables == 0
+
+
+def _check(raw: sqlite3.Connection, path: Path, checkpoint: Checkpoint | None) -> None:
+    """Raise StoreCorrupt unless this is a whole guardian store of this version that has the checkpoint's row."""
+    if raw.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise StoreCorrupt(f"`{path.name}` is not a guardian store", hint="move it away, or restore it from a backup")
+    version = raw.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise StoreCorrupt(f"`{path.name}` was written by a newer guardian", hint="upgrade guardian")
+    with closing(raw.execute("SELECT name FROM sqlite_master")) as rows:
+        missing = missing_parts(frozenset(row[0] for row in rows))
+    if version != SCHEMA_VERSION or missing:
+        raise StoreCorrupt(f"`{path.name}` lacks parts of a guardian store", hint=RESTORE_HINT)
+    if path.stat().st_size <= QUICK_CHECK_BYTES and raw.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise StoreCorrupt(f"`{path.name}` is damaged", hint=RESTORE_HINT)
+    if checkpoint is None:
+        return
+    row = raw.execute("SELECT digest FROM audit WHERE seq = ?", (checkpoint.seq,)).fetchone()
+    if row is None or bytes(row[0]).hex() != checkpoint.digest:
+        raise StoreCorrupt(
+            f"`{path.name}` is older than its checkpoint or was rewritten: row {checkpoint.seq} is not as it was",
+            hint=RESTORE_HINT,
+        )

@@ -1,0 +1,168 @@
+"""The part of a transaction that reserves orders and follows what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from decimal import Decimal
+from typing import Final
+
+from sqlalchemy import Select, and_, bindparam, insert, select, text, update
+
+from guardian.domain.money import plain
+from guardian.domain.orders import LIVE_STATES, ORDER_MOVES, UNRESOLVED_STATES, OrderReport, OrderState
+from guardian.errors import StoreConflict
+from guardian.store.records import NewOrder, OrderRow, Scope
+from guardian.store.tables import AUDIT, ORDERS, PENDING_SQL
+from guardian.store.unit import ROW, Unit, scope_values
+
+_DECIMALS: Final = frozenset(
+    {
+        "price", "stop_price", "quantity", "quote_quantity", "notional", "quote_notional",
+        "executed_quantity", "executed_quote_quantity", "base_fee",
+    }
+)  # fmt: skip
+_BOOLEANS: Final = frozenset({"is_exit", "confirmed"})
+_NEW_FIELDS: Final = tuple(field.name for field in fields(NewOrder))
+
+_INTENT: Final = select(AUDIT.c.seq, AUDIT.c.call_id).where(AUDIT.c.client_order_id == bindparam("name"))
+_BY_NAME: Final = select(ORDERS).where(ORDERS.c.client_order_id == bindparam("name"))
+_IN_SCOPE: Final = and_(ORDERS.c.environment == bindparam("environment"), ORDERS.c.account == bindparam("account"))
+# order ids start again when a testnet is wiped: the newest is meant
+_BY_ORDER_ID: Final = (
+    select(ORDERS)
+    .where(_IN_SCOPE, ORDERS.c.symbol == bindparam("symbol"), ORDERS.c.order_id == bindparam("number"))
+    .order_by(ORDERS.c.intent_seq.desc())
+    .limit(1)
+)
+_PENDING: Final = select(ORDERS).where(text(PENDING_SQL)).order_by(ORDERS.c.intent_seq)
+_ANY_PENDING: Final = (
+    select(ORDERS.c.client_order_id).where(text(PENDING_SQL), ORDERS.c.environment == bindparam("environment")).limit(1)
+)
+
+
+class OrdersPart(Unit):
+    """Orders: reserved once, then only moved on."""
+
+    def reserve(self, order: NewOrder) -> None:
+        """Insert an order in state `reserved`: from the commit on it counts.
+
+        Raises:
+            StoreConflict: there is no intent row with this client order id and call; or it is not reserved at
+                `now_ms`; or the call or the proposal has an order already.
+        """
+        intent = self._first(_INTENT, {"name": order.client_order_id})
+        if intent is None or intent["call_id"] != order.call_id:
+            raise self._refused(StoreConflict("an order without its intent in the log is not reserved"))
+        if order.reserved_ms != self.now_ms:
+            raise self._refused(StoreConflict("an order is reserved at the time of its transaction"))
+        values = {name: _stored(getattr(order, name)) for name in _NEW_FIELDS}
+        self._write(
+            insert(ORDERS),
+            {
+                **values,
+                "intent_seq": intent["seq"],
+                "state": OrderState.RESERVED.value,
+                "order_id": None,
+                "executed_quantity": "0",
+                "executed_quote_quantity": "0",
+                "base_fee": "0",
+                "updated_ms": self.now_ms,
+            },
+        )
+
+    def order(self, client_order_id: str) -> OrderRow | None:
+        """The order with this client order id, whatever its scope."""
+        row = self._first(_BY_NAME, {"name": client_order_id})
+        return None if row is None else order_from(row)
+
+    def order_by_exchange_id(self, scope: Scope, symbol: str, order_id: int) -> OrderRow | None:
+        """The order that the exchange knows by this id."""
+        row = self._first(_BY_ORDER_ID, {**scope_values(scope), "symbol": symbol, "number": order_id})
+        return None if row is None else order_from(row)
+
+    def orders(
+        self,
+        scope: Scope,
+        *,
+        symbol: str | None = None,
+        states: Iterable[OrderState] | None = None,
+        limit: int = 50,
+    ) -> tuple[OrderRow, ...]:
+        """The newest orders of the scope, the newest last."""
+        statement = select(ORDERS).where(_IN_SCOPE)
+        if symbol is not None:
+            statement = statement.where(ORDERS.c.symbol == symbol)
+        if states is not None:
+            statement = statement.where(ORDERS.c.state.in_([state.value for state in states]))
+        newest = self._rows(statement.order_by(ORDERS.c.intent_seq.desc()).limit(limit), scope_values(scope))
+        return tuple(order_from(row) for row in reversed(newest))
+
+    def unresolved(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
+        """Orders that may have reached the exchange and are not known there, oldest first."""
+        return tuple(row for row in self._pending(scope) if row.state in UNRESOLVED_STATES)
+
+    def live(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
+        """Orders that are open at the exchange, oldest first."""
+        return tuple(row for row in self._pending(scope) if row.state in LIVE_STATES)
+
+    def has_pending(self, environment: str) -> bool:
+        """Whether the environment has any order, of any account, that is not in a final state."""
+        return self._first(_ANY_PENDING, {"environment": environment}) is not None
+
+    def move_order(
+        self,
+        client_order_id: str,
+        state: OrderState,
+        *,
+        report: OrderReport | None = None,
+        order_id: int | None = None,
+        base_fee: Decimal | None = None,
+    ) -> bool:
+        """Move an order on and note what was executed; False if that changed nothing.
+
+        Only the moves of `ORDER_MOVES` are made. A report of another state that is not such a move is out of date and
+        changes nothing. What was executed only grows, so an older report never shrinks it.
+        """
+        row = self.order(client_order_id)
+        if row is None or (state is not row.state and state not in ORDER_MOVES[row.state]):
+            return False
+        known_id = order_id if order_id is not None else None if report is None else report.order_id
+        changed: dict[str, object] = {}
+        if state is not row.state:
+            changed["state"] = state.value
+        if row.order_id is None and known_id is not None:
+            changed["order_id"] = known_id
+        seen = {"base_fee": base_fee}
+        if report is not None:
+            seen["executed_quantity"] = report.executed_quantity
+            seen["executed_quote_quantity"] = report.executed_quote_quantity
+        for name, value in seen.items():
+            if value is not None and value > getattr(row, name):
+                changed[name] = plain(value)
+        if not changed:
+            return False
+        changed["updated_ms"] = self.now_ms
+        self._write(update(ORDERS).where(ORDERS.c.client_order_id == client_order_id).values(**changed))
+        return True
+
+    def _pending(self, scope: Scope | None) -> tuple[OrderRow, ...]:
+        statement: Select[tuple[object, ...]] = _PENDING if scope is None else _PENDING.where(_IN_SCOPE)
+        rows = self._rows(statement, None if scope is None else scope_values(scope))
+        return tuple(order_from(row) for row in rows)
+
+
+def order_from(row: ROW) -> OrderRow:
+    """An order from its row."""
+    values = dict(row)
+    for name in _DECIMALS:
+        if values[name] is not None:
+            values[name] = Decimal(values[name])
+    for name in _BOOLEANS:
+        values[name] = bool(values[name])
+    values["state"] = OrderState(values["state"])
+    return OrderRow(**values)
+
+
+def _stored(value: object) -> object:
+    return plain(value) if isinstance(value, Decimal) else value

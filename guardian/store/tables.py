@@ -1,0 +1,278 @@
+"""The tables of `guardian.db`, and the interlocks in them: a fork, a replay or a change of the past is an error.
+
+Decimals are plain TEXT and are summed exactly in Python; SQLite's own numbers would round.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import Column, Computed, Connection, Index, Integer, LargeBinary, MetaData, Text, insert, text
+from sqlmodel import Field, SQLModel
+
+from guardian.domain.orders import FINAL_STATES, LIVE_STATES, UNRESOLVED_STATES, OrderState
+from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX, TradingState
+
+APPLICATION_ID: Final = 0x67726431
+"""`grd1`, in the header of the file: what it is."""
+SCHEMA_VERSION: Final = 1
+"""`user_version`: raised by each change of the tables."""
+
+
+def quoted(states: frozenset[OrderState]) -> str:
+    """States as an SQL list. Partial indexes are used only where a query has the same words, not parameters."""
+    return ", ".join(f"'{state.value}'" for state in sorted(states))
+
+
+PENDING_SQL: Final = f"state IN ({quoted(LIVE_STATES | UNRESOLVED_STATES)})"
+"""Orders that are not in a final state."""
+MINUTE_SQL: Final = "phase = 'call' AND tool <> 'cancel_order'"
+"""Calls that count against the calls of a minute."""
+CALL_PHASES_SQL: Final = "phase IN ('call', 'intent', 'outcome')"
+
+
+class Table(SQLModel):
+    """The base of guardian's own tables."""
+
+    metadata: ClassVar[MetaData] = MetaData()
+
+
+def _text(*, required: bool = True, unique: bool = False) -> Any:  # noqa: ANN401 - what SQLModel's Field gives
+    return Field(sa_column=Column(Text, nullable=not required, unique=unique))
+
+
+def _blob(*, unique: bool = False) -> Any:  # noqa: ANN401 - what SQLModel's Field gives
+    return Field(sa_column=Column(LargeBinary, nullable=False, unique=unique))
+
+
+class AuditTable(Table, table=True):
+    """The log: one chained row for each phase of a call. Append-only, by trigger."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        Index("ux_audit_call_phase", "call_id", "phase", unique=True, sqlite_where=text(CALL_PHASES_SQL)),
+        Index("ix_audit_event", "call_id", sqlite_where=text("phase = 'event' AND call_id IS NOT NULL")),
+        Index("ux_audit_key", "key", unique=True, sqlite_where=text("key IS NOT NULL")),
+        Index("ux_audit_order", "client_order_id", unique=True, sqlite_where=text("client_order_id IS NOT NULL")),
+        Index("ix_audit_tool", "tool", "seq", sqlite_where=text("phase = 'call'")),
+        Index("ix_audit_symbol", "symbol", "seq", sqlite_where=text("phase = 'call' AND symbol IS NOT NULL")),
+        Index("ix_audit_outcome", "outcome", "seq", sqlite_where=text("phase = 'outcome'")),
+        Index("ix_audit_minute", "ts_ms", sqlite_where=text(MINUTE_SQL)),
+    )
+
+    seq: int = Field(primary_key=True)
+    prev_hash: bytes = _blob(unique=True)
+    digest: bytes = _blob(unique=True)
+    call_id: str | None = _text(required=False)
+    phase: str = _text()
+    ts_ms: int
+    tool: str | None = _text(required=False)
+    symbol: str | None = _text(required=False)
+    outcome: str | None = _text(required=False)
+    environment: str | None = _text(required=False)
+    account: str | None = _text(required=False)
+    key: str | None = _text(required=False)
+    body: bytes = _blob()
+    client_order_id: str | None = Field(
+        sa_column=Column(
+            Text,
+            Computed(
+                f"CASE WHEN phase = 'intent' THEN '{CLIENT_ORDER_ID_PREFIX}' || lower(substr(hex(digest), 1, 32)) END",
+                persisted=False,
+            ),
+        )
+    )
+
+
+class OrderTable(Table, table=True):
+    """Every order that was reserved. What it counts for never changes; its state only moves on."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        Index("ix_orders_window", "environment", "account", "reserved_ms"),
+        Index("ix_orders_seq", "environment", "account", "intent_seq"),
+        Index("ix_orders_symbol", "environment", "account", "symbol", "order_id"),
+        Index("ix_orders_fingerprint", "environment", "account", "fingerprint", "reserved_ms"),
+        Index("ix_orders_pending", "environment", "account", sqlite_where=text(PENDING_SQL)),
+    )
+
+    client_order_id: str = Field(primary_key=True)
+    intent_seq: int = Field(sa_column=Column(Integer, nullable=False, unique=True))
+    environment: str = _text()
+    account: str = _text()
+    call_id: str = _text(unique=True)
+    proposal_id: str | None = _text(required=False, unique=True)
+    symbol: str = _text()
+    base_asset: str = _text()
+    quote_asset: str = _text()
+    side: str = _text()
+    order_type: str = _text()
+    wire_type: str = _text()
+    time_in_force: str | None = _text(required=False)
+    price: str | None = _text(required=False)
+    stop_price: str | None = _text(required=False)
+    quantity: str = _text()
+    quote_quantity: str | None = _text(required=False)
+    fingerprint: str = _text()
+    notional: str = _text()
+    quote_notional: str = _text()
+    currency: str = _text()
+    is_exit: bool
+    confirmed: bool
+    reserved_ms: int
+    sent_ms: int
+    state: str = _text()
+    order_id: int | None
+    executed_quantity: str = _text()
+    executed_quote_quantity: str = _text()
+    base_fee: str = _text()
+    updated_ms: int
+
+
+class ProposalTable(Table, table=True):
+    """Orders that wait, or waited, for a person."""
+
+    __tablename__ = "proposals"
+    __table_args__ = (
+        Index("ix_proposals_order", "environment", "account", "order_key"),
+        Index("ix_proposals_waiting", "state", sqlite_where=text("state IN ('waiting', 'approved')")),
+    )
+
+    ordinal: int | None = Field(default=None, primary_key=True)
+    id: str = _text(unique=True)
+    environment: str = _text()
+    account: str = _text()
+    order_key: str = _text()
+    symbol: str = _text()
+    side: str = _text()
+    spec: str = _text()
+    resolved: str = _text()
+    policy_digest: str = _text()
+    notional: str = _text()
+    quote_notional: str = _text()
+    quote_asset: str = _text()
+    currency: str = _text()
+    shown_bid: str = _text()
+    shown_ask: str = _text()
+    created_ms: int
+    expires_ms: int
+    state: str = _text()
+    token_digest: str | None = _text(required=False, unique=True)
+    token_expires_ms: int | None
+    approved_ms: int | None
+    reason: str | None = _text(required=False)
+    client_order_id: str | None = _text(required=False, unique=True)
+
+
+class RedemptionTable(Table, table=True):
+    """Tokens that were used. That each can be used once is in the keys of this table."""
+
+    __tablename__ = "redemptions"
+
+    proposal_id: str = Field(primary_key=True)
+    token_digest: str = _text(unique=True)
+    client_order_id: str = _text(unique=True)
+    ts_ms: int
+
+
+class ControlTable(Table, table=True):
+    """One row: the trading state, and the latest window time."""
+
+    __tablename__ = "control"
+
+    id: int = Field(primary_key=True)
+    state: str = _text()
+    reason: str | None = _text(required=False)
+    since_ms: int | None
+    by: str | None = _text(required=False)
+    window_ms: int
+
+
+class ActTable(Table, table=True):
+    """When a person acted, by the place in the log; empty environment and account stand for all."""
+
+    __tablename__ = "acts"
+    __table_args__ = (Index("ix_acts_scope", "environment", "account", "seq"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    environment: str = _text()
+    account: str = _text()
+    seq: int
+    ts_ms: int
+    what: str = _text()
+
+
+class SlicingTable(Table, table=True):
+    """Denials of orders over `max_notional`, by symbol and side; see `guardian.store.slicing`."""
+
+    __tablename__ = "slicing"
+    __table_args__ = (Index("ix_slicing_scope", "environment", "account", "symbol", "side"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    environment: str = _text()
+    account: str = _text()
+    symbol: str = _text()
+    side: str = _text()
+    since_ms: int
+    since_seq: int
+
+
+class PolicyTable(Table, table=True):
+    """Policies that were good; the newest is the one with the highest ordinal."""
+
+    __tablename__ = "policies"
+
+    ordinal: int | None = Field(default=None, primary_key=True)
+    digest: str = _text()
+    text: str = _text()
+    stored_ms: int
+
+
+AUDIT: Final = AuditTable.__table__  # type: ignore[attr-defined]  # SQLModel sets it on classes with table=True
+ORDERS: Final = OrderTable.__table__  # type: ignore[attr-defined]  # as above
+PROPOSALS: Final = ProposalTable.__table__  # type: ignore[attr-defined]  # as above
+REDEMPTIONS: Final = RedemptionTable.__table__  # type: ignore[attr-defined]  # as above
+CONTROL: Final = ControlTable.__table__  # type: ignore[attr-defined]  # as above
+ACTS: Final = ActTable.__table__  # type: ignore[attr-defined]  # as above
+SLICING: Final = SlicingTable.__table__  # type: ignore[attr-defined]  # as above
+POLICIES: Final = PolicyTable.__table__  # type: ignore[attr-defined]  # as above
+
+_FIXED_ORDER_COLUMNS: Final = ", ".join(
+    column.name
+    for column in ORDERS.columns
+    if column.name
+    not in {"state", "order_id", "executed_quantity", "executed_quote_quantity", "base_fee", "updated_ms"}
+)
+
+TRIGGERS: Final = {
+    "audit_no_update": "BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'append-only'); END",
+    "audit_no_delete": "BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'append-only'); END",
+    "orders_no_delete": "BEFORE DELETE ON orders BEGIN SELECT RAISE(ABORT, 'orders are kept'); END",
+    "orders_fixed": f"BEFORE UPDATE OF {_FIXED_ORDER_COLUMNS} ON orders "
+    "BEGIN SELECT RAISE(ABORT, 'what an order counts for never changes'); END",
+    "orders_final": f"BEFORE UPDATE OF state ON orders WHEN OLD.state IN ({quoted(FINAL_STATES)}) "
+    "AND NEW.state <> OLD.state BEGIN SELECT RAISE(ABORT, 'nothing leaves a final state'); END",
+    "proposals_no_delete": "BEFORE DELETE ON proposals BEGIN SELECT RAISE(ABORT, 'proposals are kept'); END",
+    "proposals_ended": "BEFORE UPDATE ON proposals WHEN OLD.state NOT IN ('waiting', 'approved') "
+    "BEGIN SELECT RAISE(ABORT, 'a proposal ends once'); END",
+    "redemptions_no_update": "BEFORE UPDATE ON redemptions BEGIN SELECT RAISE(ABORT, 'append-only'); END",
+    "redemptions_no_delete": "BEFORE DELETE ON redemptions BEGIN SELECT RAISE(ABORT, 'append-only'); END",
+}
+"""By name, without `CREATE TRIGGER name`."""
+
+INDEXES: Final = frozenset(str(index.name) for table in Table.metadata.tables.values() for index in table.indexes)
+
+
+def create_schema(connection: Connection) -> None:
+    """Everything of a new file, in the transaction that is open."""
+    Table.metadata.create_all(connection, checkfirst=False)
+    for name, rest in TRIGGERS.items():
+        connection.exec_driver_sql(f"CREATE TRIGGER {name} {rest}")
+    connection.execute(insert(CONTROL).values(id=1, state=TradingState.ACTIVE.value, window_ms=0))
+    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def missing_parts(names: frozenset[str]) -> frozenset[str]:
+    """Which tables, indexes and triggers a file lacks, given the names of those that it has."""
+    return (frozenset(Table.metadata.tables) | INDEXES | frozenset(TRIGGERS)) - names

@@ -1,0 +1,144 @@
+"""The part of a transaction that counts: what was entered, ordered, opened and bought, exactly as DESIGN's table says.
+
+| order state            | rolling notional | order count | open notional | duplicate |
+|------------------------|------------------|-------------|---------------|-----------|
+| rejected, not placed   | no               | yes         | no            | no        |
+| reserved, unknown      | full             | yes         | full          | yes       |
+| open, part-filled      | full             | yes         | remainder     | yes       |
+| filled, cancelled, expired | full         | yes         | none          | yes       |
+
+Exits are in none of the sums and counts but `orders_since_person`. Sums are exact, in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+from sqlalchemy import and_, bindparam, select, text
+
+from guardian.domain.money import ZERO, divided_up, minus, round_up, times, total
+from guardian.domain.orders import (
+    LIVE_STATES,
+    STOP_LIMIT_TYPES,
+    UNRESOLVED_STATES,
+    VOID_STATES,
+    OrderSide,
+    OrderSpec,
+    OrderState,
+)
+from guardian.policy.facts import Usage
+from guardian.policy.model import Limits
+from guardian.store.audit import AuditPart
+from guardian.store.orders import OrdersPart
+from guardian.store.records import OrderRow, Scope, StatusUsage
+from guardian.store.slicing import SlicingPart
+from guardian.store.tables import ORDERS, quoted
+from guardian.store.unit import ROW, scope_values
+
+_STOP_TYPES: Final = frozenset(order_type.value for order_type in STOP_LIMIT_TYPES)
+_IN_SCOPE: Final = and_(ORDERS.c.environment == bindparam("environment"), ORDERS.c.account == bindparam("account"))
+_COUNTED: Final = select(ORDERS.c.notional, ORDERS.c.state, ORDERS.c.is_exit, ORDERS.c.confirmed, ORDERS.c.reserved_ms)
+_WITHIN: Final = _COUNTED.where(_IN_SCOPE, ORDERS.c.reserved_ms > bindparam("after"))
+_SINCE_SEQ: Final = _COUNTED.where(_IN_SCOPE, ORDERS.c.intent_seq > bindparam("after"))
+_ON_SIDE_SINCE: Final = _SINCE_SEQ.where(ORDERS.c.symbol == bindparam("symbol"), ORDERS.c.side == bindparam("side"))
+_SAME: Final = (
+    select(ORDERS.c.client_order_id)
+    .where(
+        _IN_SCOPE,
+        ORDERS.c.fingerprint == bindparam("fingerprint"),
+        text(f"state NOT IN ({quoted(VOID_STATES)})"),
+        (ORDERS.c.reserved_ms > bindparam("after")) | text(f"state IN ({quoted(UNRESOLVED_STATES)})"),
+    )
+    .order_by(ORDERS.c.intent_seq.desc())
+    .limit(1)
+)
+_EXECUTED: Final = select(ORDERS.c.side, ORDERS.c.executed_quantity, ORDERS.c.base_fee).where(
+    _IN_SCOPE, ORDERS.c.symbol == bindparam("symbol"), text("(executed_quantity <> '0' OR base_fee <> '0')")
+)
+
+
+class UsagePart(AuditPart, OrdersPart, SlicingPart):
+    """Counts for the rules, on the rows as they are in this transaction."""
+
+    def usage(self, scope: Scope, order: OrderSpec, limits: Limits) -> Usage:
+        """Everything that the rules count for this order."""
+        status = self.status_usage(scope, limits)
+        pending = self._pending(scope)
+        on_symbol = [row for row in pending if row.symbol == order.symbol]
+        entering = [row for row in on_symbol if not row.is_exit]
+        since = self.sliced_since(scope, order.symbol, order.side.value, limits.anti_slicing_window_ms)
+        return Usage(
+            trading=status.trading.state,
+            halt_reason=status.trading.reason,
+            entered=status.entered,
+            ordered=status.ordered,
+            open_notional=status.open_notional,
+            open_orders=status.open_orders,
+            open_orders_on_symbol=len(entering),
+            open_stop_orders_on_symbol=sum(row.wire_type in _STOP_TYPES for row in entering),
+            duplicate_of=self._duplicate_of(scope, order, limits.duplicate_window_ms),
+            sliced_since_ms=None if since is None else since.since_ms,
+            sliced_entered=ZERO if since is None else self._entered_since(scope, order, since.since_seq),
+            position=self._position(scope, order.symbol),
+            open_buys=total(row.remaining for row in on_symbol if row.side == OrderSide.BUY.value),
+            offered=total(row.remaining for row in on_symbol if row.side == OrderSide.SELL.value),
+            orders_since_person=status.orders_since_person,
+            unconfirmed_since_person=status.unconfirmed_since_person,
+            calls_last_minute=self.calls_last_minute(),
+        )
+
+    def status_usage(self, scope: Scope, limits: Limits) -> StatusUsage:
+        """What does not depend on the order: the windows, what is open, and what went on without a person."""
+        windows = {window.window_ms for window in limits.rolling_notional}
+        counts = {window.window_ms for window in limits.max_orders}
+        after = self.now_ms - max(windows | counts, default=0)
+        rows = self._rows(_WITHIN, {**scope_values(scope), "after": after})
+        since_person = self._rows(_SINCE_SEQ, {**scope_values(scope), "after": self.last_act(scope)})
+        pending = self._pending(scope)
+        return StatusUsage(
+            trading=self.trading(),
+            entered={window: _entered(self._within(rows, window)) for window in windows},
+            ordered={window: sum(not row["is_exit"] for row in self._within(rows, window)) for window in counts},
+            open_notional=total(open_notional(row) for row in pending if not row.is_exit),
+            open_orders=sum(not row.is_exit for row in pending),
+            unresolved=sum(row.state in UNRESOLVED_STATES for row in pending),
+            orders_since_person=len(since_person),
+            unconfirmed_since_person=_entered(row for row in since_person if not row["confirmed"]),
+        )
+
+    def _within(self, rows: list[ROW], window_ms: int) -> list[ROW]:
+        return [row for row in rows if row["reserved_ms"] > self.now_ms - window_ms]
+
+    def _duplicate_of(self, scope: Scope, order: OrderSpec, window_ms: int) -> str | None:
+        values = {**scope_values(scope), "fingerprint": order.fingerprint, "after": self.now_ms - window_ms}
+        row = self._first(_SAME, values)
+        return None if row is None else str(row["client_order_id"])
+
+    def _entered_since(self, scope: Scope, order: OrderSpec, seq: int) -> Decimal:
+        values = {**scope_values(scope), "after": seq, "symbol": order.symbol, "side": order.side.value}
+        return _entered(self._rows(_ON_SIDE_SINCE, values))
+
+    def _position(self, scope: Scope, symbol: str) -> Decimal:
+        """Bought less sold less the fees taken of the base asset itself, as far as executed, over all time."""
+        rows = self._rows(_EXECUTED, {**scope_values(scope), "symbol": symbol})
+        bought = total(Decimal(row["executed_quantity"]) for row in rows if row["side"] == OrderSide.BUY.value)
+        sold = total(Decimal(row["executed_quantity"]) for row in rows if row["side"] == OrderSide.SELL.value)
+        return minus(minus(bought, sold), total(Decimal(row["base_fee"]) for row in rows))
+
+
+def open_notional(row: OrderRow) -> Decimal:
+    """What an order still counts for while it is open: all of it where its fate is unknown, else what remains."""
+    if row.state in UNRESOLVED_STATES:
+        return row.notional
+    if row.state not in LIVE_STATES or row.quantity <= 0:
+        return ZERO
+    return round_up(divided_up(times(row.notional, row.remaining), row.quantity))
+
+
+def _entered(rows: Iterable[ROW]) -> Decimal:
+    """The notional of orders that were entered: neither exits nor such as never came to be."""
+    return total(
+        Decimal(row["notional"]) for row in rows if not row["is_exit"] and OrderState(row["state"]) not in VOID_STATES
+    )
