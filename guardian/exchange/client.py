@@ -168,15 +168,17 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
             body = payload.encode()
         elif payload:
             address = f"{address}?{payload}"
-        # A read whose kept connection had gone is asked once more, on a new one. A write never is.
-        for attempts_left in (0,) if endpoint.writes else (1, 0):
-            try:
-                return await self._sent(endpoint, URL(address, encoded=True), headers, body)
-            except Exception as problem:  # noqa: BLE001  whatever it is, the caller of a write has to know what it means
-                if attempts_left and _was_dropped(problem):
-                    continue
+        url = URL(address, encoded=True)
+        try:
+            return await self._sent(endpoint, url, headers, body)
+        except Exception as problem:  # noqa: BLE001  whatever it is, the caller of a write has to know what it means
+            if endpoint.writes or not _was_dropped(problem):
                 return from_exception(problem, write=endpoint.writes)
-        raise AssertionError("unreachable")
+        # A read whose kept connection had gone is asked once more, on a new one. A write never is.
+        try:
+            return await self._sent(endpoint, url, headers, body)
+        except Exception as problem:  # noqa: BLE001  as above
+            return from_exception(problem, write=False)
 
     async def _sent(self, endpoint: Endpoint, url: URL, headers: Mapping[str, str], body: bytes | None) -> Answer:
         total = self.WRITE_TIMEOUT_S if endpoint.writes else self.READ_TIMEOUT_S

@@ -304,3 +304,9 @@ def test_names_are_cleaned():
     assert found.balances[0].asset.startswith("BTCXX")
     assert len(found.balances[0].asset) <= 64
     assert found.can_trade is False
+
+
+def test_order_by_quote_quantity_may_execute_more_than_its_quantity():
+    """An order that the owner placed by quote quantity states no quantity; it does not make a list unreadable."""
+    by_quote = {**ORDER, "origQty": "0.00000000", "origQuoteOrderQty": "24.0"}
+    assert orders.orders([ORDER, by_quote])[1].executed_quantity == Decimal("0.0004")
