@@ -39,10 +39,11 @@ def _server(policy_path: Path | None) -> FastMCP:
     try:
         from guardian.bootstrap import open_guardian
         from guardian.server.app import build_server
-        from guardian.server.background import while_serving
         from guardian.server.stderr_log import log_to_stderr
+
+        gc.freeze()
     finally:
         gc.enable()
     log_to_stderr()
     guardian = open_guardian(policy_path)
-    return build_server(guardian.gate, lifespan=lambda: while_serving(guardian))
+    return build_server(guardian.gate, lifespan=guardian.running)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import anyio
 from fastmcp import FastMCP
 
 from guardian import __version__
@@ -16,6 +17,9 @@ from guardian.server.tools import ALL_TOOLS
 
 if TYPE_CHECKING:
     from guardian.gate.pipeline import Gate
+
+CLOSING_S: Final = 2.0
+"""Clients end the process by force about two seconds after they have closed its input."""
 
 Lifespan = Callable[[], AbstractAsyncContextManager[object]]
 
@@ -30,8 +34,14 @@ def build_server(gate: Gate, *, lifespan: Lifespan = nullcontext, now_ms: Callab
 
     @asynccontextmanager
     async def run(_server: FastMCP) -> AsyncIterator[dict[str, object]]:
-        async with lifespan():
+        around = lifespan()
+        await around.__aenter__()
+        try:
             yield {}
+        finally:
+            # When the client closes its end, everything here is being cancelled; what is open is closed all the same.
+            with anyio.move_on_after(CLOSING_S, shield=True):
+                await around.__aexit__(None, None, None)
 
     server = FastMCP(
         "guardian",

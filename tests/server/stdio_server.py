@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import anyio
 from fake_gate import FakeGate
 
+from guardian.gate.calls import CallInfo
+from guardian.gate.replies import Reply
 from guardian.server.app import build_server
 from guardian.server.stderr_log import log_to_stderr
 
 
 def main() -> None:
     log_to_stderr()
-    gate = FakeGate()
 
     async def told() -> None:
         request = gate.requests[-1]
@@ -25,9 +29,23 @@ def main() -> None:
         print("a stray line of a careless library")  # noqa: T201 - must not reach the client
         if getattr(request, "symbol", None) == "CRASH":
             raise RuntimeError("canary-4f1d in an exception")
+        if getattr(request, "symbol", None) == "SLOWW":
+            await anyio.sleep(30)
 
+    class Telling(FakeGate):
+        async def close_call(self, call: CallInfo, reply: Reply) -> None:
+            await anyio.sleep(0.05)
+            sys.stderr.write(f"CLOSED {call.tool} {'took the call back' in (reply.detail or '')}\n")
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        yield
+        await anyio.sleep(0.05)
+        sys.stderr.write("ENDED\n")
+
+    gate = Telling()
     gate.before_answer = told
-    build_server(gate).run(transport="stdio", show_banner=False)
+    build_server(gate, lifespan=lifespan).run(transport="stdio", show_banner=False)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,13 @@ import logging
 import os
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import pytest
 from fake_gate import FakeGate
+from fastmcp import Client
 
 from guardian.cli.app import main
 from guardian.server.app import build_server
@@ -52,6 +55,27 @@ def test_importing_the_server_fixes_settings_before_fastmcp_reads_them(tmp_path)
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["127.0.0.1", "INFO", "False", "False", "off", "off", "stdio"]
+
+
+@pytest.mark.anyio
+async def test_lifespan_goes_around_every_call(gate):
+    """What belongs to the gate is started before the first call and closed after the last, though it takes a moment."""
+    events = []
+
+    @asynccontextmanager
+    async def lifespan():
+        events.append("started")
+        yield
+        await anyio.sleep(0.01)
+        events.append("closed")
+
+    async def called():
+        events.append("called")
+
+    gate.before_answer = called
+    async with Client(build_server(gate, lifespan=lifespan)) as client:
+        await client.call_tool("get_ticker", {"symbol": "BTCUSDT"})
+    assert events == ["started", "called", "closed"]
 
 
 def record_of(name, message, *arguments, fault=None):

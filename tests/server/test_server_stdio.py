@@ -158,6 +158,19 @@ def test_malformed_messages_do_not_end_the_server(talk: Talk) -> None:
     assert talk.call("get_ticker", '{"symbol":"BTCUSDT"}')["outcome"] == "done"
 
 
+def test_client_that_goes_away_leaves_no_open_record(talk: Talk) -> None:
+    """A client that closes its end in the middle of a call: its record is closed, then the gate, and the exit is 0."""
+    params = '{"name":"get_ticker","arguments":{"symbol":"SLOWW"}}'
+    talk.process.stdin.write(f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}\n')
+    talk.process.stdin.flush()
+    assert "ASKED" in talk.process.stderr.readline()
+    errors = talk.end()
+    assert talk.process.returncode == 0
+    told = [line for line in errors.splitlines() if line.startswith(("CLOSED", "ENDED"))]
+    assert [line.split()[0] for line in told] == ["CLOSED", "ENDED"]
+    assert told[0] == "CLOSED get_ticker True"
+
+
 def test_tools_are_listed_over_stdio(talk: Talk) -> None:
     """A raw tools/list names the 17 tools."""
     listed = talk.line('{"jsonrpc":"2.0","id":1,"method":"tools/list"}')
