@@ -259,7 +259,7 @@ class PaperServer:
         """Bugs of the exchange's own that a request ran into: none, if all is well."""
         self.venue: Final = venue
         self.controls: Final = Controls(venue, feed, faults, journal)
-        self._server = server(Front(venue, faults=faults, journal=journal, trouble=self.troubles.append))
+        self._server = server(Front(venue, faults=faults, journal=journal, trouble=self.troubles.append), tick_s=0.01)
         self._thread: threading.Thread | None = None
         self._port = 0
 

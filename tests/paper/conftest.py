@@ -96,6 +96,16 @@ def paper() -> Iterator[PaperServer]:
         assert server.troubles == []
 
 
+@pytest.fixture(scope="session")
+def unchanged() -> Iterator[Client]:
+    """A client of an exchange that many tests share, since they leave it as it was: nothing is ever traded there."""
+    with PaperServer(seed=7) as server:
+        server.controls.set_book("BTCUSDT", "59999.99", "60000")
+        yield Client(server.endpoint)
+        assert server.troubles == []
+        assert server.controls.orders() == []
+
+
 @pytest.fixture
 def client(paper: PaperServer) -> Client:
     """A client with the exchange's key."""

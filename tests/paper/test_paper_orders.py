@@ -280,9 +280,9 @@ def test_test_orders_are_judged_and_not_placed(paper, client):
         ({"type": "STOP_LOSS_LIMIT", "side": "SELL", "stopPrice": "59000.005"}, "PRICE_FILTER"),
     ],
 )
-def test_filters_refuse_by_name(client, terms, name):
+def test_filters_refuse_by_name(unchanged, terms, name):
     """An order that breaks a filter is -1013 with the filter's name."""
-    assert client.order(**terms).error == (400, -1013, f"Filter failure: {name}")
+    assert unchanged.order(**terms).error == (400, -1013, f"Filter failure: {name}")
 
 
 def test_the_bounds_of_filters_pass(client):
@@ -353,20 +353,20 @@ def test_open_orders_are_counted(paper, client):
         ({"unheardOf": "1"}, -1104, "Not all sent parameters were read; read '8' parameter(s) but was sent '9'."),
     ],
 )
-def test_malformed_orders_are_refused_in_binances_words(client, terms, code, text):
+def test_malformed_orders_are_refused_in_binances_words(unchanged, terms, code, text):
     """What is missing, empty, extra or malformed is named with Binance's code and message, and nothing is placed."""
-    reply = client.order(**terms)
+    reply = unchanged.order(**terms)
     assert reply.error[:2] == (400, code)
     assert text is None or reply.error[2] == text
-    assert client.signed("GET", "/api/v3/openOrders").json == []
+    assert unchanged.signed("GET", "/api/v3/openOrders").json == []
 
 
 @pytest.mark.parametrize(
     "quantity", ["1e-5", "-1", "+1", "NaN", "Infinity", "0x1", "1_0", " 1", "1.", ".5", "\uff11\uff12", "1\n", "9" * 21]
 )
-def test_numbers_are_plain_or_refused(client, quantity):
+def test_numbers_are_plain_or_refused(unchanged, quantity):
     """Anything but plain ASCII decimal notation is -1100, with the legal range."""
-    reply = client.order(quantity=quantity)
+    reply = unchanged.order(quantity=quantity)
     assert reply.error == (
         400,
         -1100,

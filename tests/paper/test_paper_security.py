@@ -52,38 +52,38 @@ def test_signature_covers_query_and_body_as_sent(client, place):
     assert reply.status == 200, reply.text
 
 
-def test_bytes_changed_after_signing_are_refused(client):
+def test_bytes_changed_after_signing_are_refused(unchanged):
     """A request whose bytes are not the signed ones is refused with -1022, whatever they decode to."""
     payload = f"symbol=BTCUSDT&timestamp={now()}"
-    signature = client.sign(payload)
+    signature = unchanged.sign(payload)
     for sent in (payload.replace("BTC", "ETH"), payload.replace("BTC", "%42TC"), payload + "&limit=5"):
-        reply = client.raw(
-            "GET", f"/api/v3/openOrders?{sent}&signature={signature}", headers={"X-MBX-APIKEY": client.key}
+        reply = unchanged.raw(
+            "GET", f"/api/v3/openOrders?{sent}&signature={signature}", headers={"X-MBX-APIKEY": unchanged.key}
         )
         assert reply.error == (400, -1022, "Signature for this request is not valid.")
 
 
-def test_keys_that_are_absent_malformed_or_unknown_are_refused(client):
+def test_keys_that_are_absent_malformed_or_unknown_are_refused(unchanged):
     """No key or a malformed one is -2014, an unknown one -2015, both with HTTP 401."""
     target = f"{ACCOUNT}?timestamp={now()}&signature={'0' * 64}"
-    assert client.raw("GET", target).error == (401, -2014, "API-key format invalid.")
-    assert client.raw("GET", target, headers={"X-MBX-APIKEY": "short"}).error[:2] == (401, -2014)
-    assert client.raw("GET", target, headers={"X-MBX-APIKEY": "a" * 64}).error == (
+    assert unchanged.raw("GET", target).error == (401, -2014, "API-key format invalid.")
+    assert unchanged.raw("GET", target, headers={"X-MBX-APIKEY": "short"}).error[:2] == (401, -2014)
+    assert unchanged.raw("GET", target, headers={"X-MBX-APIKEY": "a" * 64}).error == (
         401,
         -2015,
         "Invalid API-key, IP, or permissions for action.",
     )
 
 
-def test_timestamps_outside_the_window_are_refused_with_binances_two_messages(client):
+def test_timestamps_outside_the_window_are_refused_with_binances_two_messages(unchanged):
     """Too old is one -1021 message, more than a second ahead is the other; recvWindow moves the first bound."""
-    old = client.signed("GET", ACCOUNT, timestamp=now() - 5500)
+    old = unchanged.signed("GET", ACCOUNT, timestamp=now() - 5500)
     assert old.error == (400, -1021, "Timestamp for this request is outside of the recvWindow.")
-    assert client.signed("GET", ACCOUNT, timestamp=now() - 5500, recvWindow=20000).status == 200
-    assert client.signed("GET", ACCOUNT, timestamp=now() - 300, recvWindow="100.5").error[1] == -1021
-    ahead = client.signed("GET", ACCOUNT, timestamp=now() + 2000)
+    assert unchanged.signed("GET", ACCOUNT, timestamp=now() - 5500, recvWindow=20000).status == 200
+    assert unchanged.signed("GET", ACCOUNT, timestamp=now() - 300, recvWindow="100.5").error[1] == -1021
+    ahead = unchanged.signed("GET", ACCOUNT, timestamp=now() + 2000)
     assert ahead.error == (400, -1021, "Timestamp for this request was 1000ms ahead of the server's time.")
-    assert client.signed("GET", ACCOUNT, timestamp=now() + 500).status == 200
+    assert unchanged.signed("GET", ACCOUNT, timestamp=now() + 500).status == 200
 
 
 def test_a_skewed_exchange_clock_is_told_and_judged_by(paper, client):
@@ -94,20 +94,24 @@ def test_a_skewed_exchange_clock_is_told_and_judged_by(paper, client):
     assert client.signed("GET", ACCOUNT, timestamp=now() + 60_000).status == 200
 
 
-def test_missing_and_malformed_security_parameters_are_named(client):
+def test_missing_and_malformed_security_parameters_are_named(unchanged):
     """A missing timestamp or signature is -1102, a malformed one -1100, a window over a minute -1131."""
-    headers = {"X-MBX-APIKEY": client.key}
-    assert client.raw("GET", f"{ACCOUNT}?timestamp={now()}", headers=headers).error == (
+    headers = {"X-MBX-APIKEY": unchanged.key}
+    assert unchanged.raw("GET", f"{ACCOUNT}?timestamp={now()}", headers=headers).error == (
         400,
         -1102,
         "Mandatory parameter 'signature' was not sent, was empty/null, or malformed.",
     )
     unstamped = "recvWindow=5000"
-    reply = client.raw("GET", f"{ACCOUNT}?{unstamped}&signature={client.sign(unstamped)}", headers=headers)
+    reply = unchanged.raw("GET", f"{ACCOUNT}?{unstamped}&signature={unchanged.sign(unstamped)}", headers=headers)
     assert reply.error[1:] == (-1102, "Mandatory parameter 'timestamp' was not sent, was empty/null, or malformed.")
-    assert client.signed("GET", ACCOUNT, timestamp="now").error[1] == -1100
-    assert client.signed("GET", ACCOUNT, recvWindow=60001).error == (400, -1131, "recvWindow must be less than 60000.")
-    assert client.signed("GET", ACCOUNT, recvWindow="-1").error[1] == -1100
+    assert unchanged.signed("GET", ACCOUNT, timestamp="now").error[1] == -1100
+    assert unchanged.signed("GET", ACCOUNT, recvWindow=60001).error == (
+        400,
+        -1131,
+        "recvWindow must be less than 60000.",
+    )
+    assert unchanged.signed("GET", ACCOUNT, recvWindow="-1").error[1] == -1100
 
 
 def test_ed25519_keys_sign_too(client_for):
@@ -128,34 +132,34 @@ def test_ed25519_keys_sign_too(client_for):
         assert ask(Ed25519PrivateKey.generate()) == -1022
 
 
-def test_only_this_machine_is_answered(client):
+def test_only_this_machine_is_answered(unchanged):
     """A request whose Host is a name that merely resolves to this machine is refused."""
-    reply = client.raw("GET", "/api/v3/time", headers={"Host": "evil.example:80"})
+    reply = unchanged.raw("GET", "/api/v3/time", headers={"Host": "evil.example:80"})
     assert reply.status == 403
-    assert client.raw("GET", "/api/v3/time", headers={"Host": "localhost:80"}).status == 200
+    assert unchanged.raw("GET", "/api/v3/time", headers={"Host": "localhost:80"}).status == 200
 
 
-def test_parameters_that_nobody_reads_are_refused(client):
+def test_parameters_that_nobody_reads_are_refused(unchanged):
     """An unknown parameter is -1104 on a signed request and -1101 on an open one; a repeated one is -1101."""
-    assert client.signed("GET", "/api/v3/openOrders", symbol="BTCUSDT", startTimee=1).error == (
+    assert unchanged.signed("GET", "/api/v3/openOrders", symbol="BTCUSDT", startTimee=1).error == (
         400,
         -1104,
         "Not all sent parameters were read; read '3' parameter(s) but was sent '4'.",
     )
-    assert client.public("/api/v3/avgPrice", symbol="BTCUSDT", x=1).error == (
+    assert unchanged.public("/api/v3/avgPrice", symbol="BTCUSDT", x=1).error == (
         400,
         -1101,
         "Too many parameters; expected '1' and received '2'.",
     )
-    twice = client.raw("GET", "/api/v3/avgPrice?" + urlencode([("symbol", "BTCUSDT"), ("symbol", "ETHUSDT")]))
+    twice = unchanged.raw("GET", "/api/v3/avgPrice?" + urlencode([("symbol", "BTCUSDT"), ("symbol", "ETHUSDT")]))
     assert twice.error == (400, -1101, "Duplicate values for a parameter detected.")
 
 
-def test_unknown_paths_and_methods_are_not_found(client):
+def test_unknown_paths_and_methods_are_not_found(unchanged):
     """What is not an endpoint is 404, and the helper's own paths are no part of the trading API."""
     for method, path in (
         ("GET", "/api/v3/nothing"),
         ("POST", "/sapi/v1/capital/withdraw/apply"),
         ("GET", "/guardian/identity"),
     ):
-        assert client.raw(method, path).status == 404
+        assert unchanged.raw(method, path).status == 404

@@ -62,9 +62,9 @@ def sample(fixtures, name: str) -> object:
         (DERIVATIVES + "mark_price", "/fapi/v1/premiumIndex", {"symbol": "BTCUSDT"}),
     ],
 )
-def test_open_replies_have_the_documented_shape(client, fixtures, name, path, params):
+def test_open_replies_have_the_documented_shape(unchanged, fixtures, name, path, params):
     """Market data has the keys and types of the official SDK's samples."""
-    assert differences(sample(fixtures, name), client.public(path, **params).json) == []
+    assert differences(sample(fixtures, name), unchanged.public(path, **params).json) == []
 
 
 @pytest.mark.parametrize(
@@ -101,10 +101,10 @@ def test_signed_replies_have_the_documented_shape(busy_client, fixtures, name, p
 
 
 @pytest.mark.parametrize("account_type", ["SPOT", "MARGIN", "FUTURES"])
-def test_snapshots_have_the_documented_shape(client, fixtures, account_type):
+def test_snapshots_have_the_documented_shape(unchanged, fixtures, account_type):
     """Each kind of snapshot has its own part of the sample's keys, wrapped with code and msg."""
     told = sample(fixtures, "wallet__daily_account_snapshot")
-    reply = client.signed("GET", "/sapi/v1/accountSnapshot", type=account_type).json
+    reply = unchanged.signed("GET", "/sapi/v1/accountSnapshot", type=account_type).json
     everything = told["snapshotVos"][0]["data"].keys()
     own = {
         "SPOT": {"balances", "totalAssetOfBtc"},
@@ -128,10 +128,10 @@ def test_snapshots_have_the_documented_shape(client, fixtures, account_type):
         ("Symbol order book ticker", 1, "/api/v3/ticker/bookTicker", {"symbols": '["ETHBTC","BTCUSDT"]'}),
     ],
 )
-def test_tickers_have_the_documented_shape(client, fixtures, section, index, path, params):
+def test_tickers_have_the_documented_shape(unchanged, fixtures, section, index, path, params):
     """Tickers are one object for one symbol and a list otherwise, as the documentation's samples are."""
     samples = json.loads((fixtures / "docs_samples" / "spot_rest_api_samples_2026-07-21.json").read_text())
-    assert differences(samples[section]["samples"][index], client.public(path, **params).json) == []
+    assert differences(samples[section]["samples"][index], unchanged.public(path, **params).json) == []
 
 
 @pytest.mark.parametrize(("kind_of_reply", "index"), [("ACK", 0), ("RESULT", 1), ("FULL", 2)])
@@ -150,11 +150,11 @@ def test_cancel_replies_have_the_documented_shape(client, fixtures):
     assert differences(samples["Cancel order (TRADE)"]["samples"][0], reply) == []
 
 
-def test_exchange_info_has_the_shape_of_a_recorded_row(client, fixtures):
+def test_exchange_info_has_the_shape_of_a_recorded_row(unchanged, fixtures):
     """A symbol's row has the keys and types of a row recorded in 2026, filter by filter."""
     recorded = json.loads((fixtures / "exchange_info" / "spot_mainnet_TSLABUSDT_2026-09.json").read_text())
     limits = json.loads((fixtures / "exchange_info" / "binanceus_BTCUSD_2026-09-04.json").read_text())["rateLimits"]
-    reply = client.public("/api/v3/exchangeInfo", symbol="BTCUSDT").json
+    reply = unchanged.public("/api/v3/exchangeInfo", symbol="BTCUSDT").json
     assert differences(recorded, reply) == []
     assert reply["rateLimits"] == limits
     expected = {row["filterType"]: row for row in recorded["symbols"][0]["filters"]}
@@ -163,22 +163,22 @@ def test_exchange_info_has_the_shape_of_a_recorded_row(client, fixtures):
     assert given["MARKET_LOT_SIZE"]["stepSize"] == "0.00000000"
 
 
-def test_exchange_info_lists_what_was_asked_for(client):
+def test_exchange_info_lists_what_was_asked_for(unchanged):
     """Without arguments all symbols are listed; with a symbol or a list just those; an unknown one is refused."""
 
     def listed(**asked: str) -> list[str]:
-        return [row["symbol"] for row in client.public("/api/v3/exchangeInfo", **asked).json["symbols"]]
+        return [row["symbol"] for row in unchanged.public("/api/v3/exchangeInfo", **asked).json["symbols"]]
 
     assert {"BTCUSDT", "ETHUSDT", "BNBUSDT", "ETHBTC", "SOLUSDT"} <= set(listed())
     assert listed(symbol="ETHBTC") == ["ETHBTC"]
     assert listed(symbols='["SOLUSDT","BNBUSDT"]') == ["SOLUSDT", "BNBUSDT"]
-    assert client.public("/api/v3/exchangeInfo", symbol="XXXYYY").error == (400, -1121, "Invalid symbol.")
-    assert client.public("/api/v3/exchangeInfo", symbols='["SOLUSDT","SOLUSDT"]').error[1] == -1151
-    assert client.public("/api/v3/exchangeInfo", symbols="SOLUSDT").error[1] == -1100
-    assert client.public("/api/v3/exchangeInfo", symbol="SOLUSDT", symbols='["SOLUSDT"]').error[1] == -1128
-    assert client.public("/api/v3/ping").json == {}
+    assert unchanged.public("/api/v3/exchangeInfo", symbol="XXXYYY").error == (400, -1121, "Invalid symbol.")
+    assert unchanged.public("/api/v3/exchangeInfo", symbols='["SOLUSDT","SOLUSDT"]').error[1] == -1151
+    assert unchanged.public("/api/v3/exchangeInfo", symbols="SOLUSDT").error[1] == -1100
+    assert unchanged.public("/api/v3/exchangeInfo", symbol="SOLUSDT", symbols='["SOLUSDT"]').error[1] == -1128
+    assert unchanged.public("/api/v3/ping").json == {}
 
 
-def test_replies_are_declared_as_binance_declares_them(client):
+def test_replies_are_declared_as_binance_declares_them(unchanged):
     """JSON comes with Binance's content type."""
-    assert client.public("/api/v3/time").headers["content-type"] == "application/json;charset=UTF-8"
+    assert unchanged.public("/api/v3/time").headers["content-type"] == "application/json;charset=UTF-8"

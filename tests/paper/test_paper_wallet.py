@@ -30,42 +30,42 @@ def test_wallet_history_is_the_same_for_the_same_seed_and_birth(client_for):
     assert all(one != other for one, other in zip(told(1), told(2), strict=True))
 
 
-def test_deposits_and_withdrawals_can_be_narrowed(client):
+def test_deposits_and_withdrawals_can_be_narrowed(unchanged):
     """Coin, status, period, limit and offset narrow the history; a period over 90 days is refused."""
     path = "/sapi/v1/capital/deposit/hisrec"
-    everything = client.signed("GET", path).json
+    everything = unchanged.signed("GET", path).json
     assert [row["insertTime"] for row in everything] == sorted((row["insertTime"] for row in everything), reverse=True)
-    assert {row["coin"] for row in client.signed("GET", path, coin="BTC").json} == {"BTC"}
-    assert client.signed("GET", path, status=6).json == []
-    assert client.signed("GET", path, limit=2, offset=1).json == everything[1:3]
+    assert {row["coin"] for row in unchanged.signed("GET", path, coin="BTC").json} == {"BTC"}
+    assert unchanged.signed("GET", path, status=6).json == []
+    assert unchanged.signed("GET", path, limit=2, offset=1).json == everything[1:3]
     newest = everything[0]["insertTime"]
-    assert client.signed("GET", path, startTime=newest, endTime=newest).json == everything[:1]
-    assert client.signed("GET", path, startTime=0, endTime=91 * DAY_MS).error[1] == -1127
-    withdrawn = client.signed("GET", "/sapi/v1/capital/withdraw/history", coin="ETH").json
+    assert unchanged.signed("GET", path, startTime=newest, endTime=newest).json == everything[:1]
+    assert unchanged.signed("GET", path, startTime=0, endTime=91 * DAY_MS).error[1] == -1127
+    withdrawn = unchanged.signed("GET", "/sapi/v1/capital/withdraw/history", coin="ETH").json
     assert len(withdrawn) == 1
     assert withdrawn[0]["applyTime"] < withdrawn[0]["completeTime"]
 
 
-def test_deposit_addresses_differ_by_network_and_unknown_coins_are_refused(client):
+def test_deposit_addresses_differ_by_network_and_unknown_coins_are_refused(unchanged):
     """A coin without a network has its default one; an unknown coin or network is refused."""
     path = "/sapi/v1/capital/deposit/address"
-    tron = client.signed("GET", path, coin="USDT").json
+    tron = unchanged.signed("GET", path, coin="USDT").json
     assert tron["address"].startswith("T")
-    assert client.signed("GET", path, coin="USDT", network="ETH").json["address"].startswith("0x")
-    assert client.signed("GET", path, coin="USDT", network="BTC").error[:2] == (400, -4019)
-    assert client.signed("GET", path, coin="WAT").error == (400, -4018, "We don't have this asset.")
-    assert client.signed("GET", path).error[1] == -1102
+    assert unchanged.signed("GET", path, coin="USDT", network="ETH").json["address"].startswith("0x")
+    assert unchanged.signed("GET", path, coin="USDT", network="BTC").error[:2] == (400, -4019)
+    assert unchanged.signed("GET", path, coin="WAT").error == (400, -4018, "We don't have this asset.")
+    assert unchanged.signed("GET", path).error[1] == -1102
 
 
-def test_transfers_are_of_one_type_and_paged(client):
+def test_transfers_are_of_one_type_and_paged(unchanged):
     """A type is mandatory; total counts all, rows one page."""
     path = "/sapi/v1/asset/transfer"
-    both = client.signed("GET", path, type="MAIN_UMFUTURE").json
+    both = unchanged.signed("GET", path, type="MAIN_UMFUTURE").json
     assert (both["total"], len(both["rows"])) == (2, 2)
-    second = client.signed("GET", path, type="MAIN_UMFUTURE", current=2, size=1).json
+    second = unchanged.signed("GET", path, type="MAIN_UMFUTURE", current=2, size=1).json
     assert (second["total"], second["rows"]) == (2, both["rows"][1:])
-    assert client.signed("GET", path).error[1] == -1102
-    assert client.signed("GET", path, type="MARGIN_MAIN").json == {"total": 0, "rows": []}
+    assert unchanged.signed("GET", path).error[1] == -1102
+    assert unchanged.signed("GET", path, type="MARGIN_MAIN").json == {"total": 0, "rows": []}
 
 
 def test_snapshots_are_daily_and_of_what_was_owned_then(client):
@@ -78,36 +78,36 @@ def test_snapshots_are_daily_and_of_what_was_owned_then(client):
     assert client.signed("GET", "/sapi/v1/accountSnapshot", type="ODD").error[1] == -1130
 
 
-def test_fees_are_listed_for_one_symbol_or_all(client):
+def test_fees_are_listed_for_one_symbol_or_all(unchanged):
     """tradeFee lists the symbol asked for, else every symbol."""
-    assert client.signed("GET", "/sapi/v1/asset/tradeFee", symbol="ETHBTC").json == [
+    assert unchanged.signed("GET", "/sapi/v1/asset/tradeFee", symbol="ETHBTC").json == [
         {"symbol": "ETHBTC", "makerCommission": "0.001", "takerCommission": "0.001"}
     ]
-    assert len(client.signed("GET", "/sapi/v1/asset/tradeFee").json) >= 5
+    assert len(unchanged.signed("GET", "/sapi/v1/asset/tradeFee").json) >= 5
 
 
-def test_the_paper_key_can_withdraw_nothing(client):
+def test_the_paper_key_can_withdraw_nothing(unchanged):
     """apiRestrictions says that the key reads and trades spot, and no more."""
-    told = client.signed("GET", "/sapi/v1/account/apiRestrictions").json
+    told = unchanged.signed("GET", "/sapi/v1/account/apiRestrictions").json
     assert {name for name, value in told.items() if value is True} == {"enableReading", "enableSpotAndMarginTrading"}
 
 
-def test_futures_account_adds_up(client):
+def test_futures_account_adds_up(unchanged):
     """Margin balance is wallet plus profit, and profit is the positions' own."""
-    account = client.signed("GET", "/fapi/v3/account").json
+    account = unchanged.signed("GET", "/fapi/v3/account").json
     assert Decimal(account["totalMarginBalance"]) == Decimal(account["totalWalletBalance"]) + Decimal(
         account["totalUnrealizedProfit"]
     )
     assert sum(Decimal(row["unrealizedProfit"]) for row in account["positions"]) == Decimal(
         account["totalUnrealizedProfit"]
     )
-    positions = client.signed("GET", "/fapi/v3/positionRisk").json
+    positions = unchanged.signed("GET", "/fapi/v3/positionRisk").json
     assert {row["symbol"] for row in positions} == {"BTCUSDT", "ETHUSDT"}
     for row in positions:
         assert Decimal(row["notional"]) * Decimal(row["positionAmt"]) > 0
-    assert client.signed("GET", "/fapi/v3/positionRisk", symbol="SOLUSDT").json == []
-    assert client.signed("GET", "/fapi/v3/positionRisk", symbol="ETHBTC").error[1] == -1121
-    config = client.signed("GET", "/fapi/v1/symbolConfig", symbol="BTCUSDT").json
+    assert unchanged.signed("GET", "/fapi/v3/positionRisk", symbol="SOLUSDT").json == []
+    assert unchanged.signed("GET", "/fapi/v3/positionRisk", symbol="ETHBTC").error[1] == -1121
+    config = unchanged.signed("GET", "/fapi/v1/symbolConfig", symbol="BTCUSDT").json
     assert config == [
         {
             "symbol": "BTCUSDT",
@@ -119,20 +119,22 @@ def test_futures_account_adds_up(client):
     ]
 
 
-def test_income_and_forced_orders_can_be_narrowed(client):
+def test_income_and_forced_orders_can_be_narrowed(unchanged):
     """Symbol, type, period and limit narrow income and forced orders."""
-    income = client.signed("GET", "/fapi/v1/income", incomeType="REALIZED_PNL").json
+    income = unchanged.signed("GET", "/fapi/v1/income", incomeType="REALIZED_PNL").json
     assert {row["incomeType"] for row in income} == {"REALIZED_PNL"}
-    assert len(client.signed("GET", "/fapi/v1/income", limit=3).json) == 3
-    forced = client.signed("GET", "/fapi/v1/forceOrders").json
+    assert len(unchanged.signed("GET", "/fapi/v1/income", limit=3).json) == 3
+    forced = unchanged.signed("GET", "/fapi/v1/forceOrders").json
     assert [row["symbol"] for row in forced] == ["BTCUSDT", "ETHUSDT"]
-    assert [row["symbol"] for row in client.signed("GET", "/fapi/v1/forceOrders", symbol="ETHUSDT").json] == ["ETHUSDT"]
-    assert client.signed("GET", "/fapi/v1/forceOrders", autoCloseType="ADL").json == []
+    assert [row["symbol"] for row in unchanged.signed("GET", "/fapi/v1/forceOrders", symbol="ETHUSDT").json] == [
+        "ETHUSDT"
+    ]
+    assert unchanged.signed("GET", "/fapi/v1/forceOrders", autoCloseType="ADL").json == []
 
 
 @pytest.mark.parametrize("omit", ["true", "false"])
-def test_zero_balances_can_be_left_out(client, omit):
+def test_zero_balances_can_be_left_out(unchanged, omit):
     """omitZeroBalances leaves out what is empty, and the account's uid is a number."""
-    account = client.signed("GET", "/api/v3/account", omitZeroBalances=omit).json
+    account = unchanged.signed("GET", "/api/v3/account", omitZeroBalances=omit).json
     assert ("EUR" in {row["asset"] for row in account["balances"]}) == (omit == "false")
     assert isinstance(account["uid"], int)
