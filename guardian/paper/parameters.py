@@ -18,6 +18,7 @@ CLIENT_ORDER_ID: Final = r"^[a-zA-Z0-9-_]{1,36}$"
 _LIST: Final = r"^\[(\"[A-Z0-9-_.]{1,20}\"(,\"[A-Z0-9-_.]{1,20}\"){0,}){0,1}\]$"
 
 MAX_DECIMALS: Final = 8
+_FOREVER: Final = 1 << 62
 _SIGNING: Final = frozenset({"timestamp", "recvWindow", "signature"})
 
 
@@ -156,10 +157,10 @@ class Parameters:
                 raise not_wanted(name)
 
     def period(self, *, longest_ms: int | None = None, default_ms: int | None = None, now: int = 0) -> tuple[int, int]:
-        """`startTime` and `endTime`, both within; where both are absent, the last `default_ms`, or all there is.
+        """`startTime` and `endTime`, both included; where both are absent, the last `default_ms`, or all there is.
 
         Raises:
-            ExchangeRejected: -1127 where they are further apart than `longest_ms`, -1130 where they are reversed.
+            ExchangeRejected: -1127 where they are further apart than `longest_ms`, -1128 where they are reversed.
         """
         start, end = self.integer("startTime"), self.integer("endTime")
         if start is not None and end is not None:
@@ -168,11 +169,11 @@ class Parameters:
             if longest_ms is not None and end - start > longest_ms:
                 hours = longest_ms // 3_600_000
                 raise refusal(-1127, f"More than {hours} hours between startTime and endTime.")
-        until = end if end is not None else max(now, start or 0)
         if start is None:
             span = default_ms if end is None else longest_ms
-            start = 0 if span is None else max(0, until - span)
-        return start, until
+            start = 0 if span is None else max(0, (now if end is None else end) - span)
+        # Without an end there is none: after the clock was put back, what happened is still shown.
+        return start, _FOREVER if end is None else end
 
     def finish(self, *, signed: bool) -> None:
         """Refuses what nobody read: -1104 for signed requests, -1101 for others."""

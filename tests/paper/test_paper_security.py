@@ -163,3 +163,15 @@ def test_unknown_paths_and_methods_are_not_found(unchanged):
         ("GET", "/guardian/identity"),
     ):
         assert unchanged.raw(method, path).status == 404
+
+
+def test_what_happened_under_a_fast_clock_is_still_shown_when_it_is_put_right(paper, client):
+    """Orders placed while the exchange's clock was ahead are listed after it was put back, and time stands still."""
+    paper.controls.clock_skew_ms = 3_600_000
+    placed = client.order(timestamp=now() + 3_600_000).json
+    paper.controls.clock_skew_ms = 0
+    assert [row["orderId"] for row in client.signed("GET", "/api/v3/allOrders", symbol="BTCUSDT").json] == [
+        placed["orderId"]
+    ]
+    later = client.order().json
+    assert later["transactTime"] >= placed["transactTime"]
