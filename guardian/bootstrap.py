@@ -317,7 +317,7 @@ def _make_home(home: Path) -> None:
 
 def _import_emergency(journal: Journal) -> int:
     """Take what the log did not into the log; where it still does not, trading stays halted."""
-    if not journal.emergency.pending():
+    if journal.emergency.is_empty():
         return 0
     try:
         return journal.emergency.import_into(journal.store())

@@ -48,7 +48,7 @@ def resume(guardian: Guardian) -> None:
     """Take what the emergency file has into the log, then let trading go on. Raises StoreError."""
     from guardian.domain.trading import TradingState
 
-    if guardian.journal.emergency.pending():
+    if not guardian.journal.emergency.is_empty():
         guardian.journal.emergency.import_into(guardian.journal.store())
     with guardian.journal.transaction() as tx:
         tx.set_trading(TradingState.ACTIVE, reason="resumed by the owner", by="owner")

@@ -52,17 +52,12 @@ class OrderCanceller:
             symbol=request.symbol, order_id=request.order_id, client_order_id=request.client_order_id, row=row
         )
         if row is None and not cancel_foreign and not await self._is_ours(connection, request):
-            return denied(
-                (
-                    Denial(
-                        code=Code.ORDER_NOT_GUARDIANS,
-                        message="guardian did not place this order, or there is no such order",
-                        hint="the owner can cancel it at the exchange, or set `[tools] cancel_foreign = true`",
-                    ),
-                )
-            )
+            message = "guardian did not place this order, or there is no such order"
+            hint = "the owner can cancel it at the exchange, or set `[tools] cancel_foreign = true`"
+            return denied((Denial(code=Code.ORDER_NOT_GUARDIANS, message=message, hint=hint),))
         with anyio.CancelScope(shield=True):
-            return await self._send(connection, target)
+            reply = await self._send(connection, target)
+        return reply
 
     def _known(self, scope: Scope, request: CancelOrder) -> OrderRow | None:
         """What the store knows; nothing where it cannot be read, for a cancel does not wait for the store."""

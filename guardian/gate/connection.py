@@ -21,9 +21,15 @@ class Connection:
 class Connector(Protocol):
     """Makes connections. One implementation reads the keyring and finds the paper exchange; tests have another."""
 
-    environment: Environment
-    has_wallet: bool
-    """Whether the environment has the wallet's endpoints at all."""
+    @property
+    def environment(self) -> Environment:
+        """Where it connects to."""
+        ...
+
+    @property
+    def has_wallet(self) -> bool:
+        """Whether the environment has the wallet's endpoints at all."""
+        ...
 
     async def connect(self, *, needs_keys: bool) -> Connection:
         """The connection, made at the first call; where keys are needed and were missing, they are looked for again.

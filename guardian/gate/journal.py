@@ -71,7 +71,7 @@ class Journal:
 
     def trading(self, tx: Transaction) -> tuple[TradingState, str | None]:
         """The trading state, which a non-empty emergency file makes halted."""
-        if self.emergency.pending():
+        if not self.emergency.is_empty():
             return TradingState.HALTED, EMERGENCY_REASON
         status = tx.trading()
         return status.state, status.reason

@@ -29,6 +29,7 @@ from guardian.errors import (
 )
 from guardian.gate.calls import CallInfo, CallMeta, symbol_of, without_secrets
 from guardian.gate.cancelling import OrderCanceller
+from guardian.gate.overview import Overview, PolicyView, StatusView
 from guardian.gate.parts import Parts
 from guardian.gate.placing import OrderPlacer
 from guardian.gate.reading import Reader
@@ -160,6 +161,14 @@ class Gate:
                 return
         if call.tool in {CreateOrder.tool, CancelOrder.tool}:
             journal.note_emergency({"kind": "outcome", "call_id": call.call_id, **record.body})
+
+    async def status(self) -> StatusView:
+        """How things stand. Raises StoreError and PolicyInvalid."""
+        return await Overview(self.parts).status()
+
+    async def policy_view(self) -> PolicyView:
+        """What is allowed, with the headroom left. Raises StoreError and PolicyInvalid."""
+        return await Overview(self.parts).policy()
 
     def allowed_tools(self) -> frozenset[str]:
         """The tools that the policy in force allows; none where there is no policy."""

@@ -117,17 +117,12 @@ class OrderPlacer:
     def _look_up(self, token: str, scope: Scope, stated: Mapping[str, str]) -> Proposal | Reply:
         with self._parts.journal.transaction() as tx:
             proposal = tx.proposal_by_token(token)
-            if proposal is None:
-                return denied(
-                    (
-                        Denial(
-                            code=Code.CONFIRMATION_UNKNOWN,
-                            message="no proposal has this confirmation token",
-                            hint="ask for the order without a token; a person then approves it",
-                        ),
-                    )
-                )
-            return self._usable(tx, proposal, scope, stated) or proposal
+            answer = None if proposal is None else self._usable(tx, proposal, scope, stated)
+        if proposal is None:
+            message = "no proposal has this confirmation token"
+            hint = "ask for the order without a token; a person then approves it"
+            return denied((Denial(code=Code.CONFIRMATION_UNKNOWN, message=message, hint=hint),))
+        return answer or proposal
 
     def _usable(self, tx: Transaction, proposal: Proposal, scope: Scope, stated: Mapping[str, str]) -> Reply | None:
         """None where the proposal can be redeemed now; otherwise the answer."""
@@ -154,9 +149,8 @@ class OrderPlacer:
         # From the reservation to the outcome nothing is torn apart by a cancelled call or a closed STDIN.
         with anyio.CancelScope(shield=True):
             ruled = await parts.journal.run(lambda: self._rule(asked, facts))
-            if isinstance(ruled, Reply):
-                return ruled
-            return await self._sender.send(ruled)
+            reply = ruled if isinstance(ruled, Reply) else await self._sender.send(ruled)
+        return reply
 
     def _rule(self, asked: Asked, facts: Facts) -> Reply | Reserved:
         """The verdict on fresh windows and what follows from it, in one transaction."""
