@@ -214,6 +214,11 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
 
     # -- what is closed off
 
+    @classmethod
+    async def create(cls, *_: object, **__: object) -> NoReturn:
+        """The library's way to make a client sends a ping with the key in it."""
+        raise RequestRefused("the guarded client is made by its constructor, which sends nothing")
+
     def _init_session(self) -> None:
         """The base class asks for a session at once; it is opened with the first request."""
         return

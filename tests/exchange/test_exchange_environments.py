@@ -239,6 +239,12 @@ async def test_dangerous_methods_are_refused_before_signing(environment, name, m
     assert session.sent == []
 
 
+async def test_librarys_own_way_to_make_a_client_is_closed():
+    """create() would ping with the key in the headers; it makes nothing and sends nothing."""
+    with pytest.raises(RequestRefused):
+        await type(recorded(Environment.TESTNET)[0]._client()).create(CANARY_KEY, CANARY_KEY)
+
+
 async def test_whole_surface_of_the_library_sends_only_what_is_listed():
     """Every public coroutine of python-binance, called with plausible arguments, sends nothing but listed requests."""
     exchange, session = recorded(Environment.LIVE)
