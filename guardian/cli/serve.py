@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+
+from guardian.cli.render import say
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -30,7 +33,10 @@ def command(policy_path: Path | None, transport: str) -> None:
     """
     if transport not in TRANSPORTS:
         raise click.UsageError(f"the transport `{transport}` is not there yet; this version has `stdio` only")
-    _server(policy_path).run(transport="stdio", show_banner=False)
+    server = _server(policy_path)
+    if sys.stdin.isatty():
+        say("guardian: waiting for an MCP client on standard input; end it with Ctrl-D or Ctrl-C")
+    server.run(transport="stdio", show_banner=False)
 
 
 def _server(policy_path: Path | None) -> FastMCP:

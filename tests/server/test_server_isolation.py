@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import subprocess
@@ -15,6 +16,7 @@ from fake_gate import FakeGate
 from fastmcp import Client
 
 from guardian.cli.app import main
+from guardian.domain.trading import Environment
 from guardian.server.app import build_server
 from guardian.server.isolation import isolate_fastmcp
 from guardian.server.stderr_log import PlainFormatter
@@ -55,6 +57,21 @@ def test_importing_the_server_fixes_settings_before_fastmcp_reads_them(tmp_path)
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["127.0.0.1", "INFO", "False", "False", "off", "off", "stdio"]
+
+
+@pytest.mark.parametrize(
+    "name", ["open_call", "handle", "close_call", "allowed_tools", "meta", "status", "policy_view", "environment"]
+)
+def test_fake_gate_has_the_shape_of_the_gate(name):
+    """The gate of these tests takes what the real one takes, so that what passes here passes there."""
+    from guardian.gate.pipeline import Gate
+
+    real, fake = getattr(Gate, name), getattr(FakeGate, name)
+    if name == "environment":
+        assert fake in Environment
+        return
+    assert list(inspect.signature(fake).parameters) == list(inspect.signature(real).parameters)
+    assert inspect.iscoroutinefunction(fake) is inspect.iscoroutinefunction(real)
 
 
 @pytest.mark.anyio
