@@ -52,8 +52,8 @@ def policy_valid(case: Case) -> Iterator[Denial]:
     if problems:
         yield Denial(
             code=Code.POLICY_INVALID,
-            message="the policy file cannot be used: " + "; ".join(problems[:5]),
-            observed=f"{len(problems)} mistakes",
+            message=f"the policy file cannot be used: {'; '.join(problems[:5])}",
+            observed="1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes",
             hint="mend the file; `guardian policy check` lists every mistake, and no restart is needed",
         )
 
