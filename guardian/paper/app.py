@@ -176,7 +176,12 @@ def _refused(no: ExchangeRejected) -> Response:
 async def _suffer(fault: Fault, request: Request, execute: Callable[[], Awaitable[Response]]) -> Response:
     """Lets a fault happen to one request."""
     if fault.kind in {FaultKind.DELAY, FaultKind.HANG}:
-        await asyncio.sleep(fault.seconds)
+        try:
+            await asyncio.sleep(fault.seconds)
+        except asyncio.CancelledError:
+            # The server ends: without this uvicorn would still say 500.
+            request.scope["state"]["transport"].abort()
+            raise
     reply = await execute() if fault.execute else None
     if fault.kind in {FaultKind.REPLY_LOST, FaultKind.RESET_BEFORE, FaultKind.HANG}:
         # See serving.py: each connection's transport is within reach of its requests.

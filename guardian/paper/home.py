@@ -91,7 +91,7 @@ def find_or_start(home: Path, *, timeout_s: float = 20.0, idle_exit_s: float = I
         return found
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with FileLock(home / START_LOCK, timeout=timeout_s):
+        with FileLock(home / START_LOCK, timeout=timeout_s, mode=0o600):
             while time.monotonic() < deadline:
                 found = find(home)
                 if found is not None:
@@ -123,7 +123,7 @@ def stop(home: Path) -> bool:
     challenge = secrets.token_hex(16)
     _ask(written, "POST", f"/guardian/end?challenge={challenge}&proof={proof(written.nonce, 'end', challenge)}")
     try:
-        with FileLock(home / LIFE_LOCK, timeout=_END_TIMEOUT_S):
+        with FileLock(home / LIFE_LOCK, timeout=_END_TIMEOUT_S, mode=0o600):
             reap()
     except Timeout as error:
         raise ExchangeUnavailable("the paper exchange was asked to end and has not", hint="try again") from error

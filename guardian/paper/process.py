@@ -43,7 +43,7 @@ def main() -> int:
     arguments = parser.parse_args()
     home: Path = arguments.home
     try:
-        with FileLock(home / LIFE_LOCK, timeout=_OTHER_ENDS_S):
+        with FileLock(home / LIFE_LOCK, timeout=_OTHER_ENDS_S, mode=0o600):
             _serve(home, arguments.idle_exit)
     except Timeout:
         return 0

@@ -29,6 +29,7 @@ from guardian.paper.storage import MemoryStorage, SqliteStorage, Storage
 from guardian.paper.venue import Clock, Venue
 
 _START_TIMEOUT_S: Final = 10.0
+_POLITE_S: Final = 0.5
 _MANY: Final = 1_000_000_000
 _BAD_GATEWAY: Final = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"  # noqa: E501 -- one line on the wire
 
@@ -72,7 +73,7 @@ def serve(
 
 def _alone(state: Path) -> FileLock:
     """The lock of a state file: two exchanges on one file would each undo what the other did."""
-    lock = FileLock(state.with_name(f"{state.name}.lock"))
+    lock = FileLock(state.with_name(f"{state.name}.lock"), mode=0o600)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
@@ -292,5 +293,8 @@ class PaperServer:
     ) -> None:
         self._server.should_exit = True
         if self._thread is not None:
+            self._thread.join(_POLITE_S)
+            # A request that hangs on purpose is not waited for.
+            self._server.force_exit = True
             self._thread.join(_START_TIMEOUT_S)
         self._storage.close()

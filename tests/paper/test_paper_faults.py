@@ -9,6 +9,8 @@ from decimal import Decimal
 
 import pytest
 
+from guardian.paper.standalone import PaperServer
+
 ORDER = "/api/v3/order"
 
 
@@ -89,6 +91,20 @@ def test_replies_can_be_late_and_connections_can_hang(paper, client):
     with pytest.raises((http.client.HTTPException, OSError)):
         client.order()
     assert len(paper.controls.orders()) == 1
+
+
+def test_a_server_with_a_hanging_request_still_ends(client_for):
+    """Leaving the server does not wait for a request that hangs on purpose."""
+    started = time.monotonic()
+    with PaperServer() as server, ThreadPoolExecutor(1) as pool:
+        server.controls.fault("POST", ORDER, "hang", seconds=60)
+        hanging = pool.submit(client_for(server.endpoint).order)
+        while not server.controls.orders_received():
+            time.sleep(0.01)
+        server.__exit__(None, None, None)
+        with pytest.raises((http.client.HTTPException, OSError)):
+            hanging.result(10)
+    assert time.monotonic() - started < 8
 
 
 def test_an_order_can_be_invisible_for_some_requests_or_some_time(paper, client):

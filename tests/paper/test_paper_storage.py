@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from decimal import Decimal
 
 import pytest
 
+from guardian.domain.secrets import Secret
 from guardian.errors import ExchangeRejected, ExchangeUnavailable, StoreCorrupt, StoreUnavailable
+from guardian.paper.home import PaperEndpoint
 from guardian.paper.orders import Event, PlaceOrder, SetBalance
 from guardian.paper.standalone import PaperServer, serve
 from guardian.paper.storage import SqliteStorage
@@ -165,6 +171,36 @@ def test_a_set_balance_is_kept_too(tmp_path):
     again.close()
     assert state is not None
     assert state.ledger.of("SOL").free == Decimal("1.5")
+
+
+SERVE = """
+import pathlib, sys
+from guardian.paper.standalone import serve
+def tell(at):
+    print(at.url, at.api_key.reveal(), at.api_secret.reveal(), flush=True)
+serve("127.0.0.1", 0, 5, pathlib.Path(sys.argv[1]), on_ready=tell)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="interrupts are sent as signals")
+def test_the_standalone_exchange_serves_until_interrupted_and_keeps_its_state(tmp_path, client_for):
+    """serve prints nothing of its own, ends quietly on an interrupt, and goes on from its state file with its key."""
+    keys = []
+    for already in (0, 1):
+        command = [sys.executable, "-c", SERVE, str(tmp_path / "state.db")]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout is not None
+            url, key, secret = process.stdout.readline().split()
+            keys.append(key)
+            client = client_for(PaperEndpoint(url=url, api_key=Secret(key), api_secret=Secret(secret)))
+            assert len(client.signed("GET", "/api/v3/openOrders").json) == already
+            assert client.order(price="40000").status == 200
+        finally:
+            process.send_signal(signal.SIGINT)
+            told, complaints = process.communicate(timeout=20)
+        assert (process.returncode, told, complaints) == (0, "", "")
+    assert keys[0] == keys[1]
 
 
 def test_two_exchanges_never_share_a_state_file(tmp_path):
