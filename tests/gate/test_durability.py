@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -175,12 +176,12 @@ def test_start_with_a_broken_policy_goes_on_under_the_last_good_one(world: World
 
 @pytest.fixture
 def small_disk(world: World, tmp_path: Path) -> Iterator[Path]:
-    """The home on a tmpfs of 6 MB, which can be filled and made read-only."""
+    """The home on a tmpfs of 16 MB, which can be filled and made read-only."""
     if os.name != "posix" or os.geteuid() != 0:
         pytest.skip("needs root, for mounting a tmpfs")
     disk = tmp_path / "disk"
     disk.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(disk)], check=False)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)], check=False)
     if done.returncode != 0:
         pytest.skip("no tmpfs can be mounted here")
     world.home = disk / "home"
@@ -211,12 +212,8 @@ def test_full_disk_sends_no_order_and_a_cancel_is_in_the_emergency_file(world: W
     placed = assistant.order(**LIMIT)
     assert placed["outcome"] == "done", placed
     ballast = small_disk / "ballast"
-    with ballast.open("wb") as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-                file.flush()
-        except OSError:
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
             pass
     for _ in range(200):  # what room is left in the log's own pages is used up by calls that still fit
         if assistant.call("get_ticker_price", symbol="BTCUSDT")["outcome"] != "done":

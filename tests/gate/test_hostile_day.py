@@ -128,7 +128,7 @@ def test_other_quote_assets_are_converted_or_denied(world: World) -> None:
     reply = assistant.order(**fields)  # 0.0025 BTC is 150.0025 USDT at the ask
     denial = next(d for d in reply["error"]["denials"] if d["code"] == "NOTIONAL_EXCEEDS_MAX")
     assert denial["observed"] == "150.0025 USDT"
-    world.policy(WIDE, {"symbols": symbols, "accounting": {"currency": "USDT", "conversions": {"ETH": "ETHUSDT"}}})
+    world.policy(WIDE, {"symbols": symbols, "accounting": {"conversions": {"BTC": None}}})
     assert "CONVERSION_UNAVAILABLE" in codes(assistant.order(**{**fields, "quantity": "0.01"}))
     assert world.sent() == []
 
