@@ -12,21 +12,25 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from filelock import FileLock, Timeout
 
 from guardian.errors import StoreCorrupt
+from guardian.store.places import CHECKPOINT_LOCK_NAME, CHECKPOINT_NAME
+from guardian.store.records import Entry
 
-if TYPE_CHECKING:
-    from guardian.store.database import Store
-
-CHECKPOINT_NAME: Final = "audit.checkpoint"
-_LOCK_NAME: Final = "checkpoint.lock"
 _LOCK_TIMEOUT_S: Final = 1.0
 ORIGIN: Final = "guardian/audit/chain/v1"
 _LINE: Final = re.compile(r"guardian/audit/chain/v1 ([1-9][0-9]{0,17}) ([0-9a-f]{64})\n?", re.ASCII)
 _SHORT: Final = re.compile(r"([1-9][0-9]{0,17}):([0-9a-f]{64})", re.ASCII)
+
+
+class Log(Protocol):
+    """What a checkpoint is taken of."""
+
+    def head(self) -> Entry | None:
+        """The last committed row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +74,7 @@ def read_checkpoint(home: Path) -> Checkpoint | None:
         ) from None
 
 
-def write_checkpoint(home: Path, store: Store) -> bool:
+def write_checkpoint(home: Path, store: Log) -> bool:
     """Bring the home's checkpoint up to the last committed row; False where it could not be: it is older then.
 
     Raises StoreError where the store cannot be read.
@@ -82,7 +86,7 @@ def write_checkpoint(home: Path, store: Store) -> bool:
 def keep_checkpoint(home: Path, checkpoint: Checkpoint) -> bool:
     """Write a checkpoint of committed rows unless there is a later one; False where it could not be written."""
     try:
-        with FileLock(home / _LOCK_NAME, timeout=_LOCK_TIMEOUT_S, mode=0o600):
+        with FileLock(home / CHECKPOINT_LOCK_NAME, timeout=_LOCK_TIMEOUT_S, mode=0o600):
             before = read_checkpoint(home)
             if before is None or before.seq < checkpoint.seq:
                 write_atomically(home / CHECKPOINT_NAME, checkpoint.line)

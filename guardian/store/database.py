@@ -17,8 +17,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from guardian.errors import StoreConflict, StoreError, StoreUnavailable
+from guardian.store.checkpoint import write_checkpoint
 from guardian.store.faults import translated
-from guardian.store.opening import DATABASE_NAME, OpenFile, open_file
+from guardian.store.opening import OpenFile, open_file
+from guardian.store.places import DATABASE_NAME
 from guardian.store.proposals import ProposalsPart
 from guardian.store.records import Entry
 from guardian.store.unit import Head
@@ -56,7 +58,9 @@ class Store:
             StoreCorrupt: `guardian.db` is not guardian's, is damaged, is of a newer version, or is older than the
                 checkpoint beside it.
         """
-        return cls(home, now_ms, open_file(home, create=True))
+        store = cls(home, now_ms, open_file(home, create=True))
+        store.anchor()
+        return store
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -92,8 +96,15 @@ class Store:
         with self.transaction() as tx:
             return tx.last_entry()
 
+    def anchor(self) -> None:
+        """Bring the checkpoint beside the database up to its last row, as far as that can be done now."""
+        with suppress(StoreError):
+            write_checkpoint(self.home, self)
+
     def close(self) -> None:
         """Let go of the file. What was committed stays."""
+        if not self._closed:
+            self.anchor()
         with self._lock:
             self._closed = True
             self._drop()

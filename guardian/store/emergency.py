@@ -21,14 +21,13 @@ from filelock import FileLock, Timeout
 
 from guardian.errors import StoreUnavailable
 from guardian.store.entries import body_of
+from guardian.store.places import EMERGENCY_LOCK_NAME, EMERGENCY_NAME
 from guardian.store.records import Phase, Record
 
 if TYPE_CHECKING:
     from guardian.store.database import Store
 
-FILE_NAME: Final = "emergency.log"
 SIZE: Final = 64 * 1024
-_LOCK_NAME: Final = "emergency.lock"
 _LOCK_TIMEOUT_S: Final = 2.0
 MAX_TEXT: Final = 4000
 """Characters of a line that is not JSON which go into the log."""
@@ -44,7 +43,7 @@ class EmergencyFile:
     def __init__(self, home: Path, *, second: Path | None = None, new_id: Callable[[], str] = _new_id) -> None:
         name = sha256(str(home.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
         state = second if second is not None else platformdirs.user_state_path("guardian", appauthor=False) / name
-        self.places: Final = (home / FILE_NAME, state / FILE_NAME)
+        self.places: Final = (home / EMERGENCY_NAME, state / EMERGENCY_NAME)
         self._new_id = new_id
 
     def preallocate(self) -> bool:
@@ -155,7 +154,7 @@ def _parsed(line: bytes) -> dict[str, object]:
 def _preallocate(place: Path) -> bool:
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (place.parent / _LOCK_NAME).touch(mode=0o600)
+        (place.parent / EMERGENCY_LOCK_NAME).touch(mode=0o600)
         with _locked(place), os.fdopen(os.open(place, _flags(os.O_RDWR | os.O_CREAT), 0o600), "r+b") as file:
             size = file.seek(0, os.SEEK_END)
             if size < SIZE:
@@ -209,7 +208,7 @@ def _empty(place: Path, imported: bytes) -> None:
 @contextmanager
 def _locked(place: Path, *, must: bool = False) -> Iterator[None]:
     """One process at a time. Where a lock cannot be had, a record is worth more than the order of its neighbours."""
-    lock = FileLock(place.parent / _LOCK_NAME, timeout=_LOCK_TIMEOUT_S, mode=0o600)
+    lock = FileLock(place.parent / EMERGENCY_LOCK_NAME, timeout=_LOCK_TIMEOUT_S, mode=0o600)
     try:
         lock.acquire()
     except (OSError, Timeout):

@@ -19,10 +19,9 @@ from sqlalchemy.pool import StaticPool
 from guardian.errors import StoreCorrupt, StoreUnavailable
 from guardian.store.checkpoint import Checkpoint, read_checkpoint
 from guardian.store.faults import RESTORE_HINT, translated
+from guardian.store.places import DATABASE_NAME, LOCK_NAME
 from guardian.store.tables import APPLICATION_ID, SCHEMA_VERSION, create_schema, missing_parts
 
-DATABASE_NAME: Final = "guardian.db"
-LOCK_NAME: Final = "guardian.lock"
 LOCK_TIMEOUT_S: Final = 30.0
 BUSY_TIMEOUT_MS: Final = 5000
 """What SQLite itself waits, for instance while another process recovers the file."""

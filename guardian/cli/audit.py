@@ -1,0 +1,315 @@
+"""`guardian audit`: read the log of every call, and verify that it is whole. Nothing here writes to the log."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from guardian.cli.moments import local_time, moment_ms, utc_time
+from guardian.cli.render import Column, fields, print_json, say, table
+
+if TYPE_CHECKING:
+    from guardian.store.checkpoint import Checkpoint
+    from guardian.store.reading import LogRow
+    from guardian.store.review import Line, Listing, Review
+    from guardian.store.verify import Report
+
+NOTHING_YET = "the log is empty: no call has been made yet"
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in UTC.")
+
+
+def _home() -> Path:
+    from guardian.bootstrap import home_folder
+
+    return home_folder()
+
+
+def _has_log(home: Path) -> bool:
+    from guardian.store.places import CHECKPOINT_NAME, DATABASE_NAME
+
+    return (home / DATABASE_NAME).exists() or (home / CHECKPOINT_NAME).exists()
+
+
+class Moment(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
+    """A time, as milliseconds since the epoch."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Fails on what is no time."""
+        if isinstance(value, int):
+            return value
+        try:
+            return moment_ms(str(value), datetime.now().astimezone())
+        except (ValueError, OverflowError, OSError):
+            self.fail("not a time: `2h` (ago), `today`, `yesterday`, `2026-11-01`, or an ISO date and time", param, ctx)
+
+
+class CheckpointParam(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
+    """A checkpoint: a file, or `SEQ:DIGEST`."""
+
+    name = "checkpoint"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Checkpoint:
+        """Fails on what is no checkpoint."""
+        from guardian.store.checkpoint import parse_checkpoint
+
+        text = str(value)
+        try:
+            if Path(text).is_file():
+                text = Path(text).read_text(encoding="utf-8", errors="replace")
+            return parse_checkpoint(text)
+        except (ValueError, OSError) as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Read and verify the log of every call. Alone it lists the newest."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_calls)
+
+
+@command.command("list")
+@click.option("--since", type=Moment(), help="From then on: 2h, today, yesterday, 2026-11-01, or an ISO time.")
+@click.option("--until", type=Moment(), help="Before then.")
+@click.option("--tool", help="Calls of this tool.")
+@click.option("--symbol", help="Calls about this symbol.")
+@click.option("--outcome", help="Calls with this outcome, for instance done, denied, unknown; or pending.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many.")
+@json_option
+def list_calls(
+    since: int | None = None,
+    until: int | None = None,
+    tool: str | None = None,
+    symbol: str | None = None,
+    outcome: str | None = None,
+    limit: int = 50,
+    as_json: bool = False,
+) -> None:
+    """List the newest calls, the newest last, one line each.
+
+    Calls whose order may be at the exchange and is not known to be come first. `!` marks a row that was changed.
+    """
+    from guardian.store.review import Wanted, review
+
+    home = _home()
+    if not _has_log(home):
+        _tell_empty(as_json=as_json)
+        return
+    wanted = Wanted(since_ms=since, until_ms=until, tool=tool, symbol=symbol, outcome=outcome, limit=limit)
+    with review(home) as log:
+        listing = log.newest(wanted)
+        unresolved = log.unresolved_count()
+    lines = (*listing.unresolved, *listing.lines)
+    if as_json:
+        print_json([_as_dict(line) for line in lines])
+    elif lines:
+        _print_lines(listing)
+    else:
+        narrowed = any(value is not None for value in (since, until, tool, symbol, outcome))
+        say("no call fits" if narrowed else NOTHING_YET)
+    if unresolved:
+        say(f"{unresolved} order{'s' if unresolved != 1 else ''} may be at the exchange and not known to be")
+
+
+def _tell_empty(*, as_json: bool) -> None:
+    if as_json:
+        print_json([])
+    say(NOTHING_YET)
+
+
+def _print_lines(listing: Listing) -> None:
+    table(
+        [Column("row", right=True, whole=True), "time", "tool", "symbol", "outcome", "detail"],
+        [
+            (
+                f"{'' if line.is_whole else '!'}{line.row.seq}",
+                local_time(line.row.ts_ms),
+                line.row.tool or f"({line.row.phase})",
+                line.row.symbol,
+                line.outcome,
+                line.detail,
+            )
+            for line in (*listing.unresolved, *listing.lines)
+        ],
+    )
+
+
+def _as_dict(line: Line) -> dict[str, object]:
+    row = line.row
+    return {
+        "seq": row.seq,
+        "time": utc_time(row.ts_ms),
+        "call_id": row.call_id,
+        "phase": row.phase,
+        "tool": row.tool,
+        "symbol": row.symbol,
+        "outcome": line.outcome,
+        "detail": line.detail,
+        "environment": row.environment,
+        "order_state": line.order_state,
+        "verified": line.is_whole,
+    }
+
+
+@command.command("show")
+@click.argument("name", metavar="CALL_ID|ROW|CLIENT_ORDER_ID|last")
+@json_option
+@click.pass_context
+def show(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Show every row of one call, each with whether it is as it was written."""
+    from guardian.store.review import review
+
+    home = _home()
+    if not _has_log(home):
+        say(NOTHING_YET)
+        ctx.exit(1)
+    with review(home) as log:
+        rows = [(row, _problem(log, row)) for row in log.find(name)]
+    if as_json:
+        print_json([_row_dict(row, problem) for row, problem in rows])
+    elif rows:
+        for number, (row, problem) in enumerate(rows):
+            if number:
+                click.echo()
+            _print_row(row, problem)
+    if not rows:
+        say(f"nothing in the log is called `{name}`; `guardian audit list` shows what is")
+        ctx.exit(1)
+
+
+def _problem(log: Review, row: LogRow) -> str | None:
+    if not row.has_its_digest:
+        return "no: it was changed since it was written"
+    if row.changed_columns:
+        return f"no: {', '.join(row.changed_columns)} was changed since it was written"
+    if not log.follows(row):
+        return "no: the row before it is missing or another one"
+    return None
+
+
+def _print_row(row: LogRow, problem: str | None) -> None:
+    from guardian.store.entries import client_order_id
+
+    shown: list[tuple[str, object]] = [
+        ("row", row.seq),
+        ("phase", row.phase),
+        ("time", local_time(row.ts_ms)),
+        ("call", row.call_id),
+        ("tool", row.tool),
+        ("symbol", row.symbol),
+        ("outcome", row.outcome),
+        ("environment", row.environment),
+        ("account", row.account),
+    ]
+    if row.phase == "intent":
+        shown.append(("client order id", client_order_id(row.digest)))
+    shown += [
+        (f"  {key}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True))
+        for key, value in sorted(row.data.items())
+    ]
+    shown += [("digest", bytes(row.digest).hex()), ("verified", "yes" if problem is None else problem)]
+    fields([(label, value) for label, value in shown if value is not None])
+
+
+def _row_dict(row: LogRow, problem: str | None) -> dict[str, object]:
+    from guardian.store.entries import client_order_id
+
+    return {
+        "seq": row.seq,
+        "phase": row.phase,
+        "time": utc_time(row.ts_ms),
+        "call_id": row.call_id,
+        "tool": row.tool,
+        "symbol": row.symbol,
+        "outcome": row.outcome,
+        "environment": row.environment,
+        "account": row.account,
+        "client_order_id": client_order_id(row.digest) if row.phase == "intent" else None,
+        "data": row.data,
+        "digest": bytes(row.digest).hex(),
+        "previous": bytes(row.prev_hash).hex(),
+        "verified": problem is None,
+        "problem": problem,
+    }
+
+
+@command.command("verify")
+@click.option("--checkpoint", type=CheckpointParam(), metavar="FILE|SEQ:DIGEST", help="One that you kept elsewhere.")
+@json_option
+@click.pass_context
+def verify_log(ctx: click.Context, checkpoint: Checkpoint | None, as_json: bool) -> None:
+    """Verify that no row was changed, moved, left out, or cut off before a checkpoint.
+
+    0: intact. 1: it was tampered with or is damaged. 3: it could not be looked at, which says nothing.
+    """
+    from guardian.store.verify import verify
+
+    report = verify(_home(), checkpoint)
+    if as_json:
+        print_json(_report_dict(report))
+    else:
+        _print_report(report)
+    ctx.exit(0 if report.is_intact else 1)
+
+
+def _report_dict(report: Report) -> dict[str, object]:
+    return {
+        "result": "intact" if report.is_intact else "tampered",
+        "path": report.path,
+        "rows": report.rows,
+        "last_seq": report.last_seq,
+        "head": report.head,
+        "first": None if report.first_ts_ms is None else utc_time(report.first_ts_ms),
+        "last": None if report.last_ts_ms is None else utc_time(report.last_ts_ms),
+        "checkpoints": [{"source": a.source, "seq": a.seq, "holds": a.holds} for a in report.anchors],
+        "unanchored": report.unanchored,
+        "findings": [{"kind": f.kind.value, "seq": f.seq, "message": f.message} for f in report.findings],
+    }
+
+
+def _print_report(report: Report) -> None:
+    shown: list[tuple[str, object]] = [("log", str(report.path)), ("rows", report.rows)]
+    if report.first_ts_ms is not None and report.last_ts_ms is not None:
+        shown.append(("from", local_time(report.first_ts_ms)))
+        shown.append(("to", local_time(report.last_ts_ms)))
+    shown += [(f"checkpoint ({a.source})", f"row {a.seq}, {'ok' if a.holds else 'NOT THERE'}") for a in report.anchors]
+    shown.append(("after the last checkpoint", f"{report.unanchored} rows"))
+    shown.append(("result", "INTACT" if report.is_intact else "TAMPERED OR DAMAGED"))
+    fields(shown)
+    for finding in report.findings:
+        say(f"{finding.kind.value}: {finding.message}")
+    if not report.anchors and report.rows:
+        say("without a checkpoint, rows that were cut off at the end cannot be seen")
+
+
+@command.command("checkpoint")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")
+@click.pass_context
+def checkpoint_of_log(ctx: click.Context, out: Path | None) -> None:
+    """Print how far the log has gone. Keep it elsewhere: with it, `verify` sees rows that were cut off or made anew."""
+    from guardian.store.checkpoint import Checkpoint, write_atomically
+    from guardian.store.verify import verify
+
+    report = verify(_home())
+    if not report.is_intact:
+        say("the log is not intact, so there is no checkpoint of it; `guardian audit verify` tells what is wrong")
+        ctx.exit(1)
+    if report.head is None:
+        say(NOTHING_YET)
+        ctx.exit(1)
+    found = Checkpoint(seq=report.last_seq, digest=report.head)
+    if out is None:
+        click.echo(found.line, nl=False)
+        return
+    try:
+        write_atomically(out.absolute(), found.line)
+    except OSError as error:
+        raise click.FileError(str(out), hint=error.strerror or "cannot be written") from error
+    say(f"written to `{out}`: row {found.seq}; keep it away from this machine")

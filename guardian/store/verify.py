@@ -1,0 +1,250 @@
+"""Verifying the log: what can be proven of it, from the file alone and with a checkpoint kept elsewhere.
+
+| finding   | what was done to the log                                                        |
+|-----------|---------------------------------------------------------------------------------|
+| CONTENT   | a body, a digest or a link was changed: the digest is not that of the row       |
+| COLUMN    | a column says something else than the body                                       |
+| GAP       | rows are missing before this one                                                |
+| CHAIN     | a row does not follow on the one before it: rows were made anew or moved        |
+| TRUNCATED | the log ends before a checkpoint                                                |
+| REWRITTEN | the row of a checkpoint is another one than it was                              |
+| ORDER     | an order without its intent row, or an intent row without its order             |
+| SCHEMA    | a table, index or trigger of the store is missing                               |
+| DAMAGED   | SQLite's own check of the file failed                                           |
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from guardian.errors import StoreCorrupt
+from guardian.store.checkpoint import Checkpoint, read_checkpoint
+from guardian.store.entries import GENESIS
+from guardian.store.places import CHECKPOINT_NAME
+from guardian.store.reading import ROW_SQL, LogRow, database_path, read_only
+
+BATCH: Final = 5000
+"""Rows in one read: short enough not to stand in a writer's way."""
+MAX_FINDINGS: Final = 1000
+TRIGGER_NAMES: Final = frozenset(
+    {"audit_no_update", "audit_no_delete", "orders_no_delete", "orders_fixed", "orders_final"}
+)
+
+
+class Kind(StrEnum):
+    """What is wrong; see the table above."""
+
+    CONTENT = "CONTENT"
+    COLUMN = "COLUMN"
+    GAP = "GAP"
+    CHAIN = "CHAIN"
+    TRUNCATED = "TRUNCATED"
+    REWRITTEN = "REWRITTEN"
+    ORDER = "ORDER"
+    SCHEMA = "SCHEMA"
+    DAMAGED = "DAMAGED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong, and the row where it shows."""
+
+    kind: Kind
+    message: str
+    seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """A checkpoint that the log was held against: where it came from, and whether the log has its row."""
+
+    source: str
+    seq: int
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was looked at and what was found. Rows that were cut off after the last anchor cannot be seen."""
+
+    path: Path
+    rows: int
+    last_seq: int
+    head: str | None
+    """The digest of the last row, in hex."""
+    first_ts_ms: int | None
+    last_ts_ms: int | None
+    anchors: tuple[Anchor, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_intact(self) -> bool:
+        """Nothing was found."""
+        return not self.findings
+
+    @property
+    def unanchored(self) -> int:
+        """Rows after the last checkpoint: chained, but whether some were cut off after them cannot be seen."""
+        return max(0, self.last_seq - max((anchor.seq for anchor in self.anchors), default=0))
+
+
+def verify(place: Path, checkpoint: Checkpoint | None = None) -> Report:
+    """Verify the log of a home folder (or a copy of `guardian.db`) against its own checkpoint and the one given.
+
+    Raises:
+        StoreUnavailable: there is no database, or it cannot be read now; nothing is said about the log then.
+    """
+    path = database_path(place)
+    walk = _Walk()
+    # Anchors first: the log only grows, so whatever they name must be in what is read after them.
+    anchors = _anchors(path, checkpoint, walk)
+    if not path.exists() and anchors:
+        most = max(anchors.values(), key=lambda anchor: anchor.seq)
+        walk.found(Kind.TRUNCATED, None, f"`{path.name}` is gone, but a checkpoint knows of {most.seq} rows")
+        return walk.report(path, anchors)
+    try:
+        with read_only(path) as connection:
+            walk.rows_of(connection, anchors)
+            walk.schema_of(connection)
+            walk.orders_of(connection)
+            walk.file_of(connection)
+    except StoreCorrupt as error:
+        walk.found(Kind.DAMAGED, None, error.message)
+    walk.held_against(anchors)
+    return walk.report(path, anchors)
+
+
+def _anchors(path: Path, given: Checkpoint | None, walk: _Walk) -> dict[str, Checkpoint]:
+    anchors = {} if given is None else {"given": given}
+    try:
+        own = read_checkpoint(path.parent)
+    except StoreCorrupt as error:
+        walk.found(Kind.DAMAGED, None, error.message)
+    except OSError:
+        own = None
+    else:
+        if own is not None:
+            anchors[CHECKPOINT_NAME] = own
+    return anchors
+
+
+class _Walk:
+    """One walk along the log, from the first row to the last that was there when it came by."""
+
+    def __init__(self) -> None:
+        self._findings: list[Finding] = []
+        self._rows = 0
+        self._seq = 0
+        self._digest = GENESIS
+        self._first_ts: int | None = None
+        self._last_ts: int | None = None
+        self._at_anchor: dict[int, str] = {}
+
+    def found(self, kind: Kind, seq: int | None, message: str) -> None:
+        """Note a finding; after very many it is enough."""
+        if len(self._findings) < MAX_FINDINGS:
+            self._findings.append(Finding(kind=kind, seq=seq, message=message))
+
+    def rows_of(self, connection: sqlite3.Connection, anchors: dict[str, Checkpoint]) -> None:
+        """Hold every row against the one before it."""
+        wanted = {anchor.seq for anchor in anchors.values()}
+        for row in _all_rows(connection):
+            self._row(row)
+            if row.seq in wanted:
+                self._at_anchor[row.seq] = bytes(row.digest).hex()
+
+    def _row(self, row: LogRow) -> None:
+        self._rows += 1
+        if row.seq != self._seq + 1:
+            missing = (
+                f"row {self._seq + 1} is" if row.seq == self._seq + 2 else f"rows {self._seq + 1} to {row.seq - 1} are"
+            )
+            self.found(Kind.GAP, row.seq, f"{missing} missing before row {row.seq}")
+        elif row.prev_hash != self._digest:
+            self.found(Kind.CHAIN, row.seq, f"row {row.seq} does not follow on the row before it")
+        if not row.has_its_digest:
+            self.found(Kind.CONTENT, row.seq, f"row {row.seq} was changed: its digest is another one")
+        elif row.changed_columns:
+            names = ", ".join(f"`{name}`" for name in row.changed_columns)
+            self.found(Kind.COLUMN, row.seq, f"row {row.seq}: {names} was changed: the body says something else")
+        self._seq, self._digest = row.seq, row.digest
+        self._first_ts = row.ts_ms if self._first_ts is None else self._first_ts
+        self._last_ts = row.ts_ms
+
+    def orders_of(self, connection: sqlite3.Connection) -> None:
+        """Every order has its intent row, and every intent row its order."""
+        rows = connection.execute(
+            "SELECT o.client_order_id, o.intent_seq FROM orders o LEFT JOIN audit a ON a.seq = o.intent_seq "
+            "WHERE o.intent_seq <= ? AND (a.client_order_id IS NOT o.client_order_id OR a.call_id IS NOT o.call_id)",
+            (self._seq,),
+        ).fetchall()
+        for name, seq in rows:
+            self.found(Kind.ORDER, seq, f"order `{name}` has no intent row")
+        rows = connection.execute(
+            "SELECT a.client_order_id, a.seq FROM audit a LEFT JOIN orders o ON o.client_order_id = a.client_order_id "
+            "WHERE a.client_order_id IS NOT NULL AND a.seq <= ? AND o.client_order_id IS NULL",
+            (self._seq,),
+        ).fetchall()
+        for name, seq in rows:
+            self.found(Kind.ORDER, seq, f"the intent row of order `{name}` has no order")
+
+    def schema_of(self, connection: sqlite3.Connection) -> None:
+        """What keeps the log append-only is there."""
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+        for name in sorted(TRIGGER_NAMES - names):
+            self.found(Kind.SCHEMA, None, f"the trigger `{name}` was removed")
+
+    def file_of(self, connection: sqlite3.Connection) -> None:
+        """SQLite's own check: a damaged page can lie where the chain does not look."""
+        for (line,) in connection.execute("PRAGMA quick_check(5)").fetchall():
+            if line != "ok":
+                self.found(Kind.DAMAGED, None, f"SQLite says: {line}")
+
+    def held_against(self, anchors: dict[str, Checkpoint]) -> None:
+        """The log has the row of every checkpoint."""
+        for source, anchor in anchors.items():
+            if self._holds(anchor):
+                continue
+            if anchor.seq > self._seq:
+                message = f"the log ends at row {self._seq}, but the checkpoint ({source}) knows of {anchor.seq}"
+                self.found(Kind.TRUNCATED, self._seq, message)
+            else:
+                self.found(Kind.REWRITTEN, anchor.seq, f"row {anchor.seq} is not the one of the checkpoint ({source})")
+
+    def _holds(self, anchor: Checkpoint) -> bool:
+        return self._at_anchor.get(anchor.seq) == anchor.digest
+
+    def report(self, path: Path, anchors: dict[str, Checkpoint]) -> Report:
+        """What was found."""
+        return Report(
+            path=path,
+            rows=self._rows,
+            last_seq=self._seq,
+            head=self._digest.hex() if self._rows else None,
+            first_ts_ms=self._first_ts,
+            last_ts_ms=self._last_ts,
+            anchors=tuple(
+                Anchor(source=source, seq=anchor.seq, holds=self._holds(anchor)) for source, anchor in anchors.items()
+            ),
+            findings=tuple(self._findings),
+        )
+
+
+def _all_rows(connection: sqlite3.Connection) -> Iterator[LogRow]:
+    """Every row in order, a batch at a time."""
+    after = -(2**62)  # a row that was moved before the first shows too
+    while True:
+        rows = connection.execute(
+            f"SELECT {ROW_SQL} FROM audit WHERE seq > ? ORDER BY seq LIMIT {BATCH}",  # noqa: S608 - constants
+            (after,),
+        ).fetchall()
+        for row in rows:
+            yield LogRow(*row)
+        if len(rows) < BATCH:
+            return
+        after = rows[-1][0]
