@@ -139,3 +139,23 @@ def test_many_clients_at_once_lose_nothing(paper, client):
     assert len({reply["orderId"] for reply in replies}) == 40
     free, locked = paper.controls.balance("USDT")
     assert (free + locked, locked) == (Decimal(10000), Decimal("1600.78"))
+
+
+def test_a_bug_of_the_exchanges_own_is_a_5xx_and_is_told_to_who_runs_it(client_for, monkeypatch):
+    """An unforeseen exception answers -1000 with nothing of its own text, and is kept for the one who runs it."""
+    with PaperServer() as server:
+
+        def broken(symbol: str, at: int) -> None:
+            raise RuntimeError("inner text")
+
+        monkeypatch.setattr(server.venue.feed, "average", broken)
+        reply = client_for(server.endpoint).public("/api/v3/avgPrice", symbol="BTCUSDT")
+        assert reply.error == (500, -1000, "An unknown error occurred while processing the request.")
+        assert [str(trouble) for trouble in server.troubles] == ["inner text"]
+        assert client_for(server.endpoint).public("/api/v3/time").status == 200
+
+
+def test_a_body_that_is_longer_than_any_request_is_not_read(paper, client):
+    """More than 64 KiB is refused with 413, and is not journaled."""
+    assert client.raw("POST", ORDER, "x" * 70_000).status == 413
+    assert paper.controls.orders_received() == []
