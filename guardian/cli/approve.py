@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="List what waits as JSON.")
 @policy_option
 @click.pass_context
-def command(
-    ctx: click.Context, proposal_id: str | None, submit: bool, as_json: bool, policy_path: Path | None
-) -> None:
+def command(ctx: click.Context, proposal_id: str | None, submit: bool, as_json: bool, policy_path: Path | None) -> None:
     """Look at the orders that wait for you, and approve one.
 
     Alone it lists what waits. With an ID it shows that order, asks you, and then gives you a token for the assistant
@@ -87,10 +85,10 @@ def order_line(proposal: Proposal) -> str:
 
 def summary(proposal: Proposal, budget: str) -> list[str]:
     """At most five lines, the worst case among them: what a person must see before they agree."""
+    currency = proposal.currency
     return [
         f"{proposal.scope.environment.upper()}  {order_line(proposal)}",
-        f"at worst {plain(proposal.quote_notional)} {proposal.quote_asset}"
-        f" = {plain(proposal.notional)} {proposal.currency}",
+        f"at worst {plain(proposal.quote_notional)} {proposal.quote_asset} = {plain(proposal.notional)} {currency}",
         f"market when asked: bid {plain(proposal.shown_bid)}, ask {plain(proposal.shown_ask)}",
         budget,
     ]

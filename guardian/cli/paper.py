@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="An address of this machine; only loopback is taken.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Only loopback is taken.")
 @click.option("--port", type=click.IntRange(0, 65535), default=18080, show_default=True, help="0 takes a free one.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed, the same market.")
 @click.option(
@@ -35,7 +35,7 @@ def command(host: str, port: int, seed: int, state: Path | None) -> None:
 
 
 def _told(endpoint: PaperEndpoint) -> None:
-    # These keys guard nothing: they are of play money on this machine, and a client cannot be pointed here without them.
+    # These keys guard nothing: they are of play money on this machine, and a client needs them to be pointed here.
     click.echo(f"url         {endpoint.url}")
     click.echo(f"api_key     {endpoint.api_key.reveal()}")
     click.echo(f"api_secret  {endpoint.api_secret.reveal()}")

@@ -43,7 +43,8 @@ def _show(status: object) -> None:
 
     assert isinstance(status, StatusView)
     for order in status.unresolved:
-        say(f"NOT RESOLVED: {order.side} {plain(order.quantity)} {order.symbol} {order.client_order_id} ({order.state})")
+        what = f"{order.side} {plain(order.quantity)} {order.symbol} {order.client_order_id}"
+        say(f"NOT RESOLVED: {what} ({order.state})")
     fields(
         [
             ("environment", status.environment.upper()),

@@ -147,8 +147,8 @@ def _said(envelope: Mapping[str, Any]) -> str:
     if "proposal_id" in data:
         order = data["order"]
         return (
-            f"{envelope['outcome']}: proposal {data['proposal_id']}, {order['side']} {order['quantity']} {order['symbol']},"
-            f" at worst {order['worst_case_notional']} {order['currency']}; nothing was sent"
+            f"{envelope['outcome']}: proposal {data['proposal_id']}, {order['side']} {order['quantity']} "
+            f"{order['symbol']}, at worst {order['worst_case_notional']} {order['currency']}; nothing was sent"
         )
     if "note" in data:
         return f"{envelope['outcome']}: {data['note']}"
@@ -175,7 +175,7 @@ async def _within_the_cap(tour: Tour, client: Client[Any]) -> None:
     tour.must(reply["outcome"] == "confirmation_required", "an order within the cap was not proposed")
     token = reply["data"]["confirmation_token"]
     tour.must(isinstance(token, str), "the tour's policy says `chat`, and there is no token")
-    tour.line("you", "here a person stands between: `guardian approve " + reply["data"]["proposal_id"] + "` in a terminal")
+    tour.line("you", f"here a person stands between: `guardian approve {reply['data']['proposal_id']}` in a terminal")
     tour.line("", "(the tour's policy hands the token to the assistant instead; the default policy never does)")
     tour.seen["token"] = token
     reply = await _call(tour, client, "create_order", confirmation_token=token)
@@ -200,7 +200,7 @@ async def _replay(tour: Tour, client: Client[Any]) -> None:
     tour.title("the token again: nothing is sent")
     orders = await _orders(tour, client)
     reply = await _call(tour, client, "create_order", confirmation_token=tour.seen["token"])
-    tour.must(reply["outcome"] == "done" and reply["data"]["already_placed"] is True, "a replayed token was not refused")
+    tour.must(reply["outcome"] == "done" and reply["data"]["already_placed"], "a replayed token was not recognised")
     same = reply["data"]["order"]["client_order_id"] == tour.seen["order"]["client_order_id"]
     tour.must(same, "a replayed token answered with another order")
     tour.must(len(await _orders(tour, client)) == len(orders), "a replayed token placed an order")
@@ -241,7 +241,9 @@ def _log(tour: Tour) -> None:
         tour.must(shown.returncode == 0, f"`guardian {' '.join(arguments)}` failed: {shown.stderr}")
     listed = tour.guardian("audit", "list", "--tool", "create_order", "--limit", "50", "--json")
     tour.must(listed.returncode == 0 and len(json.loads(listed.stdout)) >= 7, "the log does not have every order")
-    click.echo("\nthat was all: next, `guardian init` makes a home of your own, and the README says how Claude Desktop joins in")
+    click.echo(
+        "\nthat was all. Next: `guardian init` makes a home of your own; the README says how Claude Desktop joins"
+    )
 
 
 async def _order(tour: Tour, client: Client[Any], *, quote_quantity: str) -> dict[str, Any]:

@@ -57,9 +57,14 @@ def symbol_of(arguments: Mapping[str, object]) -> str | None:
 def without_secrets(arguments: Mapping[str, object]) -> dict[str, object]:
     """Raw arguments with every token replaced by a digest that recognises it and redeems nothing."""
     return {
-        key: f"sha256:{token_digest(str(value))[:16]}" if key in SECRET_FIELDS and value is not None else value
+        key: f"sha256:{token_digest(str(value))[:16]}" if key in SECRET_FIELDS and not _hidden(value) else value
         for key, value in arguments.items()
     }
+
+
+def _hidden(value: object) -> bool:
+    """Nothing, or a digest that somebody made before: no token has a colon."""
+    return value is None or (isinstance(value, str) and value.startswith("sha256:"))
 
 
 def token_digest(token: str) -> str:

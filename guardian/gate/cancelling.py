@@ -57,7 +57,7 @@ class OrderCanceller:
             return denied((Denial(code=Code.ORDER_NOT_GUARDIANS, message=message, hint=hint),))
         with anyio.CancelScope(shield=True):
             reply = await self._send(connection, target)
-        return reply
+        return reply  # noqa: RET504 - to a type checker the shield may end without a return
 
     def _known(self, scope: Scope, request: CancelOrder) -> OrderRow | None:
         """What the store knows; nothing where it cannot be read, for a cancel does not wait for the store."""

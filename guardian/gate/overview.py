@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
 
 from guardian.domain.money import ZERO, minus
 from guardian.domain.trading import Environment
@@ -12,13 +11,12 @@ from guardian.errors import CredentialsError, ExchangeError
 from guardian.gate.parts import Parts
 from guardian.gate.replies import OrderProposed, OrderView
 from guardian.gate.views import iso, view_of_proposal, view_of_row
+from guardian.policy.load import NOT_ENFORCED
 from guardian.policy.model import Limits, Policy
 from guardian.policy.rules_budget import duration
 from guardian.store.database import Transaction
 from guardian.store.records import Scope, StatusUsage
-
-NOT_ENFORCED: Final = ("limits.max_daily_loss",)
-"""Keys that the policy takes and this version does not enforce yet; said wherever limits are shown."""
+from guardian.store.review import Wanted, review
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +57,8 @@ class PolicyView:
     symbols: tuple[SymbolView, ...]
     budgets: tuple[Budget, ...]
     problems: tuple[str, ...]
-    not_enforced: tuple[str, ...] = NOT_ENFORCED
+    not_enforced: tuple[str, ...] = tuple(NOT_ENFORCED)
+    """Keys that the policy takes and this version does not enforce yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +82,22 @@ class StatusView:
     policy_source: str
     policy_digest: str
     policy_problems: tuple[str, ...]
-    not_enforced: tuple[str, ...] = NOT_ENFORCED
+    not_enforced: tuple[str, ...] = tuple(NOT_ENFORCED)
+    """Keys that the policy takes and this version does not enforce yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentCall:
+    """One call or event of the log. `outcome` is `pending` while a call has none, and null for events."""
+
+    seq: int
+    time: str
+    call_id: str | None
+    tool: str | None
+    symbol: str | None
+    outcome: str | None
+    detail: str | None
+    """The code of an error, the state of an order, or what an event is about."""
 
 
 class Overview:
@@ -109,6 +123,26 @@ class Overview:
         """Raises StoreError and PolicyInvalid."""
         account, _ = await self.account()
         return await self._parts.journal.run(lambda: self._policy(account))
+
+    async def recent(self, limit: int) -> tuple[RecentCall, ...]:
+        """The newest calls and events, newest last. Raises StoreError."""
+        return await self._parts.journal.run(lambda: self._recent(limit))
+
+    def _recent(self, limit: int) -> tuple[RecentCall, ...]:
+        with review(self._parts.journal.home) as log:
+            listing = log.newest(Wanted(limit=limit))
+        return tuple(
+            RecentCall(
+                seq=line.row.seq,
+                time=iso(line.row.ts_ms),
+                call_id=line.row.call_id,
+                tool=line.row.tool,
+                symbol=line.row.symbol,
+                outcome=line.outcome,
+                detail=line.detail,
+            )
+            for line in (*listing.unresolved, *listing.lines)
+        )
 
     def _status(self, account: str | None, keys: str) -> StatusView:
         in_force = self._parts.policy_file.current()
@@ -167,7 +201,9 @@ def _since(tx: Transaction) -> str | None:
 def _problems(problems: tuple[str, ...], policy: Policy, environment: Environment) -> tuple[str, ...]:
     if policy.environment is environment:
         return problems
-    changed = f"the policy names `{policy.environment.value}`: that takes effect at the next start, until then no creates"
+    changed = (
+        f"the policy names `{policy.environment.value}`, which takes effect at the next start; no creates till then"
+    )
     return (*problems, changed)
 
 
@@ -208,5 +244,3 @@ def budgets(limits: Limits, usage: StatusUsage) -> tuple[Budget, ...]:
 
 def _budget(limit: str, window: str | None, maximum: Decimal, used: Decimal) -> Budget:
     return Budget(limit=limit, window=window, maximum=maximum, used=used, left=max(minus(maximum, used), ZERO))
-
-

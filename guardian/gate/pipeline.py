@@ -7,7 +7,6 @@ close_call  the `outcome` row
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping
 
 from guardian.domain.codes import Code, Outcome
@@ -29,7 +28,8 @@ from guardian.errors import (
 )
 from guardian.gate.calls import CallInfo, CallMeta, symbol_of, without_secrets
 from guardian.gate.cancelling import OrderCanceller
-from guardian.gate.overview import Overview, PolicyView, StatusView
+from guardian.gate.faults import told
+from guardian.gate.overview import Overview, PolicyView, RecentCall, StatusView
 from guardian.gate.parts import Parts
 from guardian.gate.placing import OrderPlacer
 from guardian.gate.reading import Reader
@@ -124,8 +124,8 @@ class Gate:
             if isinstance(error, ExchangeUnavailable | NotSent):
                 await self.parts.connector.lost()
             return _exchange_failed(error)
-        except Exception:  # noqa: BLE001 - opaque to the assistant, whole in the log
-            return fault(traceback.format_exc())
+        except Exception as error:  # noqa: BLE001 - opaque to the assistant, told in the log
+            return fault(told(error))
 
     async def _handle(self, call: CallInfo, request: Request) -> Reply:
         in_force = self.parts.policy_file.current()
@@ -169,6 +169,10 @@ class Gate:
     async def policy_view(self) -> PolicyView:
         """What is allowed, with the headroom left. Raises StoreError and PolicyInvalid."""
         return await Overview(self.parts).policy()
+
+    async def recent(self, limit: int) -> tuple[RecentCall, ...]:
+        """The newest calls. Raises StoreError."""
+        return await Overview(self.parts).recent(limit)
 
     def allowed_tools(self) -> frozenset[str]:
         """The tools that the policy in force allows; none where there is no policy."""

@@ -7,6 +7,7 @@ is in neither the open nor the recent orders.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +17,8 @@ from guardian.exchange.exchange import Exchange
 from guardian.gate.calls import plain_record
 from guardian.gate.parts import Parts
 from guardian.store.records import OrderRow, Phase, Record, Scope
+
+_log: Final = logging.getLogger("guardian.gate")
 
 ABSENT_AFTER_MS: Final = 60_000
 """recvWindow 5 s, the engine's own time-out 10 s and 1 s of skew have passed long before this."""
@@ -49,6 +52,9 @@ class Resolver:
                 await self.run_once()
             except (ExchangeError, CredentialsError, StoreError):
                 await self.parts.connector.lost()
+            except Exception:  # noqa: BLE001 - logged, and tried again
+                # A fault of ours must not end the asking: orders that are not known would stay so until a restart.
+                _log.exception("a round of asking for orders failed")
             await self.parts.pause(PERIOD_S)
 
     async def run_once(self) -> tuple[Found, ...]:

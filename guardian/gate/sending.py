@@ -5,7 +5,6 @@ Whatever happens here, the order is either known or `unknown`; it is never sent 
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -26,6 +25,7 @@ from guardian.errors import (
 )
 from guardian.exchange.exchange import Exchange
 from guardian.gate.calls import CallInfo, reply_body
+from guardian.gate.faults import told
 from guardian.gate.parts import Parts
 from guardian.gate.replies import OrderPlaced, Reply, ReplyError, done, refused
 from guardian.gate.views import note_on, view_of_report
@@ -92,9 +92,9 @@ class Sender:
             return Sent(state=OrderState.NOT_PLACED, reply=not_sent(error))
         except OutcomeUnknown as error:
             return _unknown(reserved, error.message)
-        except Exception:  # noqa: BLE001 - a fault after the send began must not hide that the order may exist
+        except Exception as error:  # noqa: BLE001 - a fault after the send began must not hide that the order may exist
             sent = _unknown(reserved, "guardian failed while the order was on its way")
-            return replace(sent, reply=replace(sent.reply, detail=traceback.format_exc()))
+            return replace(sent, reply=replace(sent.reply, detail=told(error)))
         return _reported(reserved, report)
 
     async def _ask_soon(self, reserved: Reserved, sent: Sent) -> Sent:
@@ -179,7 +179,7 @@ def _rejected(reserved: Reserved, error: ExchangeRejected) -> Sent:
 def _unknown(reserved: Reserved, why: str) -> Sent:
     error = ReplyError(
         code=Code.ORDER_UNKNOWN,
-        message=f"the order may exist: {why}. It counts in full, it is never sent again, and guardian keeps asking for it",
+        message=f"the order may exist: {why}. It counts in full, is never sent again, and guardian keeps asking for it",
         hint="do not ask for the order again; look with get_orders and this client order id",
         client_order_id=reserved.client_order_id,
     )

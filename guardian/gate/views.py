@@ -133,8 +133,8 @@ def _next_step(proposal_id: str, state: str, *, in_chat: bool) -> str:
     if state == "approved":
         return "a person approved it and was given a token; call create_order with `confirmation_token` alone"
     return (
-        f"nothing was sent. The person runs `guardian approve {proposal_id}` in a terminal and either gives you the token "
-        "it shows, for create_order with `confirmation_token` alone, or places the order there with `--submit`; "
+        f"nothing was sent. The person runs `guardian approve {proposal_id}` in a terminal and either gives you the "
+        "token it shows, for create_order with `confirmation_token` alone, or places the order there with `--submit`; "
         "asking for the same order again tells how it stands"
     )
 

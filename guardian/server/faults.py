@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import traceback
-from pathlib import Path
 from typing import Final
 
 import pydantic
-from fastmcp.exceptions import NotFoundError, ToolError, ValidationError
+from fastmcp.exceptions import NotFoundError, ValidationError
 
 from guardian.domain.codes import Code
 from guardian.domain.requests import CancelOrder, CreateOrder
-from guardian.errors import ArgumentMistake, GuardianError, InvalidArguments, StoreError
+from guardian.errors import ArgumentMistake, InvalidArguments, StoreError
+from guardian.gate.faults import told
 from guardian.gate.replies import Reply, refused
 from guardian.server.loggable import readable
 
 _MAX_MISTAKES: Final = 20
-_MAX_DETAIL: Final = 20_000
-_MAX_CHAIN: Final = 8
 _WRITERS: Final = frozenset({CreateOrder.tool, CancelOrder.tool})
 
 
@@ -47,7 +44,7 @@ def log_unavailable(error: StoreError) -> Reply:
 
 def internal_error(tool: str, fault: BaseException, *, before: str = "") -> Reply:
     """A fault of ours: opaque to the assistant; `detail` has where it was and what kind it is, for the log alone."""
-    return _opaque(tool, (before + _told(fault))[:_MAX_DETAIL])
+    return _opaque(tool, before + told(fault))
 
 
 def no_reply(tool: str) -> Reply:
@@ -88,20 +85,3 @@ def _worded(kind: str, message: str) -> str:
             return "there is no such argument"
     text = message.removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
     return text[:1].lower() + text[1:]
-
-
-def _told(fault: BaseException) -> str:
-    """Kinds and places of an exception and of what led to it; foreign texts, which may hold a secret, are left out."""
-    parts: list[str] = []
-    link: BaseException | None = fault.__cause__ if isinstance(fault, ToolError) and fault.__cause__ else fault
-    while link is not None and len(parts) < _MAX_CHAIN:
-        kind = type(link)
-        text = f": {link}" if isinstance(link, GuardianError) or kind.__module__ == "builtins" else ""
-        # The frames of the MCP library are the same for every call.
-        ours = [
-            frame for frame in traceback.extract_tb(link.__traceback__) if "fastmcp" not in Path(frame.filename).parts
-        ]
-        frames = "".join(traceback.format_list(ours))
-        parts.append(f"{kind.__module__}.{kind.__qualname__}{text[:500]}\n{frames}")
-        link = link.__cause__ or link.__context__
-    return "led to by\n".join(parts)
