@@ -1,0 +1,265 @@
+"""Policies, facts and orders for tests: a market in which everything passes, but for what a test changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from guardian.domain.codes import Code
+from guardian.domain.instruments import Instrument, Range
+from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
+from guardian.domain.requests import TOOLS
+from guardian.domain.trading import Environment, TradingState
+from guardian.policy.engine import judge_order
+from guardian.policy.facts import AveragePrice, BookTop, Confirmed, Facts, Usage
+from guardian.policy.model import (
+    Accounting,
+    Channel,
+    ConfirmationRules,
+    CountWindow,
+    Limits,
+    NotionalWindow,
+    PaperSettings,
+    Policy,
+    PriceRules,
+    SymbolLimits,
+    ToolRules,
+)
+from guardian.policy.verdict import Denial, Verdict
+
+D = Decimal
+NOW_MS = 1_750_000_000_000
+FIVE_MINUTES, DAY, MINUTE = 300_000, 86_400_000, 60_000
+BID, ASK = D("60000"), D("60001")
+
+
+def symbol_limits(**changed: object) -> SymbolLimits:
+    """At most 100 USDT an order, 0.005 in quantity and 0.02 in position; every side, type and time in force."""
+    values: dict[str, object] = {
+        "max_notional": D("100"),
+        "max_quantity": D("0.005"),
+        "max_position": D("0.02"),
+        "sides": frozenset(OrderSide),
+        "order_types": frozenset(OrderType) - {OrderType.STOP_LOSS, OrderType.TAKE_PROFIT},
+        "time_in_force": frozenset(TimeInForce),
+        **changed,
+    }
+    return SymbolLimits(**values)  # type: ignore[arg-type]
+
+
+def a_policy(symbol: Mapping[str, object] | None = None, **changed: object) -> Policy:
+    """The defaults of DESIGN's section 6, for BTCUSDT and ETHBTC; `changed` names fields of any of its tables.
+
+    `symbol` changes the limits of BTCUSDT.
+    """
+    tables: dict[str, dict[str, object]] = {
+        "accounting": {
+            "currency": "USDT",
+            "conversions": {"BTC": "BTCUSDT", "ETH": "ETHUSDT", "BNB": "BNBUSDT"},
+        },
+        "tools": {"allowed": frozenset(TOOLS), "cancel_foreign": False},
+        "limits": {
+            "max_open_notional": D("300"),
+            "rolling_notional": (
+                NotionalWindow(window_ms=FIVE_MINUTES, maximum=D("200")),
+                NotionalWindow(window_ms=DAY, maximum=D("500")),
+            ),
+            "max_orders": (CountWindow(window_ms=MINUTE, maximum=5), CountWindow(window_ms=DAY, maximum=50)),
+            "max_open_orders": 5,
+            "max_daily_loss": D("100"),
+            "duplicate_window_ms": 60_000,
+            "anti_slicing_window_ms": 900_000,
+            "halt_after_orders": 20,
+            "max_calls_per_minute": 120,
+            "min_free_quote": D("0"),
+        },
+        "prices": {
+            "max_age_ms": 5_000,
+            "max_trade_age_ms": 300_000,
+            "collar": D("0.03"),
+            "stop_distance": D("0.2"),
+            "market_buffer": D("0.01"),
+            "max_divergence": D("0.02"),
+        },
+        "confirmation": {
+            "required_above": D("1000"),
+            "channel": Channel.TERMINAL,
+            "proposal_ttl_ms": 900_000,
+            "token_ttl_ms": 300_000,
+            "max_outstanding": 3,
+            "max_drift": D("0.005"),
+        },
+    }
+    whole: dict[str, object] = {
+        "environment": Environment.TESTNET,
+        "symbols": {
+            "BTCUSDT": symbol_limits(**(symbol or {})),
+            "ETHBTC": symbol_limits(max_quantity=D("0.1"), max_position=D("0.5")),
+        },
+        "digest": "d1",
+    }
+    for name, value in changed.items():
+        table = next((table for table in tables.values() if name in table), whole)
+        table[name] = value
+    return Policy(
+        paper=PaperSettings(),
+        accounting=Accounting(**tables["accounting"]),  # type: ignore[arg-type]
+        tools=ToolRules(**tables["tools"]),  # type: ignore[arg-type]
+        limits=Limits(**tables["limits"]),  # type: ignore[arg-type]
+        prices=PriceRules(**tables["prices"]),  # type: ignore[arg-type]
+        confirmation=ConfirmationRules(**tables["confirmation"]),  # type: ignore[arg-type]
+        **whole,  # type: ignore[arg-type]
+    )
+
+
+def an_instrument(symbol: str = "BTCUSDT", base: str = "BTC", quote: str = "USDT", **changed: object) -> Instrument:
+    """A listed symbol that is trading: tick 0.01, step 0.00001, at least 5 in notional."""
+    values: dict[str, object] = {
+        "symbol": symbol,
+        "base_asset": base,
+        "quote_asset": quote,
+        "status": "TRADING",
+        "order_types": frozenset(kind.value for kind in OrderType),
+        "price": Range(minimum=D("0.01"), maximum=D("1000000"), step=D("0.01")),
+        "lot": Range(minimum=D("0.00001"), maximum=D("9000"), step=D("0.00001")),
+        "min_notional": D("5"),
+        **changed,
+    }
+    return Instrument(**values)  # type: ignore[arg-type]
+
+
+ETHBTC = an_instrument(
+    "ETHBTC",
+    "ETH",
+    "BTC",
+    price=Range(minimum=D("0.00001"), maximum=D("1000"), step=D("0.00001")),
+    lot=Range(minimum=D("0.0001"), maximum=D("9000"), step=D("0.0001")),
+    min_notional=D("0.0001"),
+)
+
+
+def a_book(bid: Decimal | str = BID, ask: Decimal | str = ASK, age_ms: int = 0) -> BookTop:
+    """The best prices, fetched `age_ms` ago."""
+    return BookTop(bid=D(bid), ask=D(ask), fetched_ms=NOW_MS - age_ms)
+
+
+def usage(**changed: object) -> Usage:
+    """Nothing was entered before, and trading is active."""
+    values: dict[str, object] = {
+        "trading": TradingState.ACTIVE,
+        "entered": {FIVE_MINUTES: D(0), DAY: D(0)},
+        "ordered": {MINUTE: 0, DAY: 0},
+        **changed,
+    }
+    return Usage(**values)  # type: ignore[arg-type]
+
+
+_USAGE_FIELDS = frozenset(Usage.__dataclass_fields__)
+
+
+def facts(**changed: object) -> Facts:
+    """A calm market in BTCUSDT, 10,000 USDT free, a true clock. `changed` names fields of Facts or of Usage."""
+    used = {name: value for name, value in changed.items() if name in _USAGE_FIELDS}
+    values: dict[str, object] = {
+        "now_ms": NOW_MS,
+        "clock_ms": NOW_MS,
+        "environment": Environment.TESTNET,
+        "instruments": {"BTCUSDT": an_instrument()},
+        "books": {"BTCUSDT": a_book()},
+        "average": AveragePrice(price=D("60000"), traded_ms=NOW_MS),
+        "free": {"USDT": D("10000")},
+        "held": {"USDT": D("10000")},
+        "clock_skew_ms": 0,
+        "usage": usage(**used),
+        **{name: value for name, value in changed.items() if name not in used},
+    }
+    return Facts(**values)  # type: ignore[arg-type]
+
+
+def cross_facts(**changed: object) -> Facts:
+    """The same for ETHBTC, which is counted through BTCUSDT, with 1 BTC free."""
+    values: dict[str, object] = {
+        "instruments": {"ETHBTC": ETHBTC, "BTCUSDT": an_instrument()},
+        "books": {"ETHBTC": a_book("0.05", "0.05001"), "BTCUSDT": a_book()},
+        "average": AveragePrice(price=D("0.05"), traded_ms=NOW_MS),
+        "free": {"BTC": D("1")},
+        "held": {"BTC": D("1")},
+        **changed,
+    }
+    return facts(**values)
+
+
+def an_order(**changed: object) -> OrderSpec:
+    """BUY LIMIT of 0.001 BTCUSDT at 60000 (60 USDT), GTC."""
+    values: dict[str, object] = {
+        "symbol": "BTCUSDT",
+        "side": OrderSide.BUY,
+        "order_type": OrderType.LIMIT,
+        "quantity": D("0.001"),
+        "price": D("60000"),
+        "time_in_force": TimeInForce.GTC,
+        **changed,
+    }
+    for name in ("quantity", "quote_quantity", "price", "stop_price"):
+        if isinstance(values.get(name), str):
+            values[name] = D(str(values[name]))
+    return OrderSpec(**values)  # type: ignore[arg-type]
+
+
+def a_sell(**changed: object) -> OrderSpec:
+    """The same as a SELL."""
+    return an_order(side=OrderSide.SELL, **changed)
+
+
+def a_market(side: OrderSide = OrderSide.BUY, **changed: object) -> OrderSpec:
+    """A MARKET order of 0.001 BTCUSDT, or of a `quote_quantity`."""
+    quantity = None if "quote_quantity" in changed else "0.001"
+    values = {"quantity": quantity, **changed}
+    return an_order(side=side, order_type=OrderType.MARKET, price=None, time_in_force=None, **values)
+
+
+def a_stop(side: OrderSide = OrderSide.SELL, **changed: object) -> OrderSpec:
+    """A STOP_LOSS_LIMIT of 0.001 BTCUSDT at 58000, triggered at 59000; as a BUY at 62000, triggered at 61000."""
+    selling = side is OrderSide.SELL
+    values = {
+        "order_type": OrderType.STOP_LOSS_LIMIT,
+        "stop_price": "59000" if selling else "61000",
+        "price": "58000" if selling else "62000",
+        **changed,
+    }
+    return an_order(side=side, **values)
+
+
+def confirmed(**changed: object) -> Confirmed:
+    """A person confirmed this order at this market, under this policy."""
+    values: dict[str, object] = {
+        "policy_digest": "d1",
+        "shown_bid": BID,
+        "shown_ask": ASK,
+        "protected_price": D("60601.01"),
+        **changed,
+    }
+    return Confirmed(**values)  # type: ignore[arg-type]
+
+
+def judged(spec: OrderSpec | None = None, given: Facts | None = None, policy: Policy | None = None) -> Verdict:
+    """The verdict on an order; whatever is left out is the one that passes."""
+    return judge_order(spec or an_order(), given or facts(), policy or a_policy())
+
+
+def codes(verdict: Verdict) -> list[Code]:
+    """The codes of the denials, in their order."""
+    return [denial.code for denial in verdict.denials]
+
+
+def denial(verdict: Verdict, code: Code) -> Denial:
+    """The one denial with this code; an AssertionError where there is none or more than one."""
+    found = [one for one in verdict.denials if one.code is code]
+    assert len(found) == 1, f"expected one {code.name} among {[one.name for one in codes(verdict)]}"
+    return found[0]
+
+
+def without_policy_limit(policy: Policy, symbol: str) -> Policy:
+    """The policy without one of its symbols."""
+    return replace(policy, symbols={name: one for name, one in policy.symbols.items() if name != symbol})

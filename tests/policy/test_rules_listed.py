@@ -1,0 +1,205 @@
+"""Rules on the state of trading and on what the policy lists."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from builders import a_market, a_policy, a_sell, a_stop, an_order, codes, denial, facts, judged, without_policy_limit
+
+from guardian.domain.codes import Code
+from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
+from guardian.domain.requests import REQUESTS, TOOLS, CancelOrder, CreateOrder, GetTicker, Request
+from guardian.domain.trading import Environment, TradingState
+from guardian.policy.case import build_case
+from guardian.policy.engine import judge_tool
+from guardian.policy.facts import Fact, Facts
+from guardian.policy.rules_listed import side_allowed, time_in_force_allowed
+from guardian.policy.verdict import Decision
+
+
+def test_an_order_that_keeps_every_rule_is_allowed() -> None:
+    """Where nothing says no and the threshold is not reached, the order is let through."""
+    for spec in (an_order(), a_sell(), a_market(), a_market(OrderSide.SELL), a_stop(), a_stop(OrderSide.BUY)):
+        verdict = judged(spec)
+        assert (verdict.decision, codes(verdict)) == (Decision.ALLOW, [])
+
+
+def test_no_order_while_trading_is_halted() -> None:
+    """Halted trading denies with its reason and says that reads and cancels keep working."""
+    found = denial(
+        judged(given=facts(trading=TradingState.HALTED, halt_reason="a person said so")), Code.TRADING_HALTED
+    )
+    assert "a person said so" in found.message
+    assert "guardian resume" in (found.hint or "")
+    found = denial(judged(given=facts(trading=TradingState.HALTED)), Code.TRADING_HALTED)
+    assert "no reason was given" in found.message
+
+
+def test_a_halt_holds_for_exits_too() -> None:
+    """While halted even an exit is denied; taking orders out of the book is what still works."""
+    given = facts(trading=TradingState.HALTED, position=Decimal("0.001"))
+    verdict = judged(a_sell(), given)
+    assert verdict.is_exit
+    assert codes(verdict) == [Code.TRADING_HALTED]
+
+
+@pytest.mark.parametrize("spec", [an_order(), a_sell(), a_market(), a_sell(quantity="0.00101")])
+def test_reducing_denies_whatever_is_no_exit(spec: OrderSpec) -> None:
+    """While reducing, a BUY and a SELL of more than guardian holds are denied."""
+    given = facts(trading=TradingState.REDUCING, position=Decimal("0.001") if spec.quantity != Decimal("0.001") else 0)
+    assert codes(judged(spec, given)) == [Code.TRADING_REDUCING]
+
+
+def test_usage_that_cannot_be_read_denies() -> None:
+    """Where the store does not answer, nothing is known to be left of any budget, and the reason is given."""
+    given = facts(usage=None, missing={Fact.USAGE: "the file is locked"})
+    found = denial(judged(given=given), Code.USAGE_UNKNOWN)
+    assert "the file is locked" in found.message
+    assert codes(judged(given=facts(usage=None))) == [Code.USAGE_UNKNOWN]
+
+
+def test_trading_halts_after_so_many_orders_without_a_person() -> None:
+    """The 20th order passes and the 21st is denied as a halt, until a person acts."""
+    assert codes(judged(given=facts(orders_since_person=19))) == []
+    found = denial(judged(given=facts(orders_since_person=20)), Code.TRADING_HALTED)
+    assert (found.observed, found.limit) == ("20", "20")
+    assert "guardian resume" in (found.hint or "")
+
+
+def test_a_halt_is_not_said_twice() -> None:
+    """While trading is halted already, the count of orders adds no second halt."""
+    verdict = judged(given=facts(trading=TradingState.HALTED, orders_since_person=99))
+    assert codes(verdict) == [Code.TRADING_HALTED]
+
+
+def test_a_broken_policy_file_creates_no_order() -> None:
+    """The last good policy stands in, but no order is created, and the first mistakes are said."""
+    found = denial(judged(given=facts(policy_problems=("line 3: oh",))), Code.POLICY_INVALID)
+    assert "line 3: oh" in found.message
+    assert found.observed == "1 mistake"
+    many = tuple(f"mistake {n}." for n in range(9))
+    found = denial(judged(given=facts(policy_problems=many)), Code.POLICY_INVALID)
+    assert found.observed == "9 mistakes"
+    assert "mistake 4." in found.message
+    assert "mistake 5." not in found.message
+
+
+@pytest.mark.parametrize("here", [one for one in Environment if one is not Environment.LIVE])
+def test_a_policy_for_another_environment_creates_no_order(here: Environment) -> None:
+    """An edit of `environment` takes effect at the next start; until then creates are denied."""
+    there = Environment.PAPER if here is not Environment.PAPER else Environment.DEMO
+    found = denial(
+        judged(given=facts(environment=here), policy=a_policy(environment=there)), Code.POLICY_ENVIRONMENT_CHANGED
+    )
+    assert (found.observed, found.limit) == (here.value, there.value)
+    assert codes(judged(given=facts(environment=here), policy=a_policy(environment=here))) == []
+
+
+def test_no_order_is_created_on_live() -> None:
+    """Live denies every create until what the contract asks for exists."""
+    verdict = judged(given=facts(environment=Environment.LIVE), policy=a_policy(environment=Environment.LIVE))
+    assert codes(verdict) == [Code.LIVE_NOT_ENABLED]
+
+
+def test_a_tool_that_the_policy_does_not_allow_is_denied() -> None:
+    """Without `create_order` among the allowed tools, no order is created."""
+    policy = a_policy(allowed=frozenset(TOOLS) - {"create_order"})
+    assert codes(judged(policy=policy)) == [Code.TOOL_NOT_ALLOWED]
+
+
+@pytest.mark.parametrize("symbol", ["DOGEUSDT", "BTCUSD", "BTCUSDTT", "btcusdt", "BTCU\u017fDT"])
+def test_a_symbol_that_is_not_listed_is_denied_with_what_is(symbol: str) -> None:
+    """The name is compared exactly; the denial lists what may be traded, and no rule of the market is asked."""
+    verdict = judged(
+        an_order(symbol=symbol), Facts(now_ms=0, clock_ms=0, environment=Environment.TESTNET, usage=facts().usage)
+    )
+    assert codes(verdict) == [Code.SYMBOL_NOT_LISTED]
+    found = denial(verdict, Code.SYMBOL_NOT_LISTED)
+    assert (found.observed, found.limit) == (symbol, "BTCUSDT, ETHBTC")
+
+
+def test_a_policy_without_symbols_lists_none() -> None:
+    """With no symbol in the policy nothing is traded, and the denial says so."""
+    found = denial(judged(policy=a_policy(symbols={})), Code.SYMBOL_NOT_LISTED)
+    assert found.limit == "none"
+
+
+def test_a_side_that_is_not_listed_is_denied() -> None:
+    """A symbol that may only be sold is not bought, and the other way round."""
+    policy = a_policy({"sides": frozenset({OrderSide.SELL})})
+    found = denial(judged(policy=policy), Code.SIDE_NOT_ALLOWED)
+    assert (found.observed, found.limit, found.hint) == ("BUY", "SELL", "allowed: SELL")
+    assert codes(judged(a_sell(), policy=policy)) == []
+
+
+def test_an_order_type_that_is_not_listed_is_denied() -> None:
+    """The type that was asked is judged, not the one that would be sent in its place."""
+    policy = a_policy({"order_types": frozenset({OrderType.LIMIT, OrderType.LIMIT_MAKER})})
+    found = denial(judged(a_market(), policy=policy), Code.ORDER_TYPE_NOT_ALLOWED)
+    assert (found.observed, found.limit) == ("MARKET", "LIMIT, LIMIT_MAKER")
+    assert codes(judged(policy=policy)) == []
+    maker = an_order(order_type=OrderType.LIMIT_MAKER, time_in_force=None)
+    assert codes(judged(maker, policy=policy)) == []
+
+
+@pytest.mark.parametrize("kind", [OrderType.STOP_LOSS, OrderType.TAKE_PROFIT])
+def test_a_stop_without_a_price_is_denied_with_its_limit_form_as_the_hint(kind: OrderType) -> None:
+    """Even where the policy lists the type, it has no worst price and so cannot be held to a cap."""
+    policy = a_policy({"order_types": frozenset(OrderType)})
+    spec = an_order(order_type=kind, price=None, stop_price="59000", time_in_force=None)
+    found = denial(judged(spec, policy=policy), Code.ORDER_TYPE_UNPRICED)
+    assert f"{kind.value}_LIMIT" in (found.hint or "")
+    assert judged(spec, policy=policy).decision is Decision.DENY
+
+
+def test_a_time_in_force_that_is_not_listed_is_denied() -> None:
+    """What was asked is judged by the symbol's list."""
+    policy = a_policy({"time_in_force": frozenset({TimeInForce.GTC})})
+    found = denial(judged(an_order(time_in_force=TimeInForce.FOK), policy=policy), Code.TIME_IN_FORCE_NOT_ALLOWED)
+    assert (found.observed, found.limit) == ("FOK", "GTC")
+    assert codes(judged(policy=policy)) == []
+
+
+@pytest.mark.parametrize(
+    "spec", [a_market(), an_order(order_type=OrderType.LIMIT_MAKER, time_in_force=None)], ids=["MARKET", "LIMIT_MAKER"]
+)
+def test_types_without_a_time_in_force_are_not_judged_by_it(spec: OrderSpec) -> None:
+    """MARKET is sent as IOC by guardian's own choice, which the symbol's list does not judge."""
+    assert codes(judged(spec, policy=a_policy({"time_in_force": frozenset({TimeInForce.GTC})}))) == []
+
+
+def test_rules_on_the_limits_of_a_symbol_leave_an_unlisted_one_to_the_rule_that_denies_it() -> None:
+    """Without limits there is nothing to compare with; `symbol_listed` alone says no."""
+    case = build_case(an_order(), facts(), without_policy_limit(a_policy(), "BTCUSDT"))
+    assert list(side_allowed(case)) == list(time_in_force_allowed(case)) == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "calls", "expected"),
+    [
+        (GetTicker(symbol="BTCUSDT"), 120, []),
+        (GetTicker(symbol="BTCUSDT"), 121, [Code.CALLS_EXCEED_MAX]),
+        (CreateOrder(order=an_order()), 121, [Code.CALLS_EXCEED_MAX]),
+        (CancelOrder(symbol="BTCUSDT", order_id=1), 10_000, []),
+    ],
+)
+def test_reads_spend_the_call_budget_and_cancels_never_do(request_: Request, calls: int, expected: list[Code]) -> None:
+    """The 120th call of a minute passes and the 121st is denied; a cancel is not counted against anything."""
+    verdict = judge_tool(request_, a_policy(), calls)
+    assert codes(verdict) == expected
+    assert verdict.decision is (Decision.DENY if expected else Decision.ALLOW)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_tool_that_is_not_allowed_is_denied(tool: str) -> None:
+    """What the list leaves out is refused by name, reads and cancels included; the spent budget is said as well."""
+
+    class Called(Request):
+        scope = REQUESTS[tool].scope
+
+    Called.tool = tool
+    assert codes(judge_tool(Called(), a_policy(), 1)) == []
+    verdict = judge_tool(Called(), a_policy(allowed=frozenset(TOOLS) - {tool}), 1)
+    assert codes(verdict) == [Code.TOOL_NOT_ALLOWED]
+    assert tool in verdict.denials[0].message
