@@ -19,14 +19,15 @@ from sqlalchemy.pool import StaticPool
 from guardian.errors import StoreCorrupt, StoreUnavailable
 from guardian.store.checkpoint import Checkpoint, read_checkpoint
 from guardian.store.faults import RESTORE_HINT, translated
-from guardian.store.places import DATABASE_NAME, LOCK_NAME
-from guardian.store.tables import APPLICATION_ID, SCHEMA_VERSION, create_schema, missing_parts
+from guardian.store.places import APPLICATION_ID, DATABASE_NAME, LOCK_NAME
+from guardian.store.tables import SCHEMA_VERSION, create_schema, missing_parts
 
 LOCK_TIMEOUT_S: Final = 30.0
 BUSY_TIMEOUT_MS: Final = 5000
 """What SQLite itself waits, for instance while another process recovers the file."""
 BEGIN_TIMEOUT_S: Final = 10.0
 _PAUSE_S: Final = 0.001
+_MAGIC: Final = b"SQLite format 3\0"
 QUICK_CHECK_BYTES: Final = 32 * 1024 * 1024
 """Up to this size the whole file is checked when it is opened (about 0.1 s); `guardian audit verify` checks any."""
 
@@ -123,6 +124,10 @@ def _make_private_file(path: Path, checkpoint: Checkpoint | None) -> None:
             f"`{path.name}` is gone or empty, but its checkpoint knows of {checkpoint.seq} rows", hint=RESTORE_HINT
         )
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    with path.open("rb") as file:
+        # SQLite takes a file of a few bytes for an empty database and writes over it.
+        if file.read(len(_MAGIC)) not in {b"", _MAGIC}:
+            raise StoreCorrupt(f"`{path.name}` is not a database", hint=RESTORE_HINT)
     if os.name == "posix" and path.stat().st_mode & 0o077:
         with suppress(OSError):
             path.chmod(0o600)

@@ -1,4 +1,4 @@
-"""The names of the files in guardian's home that the store keeps."""
+"""The files in guardian's home that the store keeps: their names, and the mark in the database's header."""
 
 from __future__ import annotations
 
@@ -10,3 +10,6 @@ CHECKPOINT_NAME: Final = "audit.checkpoint"
 CHECKPOINT_LOCK_NAME: Final = "checkpoint.lock"
 EMERGENCY_NAME: Final = "emergency.log"
 EMERGENCY_LOCK_NAME: Final = "emergency.lock"
+
+APPLICATION_ID: Final = 0x67726431
+"""`grd1`, in the header of the database: what it is."""

@@ -17,8 +17,8 @@ from typing import Final
 
 from guardian.errors import StoreCorrupt, StoreUnavailable
 from guardian.store.entries import COLUMNS, digest_of
-from guardian.store.faults import translated
-from guardian.store.places import DATABASE_NAME
+from guardian.store.faults import RESTORE_HINT, translated
+from guardian.store.places import APPLICATION_ID, DATABASE_NAME
 
 _BUSY_TIMEOUT_S: Final = 5.0
 _CANNOT_OPEN: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
@@ -90,6 +90,8 @@ def read_only(path: Path) -> Iterator[sqlite3.Connection]:
         raise StoreUnavailable(f"there is no `{path.name}` in `{path.parent}`", hint="`guardian serve` makes it")
     try:
         with _opened(path) as connection:
+            if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                raise StoreCorrupt(f"`{path.name}` is not a guardian store", hint=RESTORE_HINT)
             yield connection
     except (sqlite3.Error, OSError) as error:
         failure = translated(error)

@@ -12,9 +12,8 @@ from sqlmodel import Field, SQLModel
 
 from guardian.domain.orders import FINAL_STATES, LIVE_STATES, UNRESOLVED_STATES, OrderState
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX, TradingState
+from guardian.store.places import APPLICATION_ID
 
-APPLICATION_ID: Final = 0x67726431
-"""`grd1`, in the header of the file: what it is."""
 SCHEMA_VERSION: Final = 1
 """`user_version`: raised by each change of the tables."""
 

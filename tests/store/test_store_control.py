@@ -1,0 +1,47 @@
+"""The trading state and the last good policy."""
+
+from __future__ import annotations
+
+from guardian.domain.trading import TradingState
+
+
+def test_new_store_is_active(world):
+    """Nobody has halted it yet."""
+    with world.store.transaction() as tx:
+        status = tx.trading()
+    assert (status.state, status.reason, status.since_ms, status.by) == (TradingState.ACTIVE, None, None, None)
+
+
+def test_halt_is_kept_over_a_restart(world):
+    """State, reason, time and person are as they were."""
+    with world.store.transaction() as tx:
+        tx.set_trading(TradingState.HALTED, reason="enough", by="owner")
+    world.reopen()
+    with world.store.transaction() as tx:
+        status = tx.trading()
+    assert (status.state, status.reason, status.by) == (TradingState.HALTED, "enough", "owner")
+    assert status.since_ms == world.clock_ms
+
+
+def test_second_halt_keeps_the_first_reason(world):
+    """The reason that a person sees is that of the first halt."""
+    for reason in ("first", "second"):
+        with world.store.transaction() as tx:
+            tx.set_trading(TradingState.HALTED, reason=reason, by="guardian")
+    with world.store.transaction() as tx:
+        assert tx.trading().reason == "first"
+        tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
+        assert tx.trading().state is TradingState.ACTIVE
+
+
+def test_last_good_policy_is_the_one_remembered_last(world):
+    """Also when it is one that was in force before."""
+    with world.store.transaction() as tx:
+        assert tx.last_good_policy() is None
+    for digest in ("a", "b", "b", "a"):
+        with world.store.transaction() as tx:
+            tx.remember_policy(digest, f"text of {digest}")
+    world.reopen()
+    with world.store.transaction() as tx:
+        found = tx.last_good_policy()
+    assert (found.digest, found.text) == ("a", "text of a")

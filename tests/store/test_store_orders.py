@@ -1,0 +1,165 @@
+"""Orders: reserved with their intent, moved on, never back."""
+
+from __future__ import annotations
+
+import sqlite3
+from decimal import Decimal
+
+import pytest
+
+from guardian.domain.orders import FINAL_STATES, ORDER_MOVES, OrderState
+from guardian.errors import StoreConflict
+
+
+def test_reserved_order_is_read_back_as_it_was_given(world):
+    """Every field survives, amounts exactly."""
+    with world.store.transaction() as tx:
+        entry = world.intent(tx)
+        order = world.new_order(
+            tx,
+            entry,
+            price=Decimal("50000.10"),
+            stop_price=Decimal("0.00000001"),
+            quote_quantity=Decimal("99999999999999999999.00000001"),
+            notional=Decimal("100.00000001"),
+            is_exit=True,
+            confirmed=True,
+            proposal_id=None,
+        )
+        tx.reserve(order)
+    row = world.order(entry.client_order_id)
+    for name in order.__dataclass_fields__:
+        assert getattr(row, name) == getattr(order, name), name
+    assert row.state is OrderState.RESERVED
+    assert row.intent_seq == entry.seq
+    assert row.executed_quantity == 0
+
+
+def test_order_without_its_intent_is_not_reserved(world):
+    """No row of the log, no order."""
+    with pytest.raises(StoreConflict), world.store.transaction() as tx:
+        entry = world.intent(tx)
+        tx.reserve(world.new_order(tx, entry, client_order_id="g1-" + "0" * 32))
+    with pytest.raises(StoreConflict), world.store.transaction() as tx:
+        entry = world.intent(tx)
+        tx.reserve(world.new_order(tx, entry, call_id="another call"))
+
+
+def test_order_is_reserved_at_the_time_of_its_transaction(world):
+    """An order cannot be dated back out of a window."""
+    with pytest.raises(StoreConflict), world.store.transaction() as tx:
+        tx.reserve(world.new_order(tx, world.intent(tx), reserved_ms=tx.now_ms - 1))
+
+
+def test_order_is_reserved_once(world):
+    """The same intent, or the same proposal, never makes two orders."""
+    with pytest.raises(StoreConflict), world.store.transaction() as tx:
+        order = world.new_order(tx, world.intent(tx))
+        tx.reserve(order)
+        tx.reserve(order)
+    world.place(proposal_id="P1")
+    with pytest.raises(StoreConflict):
+        world.place(proposal_id="P1")
+
+
+@pytest.mark.parametrize("before", list(OrderState))
+@pytest.mark.parametrize("after", list(OrderState))
+def test_only_the_listed_moves_are_made(world, before, after):
+    """An order moves along ORDER_MOVES and no other way, whatever a late report says."""
+    name = world.place()
+    if before is not OrderState.RESERVED:
+        path = [before] if before in ORDER_MOVES[OrderState.RESERVED] else []
+        for state in path:
+            assert world.move(name, state)
+    moved = world.move(name, after)
+    assert moved is (after in ORDER_MOVES[before])
+    assert world.order(name).state is (after if moved else before)
+
+
+@pytest.mark.parametrize("state", sorted(FINAL_STATES))
+def test_file_itself_refuses_to_undo_a_final_state(world, state):
+    """Nothing leaves a final state, not even past the code."""
+    name = world.place()
+    world.move(name, state)
+    connection = sqlite3.connect(world.home / "guardian.db")
+    with pytest.raises(sqlite3.IntegrityError, match="final"):
+        connection.execute("UPDATE orders SET state = 'open'")
+    with pytest.raises(sqlite3.IntegrityError, match="never changes"):
+        connection.execute("UPDATE orders SET notional = '0'")
+    with pytest.raises(sqlite3.IntegrityError, match="kept"):
+        connection.execute("DELETE FROM orders")
+    connection.close()
+
+
+def test_report_out_of_date_never_shrinks_what_was_executed(world):
+    """Executed quantities and fees only grow."""
+    name = world.place()
+    assert world.move(name, OrderState.PART_FILLED, executed="0.001", fee="0.000001")
+    assert not world.move(name, OrderState.PART_FILLED, executed="0.0005", fee="0.0000005")
+    assert world.order(name).executed_quantity == Decimal("0.001")
+    assert world.order(name).base_fee == Decimal("0.000001")
+    assert world.move(name, OrderState.CANCELLED, executed="0.0007")
+    assert world.order(name).executed_quantity == Decimal("0.001")
+    assert world.order(name).state is OrderState.CANCELLED
+
+
+def test_late_fill_of_a_cancelled_order_is_noted(world):
+    """The same final state with more executed is news; another state is not taken."""
+    name = world.place()
+    world.move(name, OrderState.CANCELLED, executed="0.001")
+    assert world.move(name, OrderState.CANCELLED, executed="0.0015")
+    assert not world.move(name, OrderState.FILLED, executed="0.002")
+    assert world.order(name).executed_quantity == Decimal("0.0015")
+
+
+def test_move_that_changes_nothing_says_so(world):
+    """The second time, the same report is no news."""
+    name = world.place()
+    assert world.move(name, OrderState.OPEN, executed="0")
+    assert not world.move(name, OrderState.OPEN, executed="0")
+    assert not world.move("g1-" + "0" * 32, OrderState.OPEN)
+
+
+def test_order_is_found_by_the_exchange_id(world):
+    """By the number that the exchange gave it, within its scope; the newest where a testnet began again."""
+    first, second = world.place(), world.place(spec=world.spec(price="50001"))
+    for name in (first, second):
+        world.move(name, OrderState.OPEN, executed="0")
+    with world.store.transaction() as tx:
+        assert tx.order_by_exchange_id(world.scope, "BTCUSDT", 7).client_order_id == second
+        assert tx.order_by_exchange_id(world.scope, "ETHUSDT", 7) is None
+        assert tx.order_by_exchange_id(world.other, "BTCUSDT", 7) is None
+
+
+def test_orders_are_listed_newest_last(world):
+    """The newest come, in their order, narrowed by symbol and state, within the scope."""
+    names = [world.place(spec=world.spec(price=str(50000 + n))) for n in range(4)]
+    world.place(scope=world.other)
+    world.move(names[1], OrderState.REJECTED)
+    with world.store.transaction() as tx:
+        assert [row.client_order_id for row in tx.orders(world.scope, limit=3)] == names[1:]
+        found = tx.orders(world.scope, symbol="BTCUSDT", states={OrderState.REJECTED})
+        assert [row.client_order_id for row in found] == [names[1]]
+        assert tx.orders(world.scope, symbol="ETHUSDT") == ()
+
+
+def test_unresolved_and_live_orders_are_told_apart(world):
+    """Reserved and unknown orders are unresolved, open and part-filled ones live; of one scope or of all."""
+    reserved, unknown, opened, filled = (world.place(spec=world.spec(price=str(50000 + n))) for n in range(4))
+    elsewhere = world.place(scope=world.other)
+    world.move(unknown, OrderState.UNKNOWN)
+    world.move(opened, OrderState.OPEN)
+    world.move(filled, OrderState.FILLED)
+    with world.store.transaction() as tx:
+        assert [row.client_order_id for row in tx.unresolved(world.scope)] == [reserved, unknown]
+        assert [row.client_order_id for row in tx.unresolved()] == [reserved, unknown, elsewhere]
+        assert [row.client_order_id for row in tx.live(world.scope)] == [opened]
+        assert tx.has_pending("paper")
+        assert not tx.has_pending("live")
+
+
+def test_nothing_is_pending_when_all_is_final(world):
+    """An environment whose orders are all final has nothing to ask for."""
+    world.move(world.place(), OrderState.NOT_PLACED)
+    with world.store.transaction() as tx:
+        assert not tx.has_pending("paper")
