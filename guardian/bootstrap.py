@@ -235,7 +235,7 @@ class Guardian:
             await self.close()
 
     async def _get_ready(self) -> None:
-        """Do now, in the background, what the first call would otherwise wait for; what fails here fails there, aloud."""
+        """Do in the background what the first call would otherwise wait for; what fails here fails there, aloud."""
         with suppress(GuardianError):
             connection = await self.connector.connect(needs_keys=False)
             await asyncio.to_thread(connection.exchange.warm_up)

@@ -45,10 +45,9 @@ def users_own_state_is_untouched() -> Iterator[None]:
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """HOME and GUARDIAN_HOME are folders of this test alone, and no setting of the machine reaches it."""
     home = tmp_path_factory.mktemp("home")
-    for name in list(os.environ):
-        if name.startswith(("FASTMCP_", "BINANCE", "GUARDIAN_", "XDG_", "PYTHON_KEYRING")):
-            if name != "GUARDIAN_TEST_REQUIRE_KEYRING":
-                monkeypatch.delenv(name)
+    ours = ("FASTMCP_", "BINANCE", "GUARDIAN_", "XDG_", "PYTHON_KEYRING")
+    for name in [name for name in os.environ if name.startswith(ours) and name != "GUARDIAN_TEST_REQUIRE_KEYRING"]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
     monkeypatch.setenv("GUARDIAN_HOME", str(home / "guardian"))

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -42,9 +43,14 @@ def answer(process: subprocess.Popen[str], timeout: float = 60) -> Any:
 
 def until(process: subprocess.Popen[str], word: str) -> None:
     assert process.stdout is not None
-    for line in process.stdout:
-        if line.strip() == word:
-            return
+    watch = threading.Timer(60, process.kill)  # a process that says nothing must not hold up the suite
+    watch.start()
+    try:
+        for line in process.stdout:
+            if line.strip() == word:
+                return
+    finally:
+        watch.cancel()
     raise AssertionError(process.stderr.read() if process.stderr else "")
 
 
@@ -87,7 +93,8 @@ def test_killed_between_intent_and_send_is_known_counted_and_found_not_placed_on
     asked = world.controls.requests("GET", "/api/v3/order")
     assert [fields["origClientOrderId"] for fields in asked] == [order["client_order_id"]]
     shown = world.command("status")
-    assert shown.returncode == 1 and order["client_order_id"] in shown.stderr
+    assert shown.returncode == 1
+    assert order["client_order_id"] in shown.stderr
 
 
 @posix
@@ -105,7 +112,8 @@ def test_killed_between_send_and_outcome_is_found_at_the_next_start(world: World
     assert [o["client_order_id"] for o in told["after"]["open_orders"]] == [sent["newClientOrderId"]]
     assert len(world.sent()) == 1
     shown = world.command("audit", "show", sent["newClientOrderId"])
-    assert shown.returncode == 0 and "resolved" in shown.stdout
+    assert shown.returncode == 0
+    assert "resolved" in shown.stdout
 
 
 @posix
@@ -120,7 +128,8 @@ def test_process_stopped_for_longer_than_the_receive_window_does_not_send_when_i
     assert (told["outcome"], told["code"]) == ("unavailable", "ORDER_NOT_SENT")
     assert world.sent() == []
     status = json.loads(world.command("status", "--json").stdout)
-    assert status["unresolved"] == [] and status["open_orders"] == []
+    assert status["unresolved"] == []
+    assert status["open_orders"] == []
 
 
 def test_halted_denies_creates_and_lets_cancels_through(world: World) -> None:

@@ -13,7 +13,7 @@ LIMIT = {"order_type": "LIMIT", "quantity": "0.001", "price": "60000"}
 
 
 def test_order_over_the_cap_is_denied_and_says_what_would_pass(world: World) -> None:
-    """An order over `max_notional` is denied, nothing is sent, and the denial names the largest quantity that passes."""
+    """An order over `max_notional` is denied, nothing is sent, and the denial names the largest quantity to pass."""
     reply = world.assistant().order(order_type="LIMIT", quantity="0.002", price="60000")
     assert reply["outcome"] == "denied"
     denial = next(d for d in reply["error"]["denials"] if d["code"] == "NOTIONAL_EXCEEDS_MAX")
@@ -199,7 +199,7 @@ def test_token_of_another_account_sends_nothing(world: World, tmp_path: Any) -> 
     """A token is good in the environment and account it was made for and nowhere else."""
     from guardian.paper.standalone import PaperServer
 
-    assistant, token = _proposal(world)
+    _assistant, token = _proposal(world)
     with PaperServer() as other:
         other.controls.set_book("BTCUSDT", "60000", "60001")
         elsewhere = tmp_path / "elsewhere.toml"
@@ -254,4 +254,5 @@ def test_every_call_of_a_hostile_day_leaves_a_row(world: World) -> None:
     assert assistant.order(quantity="NaN")["outcome"] == "invalid"
     listed = world.command("audit", "list", "--json")
     assert listed.returncode == 0, listed.stderr
-    assert '"withdraw"' in listed.stdout and '"invalid"' in listed.stdout
+    assert '"withdraw"' in listed.stdout
+    assert '"invalid"' in listed.stdout
