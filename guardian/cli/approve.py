@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,12 @@ import click
 
 from guardian.cli.opened import note_act, policy_option, with_guardian
 from guardian.cli.owner import ask_yes, require_owner
-from guardian.cli.render import Column, clean, print_json, say, table
+from guardian.cli.render import Column, clean, print_json, say, say_error, say_hint, table
 from guardian.domain.money import plain
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
-    from guardian.gate.replies import Reply
+    from guardian.gate.replies import Reply, ReplyError
     from guardian.store.records import Proposal
 
 
@@ -36,6 +37,16 @@ def command(ctx: click.Context, proposal_id: str | None, submit: bool, as_json: 
         return
     require_owner("approve an order")
     wanted = proposal_id.strip().upper()
+    lines, why_not = with_guardian(policy_path, lambda guardian: _shown(guardian, wanted, submit=submit))
+    if why_not is not None:
+        say_error(why_not)
+        ctx.exit(1)
+    for line in lines:
+        say(line)
+    # Asked with no event loop around it: inside one, Ctrl-C would wait for the answer.
+    if not ask_yes("place this order now?" if submit else "approve this order?"):
+        say("nothing was approved; `guardian reject` turns it down for good")
+        ctx.exit(1)
     ctx.exit(with_guardian(policy_path, lambda guardian: _approve(guardian, wanted, submit=submit)))
 
 
@@ -94,27 +105,23 @@ def summary(proposal: Proposal, budget: str) -> list[str]:
     ]
 
 
-async def _approve(guardian: Guardian, proposal_id: str, *, submit: bool) -> int:
+async def _shown(guardian: Guardian, proposal_id: str, *, submit: bool) -> tuple[list[str], str | None]:
+    """What the person must see before they are asked, or why there is nothing to ask."""
     from guardian.gate.views import proposal_state
 
     proposal, now_ms, budget = await guardian.journal.run(lambda: _look_at(guardian, proposal_id))
     if proposal is None:
-        say(f"guardian: error: no proposal `{clean(proposal_id)}`; `guardian approve` lists what waits")
-        return 1
+        return [], f"no proposal `{clean(proposal_id)}`; `guardian approve` lists what waits"
     state = proposal_state(proposal, now_ms)
     if state not in {"waiting", "approved"}:
-        say(f"guardian: error: proposal `{proposal.id}` is {state}; the assistant can ask for the order again")
-        return 1
+        return [], f"proposal `{proposal.id}` is {state}; the assistant can ask for the order again"
     if submit and proposal.scope.environment != guardian.gate.environment.value:
-        say(f"guardian: error: this proposal is for `{proposal.scope.environment}`, and the policy names another")
-        return 1
-    for line in summary(proposal, budget):
-        say(line)
-    question = "place this order now?" if submit else "approve this order?"
-    if not ask_yes(question):
-        say("nothing was approved; `guardian reject` turns it down for good")
-        return 1
-    token = await guardian.journal.run(lambda: approve(guardian, proposal.id))
+        return [], f"this proposal is for `{proposal.scope.environment}`, and the policy names another"
+    return summary(proposal, budget), None
+
+
+async def _approve(guardian: Guardian, proposal_id: str, *, submit: bool) -> int:
+    token = await guardian.journal.run(lambda: approve(guardian, proposal_id))
     if not submit:
         click.echo(token)
         say("approved: hand this token to the assistant; it works once, for this order only, and not for long")
@@ -133,10 +140,18 @@ def _look_at(guardian: Guardian, proposal_id: str) -> tuple[Proposal | None, int
             return None, tx.now_ms, ""
         usage = tx.status_usage(proposal.scope, policy.limits)
         shares = [
-            f"{duration(w.window_ms)}: {plain(usage.entered[w.window_ms])} of {plain(w.maximum)} used"
+            _share(proposal, w.maximum, usage.entered[w.window_ms], duration(w.window_ms))
             for w in policy.limits.rolling_notional
         ]
-        return proposal, tx.now_ms, "budget " + ", ".join(shares) + f" {policy.accounting.currency}"
+        return proposal, tx.now_ms, f"budget: {', '.join(shares)} {policy.accounting.currency}"
+
+
+def _share(proposal: Proposal, maximum: Decimal, used: Decimal, window: str) -> str:
+    """This order's share of one budget; of a sale only what was used, for it may be of what guardian bought."""
+    if proposal.side != "BUY" or maximum <= 0:
+        return f"{plain(used)} of {plain(maximum)} used in {window}"
+    percent = (proposal.notional * 100 / maximum).to_integral_value(ROUND_CEILING)
+    return f"{percent}% of {plain(maximum)} in {window} (used: {plain(used)})"
 
 
 def approve(guardian: Guardian, proposal_id: str) -> str:
@@ -189,9 +204,19 @@ def _told(reply: Reply) -> int:
         say(f"placed: {reply.data.note}")
         return 0
     if reply.error is not None:
-        say(f"guardian: error: {reply.error.message}")
+        _say_no(reply.error)
         if reply.error.exchange_text:
             say(f"the exchange says: {clean(reply.error.exchange_text)}")
-        if reply.error.hint:
-            say(f"guardian: hint: {reply.error.hint}")
     return 3 if reply.outcome is Outcome.UNKNOWN else 1
+
+
+def _say_no(error: ReplyError) -> None:
+    """Every rule that said no, or the one error."""
+    if not error.denials:
+        say_error(error.message)
+        if error.hint:
+            say_hint(error.hint)
+        return
+    say_error("the order was denied; nothing was sent")
+    for denial in error.denials:
+        say(f"  {denial.code.name}: {denial.message}{f' ({denial.hint})' if denial.hint else ''}")

@@ -21,18 +21,13 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, policy_path: Path | None) -> None:
     """Let trading go on after a halt. Shows why it halted, asks you, and needs a real terminal."""
     require_owner("resume trading")
-    ctx.exit(with_guardian(policy_path, _resume))
-
-
-async def _resume(guardian: Guardian) -> int:
-    status = await guardian.journal.run(lambda: _why(guardian))
-    say(status)
+    say(with_guardian(policy_path, lambda guardian: guardian.journal.run(lambda: _why(guardian))))
+    # Asked with no event loop around it: inside one, Ctrl-C would wait for the answer.
     if not ask_yes("let trading go on?"):
         say("nothing was changed")
-        return 1
-    await guardian.journal.run(lambda: resume(guardian))
+        ctx.exit(1)
+    with_guardian(policy_path, lambda guardian: guardian.journal.run(lambda: resume(guardian)))
     say("trading is active")
-    return 0
 
 
 def _why(guardian: Guardian) -> str:

@@ -1,0 +1,382 @@
+"""The owner's commands on a real home, at a real pseudo-terminal where one is needed, and with none where not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.processes import Person, query
+from tests.world import Assistant, World, a_world, codes
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
+
+TERMINAL: dict[str, Any] = {"confirmation": {"channel": "terminal"}}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A paper exchange with a pinned market; the policy is the home's own and says `terminal`."""
+    with a_world(tmp_path) as made:
+        made.home.mkdir(mode=0o700)
+        made.policy_path = made.home / "policy.toml"
+        made.policy(TERMINAL)
+        yield made
+
+
+@pytest.fixture
+def sit_down(world: World) -> Iterator[Callable[..., Person]]:
+    """Starts people at terminals of this home; at the end of the test none is left."""
+    people: list[Person] = []
+
+    def start(*arguments: str, **options: Any) -> Person:
+        people.append(Person({**os.environ, "GUARDIAN_HOME": str(world.home)}, *arguments, **options))
+        return people[-1]
+
+    yield start
+    for person in people:
+        person.is_gone()
+
+
+def proposed(assistant: Assistant, **fields: Any) -> str:
+    """Ask for an order that waits for a person; returns the proposal's id."""
+    reply = assistant.order(**(fields or {"quote_quantity": "50"}))
+    assert reply["outcome"] == "confirmation_required", reply
+    assert reply["data"]["confirmation_token"] is None
+    name = reply["data"]["proposal_id"]
+    assert isinstance(name, str)
+    return name
+
+
+def states(world: World) -> dict[str, str]:
+    return {row["id"]: row["state"] for row in query(world.home, "SELECT id, state FROM proposals")}
+
+
+def trading(world: World) -> str:
+    (row,) = query(world.home, "SELECT state FROM control")
+    return str(row["state"])
+
+
+def events(world: World) -> list[str]:
+    rows = query(world.home, "SELECT body FROM audit WHERE phase = 'event' ORDER BY seq")
+    return [json.loads(row["body"])["data"]["kind"] for row in rows]
+
+
+# approve
+
+
+def test_person_approves_and_the_token_works_once_through_the_server(
+    world: World, sit_down: Callable[..., Person]
+) -> None:
+    """At most five lines say what is agreed to; the token is the only thing on standard output, and works once."""
+    assistant = world.assistant()
+    name = proposed(assistant)
+    person = sit_down("approve", name.lower())
+    person.waits_for("approve this order? [y/N] ")
+    shown = person.seen.split("approve this order?")[0].strip().splitlines()
+    assert len(shown) <= 5, shown
+    assert shown[0] == "PAPER  BUY 0.00082 BTCUSDT MARKET, sent as LIMIT IOC at 60601.01"
+    assert any("at worst 49.6928282 USDT" in line for line in shown), shown
+    assert shown[3] == "budget: 25% of 200 in 5m (used: 0), 10% of 500 in 24h (used: 0) USDT"
+    assert max(len(line) for line in shown) <= 80
+    person.types("y\n")
+    code, out = person.leaves()
+    assert code == 0
+    token = out.strip()
+    assert len(token) == 24
+    assert token not in person.seen
+    assert world.sent() == []
+    assert states(world) == {name: "approved"}
+    assert events(world) == ["approved"]
+    again = assistant.order(quote_quantity="50")
+    assert (again["data"]["proposal_id"], again["data"]["state"]) == (name, "approved")
+    first = assistant.call("create_order", confirmation_token=token)
+    assert (first["outcome"], first["data"]["order"]["state"]) == ("done", "filled")
+    second = assistant.call("create_order", confirmation_token=token)
+    assert second["data"]["already_placed"]
+    assert len(world.sent()) == 1
+    assert token not in str(query(world.home, "SELECT body FROM audit"))
+
+
+def test_person_places_the_order_right_there(world: World, sit_down: Callable[..., Person]) -> None:
+    """`--submit` sends it once, prints its id, and the assistant that asks again is told about it."""
+    assistant = world.assistant()
+    name = proposed(assistant)
+    person = sit_down("approve", name, "--submit")
+    person.waits_for("place this order now? [y/N] ")
+    person.types("yes\n")
+    code, out = person.leaves()
+    (sent,) = world.sent()
+    assert (code, out.strip()) == (0, sent["newClientOrderId"])
+    assert "placed: filled: 0.00082 at 60001 on average" in person.seen
+    again = assistant.order(quote_quantity="50")
+    assert (again["outcome"], again["data"]["already_placed"]) == ("done", True)
+    assert again["data"]["order"]["client_order_id"] == sent["newClientOrderId"]
+    assert len(world.sent()) == 1
+    assert states(world) == {name: "sent"}
+
+
+def test_order_that_is_no_longer_allowed_is_not_placed_by_submit(
+    world: World, sit_down: Callable[..., Person]
+) -> None:
+    """The policy is judged again at that moment; the person is told every reason and the exit code is 1."""
+    name = proposed(world.assistant())
+    person = sit_down("approve", name, "--submit")
+    person.waits_for("[y/N] ")
+    world.market("60400", "60401")
+    person.types("y\n")
+    code, out = person.leaves()
+    assert (code, out) == (1, "")
+    assert "CONFIRMATION_PRICE_DRIFT" in person.seen
+    assert world.sent() == []
+    assert "Traceback" not in person.seen
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", "\x03", "\x04"], ids=["no", "enter", "ctrl-c", "end of input"])
+def test_anything_but_yes_approves_nothing(world: World, sit_down: Callable[..., Person], answer: str) -> None:
+    """No, Enter, Ctrl-C and the end of the input leave the proposal waiting, with nothing on standard output."""
+    name = proposed(world.assistant())
+    person = sit_down("approve", name)
+    person.waits_for("[y/N] ")
+    person.types(answer)
+    code, out = person.leaves()
+    assert (code, out) == (130 if answer == "\x03" else 1, "")
+    assert ("guardian: stopped" if answer == "\x03" else "nothing was approved") in person.seen
+    assert "Traceback" not in person.seen
+    assert states(world) == {name: "waiting"}
+    assert (events(world), world.sent()) == ([], [])
+
+
+def test_terminal_that_is_closed_approves_nothing(world: World, sit_down: Callable[..., Person]) -> None:
+    """A window that is closed at the question is not a yes."""
+    name = proposed(world.assistant())
+    person = sit_down("approve", name, "--submit")
+    person.waits_for("[y/N] ")
+    person.hangs_up()
+    code, out = person.leaves()
+    assert code != 0
+    assert out == ""
+    assert states(world) == {name: "waiting"}
+    assert world.sent() == []
+
+
+@pytest.mark.parametrize("stdin", ["pipe", "null"])
+@pytest.mark.parametrize("command", [("approve",), ("approve", "--submit"), ("resume",)])
+def test_without_a_terminal_nothing_is_loosened(world: World, command: tuple[str, ...], stdin: str) -> None:
+    """A `y` from a pipe, or /dev/null, is no person: exit 1, a hint, and nothing is changed."""
+    name = proposed(world.assistant())
+    assert world.command("halt").returncode == 0
+    before = query(world.home, "SELECT * FROM audit")
+    arguments = command if command == ("resume",) else (*command, name)
+    done = subprocess.run(
+        [sys.executable, "-m", "guardian", *arguments],
+        env={**os.environ, "GUARDIAN_HOME": str(world.home)},
+        capture_output=True, text=True, timeout=30, check=False,
+        **({"input": "y\ny\n"} if stdin == "pipe" else {"stdin": subprocess.DEVNULL}),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no person is at a terminal" in done.stderr
+    assert "guardian: hint:" in done.stderr
+    assert states(world) == {name: "waiting"}
+    assert trading(world) == "halted"
+    assert query(world.home, "SELECT * FROM audit") == before
+
+
+def test_expired_unknown_and_sent_proposals_cannot_be_approved(
+    world: World, sit_down: Callable[..., Person]
+) -> None:
+    """Each is named as what it is, exit 1, and no question is asked."""
+    assistant = world.assistant()
+    sent = proposed(assistant)
+    person = sit_down("approve", sent, "--submit")
+    person.waits_for("[y/N] ")
+    person.types("y\n")
+    assert person.leaves()[0] == 0
+    world.policy(TERMINAL, {"confirmation": {"proposal_ttl": "300ms"}})
+    expired = proposed(assistant, quote_quantity="40")
+    time.sleep(0.4)
+    for name, words in ((sent, "is sent"), (expired, "is expired"), ("\x1b[2JNOPE", "no proposal `\\x1b[2JNOPE`")):
+        person = sit_down("approve", name)
+        code, out = person.leaves()
+        assert (code, out) == (1, ""), name
+        assert words in person.seen, person.seen
+        assert "[y/N]" not in person.seen
+    assert len(world.sent()) == 1
+
+
+def test_what_waits_is_listed(world: World) -> None:
+    """`guardian approve` alone needs no terminal, lists what waits, and shows nothing that redeems it."""
+    name = proposed(world.assistant())
+    listed = world.command("approve")
+    assert listed.returncode == 0
+    assert name in listed.stdout
+    assert "BUY 0.00082 BTCUSDT MARKET" in listed.stdout
+    assert "guardian approve" in listed.stderr
+    (entry,) = json.loads(world.command("approve", "--json").stdout)
+    assert (entry["id"], entry["state"]) == (name, "waiting")
+    assert not {key for key in entry if "token_digest" in key}
+
+
+@pytest.mark.parametrize("empty", [False, True], ids=["no database", "empty database"])
+def test_nothing_to_list_is_said_kindly(world: World, empty: bool) -> None:
+    """Where nothing was ever asked for, listing is fine and says so in words."""
+    if empty:
+        world.assistant().call("get_ticker_price", symbol="BTCUSDT")
+    for arguments, data in ((("approve",), ""), (("approve", "--json"), "[]\n")):
+        listed = world.command(*arguments)
+        assert (listed.returncode, listed.stdout) == (0, data)
+        assert "Traceback" not in listed.stderr
+    assert "nothing waits for you" in world.command("approve").stderr
+
+
+# reject
+
+
+def test_rejecting_needs_no_terminal_and_is_final(world: World, sit_down: Callable[..., Person]) -> None:
+    """What was turned down cannot be approved, not even with a token that was given out before."""
+    assistant = world.assistant()
+    name = proposed(assistant)
+    person = sit_down("approve", name)
+    person.waits_for("[y/N] ")
+    person.types("y\n")
+    _, token = person.leaves()
+    rejected = world.command("reject", name.lower())
+    assert rejected.returncode == 0
+    assert f"turned down: `{name}`" in rejected.stderr
+    assert codes(assistant.call("create_order", confirmation_token=token.strip())) == {"CONFIRMATION_REJECTED"}
+    assert world.sent() == []
+    again = world.command("reject", name)
+    assert (again.returncode, "already" in again.stderr) == (1, True)
+    unknown = world.command("reject", "NOPE")
+    assert (unknown.returncode, "no proposal `NOPE`" in unknown.stderr) == (1, True)
+    assert events(world) == ["approved", "rejected"]
+
+
+# halt and resume
+
+
+def test_halt_stops_creates_and_resume_lets_them_go_on(world: World, sit_down: Callable[..., Person]) -> None:
+    """Halting asks nothing; a running server sees it at once; resuming shows why it halted and needs a yes."""
+    assistant = world.assistant()
+    name = proposed(assistant)
+    halted = world.command("halt", "--reason", "the \x1b[31mmarket\u202e looks odd")
+    assert (halted.returncode, halted.stdout) == (0, "")
+    assert "TRADING_HALTED" in codes(assistant.order(quote_quantity="40"))
+    assert assistant.call("get_ticker_price", symbol="BTCUSDT")["outcome"] == "done"
+    for answer, code in (("n\n", 1), ("\x03", 130), ("y\n", 0)):
+        assert trading(world) == "halted"
+        person = sit_down("resume")
+        person.waits_for("let trading go on? [y/N] ")
+        assert "trading is halted: the \\x1b[31mmarket\\u202e looks odd" in person.seen
+        person.types(answer)
+        assert person.leaves() == (code, "")
+    assert trading(world) == "active"
+    assert states(world) == {name: "waiting"}
+    assert events(world) == ["halted", "resumed"]
+    assert assistant.order(quote_quantity="40")["outcome"] == "confirmation_required"
+
+
+def test_halt_cancels_guardians_open_orders_and_no_others(world: World) -> None:
+    """`--cancel-open` halts first, cancels what guardian placed, says each, and leaves the owner's own orders alone."""
+    world.policy(TERMINAL, {"confirmation": {"required_above": "1000"}})
+    assistant = world.assistant()
+    reply = assistant.order(order_type="LIMIT", quantity="0.001", price="59000")
+    name = reply["data"]["order"]["client_order_id"]
+    halted = world.command("halt", "--cancel-open")
+    assert halted.returncode == 0, halted.stderr
+    assert f"cancelled: BTCUSDT {name}" in halted.stderr
+    assert [order["status"] for order in world.controls.orders()] == ["CANCELED"]
+    assert trading(world) == "halted"
+    again = world.command("halt", "--cancel-open")
+    assert (again.returncode, "guardian has no open orders" in again.stderr) == (0, True)
+
+
+def test_halt_holds_when_the_exchange_does_not_answer_the_cancels(world: World) -> None:
+    """Trading is halted whatever becomes of the cancels; the exit code says that their fate could not be told."""
+    world.policy(TERMINAL, {"confirmation": {"required_above": "1000"}})
+    reply = world.assistant().order(order_type="LIMIT", quantity="0.001", price="59000")
+    name = reply["data"]["order"]["client_order_id"]
+    world.controls.fault("DELETE", "/api/v3/order", "reset_before", times=5)
+    halted = world.command("halt", "--cancel-open")
+    assert halted.returncode == 3
+    assert "trading is halted" in halted.stderr
+    assert f"not cancelled: BTCUSDT {name}" in halted.stderr
+    assert trading(world) == "halted"
+
+
+# status
+
+
+def test_status_tells_how_things_stand(world: World) -> None:
+    """What waits, what is used of the budgets and the environment in capitals; exit 0 while nothing is amiss."""
+    assistant = world.assistant()
+    name = proposed(assistant)
+    status = world.command("status")
+    assert (status.returncode, status.stderr) == (0, "")
+    lines = {line.split("  ")[0]: line for line in status.stdout.splitlines()}
+    assert "PAPER" in lines["environment"]
+    assert name in lines["waiting for you"]
+    as_json = json.loads(world.command("status", "--json").stdout)
+    assert [p["proposal_id"] for p in as_json["proposals"]] == [name]
+    assert as_json["proposals"][0]["confirmation_token"] is None
+
+
+def test_status_says_no_where_something_is_amiss(world: World) -> None:
+    """Exit 1 where trading is halted or the policy is broken; the mistakes are shown, and the last good holds."""
+    world.assistant().call("get_ticker_price", symbol="BTCUSDT")
+    world.command("halt")
+    halted = world.command("status")
+    assert halted.returncode == 1
+    assert "halted: halted by a person" in halted.stdout
+    good = world.policy_path.read_text()
+    world.write(good.replace("max_open_orders = 5", "max_open_ordres = 5"))
+    broken = world.command("status")
+    assert broken.returncode == 1
+    assert "max_open_ordres" in broken.stderr
+    assert "max_open_orders" in broken.stdout
+    assert json.loads(world.command("status", "--json").stdout)["policy_problems"]
+
+
+def test_unresolved_order_comes_first_in_status(world: World) -> None:
+    """An order that may exist is named before anything else, and the exit code is 1."""
+    world.policy(TERMINAL, {"confirmation": {"required_above": "1000"}})
+    world.controls.fault("POST", "/api/v3/order", "reset_before")
+    world.controls.fault("GET", "/api/v3/order", "not_found_2013", seconds=60)
+    reply = world.assistant().order(quote_quantity="50")
+    assert reply["outcome"] == "unknown", reply
+    status = world.command("status")
+    assert status.returncode == 1
+    assert f"NOT RESOLVED: BUY 0.00082 BTCUSDT {reply['error']['client_order_id']}" in status.stderr
+
+
+def test_status_fits_a_narrow_terminal(world: World, sit_down: Callable[..., Person]) -> None:
+    """On a terminal of 40 columns no line of the table is wider, and ids stay whole."""
+    name = proposed(world.assistant())
+    person = sit_down("status", all_tty=True, columns=40)
+    assert person.leaves()[0] == 0
+    assert name in person.seen
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", person.seen)
+    table = plain[plain.index("limit  ") :].splitlines()
+    assert max(len(line.rstrip()) for line in table) <= 45, table
+
+
+def test_status_of_a_home_without_anything(world: World, tmp_path: Path) -> None:
+    """On a home that is not there yet, under the packaged testnet policy and without keys, it still tells."""
+    empty = tmp_path / "nothing" / "here"
+    done = subprocess.run(
+        [sys.executable, "-m", "guardian", "status"],
+        env={**os.environ, "GUARDIAN_HOME": str(empty)}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "TESTNET" in done.stdout
+    assert "key" in done.stdout
+    assert "Traceback" not in done.stderr
