@@ -47,9 +47,11 @@ class EmergencyFile:
         self._new_id = new_id
 
     def preallocate(self) -> bool:
-        """Make the file ready in both places; False if it is ready in neither. What it has is left alone."""
-        ready = tuple(_preallocate(place) for place in self.places)  # both, not only the first
-        return any(ready)
+        """Make the file ready, in the second place only where the home does not take it; False if neither does.
+
+        What the file has is left alone.
+        """
+        return any(_preallocate(place) for place in self.places)
 
     def append(self, record: Mapping[str, object]) -> bool:
         """Add one record, on the disk before this returns; False where neither place took it. Never raises."""
