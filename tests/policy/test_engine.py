@@ -255,6 +255,7 @@ def test_a_policy_that_changed_since_the_proposal_denies() -> None:
     ("side", "bid", "ask", "passes"),
     [
         (BUY, "60300", "60301", True),  # shown at 60001: 60301.005 is 0.5 % more
+        (BUY, "60300", "60301.005", True),
         (BUY, "60300", "60301.01", False),
         (BUY, "59400", "59500", True),  # a better price is no drift
         (SELL, "59700", "59701", True),

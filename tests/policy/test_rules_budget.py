@@ -311,6 +311,14 @@ def test_without_an_order_over_the_cap_nothing_is_slicing() -> None:
     assert codes(judged(given=facts(sliced_since_ms=None, sliced_entered=D(100)))) == []
 
 
+def test_an_order_of_exactly_the_cap_is_a_part_like_any_other() -> None:
+    """At the cap it passes alone, and with anything entered before it is one part too many."""
+    spec = an_order(price="50000", quantity="0.002")
+    assert codes(judged(spec, facts(sliced_since_ms=NOW_MS))) == []
+    after = judged(spec, facts(sliced_since_ms=NOW_MS, sliced_entered=D("0.00000001")))
+    assert codes(after) == [Code.SLICING_EXCEEDS_MAX]
+
+
 def test_one_order_over_the_cap_is_denied_for_that_alone() -> None:
     """An order over the cap is no slice of another."""
     verdict = judged(an_order(quantity="0.0025"), facts(sliced_since_ms=NOW_MS, sliced_entered=D(60)))
@@ -403,6 +411,11 @@ def test_an_exit_waits_for_a_person_where_one_is_asked() -> None:
 def test_an_exit_is_exempt_from_nothing_else(changed: dict[str, object], code: Code) -> None:
     """Halts, duplicates and the call budget hold for exits."""
     assert codes(judged(a_sell(), facts(position=D("0.001"), **changed))) == [code]
+
+
+def test_selling_nothing_is_no_exit() -> None:
+    """A quantity that rounds to nothing sells nothing back."""
+    assert not judged(a_market(SELL, quote_quantity="0.1"), facts(position=D(0))).is_exit
 
 
 def test_reducing_lets_an_exit_through() -> None:
