@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from guardian.cli.opened import note_in_log
 from guardian.cli.owner import ask_secret, ask_yes, require_owner
 from guardian.cli.render import Column, fields, print_json, say, say_hint, table
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
@@ -84,6 +85,7 @@ def add(environment: str, family: str, kind: str | None, pem: Path | None) -> No
         api_key=api_key,
         signing_key=signing_key,
     )
+    note_in_log("key added", {"environment": slot[0].value, "family": slot[1].value, "key": stored.fingerprint})
     say(f"stored in `{store.backend_name}` and read back")
     fields(_facts(stored))
     if pem is not None:
@@ -124,6 +126,7 @@ def remove(environment: str, family: str) -> None:
     if not remove_key(store, environment=slot[0], family=slot[1]):
         say(f"no {_spoken(slot)} key is stored")
         click.get_current_context().exit(1)
+    note_in_log("key removed", {"environment": slot[0].value, "family": slot[1].value})
     say(f"removed the {_spoken(slot)} key")
     say_hint(f"it is still valid at Binance; delete it at {_WHERE[slot]}")
 

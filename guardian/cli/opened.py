@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from guardian.cli.render import say
+from guardian.errors import StoreError
+
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
     from guardian.store.database import Transaction
@@ -53,3 +56,19 @@ def note_act(tx: Transaction, kind: str, fields: Mapping[str, str | None]) -> No
             body={"kind": kind, **fields},
         )
     )
+
+
+def note_in_log(kind: str, fields: Mapping[str, str | None]) -> None:
+    """Write down what a person did to something besides the store, once it is done; say it where that fails."""
+    from guardian.bootstrap import home_folder, wall_clock_ms
+    from guardian.store.database import Store
+
+    try:
+        store = Store.open(home_folder(), now_ms=wall_clock_ms)
+        try:
+            with store.transaction() as tx:
+                note_act(tx, kind, fields)
+        finally:
+            store.close()
+    except StoreError as error:
+        say(f"guardian: warning: this is not in the log: {error.message}")

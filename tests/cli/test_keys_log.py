@@ -1,0 +1,78 @@
+"""What is done to keys is in the log, and the keys are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from guardian.bootstrap import home_folder
+from guardian.cli import keys
+from guardian.cli.app import main
+from guardian.credentials import CredentialStore
+from guardian.domain.secrets import KeyFamily, KeyKind, Secret
+from guardian.domain.trading import Environment
+from guardian.store.review import Wanted, review
+
+
+class MemoryBackend:
+    """A keyring in memory."""
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.items.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.items[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        del self.items[service, username]
+
+
+CANARY_KEY, CANARY_SECRET = "canarykey" * 7, "canarysecret" * 5
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> CredentialStore:
+    made = CredentialStore(MemoryBackend())
+    monkeypatch.setattr(keys, "_open", lambda: made)
+    monkeypatch.setattr(keys, "require_owner", lambda action: None)
+    monkeypatch.setattr(keys, "ask_yes", lambda question: True)
+    answers = iter([Secret(CANARY_KEY), Secret(CANARY_SECRET)])
+    monkeypatch.setattr(keys, "ask_secret", lambda prompt: next(answers))
+    return made
+
+
+def test_keys_added_and_removed_are_in_the_log_and_no_key_is(store: CredentialStore, own_home: Path) -> None:
+    """Adding and removing a key each leave a row with what was done, by whose fingerprint, and without the key."""
+    assert main(["keys", "add", "testnet", "--kind", "hmac"]) == 0
+    assert store.get(Environment.TESTNET, KeyFamily.SPOT) is not None
+    assert main(["keys", "remove", "testnet"]) == 0
+    with review(home_folder()) as log:
+        lines = log.newest(Wanted()).lines
+    assert [line.detail for line in lines] == ["key added", "key removed"]
+    for path in own_home.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert CANARY_KEY.encode() not in content
+            assert CANARY_SECRET.encode() not in content
+
+
+def test_a_key_is_stored_also_where_the_log_cannot_take_the_row(
+    store: CredentialStore, own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was done is done; that the log does not have it is said."""
+    own_home.joinpath("guardian").write_text("a file where the folder should be")
+    stored = keys.add_key(
+        store,
+        environment=Environment.DEMO,
+        family=KeyFamily.SPOT,
+        kind=KeyKind.HMAC,
+        api_key=Secret(CANARY_KEY),
+        signing_key=Secret(CANARY_SECRET),
+    )
+    assert stored.environment == "demo"
+    assert main(["keys", "remove", "demo"]) == 0
+    assert "not in the log" in capsys.readouterr().err
