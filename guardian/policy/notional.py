@@ -122,8 +122,12 @@ def conversion_path(asset: str, accounting: Accounting, instruments: Mapping[str
 
 def _rate(legs: tuple[Leg, ...], books: Mapping[str, BookTop]) -> tuple[Decimal, Decimal]:
     """What a path multiplies by and divides by, both exact: the ask of a base asset, the bid of a quote asset."""
-    dividend = times(ONE, *(books[leg.symbol].ask for leg in legs if leg.from_base))
-    divisor = times(ONE, *(books[leg.symbol].bid for leg in legs if not leg.from_base))
+    dividend = divisor = ONE
+    for leg in legs:
+        if leg.from_base:
+            dividend = times(dividend, books[leg.symbol].ask)
+        else:
+            divisor = times(divisor, books[leg.symbol].bid)
     return dividend, divisor
 
 

@@ -8,12 +8,15 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from guardian.domain.instruments import Instrument, PercentPrice, Range, largest_quantity
 from guardian.domain.money import ZERO, is_multiple, parse_exchange_number, times
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, ResolvedOrder, TimeInForce
+
+calm = settings(deadline=None)
+"""A busy machine is no fault of what is tested."""
 
 D = Decimal
 FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures"
@@ -98,6 +101,7 @@ def test_bounds_are_told_in_words(allowed: Range, words: str) -> None:
 tenths = st.integers(0, 60).map(lambda n: D(n) / 10)
 
 
+@calm
 @given(
     minimum=tenths,
     maximum=tenths,
@@ -218,6 +222,7 @@ def test_the_nearest_price_of_the_percent_band_is_on_the_tick_and_within_the_pri
     assert breach.nearest is None
 
 
+@calm
 @given(
     minimum=st.integers(0, 500).map(D),
     spread=st.integers(0, 500).map(D),
@@ -290,6 +295,7 @@ def test_without_a_greatest_lot_or_notional_the_largest_valid_quantity_is_the_on
     assert free.largest_valid(D("123456.123456789"), D(1)) == D("123456.12345678")
 
 
+@calm
 @given(
     notional=st.integers(1, 10**12).map(lambda n: D(n) / 10**4),
     price=st.integers(1, 10**12).map(lambda n: D(n) / 10**6),

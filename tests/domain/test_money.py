@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import ceil, floor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardian.domain import instruments, money
@@ -36,6 +36,9 @@ from guardian.domain.money import (
     total,
 )
 from guardian.policy import case, engine, notional, rules_budget, rules_listed, rules_market
+
+calm = settings(deadline=None)
+"""A busy machine is no fault of what is tested."""
 
 REFUSED = [
     "",
@@ -98,6 +101,7 @@ def test_plain_decimals_of_at_most_twenty_digits_a_side_are_read_exactly(text: s
     assert MAX_INTEGER_DIGITS == MAX_FRACTION_DIGITS == 20
 
 
+@calm
 @given(st.one_of(st.text(max_size=30), st.from_regex(r"[-+0-9eE._]{1,30}", fullmatch=True), st.decimals().map(str)))
 def test_whatever_is_accepted_is_plain_and_comes_back_the_same(text: str) -> None:
     """An accepted text matches Binance's own rule, is finite, not negative, and survives being written and read."""
@@ -112,6 +116,7 @@ def test_whatever_is_accepted_is_plain_and_comes_back_the_same(text: str) -> Non
     assert Fraction(plain(value)) == Fraction(text)
 
 
+@calm
 @given(amounts)
 def test_every_text_of_the_pattern_is_accepted(value: Decimal) -> None:
     """The pattern in the JSON schema and the parser admit the same texts."""
@@ -163,6 +168,7 @@ def test_plain_never_shows_an_exponent_or_trailing_zeros(value: str, text: str) 
     assert plain(Decimal(value)) == text
 
 
+@calm
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**25), max_value=10**25, places=25))
 def test_plain_loses_no_digit(value: Decimal) -> None:
     """What is written is exactly the value, whatever the thread's own precision is."""
@@ -180,6 +186,7 @@ def test_plain_refuses_what_is_not_finite(value: str) -> None:
         plain(Decimal(value))
 
 
+@calm
 @given(amounts, amounts, amounts)
 def test_sums_products_and_differences_are_exact(first: Decimal, second: Decimal, third: Decimal) -> None:
     """Forty digits times forty digits lose nothing, whatever the thread's own precision is."""
@@ -194,6 +201,7 @@ def test_sums_products_and_differences_are_exact(first: Decimal, second: Decimal
     assert total([]) == 0
 
 
+@calm
 @given(amounts, positives)
 def test_quotients_err_on_the_side_they_are_named_for(dividend: Decimal, divisor: Decimal) -> None:
     """Rounded up is never too small and rounded down never too large, and neither is off by anything that counts."""
@@ -211,6 +219,7 @@ def test_no_quotient_by_zero() -> None:
         divided_down(Decimal(1), Decimal(0))
 
 
+@calm
 @given(amounts)
 def test_rounding_is_at_the_eighth_digit_and_in_the_direction_asked_for(value: Decimal) -> None:
     """A notional is counted rounded up at the eighth digit; a budget is rounded down there."""
@@ -219,6 +228,7 @@ def test_rounding_is_at_the_eighth_digit_and_in_the_direction_asked_for(value: D
     assert Fraction(round_down(value)) == Fraction(floor(eighths), 10**8)
 
 
+@calm
 @given(amounts, steps)
 def test_floor_ceil_and_multiple_are_exact(value: Decimal, step: Decimal) -> None:
     """The multiples below and above a value are the true ones, and a multiple is told from its neighbours."""
@@ -229,6 +239,7 @@ def test_floor_ceil_and_multiple_are_exact(value: Decimal, step: Decimal) -> Non
     assert is_multiple(floor_to(value, step), step)
 
 
+@calm
 @given(positives, steps)
 def test_a_negative_value_is_floored_downwards(value: Decimal, step: Decimal) -> None:
     """Floor and ceiling mean below and above for negative values too."""
@@ -238,6 +249,7 @@ def test_a_negative_value_is_floored_downwards(value: Decimal, step: Decimal) ->
     assert Fraction(ceil_to(value, step)) == ceil(count) * Fraction(step)
 
 
+@calm
 @given(amounts)
 def test_a_step_of_zero_is_disabled(value: Decimal) -> None:
     """With a step of zero every value is a multiple, and nothing is rounded."""

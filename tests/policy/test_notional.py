@@ -21,7 +21,7 @@ from builders import (
     facts,
     judged,
 )
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from guardian.domain.codes import Code
@@ -38,6 +38,9 @@ from guardian.policy.notional import (
     resolve,
     worst_price,
 )
+
+calm = settings(deadline=None)
+"""A busy machine is no fault of what is tested."""
 
 D = Decimal
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
@@ -121,6 +124,7 @@ lots = st.sampled_from(["0", "0.00001", "0.001", "0.3", "1"]).map(D)
 buffers = st.integers(0, 999).map(lambda n: D(n) / 1000)
 
 
+@calm
 @given(bid=cents, spread=spreads, tick=ticks, buffer=buffers, quantity=cents, side=st.sampled_from(OrderSide))
 def test_a_protected_price_is_never_past_the_buffer_and_always_on_the_tick(
     bid: Decimal, spread: Decimal, tick: Decimal, buffer: Decimal, quantity: Decimal, side: OrderSide
@@ -144,6 +148,7 @@ def test_a_protected_price_is_never_past_the_buffer_and_always_on_the_tick(
     assert order.quantity == quantity
 
 
+@calm
 @given(ask=cents, tick=ticks, step=lots, quote=cents, side=st.sampled_from(OrderSide))
 def test_by_quote_no_more_is_bought_than_the_price_buys(
     ask: Decimal, tick: Decimal, step: Decimal, quote: Decimal, side: OrderSide
@@ -225,6 +230,7 @@ legs_and_books = st.lists(st.tuples(st.booleans(), prices, spreads), max_size=3)
 )
 
 
+@calm
 @given(found=legs_and_books, amount=prices)
 def test_conversion_is_exact_over_any_path_and_never_too_small(
     found: tuple[tuple[Leg, ...], dict[str, BookTop]], amount: Decimal
@@ -238,6 +244,7 @@ def test_conversion_is_exact_over_any_path_and_never_too_small(
     assert Fraction(convert(amount, legs, books)) == Fraction(math.ceil(true * 10**8), 10**8)
 
 
+@calm
 @given(
     found=legs_and_books,
     unit=prices,
@@ -260,6 +267,7 @@ def test_the_largest_quantity_passes_and_the_next_step_does_not(
     assert counted(quantity + grid) > maximum
 
 
+@calm
 @given(
     quantity=st.integers(10, 10**6).map(lambda n: D(n) * D("0.00001")),
     cap=st.integers(10, 5_000_000).map(lambda n: D(n) / 1000),
