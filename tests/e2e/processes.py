@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,19 +60,27 @@ class Machine:
         new.replace(self.policy)
 
     def left_behind(self) -> list[str]:
-        """Files outside guardian's home; the second place of the emergency file is guardian's own and no matter."""
-        found = [path for folder in (self.person, self.work, self.temp) for path in folder.rglob("*")]
-        return [str(path) for path in found if path.is_file() and not self.is_second_place(path)]
+        """What there is outside guardian's home."""
+        return [str(path) for folder in (self.person, self.work, self.temp) for path in folder.rglob("*")]
 
-    def is_second_place(self, path: Path) -> bool:
-        return self.person in path.parents and path.name in {"emergency.log", "emergency.lock"}
+    def processes(self) -> list[str]:
+        """The command lines of all processes that have to do with this machine, as far as the system tells."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                line = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+                told = line + path.with_name("environ").read_bytes().decode("utf-8", "replace")
+                if str(self.home.parent) in told:
+                    found.append(line)
+        return found
 
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """A command of guardian's with no terminal anywhere."""
         settings: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": PATIENCE_S}
+        settings["env"] = self.environment
         return subprocess.run(
             [sys.executable, "-m", "guardian", *arguments],
-            env=self.environment, cwd=self.work, text=True, encoding="utf-8", check=False, **{**settings, **options},
+            cwd=self.work, text=True, encoding="utf-8", check=False, **{**settings, **options},
         )  # fmt: skip
 
     def rows(self) -> list[dict[str, Any]]:
