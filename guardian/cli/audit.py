@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from guardian.cli.moments import local_time, moment_ms, utc_time
-from guardian.cli.render import Column, fields, print_json, say, table
+from guardian.cli.render import Column, clean, fields, print_json, say, table
 
 if TYPE_CHECKING:
     from guardian.store.checkpoint import Checkpoint
@@ -211,7 +211,7 @@ def _print_row(row: LogRow, problem: str | None) -> None:
     if row.phase == "intent":
         shown.append(("client order id", client_order_id(row.digest)))
     shown += [
-        (f"  {key}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True))
+        (f"  {clean(key)}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True))
         for key, value in sorted(row.data.items())
     ]
     shown += [("digest", bytes(row.digest).hex()), ("verified", "yes" if problem is None else problem)]
