@@ -309,3 +309,18 @@ class Person:
             return os.read(self._master, 65536).decode()
         except OSError:  # how Linux tells that the other side was closed
             return ""
+
+
+CALLER = """
+import asyncio, json, os, sys
+from fastmcp import Client
+from fastmcp.client.transports import StdioTransport
+
+async def main():
+    transport = StdioTransport(sys.executable, ["-m", "guardian", "serve"], env=dict(os.environ))
+    async with Client(transport) as client:
+        await client.call_tool("create_order", json.loads(sys.argv[1]), raise_on_error=False)
+
+asyncio.run(main())
+"""
+"""A client in a process of its own: asks for one order."""

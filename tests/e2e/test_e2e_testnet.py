@@ -1,0 +1,164 @@
+"""The 17 tools under `policies/testnet.toml`: where requests go, what is not there, and what happens without keys."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardian import credentials
+from guardian.bootstrap import ready_made_policy
+from guardian.credentials import CredentialStore
+from guardian.paper.standalone import PaperServer
+from tests.e2e.testnet_in_a_box import MemoryKeyring, divert, keyring_with
+from tests.person import approve
+from tests.world import Assistant, World
+
+HOSTS = {"testnet.binance.vision", "testnet.binancefuture.com"}
+WALLET: dict[str, dict[str, Any]] = {
+    "get_account_snapshot": {},
+    "get_deposit_history": {},
+    "get_deposit_address": {"coin": "BTC"},
+    "get_withdraw_history": {},
+    "get_universal_transfer_history": {"transfer_type": "MAIN_UMFUTURE"},
+}
+MARKET: dict[str, dict[str, Any]] = {
+    "get_ticker_price": {"symbol": "BTCUSDT"},
+    "get_ticker": {"symbol": "BTCUSDT"},
+    "get_order_book": {"symbol": "BTCUSDT"},
+    "get_available_assets": {"base_asset": "BTC"},
+}
+SIGNED: dict[str, dict[str, Any]] = {
+    "get_balance": {},
+    "get_position_info": {},
+    "get_pnl": {},
+    "get_orders": {"symbol": "BTCUSDT"},
+    "get_fee_info": {"symbol": "BTCUSDT"},
+    "get_liquidation_history": {},
+}
+ORDER = {"order_type": "LIMIT", "quantity": "0.001", "price": "59000"}
+
+
+class OnTestnet:
+    """An assistant on the testnet in a box."""
+
+    def __init__(self, world: World, asked: list[tuple[str, str, str, str]]) -> None:
+        self.world = world
+        self.asked = asked
+        shutil.copyfile(ready_made_policy("testnet"), world.policy_path)
+        world.policy_path.chmod(0o600)
+        self.assistant: Assistant = world.assistant()
+
+    def call(self, tool: str, **arguments: Any) -> tuple[dict[str, Any], list[tuple[str, str, str, str]]]:
+        """A call's reply, and what it asked of the exchange."""
+        before = len(self.asked)
+        return self.assistant.call(tool, **arguments), self.asked[before:]
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Iterator[World]:
+    with PaperServer() as paper:
+        world = World(paper, tmp_path)
+        yield world
+        world.close()
+
+
+@pytest.fixture
+def testnet(stand_in: World, monkeypatch: pytest.MonkeyPatch) -> OnTestnet:
+    """With both pairs in the keyring."""
+    paper = stand_in.paper
+    store = keyring_with(paper.api_key.reveal(), paper.api_secret.reveal())
+    monkeypatch.setattr(credentials, "open_credentials", lambda **_: store)
+    return OnTestnet(stand_in, divert(monkeypatch, paper.url))
+
+
+@pytest.fixture
+def keyless(stand_in: World, monkeypatch: pytest.MonkeyPatch) -> OnTestnet:
+    """With an empty keyring."""
+    monkeypatch.setattr(credentials, "open_credentials", lambda **_: CredentialStore(MemoryKeyring()))
+    return OnTestnet(stand_in, divert(monkeypatch, stand_in.paper.url))
+
+
+def test_all_seventeen_tools_ask_the_two_testnet_hosts_alone(testnet: OnTestnet) -> None:
+    """Reads, an order that a person approved and its cancel: every request goes to the testnet's hosts over https."""
+    for tool, arguments in {**MARKET, **SIGNED}.items():
+        reply, asked = testnet.call(tool, **arguments)
+        assert reply["outcome"] == "done", (tool, reply)
+        assert asked, tool
+        assert reply["meta"]["environment"] == "testnet"
+    for tool, arguments in WALLET.items():
+        testnet.call(tool, **arguments)
+    proposed = testnet.assistant.order(**ORDER)
+    assert proposed["outcome"] == "confirmation_required", proposed
+    token = approve(testnet.assistant, proposed["data"]["proposal_id"])
+    placed, asked = testnet.call("create_order", confirmation_token=token)
+    assert placed["outcome"] == "done", placed
+    assert [place for place in asked if place[0] != "GET"] == [
+        ("POST", "https", "testnet.binance.vision", "/api/v3/order")
+    ]
+    name = placed["data"]["order"]["client_order_id"]
+    cancelled, asked = testnet.call("cancel_order", symbol="BTCUSDT", client_order_id=name)
+    assert cancelled["data"]["order"]["state"] == "cancelled"
+    assert ("DELETE", "https", "testnet.binance.vision", "/api/v3/order") in asked
+    assert {(scheme, host) for _, scheme, host, _ in testnet.asked} == {("https", host) for host in HOSTS}
+    assert not [path for _, _, _, path in testnet.asked if path.startswith("/sapi")]
+    assert {method for method, *_ in testnet.asked} == {"GET", "POST", "DELETE"}
+    assert len({envelope["meta"]["call_id"] for envelope in testnet.assistant.replies}) == 14 + 4
+
+
+@pytest.mark.parametrize("tool", WALLET)
+def test_wallet_tools_are_not_available_and_ask_nothing(testnet: OnTestnet, tool: str) -> None:
+    """The testnet has no wallet: the answer says so, with a hint, and no request is made."""
+    reply, asked = testnet.call(tool, **WALLET[tool])
+    assert (reply["outcome"], reply["error"]["code"]) == ("unavailable", "NOT_AVAILABLE_HERE")
+    assert reply["error"]["hint"]
+    assert asked == []
+
+
+def test_fees_are_read_from_the_commission_of_the_account(testnet: OnTestnet) -> None:
+    """`get_fee_info` uses the one fee request that the testnet has."""
+    reply, asked = testnet.call("get_fee_info", symbol="BTCUSDT")
+    assert reply["outcome"] == "done"
+    assert ("GET", "https", "testnet.binance.vision", "/api/v3/account/commission") in asked
+
+
+def test_futures_are_asked_at_the_futures_host(testnet: OnTestnet) -> None:
+    """Positions, income and forced orders come from the futures testnet and nowhere else."""
+    for tool in ("get_position_info", "get_pnl", "get_liquidation_history"):
+        _, asked = testnet.call(tool)
+        paths = {(host, path.split("/")[1]) for _, _, host, path in asked if "/time" not in path}
+        assert paths == {("testnet.binancefuture.com", "fapi")}, (tool, asked)
+
+
+def test_market_tools_work_without_keys(keyless: OnTestnet) -> None:
+    """Prices need no key."""
+    for tool, arguments in MARKET.items():
+        reply, _ = keyless.call(tool, **arguments)
+        assert reply["outcome"] == "done", reply
+
+
+@pytest.mark.parametrize("tool", [*SIGNED, "create_order", "cancel_order"])
+def test_other_tools_say_which_command_adds_a_key(keyless: OnTestnet, tool: str) -> None:
+    """Without a key nothing is asked of the exchange, and the answer names the command that stores one."""
+    others = {
+        "create_order": {"symbol": "BTCUSDT", "side": "BUY", **ORDER},
+        "cancel_order": {"symbol": "BTCUSDT", "client_order_id": "g1-" + "0" * 32},
+    }
+    reply, asked = keyless.call(tool, **{**SIGNED, **others}[tool])
+    assert (reply["outcome"], reply["error"]["code"]) == ("unavailable", "CREDENTIALS_MISSING"), reply
+    assert "guardian keys add testnet" in f"{reply['error']['message']} {reply['error']['hint']}"
+    assert asked == []
+
+
+def test_key_that_is_added_while_the_server_runs_is_found(
+    keyless: OnTestnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `guardian keys add` the next call works, with no restart."""
+    assert keyless.call("get_balance")[0]["error"]["code"] == "CREDENTIALS_MISSING"
+    paper = keyless.world.paper
+    store = keyring_with(paper.api_key.reveal(), paper.api_secret.reveal())
+    monkeypatch.setattr(credentials, "open_credentials", lambda **_: store)
+    assert keyless.call("get_balance")[0]["outcome"] == "done"
