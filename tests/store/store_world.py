@@ -57,6 +57,11 @@ class World:
             time_in_force=TimeInForce.GTC,
         )
 
+    def attempt(self, work):
+        """Do something in one transaction; what it returns."""
+        with self.store.transaction() as tx:
+            return work(tx)
+
     def intent(self, tx: Transaction, scope: Scope | None = None) -> Entry:
         self.calls += 1
         scope = scope or self.scope

@@ -104,9 +104,18 @@ def test_both_forms_are_read():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "12", f"0:{DIGEST}", f"-1:{DIGEST}", f"1:{DIGEST}0", f"1:{DIGEST.upper()}", f"guardian/audit/chain/v2 1 {DIGEST}",
-     f"1:{DIGEST}\n1:{DIGEST}", f"１:{DIGEST}"],
-)  # fmt: skip
+    [
+        "",
+        "12",
+        f"0:{DIGEST}",
+        f"-1:{DIGEST}",
+        f"1:{DIGEST}0",
+        f"1:{DIGEST.upper()}",
+        f"guardian/audit/chain/v2 1 {DIGEST}",
+        f"1:{DIGEST}\n1:{DIGEST}",
+        f"\uff11:{DIGEST}",
+    ],
+)
 def test_what_is_no_checkpoint_is_refused(text):
     """Other versions, other digits, nothing, too much."""
     with pytest.raises(ValueError, match="not a checkpoint"):

@@ -37,12 +37,12 @@ def test_reserved_order_is_read_back_as_it_was_given(world):
 
 def test_order_without_its_intent_is_not_reserved(world):
     """No row of the log, no order."""
-    with pytest.raises(StoreConflict), world.store.transaction() as tx:
-        entry = world.intent(tx)
-        tx.reserve(world.new_order(tx, entry, client_order_id="g1-" + "0" * 32))
-    with pytest.raises(StoreConflict), world.store.transaction() as tx:
-        entry = world.intent(tx)
-        tx.reserve(world.new_order(tx, entry, call_id="another call"))
+    with pytest.raises(StoreConflict):
+        world.place(client_order_id="g1-" + "0" * 32)
+    with pytest.raises(StoreConflict):
+        world.place(call_id="another call")
+    with world.store.transaction() as tx:
+        assert tx.orders(world.scope) == ()
 
 
 def test_order_is_reserved_at_the_time_of_its_transaction(world):
@@ -53,10 +53,14 @@ def test_order_is_reserved_at_the_time_of_its_transaction(world):
 
 def test_order_is_reserved_once(world):
     """The same intent, or the same proposal, never makes two orders."""
-    with pytest.raises(StoreConflict), world.store.transaction() as tx:
+
+    def twice(tx):
         order = world.new_order(tx, world.intent(tx))
         tx.reserve(order)
         tx.reserve(order)
+
+    with pytest.raises(StoreConflict):
+        world.attempt(twice)
     world.place(proposal_id="P1")
     with pytest.raises(StoreConflict):
         world.place(proposal_id="P1")

@@ -93,7 +93,7 @@ def test_clock_that_steps_forward_and_back_frees_no_budget(world):
 
 def test_remainder_is_rounded_up_at_the_eighth_digit(world):
     """A part-filled order counts for what remains of it, never a hair too little."""
-    name = world.place(spec=world.spec(quantity="3"), notional=Decimal("100"))
+    name = world.place(spec=world.spec(quantity="3"), notional=Decimal(100))
     world.move(name, OrderState.PART_FILLED, executed="1")
     assert world.usage().open_notional == Decimal("66.66666667")
 
@@ -314,7 +314,7 @@ def test_usage_equals_a_naive_model_over_any_sequence(steps):
     """Whatever is placed, moved, waited for, denied and approved: every number is that of a plain list."""
     folder = Path(tempfile.mkdtemp(prefix="guardian-usage-"))
     world = World(folder / "home")
-    orders, marks, acted = [], [], 0
+    orders, marks, acted, latest = [], [], 0, world.clock_ms  # opening looks at the clock too
     try:
         for kind, number, state, side, symbol, amount, flag, tenths in steps:
             if kind == "place":
@@ -323,9 +323,11 @@ def test_usage_equals_a_naive_model_over_any_sequence(steps):
                 name = world.place(scope=scope, spec=spec, notional=amount, is_exit=flag and side is OrderSide.SELL,
                                    confirmed=flag and side is OrderSide.BUY)  # fmt: skip
                 row = world.order(name)
-                orders.append({"name": name, "scope": scope, "side": side, "symbol": symbol, "notional": amount,
-                               "quantity": amount, "done": Decimal(0), "state": OrderState.RESERVED, "exit": row.is_exit,
-                               "confirmed": row.confirmed, "at": row.reserved_ms, "place": row.intent_seq})  # fmt: skip
+                orders.append({
+                    "name": name, "scope": scope, "side": side, "symbol": symbol, "notional": amount,
+                    "quantity": amount, "done": Decimal(0), "state": OrderState.RESERVED, "exit": row.is_exit,
+                    "confirmed": row.confirmed, "at": row.reserved_ms, "place": row.intent_seq,
+                })  # fmt: skip
             elif kind == "move" and orders:
                 order = orders[number % len(orders)]
                 done = (order["quantity"] * min(tenths, 5) / 5).quantize(Decimal("0.00000001"))
@@ -336,23 +338,22 @@ def test_usage_equals_a_naive_model_over_any_sequence(steps):
                     assert not moved
             elif kind == "wait":
                 world.clock_ms += number * MINUTE - 1
+                continue
             elif kind == "person":
                 with world.store.transaction() as tx:
                     tx.person_acted(world.scope, "approved")
                 acted = max((order["place"] for order in orders), default=0)
             elif kind == "deny":
                 deny(world)
-                marks.append(
-                    (max([world.clock_ms, *(m[0] for m in marks)]), max((o["place"] for o in orders), default=0))
-                )
+                marks.append((max(latest, world.clock_ms), max((order["place"] for order in orders), default=0)))
             elif kind == "end":
                 with world.store.transaction() as tx:
                     tx.end_slicing(world.scope, "BTCUSDT", OrderSide.BUY)
                 marks.clear()
+            if kind != "move" or orders:
+                latest = max(latest, world.clock_ms)  # the store has seen this time and does not go back
         with world.store.transaction() as tx:
             found, now = tx.usage(world.scope, world.spec(quantity="999999"), world.limits), tx.now_ms
-        if marks:
-            marks = [(min(since, now), place) for since, place in marks]
         for name, value in naive(world, orders, acted, marks, now).items():
             assert getattr(found, name) == value, name
     finally:
