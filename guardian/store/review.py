@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -91,11 +91,12 @@ class Review:
 
     def newest(self, wanted: Wanted) -> Listing:
         """The newest calls and events that fit; calls of unresolved orders apart, whatever their time."""
-        unresolved = tuple(line for line in self._unresolved() if _fits(line.row, wanted))
+        unresolved = tuple(line for line in self._unresolved() if _fits(line, wanted))
         known = {line.row.seq for line in unresolved}
         low = 0 if wanted.since_ms is None else first_seq_at(self._connection, wanted.since_ms)
         high = 2**62 if wanted.until_ms is None else first_seq_at(self._connection, wanted.until_ms)
-        lines = [line for line in self._lines(wanted, low, high) if line.row.seq not in known]
+        more = replace(wanted, limit=wanted.limit + len(known))
+        lines = [line for line in self._lines(more, low, high) if line.row.seq not in known][: wanted.limit]
         return Listing(unresolved=unresolved, lines=tuple(sorted(lines, key=lambda line: line.row.seq)))
 
     def unresolved_count(self) -> int:
@@ -175,7 +176,10 @@ def _query(wanted: Wanted, low: int, high: int) -> tuple[str, tuple[object, ...]
         source = f"audit o {_CALL_OF} WHERE o.phase = 'outcome' AND o.outcome = ? AND {where}"
         values.insert(0, wanted.outcome)
     elif wanted.outcome == PENDING:
-        source = f"audit c {_OUTCOME_OF} WHERE c.phase = 'call' AND o.seq IS NULL AND {where}"
+        # One walk along the index of calls, which has all that this needs: half a million joins take far longer.
+        without = f"SELECT call_id FROM audit WHERE {_CALL_PHASES} GROUP BY call_id HAVING max(phase) <> 'outcome'"  # noqa: S608
+        source = f"({without}) p JOIN audit c ON c.call_id = p.call_id AND c.phase = 'call' "
+        source += f"AND c.phase IN ('call', 'intent', 'outcome') {_OUTCOME_OF} WHERE {where}"
     elif wanted.tool is not None or wanted.symbol is not None:
         source = f"audit c {_OUTCOME_OF} WHERE c.phase = 'call' AND {where}"
     else:
@@ -195,5 +199,10 @@ def _line(row: tuple[object, ...], order_state: object) -> Line:
     )
 
 
-def _fits(row: LogRow, wanted: Wanted) -> bool:
-    return wanted.tool in {None, row.tool} and wanted.symbol in {None, row.symbol}
+def _fits(line: Line, wanted: Wanted) -> bool:
+    """Whether a call is of the wanted kind, whatever its time."""
+    return (
+        wanted.tool in {None, line.row.tool}
+        and wanted.symbol in {None, line.row.symbol}
+        and wanted.outcome in {None, line.outcome}
+    )

@@ -169,8 +169,12 @@ def test_call_without_outcome_is_pending(log):
     """It is being worked on, or guardian was killed meanwhile."""
     log.call(1, outcome=None)
     log.call(2)
-    assert [line["outcome"] for line in log.json("list")[1]] == ["pending", "done"]
-    assert [line["call_id"] for line in log.json("list", "--outcome", "pending")[1]] == ["call-1"]
+    log.order(3, OrderState.FILLED)
+    log.order(4, OrderState.UNKNOWN)
+    assert [line["outcome"] for line in log.json("list", "--limit", "3")[1][1:]] == ["pending", "done", "pending"]
+    # The one whose order is not resolved comes first, as everywhere.
+    listed = log.json("list", "--outcome", "pending")[1]
+    assert [line["call_id"] for line in listed] == ["call-4", "call-1", "call-3"]
 
 
 def test_unresolved_orders_come_first_and_are_counted(log):
