@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import anyio
+from dataclasses import dataclass, replace
 
 from guardian.domain.codes import Code, Outcome
-from guardian.domain.orders import OrderReport
+from guardian.domain.orders import OrderReport, OrderState
 from guardian.domain.requests import CancelOrder
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
 from guardian.errors import (
@@ -19,9 +17,12 @@ from guardian.errors import (
     StoreError,
 )
 from guardian.gate.connection import Connection
+from guardian.gate.events import note_found
+from guardian.gate.faults import told
 from guardian.gate.parts import Parts
 from guardian.gate.replies import OrderCancelled, Reply, ReplyError, denied, done, refused
-from guardian.gate.sending import rejection
+from guardian.gate.sending import rejected_because
+from guardian.gate.unbroken import unbroken
 from guardian.gate.views import note_on, view_of_report
 from guardian.policy.verdict import Denial
 from guardian.store.records import OrderRow, Scope
@@ -55,9 +56,7 @@ class OrderCanceller:
             message = "guardian did not place this order, or there is no such order"
             hint = "the owner can cancel it at the exchange, or set `[tools] cancel_foreign = true`"
             return denied((Denial(code=Code.ORDER_NOT_GUARDIANS, message=message, hint=hint),))
-        with anyio.CancelScope(shield=True):
-            reply = await self._send(connection, target)
-        return reply  # noqa: RET504 - to a type checker the shield may end without a return
+        return await unbroken(self._send(connection, scope, target))
 
     def _known(self, scope: Scope, request: CancelOrder) -> OrderRow | None:
         """What the store knows; nothing where it cannot be read, for a cancel does not wait for the store."""
@@ -81,7 +80,7 @@ class OrderCanceller:
             client_order_id = "" if report is None else report.client_order_id
         return client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)
 
-    async def _send(self, connection: Connection, target: Target) -> Reply:
+    async def _send(self, connection: Connection, scope: Scope, target: Target) -> Reply:
         try:
             report = await connection.exchange.cancel_order(
                 target.symbol,
@@ -90,19 +89,27 @@ class OrderCanceller:
                 timestamp_ms=self._parts.now_ms(),
             )
         except ExchangeRejected as error:
-            return await self._after_refusal(connection, target, rejection(error))
+            return await self._after_refusal(connection, scope, target, Outcome.REJECTED, rejected_because(error))
         except ExchangeRateLimited as error:
             return refused(Code.EXCHANGE_RATE_LIMIT, error.message, retry_after_s=error.retry_after_s)
         except OutcomeUnknown as error:
-            return await self._after_refusal(connection, target, _unknown(target, error.message))
+            unknown = _unknown(target, error.message)
+            return await self._after_refusal(connection, scope, target, Outcome.UNKNOWN, unknown)
         except (ExchangeError, CredentialsError) as error:
             await self._parts.connector.lost()
             return refused(Code.ORDER_NOT_SENT, f"the cancel was not sent: {error.message}", hint=error.hint)
-        await self._parts.journal.run(lambda: self._note(target, report))
+        except Exception as error:  # noqa: BLE001 - a fault behind the sending must not hide that it may have been done
+            unknown = _unknown(target, "guardian failed while the cancel was on its way")
+            reply = await self._after_refusal(connection, scope, target, Outcome.UNKNOWN, unknown)
+            return replace(reply, detail=told(error))
+        await self._parts.journal.run(lambda: self._note(scope, target, report))
         return self._cancelled(target, report)
 
-    async def _after_refusal(self, connection: Connection, target: Target, reply: Reply) -> Reply:
+    async def _after_refusal(
+        self, connection: Connection, scope: Scope, target: Target, outcome: Outcome, error: ReplyError
+    ) -> Reply:
         """The exchange would not, or its reply was lost: ask how the order stands, and say that."""
+        reply = Reply(outcome=outcome, error=error)
         try:
             report = await connection.exchange.order(
                 target.symbol, order_id=target.order_id, client_order_id=target.client_order_id
@@ -111,28 +118,20 @@ class OrderCanceller:
             return reply
         if report is None:
             return reply
-        await self._parts.journal.run(lambda: self._note(target, report))
-        if report.status == "CANCELED" and reply.outcome is Outcome.UNKNOWN:
+        await self._parts.journal.run(lambda: self._note(scope, target, report))
+        if report.state is OrderState.CANCELLED and outcome is Outcome.UNKNOWN:
             return self._cancelled(target, report)
-        if reply.error is None:
-            return reply
         note = note_on(view_of_report(report, target.row))
-        error = ReplyError(
-            code=reply.error.code,
-            message=f"{reply.error.message}; the order now: {note}",
-            hint=reply.error.hint,
-            exchange_code=reply.error.exchange_code,
-            exchange_text=reply.error.exchange_text,
-            client_order_id=report.client_order_id,
-        )
-        return Reply(outcome=reply.outcome, error=error)
+        message = f"{error.message}; the order now: {note}"
+        return Reply(outcome=outcome, error=replace(error, message=message, client_order_id=report.client_order_id))
 
-    def _note(self, target: Target, report: OrderReport) -> None:
+    def _note(self, scope: Scope, target: Target, report: OrderReport) -> None:
         """Bring the store up to what the exchange says; a store that fails now learns it when it asks again."""
-        name = report.client_order_id if target.row is None else target.row.client_order_id
         try:
             with self._parts.journal.transaction() as tx:
-                tx.move_order(name, report.state, report=report)
+                row = tx.order(report.client_order_id) if target.row is None else target.row
+                if row is not None and row.environment == scope.environment:
+                    note_found(tx, scope, row, report.state, report)
         except StoreError:
             return
 
@@ -141,11 +140,10 @@ class OrderCanceller:
         return done(OrderCancelled(order=view, note=note_on(view)))
 
 
-def _unknown(target: Target, why: str) -> Reply:
-    error = ReplyError(
+def _unknown(target: Target, why: str) -> ReplyError:
+    return ReplyError(
         code=Code.ORDER_UNKNOWN,
         message=f"the cancel may have been done: {why}",
         hint="look at the order with get_orders; cancelling it again does no harm",
-        client_order_id=target.client_order_id,
+        client_order_id=target.client_order_id if target.row is None else target.row.client_order_id,
     )
-    return Reply(outcome=Outcome.UNKNOWN, error=error)

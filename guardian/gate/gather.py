@@ -12,7 +12,7 @@ from guardian.domain.instruments import Instrument
 from guardian.domain.money import plus
 from guardian.domain.orders import OrderSpec
 from guardian.domain.trading import Environment
-from guardian.errors import ExchangeError, ExchangeRejected
+from guardian.errors import ExchangeError, ExchangeRateLimited, ExchangeRejected
 from guardian.exchange.exchange import Exchange
 from guardian.policy.engine import needed_facts
 from guardian.policy.facts import AveragePrice, BookTop, Confirmed, Fact, Facts
@@ -32,6 +32,8 @@ class _Gathered:
     balances: Balances | None = None
     clock_skew_ms: int | None = None
     missing: dict[Fact, str] = field(default_factory=dict)
+    limited: ExchangeRateLimited | None = None
+    """Set where the exchange asked to slow down: then nothing is judged."""
 
     async def take(self, fact: Fact, answer: Awaitable[Answer]) -> Answer | None:
         """The answer, or None with the reason kept: a fact that cannot be had is a denial by the rule that needs it."""
@@ -39,6 +41,9 @@ class _Gathered:
             return await answer
         except ExchangeRejected as error:
             self.missing[fact] = f"the exchange refused it (code {error.code})"
+        except ExchangeRateLimited as error:
+            self.limited = error
+            self.missing[fact] = error.message
         except ExchangeError as error:
             self.missing[fact] = error.message
         return None
@@ -55,6 +60,10 @@ async def gather_facts(
     """Everything that the rules for this order need from the exchange, in one round trip where the rules are warm.
 
     The times and the usage are placeholders: they are read again, together, inside the reservation.
+
+    Raises:
+        ExchangeRateLimited: the exchange asked to slow down; that is no verdict on the order, and burns no token.
+        CredentialsError: the balances need a key that is not there.
     """
     needs = needed_facts(spec, policy)
     got = _Gathered()
@@ -66,6 +75,8 @@ async def gather_facts(
         _balances(exchange, needs, got),
         _clock(exchange, needs, got),
     )
+    if got.limited is not None:
+        raise got.limited
     unlisted = Fact.INSTRUMENT in needs and spec.symbol not in got.instruments and Fact.INSTRUMENT not in got.missing
     return Facts(
         now_ms=0,

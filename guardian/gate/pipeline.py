@@ -7,7 +7,9 @@ close_call  the `outcome` row
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from typing import Final
 
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.requests import CancelOrder, CreateOrder, Request
@@ -37,6 +39,8 @@ from guardian.gate.replies import Reply, ReplyError, denied, refused
 from guardian.gate.sending import Sender, outcome_record, rejection
 from guardian.policy.engine import judge_tool
 from guardian.store.records import OpenedCall, Phase, Record
+
+_log: Final = logging.getLogger("guardian.gate")
 
 
 class Gate:
@@ -114,6 +118,8 @@ class Gate:
             return await self._handle(call, request)
         except InvalidArguments as error:
             return refused(Code.ARGUMENTS_INVALID, error.message, hint=error.hint)
+        except PolicyInvalid as error:
+            return refused(Code.POLICY_INVALID, f"there is no usable policy: {error.message}", hint=error.hint)
         except StoreError as error:
             return refused(Code.LOG_UNAVAILABLE, error.message, hint=error.hint)
         except KeyringUnavailable as error:
@@ -128,7 +134,12 @@ class Gate:
             return fault(told(error))
 
     async def _handle(self, call: CallInfo, request: Request) -> Reply:
-        in_force = self.parts.policy_file.current()
+        try:
+            in_force = self.parts.policy_file.current()
+        except PolicyInvalid:
+            if not isinstance(request, CancelOrder):
+                raise
+            return await self._canceller.cancel(request, cancel_foreign=False)
         if isinstance(request, CreateOrder):
             return await self._placer.create(call, request)
         verdict = judge_tool(request, in_force.policy, call.calls_last_minute)
@@ -151,16 +162,17 @@ class Gate:
 
     def _close(self, call: CallInfo, reply: Reply) -> None:
         journal = self.parts.journal
-        record = outcome_record(call, None, reply, {"environment": self.environment.value})
-        if call.logged:
-            try:
+        body: Mapping[str, object] = {"outcome": reply.outcome.value}
+        try:
+            record = outcome_record(call, None, reply, {"environment": self.environment.value})
+            body = record.body
+            if call.logged:
                 journal.append(record)
-            except StoreError:
-                pass
-            else:
                 return
+        except Exception as error:  # noqa: BLE001 - the answer stands, whatever keeps it from being written down
+            _log.warning("an outcome could not be written: %s", told(error))
         if call.tool in {CreateOrder.tool, CancelOrder.tool}:
-            journal.note_emergency({"kind": "outcome", "call_id": call.call_id, **record.body})
+            journal.note_emergency({"kind": "outcome", "call_id": call.call_id, **body})
 
     async def status(self) -> StatusView:
         """How things stand. Raises StoreError and PolicyInvalid."""

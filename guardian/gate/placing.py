@@ -11,29 +11,38 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-import anyio
-
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.instruments import Instrument
-from guardian.domain.money import ZERO, plain
-from guardian.domain.orders import UNRESOLVED_STATES, OrderSide, OrderSpec, OrderType, ResolvedOrder, TimeInForce
+from guardian.domain.money import plain
+from guardian.domain.orders import (
+    UNRESOLVED_STATES,
+    VOID_STATES,
+    OrderSide,
+    OrderSpec,
+    OrderState,
+    OrderType,
+    TimeInForce,
+)
 from guardian.domain.requests import CreateOrder
 from guardian.domain.trading import TradingState
-from guardian.errors import ArgumentMistake, InvalidArguments, StoreConflict
+from guardian.errors import ArgumentMistake, InvalidArguments
 from guardian.gate.calls import CallInfo, plain_record, token_digest
 from guardian.gate.connection import Connection
+from guardian.gate.costed import CostedOrder, costed
 from guardian.gate.gather import gather_facts
 from guardian.gate.parts import Parts
 from guardian.gate.policy_file import PolicyInForce
 from guardian.gate.proposals import answer_for_token, expected_fields, order_key, propose
-from guardian.gate.replies import OrderPlaced, Reply, ReplyError, denied, done
+from guardian.gate.replies import OrderPlaced, Reply, ReplyError, denied, done, refused
 from guardian.gate.sending import Reserved, Sender
+from guardian.gate.unbroken import unbroken
 from guardian.gate.views import note_on, view_of_proposal, view_of_row
 from guardian.policy.engine import judge_order
 from guardian.policy.facts import Confirmed, Facts
 from guardian.policy.model import Policy
 from guardian.policy.verdict import Decision, Denial, Verdict
 from guardian.store.database import Transaction
+from guardian.store.entries import client_order_id
 from guardian.store.records import NewOrder, OrderRow, Phase, Proposal, Record, Scope
 
 HALT_REASON: Final = "as many orders as `limits.halt_after_orders` were sent without a person acting"
@@ -82,13 +91,11 @@ class OrderPlacer:
         """The answer for an order whose proposal was sent a moment ago, for instance by `guardian approve --submit`."""
         with self._parts.journal.transaction() as tx:
             proposal = tx.proposal_for(asked.scope, order_key(asked.spec))
-            if proposal is None or proposal.client_order_id is None:
+            row = None if proposal is None else _order_of(tx, proposal)
+            # One that never came to be is no duplicate: the same order may be asked for again.
+            if row is None or row.state in VOID_STATES:
                 return None
-            row = tx.order(proposal.client_order_id)
-            window = asked.policy.limits.duplicate_window_ms
-            if row is None or tx.now_ms - row.reserved_ms >= window:
-                return None
-            return answer_with(row)
+            return answer_with(row) if tx.now_ms - row.reserved_ms < asked.policy.limits.duplicate_window_ms else None
 
     async def _redeem(
         self,
@@ -130,10 +137,8 @@ class OrderPlacer:
         refusal = answer_for_token(proposal, scope, tx.now_ms, mismatch)
         if refusal is not None:
             return denied((refusal,))
-        if proposal.client_order_id is None:
-            return None
-        row = tx.order(proposal.client_order_id)
-        return answer_with(row) if row is not None else None
+        row = _order_of(tx, proposal)
+        return None if row is None else answer_with(row)
 
     async def _decide(self, asked: Asked, confirmed: Confirmed | None) -> Reply:
         """Fetch the facts, then judge and reserve in one transaction, then send."""
@@ -147,10 +152,11 @@ class OrderPlacer:
             confirmed,
         )
         # From the reservation to the outcome nothing is torn apart by a cancelled call or a closed STDIN.
-        with anyio.CancelScope(shield=True):
-            ruled = await parts.journal.run(lambda: self._rule(asked, facts))
-            reply = ruled if isinstance(ruled, Reply) else await self._sender.send(ruled)
-        return reply  # noqa: RET504 - to a type checker the shield may end without a return
+        return await unbroken(self._rule_and_send(asked, facts))
+
+    async def _rule_and_send(self, asked: Asked, facts: Facts) -> Reply:
+        ruled = await self._parts.journal.run(lambda: self._rule(asked, facts))
+        return ruled if isinstance(ruled, Reply) else await self._sender.send(ruled)
 
     def _rule(self, asked: Asked, facts: Facts) -> Reply | Reserved:
         """The verdict on fresh windows and what follows from it, in one transaction."""
@@ -161,17 +167,19 @@ class OrderPlacer:
             facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._parts.now_ms())
             if asked.proposal is not None:
                 # Another call may have used, and a person may have rejected it, while the facts were fetched.
-                proposal = tx.proposal(asked.proposal.id)
-                answer = None if proposal is None else self._usable(tx, proposal, asked.scope, {})
-                if proposal is None or answer is not None:
-                    return answer or denied((Denial(code=Code.CONFIRMATION_UNKNOWN, message="the proposal is gone"),))
+                answer = self._usable(tx, tx.proposal(asked.proposal.id) or asked.proposal, asked.scope, {})
+                if answer is not None:
+                    return answer
             verdict = judge_order(asked.spec, facts, asked.policy)
             judged = judged_on(facts, verdict, asked.policy)
             if verdict.decision is Decision.DENY:
                 return self._deny(tx, asked, verdict, judged)
             if verdict.decision is Decision.CONFIRM:
                 return self._propose(tx, asked, facts, verdict, judged)
-            return self._reserve(tx, asked, facts, verdict, judged)
+            reserved = self._reserve(tx, asked, facts, verdict, judged)
+            if usage.orders_since_person + 1 >= asked.policy.limits.halt_after_orders:
+                tx.set_trading(TradingState.HALTED, reason=HALT_REASON, by="guardian")
+            return reserved
 
     def _deny(self, tx: Transaction, asked: Asked, verdict: Verdict, judged: Mapping[str, object]) -> Reply:
         if asked.proposal is not None:
@@ -194,10 +202,8 @@ class OrderPlacer:
         self, tx: Transaction, asked: Asked, facts: Facts, verdict: Verdict, judged: Mapping[str, object]
     ) -> Reserved:
         """Write the intent and the reservation; with the commit the order counts, and may be sent."""
-        order, notional, quote_notional = verdict.order, verdict.notional, verdict.quote_notional
-        instrument = facts.instruments[asked.spec.symbol]
-        if order is None or notional is None or quote_notional is None or facts.usage is None:
-            raise StoreConflict("an order that was allowed has no price")  # the engine never lets this through
+        costs = costed(verdict)
+        order, instrument = costs.order, facts.instruments[asked.spec.symbol]
         sent_ms = self._parts.now_ms()
         body = {
             "order": order.as_dict(),
@@ -218,21 +224,16 @@ class OrderPlacer:
                 body=plain_record(body),
             )
         )
-        if entry.client_order_id is None:
-            raise StoreConflict("the intent has no client order id")
-        tx.reserve(
-            new_order(asked, order, verdict, instrument, entry.client_order_id, sent_ms=sent_ms, reserved_ms=tx.now_ms)
-        )
+        name = client_order_id(bytes.fromhex(entry.digest))
+        tx.reserve(new_order(asked, costs, instrument, name, sent_ms=sent_ms, reserved_ms=tx.now_ms))
         if asked.proposal is not None:
-            tx.redeem(asked.proposal.id, entry.client_order_id)
-        if facts.usage.orders_since_person + 1 >= asked.policy.limits.halt_after_orders:
-            tx.set_trading(TradingState.HALTED, reason=HALT_REASON, by="guardian")
+            tx.redeem(asked.proposal.id, name)
         return Reserved(
             call=asked.call,
             scope=asked.scope,
             exchange=asked.connection.exchange,
             order=order,
-            client_order_id=entry.client_order_id,
+            client_order_id=name,
             sent_ms=sent_ms,
             base_asset=instrument.base_asset,
         )
@@ -240,18 +241,17 @@ class OrderPlacer:
 
 def new_order(
     asked: Asked,
-    order: ResolvedOrder,
-    verdict: Verdict,
+    costs: CostedOrder,
     instrument: Instrument,
-    client_order_id: str,
+    name: str,
     *,
     sent_ms: int,
     reserved_ms: int,
 ) -> NewOrder:
-    """The row of a reservation."""
-    spec = asked.spec
+    """The row of a reservation; `name` is its client order id."""
+    spec, order = asked.spec, costs.order
     return NewOrder(
-        client_order_id=client_order_id,
+        client_order_id=name,
         environment=asked.scope.environment,
         account=asked.scope.account,
         call_id=asked.call.call_id,
@@ -268,10 +268,10 @@ def new_order(
         quantity=order.quantity,
         quote_quantity=spec.quote_quantity,
         fingerprint=spec.fingerprint,
-        notional=verdict.notional or ZERO,
-        quote_notional=verdict.quote_notional or ZERO,
+        notional=costs.notional,
+        quote_notional=costs.quote_notional,
         currency=asked.policy.accounting.currency,
-        is_exit=verdict.is_exit,
+        is_exit=costs.is_exit,
         confirmed=asked.proposal is not None and asked.proposal.approved_ms is not None,
         reserved_ms=reserved_ms,
         sent_ms=sent_ms,
@@ -289,8 +289,25 @@ def answer_with(row: OrderRow) -> Reply:
             client_order_id=row.client_order_id,
         )
         return Reply(outcome=Outcome.UNKNOWN, error=error)
+    if row.state in VOID_STATES:
+        return _never_placed(row)
     note = f"this order was placed before, nothing was sent now; {note_on(view)}"
     return done(OrderPlaced(order=view, already_placed=True, note=note))
+
+
+def _never_placed(row: OrderRow) -> Reply:
+    """The answer for an order that was sent before, or nearly, and never came to be."""
+    if row.state is OrderState.REJECTED:
+        code, what = Code.EXCHANGE_REJECTED, "the exchange rejected this order when it was sent"
+    else:
+        code, what = Code.ORDER_NOT_SENT, "this order never reached the exchange"
+    hint = "ask for the order again, without a token, if it is still wanted"
+    return refused(code, f"{what}; nothing was sent now", hint=hint)
+
+
+def _order_of(tx: Transaction, proposal: Proposal) -> OrderRow | None:
+    """The order that a proposal became, if it became one."""
+    return None if proposal.client_order_id is None else tx.order(proposal.client_order_id)
 
 
 def spec_from(fields: Mapping[str, str]) -> OrderSpec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ class PolicyFile:
         self._policy: Policy | None = None
         self._problems: tuple[str, ...] = ()
         self._unremembered = False
+        self._lock = threading.Lock()
 
     def current(self) -> PolicyInForce:
         """The policy in force now.
@@ -59,13 +61,18 @@ class PolicyFile:
         Raises:
             PolicyInvalid: the file cannot be used and there is no last good policy to stand in for it.
         """
+        # The loop's thread and worker threads ask at the same time: none may see the new text with the old policy.
+        with self._lock:
+            return self._current()
+
+    def _current(self) -> PolicyInForce:
         try:
             text = read_policy_text(self._path, packaged=self._packaged)
         except PolicyInvalid as error:
             self._text = None
-            return self._fallen_back(error)
+            self._problems = tuple(str(mistake) for mistake in error.mistakes)
+            return self._in_force()
         if text != self._text:
-            self._text = text
             try:
                 self._policy = self._load(text)
             except PolicyInvalid as error:
@@ -73,12 +80,9 @@ class PolicyFile:
             else:
                 self._problems = ()
                 self._unremembered = not self._packaged
+            self._text = text  # not before: a text that was never judged must not pass for one that was
         if self._unremembered and self._policy is not None and not self._problems:
             self._remember(self._policy)
-        return self._in_force()
-
-    def _fallen_back(self, error: PolicyInvalid) -> PolicyInForce:
-        self._problems = tuple(str(mistake) for mistake in error.mistakes)
         return self._in_force()
 
     def _in_force(self) -> PolicyInForce:

@@ -9,8 +9,8 @@ from typing import Final
 
 from guardian.domain.codes import Code
 from guardian.domain.orders import OrderSpec
-from guardian.errors import StoreConflict
 from guardian.gate.calls import token_digest
+from guardian.gate.costed import costed
 from guardian.gate.views import proposal_state
 from guardian.policy.facts import Facts
 from guardian.policy.model import Channel, Policy
@@ -44,9 +44,8 @@ def propose(
 
     The token is None but for `channel = "chat"`. Where too many wait, the denial says so.
     """
-    order = verdict.order
-    if order is None or verdict.notional is None or verdict.quote_notional is None:
-        raise StoreConflict("an order that needs a person has no price")  # the engine never lets this through
+    costs = costed(verdict)
+    order = costs.order
     proposal = tx.proposal_for(scope, order_key(order.spec))
     if proposal is None or not _still_stands(proposal, tx.now_ms, policy):
         waiting = tx.outstanding(scope)
@@ -70,8 +69,8 @@ def propose(
                 spec=order.spec.as_dict(),
                 resolved=order.as_dict(),
                 policy_digest=policy.digest,
-                notional=verdict.notional,
-                quote_notional=verdict.quote_notional,
+                notional=costs.notional,
+                quote_notional=costs.quote_notional,
                 quote_asset=instrument.quote_asset,
                 currency=policy.accounting.currency,
                 shown_bid=book.bid,

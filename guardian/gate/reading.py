@@ -15,6 +15,7 @@ from guardian.domain.requests import Scope as RequestScope
 from guardian.errors import StoreError
 from guardian.exchange.exchange import Exchange
 from guardian.gate.connection import Connection
+from guardian.gate.events import note_found
 from guardian.gate.parts import Parts
 from guardian.gate.replies import Orders, OrderView, Reply, done, refused
 from guardian.gate.views import view_of_report, view_of_row
@@ -85,7 +86,7 @@ class Reader:
                 for report in reports:
                     row = tx.order(report.client_order_id)
                     if row is not None and row.environment == scope.environment:
-                        tx.move_order(report.client_order_id, report.state, report=report)
+                        note_found(tx, scope, row, report.state, report)
                         rows[report.client_order_id] = row
                 unresolved = tuple(row for row in tx.unresolved(scope) if row.symbol == symbol)
         except StoreError:

@@ -11,12 +11,12 @@ import logging
 from dataclasses import dataclass, field
 from typing import Final
 
-from guardian.domain.orders import OrderReport, OrderState
-from guardian.errors import CredentialsError, ExchangeError, StoreError
+from guardian.domain.orders import UNRESOLVED_STATES, OrderReport, OrderState
+from guardian.errors import CredentialsError, ExchangeError, ExchangeRateLimited, ExchangeRejected, StoreError
 from guardian.exchange.exchange import Exchange
-from guardian.gate.calls import plain_record
+from guardian.gate.events import note_found
 from guardian.gate.parts import Parts
-from guardian.store.records import OrderRow, Phase, Record, Scope
+from guardian.store.records import OrderRow, Scope
 
 _log: Final = logging.getLogger("guardian.gate")
 
@@ -43,7 +43,8 @@ class Resolver:
 
     parts: Parts
     absent_after_ms: int = ABSENT_AFTER_MS
-    _absences: dict[str, int] = field(default_factory=dict)
+    _absences: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """By client order id: how often the exchange did not know it, and since when on the monotonic clock."""
 
     async def run_forever(self) -> None:
         """Ask at once, then every PERIOD_S; a failure of any kind is tried again in the next round."""
@@ -60,7 +61,9 @@ class Resolver:
     async def run_once(self) -> tuple[Found, ...]:
         """One round over all orders that are not in a final state. Raises ExchangeError, CredentialsError, StoreError.
 
-        Nothing is asked, and no connection made, where there is nothing to ask for.
+        Nothing is asked, and no connection made, where there is nothing to ask for. That one order cannot be asked for
+        keeps no other from being asked for: the exchange's no to a question is logged, another failure is raised at the
+        end of the round.
         """
         journal = self.parts.journal
         if not await journal.run(self._anything):
@@ -68,7 +71,21 @@ class Resolver:
         connection = await self.parts.connector.connect(needs_keys=True)
         scope = Scope(environment=self.parts.environment.value, account=connection.account)
         rows = await journal.run(lambda: self._rows(scope))
-        return tuple([await self._resolve(connection.exchange, scope, row) for row in rows])
+        found: list[Found] = []
+        failure: ExchangeError | None = None
+        for row in rows:
+            try:
+                found.append(await self._resolve(connection.exchange, scope, row))
+            except ExchangeRateLimited:
+                raise  # to go on asking would make it worse
+            except ExchangeRejected as error:
+                _log.warning("the exchange refused to tell of an order of %s (code %s)", row.symbol, error.code)
+                found.append(Found(client_order_id=row.client_order_id, state=None))
+            except ExchangeError as error:
+                failure = error
+        if failure is not None:
+            raise failure
+        return tuple(found)
 
     def _anything(self) -> bool:
         with self.parts.journal.transaction() as tx:
@@ -85,14 +102,17 @@ class Resolver:
             if report.state is not OrderState.UNKNOWN:
                 await self.parts.journal.run(lambda: self._note(scope, row, report.state, report))
             return Found(client_order_id=row.client_order_id, state=report.state)
-        if row.state not in {OrderState.RESERVED, OrderState.UNKNOWN}:
+        if row.state not in UNRESOLVED_STATES:
             return Found(client_order_id=row.client_order_id, state=None)
-        answers = self._absences.get(row.client_order_id, 0) + 1
-        self._absences[row.client_order_id] = answers
-        old = self.parts.now_ms() - row.sent_ms >= self.absent_after_ms
-        if not old or answers < ABSENT_AFTER_ANSWERS or await self._listed(exchange, row):
+        # Time is told by the clock that only goes forward: the wall clock may be set while an order is on its way.
+        answers, since = self._absences.get(row.client_order_id, (0, self.parts.monotonic()))
+        answers += 1
+        self._absences[row.client_order_id] = (answers, since)
+        waited = (self.parts.monotonic() - since) * 1000 >= self.absent_after_ms
+        if not waited or answers < ABSENT_AFTER_ANSWERS or await self._listed(exchange, row):
             return Found(client_order_id=row.client_order_id, state=None)
         await self.parts.journal.run(lambda: self._note(scope, row, OrderState.NOT_PLACED, None))
+        del self._absences[row.client_order_id]
         return Found(client_order_id=row.client_order_id, state=OrderState.NOT_PLACED)
 
     async def _listed(self, exchange: Exchange, row: OrderRow) -> bool:
@@ -104,20 +124,5 @@ class Resolver:
         return any(report.client_order_id == row.client_order_id for report in listed)
 
     def _note(self, scope: Scope, row: OrderRow, state: OrderState, report: OrderReport | None) -> None:
-        """The order's new state, and an `event` row where it is news."""
         with self.parts.journal.transaction() as tx:
-            if not tx.move_order(row.client_order_id, state, report=report):
-                return
-            body = {"kind": "resolved", "client_order_id": row.client_order_id, "was": row.state, "is": state}
-            tx.append(
-                Record(
-                    phase=Phase.EVENT,
-                    call_id=row.call_id,
-                    tool=None,
-                    symbol=row.symbol,
-                    outcome=None,
-                    environment=scope.environment,
-                    account=scope.account,
-                    body=plain_record({**body, "report": report}),
-                )
-            )
+            note_found(tx, scope, row, state, report)

@@ -5,6 +5,7 @@ Whatever happens here, the order is either known or `unknown`; it is never sent 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -21,7 +22,6 @@ from guardian.errors import (
     NotSent,
     OutcomeUnknown,
     RequestRefused,
-    StoreError,
 )
 from guardian.exchange.exchange import Exchange
 from guardian.gate.calls import CallInfo, reply_body
@@ -30,6 +30,8 @@ from guardian.gate.parts import Parts
 from guardian.gate.replies import OrderPlaced, Reply, ReplyError, done, refused
 from guardian.gate.views import note_on, view_of_report
 from guardian.store.records import Phase, Record, Scope
+
+_log: Final = logging.getLogger("guardian.gate")
 
 QUICK_QUESTIONS_S: Final = (0.25, 0.75, 1.5)
 """Pauses before asking for an order whose reply was lost; the background goes on asking after these."""
@@ -82,6 +84,7 @@ class Sender:
             report = await reserved.exchange.place_order(
                 reserved.order, client_order_id=reserved.client_order_id, timestamp_ms=reserved.sent_ms
             )
+            return _reported(reserved, report)
         except ExchangeRejected as error:
             return _rejected(reserved, error)
         except ExchangeRateLimited as error:
@@ -95,7 +98,6 @@ class Sender:
         except Exception as error:  # noqa: BLE001 - a fault after the send began must not hide that the order may exist
             sent = _unknown(reserved, "guardian failed while the order was on its way")
             return replace(sent, reply=replace(sent.reply, detail=told(error)))
-        return _reported(reserved, report)
 
     async def _ask_soon(self, reserved: Reserved, sent: Sent) -> Sent:
         """A lost reply is often only that: ask by client order id a few times before answering `unknown`."""
@@ -103,29 +105,34 @@ class Sender:
             await self._parts.pause(pause)
             try:
                 report = await reserved.exchange.order(reserved.order.symbol, client_order_id=reserved.client_order_id)
-            except ExchangeError:
+                found = None if report is None else _reported(reserved, report)
+            except (ExchangeError, CredentialsError):
                 continue
-            if report is not None:
-                return _reported(reserved, report)
+            except Exception as error:  # noqa: BLE001 - as above: that asking failed says nothing about the order
+                _log.warning("asking for an order failed: %s", told(error))
+                continue
+            if found is not None and found.state is not OrderState.UNKNOWN:
+                return found
         return sent
 
     def _record(self, reserved: Reserved, sent: Sent) -> None:
         """The outcome row and the order's new state, in one transaction; failing that, the emergency file."""
         journal = self._parts.journal
         body: dict[str, object] = {"client_order_id": reserved.client_order_id, "state": sent.state.value}
-        record = outcome_record(reserved.call, reserved.scope, sent.reply, body)
         try:
             with journal.transaction() as tx:
-                tx.append(record)
+                tx.append(outcome_record(reserved.call, reserved.scope, sent.reply, body))
                 tx.move_order(
                     reserved.client_order_id,
                     sent.state,
                     report=sent.report,
                     base_fee=base_fee(sent.report, reserved.base_asset),
                 )
-        except StoreError:
+        except Exception as error:  # noqa: BLE001 - whatever the reason: an order was sent and its outcome is not on disk
             # Trading stops here, in every process, until the row has found its way into the log.
-            journal.note_emergency({"kind": "outcome", "call_id": reserved.call.call_id, **body, **record.body})
+            call, outcome = reserved.call, sent.reply.outcome.value
+            fields = {"kind": "outcome", "call_id": call.call_id, "symbol": reserved.order.symbol, "outcome": outcome}
+            journal.note_emergency({**fields, **body, "why": told(error)})
             return
         self.recorded.add(reserved.call.call_id)
         journal.anchor()
@@ -159,14 +166,18 @@ def not_sent(error: ExchangeError | CredentialsError) -> Reply:
 
 def rejection(error: ExchangeRejected) -> Reply:
     """The exchange said no; its words stand in a field of their own."""
-    reply_error = ReplyError(
+    return Reply(outcome=Outcome.REJECTED, error=rejected_because(error))
+
+
+def rejected_because(error: ExchangeRejected) -> ReplyError:
+    """Why the exchange said no."""
+    return ReplyError(
         code=Code.EXCHANGE_REJECTED,
         message=error.message,
         hint=error.hint,
         exchange_code=error.code,
         exchange_text=error.text,
     )
-    return Reply(outcome=Outcome.REJECTED, error=reply_error)
 
 
 def _rejected(reserved: Reserved, error: ExchangeRejected) -> Sent:
@@ -191,6 +202,13 @@ def _reported(reserved: Reserved, report: OrderReport) -> Sent:
         return _unknown(reserved, "the exchange answered with another order")
     if report.state is OrderState.UNKNOWN:
         return _unknown(reserved, "the exchange gave it a status that guardian does not know")
+    if report.state is OrderState.REJECTED:
+        error = ReplyError(
+            code=Code.EXCHANGE_REJECTED,
+            message="the exchange took the order in and then rejected it; nothing was filled",
+            client_order_id=reserved.client_order_id,
+        )
+        return Sent(state=report.state, reply=Reply(outcome=Outcome.REJECTED, error=error), report=report)
     view = replace(view_of_report(report), order_type=reserved.order.spec.order_type.value, placed_by="guardian")
     placed = OrderPlaced(order=view, already_placed=False, note=note_on(view))
     return Sent(state=report.state, reply=done(placed), report=report)

@@ -1,4 +1,4 @@
-"""The world of the gate's tests."""
+"""The worlds of the gate's tests: a whole one over HTTP, and a room with an exchange made by hand."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.gate.fakes import Room
 from tests.world import World, a_world
 
 
@@ -14,3 +15,12 @@ from tests.world import World, a_world
 def world(tmp_path: Path) -> Iterator[World]:
     with a_world(tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    made = Room(tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
