@@ -12,6 +12,7 @@ import pytest
 from guardian import credentials
 from guardian.bootstrap import ready_made_policy
 from guardian.credentials import CredentialStore
+from guardian.domain.secrets import KeyFamily
 from guardian.paper.standalone import PaperServer
 from tests.e2e.testnet_in_a_box import MemoryKeyring, divert, keyring_with
 from tests.person import approve
@@ -162,3 +163,19 @@ def test_key_that_is_added_while_the_server_runs_is_found(
     store = keyring_with(paper.api_key.reveal(), paper.api_secret.reveal())
     monkeypatch.setattr(credentials, "open_credentials", lambda **_: store)
     assert keyless.call("get_balance")[0]["outcome"] == "done"
+
+
+@pytest.mark.parametrize("tool", ["get_position_info", "get_pnl", "get_liquidation_history"])
+def test_spot_key_alone_is_not_offered_to_the_futures_host(
+    stand_in: World, monkeypatch: pytest.MonkeyPatch, tool: str
+) -> None:
+    """The testnet's futures have keys of their own: without one the answer names the command with its family."""
+    paper = stand_in.paper
+    store = keyring_with(paper.api_key.reveal(), paper.api_secret.reveal(), (KeyFamily.SPOT,))
+    monkeypatch.setattr(credentials, "open_credentials", lambda **_: store)
+    testnet = OnTestnet(stand_in, divert(monkeypatch, paper.url))
+    reply, asked = testnet.call(tool)
+    assert (reply["outcome"], reply["error"]["code"]) == ("unavailable", "CREDENTIALS_MISSING"), reply
+    assert "guardian keys add testnet --family futures" in f"{reply['error']['message']} {reply['error']['hint']}"
+    assert [path for _, _, _, path in asked if not path.endswith("/time")] == []
+    assert testnet.call("get_balance")[0]["outcome"] == "done"

@@ -28,10 +28,13 @@ class MemoryKeyring:
         del self.items[service, username]
 
 
-def keyring_with(api_key: str, api_secret: str) -> CredentialStore:
+BOTH = (KeyFamily.SPOT, KeyFamily.FUTURES)
+
+
+def keyring_with(api_key: str, api_secret: str, families: tuple[KeyFamily, ...] = BOTH) -> CredentialStore:
     """A store that has this pair for the testnet's spot and futures."""
     store = CredentialStore(MemoryKeyring())
-    for family in (KeyFamily.SPOT, KeyFamily.FUTURES):
+    for family in families:
         store.put(
             ApiKeyPair(
                 environment="testnet",
