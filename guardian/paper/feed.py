@@ -11,7 +11,7 @@ from typing import Final
 
 from guardian.domain.money import ZERO, divided_up, floor_to, plus, round_down, times, total
 from guardian.paper.listing import LISTINGS, Listing
-from guardian.paper.market import Average, Day, Feed, Level
+from guardian.paper.market import Average, Day, Feed, Level, MarketTrade
 
 STEP_MS: Final = 1000
 """The seeded market changes once a second, and trades once a second."""
@@ -20,6 +20,7 @@ _AVERAGE_MS: Final = 300_000
 _MILLION: Final = 1_000_000
 _MAX_LEVELS: Final = 5000
 _MAX_MOMENTS: Final = 2000
+MAX_TRADES: Final = 1000
 
 # Period in milliseconds and amplitude in millionths of the usual price. Their steepest five minutes together move the
 # price by less than 0.3 %, so that the average price stays well within 1 % of the book.
@@ -96,6 +97,25 @@ class SeededFeed:
             return ()
         stride = max(1, -(-(last - first + 1) // _MAX_MOMENTS))
         return (second * STEP_MS for second in sorted(range(last, first - 1, -stride)))
+
+    def trades(self, symbol: str, after: int, until: int) -> Iterable[MarketTrade]:
+        """See `Feed`: one a second, at the last price of that second."""
+        last = until // STEP_MS
+        return (
+            self._trade(symbol, second) for second in range(max(after // STEP_MS + 1, last - MAX_TRADES + 1), last + 1)
+        )
+
+    def _trade(self, symbol: str, second: int) -> MarketTrade:
+        listing = LISTINGS[symbol]
+        steps = int(listing.usual_quantity / listing.step)
+        share = 1 + _scatter(self._seed * 0x9E3779B97F4A7C15 + second) % 60
+        return MarketTrade(
+            trade_id=second,
+            price=self.last_price(symbol, second * STEP_MS),
+            quantity=times(Decimal(max(1, steps * share // 100)), listing.step),
+            time=second * STEP_MS,
+            is_buyer_maker=_noise(self._seed, symbol, -1, second) & 1 == 0,
+        )
 
     def _levels(self, listing: Listing, at: int, direction: int) -> Iterator[Level]:
         bid = self._bid_ticks(listing, at)
@@ -216,6 +236,10 @@ class PinnedFeed:
     def moments(self, symbol: str, after: int, until: int) -> Iterable[int]:
         """See `Feed`: a pinned book does not change; who pins it lets the open orders `Meet` it."""
         return self._feed.moments(symbol, after, until) if symbol not in self._pins else ()
+
+    def trades(self, symbol: str, after: int, until: int) -> Iterable[MarketTrade]:
+        """See `Feed`: around a pinned book nobody else trades."""
+        return self._feed.trades(symbol, after, until) if symbol not in self._pins else ()
 
 
 def _one(price: Decimal, quantity: Decimal) -> Iterator[Level]:

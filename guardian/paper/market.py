@@ -41,6 +41,18 @@ class Day:
     last_trade: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketTrade:
+    """A trade between others. The time is in milliseconds."""
+
+    trade_id: int
+    price: Decimal
+    quantity: Decimal
+    time: int
+    is_buyer_maker: bool
+    """Whether the one who sold came later: the trade then hit the bids, else the asks."""
+
+
 class Feed(Protocol):
     """The other side of the market. Times are milliseconds since the epoch; asking twice gives the same answer."""
 
@@ -70,4 +82,8 @@ class Feed(Protocol):
 
     def moments(self, symbol: str, after: int, until: int) -> Iterable[int]:
         """The times in (after, until] at which the book may have changed, in order, thinned out over long spans."""
+        ...
+
+    def trades(self, symbol: str, after: int, until: int) -> Iterable[MarketTrade]:
+        """The trades between others in (after, until], in order; over long spans the last 1000 of them."""
         ...
