@@ -169,6 +169,12 @@ def test_whatever_a_model_writes_there_is_a_row(world, name):
     assert b"canary-secret" not in row["body"]
 
 
+def test_long_names_that_begin_alike_are_both_kept(world):
+    """Names are cut, and what they name is not lost where the rest of them is the same."""
+    append(world, body=HOSTILE["long names"])
+    assert sorted(json.loads(rows(world)[0]["body"])["data"].values()) == [1, 2]
+
+
 def test_what_was_cut_is_said(world):
     """A cut text says how long it was, and the row counts what is missing."""
     append(world, body={"text": "x" * 1_000_000})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from contextlib import suppress
@@ -131,6 +132,24 @@ def test_read_only_disk_is_refused_and_heals(disk, tmp_path):
     assert emergency.import_into(world.store) == 1
     assert event(world).seq == 3
     world.store.close()
+
+
+def test_commit_that_fails_records_nothing_and_the_file_is_opened_anew(world, monkeypatch):
+    """What SQLite's connection is worth after a failure of the disk is not known: the next call has another one."""
+    event(world)
+    before = world.store._file
+
+    def fail(self):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+        raise error
+
+    with monkeypatch.context() as broken:
+        broken.setattr("guardian.store.opening.OpenFile.commit", fail)
+        with pytest.raises(StoreUnavailable, match="could not be read or written"):
+            event(world)
+    assert event(world).seq == 2
+    assert world.store._file is not before
 
 
 def test_disk_that_becomes_read_only_under_a_running_store(disk):

@@ -119,6 +119,7 @@ def test_lost_log_is_not_replaced_by_a_fresh_one(world, loss):
     path.unlink() if loss == "unlink" else path.write_bytes(b"")
     with pytest.raises(StoreCorrupt, match="checkpoint"):
         world.open()
+    assert not path.exists() or path.stat().st_size == 0
 
 
 def test_older_copy_of_the_log_is_refused(world, tmp_path):
