@@ -26,7 +26,7 @@ def main() -> None:
         request = gate.requests[-1]
         sys.stderr.write("ASKED " + json.dumps([request.tool, str(getattr(request, "order", None))]) + "\n")
         sys.stderr.flush()
-        print("a stray line of a careless library")  # noqa: T201 - must not reach the client
+        print("a stray line of a careless library")  # must not reach the client
         if getattr(request, "symbol", None) == "CRASH":
             raise RuntimeError("canary-4f1d in an exception")
         if getattr(request, "symbol", None) == "SLOWW":
