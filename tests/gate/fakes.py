@@ -412,7 +412,7 @@ class Room:
         return [phase for (phase,) in self.sql("SELECT phase FROM audit ORDER BY seq")]
 
     def log_text(self) -> str:
-        return "\n".join(str(body) for (body,) in self.sql("SELECT body FROM audit ORDER BY seq"))
+        return "\n".join(bytes(body).decode() for (body,) in self.sql("SELECT body FROM audit ORDER BY seq"))
 
     def row(self, name: str) -> OrderRow:
         with self.journal.transaction() as tx:

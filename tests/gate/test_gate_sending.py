@@ -188,7 +188,7 @@ def test_lost_reply_is_asked_for_a_few_times_and_found(room: Room) -> None:
     ids=lambda e: type(e).__name__,
 )
 def test_failure_of_the_questions_leaves_the_order_unknown(room: Room, failure: Exception) -> None:
-    """Whatever fails while an unknown order is asked for, the answer is `unknown` with its id, and it is written down."""
+    """Whatever fails while an unknown order is asked for, the answer is `unknown` with its id, and is recorded."""
     room.exchange.script = [Lost(OutcomeUnknown("lost"))]
     room.exchange.fails["order"] = failure
     reply = room.ask()

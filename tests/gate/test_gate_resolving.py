@@ -1,0 +1,240 @@
+"""Finding out: unknown orders are asked for as long as it takes, and absence is believed late."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+
+import pytest
+
+from guardian.domain.orders import OrderState
+from guardian.domain.requests import CreateOrder
+from guardian.errors import ExchangeRateLimited, ExchangeRejected, ExchangeUnavailable, NoCredentials, OutcomeUnknown
+from guardian.gate.resolving import ABSENT_AFTER_ANSWERS, ABSENT_AFTER_MS, PERIOD_S, Found, Resolver
+from tests.gate.fakes import Lost, Room, limit
+
+
+def lost(room: Room, price: str = "60000", *, arrives: bool) -> str:
+    """An order of unknown fate; it arrived, or it did not."""
+    failure = OutcomeUnknown("lost")
+    room.exchange.script = [Lost(failure) if arrives else failure]
+    room.exchange.fails["order"] = ExchangeUnavailable("down")
+    room.ask(price=price)
+    del room.exchange.fails["order"]
+    assert room.last().state is OrderState.UNKNOWN
+    return room.last().client_order_id
+
+
+def once(room: Room) -> dict[str, OrderState | None]:
+    return {found.client_order_id: found.state for found in room.run(room.resolver.run_once())}
+
+
+def test_nothing_is_connected_where_nothing_is_pending(room: Room) -> None:
+    """Without an open or unknown order the exchange and the keyring are left alone."""
+    room.ask(kind="MARKET")
+    before = room.connector.connects
+    assert once(room) == {}
+    assert room.connector.connects == before
+
+
+def test_unknown_order_is_found_and_told_in_the_log(room: Room) -> None:
+    """What is found is the order's state, and an event row of the call that sent it."""
+    name = lost(room, arrives=True)
+    room.exchange.becomes(name, "FILLED", "0.001")
+    assert once(room) == {name: OrderState.FILLED}
+    row = room.row(name)
+    assert (row.state, str(row.executed_quantity)) == (OrderState.FILLED, "0.001")
+    ((call_id, body),) = room.sql("SELECT call_id, body FROM audit WHERE phase='event'")
+    assert call_id == row.call_id
+    assert b'"was":"unknown"' in body
+    assert b'"is":"filled"' in body
+    assert once(room) == {}
+
+
+def test_live_orders_are_kept_up_to_date(room: Room) -> None:
+    """An open order is asked for until it is final; a change is an event, no change is none."""
+    room.ask()
+    name = room.last().client_order_id
+    assert once(room) == {name: OrderState.OPEN}
+    assert "event" not in room.phases()
+    room.exchange.becomes(name, "PARTIALLY_FILLED", "0.0004")
+    assert once(room) == {name: OrderState.PART_FILLED}
+    room.exchange.hidden.add(name)
+    assert once(room) == {name: None}  # that it is not known now takes nothing back
+    assert room.row(name).state is OrderState.PART_FILLED
+    room.exchange.hidden.clear()
+    room.exchange.becomes(name, "CANCELED")
+    assert once(room) == {name: OrderState.CANCELLED}
+    assert room.phases().count("event") == 2
+
+
+def test_status_that_is_not_known_changes_nothing(room: Room) -> None:
+    """An order with an unknown status stays unknown and is asked for again."""
+    name = lost(room, arrives=True)
+    room.exchange.becomes(name, "SOMETHING_NEW")
+    assert once(room) == {name: OrderState.UNKNOWN}
+    assert room.row(name).state is OrderState.UNKNOWN
+    assert "event" not in room.phases()
+
+
+def test_absence_is_believed_only_after_time_answers_and_both_lists(room: Room) -> None:
+    """`-2013` counts neither before 60 s nor before the third answer, nor against a list that has the order."""
+    name = lost(room, arrives=False)
+    for _ in range(ABSENT_AFTER_ANSWERS + 2):
+        assert once(room) == {name: None}
+    assert room.entered() == 60
+    room.clock.forward(ABSENT_AFTER_MS / 1000 - 1)
+    assert once(room) == {name: None}
+    assert "open_orders" not in room.exchange.names()
+    room.clock.forward(1)
+    assert once(room) == {name: OrderState.NOT_PLACED}
+    assert room.exchange.names()[-2:] == ["open_orders", "all_orders"]
+    assert room.row(name).state is OrderState.NOT_PLACED
+    assert room.entered() == 0
+    assert '"is":"not_placed"' in room.log_text()
+
+
+def test_order_that_only_the_lists_have_is_not_absent(room: Room) -> None:
+    """The query by id lags; while a list has the order it stays unknown, and counts."""
+    name = lost(room, arrives=True)
+    room.exchange.hidden.add(name)
+    for _ in range(6):
+        assert once(room) == {name: None}
+        room.clock.forward(60)
+    room.exchange.becomes(name, "FILLED", "0.001")  # then only the list of all orders has it
+    assert once(room) == {name: None}
+    room.exchange.hidden.clear()
+    assert once(room) == {name: OrderState.FILLED}
+
+
+def test_time_alone_is_not_absence(room: Room) -> None:
+    """However long ago it was sent, one answer is not enough."""
+    name = lost(room, arrives=False)
+    assert once(room) == {name: None}
+    room.clock.forward(3600)
+    assert once(room) == {name: None}
+    assert once(room) == {name: OrderState.NOT_PLACED}
+
+
+@pytest.mark.parametrize("jump_ms", [3_600_000, -3_600_000])
+def test_clock_that_is_set_does_not_make_an_order_absent_sooner(room: Room, jump_ms: int) -> None:
+    """Absence waits on the clock that only goes forward: setting the wall clock frees no budget."""
+    name = lost(room, arrives=False)
+    room.clock.wall += jump_ms
+    for _ in range(6):
+        assert once(room) == {name: None}
+        room.clock.forward(5)
+    assert room.row(name).state is OrderState.UNKNOWN
+
+
+def test_restart_starts_the_wait_anew(room: Room) -> None:
+    """What another process was told is not remembered: each waits by itself before it believes."""
+    name = lost(room, arrives=False)
+    once(room)
+    room.clock.forward(120)
+    room.again()
+    for _ in range(4):
+        assert once(room) == {name: None}
+    room.clock.forward(60)
+    assert once(room) == {name: OrderState.NOT_PLACED}
+
+
+def test_order_found_between_absences_starts_the_wait_anew(room: Room) -> None:
+    """An order that was seen and is not seen again was there."""
+    name = lost(room, arrives=True)
+    room.exchange.hidden.add(name)
+    for _ in range(3):
+        once(room)
+    room.exchange.becomes(name, "SOMETHING_NEW")
+    room.exchange.hidden.clear()
+    assert once(room) == {name: OrderState.UNKNOWN}
+    room.exchange.hidden.add(name)
+    room.exchange.unlisted.add(name)
+    room.clock.forward(120)
+    assert once(room) == {name: None}
+
+
+def test_order_that_cannot_be_asked_for_does_not_hide_the_others(room: Room) -> None:
+    """One order that the exchange refuses to tell of keeps no other from being found."""
+    first = lost(room, "60000", arrives=False)
+    second = lost(room, "59999", arrives=True)
+    refusal: Exception = ExchangeRejected(-1121, "Invalid symbol.", http_status=400)
+
+    async def refuse() -> None:
+        raise refusal
+
+    room.exchange.during["order"] = refuse
+    assert once(room) == {first: None, second: OrderState.OPEN}
+    third = lost(room, "59998", arrives=True)
+    refusal = ExchangeUnavailable("down for one")
+    room.exchange.during["order"] = refuse
+    with pytest.raises(ExchangeUnavailable):
+        once(room)
+    assert room.row(third).state is OrderState.OPEN
+
+
+def test_rate_limit_ends_the_round(room: Room) -> None:
+    """Asking on after the exchange asked to slow down would make it worse."""
+    lost(room, "60000", arrives=True)
+    lost(room, "59999", arrives=True)
+    room.exchange.fails["order"] = ExchangeRateLimited(5)
+    asked = len(room.exchange.asked)
+    with pytest.raises(ExchangeRateLimited):
+        once(room)
+    assert len(room.exchange.asked) == asked + 1
+
+
+def test_asking_goes_on_after_every_failure(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    """A failed round, even a bug, is tried again after a pause; nothing but the end of the process ends the asking."""
+    name = lost(room, arrives=True)
+    failures: list[Exception] = [
+        ExchangeUnavailable("down"),
+        ZeroDivisionError("a bug"),
+        NoCredentials("the keyring is locked"),
+    ]
+    rounds: list[float] = []
+
+    class Enough(BaseException):
+        """Ends the test."""
+
+    async def pause(seconds: float) -> None:
+        rounds.append(seconds)
+        if room.row(name).state is OrderState.OPEN:
+            raise Enough
+        room.clock.forward(seconds)
+
+    class Failing(Resolver):
+        async def run_once(self) -> tuple[Found, ...]:
+            if failures:
+                raise failures.pop(0)
+            return await super().run_once()
+
+    before = room.connector.losses
+    with caplog.at_level(logging.ERROR), pytest.raises(Enough):
+        room.run(Failing(parts=replace(room.parts, pause=pause)).run_forever())
+    assert rounds == [PERIOD_S] * 4
+    assert room.connector.losses == before + 2
+    assert "a round of asking for orders failed" in caplog.text
+
+
+def test_restart_finds_what_was_on_its_way(room: Room) -> None:
+    """An order that was reserved when the process died is asked for at the next start, and is never sent again."""
+
+    async def work() -> None:
+        call = await room.gate.open_call("create_order", {})
+
+        class Killed(BaseException):
+            """The end of the process, as far as the store can tell."""
+
+        room.exchange.script = [Lost(Killed())]
+        with pytest.raises(Killed):
+            await room.gate.handle(call, CreateOrder(order=limit()))
+
+    asyncio.run(work())
+    assert room.last().state is OrderState.RESERVED
+    room.again()
+    assert room.entered() == 60
+    name = room.last().client_order_id
+    assert once(room) == {name: OrderState.OPEN}
+    assert len(room.exchange.placed) == 1
