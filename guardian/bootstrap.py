@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
-from guardian.domain.trading import Environment
+from guardian.domain.trading import Environment, TradingState
 from guardian.errors import (
     CredentialsError,
     ExchangeUnavailable,
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 HOME_VARIABLE: Final = "GUARDIAN_HOME"
 POLICY_NAME: Final = "policy.toml"
 DEFAULT_POLICY: Final = "testnet"
+
+OWNER_HALT: Final = "halted"
+"""The kind of an emergency record that is an owner's halt which the log did not take."""
 
 PAPER_ACCOUNT: Final = "paper"
 """The account of the embedded paper exchange: its keys are random and change with nothing that matters."""
@@ -273,13 +276,11 @@ def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) 
     Raises:
         PolicyInvalid: the policy cannot be used, and no last good one can stand in for it.
     """
-    from guardian.gate.journal import Journal
     from guardian.gate.parts import Parts
     from guardian.gate.pipeline import Gate
 
     folder = home_folder() if home is None else home
-    _make_home(folder)
-    journal = Journal(folder, wall_clock_ms)
+    journal = open_journal(folder)
     journal.emergency.preallocate()
     imported = _import_emergency(journal)
     policy_file = policy_file_of(folder, policy_path, journal)
@@ -305,6 +306,19 @@ def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) 
     )
 
 
+def open_journal(home: Path | None = None) -> Journal:
+    """The log of a home and nothing else: for what has to work whatever the policy says.
+
+    Raises:
+        PolicyInvalid: what is named as the home is not a folder.
+    """
+    from guardian.gate.journal import Journal
+
+    folder = home_folder() if home is None else home
+    _make_home(folder)
+    return Journal(folder, wall_clock_ms)
+
+
 def _make_home(home: Path) -> None:
     """Create the home, for its owner alone; a home that cannot be made is told by the store at the first call."""
     try:
@@ -320,6 +334,11 @@ def _import_emergency(journal: Journal) -> int:
     if journal.emergency.is_empty():
         return 0
     try:
+        # An owner's halt holds until they resume, not until the next start; it is in force before its record leaves.
+        for record in journal.emergency.pending():
+            if record.get("kind") == OWNER_HALT:
+                with journal.transaction() as tx:
+                    tx.set_trading(TradingState.HALTED, reason=str(record.get("reason")), by="owner")
         return journal.emergency.import_into(journal.store())
     except StoreError:
         return 0

@@ -12,6 +12,7 @@ from guardian.cli.render import say
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
+    from guardian.gate.journal import Journal
     from guardian.store.records import OrderRow
 
 
@@ -22,28 +23,44 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(ctx: click.Context, cancel_open: bool, reason: str, policy_path: Path | None) -> None:
     """Stop trading now, in every process of this home. Cancelling and reading go on; `guardian resume` ends it."""
-    ctx.exit(with_guardian(policy_path, lambda guardian: _halt(guardian, reason, cancel_open=cancel_open)))
+    from guardian.bootstrap import open_journal
+
+    # By way of the log alone: trading can be stopped also where the policy is broken.
+    journal = open_journal()
+    try:
+        say(halt(journal, reason))
+    finally:
+        journal.close()
+    if cancel_open:
+        ctx.exit(with_guardian(policy_path, _cancel_all))
 
 
-async def _halt(guardian: Guardian, reason: str, *, cancel_open: bool) -> int:
-    await guardian.journal.run(lambda: halt(guardian, reason))
-    say("trading is halted; `guardian resume` lets it go on")
-    if not cancel_open:
-        return 0
+def halt(journal: Journal, reason: str) -> str:
+    """Halt and write it down, in one transaction; where the log takes nothing, by way of the emergency file.
+
+    Returns what to say. Raises StoreError: neither took it.
+    """
+    from guardian.bootstrap import OWNER_HALT
+    from guardian.domain.trading import TradingState
+    from guardian.errors import StoreError
+
+    try:
+        with journal.transaction() as tx:
+            tx.set_trading(TradingState.HALTED, reason=reason, by="owner")
+            note_act(tx, "halted", {"reason": reason})
+    except StoreError as error:
+        if not journal.note_emergency({"kind": OWNER_HALT, "reason": reason}):
+            raise
+        return f"trading is halted, by way of the emergency file, for {error.message}; `guardian resume` lets it go on"
+    return "trading is halted; `guardian resume` lets it go on"
+
+
+async def _cancel_all(guardian: Guardian) -> int:
     rows = await guardian.journal.run(lambda: _open_orders(guardian))
     if not rows:
         say("guardian has no open orders")
     results = [await _cancel(guardian, row) for row in rows]
     return 0 if all(results) else 3
-
-
-def halt(guardian: Guardian, reason: str) -> None:
-    """Halt and write it down, in one transaction. Raises StoreError."""
-    from guardian.domain.trading import TradingState
-
-    with guardian.journal.transaction() as tx:
-        tx.set_trading(TradingState.HALTED, reason=reason, by="owner")
-        note_act(tx, "halted", {"reason": reason})
 
 
 def _open_orders(guardian: Guardian) -> tuple[OrderRow, ...]:

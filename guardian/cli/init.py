@@ -6,7 +6,7 @@ import shutil
 
 import click
 
-from guardian.cli.render import print_json, say
+from guardian.cli.render import print_json, say, say_error, say_hint
 
 
 @click.command()
@@ -21,18 +21,22 @@ from guardian.cli.render import print_json, say
 @click.pass_context
 def command(ctx: click.Context, name: str) -> None:
     """Make guardian's home and put a policy into it that you can edit. Nothing that is there is overwritten."""
-    from guardian.bootstrap import POLICY_NAME, home_folder, ready_made_policy
+    from guardian.bootstrap import HOME_VARIABLE, POLICY_NAME, home_folder, ready_made_policy
 
     home = home_folder()
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     policy = home / POLICY_NAME
     try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Opened for creation alone: two that start together cannot overwrite one another's file.
         with policy.open("xb") as file, ready_made_policy(name).open("rb") as source:
             shutil.copyfileobj(source, file)
-    except FileExistsError:
-        say(f"guardian: error: `{policy}` is there already; it was left as it is")
-        say("guardian: hint: edit it, then `guardian policy check`")
+    except OSError as error:
+        if policy.exists():
+            say_error(f"`{policy}` is there already; it was left as it is")
+            say_hint("edit it, then `guardian policy check`")
+        else:
+            say_error(f"`{policy}` cannot be made: {error.strerror or 'no reason given'}")
+            say_hint(f"set {HOME_VARIABLE} to a folder that you can write")
         ctx.exit(1)
     policy.chmod(0o600)
     say(f"made `{policy}` from the `{name}` policy; read it, it is yours to edit")

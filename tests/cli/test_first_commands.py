@@ -162,6 +162,17 @@ def test_init_without_a_named_home_names_none(machine: Machine) -> None:
     assert not machine.home.exists()
 
 
+def test_init_where_no_folder_can_be_is_told(machine: Machine) -> None:
+    """A home that is a file, or lies below one, is no bug: exit 1, the reason, and what to do."""
+    machine.home.write_text("in the way")
+    below = {**machine.environment, "GUARDIAN_HOME": str(machine.home / "below")}
+    for environment in (machine.environment, below):
+        made = machine.run("init", env=environment)
+        assert (made.returncode, made.stdout) == (1, "")
+        assert "cannot be made" in made.stderr
+        assert "hint: set GUARDIAN_HOME" in made.stderr
+
+
 # paper
 
 

@@ -312,6 +312,25 @@ def test_halt_holds_when_the_exchange_does_not_answer_the_cancels(world: World) 
     assert trading(world) == "halted"
 
 
+def test_halt_needs_neither_a_policy_nor_a_log(world: World) -> None:
+    """Trading is stopped also under a policy that is broken, and by the emergency file where the log takes nothing."""
+    world.write("schema = 1\nenvironment = 'papr'\n")
+    halted = world.command("halt")
+    assert (halted.returncode, "trading is halted" in halted.stderr) == (0, True), halted.stderr
+    assert trading(world) == "halted"
+    (world.home / "guardian.db").unlink()
+    (world.home / "guardian.db").mkdir()
+    halted = world.command("halt", "--reason", "no log")
+    assert (halted.returncode, "by way of the emergency file" in halted.stderr) == (0, True), halted.stderr
+    (world.home / "guardian.db").rmdir()
+    (world.home / "audit.checkpoint").unlink(missing_ok=True)
+    world.policy(TERMINAL)
+    for _ in range(2):  # the first start takes the record into the log; the halt stays
+        status = json.loads(world.command("status", "--json").stdout)
+        assert (status["trading"], status["trading_reason"]) == ("halted", "no log")
+        assert status["emergency_records"] == 0
+
+
 # status
 
 
