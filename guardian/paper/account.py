@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from guardian.paper.endpoint import Call, Endpoint, Security
-from guardian.paper.listing import ASSETS, COMMISSION, eight
+from guardian.paper.listing import ASSETS, COMMISSION, DISCOUNT, DISCOUNT_ASSET, eight
+from guardian.paper.state import State
 
 _UID: Final = 354_937_868
 _RATE: Final = eight(COMMISSION)
@@ -31,7 +32,7 @@ def _account(call: Call) -> dict[str, Any]:
         "brokered": False,
         "requireSelfTradePrevention": False,
         "preventSor": False,
-        "updateTime": max([state.born, *(order.updated for order in list(state.orders.values())[-1:])]),
+        "updateTime": max(state.born, state.updated),
         "accountType": "SPOT",
         "balances": [
             {"asset": balance.asset, "free": eight(balance.free), "locked": eight(balance.locked)}
@@ -43,8 +44,8 @@ def _account(call: Call) -> dict[str, Any]:
     }
 
 
-def _commission(call: Call) -> dict[str, Any]:
-    symbol = call.listing().symbol
+def commission_rates(state: State, symbol: str) -> dict[str, Any]:
+    """The rates of a symbol as they are now."""
     none = {"maker": _NO_RATE, "taker": _NO_RATE, "buyer": _NO_RATE, "seller": _NO_RATE}
     return {
         "symbol": symbol,
@@ -52,15 +53,25 @@ def _commission(call: Call) -> dict[str, Any]:
         "specialCommission": dict(none),
         "taxCommission": dict(none),
         "discount": {
-            "enabledForAccount": False,
-            "enabledForSymbol": False,
-            "discountAsset": "BNB",
-            "discount": "0.75000000",
+            "enabledForAccount": state.fees_in_bnb,
+            "enabledForSymbol": True,
+            "discountAsset": DISCOUNT_ASSET,
+            "discount": eight(DISCOUNT),
         },
     }
+
+
+def _commission(call: Call) -> dict[str, Any]:
+    return commission_rates(call.venue.state, call.listing().symbol)
+
+
+def _order_counts(call: Call) -> list[dict[str, Any]]:
+    call.params.finish(signed=True)
+    return call.meter.order_counts(call.now)
 
 
 ENDPOINTS: Final = (
     Endpoint("GET", "/api/v3/account", Security.SIGNED, _account),
     Endpoint("GET", "/api/v3/account/commission", Security.SIGNED, _commission),
+    Endpoint("GET", "/api/v3/rateLimit/order", Security.SIGNED, _order_counts),
 )

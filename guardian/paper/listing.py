@@ -8,14 +8,16 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
-from guardian.domain.money import round_down
+from guardian.domain.money import ZERO, round_down
 
-MAX_OPEN_ORDERS: Final = 200
-MAX_STOP_ORDERS: Final = 5
 AVERAGE_MINUTES: Final = 5
 
-STOP_TYPES: Final = frozenset({"STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"})
-ORDER_TYPES: Final = ("LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT")
+STOP_LIMIT_TYPES: Final = frozenset({"STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"})
+STOP_MARKET_TYPES: Final = frozenset({"STOP_LOSS", "TAKE_PROFIT"})
+TRIGGERED_TYPES: Final = STOP_LIMIT_TYPES | STOP_MARKET_TYPES
+ORDER_TYPES: Final = (
+    "LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT",
+)  # fmt: skip
 TIMES_IN_FORCE: Final = frozenset({"GTC", "IOC", "FOK"})
 SELF_TRADE_MODES: Final = ("EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT")
 
@@ -34,7 +36,10 @@ def eight(value: Decimal) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """One symbol: its assets, its grid, its bounds, and the price around which the seeded path moves."""
+    """One symbol: its assets, its grid, its bounds, and the price around which the seeded path moves.
+
+    A bound, a step or a factor of zero is disabled, as on Binance.
+    """
 
     symbol: str
     base_asset: str
@@ -45,9 +50,18 @@ class Listing:
     max_price: Decimal
     min_quantity: Decimal
     max_quantity: Decimal
+    market_min_quantity: Decimal = ZERO
     market_max_quantity: Decimal
+    market_step: Decimal = ZERO
     min_notional: Decimal
     max_notional: Decimal
+    min_notional_for_market: bool = True
+    max_notional_for_market: bool = False
+    max_orders: int = 200
+    max_stop_orders: int = 5
+    max_iceberg_parts: int = 100
+    max_iceberg_orders: int = 0
+    max_position: Decimal = ZERO
     bid_up: Decimal = Decimal(5)
     bid_down: Decimal = Decimal("0.2")
     ask_up: Decimal = Decimal(5)
@@ -69,7 +83,7 @@ class Listing:
             "baseCommissionPrecision": 8,
             "quoteCommissionPrecision": 8,
             "orderTypes": list(ORDER_TYPES),
-            "icebergAllowed": False,
+            "icebergAllowed": True,
             "ocoAllowed": False,
             "otoAllowed": False,
             "opoAllowed": False,
@@ -88,7 +102,7 @@ class Listing:
         }
 
     def _filters(self) -> list[dict[str, Any]]:
-        return [
+        filters: list[dict[str, Any]] = [
             {
                 "filterType": "PRICE_FILTER",
                 "minPrice": eight(self.min_price),
@@ -101,12 +115,12 @@ class Listing:
                 "maxQty": eight(self.max_quantity),
                 "stepSize": eight(self.step),
             },
-            {"filterType": "ICEBERG_PARTS", "limit": 100},
+            {"filterType": "ICEBERG_PARTS", "limit": self.max_iceberg_parts},
             {
                 "filterType": "MARKET_LOT_SIZE",
-                "minQty": eight(Decimal(0)),
+                "minQty": eight(self.market_min_quantity),
                 "maxQty": eight(self.market_max_quantity),
-                "stepSize": eight(Decimal(0)),
+                "stepSize": eight(self.market_step),
             },
             {
                 "filterType": "TRAILING_DELTA",
@@ -126,19 +140,34 @@ class Listing:
             {
                 "filterType": "NOTIONAL",
                 "minNotional": eight(self.min_notional),
-                "applyMinToMarket": True,
+                "applyMinToMarket": self.min_notional_for_market,
                 "maxNotional": eight(self.max_notional),
-                "applyMaxToMarket": False,
+                "applyMaxToMarket": self.max_notional_for_market,
                 "avgPriceMins": AVERAGE_MINUTES,
             },
-            {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": MAX_OPEN_ORDERS},
+            {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": self.max_orders},
             {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": 20},
-            {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": MAX_STOP_ORDERS},
+            {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": self.max_stop_orders},
             {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": 10},
         ]
+        if self.max_iceberg_orders > 0:
+            filters.append({"filterType": "MAX_NUM_ICEBERG_ORDERS", "maxNumIcebergOrders": self.max_iceberg_orders})
+        if self.max_position > 0:
+            filters.append({"filterType": "MAX_POSITION", "maxPosition": eight(self.max_position)})
+        return filters
 
 
-def _usdt(base: str, *, step: str, most: str, market_most: str, price: str, quantity: str) -> Listing:
+def _usdt(
+    base: str,
+    *,
+    step: str,
+    most: str,
+    market_most: str,
+    price: str,
+    quantity: str,
+    max_iceberg_orders: int = 0,
+    max_position: str = "0",
+) -> Listing:
     return Listing(
         symbol=f"{base}USDT",
         base_asset=base,
@@ -154,6 +183,8 @@ def _usdt(base: str, *, step: str, most: str, market_most: str, price: str, quan
         max_notional=Decimal(9_000_000),
         usual_price=Decimal(price),
         usual_quantity=Decimal(quantity),
+        max_iceberg_orders=max_iceberg_orders,
+        max_position=Decimal(max_position),
     )
 
 
@@ -161,7 +192,16 @@ _LISTED: Final = (
     _usdt("BTC", step="0.00001", most="9000", market_most="120.48710234", price="60000", quantity="0.35"),
     _usdt("ETH", step="0.0001", most="9000", market_most="2718.40012917", price="3000", quantity="6"),
     _usdt("BNB", step="0.001", most="90000", market_most="1460.92114000", price="600", quantity="20"),
-    _usdt("SOL", step="0.001", most="90000", market_most="12044.87311000", price="150", quantity="90"),
+    _usdt(
+        "SOL",
+        step="0.001",
+        most="90000",
+        market_most="12044.87311000",
+        price="150",
+        quantity="90",
+        max_iceberg_orders=10,
+        max_position="50000",
+    ),
     Listing(
         symbol="ETHBTC",
         base_asset="ETH",
@@ -191,3 +231,6 @@ START_BALANCES: Final[Mapping[str, Decimal]] = MappingProxyType(
 
 COMMISSION: Final = Decimal("0.001")
 """The part of what is received that the exchange keeps, for makers and takers alike."""
+DISCOUNT: Final = Decimal("0.75")
+"""The part of a commission that is left to pay when it is paid in BNB."""
+DISCOUNT_ASSET: Final = "BNB"

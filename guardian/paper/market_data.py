@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from guardian.domain.money import ZERO, divided_up, minus, round_down, times
 from guardian.paper.endpoint import Call, Endpoint, Security
-from guardian.paper.listing import AVERAGE_MINUTES, LISTINGS, RATE_LIMITS, eight
+from guardian.paper.listing import AVERAGE_MINUTES, LISTINGS, eight
 from guardian.paper.market import Level
 from guardian.paper.refusals import invalid_symbol
 
@@ -46,7 +46,7 @@ def _exchange_info(call: Call) -> dict[str, Any]:
     return {
         "timezone": "UTC",
         "serverTime": call.now,
-        "rateLimits": [dict(limit) for limit in RATE_LIMITS],
+        "rateLimits": call.meter.limits.described(),
         "exchangeFilters": [],
         "symbols": [LISTINGS[symbol].exchange_info() for symbol in _symbols(call)],
     }
@@ -54,13 +54,13 @@ def _exchange_info(call: Call) -> dict[str, Any]:
 
 def _ticker_price(call: Call) -> object:
     return _per_symbol(
-        call, lambda call, symbol: {"symbol": symbol, "price": eight(call.venue.feed.last_price(symbol, call.now))}
+        call, lambda call, symbol: {"symbol": symbol, "price": eight(call.venue.engine.last_price(symbol, call.now))}
     )
 
 
 def _book_row(call: Call, symbol: str) -> dict[str, Any]:
-    bid = next(call.venue.feed.bids(symbol, call.now), _NOTHING)
-    ask = next(call.venue.feed.asks(symbol, call.now), _NOTHING)
+    book = call.venue.engine.book(symbol)
+    bid, ask = (next(book.levels(side, call.now), _NOTHING) for side in ("BUY", "SELL"))
     return {
         "symbol": symbol,
         "bidPrice": eight(bid.price),
@@ -116,11 +116,12 @@ def _average(call: Call) -> dict[str, Any]:
 def _depth(call: Call) -> dict[str, Any]:
     symbol = call.listing().symbol
     limit = min(call.params.integer("limit", least=1) or 100, _MAX_DEPTH)
-    feed = call.venue.feed
+    book = call.venue.engine.book(symbol)
+    bids, asks = (islice(book.levels(side, call.now), limit) for side in ("BUY", "SELL"))
     return {
-        "lastUpdateId": feed.update_id(symbol, call.now),
-        "bids": [[eight(level.price), eight(level.quantity)] for level in islice(feed.bids(symbol, call.now), limit)],
-        "asks": [[eight(level.price), eight(level.quantity)] for level in islice(feed.asks(symbol, call.now), limit)],
+        "lastUpdateId": call.venue.feed.update_id(symbol, call.now),
+        "bids": [[eight(level.price), eight(level.quantity)] for level in bids],
+        "asks": [[eight(level.price), eight(level.quantity)] for level in asks],
     }
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.domain.money import ZERO, minus, round_down, round_up, times
-from guardian.paper.listing import STOP_TYPES
+from guardian.paper.listing import TRIGGERED_TYPES
 
 OPEN_STATUSES: Final = frozenset({"NEW", "PARTIALLY_FILLED"})
 
@@ -29,8 +29,13 @@ class Order:
     self_trade_mode: str
     strategy_id: int | None
     strategy_type: int | None
+    iceberg_quantity: Decimal
+    """How much of it a book shows at a time; zero: all of it."""
     executed: Decimal
     executed_quote: Decimal
+    prevented: Decimal
+    """What was given up so as not to trade with the account's own orders."""
+    prevented_match_id: int | None
     status: str
     reserved: Decimal
     """What it locks now: of the quote asset for a BUY, of the base asset for a SELL."""
@@ -38,6 +43,10 @@ class Order:
     updated: int
     working_since: int
     """When it came onto the book; -1 for a stop that has not been triggered."""
+    shown: Decimal
+    """What the book shows of it now, if it rests: never more than what remains."""
+    priority: int
+    """Its place in time among the orders at its price: the lower number goes first."""
 
     @property
     def is_open(self) -> bool:
@@ -52,12 +61,17 @@ class Order:
     @property
     def is_stop(self) -> bool:
         """Whether it waits, or has waited, for a trigger."""
-        return self.order_type in STOP_TYPES
+        return self.order_type in TRIGGERED_TYPES
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether it has a worst price; MARKET, STOP_LOSS and TAKE_PROFIT take whatever there is."""
+        return self.price > 0
 
     @property
     def remaining(self) -> Decimal:
-        """What has not traded yet."""
-        return minus(self.quantity, self.executed)
+        """What can still trade."""
+        return minus(minus(self.quantity, self.executed), self.prevented)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +114,7 @@ class PlaceOrder:
     quote_quantity: Decimal = ZERO
     price: Decimal = ZERO
     stop_price: Decimal = ZERO
+    iceberg_quantity: Decimal = ZERO
     self_trade_mode: str = "EXPIRE_MAKER"
     strategy_id: int | None = None
     strategy_type: int | None = None
@@ -114,6 +129,20 @@ class CancelOrder:
     client_order_id: str | None
     only_status: str | None = None
     """Cancel it in this status only: `NEW` or `PARTIALLY_FILLED`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAll:
+    """All open orders of a symbol are wanted gone."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayFeesInBnb:
+    """From now on commissions are wanted in BNB, at a discount, or not any more."""
+
+    enabled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +165,7 @@ class Meet:
     symbol: str
 
 
-Command = PlaceOrder | CancelOrder | SetBalance | Advance | Meet
+Command = PlaceOrder | CancelOrder | CancelAll | PayFeesInBnb | SetBalance | Advance | Meet
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +189,47 @@ class BalanceChanged:
     balance: Balance
 
 
-Event = OrderChanged | Traded | BalanceChanged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prevented:
+    """Two orders of the account would have traded with one another and did not."""
+
+    match_id: int
+    symbol: str
+    taker_order_id: int
+    maker_order_id: int
+    price: Decimal
+    mode: str
+    taker_quantity: Decimal | None
+    """What the taker gave up, where its mode makes it."""
+    maker_quantity: Decimal | None
+    """What the maker gave up, where the taker's mode makes it."""
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeesInBnb:
+    """Whether commissions are taken in BNB has changed; this is how it stands now."""
+
+    enabled: bool
+
+
+Event = OrderChanged | Traded | BalanceChanged | Prevented | FeesInBnb
 
 
 def quote_value(price: Decimal, quantity: Decimal) -> Decimal:
     """What a trade moves in the quote asset: cut at the eighth digit, since no asset is divided further."""
     return round_down(times(price, quantity))
+
+
+def beyond(side: str, price: Decimal, worst: Decimal) -> bool:
+    """Whether a price is worse than the worst one that this side wants."""
+    return price > worst if side == "BUY" else price < worst
+
+
+def triggered(order_type: str, side: str, stop_price: Decimal, last: Decimal) -> bool:
+    """Whether a trade sets a stop off; STOP_LOSS BUY and TAKE_PROFIT SELL wait above the market, the others below."""
+    above = order_type.startswith("STOP_LOSS") == (side == "BUY")
+    return last >= stop_price if above else last <= stop_price
 
 
 def reservation(side: str, price: Decimal, remaining: Decimal) -> Decimal:

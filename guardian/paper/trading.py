@@ -1,29 +1,52 @@
-"""Orders: placing, cancelling, asking for them."""
+"""Orders: placing and cancelling them."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final
 
+from guardian.paper.account import commission_rates
 from guardian.paper.endpoint import Call, Endpoint, Security
-from guardian.paper.listing import ORDER_TYPES, SELF_TRADE_MODES, STOP_TYPES, TIMES_IN_FORCE, eight
-from guardian.paper.orders import CancelOrder, Event, Order, OrderChanged, PlaceOrder, Trade, Traded
+from guardian.paper.history import which_order
+from guardian.paper.listing import (
+    ORDER_TYPES,
+    SELF_TRADE_MODES,
+    STOP_LIMIT_TYPES,
+    STOP_MARKET_TYPES,
+    TIMES_IN_FORCE,
+)
+from guardian.paper.orders import (
+    CancelAll,
+    CancelOrder,
+    Event,
+    Order,
+    OrderChanged,
+    PlaceOrder,
+    Prevented,
+    Traded,
+)
 from guardian.paper.parameters import CLIENT_ORDER_ID, Parameters
-from guardian.paper.refusals import neither, no_such_order, refusal
+from guardian.paper.refusals import neither, refusal
+from guardian.paper.replies import fill_row, prevented_match, result
 
-_DAY_MS: Final = 86_400_000
-_MAX_ROWS: Final = 1000
-_ROWS: Final = 500
-_UNSUPPORTED: Final = ("icebergQty", "trailingDelta", "pegPriceType", "pegOffsetType", "pegOffsetValue")
+_UNSUPPORTED: Final = ("trailingDelta", "pegPriceType", "pegOffsetType", "pegOffsetValue")
 _FULL_BY_DEFAULT: Final = frozenset({"MARKET", "LIMIT"})
+_REPLIES: Final = ("ACK", "RESULT", "FULL")
+_NO_REPLY: Final = "Data sent for parameter 'newOrderRespType' is not valid."
+_NO_MODE: Final = "Data sent for parameter 'selfTradePreventionMode' is not valid."
 
 
 def _place(call: Call) -> dict[str, Any]:
     command = read_order(call)
-    kind = call.params.one_of("newOrderRespType", ("ACK", "RESULT", "FULL"), code=-1130, text=_NO_KIND)
+    kind = call.params.one_of("newOrderRespType", _REPLIES, code=-1130, text=_NO_REPLY)
     call.params.finish(signed=True)
-    events = call.venue.execute(command, call.now)
-    order = _last_order(events)
-    kind = kind or ("FULL" if command.order_type in _FULL_BY_DEFAULT else "ACK")
+    return _placed(call.venue.execute(command, call.now), kind)
+
+
+def _placed(events: tuple[Event, ...], kind: str | None) -> dict[str, Any]:
+    """What is told of a new order, from what happened as it was placed: other orders may have changed too."""
+    order = _new_order(events)
+    kind = kind or ("FULL" if order.order_type in _FULL_BY_DEFAULT else "ACK")
     reply: dict[str, Any] = {
         "symbol": order.symbol,
         "orderId": order.order_id,
@@ -32,29 +55,44 @@ def _place(call: Call) -> dict[str, Any]:
         "transactTime": order.updated,
     }
     if kind != "ACK":
-        reply |= _result(order) | {"workingTime": order.working_since}
+        reply |= result(order)
+        if order.working_since >= 0:
+            reply["workingTime"] = order.working_since
     if kind == "FULL":
-        reply["fills"] = [_fill(event.trade) for event in events if isinstance(event, Traded)]
+        mine = [event for event in events if isinstance(event, Traded) and event.trade.order_id == order.order_id]
+        reply["fills"] = [fill_row(event.trade) for event in mine]
+        matches = [event for event in events if isinstance(event, Prevented) and event.taker_order_id == order.order_id]
+        if matches:
+            reply["preventedMatches"] = [prevented_match(match) for match in matches]
     return reply
 
 
-_NO_KIND: Final = "Data sent for parameter 'newOrderRespType' is not valid."
+def _new_order(events: tuple[Event, ...]) -> Order:
+    """The order that was placed, as it stands after all that happened: the first one that the events name."""
+    changes = [event.order for event in events if isinstance(event, OrderChanged)]
+    return next(order for order in reversed(changes) if order.order_id == changes[0].order_id)
 
 
 def _test(call: Call) -> dict[str, Any]:
     command = read_order(call)
-    call.params.text("newOrderRespType")
-    call.params.flag("computeCommissionRates")
+    call.params.one_of("newOrderRespType", _REPLIES, code=-1130, text=_NO_REPLY)
+    with_rates = call.params.flag("computeCommissionRates")
     call.params.finish(signed=True)
     call.venue.engine.check(command, call.now)
-    return {}
+    if not with_rates:
+        return {}
+    rates = commission_rates(call.venue.state, command.symbol)
+    kinds = ("standardCommission", "specialCommission", "taxCommission")
+    return {f"{kind}ForOrder": {side: rates[kind][side] for side in ("maker", "taker")} for kind in kinds} | {
+        "discount": rates["discount"]
+    }
 
 
 def read_order(call: Call) -> PlaceOrder:
     """The order that a request asks for.
 
     Raises:
-        ExchangeRejected: -1100 to -1121, the parameters do not make an order.
+        ExchangeRejected: -1014 or -1100 to -1134, the parameters do not make an order.
     """
     params = call.params
     listing = call.listing()
@@ -82,14 +120,13 @@ def read_order(call: Call) -> PlaceOrder:
     }
     if order_type == "MARKET":
         return PlaceOrder(**common, **_market_terms(params))
+    if order_type in STOP_MARKET_TYPES:
+        return PlaceOrder(**common, **_stop_market_terms(params))
     return PlaceOrder(**common, **_priced_terms(params, order_type))
 
 
-_NO_MODE: Final = "Data sent for parameter 'selfTradePreventionMode' is not valid."
-
-
 def _market_terms(params: Parameters) -> dict[str, Any]:
-    params.refuse("price", "stopPrice", "timeInForce")
+    params.refuse("price", "stopPrice", "timeInForce", "icebergQty")
     params.either("quantity", "quoteOrderQty")
     quantity, quote_quantity = params.amount("quantity"), params.amount("quoteOrderQty")
     if quantity is not None and quote_quantity is not None:
@@ -97,6 +134,11 @@ def _market_terms(params: Parameters) -> dict[str, Any]:
     if quote_quantity is not None:
         return {"quote_quantity": quote_quantity}
     return {"quantity": quantity}
+
+
+def _stop_market_terms(params: Parameters) -> dict[str, Any]:
+    params.refuse("price", "timeInForce", "quoteOrderQty", "icebergQty")
+    return {"quantity": params.needed_amount("quantity"), "stop_price": _stop_price(params)}
 
 
 def _priced_terms(params: Parameters, order_type: str) -> dict[str, Any]:
@@ -109,20 +151,29 @@ def _priced_terms(params: Parameters, order_type: str) -> dict[str, Any]:
         terms["time_in_force"] = params.one_of("timeInForce", TIMES_IN_FORCE, code=-1115, text="Invalid timeInForce.")
     terms["quantity"] = params.needed_amount("quantity")
     terms["price"] = params.needed_amount("price")
-    if order_type in STOP_TYPES:
-        stop_price = params.amount("stopPrice")
-        if stop_price is None:
-            raise neither("stopPrice", "trailingDelta")
-        terms["stop_price"] = stop_price
+    if order_type in STOP_LIMIT_TYPES:
+        terms["stop_price"] = _stop_price(params)
     else:
         params.refuse("stopPrice")
+    iceberg = params.amount("icebergQty")
+    if iceberg is not None:
+        if terms.get("time_in_force", "GTC") != "GTC":
+            raise refusal(-1014, "Unsupported order combination.")
+        terms["iceberg_quantity"] = iceberg
     return terms
+
+
+def _stop_price(params: Parameters) -> Decimal:
+    stop_price = params.amount("stopPrice")
+    if stop_price is None:
+        raise neither("stopPrice", "trailingDelta")
+    return stop_price
 
 
 def _cancel(call: Call) -> dict[str, Any]:
     params = call.params
     symbol = call.listing().symbol
-    order_id, client_order_id = _which(params)
+    order_id, client_order_id = which_order(params)
     cancel_id = params.text("newClientOrderId", CLIENT_ORDER_ID) or call.venue.new_id()
     only = params.one_of(
         "cancelRestrictions",
@@ -137,173 +188,33 @@ def _cancel(call: Call) -> dict[str, Any]:
         client_order_id=client_order_id,
         only_status=None if only is None else only.removeprefix("ONLY_"),
     )
-    order = _last_order(call.venue.execute(command, call.now))
-    return {
-        "symbol": order.symbol,
-        "origClientOrderId": order.client_order_id,
-        "orderId": order.order_id,
-        "orderListId": -1,
-        "clientOrderId": cancel_id,
-        "transactTime": order.updated,
-        **_result(order),
-    }
+    return _cancelled(call.venue.execute(command, call.now), cancel_id)[0]
 
 
-def _which(params: Parameters) -> tuple[int | None, str | None]:
-    if "orderId" not in params.everything and "origClientOrderId" not in params.everything:
-        raise neither("origClientOrderId", "orderId")
-    return params.integer("orderId"), params.text("origClientOrderId")
-
-
-def _query(call: Call) -> dict[str, Any]:
+def _cancel_all(call: Call) -> list[dict[str, Any]]:
     symbol = call.listing().symbol
-    order_id, client_order_id = _which(call.params)
     call.params.finish(signed=True)
-    state = call.venue.state
-    if order_id is not None:
-        order = state.orders.get(order_id)
-        if order is None or order.symbol != symbol or client_order_id not in {None, order.client_order_id}:
-            raise no_such_order()
-        return _whole(order)
-    # An id may have been used again after its order had ended: the newest is meant.
-    for order in reversed(state.orders.values()):
-        if order.symbol == symbol and order.client_order_id == client_order_id:
-            return _whole(order)
-    raise no_such_order()
+    return _cancelled(call.venue.execute(CancelAll(symbol), call.now), call.venue.new_id())
 
 
-def _open_orders(call: Call) -> list[dict[str, Any]]:
-    listing = call.optional_listing()
-    call.params.finish(signed=True)
+def _cancelled(events: tuple[Event, ...], cancel_id: str) -> list[dict[str, Any]]:
     return [
-        _whole(order)
-        for order in call.venue.state.open_orders.values()
-        if listing is None or order.symbol == listing.symbol
+        {
+            "symbol": order.symbol,
+            "origClientOrderId": order.client_order_id,
+            "orderId": order.order_id,
+            "orderListId": -1,
+            "clientOrderId": cancel_id,
+            "transactTime": order.updated,
+            **result(order),
+        }
+        for order in (event.order for event in events if isinstance(event, OrderChanged))
     ]
-
-
-def _all_orders(call: Call) -> list[dict[str, Any]]:
-    symbol = call.listing().symbol
-    first = call.params.integer("orderId")
-    limit = call.params.integer("limit", least=1, most=_MAX_ROWS) or _ROWS
-    start, end = call.params.period(longest_ms=_DAY_MS, now=call.now)
-    call.params.finish(signed=True)
-    rows = [
-        order
-        for order in call.venue.state.orders.values()
-        if order.symbol == symbol and start <= order.created <= end and (first is None or order.order_id >= first)
-    ]
-    # From the given id on, or from the start of a period; else the newest.
-    from_the_front = first is not None or "startTime" in call.params.everything
-    return [_whole(order) for order in (rows[:limit] if from_the_front else rows[-limit:])]
-
-
-def _my_trades(call: Call) -> list[dict[str, Any]]:
-    symbol = call.listing().symbol
-    order_id, first = call.params.integer("orderId"), call.params.integer("fromId")
-    limit = call.params.integer("limit", least=1, most=_MAX_ROWS) or _ROWS
-    start, end = call.params.period(longest_ms=_DAY_MS, now=call.now)
-    call.params.finish(signed=True)
-    rows = [
-        trade
-        for trade in call.venue.state.trades
-        if trade.symbol == symbol
-        and start <= trade.time <= end
-        and order_id in {None, trade.order_id}
-        and (first is None or trade.trade_id >= first)
-    ]
-    from_the_front = first is not None or "startTime" in call.params.everything
-    return [_trade(trade) for trade in (rows[:limit] if from_the_front else rows[-limit:])]
-
-
-def _last_order(events: tuple[Event, ...]) -> Order:
-    return next(event.order for event in reversed(events) if isinstance(event, OrderChanged))
-
-
-def _result(order: Order) -> dict[str, Any]:
-    """What placing and cancelling say of an order; some fields are there only where they apply."""
-    result: dict[str, Any] = {
-        "price": eight(order.price),
-        "origQty": eight(order.quantity),
-        "executedQty": eight(order.executed),
-        "origQuoteOrderQty": eight(order.quote_quantity),
-        "cummulativeQuoteQty": eight(order.executed_quote),
-        "status": order.status,
-        "timeInForce": order.time_in_force,
-        "type": order.order_type,
-        "side": order.side,
-        "selfTradePreventionMode": order.self_trade_mode,
-    }
-    if order.is_stop:
-        result["stopPrice"] = eight(order.stop_price)
-    return result | _strategy(order)
-
-
-def _whole(order: Order) -> dict[str, Any]:
-    """What asking for an order says of it."""
-    return {
-        "symbol": order.symbol,
-        "orderId": order.order_id,
-        "orderListId": -1,
-        "clientOrderId": order.client_order_id,
-        "price": eight(order.price),
-        "origQty": eight(order.quantity),
-        "executedQty": eight(order.executed),
-        "cummulativeQuoteQty": eight(order.executed_quote),
-        "status": order.status,
-        "timeInForce": order.time_in_force,
-        "type": order.order_type,
-        "side": order.side,
-        "stopPrice": eight(order.stop_price),
-        "icebergQty": "0.00000000",
-        "time": order.created,
-        "updateTime": order.updated,
-        "isWorking": order.working_since >= 0,
-        "workingTime": order.working_since,
-        "origQuoteOrderQty": eight(order.quote_quantity),
-        "selfTradePreventionMode": order.self_trade_mode,
-    } | _strategy(order)
-
-
-def _strategy(order: Order) -> dict[str, int]:
-    named = {"strategyId": order.strategy_id, "strategyType": order.strategy_type}
-    return {name: value for name, value in named.items() if value is not None}
-
-
-def _fill(trade: Trade) -> dict[str, Any]:
-    return {
-        "price": eight(trade.price),
-        "qty": eight(trade.quantity),
-        "commission": eight(trade.commission),
-        "commissionAsset": trade.commission_asset,
-        "tradeId": trade.trade_id,
-    }
-
-
-def _trade(trade: Trade) -> dict[str, Any]:
-    return {
-        "symbol": trade.symbol,
-        "id": trade.trade_id,
-        "orderId": trade.order_id,
-        "orderListId": -1,
-        "price": eight(trade.price),
-        "qty": eight(trade.quantity),
-        "quoteQty": eight(trade.quote_quantity),
-        "commission": eight(trade.commission),
-        "commissionAsset": trade.commission_asset,
-        "time": trade.time,
-        "isBuyer": trade.is_buyer,
-        "isMaker": trade.is_maker,
-        "isBestMatch": True,
-    }
 
 
 ENDPOINTS: Final = (
     Endpoint("POST", "/api/v3/order", Security.SIGNED, _place),
     Endpoint("POST", "/api/v3/order/test", Security.SIGNED, _test),
     Endpoint("DELETE", "/api/v3/order", Security.SIGNED, _cancel),
-    Endpoint("GET", "/api/v3/order", Security.SIGNED, _query),
-    Endpoint("GET", "/api/v3/openOrders", Security.SIGNED, _open_orders),
-    Endpoint("GET", "/api/v3/allOrders", Security.SIGNED, _all_orders),
-    Endpoint("GET", "/api/v3/myTrades", Security.SIGNED, _my_trades),
+    Endpoint("DELETE", "/api/v3/openOrders", Security.SIGNED, _cancel_all),
 )

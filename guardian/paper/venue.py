@@ -39,6 +39,8 @@ class Venue:
         self.keys = keys
         self.new_id = new_id
         self.clock_skew_ms = 0
+        self.on_events: Callable[[tuple[Event, ...], int], None] = lambda _events, _now: None
+        """Is told what has happened, once it is on disk."""
         self._clock = clock
         self._storage = storage
         self._lock = threading.RLock()
@@ -53,6 +55,11 @@ class Venue:
     def state(self) -> State:
         """What the exchange remembers; to be looked at only."""
         return self._engine.state
+
+    @property
+    def history(self) -> Storage:
+        """Every order and trade there ever was; to be read only."""
+        return self._storage
 
     @property
     def engine(self) -> Engine:
@@ -90,6 +97,7 @@ class Venue:
             # What is in memory may have happened nowhere: nothing is answered from it.
             self._is_astray = True
             raise
+        self.on_events(events, now)
         return events
 
     def _go_back(self) -> None:

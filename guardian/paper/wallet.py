@@ -6,6 +6,7 @@ Nothing can be deposited, withdrawn or transferred here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ from typing import Any, Final
 from guardian.domain.money import ZERO, plain, plus, round_down, times
 from guardian.paper.endpoint import Call, Endpoint, Security
 from guardian.paper.listing import COMMISSION, LISTINGS, START_BALANCES, eight
+from guardian.paper.orders import Trade
 from guardian.paper.refusals import refusal
 from guardian.paper.state import State
 
@@ -226,7 +228,7 @@ def _snapshots(call: Call) -> dict[str, Any]:
 
 
 def _spot_snapshot(call: Call, when: int) -> dict[str, Any]:
-    balances = balances_at(call.venue.state, when)
+    balances = balances_at(call.venue.state, call.venue.history.trades_after(when))
     feed = call.venue.feed
     worth = ZERO
     bitcoin = feed.last_price("BTCUSDT", when)
@@ -242,16 +244,14 @@ def _spot_snapshot(call: Call, when: int) -> dict[str, Any]:
     }
 
 
-def balances_at(state: State, when: int) -> dict[str, Decimal]:
-    """What the account owned at a time in milliseconds: what it owns now, with every later trade undone.
+def balances_at(state: State, later: Iterable[Trade]) -> dict[str, Decimal]:
+    """What the account owned once: what it owns now, with every later trade undone.
 
     Before the exchange was born that is what it was born with.
     """
     owned = {balance.asset: plus(balance.free, balance.locked) for balance in state.ledger}
     owned = {asset: owned.get(asset, ZERO) for asset in dict.fromkeys([*START_BALANCES, *owned])}
-    for trade in reversed(state.trades):
-        if trade.time <= when:
-            break
+    for trade in later:
         listing = LISTINGS[trade.symbol]
         sign = Decimal(-1) if trade.is_buyer else Decimal(1)
         owned[listing.base_asset] = plus(owned[listing.base_asset], times(sign, trade.quantity))

@@ -186,7 +186,7 @@ class Trading(RuleBasedStateMachine):
                 case BalanceChanged(balance):
                     balances[balance.asset] = balance.free
         assert orders == self.state.orders
-        assert trades == self.state.trades
+        assert trades == list(self.state.trades)
         assert balances == {balance.asset: balance.free for balance in self.state.ledger}
 
 
