@@ -303,7 +303,7 @@ class Gate(RuleBasedStateMachine):
 
 def test_caps_hold_and_nothing_is_sent_twice_under_any_interleaving() -> None:
     """Each order has a committed intent and is sent once, never while halted; windows, exits and opens hold."""
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis has no types for it
+    run_state_machine_as_test(
         Gate,
         settings=settings(
             max_examples=25,

@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import anyio
 import pytest
@@ -215,7 +216,7 @@ def test_answer_about_another_order_is_no_answer(room: Room, part: str) -> None:
     """A report that names another order proves nothing about ours."""
     room.ask(price="59000")
     foreign = next(iter(room.exchange.reports.values()))
-    changed = {"client_order_id": "g1-other"} if part == "client_order_id" else {"symbol": "ETHUSDT"}
+    changed: dict[str, Any] = {"client_order_id": "g1-other"} if part == "client_order_id" else {"symbol": "ETHUSDT"}
 
     def answer_oddly(_order: ResolvedOrder, name: str) -> None:
         room.exchange.odd_answer = replace(foreign, **{"client_order_id": name, **changed})
@@ -228,7 +229,7 @@ def test_answer_about_another_order_is_no_answer(room: Room, part: str) -> None:
 
 
 @pytest.mark.parametrize("oddity", [{"time": 10**18}, {"executed_quantity": D("0.00000001")}], ids=str)
-def test_report_that_cannot_be_shown_leaves_the_order_unknown(room: Room, oddity: dict[str, object]) -> None:
+def test_report_that_cannot_be_shown_leaves_the_order_unknown(room: Room, oddity: dict[str, Any]) -> None:
     """A report with numbers beyond reason breaks nothing: the order may exist, and that is what is said."""
     room.ask(price="59000")
     foreign = next(iter(room.exchange.reports.values()))
