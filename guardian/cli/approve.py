@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from guardian.cli.moments import local_time
 from guardian.cli.opened import note_act, policy_option, with_guardian
 from guardian.cli.owner import ask_yes, require_owner
 from guardian.cli.render import Column, clean, print_json, say, say_error, say_hint, table
@@ -51,8 +52,6 @@ def command(ctx: click.Context, proposal_id: str | None, submit: bool, as_json: 
 
 
 async def _list(guardian: Guardian, *, as_json: bool) -> None:
-    from guardian.gate.views import iso
-
     waiting = await guardian.journal.run(lambda: _waiting(guardian))
     if as_json:
         print_json([_as_dict(proposal) for proposal in waiting])
@@ -63,7 +62,14 @@ async def _list(guardian: Guardian, *, as_json: bool) -> None:
     table(
         [Column("id", whole=True), "environment", "order", Column("at worst", right=True), "state", "expires"],
         [
-            (p.id, p.scope.environment, order_line(p), f"{plain(p.notional)} {p.currency}", p.state, iso(p.expires_ms))
+            (
+                p.id,
+                p.scope.environment,
+                order_line(p),
+                f"{plain(p.notional)} {p.currency}",
+                p.state,
+                local_time(p.expires_ms),
+            )
             for p in waiting
         ],
     )
@@ -96,10 +102,12 @@ def order_line(proposal: Proposal) -> str:
 
 def summary(proposal: Proposal, budget: str) -> list[str]:
     """At most five lines, the worst case among them: what a person must see before they agree."""
-    currency = proposal.currency
+    worst = f"{plain(proposal.quote_notional)} {proposal.quote_asset}"
+    if proposal.currency != proposal.quote_asset:
+        worst += f" = {plain(proposal.notional)} {proposal.currency}"
     return [
         f"{proposal.scope.environment.upper()}  {order_line(proposal)}",
-        f"at worst {plain(proposal.quote_notional)} {proposal.quote_asset} = {plain(proposal.notional)} {currency}",
+        f"at worst {worst}",
         f"market when asked: bid {plain(proposal.shown_bid)}, ask {plain(proposal.shown_ask)}",
         budget,
     ]
@@ -117,6 +125,13 @@ async def _shown(guardian: Guardian, proposal_id: str, *, submit: bool) -> tuple
         return [], f"proposal `{proposal.id}` is {state}; the assistant can ask for the order again"
     if submit and proposal.scope.environment != guardian.gate.environment.value:
         return [], f"this proposal is for `{proposal.scope.environment}`, and the policy names another"
+    in_force = guardian.policy_file.current()
+    if submit and (in_force.problems or in_force.policy.digest != proposal.policy_digest):
+        # The gate would deny it, and a denial uses the proposal up.
+        return [], (
+            f"`{in_force.source}` is not, or no longer, the policy that this order was asked under; "
+            "give `--policy FILE` if the server runs with it, else let the assistant ask again"
+        )
     return summary(proposal, budget), None
 
 
