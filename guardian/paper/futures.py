@@ -13,16 +13,15 @@ from typing import Any, Final
 
 from guardian.domain.money import ZERO, minus, plain, plus, round_down, times, total
 from guardian.paper.endpoint import Call, Endpoint, Security
-from guardian.paper.listing import LISTINGS, eight
+from guardian.paper.futures_market import FUNDING_MS, FUTURES_SYMBOLS, optional_contract
+from guardian.paper.listing import eight
 from guardian.paper.refusals import refusal
 
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
-_FUNDING_MS: Final = 8 * _HOUR_MS
 _WEEK_MS: Final = 7 * _DAY_MS
 _WALLET: Final = Decimal(1500)
 _MAINTENANCE: Final = Decimal("0.004")
-_SYMBOLS: Final = tuple(symbol for symbol, listing in LISTINGS.items() if listing.quote_asset == "USDT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +69,50 @@ def _valued(call: Call, position: _Position) -> _Valued:
     )
 
 
-def _time(call: Call) -> dict[str, Any]:
-    return {"serverTime": call.now}
+def _position_risk_v2(call: Call) -> list[dict[str, Any]]:
+    """Every contract, with a position or without, as version 2 has it."""
+    wanted = optional_contract(call)
+    held = {position.symbol: position for position in _POSITIONS}
+    rows = []
+    for symbol in FUTURES_SYMBOLS:
+        if wanted not in {None, symbol}:
+            continue
+        row = _valued(call, held.get(symbol) or _Position(symbol, ZERO, 20, ZERO))
+        rows.append(
+            {
+                "symbol": symbol,
+                "positionAmt": plain(row.position.amount),
+                "entryPrice": plain(row.entry),
+                "breakEvenPrice": plain(row.entry),
+                "markPrice": eight(row.mark),
+                "unRealizedProfit": eight(row.profit),
+                "liquidationPrice": "0",
+                "leverage": str(row.position.leverage),
+                "maxNotionalValue": "1000000",
+                "marginType": "cross",
+                "isolatedMargin": eight(ZERO),
+                "isAutoAddMargin": "false",
+                "positionSide": "BOTH",
+                "notional": plain(row.notional),
+                "isolatedWallet": "0",
+                "updateTime": call.venue.state.born if row.position.amount else 0,
+            }
+        )
+    return rows
 
 
-def _position_risk(call: Call) -> list[dict[str, Any]]:
-    wanted = _optional_symbol(call)
+def _commission_rate(call: Call) -> dict[str, Any]:
+    call.params.needed("symbol")
+    return {
+        "symbol": optional_contract(call),
+        "makerCommissionRate": "0.000200",
+        "takerCommissionRate": "0.000500",
+        "rpiCommissionRate": "0.000050",
+    }
+
+
+def _position_risk_v3(call: Call) -> list[dict[str, Any]]:
+    wanted = optional_contract(call)
     rows = [_valued(call, position) for position in _POSITIONS if wanted in {None, position.symbol}]
     return [
         {
@@ -105,7 +142,7 @@ def _position_risk(call: Call) -> list[dict[str, Any]]:
 
 
 def _symbol_config(call: Call) -> list[dict[str, Any]]:
-    wanted = _optional_symbol(call)
+    wanted = optional_contract(call)
     leverage = {position.symbol: position.leverage for position in _POSITIONS}
     return [
         {
@@ -115,7 +152,7 @@ def _symbol_config(call: Call) -> list[dict[str, Any]]:
             "leverage": leverage.get(symbol, 20),
             "maxNotionalValue": "1000000",
         }
-        for symbol in _SYMBOLS
+        for symbol in FUTURES_SYMBOLS
         if wanted in {None, symbol}
     ]
 
@@ -218,7 +255,7 @@ def _account_v2(call: Call) -> dict[str, Any]:
 
 
 def _income(call: Call) -> list[dict[str, Any]]:
-    wanted, kind = _optional_symbol(call), call.params.text("incomeType", r"^[A-Z_]{3,40}$")
+    wanted, kind = optional_contract(call), call.params.text("incomeType", r"^[A-Z_]{3,40}$")
     limit = call.params.integer("limit", least=1, most=1000) or 100
     start, end = call.params.period(default_ms=_WEEK_MS, now=call.now)
     rows = [
@@ -233,9 +270,9 @@ def _all_income(call: Call) -> list[dict[str, Any]]:
     """Ninety days until the exchange was born, the oldest first."""
     born = call.venue.state.born
     rows: list[dict[str, Any]] = []
-    first = (born - 90 * _DAY_MS) // _FUNDING_MS
-    for period in range(first + 1, born // _FUNDING_MS + 1):
-        when = period * _FUNDING_MS
+    first = (born - 90 * _DAY_MS) // FUNDING_MS
+    for period in range(first + 1, born // FUNDING_MS + 1):
+        when = period * FUNDING_MS
         for position in _POSITIONS:
             luck = _number(call, "funding", position.symbol, period) % 2001 - 1000
             rows.append(_income_row(call, position.symbol, "FUNDING_FEE", Decimal(luck).scaleb(-4), when, ""))
@@ -263,7 +300,7 @@ def _income_row(call: Call, symbol: str, kind: str, income: Decimal, when: int, 
 
 
 def _forced_orders(call: Call) -> list[dict[str, Any]]:
-    wanted = _optional_symbol(call)
+    wanted = optional_contract(call)
     kind = call.params.text("autoCloseType")
     if kind not in {None, "LIQUIDATION", "ADL"}:
         raise refusal(-1130, "Data sent for parameter 'autoCloseType' is not valid.")
@@ -305,32 +342,6 @@ def _forced_order(call: Call, symbol: str, side: str, amount: Decimal, when: int
     }
 
 
-def _premium_index(call: Call) -> object:
-    wanted = _optional_symbol(call)
-    rows = [
-        {
-            "symbol": symbol,
-            "markPrice": eight(average),
-            "indexPrice": eight(average),
-            "estimatedSettlePrice": eight(average),
-            "lastFundingRate": "0.00010000",
-            "interestRate": "0.00010000",
-            "nextFundingTime": (call.now // _FUNDING_MS + 1) * _FUNDING_MS,
-            "time": call.now,
-        }
-        for symbol in ([wanted] if wanted is not None else _SYMBOLS)
-        for average in (call.venue.feed.average(symbol, call.now).price,)
-    ]
-    return rows[0] if wanted is not None else rows
-
-
-def _optional_symbol(call: Call) -> str | None:
-    listing = call.optional_listing()
-    if listing is not None and listing.symbol not in _SYMBOLS:
-        raise refusal(-1121, "Invalid symbol.")
-    return None if listing is None else listing.symbol
-
-
 def _number(call: Call, *what: object) -> int:
     text = "/".join(str(part) for part in (call.venue.seed, "futures", *what))
     return int(sha256(text.encode()).hexdigest()[:12], 16)
@@ -339,9 +350,9 @@ def _number(call: Call, *what: object) -> int:
 ENDPOINTS: Final = tuple(
     Endpoint("GET", f"/fapi/{path}", security, answer, strict=False)
     for path, security, answer in (
-        ("v1/time", Security.NONE, _time),
-        ("v1/premiumIndex", Security.NONE, _premium_index),
-        ("v3/positionRisk", Security.SIGNED, _position_risk),
+        ("v2/positionRisk", Security.SIGNED, _position_risk_v2),
+        ("v3/positionRisk", Security.SIGNED, _position_risk_v3),
+        ("v1/commissionRate", Security.SIGNED, _commission_rate),
         ("v1/symbolConfig", Security.SIGNED, _symbol_config),
         ("v3/account", Security.SIGNED, _account_v3),
         ("v2/account", Security.SIGNED, _account_v2),

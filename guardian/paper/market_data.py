@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import islice
@@ -9,11 +10,19 @@ from typing import Any, Final
 
 from guardian.domain.money import ZERO, divided_up, minus, round_down, times
 from guardian.paper.endpoint import Call, Endpoint, Security
+from guardian.paper.klines import klines
 from guardian.paper.listing import AVERAGE_MINUTES, LISTINGS, eight
-from guardian.paper.market import Level
-from guardian.paper.refusals import invalid_symbol
+from guardian.paper.market import Level, MarketTrade
+from guardian.paper.refusals import invalid_symbol, refusal
 
 _MAX_DEPTH: Final = 5000
+_MAX_TRADES: Final = 1000
+_STATUSES: Final = ("TRADING", "HALT", "BREAK", "CANCEL_ONLY")
+_PERMISSIONS: Final = r"^([A-Z0-9_]{1,20}|\[\"[A-Z0-9_]{1,20}\"(,\"[A-Z0-9_]{1,20}\"){0,}\])$"
+_MINI: Final = (
+    "symbol", "openPrice", "highPrice", "lowPrice", "lastPrice", "volume", "quoteVolume", "openTime", "closeTime",
+    "firstId", "lastId", "count",
+)  # fmt: skip
 _NOTHING: Final = Level(ZERO, ZERO)
 
 
@@ -43,13 +52,35 @@ def _per_symbol(call: Call, row: Callable[[Call, str], dict[str, Any]]) -> objec
 
 
 def _exchange_info(call: Call) -> dict[str, Any]:
+    with_sets = "showPermissionSets" not in call.params.everything or call.params.flag("showPermissionSets")
+    rows = [LISTINGS[symbol].exchange_info() for symbol in _listed(call)]
     return {
         "timezone": "UTC",
         "serverTime": call.now,
         "rateLimits": call.meter.limits.described(),
         "exchangeFilters": [],
-        "symbols": [LISTINGS[symbol].exchange_info() for symbol in _symbols(call)],
+        "symbols": rows if with_sets else [row | {"permissionSets": []} for row in rows],
     }
+
+
+def _listed(call: Call) -> tuple[str, ...]:
+    """The symbols that `exchangeInfo` is asked for: by name, by permission, or all; by status too."""
+    permissions = _permissions(call)
+    status = call.params.one_of("symbolStatus", _STATUSES, code=-1122, text="Invalid symbolStatus.")
+    named = "symbol" in call.params.everything or "symbols" in call.params.everything
+    if named and (permissions is not None or status is not None):
+        raise refusal(-1128, "Combination of optional parameters invalid.")
+    symbols = _symbols(call)
+    if (permissions is not None and "SPOT" not in permissions) or status not in {None, "TRADING"}:
+        return ()
+    return symbols
+
+
+def _permissions(call: Call) -> tuple[str, ...] | None:
+    text = call.params.text("permissions", _PERMISSIONS)
+    if text is None:
+        return None
+    return tuple(json.loads(text)) if text.startswith("[") else (text,)
 
 
 def _ticker_price(call: Call) -> object:
@@ -74,7 +105,8 @@ def _book_ticker(call: Call) -> object:
     return _per_symbol(call, _book_row)
 
 
-def _day_row(call: Call, symbol: str) -> dict[str, Any]:
+def day_row(call: Call, symbol: str) -> dict[str, Any]:
+    """The statistics of a symbol's last 24 hours."""
     day, book = call.venue.feed.day(symbol, call.now), _book_row(call, symbol)
     change = minus(day.last_price, day.open_price)
     percent = (times(change, Decimal(100)) / day.open_price).quantize(Decimal("0.001"), rounding=ROUND_HALF_UP)
@@ -104,8 +136,15 @@ def _day_row(call: Call, symbol: str) -> dict[str, Any]:
 
 
 def _ticker_day(call: Call) -> object:
-    call.params.one_of("type", ("FULL",), code=-1139, text="Invalid ticker type.")
-    return _per_symbol(call, _day_row)
+    kind = call.params.one_of("type", ("FULL", "MINI"), code=-1139, text="Invalid ticker type.")
+    if kind != "MINI":
+        return _per_symbol(call, day_row)
+
+    def mini(call: Call, symbol: str) -> dict[str, Any]:
+        whole = day_row(call, symbol)
+        return {name: whole[name] for name in _MINI}
+
+    return _per_symbol(call, mini)
 
 
 def _average(call: Call) -> dict[str, Any]:
@@ -125,6 +164,29 @@ def _depth(call: Call) -> dict[str, Any]:
     }
 
 
+def _trades(call: Call) -> list[dict[str, Any]]:
+    symbol = call.listing().symbol
+    limit = min(call.params.integer("limit", least=1) or 500, _MAX_TRADES)
+    span, found = 60_000, list[MarketTrade]()
+    while len(found) < limit and span <= call.now:
+        found = list(call.venue.feed.trades(symbol, call.now - span, call.now))
+        if len(found) >= _MAX_TRADES:
+            break
+        span *= 10
+    return [
+        {
+            "id": trade.trade_id,
+            "price": eight(trade.price),
+            "qty": eight(trade.quantity),
+            "quoteQty": eight(times(trade.price, trade.quantity)),
+            "time": trade.time,
+            "isBuyerMaker": trade.is_buyer_maker,
+            "isBestMatch": True,
+        }
+        for trade in found[-limit:]
+    ]
+
+
 ENDPOINTS: Final = tuple(
     Endpoint("GET", f"/api/v3/{path}", Security.NONE, answer)
     for path, answer in (
@@ -136,5 +198,7 @@ ENDPOINTS: Final = tuple(
         ("ticker/24hr", _ticker_day),
         ("avgPrice", _average),
         ("depth", _depth),
+        ("trades", _trades),
+        ("klines", klines),
     )
 )

@@ -177,7 +177,7 @@ class SqliteStorage:
         for order in self._select(Order, recent, (KEPT,)):
             if not order.is_open:
                 state.remember(order)
-        for order in self._select(Order, f"SELECT {{columns}} FROM {{table}} WHERE {_IS_OPEN} ORDER BY {{key}}"):
+        for order in self._select(Order, f"SELECT {{columns}} FROM {{table}} WHERE {_IS_OPEN} ORDER BY {{key}}"):  # noqa: S608 -- our own words
             state.keep(order)
         self._read_counters(state)
         return state

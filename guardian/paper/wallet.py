@@ -16,7 +16,7 @@ from typing import Any, Final
 from guardian.domain.money import ZERO, plain, plus, round_down, times
 from guardian.paper.endpoint import Call, Endpoint, Security
 from guardian.paper.listing import COMMISSION, LISTINGS, START_BALANCES, eight
-from guardian.paper.orders import Trade
+from guardian.paper.orders import PayFeesInBnb, Trade
 from guardian.paper.refusals import refusal
 from guardian.paper.state import State
 
@@ -325,15 +325,38 @@ def _restrictions(call: Call) -> dict[str, Any]:
     }
 
 
-ENDPOINTS: Final = tuple(
-    Endpoint("GET", f"/sapi/v1/{path}", Security.SIGNED, answer, strict=False)
-    for path, answer in (
-        ("accountSnapshot", _snapshots),
-        ("capital/deposit/hisrec", _deposits),
-        ("capital/withdraw/history", _withdrawals),
-        ("capital/deposit/address", _deposit_address),
-        ("asset/transfer", _transfers),
-        ("asset/tradeFee", _trade_fee),
-        ("account/apiRestrictions", _restrictions),
-    )
+def _no_pairs(_call: Call) -> list[dict[str, Any]]:
+    """Nothing is traded on margin here."""
+    return []
+
+
+def _burn(call: Call) -> dict[str, Any]:
+    return {"spotBNBBurn": call.venue.state.fees_in_bnb, "interestBNBBurn": False}
+
+
+def _set_burn(call: Call) -> dict[str, Any]:
+    wanted = call.params.text("spotBNBBurn")
+    enabled = call.params.flag("spotBNBBurn")
+    if call.params.flag("interestBNBBurn"):
+        raise refusal(-1130, "Data sent for parameter 'interestBNBBurn' is not valid.")
+    if wanted is not None:
+        call.venue.execute(PayFeesInBnb(enabled), call.now)
+    return _burn(call)
+
+
+_READS: Final = (
+    ("bnbBurn", _burn),
+    ("accountSnapshot", _snapshots),
+    ("capital/deposit/hisrec", _deposits),
+    ("capital/withdraw/history", _withdrawals),
+    ("capital/deposit/address", _deposit_address),
+    ("asset/transfer", _transfers),
+    ("asset/tradeFee", _trade_fee),
+    ("account/apiRestrictions", _restrictions),
+)
+ENDPOINTS: Final = (
+    *(Endpoint("GET", f"/sapi/v1/{path}", Security.SIGNED, answer, strict=False) for path, answer in _READS),
+    Endpoint("POST", "/sapi/v1/bnbBurn", Security.SIGNED, _set_burn, strict=False),
+    Endpoint("GET", "/sapi/v1/margin/allPairs", Security.NONE, _no_pairs, strict=False),
+    Endpoint("GET", "/sapi/v1/margin/isolated/allPairs", Security.NONE, _no_pairs, strict=False),
 )
