@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from guardian.exchange.exchange import Exchange
     from guardian.gate.connection import Connection
     from guardian.gate.journal import Journal
+    from guardian.gate.parts import Parts
     from guardian.gate.pipeline import Gate
 
 HOME_VARIABLE: Final = "GUARDIAN_HOME"
@@ -225,17 +226,34 @@ class Guardian:
         """What goes on while a server runs: getting ready, and finding out about orders; at the end all is closed."""
         from guardian.gate.resolving import Resolver
 
-        tasks = (
-            asyncio.create_task(self._get_ready()),
-            asyncio.create_task(Resolver(parts=self.gate.parts).run_forever()),
-        )
+        elsewhere = await asyncio.to_thread(self._elsewhere)
+        asked = [Resolver(parts=parts).run_forever() for parts in (self.gate.parts, *elsewhere)]
+        tasks = [asyncio.create_task(work) for work in (self._get_ready(), *asked)]
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            for parts in elsewhere:
+                await parts.connector.close()
             await self.close()
+
+    def _elsewhere(self) -> tuple[Parts, ...]:
+        """The gate's parts in every other environment that has orders whose end is not known: asked for where they are.
+
+        Only reads go there; a policy that names another environment than before changes where orders are created.
+        """
+        parts = self.gate.parts
+        others = [environment for environment in Environment if environment is not parts.environment]
+        try:
+            with self.journal.transaction() as tx:
+                pending = [environment for environment in others if tx.has_pending(environment.value)]
+        except StoreError:
+            return ()
+        return tuple(
+            replace(parts, environment=e, connector=ExchangeConnector(e, self.home, PaperSettings())) for e in pending
+        )
 
     async def _get_ready(self) -> None:
         """Do in the background what the first call would otherwise wait for; what fails here fails there, aloud."""
