@@ -191,9 +191,10 @@ def test_text_that_was_never_judged_does_not_pass_for_one_that_was(path: Path) -
 
 def test_no_thread_sees_a_new_text_with_the_old_policy(path: Path) -> None:
     """While one thread reads an edit in, another waits for it instead of going on under the old policy."""
-    reading = threading.Event()
+    reading, loads = threading.Event(), list[str]()
 
     def load(text: str) -> Policy:
+        loads.append(text)
         if text == OTHER:
             reading.set()
             time.sleep(0.2)
@@ -208,6 +209,7 @@ def test_no_thread_sees_a_new_text_with_the_old_policy(path: Path) -> None:
     seen = file.current().policy.limits.max_open_orders
     first.join()
     assert seen == 4
+    assert loads == [GOOD, OTHER]
 
 
 def test_store_keeps_the_last_good_policy_over_a_restart(room: Room) -> None:

@@ -29,11 +29,11 @@ from guardian.errors import (
 )
 from guardian.gate.costed import costed
 from guardian.gate.replies import OrderPlaced, OrderProposed, Reply
-from guardian.gate.views import view_of_proposal
+from guardian.gate.views import iso, view_of_proposal
 from guardian.policy.model import Channel
 from guardian.policy.verdict import Decision, Verdict
 from guardian.store.records import ProposalState
-from tests.gate.fakes import Room, denials, limit
+from tests.gate.fakes import START_MS, Room, denials, limit
 
 ASKS = {"confirmation": {"required_above": "0", "channel": "terminal"}}
 CHAT = {"confirmation": {"required_above": "0", "channel": "chat"}}
@@ -379,9 +379,11 @@ def test_chat_gives_a_new_token_each_time_and_only_the_newest_works(room: Room) 
 def test_chat_token_lasts_no_longer_than_its_proposal(room: Room) -> None:
     """A token given out shortly before the proposal ends, ends with it."""
     room.policy(CHAT)
-    room.propose()
+    first = room.propose()
     room.clock.forward(14 * 60)
-    token = room.propose().confirmation_token or ""
+    last = room.propose()
+    token = last.confirmation_token or ""
+    assert (first.expires, last.expires) == (iso(START_MS + 5 * 60_000), iso(START_MS + 15 * 60_000))
     room.clock.forward(60)
     assert denials(room.use(token)) == {"CONFIRMATION_EXPIRED"}
 
