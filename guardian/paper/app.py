@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableSequence
+from collections.abc import Callable, Mapping, MutableSequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,21 +14,24 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from guardian.errors import ExchangeRejected, StoreError
-from guardian.paper import account, futures, market_data, trading, wallet
+from guardian.paper import account, futures, futures_market, history, market_data, trading, wallet
 from guardian.paper.endpoint import Call, Endpoint, Security
-from guardian.paper.faults import Fault, FaultKind, Faults
+from guardian.paper.faults import Faults
 from guardian.paper.parameters import Parameters
-from guardian.paper.security import check_signed
+from guardian.paper.rate_limits import Meter, TooMuch
+from guardian.paper.security import Claim, check_signed
+from guardian.paper.suffering import Victim, suffer
 from guardian.paper.venue import Venue
 
 JSON: Final = "application/json;charset=UTF-8"
 MAX_BODY_BYTES: Final = 65_536
+_OK: Final = 200
 _METHODS: Final = ("GET", "POST", "PUT", "DELETE")
 _LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 ENDPOINTS: Final[Mapping[tuple[str, str], Endpoint]] = {
     (endpoint.method, endpoint.path): endpoint
-    for module in (market_data, trading, account, wallet, futures)
+    for module in (market_data, trading, history, account, wallet, futures, futures_market)
     for endpoint in module.ENDPOINTS
 }
 
@@ -60,6 +62,7 @@ class Front:
         self,
         venue: Venue,
         *,
+        meter: Meter | None = None,
         faults: Faults | None = None,
         journal: MutableSequence[Received] | None = None,
         housekeeping: Housekeeping | None = None,
@@ -67,6 +70,8 @@ class Front:
         trouble: Callable[[Exception], None] = lambda _error: None,
     ) -> None:
         self._venue = venue
+        self._meter = meter or Meter()
+        venue.on_events = self._meter.watch
         self._faults = faults or Faults()
         self._journal = journal
         self._housekeeping = housekeeping
@@ -76,7 +81,7 @@ class Front:
 
     async def _respond(self, request: Request) -> Response:
         self._busy()
-        if _host(request) not in _LOCAL_HOSTS:
+        if not is_local(request):
             # A web page that a browser was tricked into resolving to this machine.
             return _refused(ExchangeRejected(-1002, "You are not authorized to execute this request.", http_status=403))
         body = await _body(request)
@@ -87,52 +92,75 @@ class Front:
             return own
         query: bytes = request.scope["query_string"]
         self._note(request, query, body)
-
-        async def execute() -> Response:
-            return self._answer(request, query, body)
-
         fault = self._faults.take(request.method, request.scope["path"])
-        return await execute() if fault is None else await _suffer(fault, request, execute)
+        if fault is None:
+            return self._answer(request, query, body)
+        victim = Victim(request, _sent(query, body), lambda: self._answer(request, query, body), self._venue)
+        return await suffer(fault, victim)
 
     def _answer(self, request: Request, query: bytes, body: bytes) -> Response:
-        endpoint = ENDPOINTS.get((request.method, request.scope["path"]))
-        if endpoint is None:
-            text = f"Path {request.scope['path']}, Method {request.method} is invalid"
-            return _refused(ExchangeRejected(-5000, text, http_status=404))
+        method, path = request.method, str(request.scope["path"])
+        now = self._venue.now()
         try:
             with self._venue.at_work() as now:
-                params = Parameters.parse(query, body)
-                if endpoint.security is Security.SIGNED:
-                    key = request.headers.get("x-mbx-apikey")
-                    check_signed(
-                        self._venue.keys, None if key is None else key.encode("latin-1"), query, body, params, now
-                    )
-                reply = endpoint.answer(Call(params, self._venue, now))
-                if endpoint.strict:
-                    params.finish(signed=endpoint.security is Security.SIGNED)
+                key = request.headers.get("x-mbx-apikey")
+                reply = _json(self._carry_out(method, path, key, query, body, now))
+        except TooMuch as no:
+            reply = _refused(no)
+            reply.headers["retry-after"] = str(no.retry_after_s)
         except ExchangeRejected as no:
-            return _refused(no)
+            reply = _refused(no)
         except StoreError as error:
             self._trouble(error)
             # Nothing of it is on disk and nothing of it has happened, but a client cannot know.
             text = "Internal error; unable to process your request. Please try again."
-            return _refused(ExchangeRejected(-1001, text, http_status=500))
+            reply = _refused(ExchangeRejected(-1001, text, http_status=500))
         except Exception as bug:  # noqa: BLE001 -- a bug of ours is told to whoever runs this, and its client sees a 5xx
             self._trouble(bug)
             text = "An unknown error occurred while processing the request."
-            return _refused(ExchangeRejected(-1000, text, http_status=500))
-        return _json(reply)
+            reply = _refused(ExchangeRejected(-1000, text, http_status=500))
+        reply.headers.update(self._meter.headers(method, path, now, done=reply.status_code == _OK))
+        return reply
+
+    def _carry_out(self, method: str, path: str, key: str | None, query: bytes, body: bytes, now: int) -> object:
+        """The JSON that a request is answered with. Raises ExchangeRejected."""
+        try:
+            params = Parameters.parse(query, body)
+        except ExchangeRejected:
+            self._meter.enter(method, path, {}, now)
+            raise
+        self._meter.enter(method, path, params.everything, now)
+        endpoint = ENDPOINTS.get((method, path))
+        if endpoint is None:
+            raise ExchangeRejected(-5000, f"Path {path}, Method {method} is invalid", http_status=404)
+        if endpoint.security is Security.SIGNED:
+            claim = Claim(
+                None if key is None else key.encode("latin-1"),
+                query,
+                body,
+                wants_to_trade=method != "GET",
+                is_futures=path.startswith("/fapi/"),
+            )
+            check_signed(self._venue.keys, claim, params, now)
+        is_order = (method, path) == ("POST", "/api/v3/order")
+        if is_order:
+            self._meter.enter_order(now)
+        try:
+            reply = endpoint.answer(Call(params, self._venue, now, self._meter))
+            if endpoint.strict:
+                params.finish(signed=endpoint.security is Security.SIGNED)
+        except BaseException:
+            if is_order:
+                self._meter.refused_order(now)
+            raise
+        self._meter.succeeded(method, path, now)
+        return reply
 
     def _note(self, request: Request, query: bytes, body: bytes) -> None:
         if self._journal is None:
             return
-        try:
-            params = Parameters.parse(query, body).everything
-        except ExchangeRejected:
-            params = {"malformed": (query + body).decode("utf-8", "replace")}
-        self._journal.append(
-            Received(method=request.method, path=request.scope["path"], params=params, time=self._venue.now())
-        )
+        path, sent = str(request.scope["path"]), _sent(query, body)
+        self._journal.append(Received(method=request.method, path=path, params=sent, time=self._venue.now()))
 
     def _keep_house(self, request: Request) -> Response | None:
         house, path = self._housekeeping, str(request.scope["path"])
@@ -149,9 +177,18 @@ class Front:
         return Response(status_code=404)
 
 
-def _host(request: Request) -> str:
+def is_local(request: Request) -> bool:
+    """Whether a request names this machine as its host."""
     host = request.headers.get("host", "")
-    return host if host.endswith("]") else host.rpartition(":")[0] or host
+    return (host if host.endswith("]") else host.rpartition(":")[0] or host) in _LOCAL_HOSTS
+
+
+def _sent(query: bytes, body: bytes) -> Mapping[str, str]:
+    """The parameters as far as they can be read."""
+    try:
+        return Parameters.parse(query, body).everything
+    except ExchangeRejected:
+        return {"malformed": (query + body).decode("utf-8", "replace")}
 
 
 async def _body(request: Request) -> bytes | None:
@@ -171,23 +208,3 @@ def _json(value: object, status: int = 200) -> Response:
 
 def _refused(no: ExchangeRejected) -> Response:
     return _json({"code": no.code, "msg": no.text}, no.http_status)
-
-
-async def _suffer(fault: Fault, request: Request, execute: Callable[[], Awaitable[Response]]) -> Response:
-    """Lets a fault happen to one request."""
-    if fault.kind in {FaultKind.DELAY, FaultKind.HANG}:
-        try:
-            await asyncio.sleep(fault.seconds)
-        except asyncio.CancelledError:
-            # The server ends: without this uvicorn would still say 500.
-            request.scope["state"]["transport"].abort()
-            raise
-    reply = await execute() if fault.execute else None
-    if fault.kind in {FaultKind.REPLY_LOST, FaultKind.RESET_BEFORE, FaultKind.HANG}:
-        # See serving.py: each connection's transport is within reach of its requests.
-        request.scope["state"]["transport"].abort()
-        await asyncio.sleep(0)
-        return Response()
-    if fault.kind is FaultKind.DELAY and reply is not None:
-        return reply
-    return Response(fault.body, status_code=fault.status, headers={"content-type": fault.content_type, **fault.headers})

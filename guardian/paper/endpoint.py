@@ -8,6 +8,7 @@ from enum import Enum, auto
 
 from guardian.paper.listing import LISTINGS, Listing
 from guardian.paper.parameters import SYMBOL, Parameters
+from guardian.paper.rate_limits import Meter
 from guardian.paper.refusals import invalid_symbol
 from guardian.paper.venue import Venue
 
@@ -28,6 +29,8 @@ class Call:
     params: Parameters
     venue: Venue
     now: int
+    meter: Meter
+    """The rate limits, and what has been counted against them."""
 
     def listing(self) -> Listing:
         """The listing of the mandatory `symbol`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -174,6 +175,16 @@ class PinnedFeed:
         self._feed = feed
         self._pins: dict[str, Pin] = {}
         self._averages: dict[str, tuple[Decimal, int | None]] = {}
+        self._thin: tuple[str, Level] | None = None
+
+    @contextmanager
+    def thinned(self, symbol: str, price: Decimal, quantity: Decimal) -> Iterator[None]:
+        """For as long as this lasts, either side of the symbol's book is one level; nothing else changes."""
+        self._thin = (symbol, Level(price, quantity))
+        try:
+            yield
+        finally:
+            self._thin = None
 
     def pin(self, symbol: str, pin: Pin) -> None:
         """From now on the symbol's book is this one."""
@@ -185,11 +196,15 @@ class PinnedFeed:
 
     def bids(self, symbol: str, at: int) -> Iterator[Level]:
         """See `Feed`."""
+        if self._thin is not None and self._thin[0] == symbol:
+            return _one(self._thin[1].price, self._thin[1].quantity)
         pin = self._pins.get(symbol)
         return self._feed.bids(symbol, at) if pin is None else _one(pin.bid, pin.quantity)
 
     def asks(self, symbol: str, at: int) -> Iterator[Level]:
         """See `Feed`."""
+        if self._thin is not None and self._thin[0] == symbol:
+            return _one(self._thin[1].price, self._thin[1].quantity)
         pin = self._pins.get(symbol)
         return self._feed.asks(symbol, at) if pin is None else _one(pin.ask, pin.quantity)
 
@@ -230,8 +245,8 @@ class PinnedFeed:
         )
 
     def update_id(self, symbol: str, at: int) -> int:
-        """See `Feed`."""
-        return self._feed.update_id(symbol, at)
+        """See `Feed`: a thinned book is another one than before and after; nobody else sees it."""
+        return -2 if self._thin is not None and self._thin[0] == symbol else self._feed.update_id(symbol, at)
 
     def moments(self, symbol: str, after: int, until: int) -> Iterable[int]:
         """See `Feed`: a pinned book does not change; who pins it lets the open orders `Meet` it."""

@@ -18,6 +18,9 @@ CLIENT_ORDER_ID: Final = r"^[a-zA-Z0-9-_]{1,36}$"
 _LIST: Final = r"^\[(\"[A-Z0-9-_.]{1,20}\"(,\"[A-Z0-9-_.]{1,20}\"){0,}){0,1}\]$"
 
 MAX_DECIMALS: Final = 8
+MICROSECONDS: Final = 10**15
+"""A time from here on is in microseconds: Binance takes both."""
+_LONGEST: Final = (1 << 63) - 1
 _FOREVER: Final = 1 << 62
 _SIGNING: Final = frozenset({"timestamp", "recvWindow", "signature"})
 
@@ -85,12 +88,15 @@ class Parameters:
         """A whole number.
 
         Raises:
-            ExchangeRejected: -1100 where it is not a number, -1130 where it is out of its range.
+            ExchangeRejected: -1100 where it is not a number, -1108 where it is more than 64 bits hold, -1130 where it
+                is out of its range.
         """
         value = self.text(name, WHOLE)
         if value is None:
             return None
         number = int(value)
+        if number > _LONGEST:
+            raise refusal(-1108, f"Parameter '{name}' overflowed.")
         if number < least or (most is not None and number > most):
             raise invalid_data(name)
         return number
@@ -162,7 +168,7 @@ class Parameters:
         Raises:
             ExchangeRejected: -1127 where they are further apart than `longest_ms`, -1128 where they are reversed.
         """
-        start, end = self.integer("startTime"), self.integer("endTime")
+        start, end = self._moment("startTime"), self._moment("endTime")
         if start is not None and end is not None:
             if start > end:
                 raise refusal(-1128, "Start time is greater than end time.")
@@ -174,6 +180,11 @@ class Parameters:
             start = 0 if span is None else max(0, (now if end is None else end) - span)
         # Without an end there is none: after the clock was put back, what happened is still shown.
         return start, _FOREVER if end is None else end
+
+    def _moment(self, name: str) -> int | None:
+        """A time in milliseconds, which may have been sent in microseconds."""
+        number = self.integer(name)
+        return number if number is None or number < MICROSECONDS else number // 1000
 
     def finish(self, *, signed: bool) -> None:
         """Refuses what nobody read: -1104 for signed requests, -1101 for others."""

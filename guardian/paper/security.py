@@ -13,8 +13,8 @@ from hashlib import sha256
 from typing import Final, Protocol
 
 from guardian.domain.secrets import Secret
-from guardian.errors import ExchangeRejected
-from guardian.paper.parameters import WHOLE, Parameters
+from guardian.errors import CredentialsError, ExchangeRejected
+from guardian.paper.parameters import MICROSECONDS, WHOLE, Parameters
 from guardian.paper.refusals import UNAUTHORISED, illegal, invalid_data, missing, refusal
 
 _KEY_FORM: Final = re.compile(rb"[A-Za-z0-9]{64}")
@@ -22,10 +22,23 @@ _WINDOW: Final = r"^([0-9]{1,20})(\.[0-9]{1,3})?$"
 _DEFAULT_WINDOW_MS: Final = 5000
 _MAX_WINDOW_MS: Final = 60_000
 _AHEAD_MS: Final = 1000
+_BASE64: Final = r"^[A-Za-z0-9+/]{64,1024}={0,2}$"
+_LEAST_RSA_BITS: Final = 2048
+_PUBLIC_HINT: Final = "openssl pkey -in private.pem -pubout"
 
 
 class Verifier(Protocol):
     """What a key's signatures are checked with."""
+
+    @property
+    def may_trade(self) -> bool:
+        """Whether the key may do more than read."""
+        ...
+
+    @property
+    def legal(self) -> str:
+        """The pattern that this key's signatures have."""
+        ...
 
     def accepts(self, payload: bytes, signature: str) -> bool:
         """Whether the signature is this key's over these very bytes."""
@@ -37,6 +50,8 @@ class HmacVerifier:
     """HMAC-SHA256 with the key's secret, in hex of either case."""
 
     secret: Secret
+    may_trade: bool = True
+    legal: str = r"^[A-Fa-f0-9]{64}$"
 
     def accepts(self, payload: bytes, signature: str) -> bool:
         """See `Verifier`."""
@@ -48,6 +63,8 @@ class Ed25519Verifier:
     """Ed25519 with the key's raw public key, in base64."""
 
     public_key: bytes
+    may_trade: bool = True
+    legal: str = _BASE64
 
     def accepts(self, payload: bytes, signature: str) -> bool:
         """See `Verifier`."""
@@ -63,6 +80,52 @@ class Ed25519Verifier:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class RsaVerifier:
+    """RSA, PKCS #1 v1.5 with SHA-256, with the key's public key as PEM, in base64."""
+
+    public_key: bytes
+    may_trade: bool = True
+    legal: str = _BASE64
+
+    def accepts(self, payload: bytes, signature: str) -> bool:
+        """See `Verifier`."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+        key = load_pem_public_key(self.public_key)
+        assert isinstance(key, RSAPublicKey)
+        try:
+            key.verify(base64.b64decode(signature, validate=True), payload, PKCS1v15(), SHA256())
+        except (InvalidSignature, binascii.Error, ValueError):
+            return False
+        return True
+
+
+def verifier_of(pem: bytes) -> Verifier:
+    """What checks the signatures of a public key in PEM: Ed25519, or RSA of at least 2048 bits.
+
+    Raises:
+        CredentialsError: it is neither.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+    try:
+        key = load_pem_public_key(pem.strip() + b"\n")
+    except (ValueError, TypeError) as error:
+        raise CredentialsError("this is not a public key in PEM", hint=_PUBLIC_HINT) from error
+    if isinstance(key, Ed25519PublicKey):
+        return Ed25519Verifier(key.public_bytes(Encoding.Raw, PublicFormat.Raw))
+    if isinstance(key, RSAPublicKey) and key.key_size >= _LEAST_RSA_BITS:
+        return RsaVerifier(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    raise CredentialsError("this public key is neither Ed25519 nor RSA of 2048 bits or more", hint=_PUBLIC_HINT)
+
+
 def sign(secret: Secret, payload: bytes) -> str:
     """The HMAC-SHA256 of the bytes in lower-case hex."""
     return hmac.new(secret.reveal().encode(), payload, sha256).hexdigest()
@@ -75,32 +138,45 @@ def signed_bytes(query: bytes, body: bytes) -> bytes:
     )
 
 
-def check_signed(
-    keys: Mapping[str, Verifier], api_key: bytes | None, query: bytes, body: bytes, params: Parameters, now: int
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a request that needs a signature brings with it: its key, and the raw bytes that were signed."""
+
+    api_key: bytes | None
+    query: bytes
+    body: bytes
+    wants_to_trade: bool
+    is_futures: bool = False
+
+
+def check_signed(keys: Mapping[str, Verifier], claim: Claim, params: Parameters, now: int) -> None:
     """Whether a request that needs a signature has a good one and is in time.
 
     Raises:
-        ExchangeRejected: -2014, -2015 (HTTP 401), -1102, -1100, -1131, -1021 or -1022.
+        ExchangeRejected: -2014, -2008, -2015 (HTTP 401), -1102, -1100, -1131, -1021 or -1022.
     """
-    check_key(keys, api_key)
-    signature = params.needed("signature")
+    verifier = check_key(keys, claim)
+    signature = params.needed("signature", verifier.legal)
     check_timestamp(params, now)
-    assert api_key is not None
-    if not keys[api_key.decode("ascii")].accepts(signed_bytes(query, body), signature):
+    if not verifier.accepts(signed_bytes(claim.query, claim.body), signature):
         raise refusal(-1022, "Signature for this request is not valid.")
 
 
-def check_key(keys: Mapping[str, Verifier], api_key: bytes | None) -> None:
-    """Whether the key is one of these.
+def check_key(keys: Mapping[str, Verifier], claim: Claim) -> Verifier:
+    """The verifier of the claimed key.
 
     Raises:
-        ExchangeRejected: -2014 where it is absent or cannot be a key, -2015 where it is not known; both HTTP 401.
+        ExchangeRejected: all with HTTP 401: -2014 where the key is absent or cannot be one; -2008 where it is not known
+            (futures: -2015); -2015 where it may not trade and wants to.
     """
-    if api_key is None or _KEY_FORM.fullmatch(api_key) is None:
+    if claim.api_key is None or _KEY_FORM.fullmatch(claim.api_key) is None:
         raise refusal(-2014, "API-key format invalid.", http_status=UNAUTHORISED)
-    if api_key.decode("ascii") not in keys:
+    verifier = keys.get(claim.api_key.decode("ascii"))
+    if verifier is None and not claim.is_futures:
+        raise refusal(-2008, "Invalid Api-Key ID.", http_status=UNAUTHORISED)
+    if verifier is None or (claim.wants_to_trade and not verifier.may_trade):
         raise refusal(-2015, "Invalid API-key, IP, or permissions for action.", http_status=UNAUTHORISED)
+    return verifier
 
 
 def check_timestamp(params: Parameters, now: int) -> None:
@@ -121,7 +197,9 @@ def check_timestamp(params: Parameters, now: int) -> None:
         raise refusal(-1131, "recvWindow must be less than 60000.")
     if allowed == 0:
         raise invalid_data("recvWindow")
-    _check_age(int(timestamp), allowed, now)
+    # Sixteen digits are microseconds, which Binance takes too.
+    stamped = int(timestamp)
+    _check_age(stamped if stamped < MICROSECONDS else stamped // 1000, allowed, now)
 
 
 def _check_age(timestamp: int, allowed: Decimal, now: int) -> None:

@@ -9,6 +9,7 @@ import socket
 from typing import Any, Final
 
 import uvicorn
+from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from guardian.errors import ExchangeUnavailable
@@ -64,6 +65,13 @@ class _Server(uvicorn.Server):
 
 def server(front: Front, *, tick_s: float = 0.1) -> uvicorn.Server:
     """A uvicorn server for the front that logs nothing anywhere and sees every `tick_s` whether it is to end."""
+    made = quiet(front.app)
+    made.tick_s = tick_s
+    return made
+
+
+def quiet(app: Starlette) -> _Server:
+    """A uvicorn server for an application that logs nothing anywhere."""
     logging.getLogger("uvicorn.error").propagate = False
     options: dict[str, Any] = {
         "http": _Protocol,
@@ -78,6 +86,4 @@ def server(front: Front, *, tick_s: float = 0.1) -> uvicorn.Server:
         "timeout_keep_alive": 60,
         "timeout_graceful_shutdown": 3,
     }
-    made = _Server(uvicorn.Config(front.app, **options))
-    made.tick_s = tick_s
-    return made
+    return _Server(uvicorn.Config(app, **options))

@@ -2,36 +2,73 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
+from socket import socket
 from types import TracebackType
 from typing import Final, Self
 
+import uvicorn
 from filelock import FileLock, Timeout
 
 from guardian.domain.secrets import Secret
 from guardian.errors import ExchangeUnavailable
 from guardian.paper.app import Front, Received
 from guardian.paper.assembly import DEFAULT_SEED, assemble, random_key, wall_clock
-from guardian.paper.faults import EXECUTED_BY_DEFAULT, Fault, FaultKind, Faults
-from guardian.paper.feed import Pin, PinnedFeed, SeededFeed
+from guardian.paper.capture import read_capture
+from guardian.paper.control_api import control_app
+from guardian.paper.controls import Controls
+from guardian.paper.faults import Faults, read_spec
+from guardian.paper.feed import PinnedFeed, SeededFeed
 from guardian.paper.home import PaperEndpoint
-from guardian.paper.listing import LISTINGS, START_BALANCES
-from guardian.paper.orders import Meet, SetBalance
-from guardian.paper.security import Ed25519Verifier
-from guardian.paper.serving import LOOPBACK, listen, server
+from guardian.paper.listing import START_BALANCES
+from guardian.paper.market import Feed
+from guardian.paper.rate_limits import BINANCE, Limits, Meter
+from guardian.paper.replay import ReplayFeed
+from guardian.paper.security import Ed25519Verifier, Verifier, verifier_of
+from guardian.paper.serving import LOOPBACK, listen, quiet, server
 from guardian.paper.storage import MemoryStorage, SqliteStorage, Storage
-from guardian.paper.venue import Clock, Venue
+from guardian.paper.venue import Clock
 
 _START_TIMEOUT_S: Final = 10.0
 _POLITE_S: Final = 0.5
-_MANY: Final = 1_000_000_000
-_BAD_GATEWAY: Final = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"  # noqa: E501 -- one line on the wire
+_JOURNAL_ROWS: Final = 1000
+
+__all__ = ["Controls", "Limits", "PaperServer", "Rehearsal", "Serving", "serve"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What a standalone exchange does beyond trading; by default nothing."""
+
+    limits: Limits = BINANCE
+    faults: tuple[str, ...] = ()
+    """Lines as `guardian.paper.faults.read_spec` takes them."""
+    control_port: int | None = None
+    """Where the control endpoint listens, 0 for any free port; None: there is none."""
+    replay: Path | None = None
+    speed: Decimal = Decimal(1)
+    public_keys: tuple[Path, ...] = ()
+    """PEM files with the public keys of those who sign with Ed25519 or RSA; each is given an API key of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving(PaperEndpoint):
+    """Where a standalone exchange is, and what else there is to know of it."""
+
+    control_url: str | None = None
+    control_token: Secret | None = None
+    other_keys: tuple[tuple[str, Secret], ...] = ()
+    """The name of each public key's file, and the API key that goes with it."""
+    replay_end: int | None = None
+    """The wall time in milliseconds at which a replay ends and the market stands still."""
 
 
 def serve(
@@ -40,16 +77,20 @@ def serve(
     seed: int | None,
     state: Path | None,
     *,
-    on_ready: Callable[[PaperEndpoint], None] | None = None,
+    rehearsal: Rehearsal | None = None,
+    on_ready: Callable[[Serving], None] | None = None,
 ) -> None:
     """Serves a paper exchange until it is interrupted. Its state is in memory, or in the file `state`.
 
-    `on_ready` is told where it is and with which key, once it listens. A state file keeps its key and its seed.
+    `on_ready` is told where it is and with which key, once it listens. A state file keeps its keys and its seed.
 
     Raises:
-        ExchangeUnavailable: the port is taken, or the host is not a loopback address.
+        ExchangeUnavailable: a port is taken, the host is not a loopback address, or the capture cannot be played.
+        CredentialsError: a public key is none.
         StoreUnavailable, StoreCorrupt: the state file cannot be used.
+        ValueError: a fault is none.
     """
+    wish = rehearsal or Rehearsal()
     with ExitStack() as stack:
         storage: Storage = MemoryStorage()
         if state is not None:
@@ -59,16 +100,81 @@ def serve(
         api_key = Secret(storage.setting("api_key", random_key()))
         api_secret = Secret(storage.setting("api_secret", random_key()))
         kept = int(storage.setting("seed", str(DEFAULT_SEED if seed is None else seed)))
-        socket = listen(host, port)
-        stack.callback(socket.close)
-        venue = assemble(storage, api_key=api_key, api_secret=api_secret, seed=kept)
-        running = server(Front(venue))
+        others = dict(_public_key(path, storage) for path in wish.public_keys)
+        listener = listen(host, port)
+        stack.callback(listener.close)
+        market, replay_end = _market(wish, kept)
+        feed, faults = PinnedFeed(market), Faults()
+        journal: deque[Received] = deque(maxlen=_JOURNAL_ROWS)
+        venue = assemble(
+            storage,
+            api_key=api_key,
+            api_secret=api_secret,
+            seed=kept,
+            feed=feed,
+            other_keys={key: verifier for key, (_, verifier) in others.items()},
+        )
+        controls = Controls(venue, feed, faults, journal)
+        for spec in wish.faults:
+            controls.fault(**read_spec(spec))
+        running = server(Front(venue, meter=Meter(wish.limits), faults=faults, journal=journal))
+        control_url, token = None, None
+        if wish.control_port is not None:
+            token = Secret(random_key())
+            control_url = stack.enter_context(_controlled(controls, token, wish.control_port))
         if on_ready is not None:
             address = f"[{host}]" if ":" in host else host
-            url = f"http://{address}:{socket.getsockname()[1]}"
-            on_ready(PaperEndpoint(url=url, api_key=api_key, api_secret=api_secret))
+            on_ready(
+                Serving(
+                    url=f"http://{address}:{listener.getsockname()[1]}",
+                    api_key=api_key,
+                    api_secret=api_secret,
+                    control_url=control_url,
+                    control_token=token,
+                    other_keys=tuple((name, Secret(key)) for key, (name, _) in others.items()),
+                    replay_end=replay_end,
+                )
+            )
         with suppress(KeyboardInterrupt):
-            running.run(sockets=[socket])
+            running.run(sockets=[listener])
+
+
+def _market(wish: Rehearsal, seed: int) -> tuple[Feed, int | None]:
+    seeded = SeededFeed(seed)
+    if wish.replay is None:
+        return seeded, None
+    capture = read_capture(wish.replay)
+    replay = ReplayFeed(capture, seeded, start=wall_clock(), speed=wish.speed)
+    return replay, replay.end
+
+
+def _public_key(path: Path, storage: Storage) -> tuple[str, tuple[str, Verifier]]:
+    try:
+        pem = path.read_bytes()
+    except OSError as error:
+        raise ExchangeUnavailable(f"the public key {path} cannot be read") from error
+    verifier = verifier_of(pem)
+    # The same key file has the same API key as long as the state is the same.
+    return storage.setting(f"api_key {sha256(pem.strip()).hexdigest()}", random_key()), (path.name, verifier)
+
+
+@contextmanager
+def _controlled(controls: Controls, token: Secret, port: int) -> Iterator[str]:
+    """Serves the control endpoint from a thread for as long as this lasts, and tells where it is."""
+    listener = listen(port=port)
+    with listener, _in_thread(quiet(control_app(controls, token)), listener):
+        yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+
+
+@contextmanager
+def _in_thread(running: uvicorn.Server, listener: socket) -> Iterator[None]:
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, name="paper controls", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        running.should_exit = True
+        thread.join(_START_TIMEOUT_S)
 
 
 def _alone(state: Path) -> FileLock:
@@ -81,153 +187,12 @@ def _alone(state: Path) -> FileLock:
     return lock
 
 
-class Controls:
-    """What a test in the same process can see and do. Safe to use while requests come in."""
-
-    def __init__(self, venue: Venue, feed: PinnedFeed, faults: Faults, journal: list[Received]) -> None:
-        self._venue = venue
-        self._feed = feed
-        self._faults = faults
-        self.journal: Final = journal
-        """Every request received, in order, whatever became of it."""
-
-    @property
-    def clock_skew_ms(self) -> int:
-        """By how much the exchange's clock is ahead of the one that it was given."""
-        return self._venue.clock_skew_ms
-
-    @clock_skew_ms.setter
-    def clock_skew_ms(self, skew: int) -> None:
-        self._venue.clock_skew_ms = skew
-
-    def set_book(self, symbol: str, bid: str, ask: str, quantity: str = "100") -> None:
-        """From now on the symbol's book is one level a side, and every new order finds it whole.
-
-        Orders that rest meet it once, now: one that it fills in part stays so until the next call. A quantity of 0
-        empties both sides.
-        """
-        pin = Pin(bid=Decimal(bid), ask=Decimal(ask), quantity=Decimal(quantity))
-        with self._venue.at_work() as now:
-            self._feed.pin(LISTINGS[symbol].symbol, pin)
-            self._venue.execute(Meet(symbol), now)
-
-    def set_average(self, symbol: str, price: str, close_time_ms: int | None = None) -> None:
-        """From now on the symbol's average price is this; without a close time it is always of this second."""
-        with self._venue.at_work():
-            self._feed.pin_average(LISTINGS[symbol].symbol, Decimal(price), close_time_ms)
-
-    def set_balance(self, asset: str, free: str) -> None:
-        """The free amount of the asset is this."""
-        with self._venue.at_work() as now:
-            self._venue.execute(SetBalance(asset=asset, free=Decimal(free)), now)
-
-    def balance(self, asset: str) -> tuple[Decimal, Decimal]:
-        """What is free and what is locked of the asset."""
-        with self._venue.at_work():
-            balance = self._venue.state.ledger.of(asset)
-            return balance.free, balance.locked
-
-    def requests(self, method: str, path: str) -> list[dict[str, str]]:
-        """The parameters of every such request received, in order."""
-        return [dict(one.params) for one in list(self.journal) if (one.method, one.path) == (method, path)]
-
-    def orders_received(self) -> list[dict[str, str]]:
-        """The parameters of every order that was sent here, in order, whatever became of it."""
-        return self.requests("POST", "/api/v3/order")
-
-    def orders(self) -> list[dict[str, str]]:
-        """Every order that the exchange has taken: id, client order id, symbol, status and quantities, in order."""
-        with self._venue.at_work():
-            return [
-                {
-                    "orderId": str(order.order_id),
-                    "clientOrderId": order.client_order_id,
-                    "symbol": order.symbol,
-                    "side": order.side,
-                    "type": order.order_type,
-                    "status": order.status,
-                    "price": str(order.price),
-                    "origQty": str(order.quantity),
-                    "executedQty": str(order.executed),
-                }
-                for order in self._venue.state.orders.values()
-            ]
-
-    def clear_faults(self) -> None:
-        """No fault is waiting any more."""
-        self._faults.clear()
-
-    def fault(
-        self,
-        method: str,
-        path: str,
-        kind: str,
-        times: int = 1,
-        *,
-        seconds: float | None = None,
-        execute: bool | None = None,
-        status: int | None = None,
-        body: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        """Lets something go wrong with the next `times` requests of this method and path.
-
-        Kinds and their arguments, all optional:
-            delay(seconds=1), hang(seconds=60, execute=False), reply_lost, reset_before,
-            status(status=500, body, headers, execute=False), html_502(execute=False),
-            empty_200(execute=True), bad_json(execute=True), retry_after_429(seconds=1), ban_418(seconds=120),
-            not_found_2013(seconds): with seconds it counts time and not requests.
-
-        Raises:
-            ValueError: no such kind.
-        """
-        fault = _fault(method, path, FaultKind(kind), times, seconds, self._venue.now())
-        given = {"execute": execute, "status": status, "body": body, "headers": headers}
-        for name, value in given.items():
-            if value is not None:
-                setattr(fault, name, value)
-        self._faults.add(fault)
-
-
-_SECONDS: Final = {FaultKind.HANG: 60.0, FaultKind.BAN_418: 120.0}
-_UNKNOWN_ERROR: Final = '{"code":-1000,"msg":"An unknown error occurred while processing the request."}'
-_TOO_MUCH: Final = (
-    '{"code":-1003,"msg":"Too much request weight used; current limit is 6000 request weight per 1 MINUTE. '
-    'Please use WebSocket Streams for live updates to avoid polling the API."}'
-)
-_BANNED: Final = (
-    '{"code":-1003,"msg":"Way too much request weight used; IP banned until %s. '
-    'Please use WebSocket Streams for live updates to avoid bans."}'
-)
-
-
-def _fault(method: str, path: str, kind: FaultKind, times: int, asked_s: float | None, now: int) -> Fault:
-    seconds = _SECONDS.get(kind, 1.0) if asked_s is None else asked_s
-    fault = Fault(method, path, kind, times, seconds=seconds, execute=kind in EXECUTED_BY_DEFAULT, body=_UNKNOWN_ERROR)
-    retry = {"retry-after": str(math.ceil(seconds))}
-    match kind:
-        case FaultKind.HTML_502:
-            fault.status, fault.body, fault.content_type = 502, _BAD_GATEWAY, "text/html"
-        case FaultKind.EMPTY_200:
-            fault.status, fault.body = 200, ""
-        case FaultKind.BAD_JSON:
-            fault.status, fault.body = 200, '{"symbol":"BTCUSDT","orderId":'
-        case FaultKind.RETRY_AFTER_429:
-            fault.status, fault.headers, fault.body = 429, retry, _TOO_MUCH
-        case FaultKind.BAN_418:
-            fault.status, fault.headers, fault.body = 418, retry, _BANNED % (now + math.ceil(seconds * 1000))
-        case FaultKind.NOT_FOUND_2013:
-            fault.status, fault.body = 400, '{"code":-2013,"msg":"Order does not exist."}'
-            if asked_s is not None:
-                fault.times, fault.until = _MANY, time.monotonic() + seconds
-    return fault
-
-
 class PaperServer:
     """A paper exchange in memory, served from a thread of this process on a free loopback port.
 
     `clock` gives milliseconds since the epoch. `balances` are decimal strings by asset. `ed25519_keys` are raw public
-    keys (32 bytes) by API key, taken beside the HMAC pair.
+    keys (32 bytes) by API key, taken beside the HMAC pair; `other_keys` are keys of any kind. `limits` are Binance's
+    own unless they are given. `feed` is the market that there is where the controls pin none.
     """
 
     def __init__(
@@ -240,10 +205,13 @@ class PaperServer:
         api_secret: str | None = None,
         storage: Storage | None = None,
         ed25519_keys: Mapping[str, bytes] | None = None,
+        other_keys: Mapping[str, Verifier] | None = None,
+        limits: Limits | None = None,
+        feed: Feed | None = None,
     ) -> None:
         self.api_key: Final = Secret(api_key or random_key())
         self.api_secret: Final = Secret(api_secret or random_key())
-        feed, faults, journal = PinnedFeed(SeededFeed(seed)), Faults(), list[Received]()
+        pinned, faults, journal = PinnedFeed(feed or SeededFeed(seed)), Faults(), list[Received]()
         owned = START_BALANCES if balances is None else {asset: Decimal(free) for asset, free in balances.items()}
         self._storage = storage or MemoryStorage()
         venue = assemble(
@@ -251,16 +219,20 @@ class PaperServer:
             api_key=self.api_key,
             api_secret=self.api_secret,
             seed=seed,
-            feed=feed,
+            feed=pinned,
             clock=clock,
             balances=owned,
-            other_keys={name: Ed25519Verifier(public) for name, public in (ed25519_keys or {}).items()},
+            other_keys={
+                **{name: Ed25519Verifier(public) for name, public in (ed25519_keys or {}).items()},
+                **(other_keys or {}),
+            },
         )
         self.troubles: Final[list[Exception]] = []
         """Bugs of the exchange's own that a request ran into: none, if all is well."""
         self.venue: Final = venue
-        self.controls: Final = Controls(venue, feed, faults, journal)
-        self._server = server(Front(venue, faults=faults, journal=journal, trouble=self.troubles.append), tick_s=0.01)
+        self.controls: Final = Controls(venue, pinned, faults, journal)
+        front = Front(venue, meter=Meter(limits), faults=faults, journal=journal, trouble=self.troubles.append)
+        self._server = server(front, tick_s=0.01)
         self._thread: threading.Thread | None = None
         self._port = 0
 
@@ -275,10 +247,10 @@ class PaperServer:
         return PaperEndpoint(url=self.url, api_key=self.api_key, api_secret=self.api_secret)
 
     def __enter__(self) -> Self:
-        socket = listen()
-        self._port = int(socket.getsockname()[1])
+        listener = listen()
+        self._port = int(listener.getsockname()[1])
         self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [socket]}, name="paper exchange", daemon=True
+            target=self._server.run, kwargs={"sockets": [listener]}, name="paper exchange", daemon=True
         )
         self._thread.start()
         deadline = time.monotonic() + _START_TIMEOUT_S

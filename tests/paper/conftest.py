@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from guardian.paper.home import PaperEndpoint
+from guardian.paper.rate_limits import WIDE
 from guardian.paper.standalone import PaperServer
 
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
@@ -90,7 +91,7 @@ class Client:
 @pytest.fixture
 def paper() -> Iterator[PaperServer]:
     """A paper exchange whose BTCUSDT stands at 59999.99 / 60000.00 with 100 a side."""
-    with PaperServer(seed=7) as server:
+    with PaperServer(seed=7, limits=WIDE) as server:
         server.controls.set_book("BTCUSDT", "59999.99", "60000")
         yield server
         assert server.troubles == []
@@ -99,7 +100,7 @@ def paper() -> Iterator[PaperServer]:
 @pytest.fixture(scope="session")
 def unchanged() -> Iterator[Client]:
     """A client of an exchange that many tests share, since they leave it as it was: nothing is ever traded there."""
-    with PaperServer(seed=7) as server:
+    with PaperServer(seed=7, limits=WIDE) as server:
         server.controls.set_book("BTCUSDT", "59999.99", "60000")
         yield Client(server.endpoint)
         assert server.troubles == []

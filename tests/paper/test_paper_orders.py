@@ -389,10 +389,12 @@ def test_recorded_error_answers_are_reproduced(client, fixtures):
         client.order(quantity="0.00001").error,
         client.order(quantity="0.000011").error,
         client.signed("GET", "/api/v3/account", timestamp=1).error,
-        client.signed("GET", "/api/v3/account", timestamp=10**15).error,
+        client.signed("GET", "/api/v3/account", timestamp=10**14).error,
         client.signed("GET", "/api/v3/order", symbol="BTCUSDT", orderId=1).error,
         client.raw("GET", "/api/v3/account").error,
-        client.raw("GET", "/api/v3/account?timestamp=1&signature=0", headers={"X-MBX-APIKEY": client.key}).error,
+        client.raw(
+            "GET", f"/api/v3/account?timestamp=1&signature={'0' * 64}", headers={"X-MBX-APIKEY": client.key}
+        ).error,
     }
     assert len(given) == 10
     assert given <= real, given - real

@@ -64,11 +64,17 @@ def test_bytes_changed_after_signing_are_refused(unchanged):
 
 
 def test_keys_that_are_absent_malformed_or_unknown_are_refused(unchanged):
-    """No key or a malformed one is -2014, an unknown one -2015, both with HTTP 401."""
+    """No key or a malformed one is -2014, an unknown one -2008, or -2015 for futures, all with HTTP 401."""
     target = f"{ACCOUNT}?timestamp={now()}&signature={'0' * 64}"
     assert unchanged.raw("GET", target).error == (401, -2014, "API-key format invalid.")
     assert unchanged.raw("GET", target, headers={"X-MBX-APIKEY": "short"}).error[:2] == (401, -2014)
     assert unchanged.raw("GET", target, headers={"X-MBX-APIKEY": "a" * 64}).error == (
+        401,
+        -2008,
+        "Invalid Api-Key ID.",
+    )
+    futures = f"/fapi/v3/account?timestamp={now()}&signature={'0' * 64}"
+    assert unchanged.raw("GET", futures, headers={"X-MBX-APIKEY": "a" * 64}).error == (
         401,
         -2015,
         "Invalid API-key, IP, or permissions for action.",
