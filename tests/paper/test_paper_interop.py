@@ -17,6 +17,14 @@ from pathlib import Path
 import pytest
 from binance.async_client import AsyncClient
 from binance.exceptions import BinanceAPIException
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from guardian.paper.security import verifier_of
+from guardian.paper.standalone import PaperServer
+
+PrivateKey = Ed25519PrivateKey | RSAPrivateKey
 
 DRIVERS = Path(__file__).parent / "interop"
 MACHINE = dict(os.environ)
@@ -59,6 +67,7 @@ RESULT, FULL = {"newOrderRespType": "RESULT"}, {"newOrderRespType": "FULL"}
 GTC = {"type": "LIMIT", "timeInForce": "GTC"}
 PLOT = {
     "symbol": "BTCUSDT",
+    "lively": "ETHBTC",  # whose book is not pinned, so that others trade there
     "orders": [
         {"newClientOrderId": "resting", "side": "BUY", "quantity": "0.001", "price": "50000", **GTC, **RESULT},
         {"newClientOrderId": "bought", "side": "BUY", "type": "MARKET", "quantity": "0.01", **FULL},
@@ -122,6 +131,8 @@ SEEN = {
         "BNB": ["10", "0"],
         "USDT": ["9125.27993002", "295.00005"],
     },
+    "swept": 2,
+    "after": {"BTC": ["0.50964834", "0"], "ETH": ["5", "0"], "BNB": ["10", "0"], "USDT": ["9420.27998002", "0"]},
 }
 
 
@@ -203,13 +214,44 @@ def python_of(folder: Path) -> str:
     return str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
 
 
+@pytest.fixture(scope="session")
+def private_keys() -> dict[str, PrivateKey]:
+    """One key of each kind that Binance takes beside HMAC."""
+    return {"Ed25519": Ed25519PrivateKey.generate(), "RSA": generate_private_key(65537, 2048)}
+
+
+@pytest.fixture(scope="session")
+def pems(private_keys) -> dict[str, str]:
+    """The private keys as clients take them: several tell the kinds apart by length, so no newline at the end."""
+    form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return {kind: key.private_bytes(*form).decode().strip() for kind, key in private_keys.items()}
+
+
+@pytest.fixture
+def open_to_all(private_keys) -> Iterator[PaperServer]:
+    """A paper exchange whose account opens to three keys, BTCUSDT at 59999.99 / 60000.00 with 100 a side."""
+    form = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    others = {key_of(kind): verifier_of(key.public_key().public_bytes(*form)) for kind, key in private_keys.items()}
+    with PaperServer(seed=7, api_key=key_of("HMAC"), other_keys=others) as server:
+        server.controls.set_book("BTCUSDT", "59999.99", "60000")
+        yield server
+        assert server.troubles == []
+
+
+def key_of(kind: str) -> str:
+    """An API key for each kind of signature."""
+    return kind.ljust(64, "0")
+
+
 @pytest.mark.interop
+@pytest.mark.parametrize("kind", ["HMAC", "Ed25519", "RSA"])
 @pytest.mark.parametrize("client", CLIENTS, ids=str)
-def test_independent_clients_tell_one_story_and_see_the_same_balances(client, cache, paper):
+def test_independent_clients_tell_one_story_and_see_the_same_balances(client, kind, cache, open_to_all, pems):
     """Market data, account, orders, cancels and history work, and every amount is right to the last digit."""
-    folder = install(client, cache)
+    folder, paper = install(client, cache), open_to_all
     paper.controls.set_average("BTCUSDT", "59999.995")
-    plot = {**PLOT, "url": paper.url, "key": paper.api_key.reveal(), "secret": paper.api_secret.reveal()}
+    secret = paper.api_secret.reveal() if kind == "HMAC" else None
+    plot = {**PLOT, "url": paper.url, "key": key_of(kind), "secret": secret, "private_key": pems.get(kind)}
     interpreter = shutil.which("node") or "node" if client.is_node else python_of(folder)
     done = subprocess.run(
         [interpreter, str(DRIVERS / client.driver)],
@@ -226,9 +268,9 @@ def test_independent_clients_tell_one_story_and_see_the_same_balances(client, ca
     market = seen["market"]
     assert market["bid"] <= market.pop("price") <= market["ask"]
     assert market.pop("open") > 0
-    seen |= {"before": held(seen["before"]), "balances": held(seen["balances"])}
+    seen |= {name: held(seen[name]) for name in ("before", "balances", "after")}
     assert seen == exact(SEEN)
-    for asset, both in seen["balances"].items():
+    for asset, both in seen["after"].items():
         assert tuple(both) == paper.controls.balance(asset)
 
 

@@ -2,8 +2,9 @@
 import { check, installed, plot, rowsOf, tell } from "./story.mjs";
 
 const { default: Binance } = installed("binance-api-node");
-const { symbol } = plot;
-const client = Binance({ apiKey: plot.key, apiSecret: plot.secret, httpBase: plot.url });
+const { symbol, lively } = plot;
+const secrets = plot.secret ? { apiSecret: plot.secret } : { privateKey: plot.private_key };
+const client = Binance({ apiKey: plot.key, ...secrets, httpBase: plot.url });
 const one = (name) => ({ symbol, origClientOrderId: name });
 
 await tell({
@@ -11,8 +12,8 @@ await tell({
     check(await client.ping(), "a ping");
     check((await client.time()) > 0, "the time");
     check((await client.exchangeInfo({ symbol })).symbols[0].status === "TRADING", "exchange info");
-    check((await client.candles({ symbol, interval: "1m", limit: 5 })).length, "klines");
-    check((await client.trades({ symbol, limit: 5 })).length, "trades");
+    check((await client.candles({ symbol: lively, interval: "1m", limit: 5 })).length, "klines");
+    check((await client.trades({ symbol: lively, limit: 5 })).length, "trades");
     const best = (await client.allBookTickers())[symbol];
     const book = await client.book({ symbol, limit: 5 });
     check(book.bids[0].price === best.bidPrice && book.asks[0].price === best.askPrice, "the book");
@@ -28,6 +29,7 @@ await tell({
   place: async (order) => (await client.order({ symbol, ...order })).status,
   ask: async (name) => (await client.getOrder(one(name))).status,
   cancel: async (name) => (await client.cancelOrder(one(name))).status,
+  cancelAll: async () => (await client.cancelOpenOrders({ symbol })).length,
   openOrders: async () => rowsOf.names(await client.openOrders({ symbol })),
   history: async () => rowsOf.history(await client.allOrders({ symbol })),
   trades: async () => rowsOf.trades(await client.myTrades({ symbol })),

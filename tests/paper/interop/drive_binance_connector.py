@@ -13,8 +13,8 @@ class BinanceConnector:
     """Thin methods with Binance's own parameter names."""
 
     def __init__(self, plot: dict[str, Any]) -> None:
-        self.symbol = plot["symbol"]
-        self.client = Spot(api_key=plot["key"], api_secret=plot["secret"], base_url=plot["url"])
+        self.symbol, self.lively = plot["symbol"], plot["lively"]
+        self.client = Spot(plot["key"], plot["secret"], base_url=plot["url"], private_key=plot["private_key"])
 
     def market(self) -> dict[str, Any]:
         assert self.client.ping() == {}
@@ -22,8 +22,8 @@ class BinanceConnector:
         assert self.client.exchange_info(symbol=self.symbol)["symbols"][0]["status"] == "TRADING"
         assert len(self.client.exchange_info(symbols=[self.symbol, "ETHUSDT"])["symbols"]) == 2
         assert len(self.client.ticker_price(symbols=[self.symbol, "ETHUSDT"])) == 2
-        assert self.client.klines(self.symbol, "1m", limit=5)
-        assert self.client.trades(self.symbol, limit=5)
+        assert self.client.klines(self.lively, "1m", limit=5)
+        assert self.client.trades(self.lively, limit=5)
         best = self.client.book_ticker(self.symbol)
         book = self.client.depth(self.symbol, limit=5)
         assert [book["bids"][0][0], book["asks"][0][0]] == [best["bidPrice"], best["askPrice"]]
@@ -53,6 +53,9 @@ class BinanceConnector:
 
     def cancel(self, name: str) -> str:
         return self.client.cancel_order(self.symbol, origClientOrderId=name)["status"]
+
+    def cancel_all(self) -> int:
+        return len(self.client.cancel_open_orders(self.symbol))
 
     def open_orders(self) -> list[str]:
         return [row["clientOrderId"] for row in self.client.get_open_orders(self.symbol)]

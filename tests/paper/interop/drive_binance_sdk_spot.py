@@ -19,9 +19,14 @@ class BinanceSdkSpot:
     """The official SDK: every reply is parsed into a typed model."""
 
     def __init__(self, plot: dict[str, Any]) -> None:
-        self.symbol = plot["symbol"]
+        self.symbol, self.lively = plot["symbol"], plot["lively"]
         configuration = ConfigurationRestAPI(
-            api_key=plot["key"], api_secret=plot["secret"], base_path=plot["url"], timeout=10_000, retries=0
+            api_key=plot["key"],
+            api_secret=plot["secret"],
+            private_key=plot["private_key"],
+            base_path=plot["url"],
+            timeout=10_000,
+            retries=0,
         )
         self.api = Spot(config_rest_api=configuration).rest_api
 
@@ -34,8 +39,8 @@ class BinanceSdkSpot:
         self.call("ping")
         assert self.call("time").server_time > 0
         assert self.call("exchange_info", symbol=self.symbol).symbols[0].status == "TRADING"
-        assert self.call("klines", symbol=self.symbol, interval="1m", limit=5)
-        assert self.call("get_trades", symbol=self.symbol, limit=5)
+        assert self.call("klines", symbol=self.lively, interval="1m", limit=5)
+        assert self.call("get_trades", symbol=self.lively, limit=5)
         best = self.call("ticker_book_ticker", symbol=self.symbol)
         book = self.call("depth", symbol=self.symbol, limit=5)
         assert [book.bids[0][0], book.asks[0][0]] == [best.bid_price, best.ask_price]
@@ -65,6 +70,9 @@ class BinanceSdkSpot:
 
     def cancel(self, name: str) -> str:
         return self.call("delete_order", symbol=self.symbol, orig_client_order_id=name).status
+
+    def cancel_all(self) -> int:
+        return len(self.call("delete_open_orders", symbol=self.symbol))
 
     def open_orders(self) -> list[str]:
         return [row.client_order_id for row in self.call("get_open_orders", symbol=self.symbol)]

@@ -2,8 +2,9 @@
 import { check, installed, plot, rowsOf, tell } from "./story.mjs";
 
 const { Spot } = installed("@binance/spot");
-const { symbol } = plot;
-const configurationRestAPI = { apiKey: plot.key, apiSecret: plot.secret, basePath: plot.url, timeout: 10000, retries: 0 };
+const { symbol, lively } = plot;
+const secrets = plot.secret ? { apiSecret: plot.secret } : { privateKey: plot.private_key };
+const configurationRestAPI = { apiKey: plot.key, ...secrets, basePath: plot.url, timeout: 10000, retries: 0 };
 const api = new Spot({ configurationRestAPI }).restAPI;
 const call = async (name, params) => (await api[name](params)).data();
 const one = (name) => ({ symbol, origClientOrderId: name });
@@ -13,8 +14,8 @@ await tell({
     await call("ping");
     check((await call("time")).serverTime > 0, "the time");
     check((await call("exchangeInfo", { symbol })).symbols[0].status === "TRADING", "exchange info");
-    check((await call("klines", { symbol, interval: "1m", limit: 5 })).length, "klines");
-    check((await call("getTrades", { symbol, limit: 5 })).length, "trades");
+    check((await call("klines", { symbol: lively, interval: "1m", limit: 5 })).length, "klines");
+    check((await call("getTrades", { symbol: lively, limit: 5 })).length, "trades");
     check((await call("tickerPrice", { symbols: [symbol, "ETHUSDT"] })).length === 2, "two prices");
     const best = await call("tickerBookTicker", { symbol });
     const book = await call("depth", { symbol, limit: 5 });
@@ -31,6 +32,7 @@ await tell({
   place: async (order) => (await call("newOrder", { symbol, ...order })).status,
   ask: async (name) => (await call("getOrder", one(name))).status,
   cancel: async (name) => (await call("deleteOrder", one(name))).status,
+  cancelAll: async () => (await call("deleteOpenOrders", { symbol })).length,
   openOrders: async () => rowsOf.names(await call("getOpenOrders", { symbol })),
   history: async () => rowsOf.history(await call("allOrders", { symbol })),
   trades: async () => rowsOf.trades(await call("myTrades", { symbol })),

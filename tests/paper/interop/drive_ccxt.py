@@ -13,20 +13,22 @@ class Ccxt:
 
     def __init__(self, plot: dict[str, Any]) -> None:
         options = {"fetchMarkets": {"types": ["spot"]}, "defaultType": "spot"}
-        self.client = ccxt.binance({"apiKey": plot["key"], "secret": plot["secret"], "number": str, "options": options})
+        secret = plot["secret"] or plot["private_key"]
+        self.client = ccxt.binance({"apiKey": plot["key"], "secret": secret, "number": str, "options": options})
         self.client.has["fetchCurrencies"] = False  # of the wallet: not part of a spot exchange
         for name, url in self.client.urls["api"].items():
             self.client.urls["api"][name] = plot["url"] + "/" + url.split("/", 3)[3]
         self.markets = self.client.load_markets()
         self.symbol = self.client.markets_by_id[plot["symbol"]][0]["symbol"]
+        self.lively = self.client.markets_by_id[plot["lively"]][0]["symbol"]
         self.ids: dict[str, str] = {}
 
     def market(self) -> dict[str, Any]:
         assert self.client.fetch_time() > 0
         assert self.client.fetch_tickers()
         assert self.client.fetch_bids_asks()
-        assert self.client.fetch_ohlcv(self.symbol, "1m", limit=5)
-        assert self.client.fetch_trades(self.symbol, limit=5, params={"fetchTradesMethod": "publicGetTrades"})
+        assert self.client.fetch_ohlcv(self.lively, "1m", limit=5)
+        assert self.client.fetch_trades(self.lively, limit=5, params={"fetchTradesMethod": "publicGetTrades"})
         assert self.client.fetch_order_book(self.symbol, limit=5)["bids"]
         day = self.client.fetch_ticker(self.symbol)
         best = self.client.fetch_bids_asks([self.symbol])[self.symbol]
@@ -64,6 +66,9 @@ class Ccxt:
 
     def cancel(self, name: str) -> str:
         return self.client.cancel_order(self.ids[name], self.symbol)["info"]["status"]
+
+    def cancel_all(self) -> int:
+        return len(self.client.cancel_all_orders(self.symbol))
 
     def open_orders(self) -> list[str]:
         return [row["clientOrderId"] for row in self.client.fetch_open_orders(self.symbol)]

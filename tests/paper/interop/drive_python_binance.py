@@ -14,17 +14,17 @@ class PythonBinance:
     """Calls by name, so that one story serves both of the package's clients."""
 
     def __init__(self, plot: dict[str, Any]) -> None:
-        self.symbol = plot["symbol"]
+        self.symbol, self.lively = plot["symbol"], plot["lively"]
         self.loop = asyncio.new_event_loop()
         if plot["mode"] == "async":
             self.loop.run_until_complete(self.connect(plot))
         else:
-            self.client = Client(plot["key"], plot["secret"], ping=False)
+            self.client = Client(plot["key"], plot["secret"], private_key=plot["private_key"], ping=False)
             self.client.API_URL = plot["url"] + "/api"
             assert self.client.ping() == {}
 
     async def connect(self, plot: dict[str, Any]) -> None:
-        self.client = AsyncClient(plot["key"], plot["secret"])
+        self.client = AsyncClient(plot["key"], plot["secret"], private_key=plot["private_key"])
         self.client.API_URL = plot["url"] + "/api"
         assert await self.client.ping() == {}
 
@@ -38,8 +38,8 @@ class PythonBinance:
         assert self.call("get_symbol_info", symbol=self.symbol)["status"] == "TRADING"
         assert self.call("get_all_tickers")
         assert self.call("get_orderbook_tickers")
-        assert self.call("get_klines", symbol=self.symbol, interval="1m", limit=5)
-        assert self.call("get_recent_trades", symbol=self.symbol, limit=5)
+        assert self.call("get_klines", symbol=self.lively, interval="1m", limit=5)
+        assert self.call("get_recent_trades", symbol=self.lively, limit=5)
         best = self.call("get_orderbook_ticker", symbol=self.symbol)
         book = self.call("get_order_book", symbol=self.symbol, limit=5)
         assert [book["bids"][0][0], book["asks"][0][0]] == [best["bidPrice"], best["askPrice"]]
@@ -69,6 +69,9 @@ class PythonBinance:
 
     def cancel(self, name: str) -> str:
         return self.call("cancel_order", symbol=self.symbol, origClientOrderId=name)["status"]
+
+    def cancel_all(self) -> int:
+        return len(self.call("cancel_all_open_orders", symbol=self.symbol))
 
     def open_orders(self) -> list[str]:
         return [row["clientOrderId"] for row in self.call("get_open_orders", symbol=self.symbol)]

@@ -47,6 +47,8 @@ export async function tell(teller) {
   seen.history = await teller.history();
   seen.trades = await teller.trades();
   seen.balances = await teller.balances();
+  seen.swept = await teller.cancelAll();
+  seen.after = await teller.balances();
   process.stdout.write(JSON.stringify(seen), () => process.exit(0));
 }
 

@@ -45,6 +45,9 @@ class Teller(Protocol):
     def cancel(self, name: str) -> str:
         """Cancels it; tells its status."""
 
+    def cancel_all(self) -> int:
+        """Cancels all that is open; tells how many that were."""
+
     def open_orders(self) -> list[str]:
         """The client order ids of what is open."""
 
@@ -80,4 +83,6 @@ def tell(teller: Teller, plot: dict[str, Any]) -> None:
     seen["history"] = teller.history()
     seen["trades"] = teller.trades()
     seen["balances"] = teller.balances()
+    seen["swept"] = teller.cancel_all()
+    seen["after"] = teller.balances()
     json.dump(seen, sys.stdout)
