@@ -97,6 +97,8 @@ class ExchangeConnector:
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._connection: Connection | None = None
+        self._endpoint: str | None = None
+        self._in_doubt = False
         self._retired: list[Connection] = []
         self._lock = asyncio.Lock()
 
@@ -114,16 +116,17 @@ class ExchangeConnector:
         """
         async with self._lock:
             connection = self._connection
-            if connection is None or (needs_keys and not connection.has_keys):
+            if connection is None or self._in_doubt or (needs_keys and not connection.has_keys):
                 connection = await self._connect(needs_keys)
-                self._retire()
-                self._connection = connection
+                if connection is not self._connection:
+                    self._retire()
+                    self._connection = connection
+                self._in_doubt = False
             return connection
 
     async def lost(self) -> None:
         """The embedded paper exchange may have ended itself: the next connect finds or starts it again."""
-        if self.environment is Environment.PAPER and self._paper.endpoint is None:
-            self._retire()
+        self._in_doubt = self.environment is Environment.PAPER and self._paper.endpoint is None
 
     def _retire(self) -> None:
         """Put the connection aside; it is closed at the end, for other calls may be in the middle of an order on it."""
@@ -142,6 +145,9 @@ class ExchangeConnector:
 
         if self.environment is Environment.PAPER:
             endpoint, pair, account = await asyncio.to_thread(self._paper_endpoint)
+            if self._connection is not None and endpoint == self._endpoint:
+                return self._connection  # found again where it was; its keys are kept across restarts too
+            self._endpoint = endpoint
             exchange = self._exchange(endpoint, pair, pair)
             return Connection(exchange=exchange, account=account, has_keys=True)
         spot, futures = await self._keys(needs_keys)
