@@ -48,7 +48,8 @@ def propose(
     order = costs.order
     proposal = tx.proposal_for(scope, order_key(order.spec))
     if proposal is None or not _still_stands(proposal, tx.now_ms, policy):
-        waiting = tx.outstanding(scope)
+        # One that was proposed under another policy can no longer be confirmed, so it takes nobody's place.
+        waiting = [p for p in tx.outstanding(scope) if p.policy_digest == policy.digest]
         most = policy.confirmation.max_outstanding
         if len(waiting) >= most:
             return Denial(

@@ -149,6 +149,14 @@ def test_used_token_of_an_unknown_order_answers_unknown(room: Room) -> None:
     assert len(room.exchange.placed) == 1
 
 
+def test_proposals_under_an_earlier_policy_take_nobodys_place(room: Room) -> None:
+    """What can no longer be confirmed, since the policy was edited, does not count as waiting."""
+    for n in range(3):
+        room.propose(price=str(60000 - n))
+    room.policy(ASKS, {"prices": {"max_age": "6s"}})
+    assert room.propose(price="59000").state == "waiting"
+
+
 def test_no_more_proposals_wait_than_the_policy_says(room: Room) -> None:
     """A fourth proposal is denied with the ids that wait; one that is turned down makes room."""
     waiting = [room.propose(price=str(60000 - n)).proposal_id for n in range(3)]
