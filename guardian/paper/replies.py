@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from guardian.paper.listing import eight
 from guardian.paper.orders import Order, Prevented, Trade
+
+# Binance's words; told since May 2026, of expired orders only.
+_EXPIRED_WHY: Final = {"IOC": "UNFILLED_IOC_QUANTITY_EXPIRED", "FOK": "UNFILLED_FOK_ORDER_EXPIRED"}
+_THIN_BOOK: Final = "INSUFFICIENT_LIQUIDITY"
 
 
 def result(order: Order) -> dict[str, Any]:
@@ -60,6 +64,8 @@ def _conditional(order: Order) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if order.prevented_match_id is not None:
         told |= {"preventedMatchId": order.prevented_match_id, "preventedQuantity": eight(order.prevented)}
+    if order.status == "EXPIRED":
+        told["expiryReason"] = _EXPIRED_WHY.get(order.time_in_force if order.is_priced else "", _THIN_BOOK)
     named = {"strategyId": order.strategy_id, "strategyType": order.strategy_type}
     return told | {name: value for name, value in named.items() if value is not None}
 

@@ -24,6 +24,23 @@ def test_snapshots_have_the_documented_shape(unchanged, account_type):
     assert len(reply["snapshotVos"]) == 7
 
 
+@pytest.mark.parametrize(
+    ("terms", "reason"),
+    [
+        ({"price": "60000", "timeInForce": "IOC"}, "UNFILLED_IOC_QUANTITY_EXPIRED"),
+        ({"price": "60000", "timeInForce": "FOK"}, "UNFILLED_FOK_ORDER_EXPIRED"),
+        ({"type": "MARKET"}, "INSUFFICIENT_LIQUIDITY"),
+    ],
+)
+def test_an_expired_order_says_why(paper, client, terms, reason):
+    """In the reply to the order and in every query from then on; an order that has not expired says nothing of it."""
+    paper.controls.set_book("BTCUSDT", "59999.99", "60000", "0.001")
+    placed = client.order(**{"quantity": "0.002", "newOrderRespType": "FULL", **terms}).json
+    queried = client.signed("GET", "/api/v3/order", symbol="BTCUSDT", orderId=placed["orderId"]).json
+    assert (placed["status"], placed["expiryReason"], queried["expiryReason"]) == ("EXPIRED", reason, reason)
+    assert "expiryReason" not in client.order(quantity="0.001", price="50000", newOrderRespType="FULL").json
+
+
 def test_exchange_info_has_the_shape_of_a_recorded_row(unchanged, fixtures):
     """A symbol's row has the keys and types of a row recorded in 2026, filter by filter."""
     recorded = json.loads((fixtures / "exchange_info" / "spot_mainnet_TSLABUSDT_2026-09.json").read_text())
