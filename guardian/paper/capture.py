@@ -72,23 +72,57 @@ class Capture:
     end: int
 
 
+class _Side:
+    """One side of a recorded book: its prices in rising order, and what is there at each."""
+
+    def __init__(self, *, is_bid: bool) -> None:
+        self._is_bid = is_bid
+        self._prices: list[Decimal] = []
+        self._quantities: dict[Decimal, Decimal] = {}
+
+    def copy(self) -> _Side:
+        made = _Side(is_bid=self._is_bid)
+        made._prices = list(self._prices)
+        made._quantities = dict(self._quantities)
+        return made
+
+    def put(self, rows: Rows) -> None:
+        for price, quantity in rows:
+            if quantity > 0:
+                if price not in self._quantities:
+                    insort(self._prices, price)
+                self._quantities[price] = quantity
+            elif self._quantities.pop(price, None) is not None:
+                del self._prices[bisect_left(self._prices, price)]
+
+    def levels(self, top: Level | None, first: int, count: int) -> list[Level]:
+        """So many levels from the `first` on; where there is a `top`, it goes before all that is worse than it."""
+        size = len(self._prices)
+        better = 0
+        if top is not None:
+            at = bisect_left(self._prices, top.price)
+            shown = at < size and self._prices[at] == top.price
+            better = size - at if self._is_bid else at + shown
+            first -= 1
+        begin, end = better + max(0, first), min(size, better + first + count)
+        ranks = range(size - 1 - begin, size - 1 - end, -1) if self._is_bid else range(begin, end)
+        worse = [Level(price, self._quantities[price]) for price in (self._prices[rank] for rank in ranks)]
+        return [top, *worse] if top is not None and first < 0 else worse
+
+
 class RecordedBook:
     """The full book of a capture, as it stands after so many updates."""
 
     def __init__(self, snapshot: Change) -> None:
-        self._quantities: dict[Decimal, Decimal] = {}
-        self._bids: list[Decimal] = []
-        self._asks: list[Decimal] = []
+        self._bids, self._asks = _Side(is_bid=True), _Side(is_bid=False)
         self._top: Top | None = None
         self.update_id = snapshot.update_id
-        self._put(snapshot)
+        self.apply(snapshot)
 
     def copy(self) -> RecordedBook:
         """Another book that is the same and goes its own way."""
-        # What the containers hold never changes: they alone are copied.
-        made = RecordedBook.__new__(RecordedBook)
-        for name, value in vars(self).items():
-            setattr(made, name, copy(value))
+        made = copy(self)
+        made._bids, made._asks = self._bids.copy(), self._asks.copy()  # noqa: SLF001 -- one of its own kind
         return made
 
     def apply(self, update: Change | Top) -> None:
@@ -99,45 +133,17 @@ class RecordedBook:
         if isinstance(update, Top):
             self._top = update
         else:
-            self._put(update)
+            self._bids.put(update.bids)
+            self._asks.put(update.asks)
             self._top = None
-
-    def _put(self, change: Change) -> None:
-        for prices, rows in ((self._bids, change.bids), (self._asks, change.asks)):
-            for price, quantity in rows:
-                if quantity == 0:
-                    if self._quantities.pop(price, None) is not None:
-                        at = bisect_left(prices, price)
-                        # A price can have gone over to the other side in one change.
-                        if at < len(prices) and prices[at] == price:
-                            del prices[at]
-                    continue
-                at = bisect_left(prices, price)
-                if at == len(prices) or prices[at] != price:
-                    insort(prices, price)
-                self._quantities[price] = quantity
 
     def bids(self, first: int, count: int) -> list[Level]:
         """So many levels from the `first` one on, the best being number 0."""
-        return self._levels(self._bids, first, count, best_is_last=True)
+        return self._bids.levels(None if self._top is None else self._top.bid, first, count)
 
     def asks(self, first: int, count: int) -> list[Level]:
         """As `bids`, of the other side."""
-        return self._levels(self._asks, first, count, best_is_last=False)
-
-    def _levels(self, prices: list[Decimal], first: int, count: int, *, best_is_last: bool) -> list[Level]:
-        top = None if self._top is None else self._top.bid if best_is_last else self._top.ask
-        size = len(prices)
-        begin = 0
-        if top is not None:
-            at = bisect_left(prices, top.price)
-            found = at < size and prices[at] == top.price
-            begin = size - at if best_is_last else at + found
-        wanted = range(max(0, first - (top is not None)), max(0, first - (top is not None)) + count)
-        rows = [prices[size - 1 - begin - index] if best_is_last else prices[begin + index]
-                for index in wanted if begin + index < size]  # fmt: skip
-        levels = [Level(price, self._quantities[price]) for price in rows]
-        return ([top, *levels] if top is not None and first == 0 else levels)[:count]
+        return self._asks.levels(None if self._top is None else self._top.ask, first, count)
 
 
 def read_capture(path: Path) -> Capture:

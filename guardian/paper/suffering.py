@@ -109,5 +109,11 @@ def _half_a_book(victim: Victim, now: int) -> Iterator[None]:
                 wanted = divided_up(Decimal(sent.get("quoteOrderQty", "0")), price)
             half = floor_to(times(wanted, _HALF), listing.step)
             thin = feed.thinned(listing.symbol, price, half)
-    with thin:
-        yield
+            # What was taken of the one book says nothing of the other.
+            victim.venue.engine.book(listing.symbol).renew()
+    try:
+        with thin:
+            yield
+    finally:
+        if listing is not None:
+            victim.venue.engine.book(listing.symbol).renew()
