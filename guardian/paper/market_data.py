@@ -46,9 +46,21 @@ def _symbols(call: Call) -> tuple[str, ...]:
 def _per_symbol(call: Call, row: Callable[[Call, str], dict[str, Any]]) -> object:
     """One object for `symbol`, a list for `symbols` and for neither, as Binance has it."""
     symbols = _symbols(call)
+    other = _other_status(call)
     if "symbol" in call.params.everything:
+        if other:
+            raise refusal(-1220, _WRONG_STATUS)
         return row(call, symbols[0])
-    return [row(call, symbol) for symbol in symbols]
+    return [] if other else [row(call, symbol) for symbol in symbols]
+
+
+_WRONG_STATUS: Final = "The symbol's status does not match the requested symbolStatus."
+
+
+def _other_status(call: Call) -> bool:
+    """Whether only symbols of a `symbolStatus` are wanted that none has: here all of them are always traded."""
+    status = call.params.one_of("symbolStatus", _STATUSES, code=-1122, text="Invalid symbolStatus.")
+    return status not in {None, "TRADING"}
 
 
 def _exchange_info(call: Call) -> dict[str, Any]:
@@ -66,12 +78,12 @@ def _exchange_info(call: Call) -> dict[str, Any]:
 def _listed(call: Call) -> tuple[str, ...]:
     """The symbols that `exchangeInfo` is asked for: by name, by permission, or all; by status too."""
     permissions = _permissions(call)
-    status = call.params.one_of("symbolStatus", _STATUSES, code=-1122, text="Invalid symbolStatus.")
+    other = _other_status(call)
     named = "symbol" in call.params.everything or "symbols" in call.params.everything
-    if named and (permissions is not None or status is not None):
+    if named and (permissions is not None or "symbolStatus" in call.params.everything):
         raise refusal(-1128, "Combination of optional parameters invalid.")
     symbols = _symbols(call)
-    if (permissions is not None and "SPOT" not in permissions) or status not in {None, "TRADING"}:
+    if (permissions is not None and "SPOT" not in permissions) or other:
         return ()
     return symbols
 
@@ -154,6 +166,8 @@ def _average(call: Call) -> dict[str, Any]:
 
 def _depth(call: Call) -> dict[str, Any]:
     symbol = call.listing().symbol
+    if _other_status(call):
+        raise refusal(-1220, _WRONG_STATUS)
     limit = min(call.params.integer("limit", least=1) or 100, _MAX_DEPTH)
     book = call.venue.engine.book(symbol)
     bids, asks = (islice(book.levels(side, call.now), limit) for side in ("BUY", "SELL"))
