@@ -30,12 +30,14 @@ class MarketSide:
         self._by_price: dict[Decimal, Decimal] = {}
         self._taken = taken
         self._falling = falling
+        self._gone = 0
+        """So many of the best levels have been taken whole."""
         for price in [price for price, (shown, _) in taken.items() if self._shown(price) != shown]:
             del taken[price]
 
     def __iter__(self) -> Iterator[Level]:
         """What is left of each level, the best price first."""
-        index = 0
+        index = self._gone
         while index < len(self._read) or self._read_on():
             level = self._read[index]
             index += 1
@@ -45,6 +47,8 @@ class MarketSide:
             left = self._left(level.price, level.quantity)
             if left > 0:
                 yield Level(level.price, left)
+            elif index == self._gone + 1:
+                self._gone = index
 
     def best(self) -> Level | None:
         """The best level of which something is left."""

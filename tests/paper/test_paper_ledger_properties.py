@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from decimal import Decimal
 
 from hypothesis import HealthCheck, settings
@@ -16,11 +17,14 @@ from guardian.paper.listing import LISTINGS
 from guardian.paper.orders import (
     Advance,
     BalanceChanged,
+    CancelAll,
     CancelOrder,
+    Command,
     Event,
     Meet,
     Order,
     OrderChanged,
+    PayFeesInBnb,
     PlaceOrder,
     Traded,
     quote_value,
@@ -28,11 +32,12 @@ from guardian.paper.orders import (
 )
 from guardian.paper.state import State, mistakes, new_state
 
-START = {"USDT": Decimal(50000), "BTC": Decimal(1), "ETH": Decimal(10)}
+START = {"USDT": Decimal(50000), "BTC": Decimal(1), "ETH": Decimal(10), "BNB": Decimal("0.05")}
 BORN = 1_795_000_000_000
 ASSETS_OF = {name: (one.base_asset, one.quote_asset) for name, one in LISTINGS.items()}
 symbols = st.sampled_from(["BTCUSDT", "ETHUSDT", "ETHBTC"])
 sides = st.sampled_from(["BUY", "SELL"])
+modes = st.sampled_from(["NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "DECREMENT"])
 
 
 class Trading(RuleBasedStateMachine):
@@ -40,6 +45,8 @@ class Trading(RuleBasedStateMachine):
 
     @initialize(seed=st.integers(min_value=0, max_value=20))
     def start(self, seed: int) -> None:
+        self.seed = seed
+        self.done: list[tuple[Command | Pin | None, str, int]] = []
         self.feed = PinnedFeed(SeededFeed(seed))
         self.state = new_state(START, born=BORN)
         self.engine = Engine(self.state, self.feed)
@@ -47,7 +54,8 @@ class Trading(RuleBasedStateMachine):
         self.placed = 0
         self.events: list[Event] = []
 
-    def handle(self, command: Advance | CancelOrder | Meet | PlaceOrder) -> None:
+    def handle(self, command: Command) -> None:
+        self.done.append((command, "", self.now))
         before = snapshot(self.state)
         try:
             self.events += self.engine.handle(command, self.now)
@@ -58,12 +66,14 @@ class Trading(RuleBasedStateMachine):
         symbol=symbols,
         side=sides,
         kind=st.sampled_from(["LIMIT", "LIMIT", "LIMIT_MAKER", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"]),
-        tif=st.sampled_from(["GTC", "IOC", "FOK"]),
+        tif=st.sampled_from(["GTC", "GTC", "IOC", "FOK"]),
+        mode=modes,
+        parts=st.integers(min_value=0, max_value=4),
         offset=st.integers(min_value=-60, max_value=60),
         stop_offset=st.integers(min_value=-40, max_value=40),
         notional=st.integers(min_value=1, max_value=30000),
     )
-    def place_priced(self, symbol, side, kind, tif, offset, stop_offset, notional):
+    def place_priced(self, symbol, side, kind, tif, mode, parts, offset, stop_offset, notional):
         listing = LISTINGS[symbol]
         last = self.feed.last_price(symbol, self.now)
         price = at_offset(last, offset, listing.tick)
@@ -76,7 +86,11 @@ class Trading(RuleBasedStateMachine):
                 order_type=kind,
                 client_order_id=f"id-{self.placed % 40}",
                 time_in_force="GTC" if kind == "LIMIT_MAKER" else tif,
+                self_trade_mode=mode,
                 quantity=quantity,
+                iceberg_quantity=(quantity / parts // listing.step) * listing.step
+                if parts > 1 and (tif == "GTC" or kind == "LIMIT_MAKER")
+                else Decimal(0),
                 price=price,
                 stop_price=at_offset(last, stop_offset, listing.tick)
                 if "STOP" in kind or "TAKE" in kind
@@ -84,15 +98,52 @@ class Trading(RuleBasedStateMachine):
             )
         )
 
-    @rule(symbol=symbols, side=sides, notional=st.integers(min_value=1, max_value=60000), by_quote=st.booleans())
-    def place_market(self, symbol, side, notional, by_quote):
+    @rule(
+        symbol=symbols,
+        side=sides,
+        kind=st.sampled_from(["STOP_LOSS", "TAKE_PROFIT"]),
+        mode=modes,
+        stop_offset=st.integers(min_value=-40, max_value=40),
+        notional=st.integers(min_value=10, max_value=30000),
+    )
+    def place_stop(self, symbol, side, kind, mode, stop_offset, notional):
+        listing = LISTINGS[symbol]
+        last = self.feed.last_price(symbol, self.now)
+        worth = Decimal(notional) / (1 if listing.quote_asset == "USDT" else 60000)
+        self.place(
+            PlaceOrder(
+                symbol=symbol,
+                side=side,
+                order_type=kind,
+                client_order_id=f"id-{self.placed % 40}",
+                self_trade_mode=mode,
+                quantity=(worth / last // listing.step) * listing.step,
+                stop_price=at_offset(last, stop_offset, listing.tick),
+            )
+        )
+
+    @rule(
+        symbol=symbols,
+        side=sides,
+        mode=modes,
+        notional=st.integers(min_value=1, max_value=60000),
+        by_quote=st.booleans(),
+    )
+    def place_market(self, symbol, side, mode, notional, by_quote):
         listing = LISTINGS[symbol]
         worth = Decimal(notional) / (1 if listing.quote_asset == "USDT" else 60000)
         worth = worth.quantize(Decimal("0.00000001"))
         last = self.feed.last_price(symbol, self.now)
         terms = {"quote_quantity": worth} if by_quote else {"quantity": (worth / last // listing.step) * listing.step}
         self.place(
-            PlaceOrder(symbol=symbol, side=side, order_type="MARKET", client_order_id=f"id-{self.placed % 40}", **terms)
+            PlaceOrder(
+                symbol=symbol,
+                side=side,
+                order_type="MARKET",
+                client_order_id=f"id-{self.placed % 40}",
+                self_trade_mode=mode,
+                **terms,
+            )
         )
 
     def place(self, command: PlaceOrder) -> None:
@@ -107,6 +158,22 @@ class Trading(RuleBasedStateMachine):
             order = orders[-1 - which % len(orders)]
             self.handle(CancelOrder(symbol=order.symbol, order_id=order.order_id, client_order_id=None))
 
+    @rule(symbol=symbols)
+    def cancel_all(self, symbol):
+        self.handle(CancelAll(symbol))
+
+    @rule(enabled=st.booleans())
+    def pay_fees_in_bnb(self, enabled):
+        self.handle(PayFeesInBnb(enabled))
+
+    @rule()
+    def start_again(self):
+        self.done.append((None, "", self.now))
+        self.engine = Engine(self.state, self.feed)
+        # What the account had taken of the market's levels is there again.
+        for symbol in ("BTCUSDT", "ETHUSDT", "ETHBTC"):
+            self.handle(Meet(symbol))
+
     @rule(seconds=st.sampled_from([0, 1, 30, 600, 7200, 200_000]))
     def wait(self, seconds):
         self.now += seconds * 1000 + 17
@@ -120,8 +187,27 @@ class Trading(RuleBasedStateMachine):
     def pin(self, symbol, offset, levels):
         listing = LISTINGS[symbol]
         bid = at_offset(self.feed.last_price(symbol, self.now), offset, listing.tick)
-        self.feed.pin(symbol, Pin(bid=bid, ask=bid + listing.tick, quantity=levels * listing.step * 7))
+        pin = Pin(bid=bid, ask=bid + listing.tick, quantity=levels * listing.step * 7)
+        self.done.append((pin, symbol, self.now))
+        self.feed.pin(symbol, pin)
         self.handle(Meet(symbol))
+
+    def teardown(self) -> None:
+        """The same seed and commands give the same events, to the last field."""
+        if not hasattr(self, "state"):
+            return
+        feed = PinnedFeed(SeededFeed(self.seed))
+        engine = Engine(new_state(START, born=BORN), feed)
+        events: list[Event] = []
+        for command, symbol, now in self.done:
+            if command is None:
+                engine = Engine(engine.state, feed)
+            elif isinstance(command, Pin):
+                feed.pin(symbol, command)
+            else:
+                with suppress(ExchangeRejected):
+                    events += engine.handle(command, now)
+        assert events == self.events
 
     @invariant()
     def every_asset_is_conserved_to_the_last_digit(self):
@@ -147,7 +233,29 @@ class Trading(RuleBasedStateMachine):
             return
         assert mistakes(self.state, ASSETS_OF) == ()
         for order in self.state.open_orders.values():
-            assert order.reserved == reservation(order.side, order.price, order.remaining)
+            assert order.reserved == reservation(order.side, order.price or order.stop_price, order.remaining)
+            assert order.remaining > 0
+            waits = order.working_since < 0
+            most = min(order.iceberg_quantity or order.remaining, order.remaining)
+            assert order.shown == 0 if waits else 0 < order.shown <= most
+
+    @invariant()
+    def the_book_is_not_crossed_and_holds_every_order_that_works(self):
+        """What is open and not waiting is in its book, in order; after each command nothing is left to match."""
+        if not hasattr(self, "state"):
+            return
+        for symbol in ("BTCUSDT", "ETHUSDT", "ETHBTC"):
+            book = self.engine.book(symbol)
+            working = {order.order_id for order in self.state.open_in(symbol) if order.working_since >= 0}
+            lines = {side: book.own(side) for side in ("BUY", "SELL")}
+            assert {one.order.order_id for line in lines.values() for one in line} == working
+            for side, line in lines.items():
+                sign = -1 if side == "BUY" else 1
+                ranks = [(sign * one.order.price, one.order.priority) for one in line]
+                assert ranks == sorted(ranks)
+                assert all(self.state.open_orders[one.order.order_id] == one.order for one in line)
+            bid, ask = (book.best(side, self.now) for side in ("BUY", "SELL"))
+            assert bid is None or ask is None or bid < ask
 
     @invariant()
     def fills_are_never_worse_than_the_limit_and_add_up(self):
@@ -161,13 +269,16 @@ class Trading(RuleBasedStateMachine):
             assert order.executed == sum(trade.quantity for trade in traded[order.order_id])
             assert order.executed_quote == sum(trade.quote_quantity for trade in traded[order.order_id])
             assert order.executed <= order.quantity
-            if order.order_type != "MARKET":
+            if order.price:
                 for trade in traded[order.order_id]:
                     assert trade.price <= order.price if order.is_buy else trade.price >= order.price
             if order.quote_quantity:
                 assert order.executed_quote <= order.quote_quantity
             if order.time_in_force == "FOK" and not order.is_open:
                 assert order.executed in {0, order.quantity}
+            assert order.executed + order.prevented <= order.quantity
+            if order.status == "FILLED":
+                assert order.executed + order.prevented == order.quantity
 
     @invariant()
     def events_tell_all_that_changed(self):
@@ -195,11 +306,12 @@ def at_offset(price: Decimal, basis_points: int, tick: Decimal) -> Decimal:
 
 
 def snapshot(state: State) -> tuple[object, ...]:
-    return tuple(state.ledger), dict(state.orders), list(state.trades), dict(state.open_orders)
+    counters = state.next_order_id, state.next_trade_id, state.next_match_id, state.next_priority
+    return tuple(state.ledger), dict(state.orders), list(state.trades), dict(state.open_orders), counters
 
 
 Trading.TestCase.settings = settings(
-    max_examples=80, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestTrading = Trading.TestCase
 
