@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, Final
 
-from guardian.domain.money import ZERO, divided_up, minus, round_down, times
+from guardian.domain.money import ZERO, divided_up, minus, round_down, times, total
 from guardian.paper.endpoint import Call, Endpoint, Security
 from guardian.paper.klines import klines
 from guardian.paper.listing import AVERAGE_MINUTES, LISTINGS, eight
@@ -181,12 +181,6 @@ def _depth(call: Call) -> dict[str, Any]:
 def _trades(call: Call) -> list[dict[str, Any]]:
     symbol = call.listing().symbol
     limit = min(call.params.integer("limit", least=1) or 500, _MAX_TRADES)
-    span, found = 60_000, list[MarketTrade]()
-    while len(found) < limit and span <= call.now:
-        found = list(call.venue.feed.trades(symbol, call.now - span, call.now))
-        if len(found) >= _MAX_TRADES:
-            break
-        span *= 10
     return [
         {
             "id": trade.trade_id,
@@ -197,8 +191,52 @@ def _trades(call: Call) -> list[dict[str, Any]]:
             "isBuyerMaker": trade.is_buyer_maker,
             "isBestMatch": True,
         }
-        for trade in found[-limit:]
+        for trade in _latest(call, symbol, limit)[-limit:]
     ]
+
+
+def _latest(call: Call, symbol: str, wanted: int) -> list[MarketTrade]:
+    """At least so many of the latest trades, where there are as many; in order."""
+    span, found = 60_000, list[MarketTrade]()
+    while len(found) < wanted and span <= call.now:
+        found = list(call.venue.feed.trades(symbol, call.now - span, call.now))
+        if len(found) >= _MAX_TRADES:
+            break
+        span *= 10
+    return found
+
+
+def _aggregate_trades(call: Call) -> list[dict[str, Any]]:
+    """Trades of one moment, price and side are one order's and told as one, under the first one's id."""
+    symbol, first = call.listing().symbol, call.params.integer("fromId")
+    limit = min(call.params.integer("limit", least=1) or 500, _MAX_TRADES)
+    asked = call.params.everything.keys()
+    start, end = call.params.period(now=call.now)
+    if first is not None and asked & {"startTime", "endTime"}:
+        raise refusal(-1128, "Combination of optional parameters invalid.")
+    trades: Iterable[MarketTrade]
+    if asked & {"startTime", "endTime"}:
+        trades = call.venue.feed.trades(symbol, start - 1, min(end, call.now))
+    else:
+        trades = _latest(call, symbol, _MAX_TRADES)
+    groups = [
+        list(group) for _, group in groupby(trades, key=lambda trade: (trade.time, trade.price, trade.is_buyer_maker))
+    ]
+    rows = [_aggregate(group) for group in groups if first is None or group[0].trade_id >= first]
+    return rows[:limit] if first is not None or "startTime" in asked else rows[-limit:]
+
+
+def _aggregate(trades: Sequence[MarketTrade]) -> dict[str, Any]:
+    return {
+        "a": trades[0].trade_id,
+        "p": eight(trades[0].price),
+        "q": eight(total(trade.quantity for trade in trades)),
+        "f": trades[0].trade_id,
+        "l": trades[-1].trade_id,
+        "T": trades[0].time,
+        "m": trades[0].is_buyer_maker,
+        "M": True,
+    }
 
 
 ENDPOINTS: Final = tuple(
@@ -213,6 +251,7 @@ ENDPOINTS: Final = tuple(
         ("avgPrice", _average),
         ("depth", _depth),
         ("trades", _trades),
+        ("aggTrades", _aggregate_trades),
         ("klines", klines),
     )
 )

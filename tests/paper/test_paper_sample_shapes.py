@@ -216,8 +216,8 @@ CASES: dict[str, Case] = {
     "spot__depth": Case(open_("/api/v3/depth", symbol="BTCUSDT")),
     "GET /api/v3/depth 0": Case(open_("/api/v3/depth", symbol="BTCUSDT")),
     "GET /api/v3/trades 0": Case(open_("/api/v3/trades", symbol="ETHBTC")),
-    "GET /api/v3/historicalTrades 0": Case(open_("/api/v3/historicalTrades", symbol="BTCUSDT")),
-    "GET /api/v3/aggTrades 0": Case(open_("/api/v3/aggTrades", symbol="BTCUSDT")),
+    "GET /api/v3/historicalTrades 0": Case(open_("/api/v3/historicalTrades", symbol="ETHBTC")),
+    "GET /api/v3/aggTrades 0": Case(open_("/api/v3/aggTrades", symbol="ETHBTC")),
     "spot__klines": Case(
         open_("/api/v3/klines", symbol="BTCUSDT", interval="1m"),
         absent={"$[][]": "the SDK's sample has the first number of a row only"},

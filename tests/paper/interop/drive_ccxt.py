@@ -28,7 +28,7 @@ class Ccxt:
         assert self.client.fetch_tickers()
         assert self.client.fetch_bids_asks()
         assert self.client.fetch_ohlcv(self.lively, "1m", limit=5)
-        assert self.client.fetch_trades(self.lively, limit=5, params={"fetchTradesMethod": "publicGetTrades"})
+        assert self.client.fetch_trades(self.lively, limit=5)
         assert self.client.fetch_order_book(self.symbol, limit=5)["bids"]
         day = self.client.fetch_ticker(self.symbol)
         best = self.client.fetch_bids_asks([self.symbol])[self.symbol]

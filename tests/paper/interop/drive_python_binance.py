@@ -40,6 +40,7 @@ class PythonBinance:
         assert self.call("get_orderbook_tickers")
         assert self.call("get_klines", symbol=self.lively, interval="1m", limit=5)
         assert self.call("get_recent_trades", symbol=self.lively, limit=5)
+        assert self.call("get_aggregate_trades", symbol=self.lively, limit=5)
         best = self.call("get_orderbook_ticker", symbol=self.symbol)
         book = self.call("get_order_book", symbol=self.symbol, limit=5)
         assert [book["bids"][0][0], book["asks"][0][0]] == [best["bidPrice"], best["askPrice"]]
