@@ -42,6 +42,8 @@ _IS_OPEN: Final = "status IN ('NEW', 'PARTIALLY_FILLED')"
 _INDEXES: Final = (
     "CREATE INDEX orders_named ON orders (symbol, client_order_id)",
     f"CREATE INDEX orders_open ON orders (order_id) WHERE {_IS_OPEN}",
+    "CREATE INDEX orders_in ON orders (symbol, order_id)",
+    "CREATE INDEX trades_in ON trades (symbol, trade_id)",
     "CREATE INDEX trades_of ON trades (order_id)",
     "CREATE INDEX trades_then ON trades (time)",
 )

@@ -378,7 +378,7 @@ def test_an_order_that_rests_when_the_exchange_starts_again_keeps_its_place_amon
     older = desk.place("BUY", "60000", "1")
     newer = desk.place("BUY", "60000", "1")
     again = type(desk.engine)(desk.state, feed)
-    assert [str(level.quantity) for level in again.book(SYMBOL).levels("BUY", BORN)][0] == "2"
+    assert next(str(level.quantity) for level in again.book(SYMBOL).levels("BUY", BORN)) == "2"
     feed.trade(desk.now + 100, "60000", "1.5", sold=True)
     again.handle(Advance(), desk.now + 1000)
     assert (desk.again(older).status, desk.again(newer).executed) == ("FILLED", Decimal("0.5"))
