@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -184,6 +185,14 @@ def write_port_file(home: Path, content: PortFile) -> None:
             return
 
 
+def remove_leftovers(home: Path) -> None:
+    """Removes port files whose helpers were killed while they wrote them; for whoever holds the life lock."""
+    for leftover in home.glob(f"{PORT_FILE}?*"):
+        # On Windows somebody may be looking at it; the next one removes it.
+        with suppress(OSError):
+            leftover.unlink()
+
+
 def remove_port_file(home: Path, nonce: Secret) -> None:
     """Removes the port file if it still is the one with this nonce."""
     written = read_port_file(home)
@@ -213,10 +222,23 @@ def _spawn(home: Path, idle_exit_s: float) -> subprocess.Popen[bytes]:
     # -P: the home folder, where it runs, is not on its import path.
     command = [sys.executable, "-P", "-m", "guardian.paper.process"]
     command += ["--home", str(home), "--idle-exit", str(idle_exit_s)]
-    detached: dict[str, int | bool] = {"start_new_session": True}
     if sys.platform == "win32":
-        detached = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
-    process = subprocess.Popen(  # type: ignore[call-overload]  # the flags differ by platform  # noqa: S603 -- our own command
+        apart = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+        try:
+            # Out of the caller's job as well, for a job may end all that is in it with the caller.
+            process = _popen(command, home, creationflags=apart | subprocess.CREATE_BREAKAWAY_FROM_JOB)
+        except PermissionError:
+            process = _popen(command, home, creationflags=apart)  # a job that lets nobody out
+    else:
+        process = _popen(command, home, start_new_session=True)
+    _started.append(process)
+    return process
+
+
+def _popen(
+    command: list[str], home: Path, *, creationflags: int = 0, start_new_session: bool = False
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 -- our own command
         command,
         cwd=home,
         env=_environment(),
@@ -224,10 +246,9 @@ def _spawn(home: Path, idle_exit_s: float) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         close_fds=True,
-        **detached,
+        creationflags=creationflags,
+        start_new_session=start_new_session,
     )
-    _started.append(process)
-    return process  # type: ignore[no-any-return]  # follows from the overload above
 
 
 def _environment() -> dict[str, str]:

@@ -26,6 +26,7 @@ from guardian.paper.home import (
     PortFile,
     proof,
     read_port_file,
+    remove_leftovers,
     remove_port_file,
     write_port_file,
 )
@@ -59,6 +60,7 @@ def _serve(home: Path, idle_exit_s: float) -> None:
     from guardian.paper.serving import listen, server
     from guardian.paper.storage import SqliteStorage
 
+    remove_leftovers(home)
     storage = SqliteStorage(home / DATABASE_FILE)
     api_key = Secret(storage.setting("api_key", random_key()))
     api_secret = Secret(storage.setting("api_secret", random_key()))
