@@ -1,0 +1,222 @@
+"""A gate in this process whose waiting costs no time, and the comparison of its store with the exchange's orders."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from guardian.bootstrap import Guardian, open_guardian
+from guardian.domain.orders import (
+    UNRESOLVED_STATES,
+    OrderReport,
+    OrderSide,
+    OrderSpec,
+    OrderState,
+    OrderType,
+    TimeInForce,
+)
+from guardian.domain.requests import CancelOrder, CreateOrder, Request
+from guardian.errors import ExchangeError, StoreError
+from guardian.gate.pipeline import Gate
+from guardian.gate.replies import Reply
+from guardian.gate.resolving import Resolver
+from guardian.store.reading import database_path, read_only
+from guardian.store.records import OrderRow
+from guardian.store.verify import verify
+from tests.world import World
+
+SYMBOL = "BTCUSDT"
+OPEN_AT_EXCHANGE = frozenset({"NEW", "PARTIALLY_FILLED"})
+BIG: dict[str, Any] = {
+    "symbols": {SYMBOL: {"max_notional": "1000", "max_quantity": "1", "max_position": "1000"}, "ETHUSDT": None}
+}
+"""The limits of the symbol are out of the way too."""
+
+
+class Waiting:
+    """A clock that only goes forward and jumps over every pause: 60 s of asking take a moment."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def jump(self, seconds: float) -> None:
+        self._ahead += seconds
+
+    async def pause(self, seconds: float) -> None:
+        self.jump(seconds)
+        await asyncio.sleep(min(seconds, 0.02))
+
+
+class Desk:
+    """The gate of one home, called without MCP."""
+
+    def __init__(self, guardian: Guardian, waiting: Waiting) -> None:
+        self.waiting = waiting
+        self.parts = replace(guardian.gate.parts, monotonic=waiting.monotonic, pause=waiting.pause)
+        self.guardian = guardian
+        self.gate = Gate(self.parts)
+
+    async def ask(self, request: Request, arguments: Mapping[str, object]) -> Reply:
+        call = await self.gate.open_call(request.tool, dict(arguments), client="desk")
+        reply = await self.gate.handle(call, request)
+        await self.gate.close_call(call, reply)
+        return reply
+
+    async def create(self, order: OrderSpec) -> Reply:
+        return await self.ask(CreateOrder(order=order), order.as_dict())
+
+    async def cancel(self, client_order_id: str, symbol: str = SYMBOL) -> Reply:
+        request = CancelOrder(symbol=symbol, client_order_id=client_order_id)
+        return await self.ask(request, {"symbol": symbol, "client_order_id": client_order_id})
+
+    async def resolve(self, rounds: int = 12) -> int:
+        """Ask until nothing is unresolved, and once more for the open orders' sake; how many rounds it took."""
+        resolver = Resolver(parts=self.parts)
+        for done in range(rounds):
+            with suppress(ExchangeError, StoreError):  # as `run_forever` does: the next round asks again
+                await resolver.run_once()
+                if not any(row.state in UNRESOLVED_STATES for row in self.orders()):
+                    await resolver.run_once()
+                    return done + 1
+            self.waiting.jump(30)
+        return rounds
+
+    def orders(self) -> tuple[OrderRow, ...]:
+        """Every order of the home, oldest first."""
+        with read_only(database_path(self.guardian.home)) as connection:
+            names = [name for (name,) in connection.execute("SELECT client_order_id FROM orders ORDER BY intent_seq")]
+        with self.guardian.journal.transaction() as tx:
+            return tuple(row for row in map(tx.order, names) if row is not None)
+
+
+@asynccontextmanager
+async def a_desk(world: World) -> AsyncIterator[Desk]:
+    guardian = open_guardian(world.policy_path, home=world.home)
+    try:
+        yield Desk(guardian, Waiting())
+    finally:
+        await guardian.close()
+
+
+@contextmanager
+def a_folder() -> Iterator[Path]:
+    """A folder for a run outside pytest, which is the user's home for as long as it lasts."""
+    with tempfile.TemporaryDirectory() as name:
+        own = {"HOME": name, "USERPROFILE": name, "GUARDIAN_HOME": str(Path(name) / "guardian")}
+        with patch.dict(os.environ, own):
+            yield Path(name)
+
+
+def limit(price: str, quantity: str = "0.001", side: OrderSide = OrderSide.BUY) -> OrderSpec:
+    return OrderSpec(
+        symbol=SYMBOL, side=side, order_type=OrderType.LIMIT, quantity=Decimal(quantity), price=Decimal(price),
+        time_in_force=TimeInForce.GTC,
+    )  # fmt: skip
+
+
+def quiet(world: World, still_s: float = 0.15, patience_s: float = 10) -> None:
+    """Wait until no request has come to the exchange for a while: what a dead process had sent has arrived."""
+    seen, since, end = len(world.controls.journal), time.monotonic(), time.monotonic() + patience_s
+    while time.monotonic() - since < still_s and time.monotonic() < end:
+        time.sleep(0.02)
+        if len(world.controls.journal) != seen:
+            seen, since = len(world.controls.journal), time.monotonic()
+
+
+def state_of(status: str) -> OrderState:
+    """The exchange's status in guardian's words, by guardian's own table."""
+    report = OrderReport(
+        symbol="", order_id=0, client_order_id="", side="", order_type="", status=status, time_in_force=None,
+        price=Decimal(0), stop_price=None, quantity=Decimal(0), executed_quantity=Decimal(0),
+        executed_quote_quantity=Decimal(0), time=None,
+    )  # fmt: skip
+    return report.state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exposure:
+    """What is open and what was entered: by the store, and in truth."""
+
+    told_open: Decimal
+    true_open: Decimal
+    told_entered: Decimal
+    true_entered: Decimal
+
+    @property
+    def is_below_the_truth(self) -> bool:
+        return self.told_open < self.true_open or self.told_entered < self.true_entered
+
+
+def exposure(world: World, desk: Desk) -> Exposure:
+    """What the store counts, against what is at the exchange at the worst price that each order could still have."""
+    limits = desk.guardian.policy_file.current().policy.limits
+    scopes = {row.scope for row in desk.orders()}
+    with desk.guardian.journal.transaction() as tx:
+        usages = [tx.status_usage(scope, limits) for scope in scopes]
+    taken = world.controls.orders()
+    worth = {o["orderId"]: Decimal(o["price"]) * Decimal(o["origQty"]) for o in taken}
+    left = sum(
+        (
+            Decimal(o["price"]) * (Decimal(o["origQty"]) - Decimal(o["executedQty"]))
+            for o in taken
+            if o["status"] in OPEN_AT_EXCHANGE
+        ),
+        Decimal(0),
+    )
+    return Exposure(
+        told_open=sum((usage.open_notional for usage in usages), Decimal(0)),
+        true_open=left,
+        told_entered=sum((max(usage.entered.values()) for usage in usages), Decimal(0)),
+        true_entered=sum((worth[o["orderId"]] for o in taken if o["status"] != "REJECTED"), Decimal(0)),
+    )
+
+
+def differences(world: World, desk: Desk) -> list[str]:
+    """How guardian's orders and the exchange's differ, after everything was resolved; empty if they do not."""
+    taken = {order["clientOrderId"]: order for order in world.controls.orders()}
+    ours = {row.client_order_id: row for row in desk.orders()}
+    found = [f"{name} is at the exchange and not in the store" for name in taken.keys() - ours.keys()]
+    for name, row in ours.items():
+        order = taken.get(name)
+        if order is None:
+            if row.state not in {OrderState.NOT_PLACED, OrderState.REJECTED}:
+                found.append(f"{name} is {row.state} and not at the exchange")
+            continue
+        if row.state is not state_of(order["status"]):
+            found.append(f"{name} is {row.state} and {order['status']} at the exchange")
+        if row.executed_quantity != Decimal(order["executedQty"]):
+            found.append(f"{name} executed {row.executed_quantity} and {order['executedQty']} at the exchange")
+    return found
+
+
+def sent_twice(world: World) -> list[str]:
+    """Client order ids that came to the exchange more than once, or that two orders have."""
+    came = Counter(order["newClientOrderId"] for order in world.sent())
+    taken = Counter(order["clientOrderId"] for order in world.controls.orders())
+    return sorted(name for name, times in (came + taken).items() if came[name] > 1 or taken[name] > 1)
+
+
+def without_intent(world: World) -> list[str]:
+    """Orders that came to the exchange and have no intent row in the log."""
+    with read_only(database_path(world.home)) as connection:
+        rows = connection.execute("SELECT client_order_id FROM audit WHERE client_order_id IS NOT NULL")
+        intents = {name for (name,) in rows}
+    return sorted({order["newClientOrderId"] for order in world.sent()} - intents)
+
+
+def chain(world: World) -> list[str]:
+    """What is wrong with the log."""
+    return [f"{finding.kind}: {finding.message}" for finding in verify(world.home).findings]
