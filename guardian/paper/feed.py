@@ -140,15 +140,18 @@ class SeededFeed:
             price = Decimal(self._bid_ticks(base, at)) * base.tick / (self._bid_ticks(quote, at) * quote.tick)
             return int(price / listing.tick)
         usual = int(listing.usual_price / listing.tick)
-        return max(1, usual * (_MILLION + self._millionths(listing.symbol, at)) // _MILLION)
+        return max(1, usual * (_MILLION + _millionths(self._seed, listing.symbol, at)) // _MILLION)
 
-    def _millionths(self, symbol: str, at: int) -> int:
-        offset = 0
-        for wave, (period, amplitude) in enumerate(_WAVES):
-            index, past = divmod(at, period)
-            before, after = (_noise(self._seed, symbol, wave, index + step) for step in (0, 1))
-            offset += amplitude * (before * (period - past) + after * past) // (period * _MILLION)
-        return offset
+
+@lru_cache(maxsize=65_536)
+def _millionths(seed: int, symbol: str, at: int) -> int:
+    """By how much the path is off the usual price. Asked for again and again within each second."""
+    offset = 0
+    for wave, (period, amplitude) in enumerate(_WAVES):
+        index, past = divmod(at, period)
+        before, after = (_noise(seed, symbol, wave, index + step) for step in (0, 1))
+        offset += amplitude * (before * (period - past) + after * past) // (period * _MILLION)
+    return offset
 
 
 def _scatter(value: int) -> int:
