@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from guardian.errors import ExchangeRejected, StoreError
-from guardian.paper import account, futures, futures_market, history, market_data, trading, wallet
+from guardian.paper import account, coins, futures, futures_market, history, market_data, trading, wallet
 from guardian.paper.endpoint import Call, Endpoint, Security
 from guardian.paper.faults import Faults
 from guardian.paper.parameters import Parameters
@@ -31,7 +31,7 @@ _LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 ENDPOINTS: Final[Mapping[tuple[str, str], Endpoint]] = {
     (endpoint.method, endpoint.path): endpoint
-    for module in (market_data, trading, history, account, wallet, futures, futures_market)
+    for module in (market_data, trading, history, account, wallet, coins, futures, futures_market)
     for endpoint in module.ENDPOINTS
 }
 

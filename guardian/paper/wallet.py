@@ -28,7 +28,7 @@ _COMPLETED: Final = 6
 _COIN: Final = r"^[A-Za-z0-9]{1,20}$"
 _NETWORK: Final = r"^[A-Z0-9]{1,20}$"
 
-_NETWORKS: Final = {
+NETWORKS: Final = {
     "BTC": ("BTC",),
     "ETH": ("ETH", "BSC", "ARBITRUM"),
     "BNB": ("BSC",),
@@ -182,10 +182,10 @@ def _written(when: int) -> str:
 def _deposit_address(call: Call) -> dict[str, Any]:
     coin = call.params.needed("coin", _COIN).upper()
     network = call.params.text("network", _NETWORK)
-    if coin not in _NETWORKS:
+    if coin not in NETWORKS:
         raise refusal(-4018, "We don't have this asset.")
-    network = network or _NETWORKS[coin][0]
-    if network not in _NETWORKS[coin]:
+    network = network or NETWORKS[coin][0]
+    if network not in NETWORKS[coin]:
         raise refusal(-4019, "The current currency is not open for deposit on this network.")
     address = _address(call, coin, network)
     return {"coin": coin, "address": address, "tag": "", "url": _EXPLORERS[network] + address}

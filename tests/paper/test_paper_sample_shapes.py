@@ -273,6 +273,10 @@ CASES: dict[str, Case] = {
     "GET /api/v3/account/commission 0": Case(signed("/api/v3/account/commission", symbol="BTCUSDT")),
     # The wallet.
     "wallet__daily_account_snapshot": Case(every_snapshot),
+    "wallet__all_coins_information": Case(
+        signed("/sapi/v1/capital/config/getall"),
+        absent={"$[].networkList[].denomination": "only of coins that are traded by the thousand or the million"},
+    ),
     "wallet__deposit_history": Case(signed("/sapi/v1/capital/deposit/hisrec")),
     "wallet__deposit_address": Case(signed("/sapi/v1/capital/deposit/address", coin="BTC")),
     "wallet__query_user_universal_transfer_history": Case(signed("/sapi/v1/asset/transfer", type="MAIN_UMFUTURE")),

@@ -1,4 +1,4 @@
-"""ccxt, with its numbers as strings; only the base URLs are set, and spot is the only market that it loads."""
+"""ccxt, with its numbers as strings; only the base URLs are set."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ class Ccxt:
     """The unified methods; ids of orders are the exchange's own there."""
 
     def __init__(self, plot: dict[str, Any]) -> None:
-        options = {"fetchMarkets": {"types": ["spot"]}, "defaultType": "spot"}
         secret = plot["secret"] or plot["private_key"]
-        self.client = ccxt.binance({"apiKey": plot["key"], "secret": secret, "number": str, "options": options})
-        self.client.has["fetchCurrencies"] = False  # of the wallet: not part of a spot exchange
+        self.client = ccxt.binance({"apiKey": plot["key"], "secret": secret, "number": str})
         for name, url in self.client.urls["api"].items():
             self.client.urls["api"][name] = plot["url"] + "/" + url.split("/", 3)[3]
         self.markets = self.client.load_markets()
-        self.symbol = self.client.markets_by_id[plot["symbol"]][0]["symbol"]
-        self.lively = self.client.markets_by_id[plot["lively"]][0]["symbol"]
+        self.symbol, self.lively = self.spot(plot["symbol"]), self.spot(plot["lively"])
         self.ids: dict[str, str] = {}
+
+    def spot(self, name: str) -> str:
+        """ccxt's name of a spot symbol; a contract may have the same name on the exchange."""
+        return next(market["symbol"] for market in self.client.markets_by_id[name] if market["spot"])
 
     def market(self) -> dict[str, Any]:
         assert self.client.fetch_time() > 0
