@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from guardian.errors import ExchangeError
@@ -12,11 +13,13 @@ from guardian.exchange.errors import from_status, lost
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Status, body, and the one header that matters. `body` is as it came, decompressed."""
+    """Status, body, and the few headers that matter. `body` is as it came, decompressed."""
 
     status: int
     body: bytes
     retry_after: str | None = None
+    used: Mapping[str, int] = field(default_factory=dict)
+    """How much of each limit is used, by the header that says so."""
 
 
 def decoded(answer: Answer, *, write: bool, now_ms: int) -> object | ExchangeError:
@@ -36,6 +39,17 @@ def decoded(answer: Answer, *, write: bool, now_ms: int) -> object | ExchangeErr
             return lost("the exchange's answer contradicts itself", write=True)
         return from_status(400, code, text, write=False, now_ms=now_ms)
     return body
+
+
+def refusal_code(answer: Answer) -> int | None:
+    """Binance's own code in an answer, where it has one."""
+    return _refusal(_json(answer.body))[0]
+
+
+def used_of(headers: Mapping[str, str], names: Iterable[str]) -> dict[str, int]:
+    """The numbers in those headers that are there; one that is no number is left out."""
+    found = {name: headers.get(name, "") for name in names}
+    return {name: int(text) for name, text in found.items() if text.isascii() and text.isdigit() and len(text) <= 12}
 
 
 def _json(body: bytes) -> object:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Final, NoReturn
 
 import aiohttp
@@ -18,12 +19,14 @@ from yarl import URL
 from guardian.domain.secrets import ApiKeyPair, KeyFamily
 from guardian.domain.trading import Environment
 from guardian.errors import ExchangeError, ExchangeRateLimited, NoCredentials, NotSent, RequestRefused
-from guardian.exchange.answers import Answer, decoded
+from guardian.exchange.answers import Answer, decoded, refusal_code, used_of
 from guardian.exchange.environments import ApiFamily, Endpoint, EnvironmentSpec
 from guardian.exchange.errors import from_exception
-from guardian.exchange.rate_limits import RateLimits
+from guardian.exchange.rate_limits import RateLimits, Slot
 from guardian.exchange.request_list import check_parameters, encoded, permitted
+from guardian.exchange.retrying import pauses
 from guardian.exchange.signing import signature
+from guardian.exchange.weights import HEADERS
 
 with warnings.catch_warnings():
     # python-binance 1.0.37 imports names that websockets 14 and later deprecate; nothing of websockets is used here.
@@ -39,16 +42,31 @@ LARGEST_ANSWER: Final = 64 * 1024 * 1024
 # Where python-binance would send what guardian never asks for. No resolver knows `.invalid` (RFC 2606).
 _NOWHERE: Final = "https://refused.invalid"
 
+# What the network does to a request on its way. For a read it may be gone the next time.
+_THE_WAY: Final = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What one sending came to: the JSON or the exception to raise, and whether asking again may help and is safe."""
+
+    outcome: object
+    again: bool = False
+
 
 class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no types, so its class is Any
     """The client of one environment. It is made inside the running event loop and sends nothing by itself.
 
-    Reads and cancels are stamped with the local clock less `correction_ms()`; an order with the time its caller fixed.
+    Reads and cancels are stamped with the local clock less `correction_ms`, an order with the time its caller fixed.
+    `pause` waits so many seconds, `dice` is evenly between 0 and 1: both are for reads, which are asked again.
     """
 
     session: aiohttp.ClientSession | None
     REQUEST_RECVWINDOW = RECV_WINDOW_MS
     READ_TIMEOUT_S = 10.0
+    """For all tries of a read together."""
+    SILENCE_S = 4.0
+    """A read that hears nothing for this long, or is not connected by then, is asked again."""
     WRITE_TIMEOUT_S = 15.0
     """Above the exchange's own 10 s, so that its answer, -1007 included, is waited for."""
     CONNECT_TIMEOUT_S = 8.0
@@ -60,7 +78,10 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         *,
         now_ms: Callable[[], int],
         monotonic: Callable[[], float],
-        correction_ms: Callable[[], int],
+        correction_ms: Callable[[ApiFamily], int],
+        rate_limits: RateLimits,
+        pause: Callable[[float], Awaitable[None]],
+        dice: Callable[[], float],
     ) -> None:
         super().__init__(loop=asyncio.get_running_loop())
         # The library made these without connecting. They would get round `_request`.
@@ -68,8 +89,11 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         self._spec = spec
         self._keys = dict(keys)
         self._now_ms = now_ms
+        self._monotonic = monotonic
         self._correction_ms = correction_ms
-        self._rate_limits = RateLimits(monotonic)
+        self._rate_limits = rate_limits
+        self._pause = pause
+        self._dice = dice
         self._point_at(spec)
 
     def _point_at(self, spec: EnvironmentSpec) -> None:
@@ -95,7 +119,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
     async def _request(
         self, method: str, uri: str, signed: bool, force_params: bool = False, **kwargs: object
     ) -> object:
-        """Check, sign, send once, decode.
+        """Check, wait for a slot in the limits, sign, send, decode. A read may be sent again; a write is sent once.
 
         Raises:
             RequestRefused: not on the list; nothing was signed.
@@ -109,22 +133,77 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
             raise RequestRefused("the request is not made in the way that is listed; it was not sent")
         parameters: dict[str, object] = dict(given)
         fixed = parameters.pop("timestamp", None) if endpoint.writes else None
+        slot = parameters.pop("slot", None) if endpoint.method == "POST" else None
         check_parameters(parameters)
         pair = self._pair_for(endpoint) if endpoint.signed else None
-        self._rate_limits.check(endpoint)
-        if pair is not None:
+        if not endpoint.writes:
+            return await self._read(endpoint, uri, parameters, pair)
+        if not isinstance(slot, Slot) or slot.is_used:
+            slot = await self._rate_limits.take(endpoint, parameters, self._account(endpoint))
+        try:
             parameters |= {"timestamp": self._timestamp(endpoint, fixed), "recvWindow": RECV_WINDOW_MS}
-        query = encoded(parameters)
-        if endpoint.writes:
+            query = encoded(parameters)
             self._check_age(fixed)
-        outcome = await self._deliver(endpoint, uri, query, pair)
-        if isinstance(outcome, Answer):
-            outcome = decoded(outcome, write=endpoint.writes, now_ms=self._now_ms())
+        except ExchangeError:
+            self._rate_limits.give_back(slot)
+            raise
+        tried = await self._once(endpoint, uri, query, pair, slot, self.WRITE_TIMEOUT_S)
+        if isinstance(tried.outcome, ExchangeError):
+            raise tried.outcome
+        return tried.outcome
+
+    async def take_order_slot(self) -> Slot:
+        """The slot in the limits for one order, before the order is on disk. Raises ExchangeRateLimited."""
+        endpoint = self._spec.permitted["POST", f"{self.API_URL}/v3/order"]
+        return await self._rate_limits.take(endpoint, {}, self._account(endpoint))
+
+    async def _read(
+        self, endpoint: Endpoint, address: str, parameters: dict[str, object], pair: ApiKeyPair | None
+    ) -> object:
+        """A read, asked up to three times within its time-out where only the way to the exchange failed."""
+        encoded(parameters)
+        slot = await self._rate_limits.take(endpoint, parameters, self._account(endpoint))
+        ends = self._monotonic() + self.READ_TIMEOUT_S
+        pauses_s = [*pauses(self._dice), None]
+        for pause_s in pauses_s:
+            left_s = ends - self._monotonic()
+            stamped = dict(parameters)
+            if pair is not None:
+                stamped |= {"timestamp": self._timestamp(endpoint, None), "recvWindow": RECV_WINDOW_MS}
+            tried = await self._once(endpoint, address, encoded(stamped), pair, slot, left_s)
+            is_over = pause_s is None or self._monotonic() + pause_s >= ends
+            if not tried.again or is_over or pause_s is None:
+                break
+            await self._pause(pause_s)
+            slot = await self._rate_limits.take(endpoint, parameters, self._account(endpoint))
+        if isinstance(tried.outcome, ExchangeError):
+            raise tried.outcome
+        return tried.outcome
+
+    async def _once(
+        self, endpoint: Endpoint, address: str, query: str, pair: ApiKeyPair | None, slot: Slot, timeout_s: float
+    ) -> _Tried:
+        """One sending, and what it came to; what it used of the limits is noted whatever that is."""
+        used: Mapping[str, int] = {}
+        slot.is_used = True
+        try:
+            answer = await self._deliver(endpoint, address, query, pair, timeout_s)
+            if not isinstance(answer, Answer):
+                return answer
+            used = answer.used
+        finally:
+            self._rate_limits.settle(slot, used)
+        outcome = decoded(answer, write=endpoint.writes, now_ms=self._now_ms())
         if isinstance(outcome, ExchangeRateLimited):
-            self._rate_limits.note(endpoint, outcome)
-        if isinstance(outcome, ExchangeError):
-            raise outcome
-        return outcome
+            self._rate_limits.note(endpoint, slot, outcome, refusal_code(answer))
+        elif endpoint.path == "/api/v3/exchangeInfo":
+            self._rate_limits.learn(endpoint.family, self._account(endpoint), outcome)
+        return _Tried(outcome, again=not endpoint.writes and answer.status >= 500)
+
+    def _account(self, endpoint: Endpoint) -> str:
+        """Whom the exchange counts an account's limits for."""
+        pair = self._keys.get(endpoint.family.key_family)
+        return "none" if pair is None else pair.fingerprint
 
     def _pair_for(self, endpoint: Endpoint) -> ApiKeyPair:
         family = endpoint.family.key_family
@@ -141,10 +220,10 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
 
     def _timestamp(self, endpoint: Endpoint, fixed: object) -> int:
         if not endpoint.writes:
-            return self._now_ms() - self._correction_ms()
+            return self._now_ms() - self._correction_ms(endpoint.family)
         if not isinstance(fixed, int) or isinstance(fixed, bool):
             raise RequestRefused("a write needs the timestamp that was fixed with its intent; it was not sent")
-        return fixed - self._correction_ms() if endpoint.method == "DELETE" else fixed
+        return fixed - self._correction_ms(endpoint.family) if endpoint.method == "DELETE" else fixed
 
     def _check_age(self, fixed: object) -> None:
         """The last look before sending: a machine that slept since the intent must not send."""
@@ -152,15 +231,17 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         if not -CLOCK_AHEAD_MS <= age_ms < RECV_WINDOW_MS:
             raise NotSent("the request's time had passed before it could be sent; nothing was sent", hint="ask again")
 
-    async def _deliver(self, endpoint: Endpoint, address: str, payload: str, pair: ApiKeyPair | None) -> object:
-        """Sign and send: the Answer, or the ExchangeError to raise; never an exception whose frames hold the key."""
+    async def _deliver(
+        self, endpoint: Endpoint, address: str, payload: str, pair: ApiKeyPair | None, timeout_s: float
+    ) -> Answer | _Tried:
+        """Sign and send: the Answer, or what became of it; never an exception whose frames hold the key."""
         headers = {}
         body = None
         if pair is not None:
             mark = signature(pair, payload.encode())
             if mark is None:
                 hint = "`guardian keys add` stores another"
-                return NotSent("the stored key cannot sign; nothing was sent", hint=hint)
+                return _Tried(NotSent("the stored key cannot sign; nothing was sent", hint=hint))
             payload = f"{payload}&{encoded({'signature': mark})}"
             headers["X-MBX-APIKEY"] = pair.api_key.reveal()
         if endpoint.writes:
@@ -170,32 +251,38 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
             address = f"{address}?{payload}"
         url = URL(address, encoded=True)
         try:
-            return await self._sent(endpoint, url, headers, body)
+            return await self._sent(endpoint, url, headers, body, timeout_s)
         except Exception as problem:  # noqa: BLE001  whatever it is, the caller of a write has to know what it means
-            if endpoint.writes or not _was_dropped(problem):
-                return from_exception(problem, write=endpoint.writes)
-        # A read whose kept connection had gone is asked once more, on a new one. A write never is.
-        try:
-            return await self._sent(endpoint, url, headers, body)
-        except Exception as problem:  # noqa: BLE001  as above
-            return from_exception(problem, write=False)
+            is_the_way = isinstance(problem, _THE_WAY)
+            outcome = from_exception(problem, write=endpoint.writes)
+            return _Tried(outcome, again=is_the_way and not endpoint.writes)
 
-    async def _sent(self, endpoint: Endpoint, url: URL, headers: Mapping[str, str], body: bytes | None) -> Answer:
-        total = self.WRITE_TIMEOUT_S if endpoint.writes else self.READ_TIMEOUT_S
+    async def _sent(
+        self, endpoint: Endpoint, url: URL, headers: Mapping[str, str], body: bytes | None, timeout_s: float
+    ) -> Answer:
+        total = timeout_s
+        silence = None if endpoint.writes else min(self.SILENCE_S, total)
         async with self._open_session().request(
             endpoint.method,
             url,
             headers=headers,
             data=body,
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=total, connect=min(self.CONNECT_TIMEOUT_S, total)),
+            timeout=aiohttp.ClientTimeout(
+                total=total, connect=silence or min(self.CONNECT_TIMEOUT_S, total), sock_read=silence
+            ),
         ) as response:
             content = bytearray()
             async for chunk in response.content.iter_any():
                 content += chunk
                 if len(content) > LARGEST_ANSWER:
                     raise ValueError("too large")
-            return Answer(status=response.status, body=bytes(content), retry_after=response.headers.get("Retry-After"))
+            return Answer(
+                status=response.status,
+                body=bytes(content),
+                retry_after=response.headers.get("Retry-After"),
+                used=used_of(response.headers, HEADERS),
+            )
 
     def _open_session(self) -> aiohttp.ClientSession:
         session = self.session
@@ -235,8 +322,3 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
 
     async def _ws_futures_api_request(self, method: str, signed: bool, params: object) -> NoReturn:  # noqa: ARG002
         raise RequestRefused("guardian opens no websocket; nothing was sent")
-
-
-def _was_dropped(problem: Exception) -> bool:
-    dropped = isinstance(problem, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
-    return dropped and not isinstance(problem, aiohttp.ClientConnectorError)

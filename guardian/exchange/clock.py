@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -9,6 +10,8 @@ from typing import Final
 from guardian.errors import ExchangeRejected, ExchangeUnavailable, GuardianError
 
 KEPT_S: Final = 60.0
+CORRECTED_FOR_S: Final = 600.0
+"""For so long a measurement still corrects reads and cancels: a clock drifts by less than 0.1 s in that time."""
 JUMP_MS: Final = 200
 """A wall clock that moved by more than this against the monotonic one was set, or the machine slept."""
 CLOSE_ENOUGH_MS: Final = 300
@@ -27,7 +30,7 @@ class _Measured:
 
 
 class ExchangeClock:
-    """The skew, measured against the middle of a round trip and kept for a minute."""
+    """The skew to one host, measured against the middle of a round trip and kept for a minute."""
 
     def __init__(
         self, server_time: Callable[[], Awaitable[int]], *, now_ms: Callable[[], int], monotonic: Callable[[], float]
@@ -36,11 +39,19 @@ class ExchangeClock:
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._kept: _Measured | None = None
+        self._measuring = asyncio.Lock()
 
     async def skew_ms(self) -> int:
-        """The local clock less the exchange's, in ms. Raises ExchangeUnavailable where it cannot be told."""
-        if self._kept is not None and self._is_good(self._kept):
-            return self._kept.skew_ms
+        """The local clock less the exchange's, in ms. Raises ExchangeUnavailable where it cannot be told.
+
+        Several callers at once wait for one measurement.
+        """
+        async with self._measuring:
+            if self._kept is not None and self._is_good(self._kept, KEPT_S):
+                return self._kept.skew_ms
+            return await self._measure_well()
+
+    async def _measure_well(self) -> int:
         measured = await self._measure()
         if max(abs(measured.skew_ms), measured.round_trip_ms) > CLOSE_ENOUGH_MS:
             measured = min(measured, await self._measure(), key=lambda one: one.round_trip_ms)
@@ -55,12 +66,16 @@ class ExchangeClock:
         Orders are never corrected; they are denied while the skew is over 1 s.
         """
         kept = self._kept
-        return kept.skew_ms if kept is not None and self._is_good(kept) and abs(kept.skew_ms) > CLOSE_ENOUGH_MS else 0
+        if kept is None or abs(kept.skew_ms) <= CLOSE_ENOUGH_MS or not self._is_good(kept, CORRECTED_FOR_S):
+            return 0
+        return kept.skew_ms
 
-    def note(self, error: GuardianError) -> None:
-        """Forget the measurement when the exchange found a timestamp outside its window."""
-        if isinstance(error, ExchangeRejected) and error.code == OUTSIDE_WINDOW:
+    def note(self, error: GuardianError) -> bool:
+        """Forget the measurement when the exchange found a timestamp outside its window; tells whether it did."""
+        is_outside = isinstance(error, ExchangeRejected) and error.code == OUTSIDE_WINDOW
+        if is_outside:
             self._kept = None
+        return is_outside
 
     async def _measure(self) -> _Measured:
         wall, started = self._now_ms(), self._monotonic()
@@ -70,7 +85,7 @@ class ExchangeClock:
         # Local time in the middle of the round trip, when the exchange read its own clock, give or take half of it.
         return _Measured(wall + round_trip // 2 - server, round_trip, wall, started)
 
-    def _is_good(self, kept: _Measured) -> bool:
+    def _is_good(self, kept: _Measured, for_s: float) -> bool:
         aged_s = self._monotonic() - kept.monotonic_s
         jumped_ms = abs((self._now_ms() - kept.wall_ms) - aged_s * 1000)
-        return 0 <= aged_s < KEPT_S and jumped_ms <= JUMP_MS
+        return 0 <= aged_s < for_s and jumped_ms <= JUMP_MS

@@ -66,6 +66,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         "/api/v3/ticker/bookTicker",
         "/api/v3/avgPrice",
         "/api/v3/depth",
+        "/fapi/v1/time",
     ),
     *_reads(
         True,

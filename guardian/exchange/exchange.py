@@ -7,8 +7,12 @@ RequestRefused where the environment has no `/sapi`. Nothing is asked of the net
 
 from __future__ import annotations
 
+import asyncio
+import random
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from guardian.domain.accounts import (
@@ -41,14 +45,14 @@ from guardian.errors import (
     CredentialsError,
     ExchangeRejected,
     ExchangeUnavailable,
-    GuardianError,
     OutcomeUnknown,
     RequestRefused,
 )
-from guardian.exchange.clock import ExchangeClock
-from guardian.exchange.environments import EnvironmentSpec
+from guardian.exchange.door import Door
+from guardian.exchange.environments import ApiFamily, EnvironmentSpec
 from guardian.exchange.listings import Listings, by_symbol, json_list, together
 from guardian.exchange.mapping import account, futures, market, orders, wallet
+from guardian.exchange.rate_limits import Slot
 from guardian.policy.facts import AveragePrice, BookTop
 
 if TYPE_CHECKING:
@@ -66,7 +70,9 @@ class Exchange:
     """One environment's exchange, through the guarded client, with one kept connection pool.
 
     `now_ms` is the wall clock in milliseconds since the epoch, `monotonic` a clock in seconds that never goes back.
-    Where an environment has one key pair for all, it is given as `spot`.
+    Where an environment has one key pair for all, it is given as `spot`. `limits_path` is the file that the processes
+    of one home share their counts of the rate limits in; None counts for this process alone. `pause` waits so many
+    seconds, `dice` is evenly between 0 and 1.
 
     Raises:
         CredentialsError: a key pair belongs to another environment, or to the other family on `testnet`.
@@ -80,13 +86,21 @@ class Exchange:
         futures: ApiKeyPair | None,
         now_ms: Callable[[], int],
         monotonic: Callable[[], float],
+        limits_path: Path | None = None,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        dice: Callable[[], float] = random.random,
     ) -> None:
         self._spec = spec
-        self._keys = _keys_by_family(spec.environment, spot, futures)
         self._now_ms = now_ms
-        self._monotonic = monotonic
-        self._clock = ExchangeClock(self._server_time, now_ms=now_ms, monotonic=monotonic)
-        self._client_or_none: GuardedClient | None = None
+        self._door = Door(
+            spec,
+            _keys_by_family(spec.environment, spot, futures),
+            now_ms=now_ms,
+            monotonic=monotonic,
+            limits_path=limits_path,
+            pause=pause,
+            dice=dice,
+        )
         self._listings = Listings(self._exchange_info, monotonic=monotonic)
 
     @property
@@ -105,9 +119,7 @@ class Exchange:
 
     async def close(self) -> None:
         """Close the kept connections. A later call opens new ones."""
-        client, self._client_or_none = self._client_or_none, None
-        if client is not None:
-            await client.close_connection()
+        await self._door.close()
 
     # -- facts
 
@@ -134,20 +146,37 @@ class Exchange:
         found = account.balances(await self._read(lambda client: client.get_account(omitZeroBalances=omit)))
         return found if include_zero else account.without_zero(found)
 
-    async def clock_skew_ms(self) -> int:
-        """The local clock less the exchange's, in ms, at most a minute old; measured anew after a jump of the clock.
+    async def clock_skew_ms(self, family: ApiFamily = ApiFamily.SPOT) -> int:
+        """The local clock less that of the host of `family`, in ms, at most a minute old; anew after a jump of it.
 
         Raises:
             ExchangeUnavailable: the exchange could not be asked, or answered too slowly to tell.
         """
-        return await self._clock.skew_ms()
+        return await self._door.clock(family).skew_ms()
 
     # -- orders
 
-    async def place_order(self, order: ResolvedOrder, *, client_order_id: str, timestamp_ms: int) -> OrderReport:
+    @asynccontextmanager
+    async def order_slot(self) -> AsyncIterator[Slot]:
+        """A slot in the rate limits for one order, to be had before the order is reserved; waits 2 s for it at most.
+
+        It goes to `place_order`, or back when it was not used.
+
+        Raises:
+            ExchangeRateLimited: it would take longer, or the exchange asked to be left alone; carries the seconds.
+        """
+        slot = await self._client().take_order_slot()
+        try:
+            yield slot
+        finally:
+            self._door.rate_limits.give_back(slot)
+
+    async def place_order(
+        self, order: ResolvedOrder, *, client_order_id: str, timestamp_ms: int, slot: Slot | None = None
+    ) -> OrderReport:
         """Send the order, once.
 
-        `timestamp_ms` was fixed when the intent was committed.
+        `timestamp_ms` was fixed when the intent was committed. Without a `slot` from `order_slot` one is taken here.
 
         Raises:
             NotSent: nothing left this machine: no connection, or `timestamp_ms` is 5 s old or more.
@@ -159,8 +188,9 @@ class Exchange:
         if _CLIENT_ORDER_ID.fullmatch(client_order_id) is None:
             raise RequestRefused("the client order id does not have the exchange's form")
         fields: dict[str, Any] = dict(order.as_dict())
-        fields |= {"newClientOrderId": client_order_id, "newOrderRespType": "FULL", "timestamp": timestamp_ms}
-        answer = await self._write(lambda client: client.create_order(**fields))
+        fields |= {"newClientOrderId": client_order_id, "newOrderRespType": "FULL"}
+        fields |= {"timestamp": timestamp_ms, "slot": slot}
+        answer = await self._door.write(lambda client: client.create_order(**fields))
         report = _reported(answer, orders.placed)
         if (report.symbol, report.client_order_id) != (order.symbol, client_order_id):
             raise OutcomeUnknown("the exchange's answer is about another order")
@@ -171,7 +201,7 @@ class Exchange:
     ) -> OrderReport:
         """Cancel an order by one of its two ids, once. Raises as `place_order` does."""
         fields: dict[str, Any] = {"symbol": symbol, "timestamp": timestamp_ms, **_which(order_id, client_order_id)}
-        answer = await self._write(lambda client: client.cancel_order(**fields))
+        answer = await self._door.write(lambda client: client.cancel_order(**fields))
         report = _reported(answer, orders.cancelled)
         if report.symbol != symbol or not _is_asked(report, order_id, client_order_id):
             raise OutcomeUnknown("the exchange's answer is about another order")
@@ -278,63 +308,34 @@ class Exchange:
 
     async def positions(self, request: GetPositionInfo) -> Positions:
         """The futures positions that are open."""
-        answer = await self._read(lambda client: client.futures_position_information(symbol=request.symbol))
+        answer = await self._read_futures(lambda client: client.futures_position_information(symbol=request.symbol))
         return futures.positions(answer)
 
     async def profit_and_loss(self, request: GetPnl) -> ProfitAndLoss:
         """The futures account and its income in the period: two requests at once."""
         fields = _period(request.start_time, request.end_time) | {"symbol": request.symbol, "limit": request.limit}
         state, income = await together(
-            self._read(lambda client: client.futures_account(version=3)),
-            self._read(lambda client: client.futures_income_history(**fields)),
+            self._read_futures(lambda client: client.futures_account(version=3)),
+            self._read_futures(lambda client: client.futures_income_history(**fields)),
         )
         return futures.profit_and_loss(state, income, limit=request.limit)
 
     async def liquidations(self, request: GetLiquidationHistory) -> Liquidations:
         """The account's own forced orders."""
         fields = _period(request.start_time, request.end_time) | {"symbol": request.symbol, "limit": request.limit}
-        answer = await self._read(lambda client: client.futures_liquidation_orders(**fields))
+        answer = await self._read_futures(lambda client: client.futures_liquidation_orders(**fields))
         return futures.liquidations(answer)
 
     # -- inner
 
     def _client(self) -> GuardedClient:
-        if self._client_or_none is None:
-            # python-binance takes half a second to import: not before it is needed.
-            from guardian.exchange.client import GuardedClient
-
-            self._client_or_none = GuardedClient(
-                self._spec,
-                self._keys,
-                now_ms=self._now_ms,
-                monotonic=self._monotonic,
-                correction_ms=self._clock.correction_ms,
-            )
-        return self._client_or_none
+        return self._door.client()
 
     async def _read(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
-        """Await one read. The client translates what the network does; python-binance's own exceptions end here."""
-        try:
-            return await call(self._client())
-        except GuardianError as error:
-            self._clock.note(error)
-            raise
-        except Exception:  # noqa: BLE001  python-binance's own exceptions can hold addresses and signatures
-            problem = ExchangeUnavailable("the request could not be made")
-        raise problem
+        return await self._door.read(call)
 
-    async def _write(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
-        try:
-            return await call(self._client())
-        except GuardianError as error:
-            self._clock.note(error)
-            raise
-        except Exception:  # noqa: BLE001  as above; and it is not known what had been sent
-            problem = OutcomeUnknown("the request broke off and may have been sent")
-        raise problem
-
-    async def _server_time(self) -> int:
-        return market.server_time(await self._read(lambda client: client.get_server_time()))
+    async def _read_futures(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
+        return await self._door.read(call, ApiFamily.FUTURES)
 
     async def _exchange_info(self, parameters: Mapping[str, str]) -> object:
         return await self._read(lambda client: client.get_listing(**parameters))

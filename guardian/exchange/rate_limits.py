@@ -1,40 +1,249 @@
-"""Waiting as long as the exchange asked to: asking on turns a 429 into a ban, and a ban into a longer one."""
+"""Keeping within the exchange's limits: asking past them costs a 429, and asking on after that a ban.
+
+Every request takes its cost from its budgets before it is signed. What the exchange's headers say goes before the own
+count. Where a request would pass its share it waits its turn, first come, first served, and no longer than its
+patience. What is counted, and how long the exchange asked to be left alone, is shared by all processes of one home.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import math
-from collections.abc import Callable
+import sqlite3
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
 
 from guardian.errors import ExchangeRateLimited
-from guardian.exchange.environments import ApiFamily, Endpoint
+from guardian.exchange.environments import ApiFamily, Endpoint, EnvironmentSpec
+from guardian.exchange.limits_file import Hold, MemoryRows, Row, Rows, SharedRows
+from guardian.exchange.weights import API, ORDERS_1D, ORDERS_10S, Cost, Kind, Parameters, costs_of, told_limits
+
+T = TypeVar("T")
+
+_log: Final = logging.getLogger("guardian.exchange")
+
+PATIENCE_S: Final[Mapping[Kind, float]] = {Kind.READ: 5.0, Kind.ORDER: 2.0, Kind.CANCEL: 0.0}
+"""How long a request waits for its turn. A cancel that may not go now is told so at once."""
+ALONE_PART: Final = 10
+"""Without the shared file reads and orders keep to a tenth of their share: others may be asking as well."""
+SHARED_AGAIN_S: Final = 1.0
+"""How long the file is left alone after it failed."""
+TOO_MANY_ORDERS: Final = -1015
+CLOCK_JITTER_MS: Final = 2_000
+"""Two processes read the clock at different times; further back than this it was set back."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Slot:
+    """What one request took. It is used for one request, or given back."""
+
+    names: tuple[str, ...]
+    costs: tuple[Cost, ...]
+    taken_ms: int
+    is_used: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    wait_ms: int
+    banned: bool = False
 
 
 class RateLimits:
-    """Holds requests back until the time that the exchange named has passed, by the limit that they share."""
+    """The budgets of one environment.
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    `now_ms` is this machine's wall clock, the same for all processes that share; how far it may be from the exchange's
+    is in `windows.EDGE_MS`. `monotonic` and `pause` are in seconds; `shared` is None for this process alone.
+    """
+
+    def __init__(
+        self,
+        spec: EnvironmentSpec,
+        *,
+        now_ms: Callable[[], int],
+        monotonic: Callable[[], float],
+        pause: Callable[[float], Awaitable[None]],
+        shared: SharedRows | None = None,
+    ) -> None:
+        self._spec = spec
+        self._now_ms = now_ms
         self._monotonic = monotonic
-        self._held: dict[str, tuple[float, bool]] = {}
+        self._pause = pause
+        self._shared = shared
+        self._shared_again_s = -math.inf
+        self._own = MemoryRows()
+        # asyncio's lock is first come, first served.
+        self._turns: defaultdict[tuple[str, Kind], asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def check(self, endpoint: Endpoint) -> None:
-        """Raises ExchangeRateLimited, before anything is signed, while the limit is spent.
+    async def take(self, endpoint: Endpoint, parameters: Parameters, account: str) -> Slot:
+        """What the request costs, as soon as it fits, in turn; `account` names the key's owner in budgets of accounts.
 
-        A cancel goes through a 429, since a cancel that succeeds weighs nothing there; a ban refuses it anyway.
+        A cancel never queues: it has the last share for itself.
+
+        Raises:
+            ExchangeRateLimited: it would not fit within its patience, with the seconds until it may. Nothing was sent.
         """
-        for limit in (endpoint.family.value, _own_limit(endpoint)):
-            until, banned = self._held.get(limit, (0.0, False))
-            left = until - self._monotonic()
-            if left > 0 and (banned or endpoint.method != "DELETE"):
-                raise ExchangeRateLimited(math.ceil(left), banned=banned, hint="do not call again before that")
+        kind = Kind.of(endpoint)
+        costs = costs_of(endpoint, parameters)
+        names = (self._family_row(endpoint.family), *(self._row(endpoint.family, cost, account) for cost in costs))
+        patient_until = self._monotonic() + PATIENCE_S[kind]
+        if kind is Kind.CANCEL:
+            return await self._in_time(kind, names, costs, patient_until)
+        async with self._turns[names[1], kind]:
+            return await self._in_time(kind, names, costs, patient_until)
 
-    def note(self, endpoint: Endpoint, limited: ExchangeRateLimited) -> None:
-        """Remember what the exchange answered."""
-        limit = endpoint.family.value if limited.banned else _own_limit(endpoint)
-        self._held[limit] = (self._monotonic() + limited.retry_after_s, limited.banned)
+    def give_back(self, slot: Slot) -> None:
+        """Undo a slot that no request was made with."""
+        if slot.is_used:
+            return
+        slot.is_used = True
+
+        def change(rows: Rows, _: int) -> None:
+            now = self._now_ms()
+            for name, cost in zip(slot.names[1:], slot.costs, strict=True):
+                use = rows[name].use.at(now, cost.budget.length_ms)
+                rows[name] = replace(rows[name], use=use.given_back(cost.amount, slot.taken_ms, cost.budget.length_ms))
+
+        self._change(slot.names, change)
+
+    def settle(self, slot: Slot, said: Mapping[str, int]) -> None:
+        """The request was answered, with these headers, or it came to nothing and they are empty."""
+        slot.is_used = True
+
+        def change(rows: Rows, _: int) -> None:
+            now = self._now_ms()
+            for name, cost in zip(slot.names[1:], slot.costs, strict=True):
+                length = cost.budget.length_ms
+                use = rows[name].use.at(now, length)
+                use = use.answered(cost.amount, slot.taken_ms, said.get(cost.budget.header), now, length)
+                rows[name] = replace(rows[name], use=use)
+
+        self._change(slot.names, change)
+
+    def note(self, endpoint: Endpoint, slot: Slot, limited: ExchangeRateLimited, code: int | None) -> None:
+        """Leave the exchange alone for as long as it asked: its whole part, or what alone its answer is about.
+
+        Orders may be too many for the account alone, and under /sapi each path has a budget of its own.
+        """
+        name = slot.names[0]
+        if not limited.banned and endpoint.family is ApiFamily.WALLET:
+            name = slot.names[1]
+        elif not limited.banned and code == TOO_MANY_ORDERS and len(slot.names) > 2:
+            name = slot.names[2]
+        with_cancels = limited.banned or endpoint.method == "DELETE"
+
+        def change(rows: Rows, _: int) -> None:
+            now = self._now_ms()
+            held = rows[name].hold if rows[name].hold.until_ms > now else Hold()
+            rows[name] = replace(
+                rows[name],
+                hold=Hold(
+                    from_ms=now,
+                    until_ms=max(held.until_ms, now + limited.retry_after_s * 1000),
+                    with_cancels=held.with_cancels or with_cancels,
+                    banned=held.banned or limited.banned,
+                ),
+            )
+
+        self._change((name,), change)
+
+    def learn(self, family: ApiFamily, account: str, listing: object) -> None:
+        """Take over the limits that `exchangeInfo` names."""
+        told = told_limits(listing)
+        budgets = (API, ORDERS_10S, ORDERS_1D) if family is ApiFamily.SPOT else ()
+        most = {self._row(family, Cost(budget, 0), account): told.get(budget.name) for budget in budgets}
+        known = {name: number for name, number in most.items() if number is not None}
+
+        def change(rows: Rows, _: int) -> None:
+            rows |= {name: replace(rows[name], most=number) for name, number in known.items()}
+
+        if known:
+            self._change(tuple(known), change)
+
+    def close(self) -> None:
+        """Close the shared file; it is opened again when it is needed."""
+        if self._shared is not None:
+            self._shared.close()
+
+    # -- inner
+
+    async def _in_time(self, kind: Kind, names: tuple[str, ...], costs: tuple[Cost, ...], patient_until: float) -> Slot:
+        while True:
+            taken = self._try(kind, names, costs)
+            if isinstance(taken, Slot):
+                return taken
+            wait_s = taken.wait_ms / 1000
+            # While the file fails it is looked at again before the wait is over.
+            pause_s = min(wait_s, SHARED_AGAIN_S) if self._is_alone() else wait_s
+            if self._monotonic() + pause_s > patient_until:
+                hint = "guardian keeps within the exchange's limits; do not ask again before that"
+                raise ExchangeRateLimited(max(1, math.ceil(wait_s)), banned=taken.banned, hint=hint)
+            await self._pause(pause_s)
+
+    def _try(self, kind: Kind, names: tuple[str, ...], costs: tuple[Cost, ...]) -> Slot | _Later:
+        """Take all the costs at once, or nothing."""
+
+        def change(rows: Rows, part: int) -> Slot | _Later:
+            now = self._now_ms()
+            for name in names:
+                rows[name] = _with_clock(rows[name], now)
+            holds = [rows[name].hold for name in names if _holds(rows[name].hold, kind, now)]
+            waits = [_Later(hold.until_ms - now, hold.banned) for hold in holds]
+            for name, cost in zip(names[1:], costs, strict=True):
+                length = cost.budget.length_ms
+                allowed = (rows[name].most or cost.budget.most) * kind.value // 100
+                if kind is not Kind.CANCEL:
+                    allowed //= part
+                rows[name] = replace(rows[name], use=rows[name].use.at(now, length))
+                waits.append(_Later(rows[name].use.wait_ms(cost.amount, now, length, allowed)))
+            longest = max(waits, key=lambda later: (later.wait_ms, later.banned))
+            if longest.wait_ms > 0:
+                return longest
+            for name, cost in zip(names[1:], costs, strict=True):
+                use = rows[name].use.taken(cost.amount, now, cost.budget.length_ms)
+                rows[name] = replace(rows[name], use=use)
+            return Slot(names=names, costs=costs, taken_ms=now)
+
+        return self._change(names, change)
+
+    def _change(self, names: tuple[str, ...], change: Callable[[Rows, int], T]) -> T:
+        """Make the change where all processes see it; failing that, in this one, which then keeps to a part."""
+        shared = self._shared
+        if shared is not None and not self._is_alone():
+            try:
+                result, rows = shared.change(names, lambda found: change(found, 1))
+            except (sqlite3.Error, ValueError, OSError) as error:
+                if self._shared_again_s == -math.inf:
+                    _log.warning("the file of the rate limits failed (%s): going on carefully", type(error).__name__)
+                self._shared_again_s = self._monotonic() + SHARED_AGAIN_S
+                shared.close()
+            else:
+                self._own.copy(rows)
+                return result
+        return self._own.change(names, lambda found: change(found, 1 if shared is None else ALONE_PART))
+
+    def _is_alone(self) -> bool:
+        return self._shared is not None and self._monotonic() < self._shared_again_s
+
+    def _family_row(self, family: ApiFamily) -> str:
+        return self._spec.base_url(family) or family.value
+
+    def _row(self, family: ApiFamily, cost: Cost, account: str) -> str:
+        """One budget's name; FAPI and API have the same one under another address."""
+        whose = f" of {account}" if cost.budget.of_the_key else ""
+        return f"{self._family_row(family)} {cost.budget.name}{whose}"
 
 
-def _own_limit(endpoint: Endpoint) -> str:
-    """What a 429 is about: under /sapi the path's budget, for a POST maybe the account's orders, else the family's."""
-    if endpoint.family is ApiFamily.WALLET:
-        return endpoint.path
-    return "POST" if endpoint.method == "POST" else endpoint.family.value
+def _holds(hold: Hold, kind: Kind, now_ms: int) -> bool:
+    return hold.until_ms > now_ms and (hold.with_cancels or kind is not Kind.CANCEL)
+
+
+def _with_clock(row: Row, now_ms: int) -> Row:
+    """A clock that was set back does not make a wait longer than it was told."""
+    hold = row.hold
+    if hold.until_ms > now_ms and hold.from_ms > now_ms + CLOCK_JITTER_MS:
+        return replace(row, hold=replace(hold, from_ms=now_ms, until_ms=now_ms + hold.until_ms - hold.from_ms))
+    return row

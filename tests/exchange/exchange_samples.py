@@ -56,6 +56,7 @@ def listed(symbol="BTCUSDT", base="BTC", quote="USDT", **more):
 
 ANSWERS = {
     "/api/v3/time": {"serverTime": 1700000000000},
+    "/fapi/v1/time": {"serverTime": 1700000000000},
     "/api/v3/exchangeInfo": {"symbols": [listed(), listed("ETHUSDT", "ETH"), listed("ETHBTC", "ETH", "BTC")]},
     "/api/v3/ticker/price": {"symbol": "BTCUSDT", "price": "60000.10"},
     "/api/v3/ticker/24hr": {

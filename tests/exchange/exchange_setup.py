@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from base64 import b64encode
 from contextlib import asynccontextmanager
@@ -42,11 +43,17 @@ def now_ms():
     return time.time_ns() // 1_000_000
 
 
+async def at_once(_):
+    """A pause that takes no time."""
+    await asyncio.sleep(0)
+
+
 @asynccontextmanager
-async def exchange_at(url, *, keys=None, now=now_ms, monotonic=time.monotonic, timeout_s=None):
-    """An Exchange under `paper` that talks to `url`."""
+async def exchange_at(url, *, keys=None, now=now_ms, monotonic=time.monotonic, timeout_s=None, **options):
+    """An Exchange under `paper` that talks to `url`; it does not pause unless it is told how."""
+    options = {"pause": at_once, **options}
     spec = EnvironmentSpec(environment=Environment.PAPER, paper_endpoint=url)
-    exchange = Exchange(spec, spot=keys or pair(), futures=None, now_ms=now, monotonic=monotonic)
+    exchange = Exchange(spec, spot=keys or pair(), futures=None, now_ms=now, monotonic=monotonic, **options)
     if timeout_s is not None:
         exchange._client().READ_TIMEOUT_S = exchange._client().WRITE_TIMEOUT_S = timeout_s
     try:

@@ -1,0 +1,137 @@
+"""What stands between the facade and the guarded client: the client itself, made when it is first needed, the clock of
+each host, and the limits that all requests share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guardian.domain.secrets import ApiKeyPair, KeyFamily
+from guardian.errors import ExchangeRejected, ExchangeUnavailable, GuardianError, OutcomeUnknown
+from guardian.exchange.clock import ExchangeClock
+from guardian.exchange.environments import ApiFamily, EnvironmentSpec
+from guardian.exchange.limits_file import SharedRows
+from guardian.exchange.mapping import market
+from guardian.exchange.rate_limits import RateLimits
+
+if TYPE_CHECKING:
+    from guardian.exchange.client import GuardedClient
+
+
+class Door:
+    """One environment's way in. What it is made with is described at `Exchange`."""
+
+    def __init__(
+        self,
+        spec: EnvironmentSpec,
+        keys: Mapping[KeyFamily, ApiKeyPair],
+        *,
+        now_ms: Callable[[], int],
+        monotonic: Callable[[], float],
+        limits_path: Path | None,
+        pause: Callable[[float], Awaitable[None]],
+        dice: Callable[[], float],
+    ) -> None:
+        self._spec = spec
+        self._keys = keys
+        self._now_ms = now_ms
+        self._monotonic = monotonic
+        self._pause = pause
+        self._dice = dice
+        self._client: GuardedClient | None = None
+        # One for each host: /sapi is on that of /api.
+        self._spot_clock = ExchangeClock(self._spot_time, now_ms=now_ms, monotonic=monotonic)
+        self._futures_clock = ExchangeClock(self._futures_time, now_ms=now_ms, monotonic=monotonic)
+        self.rate_limits = RateLimits(
+            spec,
+            now_ms=now_ms,
+            monotonic=monotonic,
+            pause=pause,
+            shared=None if limits_path is None else SharedRows(limits_path, now_ms),
+        )
+
+    def client(self) -> GuardedClient:
+        """The one client; sends nothing by itself."""
+        if self._client is None:
+            # python-binance takes half a second to import: not before it is needed.
+            from guardian.exchange.client import GuardedClient
+
+            self._client = GuardedClient(
+                self._spec,
+                self._keys,
+                now_ms=self._now_ms,
+                monotonic=self._monotonic,
+                correction_ms=self._correction_ms,
+                rate_limits=self.rate_limits,
+                pause=self._pause,
+                dice=self._dice,
+            )
+        return self._client
+
+    def clock(self, family: ApiFamily) -> ExchangeClock:
+        """The clock of the host of that part of the exchange."""
+        return self._futures_clock if family is ApiFamily.FUTURES else self._spot_clock
+
+    async def close(self) -> None:
+        """Close the kept connections and the file of the limits; a later call opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close_connection()
+        self.rate_limits.close()
+
+    async def read(
+        self, call: Callable[[GuardedClient], Awaitable[object]], family: ApiFamily = ApiFamily.SPOT
+    ) -> object:
+        """Await one read; where its timestamp was refused the clock is measured, and it is asked once more."""
+        clock = self.clock(family)
+        refused: ExchangeRejected | None = None
+        try:
+            return await self._read_once(call)
+        except ExchangeRejected as rejection:
+            if not clock.note(rejection):
+                raise
+            refused = rejection
+        if not await self._is_measured(clock):
+            raise refused
+        return await self._read_once(call)
+
+    async def write(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
+        """Await one write, once."""
+        try:
+            return await call(self.client())
+        except GuardianError as error:
+            self._spot_clock.note(error)
+            raise
+        except Exception:  # noqa: BLE001  python-binance's own exceptions can hold addresses and signatures
+            # And it is not known what had been sent.
+            problem = OutcomeUnknown("the request broke off and may have been sent")
+        raise problem
+
+    async def _read_once(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
+        """Await one read. The client translates what the network does; python-binance's own exceptions end here."""
+        try:
+            return await call(self.client())
+        except GuardianError:
+            raise
+        except Exception:  # noqa: BLE001  as above
+            problem = ExchangeUnavailable("the request could not be made")
+        raise problem
+
+    @staticmethod
+    async def _is_measured(clock: ExchangeClock) -> bool:
+        try:
+            await clock.skew_ms()
+        except GuardianError:
+            return False
+        return True
+
+    def _correction_ms(self, family: ApiFamily) -> int:
+        return self.clock(family).correction_ms()
+
+    async def _spot_time(self) -> int:
+        return market.server_time(await self._read_once(lambda client: client.get_server_time()))
+
+    async def _futures_time(self) -> int:
+        return market.server_time(await self._read_once(lambda client: client.futures_time()))

@@ -1,0 +1,140 @@
+"""Where the use of the limits is kept: in memory, or in a small file that the processes of one home share.
+
+The file holds counts of a minute and no more than that: it is never flushed to the disk, and losing it loses nothing
+but what the exchange's next header says again.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from guardian.exchange.windows import Use
+
+T = TypeVar("T")
+
+LOCK_WAIT_S: Final = 0.02
+"""How long another process's write of some 50 microseconds is waited for; nothing, a cancel least of all, waits on."""
+FORGOTTEN_MS: Final = 4 * 24 * 3_600_000
+"""Longer than the longest ban."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Until when the exchange asked to be left alone, in ms since the epoch, and by whom it is kept to."""
+
+    from_ms: int = 0
+    until_ms: int = 0
+    with_cancels: bool = False
+    """A cancel was told so too; else only reads and orders keep to it."""
+    banned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is kept of one budget."""
+
+    use: Use = field(default_factory=Use)
+    hold: Hold = field(default_factory=Hold)
+    most: int = 0
+    """The limit that the exchange told; 0 where it has not."""
+
+
+Rows = dict[str, Row]
+
+
+class MemoryRows:
+    """The rows of this process alone."""
+
+    def __init__(self) -> None:
+        self._rows: Rows = {}
+
+    def change(self, names: Sequence[str], change: Callable[[Rows], T]) -> T:
+        """Let `change` put new rows in the place of those of these names."""
+        rows = {name: self._rows.get(name, Row()) for name in names}
+        result = change(rows)
+        self._rows |= rows
+        return result
+
+    def copy(self, rows: Rows) -> None:
+        """Take over what another place keeps."""
+        self._rows |= rows
+
+
+class SharedRows:
+    """The rows in a file, for all processes that name the same one. Every method raises sqlite3.Error or ValueError."""
+
+    def __init__(self, path: Path, now_ms: Callable[[], int]) -> None:
+        self._path = path
+        self._now_ms = now_ms
+        self._connection: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+
+    def change(self, names: Sequence[str], change: Callable[[Rows], T]) -> tuple[T, Rows]:
+        """As `MemoryRows.change`, as one transaction over all processes; with the rows as they are now."""
+        with self._lock:
+            connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                rows = {name: self._read(connection, name) for name in names}
+                before = dict(rows)
+                result = change(rows)
+                now = self._now_ms()
+                connection.executemany(
+                    "INSERT INTO rows (name, state, at_ms) VALUES (?, ?, ?)"
+                    " ON CONFLICT (name) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms",
+                    [(name, _written(row), now) for name, row in rows.items() if row != before[name]],
+                )
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            return result, rows
+
+    def close(self) -> None:
+        """Close the file; the next change opens it again."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = sqlite3.connect(self._path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL").fetchone()
+                connection.execute("PRAGMA synchronous = OFF")
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS rows"
+                    " (name TEXT PRIMARY KEY, state TEXT NOT NULL, at_ms INTEGER NOT NULL)"
+                )
+                connection.execute("DELETE FROM rows WHERE at_ms < ?", (self._now_ms() - FORGOTTEN_MS,))
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    @staticmethod
+    def _read(connection: sqlite3.Connection, name: str) -> Row:
+        found = connection.execute("SELECT state FROM rows WHERE name = ?", (name,)).fetchone()
+        return Row() if found is None else _row(found[0])
+
+
+def _written(row: Row) -> str:
+    return json.dumps([*astuple(row.use), *astuple(row.hold), row.most])
+
+
+def _row(text: object) -> Row:
+    """Raises ValueError for what was not written here."""
+    numbers = json.loads(text) if isinstance(text, str) else None
+    if not isinstance(numbers, list) or len(numbers) != 12 or not all(isinstance(n, int) and n >= 0 for n in numbers):
+        raise ValueError("a row of the limits is not readable")
+    *use, from_ms, until_ms, with_cancels, banned, most = numbers
+    return Row(Use(*use), Hold(from_ms, until_ms, bool(with_cancels), bool(banned)), most)

@@ -1,0 +1,87 @@
+"""The arithmetic of one budget: fixed windows aligned to the clock, what the exchange said, and what is on its way.
+
+A request may arrive a little later than it was taken, and two clocks never agree. So around the turn of a window what
+is taken counts in both: in the last `EDGE_MS` of one and in the first of the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+EDGE_MS: Final = 1_000
+"""The bound on clock error and travel time together; the gate sends no order over 1 s of skew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What was used of a budget in one window, `number` windows after the epoch."""
+
+    number: int = 0
+    said: int = 0
+    """The most that the exchange's header said of this window."""
+    own: int = 0
+    """Taken and not answered yet."""
+    unsaid: int = 0
+    """Answered without a header that counts, or from the turn of the window: gone with the next header that does."""
+    unsaid_ms: int = 0
+    """When the last of `unsaid` was added."""
+    late: int = 0
+    """Of what was taken: in the last `EDGE_MS`."""
+    before: int = 0
+    """What was used of the window before, with what was taken just after it."""
+
+    @property
+    def used(self) -> int:
+        """As much as may have been used; never less than was."""
+        return self.said + self.own + self.unsaid
+
+    def at(self, now_ms: int, length_ms: int) -> Use:
+        """The same at this time: a new window starts with what may still fall into it."""
+        number = now_ms // length_ms
+        if number in {self.number, self.number - 1}:
+            return self  # the second: another process's clock is a little ahead
+        if number == self.number + 1:
+            start = number * length_ms
+            return Use(number=number, unsaid=self.own + self.late, unsaid_ms=start, before=self.used)
+        # The clock was set back: what was used may be of the window that it is now. Else it is long ago.
+        return Use(number=number, unsaid=self.used if number < self.number else 0, unsaid_ms=now_ms)
+
+    def wait_ms(self, amount: int, now_ms: int, length_ms: int, allowed: int) -> int:
+        """How long until so much more may fit, 0 for now; asked of the use `at` this time."""
+        since_ms = now_ms - self.number * length_ms
+        if self.used + amount > allowed:
+            return length_ms - since_ms + EDGE_MS
+        if since_ms < EDGE_MS and self.before and self.before + amount > allowed:
+            return EDGE_MS - since_ms
+        return 0
+
+    def taken(self, amount: int, now_ms: int, length_ms: int) -> Use:
+        """With so much more on its way."""
+        since_ms = now_ms - self.number * length_ms
+        return replace(
+            self,
+            own=self.own + amount,
+            late=self.late + (amount if since_ms >= length_ms - EDGE_MS else 0),
+            before=self.before + (amount if since_ms < EDGE_MS else 0),
+        )
+
+    def answered(self, amount: int, taken_ms: int, said: int | None, now_ms: int, length_ms: int) -> Use:
+        """With an answer to what was taken at `taken_ms`, and what its header said, if it had one.
+
+        A header counts where the request was surely made in this window. Else the request stays counted as it was.
+        """
+        if taken_ms // length_ms != self.number:
+            return self  # it is in `unsaid` since the window turned
+        own = max(0, self.own - amount)
+        if said is None or taken_ms - self.number * length_ms < EDGE_MS:
+            return replace(self, own=own, unsaid=self.unsaid + amount, unsaid_ms=now_ms)
+        # A request that was made after `unsaid` was added was counted by the exchange after it, if that was counted.
+        is_later = taken_ms > self.unsaid_ms
+        return replace(self, own=own, said=max(self.said, said), unsaid=0 if is_later else self.unsaid)
+
+    def given_back(self, amount: int, taken_ms: int, length_ms: int) -> Use:
+        """Without what was taken at `taken_ms` and never asked."""
+        if taken_ms // length_ms != self.number:
+            return self
+        return replace(self, own=max(0, self.own - amount))
