@@ -254,6 +254,21 @@ def _account_v2(call: Call) -> dict[str, Any]:
     }
 
 
+def _balance(call: Call) -> list[dict[str, Any]]:
+    _, totals = _totals(call)
+    told = ("crossWalletBalance", "crossUnPnl", "availableBalance", "maxWithdrawAmount")
+    return [
+        {
+            "accountAlias": "paper",
+            "asset": "USDT",
+            "balance": totals["walletBalance"],
+            **{name: totals[name] for name in told},
+            "marginAvailable": True,
+            "updateTime": call.venue.state.born,
+        }
+    ]
+
+
 def _income(call: Call) -> list[dict[str, Any]]:
     wanted, kind = optional_contract(call), call.params.text("incomeType", r"^[A-Z_]{3,40}$")
     limit = call.params.integer("limit", least=1, most=1000) or 100
@@ -354,6 +369,8 @@ ENDPOINTS: Final = tuple(
         ("v3/positionRisk", Security.SIGNED, _position_risk_v3),
         ("v1/commissionRate", Security.SIGNED, _commission_rate),
         ("v1/symbolConfig", Security.SIGNED, _symbol_config),
+        ("v2/balance", Security.SIGNED, _balance),
+        ("v3/balance", Security.SIGNED, _balance),
         ("v3/account", Security.SIGNED, _account_v3),
         ("v2/account", Security.SIGNED, _account_v2),
         ("v1/income", Security.SIGNED, _income),

@@ -148,13 +148,14 @@ def _digits(step: str) -> int:
 
 
 ENDPOINTS: Final = tuple(
-    Endpoint("GET", f"/fapi/v1/{path}", Security.NONE, answer, strict=False)
+    Endpoint("GET", f"/fapi/{path}", Security.NONE, answer, strict=False)
     for path, answer in (
-        ("ping", _ping),
-        ("time", _time),
-        ("exchangeInfo", _exchange_info),
-        ("premiumIndex", lambda call: _per_contract(call, _premium)),
-        ("ticker/price", lambda call: _per_contract(call, _price)),
-        ("ticker/24hr", lambda call: _per_contract(call, _day)),
+        ("v1/ping", _ping),
+        ("v1/time", _time),
+        ("v1/exchangeInfo", _exchange_info),
+        ("v1/premiumIndex", lambda call: _per_contract(call, _premium)),
+        ("v1/ticker/price", lambda call: _per_contract(call, _price)),
+        ("v2/ticker/price", lambda call: _per_contract(call, _price)),
+        ("v1/ticker/24hr", lambda call: _per_contract(call, _day)),
     )
 )

@@ -105,6 +105,7 @@ FAPI: Final[Mapping[str, int | Callable[[Sent], int]]] = MappingProxyType(
         "GET /fapi/v1/premiumIndex": _if_sent("symbol", 1, 10),
         "GET /fapi/v1/ticker/24hr": _if_sent("symbol", 1, 40),
         "GET /fapi/v1/ticker/price": _if_sent("symbol", 1, 2),
+        "GET /fapi/v2/ticker/price": _if_sent("symbol", 1, 2),
         "GET /fapi/v1/ticker/bookTicker": _if_sent("symbol", 2, 5),
         "GET /fapi/v2/account": 5,
         "GET /fapi/v3/account": 5,

@@ -330,6 +330,11 @@ def test_python_binance_trades_and_reads_on_the_paper_exchange(paper, point_at):
             assert await client.futures_income_history()
             assert (await client.futures_account(version=3))["totalWalletBalance"] == "1500.00000000"
             assert (await client.futures_account())["canTrade"] is False
+            assert (await client.futures_account_balance())[0]["balance"] == "1500.00000000"
+            assert (await client.futures_symbol_ticker(symbol="BTCUSDT"))["symbol"] == "BTCUSDT"
+            assert len((await client.futures_exchange_info())["symbols"]) == len(await client.futures_mark_price())
+            assert {row["coin"] for row in await client.get_all_coins_info()} >= {"BTC", "USDT"}
+            assert await client.get_aggregate_trades(symbol="ETHBTC")
         finally:
             await client.close_connection()
 
