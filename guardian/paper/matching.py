@@ -38,8 +38,6 @@ class Plan:
     steps: tuple[Fill | Prevention, ...]
     left: Decimal
     """Of the wanted quantity (of the quote asset, where that was wanted)."""
-    taker_expires: bool
-    """The order ends here, for it would have traded with another one of the account."""
     thin: bool
     """The book ended before the order did."""
 
@@ -84,16 +82,16 @@ def plan(queue: Iterable[Offer], wish: Wish) -> Plan:
     left, met = wish.amount, set[int]()
     for offer in queue:
         if left == 0 or (wish.worst is not None and beyond(wish.side, offer.price, wish.worst)):
-            return Plan(steps=tuple(steps), left=left, taker_expires=False, thin=False)
+            return Plan(steps=tuple(steps), left=left, thin=False)
         want = largest_quantity(left, offer.price, wish.step) if wish.by_quote else left
         if want == 0:
-            return Plan(steps=tuple(steps), left=left, taker_expires=False, thin=False)
+            return Plan(steps=tuple(steps), left=left, thin=False)
         if offer.order is None or wish.self_trade_mode == "NONE":
             taken = min(want, offer.quantity)
             steps.append(Fill(offer.price, taken, offer.order))
             left = minus(left, times(offer.price, taken) if wish.by_quote else taken)
             if wish.by_quote and taken < offer.quantity:
-                return Plan(steps=tuple(steps), left=left, taker_expires=False, thin=False)
+                return Plan(steps=tuple(steps), left=left, thin=False)
             continue
         if offer.order.order_id in met:
             continue  # a hidden part of an order that is gone by now
@@ -103,8 +101,9 @@ def plan(queue: Iterable[Offer], wish: Wish) -> Plan:
         if step.taker_quantity is not None:
             left = minus(left, times(offer.price, step.taker_quantity) if wish.by_quote else step.taker_quantity)
             if step.taker_quantity == want:
-                return Plan(steps=tuple(steps), left=left, taker_expires=True, thin=False)
-    return Plan(steps=tuple(steps), left=left, taker_expires=False, thin=left > 0)
+                # It ends here, even if the rest of a quote amount would buy a step further down.
+                return Plan(steps=tuple(steps), left=left, thin=False)
+    return Plan(steps=tuple(steps), left=left, thin=left > 0)
 
 
 def _prevention(maker: Order, price: Decimal, want: Decimal, mode: str) -> Prevention:

@@ -33,6 +33,7 @@ _UNSUPPORTED: Final = ("trailingDelta", "pegPriceType", "pegOffsetType", "pegOff
 _FULL_BY_DEFAULT: Final = frozenset({"MARKET", "LIMIT"})
 _REPLIES: Final = ("ACK", "RESULT", "FULL")
 _NO_REPLY: Final = "Data sent for parameter 'newOrderRespType' is not valid."
+_DEFAULT_MODE: Final = "EXPIRE_MAKER"
 _NO_MODE: Final = "Data sent for parameter 'selfTradePreventionMode' is not valid."
 
 
@@ -111,10 +112,7 @@ def read_order(call: Call) -> PlaceOrder:
         "side": side,
         "order_type": order_type,
         "client_order_id": params.text("newClientOrderId", CLIENT_ORDER_ID) or call.venue.new_id(),
-        "self_trade_mode": params.one_of(
-            "selfTradePreventionMode", ("NONE", *SELF_TRADE_MODES), code=-1130, text=_NO_MODE
-        )
-        or "EXPIRE_MAKER",
+        "self_trade_mode": _self_trade_mode(params),
         "strategy_id": params.integer("strategyId"),
         "strategy_type": strategy_type,
     }
@@ -123,6 +121,14 @@ def read_order(call: Call) -> PlaceOrder:
     if order_type in STOP_MARKET_TYPES:
         return PlaceOrder(**common, **_stop_market_terms(params))
     return PlaceOrder(**common, **_priced_terms(params, order_type))
+
+
+def _self_trade_mode(params: Parameters) -> str:
+    known = (*SELF_TRADE_MODES, "TRANSFER")
+    mode = params.one_of("selfTradePreventionMode", known, code=-1130, text=_NO_MODE) or _DEFAULT_MODE
+    if mode not in SELF_TRADE_MODES:
+        raise refusal(-1013, "This symbol does not allow the specified self-trade prevention mode.")
+    return mode
 
 
 def _market_terms(params: Parameters) -> dict[str, Any]:

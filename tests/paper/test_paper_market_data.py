@@ -158,6 +158,11 @@ def test_prevented_self_trades_are_told(paper, client):
     asked = client.signed("GET", "/api/v3/order", symbol="BTCUSDT", orderId=maker).json
     assert (asked["status"], asked["preventedQuantity"]) == ("EXPIRED_IN_MATCH", "0.02000000")
     assert {locked for _, locked in client.balances().values()} == {"0.00000000"}
+    assert client.order(selfTradePreventionMode="TRANSFER").error == (
+        400,
+        -1013,
+        "This symbol does not allow the specified self-trade prevention mode.",
+    )
 
 
 def test_icebergs_and_stops_are_told_with_their_terms(client):

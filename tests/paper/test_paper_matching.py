@@ -83,6 +83,18 @@ def test_an_order_moves_up_when_those_before_it_leave(desk, feed):
     assert desk.again(order).executed == Decimal("0.25")
 
 
+def test_an_order_stays_before_those_of_the_market_that_came_after_it(desk, feed):
+    """Quantity that joins a level later stands behind an own order, for those who take from it too."""
+    order = desk.place("SELL", "60001", "1")
+    feed.show(desk.now + 100, BIDS, [("60001", "10"), ("60002", "3")])
+    pass_time(desk)
+    desk.place("BUY", "60001", "2.5", **NONE)
+    assert desk.again(order).executed == Decimal("0.5")
+    feed.trade(desk.now + 100, "60001", "0.25", sold=False)
+    pass_time(desk)
+    assert desk.again(order).executed == Decimal("0.75")
+
+
 def test_trades_on_the_other_side_do_not_fill(desk, feed):
     """A buyer who came to the asks has nothing for a bid, however large the trade."""
     order = desk.place("BUY", "60000", "1")
@@ -162,6 +174,23 @@ def test_the_larger_order_of_a_decrement_stays_with_less(desk):
     assert maker.prevented_match_id == taker.prevented_match_id == 0
 
 
+def test_an_own_iceberg_is_prevented_once_and_as_a_whole(desk):
+    """Its hidden parts are gone with it: the taker goes on to what stands behind it, and meets it no more."""
+    iceberg = desk.place("SELL", "60001", "3", iceberg_quantity="1")
+    taker = desk.place("BUY", "60002", "4")
+    assert (desk.again(iceberg).status, desk.again(iceberg).prevented) == ("EXPIRED_IN_MATCH", 3)
+    assert desk.trades_of(taker) == [("60001", "2"), ("60002", "2")]
+    assert sum(isinstance(event, Prevented) for event in desk.events) == 1
+
+
+def test_a_taker_by_quote_that_is_to_expire_takes_nothing_further_down():
+    """What is left of its amount below one step would make a step at a lower price, and is not spent there."""
+    desk = Desk(HandFeed([("30000", "1")], []))
+    desk.place("BUY", "60000", "1")
+    taker = desk.place("SELL", None, None, quote_quantity="100", self_trade_mode="EXPIRE_TAKER")
+    assert (taker.status, taker.executed, taker.prevented) == ("EXPIRED_IN_MATCH", 0, Decimal("0.00166"))
+
+
 def test_a_market_order_that_only_meets_its_own_expires(feed):
     """With EXPIRE_MAKER on an empty market the maker ends EXPIRED_IN_MATCH and the taker EXPIRED, as documented."""
     desk = Desk(HandFeed([], []))
@@ -192,6 +221,19 @@ def test_an_iceberg_shows_a_part_and_requeues_at_the_end_of_its_level(desk):
     assert (desk.again(iceberg).status, desk.again(other).status) == ("FILLED", "FILLED")
 
 
+def test_an_iceberg_lets_others_of_its_level_go_first_when_the_market_comes(desk, feed):
+    """Sellers who come to its price fill its shown part, then the order behind it, and then its next part."""
+    iceberg = desk.place("BUY", "60000", "3", iceberg_quantity="1")
+    other = desk.place("BUY", "60000", "1")
+    feed.trade(desk.now + 100, "60000", "1", sold=True)
+    feed.trade(desk.now + 200, "60000", "0.75", sold=True)
+    pass_time(desk)
+    assert (desk.again(iceberg).executed, desk.again(other).executed) == (1, Decimal("0.75"))
+    feed.show(desk.now + 100, [], [("60000", "0.75")])
+    pass_time(desk)
+    assert (desk.again(iceberg).executed, desk.again(other).executed) == (Decimal("1.5"), 1)
+
+
 def test_an_iceberg_takes_with_all_of_itself_and_rests_with_a_part(desk):
     """As a taker the hidden part trades too."""
     iceberg = desk.place("BUY", "60001", "5", iceberg_quantity="0.5")
@@ -216,6 +258,15 @@ def test_stops_without_a_price_take_what_there_is_once_triggered(desk, feed, ord
     done = desk.again(order)
     assert (done.status, len(desk.trades_of(order))) == ("FILLED", 2)
     assert desk.state.ledger.of("USDT").locked == desk.state.ledger.of("BTC").locked == 0
+
+
+def test_a_stop_hears_every_trade_and_not_only_the_last(desk, feed):
+    """Of two trades in one moment the first one sets a stop off, though the last price is back by then."""
+    order = desk.place("SELL", "59000", "1", order_type="STOP_LOSS_LIMIT", stop_price="59500")
+    feed.trade(desk.now + 100, "59500", "1", sold=True)
+    feed.trade(desk.now + 100, "60000", "1", sold=True)
+    pass_time(desk)
+    assert desk.again(order).status == "FILLED"
 
 
 def test_a_stop_that_can_no_longer_be_paid_expires(feed):

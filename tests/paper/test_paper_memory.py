@@ -90,6 +90,18 @@ def test_ended_orders_leave_memory_and_stay_in_the_history(storage):
     assert [getattr(again, name) for name in counters] == [getattr(state, name) for name in counters]
 
 
+def test_what_was_prevented_is_numbered_on_after_a_restart(storage):
+    """The next prevented match after a restart has the next number, though both orders of the last one have ended."""
+    desk = Desk(HandFeed(*DEPTH))
+    storage.create(desk.state)
+    desk.place("SELL", "60000", "1")
+    desk.place("BUY", "60000", "1", self_trade_mode="EXPIRE_BOTH")
+    storage.commit(tuple(desk.events), desk.now)
+    again = storage.load()
+    assert again is not None
+    assert (again.next_match_id, again.open_orders) == (1, {})
+
+
 def test_history_pages_from_either_end(storage):
     """A page takes the newest or the first of what lies in its period and from its id on."""
     desk = Desk(HandFeed(*DEPTH))
