@@ -6,6 +6,7 @@ Every request needs `Authorization: Bearer TOKEN`:
     POST   /fault           {"fault": "reply_lost,times=2"}, as on the command line
     DELETE /fault           no fault waits any more, and the clock is right
     POST   /book            {"symbol": "BTCUSDT", "bid": "59999", "ask": "60000", "quantity": "1"}
+    DELETE /book            {"symbol": "BTCUSDT"}: the market's own book again
     POST   /balance         {"asset": "USDT", "free": "100"}
     GET    /orders          every order taken
     GET    /requests        the last requests received
@@ -55,6 +56,11 @@ def _set_book(controls: Controls, sent: Mapping[str, Any]) -> object:
     return {}
 
 
+def _free_book(controls: Controls, sent: Mapping[str, Any]) -> object:
+    controls.free_book(str(sent["symbol"]))
+    return {}
+
+
 def _set_balance(controls: Controls, sent: Mapping[str, Any]) -> object:
     controls.set_balance(str(sent["asset"]), _amount(sent["free"]))
     return {}
@@ -87,6 +93,7 @@ ACTIONS: Final[Mapping[tuple[str, str], Action]] = {
     ("POST", "/fault"): _add_fault,
     ("DELETE", "/fault"): _clear,
     ("POST", "/book"): _set_book,
+    ("DELETE", "/book"): _free_book,
     ("POST", "/balance"): _set_balance,
     ("GET", "/orders"): _orders,
     ("GET", "/requests"): _requests,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.paper.app import Received
-from guardian.paper.faults import FaultKind, Faults, make_fault
+from guardian.paper.faults import ALWAYS, FaultKind, Faults, make_fault
 from guardian.paper.feed import Pin, PinnedFeed
 from guardian.paper.listing import LISTINGS
 from guardian.paper.orders import Meet, SetBalance
@@ -42,6 +42,12 @@ class Controls:
         pin = Pin(bid=Decimal(bid), ask=Decimal(ask), quantity=Decimal(quantity))
         with self._venue.at_work() as now:
             self._feed.pin(LISTINGS[symbol].symbol, pin)
+            self._venue.execute(Meet(symbol), now)
+
+    def free_book(self, symbol: str) -> None:
+        """The symbol's book and average are those of the market again; orders that rest meet it now."""
+        with self._venue.at_work() as now:
+            self._feed.unpin(LISTINGS[symbol].symbol)
             self._venue.execute(Meet(symbol), now)
 
     def set_average(self, symbol: str, price: str, close_time_ms: int | None = None) -> None:
@@ -94,7 +100,7 @@ class Controls:
     def faults(self) -> list[dict[str, object]]:
         """The faults that are waiting."""
         return [
-            {"kind": fault.kind.value, "method": fault.method, "path": fault.path, "times": fault.times}
+            {"kind": fault.kind.value, "method": fault.method, "path": fault.path, "times": _times(fault.times)}
             for fault in self._faults.waiting()
         ]
 
@@ -132,3 +138,7 @@ class Controls:
         given = {"execute": execute, "status": status, "body": body, "headers": headers, "skip": skip}
         now = self._venue.now()
         self._faults.add(make_fault(which, method=method, path=path, times=times, seconds=seconds, now=now, **given))
+
+
+def _times(left: int) -> int | str:
+    return "always" if left > ALWAYS // 2 else left

@@ -193,6 +193,11 @@ class PinnedFeed:
         """From now on the symbol's book is this one."""
         self._pins[symbol] = pin
 
+    def unpin(self, symbol: str) -> None:
+        """The symbol's book and average are the feed's own again."""
+        self._pins.pop(symbol, None)
+        self._averages.pop(symbol, None)
+
     def pin_average(self, symbol: str, price: Decimal, close_time: int | None) -> None:
         """From now on the symbol's average price is this one; without a close time it is always recent."""
         self._averages[symbol] = (price, close_time)

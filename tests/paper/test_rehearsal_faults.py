@@ -216,6 +216,8 @@ def test_a_standalone_exchange_can_be_controlled_while_it_runs(rehearsing, clien
     status, told = control(rehearsing, "POST", "/fault", {"fault": "bad_json,times=2"})
     assert (status, told["faults"]) == (200, [{"kind": "bad_json", "method": "POST", "path": ORDER, "times": 2}])
     assert client.order(price="40000").text.endswith('"orderId":')
+    status, told = control(rehearsing, "POST", "/fault", {"fault": "unseen_2013"})
+    assert (status, told["faults"][-1]["times"]) == (200, "always")
     assert control(rehearsing, "DELETE", "/fault") == (200, {"faults": [], "clock_skew_ms": 0})
     assert client.order(price="40000").json["status"] == "NEW"
     assert control(rehearsing, "POST", "/balance", {"asset": "USDT", "free": "77.5"}) == (200, {})
@@ -223,6 +225,8 @@ def test_a_standalone_exchange_can_be_controlled_while_it_runs(rehearsing, clien
     book = {"symbol": "ETHUSDT", "bid": "1000", "ask": "1000.01", "quantity": "2"}
     assert control(rehearsing, "POST", "/book", book) == (200, {})
     assert client.public("/api/v3/ticker/bookTicker", symbol="ETHUSDT").json["askQty"] == "2.00000000"
+    assert control(rehearsing, "DELETE", "/book", {"symbol": "ETHUSDT"}) == (200, {})
+    assert client.public("/api/v3/ticker/bookTicker", symbol="ETHUSDT").json["askPrice"] != "1000.01000000"
     assert len(control(rehearsing, "GET", "/orders")[1]) == 3
     assert ORDER in [row["path"] for row in control(rehearsing, "GET", "/requests")[1]]
 
