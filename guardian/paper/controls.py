@@ -34,10 +34,9 @@ class Controls:
         self._venue.clock_skew_ms = skew
 
     def set_book(self, symbol: str, bid: str, ask: str, quantity: str = "100") -> None:
-        """From now on the symbol's book is one level a side, and every new order finds it whole.
+        """From now on the symbol's book is one level a side, less what the account takes of it until the next call.
 
-        Orders that rest meet it once, now: one that it fills in part stays so until the next call. A quantity of 0
-        empties both sides.
+        Orders that rest meet it now; one that it fills in part stays so. A quantity of 0 empties both sides.
         """
         pin = Pin(bid=Decimal(bid), ask=Decimal(ask), quantity=Decimal(quantity))
         with self._venue.at_work() as now:

@@ -164,7 +164,7 @@ def _scatter(value: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """A book of one level a side: as it is for each new order, and met once by those that rest."""
+    """A book of one level a side, as long as nobody pins another one."""
 
     bid: Decimal
     ask: Decimal
