@@ -45,8 +45,8 @@ from tests.longrun.victims import STEPS, Plan, note_of
 from tests.world import WIDE, World
 
 ROOT = Path(__file__).parent.parent.parent
-PATIENCE_S = 1.0
-"""A process whose step has not come by then is killed from outside."""
+PATIENCE_S = 0.7
+"""For each process of a round: whose step has not come by then is killed from outside."""
 ROUNDS_A_HOME = 12
 LATEST = {"in a transaction": 24, "after a commit": 24, "while resolving": 1, "in a cancel": 3, "after a cancel": 3}
 KILLED = -signal.SIGKILL if os.name == "posix" else None
@@ -143,12 +143,9 @@ def plans_of(world: World, processes: int, dice: random.Random, steps: list[str]
         if not steps:
             steps += dice.sample(STEPS, len(STEPS))
         step = steps.pop()
-        made.append(
-            Plan(
-                policy=str(world.policy_path), home=str(world.home), step=step, nth=dice.randint(1, LATEST.get(step, 6)),
-                seed=dice.randrange(2**31), calls=400,
-            )
-        )  # fmt: skip
+        nth, seed = dice.randint(1, LATEST.get(step, 6)), dice.randrange(2**31)
+        policy, home = str(world.policy_path), str(world.home)
+        made.append(Plan(policy=policy, home=home, step=step, nth=nth, seed=seed, calls=400))
     return made
 
 
@@ -162,7 +159,7 @@ def kill_in_time(pids: Sequence[int], plans: Sequence[Plan], dice: random.Random
     timers = []
     for pid, plan in zip(pids, plans, strict=True):
         by_us = plan.step == "at a random time"
-        timers.append(threading.Timer(dice.uniform(0.02, 0.5) if by_us else PATIENCE_S, kill, (pid,)))
+        timers.append(threading.Timer(dice.uniform(0.02, 0.5) if by_us else PATIENCE_S * len(pids), kill, (pid,)))
         timers[-1].start()
     return timers
 

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -124,7 +124,7 @@ class Trap:
                 asyncio.get_running_loop().call_later(self._dice.random() * 0.006, self.at, step)
             return await real(client, endpoint, *arguments)
 
-        GuardedClient._sent = sent  # type: ignore[method-assign]
+        GuardedClient._sent = sent  # type: ignore[method-assign,assignment]
 
     def _in_transactions(self) -> None:
         real = Store.transaction
@@ -145,7 +145,7 @@ class Trap:
             if behind_a_send:
                 self.at("after the outcome row")
 
-        Store.transaction = transaction  # type: ignore[method-assign]
+        Store.transaction = transaction  # type: ignore[method-assign,assignment]
 
 
 class Trader:
@@ -185,9 +185,7 @@ class Trader:
     def _order(self) -> OrderSpec:
         if self._dice.random() < 0.15:
             quantity = Decimal(self._plan.quantity) + Decimal(self._dice.randrange(1, 90)) / 100_000
-            return OrderSpec(
-                symbol="BTCUSDT", side=OrderSide.BUY, order_type=OrderType.MARKET, quantity=quantity
-            )
+            return OrderSpec(symbol="BTCUSDT", side=OrderSide.BUY, order_type=OrderType.MARKET, quantity=quantity)
         price = Decimal(self._dice.randrange(5_850_000, 5_990_000)) / 100
         return OrderSpec(
             symbol="BTCUSDT", side=OrderSide.BUY, order_type=OrderType.LIMIT, quantity=Decimal(self._plan.quantity),
@@ -210,12 +208,12 @@ async def live(plan: Plan) -> list[str]:
     return trader.outcomes
 
 
-def child(plan: Plan, started: Callable[[], None]) -> None:
+def child(plan: Plan, gate_in: int) -> None:
     """The life of one process; it never returns to the caller's code."""
     status = 1
     try:
         Trap(plan).set()
-        started()
+        os.read(gate_in, 1)  # until all are there
         outcomes = asyncio.run(live(plan))
         Path(plan.home, f"told-{os.getpid()}.json").write_text(json.dumps(outcomes), "utf-8")
         status = 0
@@ -233,7 +231,7 @@ def one_round(plans: list[Plan]) -> Iterator[object]:
         pid = os.fork()
         if pid == 0:
             os.close(gate_out)
-            child(plan, lambda: os.read(gate_in, 1) and None)
+            child(plan, gate_in)
         pids.append(pid)
     os.close(gate_in)
     time.sleep(0.01)
