@@ -120,7 +120,8 @@ def _book_ticker(call: Call) -> object:
 def day_row(call: Call, symbol: str) -> dict[str, Any]:
     """The statistics of a symbol's last 24 hours."""
     day, book = call.venue.feed.day(symbol, call.now), _book_row(call, symbol)
-    change = minus(day.last_price, day.open_price)
+    last = call.venue.engine.last_price(symbol, call.now)
+    change = minus(last, day.open_price)
     percent = (times(change, Decimal(100)) / day.open_price).quantize(Decimal("0.001"), rounding=ROUND_HALF_UP)
     return {
         "symbol": symbol,
@@ -128,15 +129,15 @@ def day_row(call: Call, symbol: str) -> dict[str, Any]:
         "priceChangePercent": str(percent),
         "weightedAvgPrice": eight(round_down(divided_up(day.quote_volume, day.volume))),
         "prevClosePrice": eight(day.previous_close),
-        "lastPrice": eight(day.last_price),
+        "lastPrice": eight(last),
         "lastQty": book["bidQty"],
         "bidPrice": book["bidPrice"],
         "bidQty": book["bidQty"],
         "askPrice": book["askPrice"],
         "askQty": book["askQty"],
         "openPrice": eight(day.open_price),
-        "highPrice": eight(day.high_price),
-        "lowPrice": eight(day.low_price),
+        "highPrice": eight(max(day.high_price, last)),
+        "lowPrice": eight(min(day.low_price, last)),
         "volume": eight(day.volume),
         "quoteVolume": eight(day.quote_volume),
         "openTime": day.open_time,

@@ -124,6 +124,19 @@ def test_own_orders_are_in_the_depth_and_the_book_ticker(paper, client):
     )
 
 
+def test_own_trades_are_the_last_price_until_the_market_moves(paper, client):
+    """Right after a trade both tickers tell its price, within the day's bounds."""
+    for _ in range(20):
+        # The market moves once a second: it may do so between two of these requests.
+        client.order(type="MARKET", quantity="0.001", newOrderRespType="ACK")
+        price = client.public("/api/v3/ticker/price", symbol="BTCUSDT").json["price"]
+        day = client.public("/api/v3/ticker/24hr", symbol="BTCUSDT").json
+        assert Decimal(day["lowPrice"]) <= Decimal(day["lastPrice"]) <= Decimal(day["highPrice"])
+        if price == day["lastPrice"] == "60000.00000000":
+            return
+    raise AssertionError("the trade was never the last price")
+
+
 def test_all_open_orders_of_a_symbol_are_cancelled_over_http(paper, client):
     """DELETE openOrders tells of each cancelled order; when there is none it is refused."""
     for number in range(3):
