@@ -115,6 +115,10 @@ class Code(Enum):
     DUPLICATE_ORDER = CodeMeaning(
         Outcome.DENIED, "the same order was sent within `limits.duplicate_window`, or is unknown"
     )
+    ORDER_UNRESOLVED = CodeMeaning(
+        Outcome.DENIED,
+        "the fate of an earlier order of the symbol is not known; until it is, the symbol takes no new ones",
+    )
     FREE_QUOTE_BELOW_MIN = CodeMeaning(
         Outcome.DENIED, "less of the quote asset would be left free than `limits.min_free_quote`"
     )

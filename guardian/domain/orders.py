@@ -42,13 +42,20 @@ class TimeInForce(StrEnum):
 
 
 class OrderState(StrEnum):
-    """Where an order of guardian's is in its life, as far as guardian knows."""
+    """Where an order of guardian's is in its life, as far as guardian knows. ORDER_MOVES has the moves between.
+
+    An order that waits for a person is a proposal, which is kept elsewhere: nothing of it counts. There is no state
+    `sent` between `reserved` and the exchange's answer: it would cost a flush of the disk before every order and tell
+    nothing, for a process that dies right after writing it may have sent the order or not, exactly as one that dies
+    right before. So `reserved` means that it may have been sent, and counts and is asked for as `unknown` is.
+    """
 
     RESERVED = "reserved"
-    """On disk and counted; not known to have been sent. After a crash it is treated as unknown."""
+    """On disk and counted, and maybe sent: for moments while its process sends it, for longer after a crash."""
     UNKNOWN = "unknown"
     """It may have reached the exchange: counted in full, asked for, never sent again."""
     OPEN = "open"
+    """Acknowledged: the exchange has it, and nothing of it is filled."""
     PART_FILLED = "part_filled"
     FILLED = "filled"
     CANCELLED = "cancelled"
@@ -64,6 +71,9 @@ LIVE_STATES: Final = frozenset({OrderState.OPEN, OrderState.PART_FILLED})
 VOID_STATES: Final = frozenset({OrderState.REJECTED, OrderState.NOT_PLACED})
 DONE_STATES: Final = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED})
 FINAL_STATES: Final = VOID_STATES | DONE_STATES
+
+IN_FLIGHT_MS: Final = 20_000
+"""For so long a reserved order is being sent by its process; one that is older is in doubt, as one `unknown` is."""
 
 ORDER_MOVES: Final[dict[OrderState, frozenset[OrderState]]] = {
     OrderState.RESERVED: frozenset(OrderState) - {OrderState.RESERVED},
@@ -166,6 +176,15 @@ class Fill:
     quantity: Decimal
     commission: Decimal
     commission_asset: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """One execution as the exchange lists it afterwards: of which order, and when (ms since the epoch)."""
+
+    order_id: int
+    time: int
+    fill: Fill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         "/api/v3/order",
         "/api/v3/openOrders",
         "/api/v3/allOrders",
+        "/api/v3/myTrades",
         "/fapi/v3/positionRisk",
         "/fapi/v3/account",
         "/fapi/v1/income",

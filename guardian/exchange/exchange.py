@@ -28,7 +28,7 @@ from guardian.domain.accounts import (
 )
 from guardian.domain.instruments import Instrument
 from guardian.domain.market import Fee, Listing, OrderBook, Ticker, TickerPrice
-from guardian.domain.orders import OrderReport, OrderType, ResolvedOrder
+from guardian.domain.orders import OrderReport, OrderType, ResolvedOrder, Trade
 from guardian.domain.requests import (
     GetAccountSnapshot,
     GetDepositAddress,
@@ -235,6 +235,14 @@ class Exchange:
         """The account's orders on a symbol, oldest first: the newest `limit` of them, or those of the period."""
         fields = {"symbol": symbol, "limit": limit, "startTime": start_time, "endTime": end_time}
         return orders.orders(await self._read(lambda client: client.get_all_orders(**fields)))
+
+    async def my_trades(self, symbol: str, order_id: int) -> tuple[Trade, ...]:
+        """What was executed of an order, with the fees, oldest first: all of it up to 1,000 executions."""
+        fields = {"symbol": symbol, "orderId": order_id, "limit": 1000}
+        found = orders.trades(await self._read(lambda client: client.get_my_trades(**fields)))
+        if any(trade.order_id != order_id for trade in found):
+            raise ExchangeUnavailable("the exchange's answer is about another order")
+        return found
 
     # -- market
 

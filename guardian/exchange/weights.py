@@ -115,6 +115,7 @@ WEIGHTS: Final[Mapping[str, int | Callable[[Parameters], int]]] = MappingProxyTy
         "GET /api/v3/order": 4,
         "GET /api/v3/openOrders": _by_symbol(6, 80),
         "GET /api/v3/allOrders": 20,
+        "GET /api/v3/myTrades": 20,
         "GET /fapi/v1/time": 1,
         "GET /fapi/v3/positionRisk": 5,
         "GET /fapi/v3/account": 5,

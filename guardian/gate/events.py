@@ -8,11 +8,21 @@ from guardian.store.database import Transaction
 from guardian.store.records import OrderRow, Phase, Record, Scope
 
 
-def note_found(tx: Transaction, scope: Scope, row: OrderRow, state: OrderState, report: OrderReport | None) -> None:
-    """The order's new state, and an `event` row where it is news. Raises StoreError."""
+def note_found(
+    tx: Transaction,
+    scope: Scope,
+    row: OrderRow,
+    state: OrderState,
+    report: OrderReport | None,
+    *,
+    why: str | None = None,
+) -> bool:
+    """The order's new state, and an `event` row where it is news; whether it was. Raises StoreError."""
     if not tx.move_order(row.client_order_id, state, report=report):
-        return
+        return False
     body = {"kind": "resolved", "client_order_id": row.client_order_id, "was": row.state, "is": state, "report": report}
+    if why is not None:
+        body["why"] = why
     tx.append(
         Record(
             phase=Phase.EVENT,
@@ -23,3 +33,4 @@ def note_found(tx: Transaction, scope: Scope, row: OrderRow, state: OrderState, 
             body=plain_record(body),
         )
     )
+    return True

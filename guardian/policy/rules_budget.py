@@ -157,6 +157,22 @@ def duplicate(case: Case) -> Iterator[Denial]:
         )
 
 
+def unresolved(case: Case) -> Iterator[Denial]:
+    """While an order of the symbol may exist or not, the symbol takes no new ones.
+
+    An exit sells what is known to be held, so an unknown BUY does not trap it; an unknown SELL may have sold that.
+    """
+    usage = case.facts.usage
+    if usage is None or usage.unresolved_on_symbol is None or (case.is_exit and not usage.unresolved_sell):
+        return
+    yield Denial(
+        code=Code.ORDER_UNRESOLVED,
+        message=f"the fate of the order `{usage.unresolved_on_symbol}` is not known yet; guardian keeps asking for it",
+        observed=usage.unresolved_on_symbol,
+        hint="wait, and look at it with `get_orders`; other symbols are not held back, and cancels never are",
+    )
+
+
 def free_quote(case: Case) -> Iterator[Denial]:
     """After a BUY, at least `limits.min_free_quote` of the quote asset is left free."""
     priced = case.priced

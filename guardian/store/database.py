@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from guardian.errors import StoreConflict, StoreError, StoreUnavailable
 from guardian.store.checkpoint import write_checkpoint
 from guardian.store.faults import translated
+from guardian.store.leases import LeasesPart
 from guardian.store.opening import OpenFile, open_file
 from guardian.store.places import DATABASE_NAME
 from guardian.store.proposals import ProposalsPart
@@ -32,7 +33,7 @@ _HEAD: Final = text(
 )
 
 
-class Transaction(UsagePart, ProposalsPart):
+class Transaction(UsagePart, ProposalsPart, LeasesPart):
     """Everything that can be done in one transaction. See the parts."""
 
 

@@ -10,16 +10,23 @@ from typing import Final
 from sqlalchemy import Select, and_, bindparam, insert, select, text, update
 
 from guardian.domain.money import plain
-from guardian.domain.orders import LIVE_STATES, ORDER_MOVES, UNRESOLVED_STATES, OrderReport, OrderState
+from guardian.domain.orders import (
+    IN_FLIGHT_MS,
+    LIVE_STATES,
+    ORDER_MOVES,
+    UNRESOLVED_STATES,
+    OrderReport,
+    OrderState,
+)
 from guardian.errors import StoreConflict
 from guardian.store.records import NewOrder, OrderRow, Scope
-from guardian.store.tables import AUDIT, ORDERS, PENDING_SQL
+from guardian.store.tables import AUDIT, FEES_WANTED_SQL, ORDERS, PENDING_SQL
 from guardian.store.unit import ROW, Unit, scope_values
 
 _DECIMALS: Final = frozenset(
     {
         "price", "stop_price", "quantity", "quote_quantity", "notional", "quote_notional",
-        "executed_quantity", "executed_quote_quantity", "base_fee",
+        "executed_quantity", "executed_quote_quantity", "base_fee", "fee_quantity",
     }
 )  # fmt: skip
 _BOOLEANS: Final = frozenset({"is_exit", "confirmed"})
@@ -38,6 +45,28 @@ _BY_ORDER_ID: Final = (
 _PENDING: Final = select(ORDERS).where(text(PENDING_SQL)).order_by(ORDERS.c.intent_seq)
 _ANY_PENDING: Final = (
     select(ORDERS.c.client_order_id).where(text(PENDING_SQL), ORDERS.c.environment == bindparam("environment")).limit(1)
+)
+_ANY_FEES_WANTED: Final = (
+    select(ORDERS.c.client_order_id)
+    .where(
+        text(FEES_WANTED_SQL),
+        ORDERS.c.environment == bindparam("environment"),
+        ORDERS.c.reserved_ms > bindparam("after"),
+    )
+    .limit(1)
+)
+FEES_WANTED_MS: Final = 7 * 86_400_000
+"""How long after an order its fees are still asked for."""
+_FEES_WANTED: Final = (
+    select(ORDERS)
+    .where(_IN_SCOPE, text(FEES_WANTED_SQL), ORDERS.c.reserved_ms > bindparam("after"))
+    .order_by(ORDERS.c.intent_seq)
+)
+_SYMBOLS: Final = (
+    select(ORDERS.c.symbol)
+    .where(_IN_SCOPE, (ORDERS.c.reserved_ms > bindparam("after")) | text(PENDING_SQL))
+    .distinct()
+    .order_by(ORDERS.c.symbol)
 )
 
 
@@ -67,6 +96,7 @@ class OrdersPart(Unit):
                 "executed_quantity": "0",
                 "executed_quote_quantity": "0",
                 "base_fee": "0",
+                "fee_quantity": "0",
                 "updated_ms": self.now_ms,
             },
         )
@@ -102,13 +132,27 @@ class OrdersPart(Unit):
         """Orders that may have reached the exchange and are not known there, oldest first."""
         return tuple(row for row in self._pending(scope) if row.state in UNRESOLVED_STATES)
 
+    def in_doubt(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
+        """Those of the unresolved that are not just being sent: unknown, or reserved for longer than sending takes."""
+        return tuple(row for row in self.unresolved(scope) if is_in_doubt(row, self.now_ms))
+
+    def fees_wanted(self, scope: Scope) -> tuple[OrderRow, ...]:
+        """Recent orders that were executed and whose fees are not known for all of it, oldest first."""
+        rows = self._rows(_FEES_WANTED, {**scope_values(scope), "after": self.now_ms - FEES_WANTED_MS})
+        return tuple(order_from(row) for row in rows)
+
+    def known_symbols(self, scope: Scope, since_ms: int) -> tuple[str, ...]:
+        """The symbols with an order that was reserved since then or is not in a final state."""
+        return tuple(row["symbol"] for row in self._rows(_SYMBOLS, {**scope_values(scope), "after": since_ms}))
+
     def live(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
         """Orders that are open at the exchange, oldest first."""
         return tuple(row for row in self._pending(scope) if row.state in LIVE_STATES)
 
     def has_pending(self, environment: str) -> bool:
-        """Whether the environment has any order, of any account, that is not in a final state."""
-        return self._first(_ANY_PENDING, {"environment": environment}) is not None
+        """Whether the environment has any order, of any account, that is not in a final state or lacks its fees."""
+        values = {"environment": environment, "after": self.now_ms - FEES_WANTED_MS}
+        return (self._first(_ANY_PENDING, values) or self._first(_ANY_FEES_WANTED, values)) is not None
 
     def move_order(
         self,
@@ -118,11 +162,13 @@ class OrdersPart(Unit):
         report: OrderReport | None = None,
         order_id: int | None = None,
         base_fee: Decimal | None = None,
+        fee_quantity: Decimal | None = None,
     ) -> bool:
         """Move an order on and note what was executed; False if that changed nothing.
 
         Only the moves of `ORDER_MOVES` are made. A report of another state that is not such a move is out of date and
-        changes nothing. What was executed only grows, so an older report never shrinks it.
+        changes nothing. What was executed only grows, so an older report never shrinks it. `base_fee` is what was
+        taken of the base asset for the first `fee_quantity` that were executed.
         """
         row = self.order(client_order_id)
         if row is None or (state is not row.state and state not in ORDER_MOVES[row.state]):
@@ -133,7 +179,7 @@ class OrdersPart(Unit):
             changed["state"] = state.value
         if row.order_id is None and known_id is not None:
             changed["order_id"] = known_id
-        seen = {"base_fee": base_fee}
+        seen = {"base_fee": base_fee, "fee_quantity": fee_quantity}
         if report is not None:
             seen["executed_quantity"] = report.executed_quantity
             seen["executed_quote_quantity"] = report.executed_quote_quantity
@@ -150,6 +196,13 @@ class OrdersPart(Unit):
         statement: Select[tuple[object, ...]] = _PENDING if scope is None else _PENDING.where(_IN_SCOPE)
         rows = self._rows(statement, None if scope is None else scope_values(scope))
         return tuple(order_from(row) for row in rows)
+
+
+def is_in_doubt(row: OrderRow, now_ms: int) -> bool:
+    """Whether it may be at the exchange or not, and its process is not just sending it."""
+    if row.state is OrderState.RESERVED:
+        return now_ms - row.reserved_ms >= IN_FLIGHT_MS
+    return row.state is OrderState.UNKNOWN
 
 
 def order_from(row: ROW) -> OrderRow:

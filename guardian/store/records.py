@@ -135,7 +135,9 @@ class OrderRow(NewOrder):
     executed_quantity: Decimal = ZERO
     executed_quote_quantity: Decimal = ZERO
     base_fee: Decimal = ZERO
-    """What the exchange took of the base asset itself."""
+    """What the exchange took of the base asset itself, as far as `fee_quantity` goes."""
+    fee_quantity: Decimal = ZERO
+    """Of how much of what was executed the fees are known."""
     updated_ms: int
 
     @property
@@ -218,6 +220,17 @@ class StatusUsage:
     unresolved: int
     orders_since_person: int
     unconfirmed_since_person: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Who does what only one process does at a time. A dead holder's lease runs out, in window time."""
+
+    name: str
+    holder: str
+    expires_ms: int
+    renewals: int
+    """How often it was taken or renewed: a holder that lives is seen by it, also where window time stands still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Final
 from sqlalchemy import Column, Computed, Connection, Index, Integer, LargeBinary, MetaData, Text, insert, text
 from sqlmodel import Field, SQLModel
 
-from guardian.domain.orders import FINAL_STATES, LIVE_STATES, UNRESOLVED_STATES, OrderState
+from guardian.domain.orders import LIVE_STATES, ORDER_MOVES, UNRESOLVED_STATES, OrderState
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX, TradingState
 from guardian.store.places import APPLICATION_ID
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """`user_version`: raised by each change of the tables."""
 
 
@@ -25,6 +25,12 @@ def quoted(states: frozenset[OrderState]) -> str:
 
 PENDING_SQL: Final = f"state IN ({quoted(LIVE_STATES | UNRESOLVED_STATES)})"
 """Orders that are not in a final state."""
+FEES_WANTED_SQL: Final = "executed_quantity <> fee_quantity AND order_id IS NOT NULL"
+"""Orders that were executed and whose fees are not known for all of it."""
+LISTED_MOVES_SQL: Final = " OR ".join(
+    f"(OLD.state = '{state.value}' AND NEW.state IN ({quoted(moves)}))" for state, moves in ORDER_MOVES.items() if moves
+)
+"""ORDER_MOVES, as the database enforces it."""
 MINUTE_SQL: Final = "phase = 'call' AND tool <> 'cancel_order'"
 """Calls that count against the calls of a minute."""
 CALL_PHASES_SQL: Final = "phase IN ('call', 'intent', 'outcome')"
@@ -93,6 +99,7 @@ class OrderTable(Table, table=True):
         Index("ix_orders_symbol", "environment", "account", "symbol", "order_id"),
         Index("ix_orders_fingerprint", "environment", "account", "fingerprint", "reserved_ms"),
         Index("ix_orders_pending", "environment", "account", sqlite_where=text(PENDING_SQL)),
+        Index("ix_orders_fees", "environment", "account", sqlite_where=text(FEES_WANTED_SQL)),
     )
 
     client_order_id: str = Field(primary_key=True)
@@ -125,6 +132,7 @@ class OrderTable(Table, table=True):
     executed_quantity: str = _text()
     executed_quote_quantity: str = _text()
     base_fee: str = _text()
+    fee_quantity: str = _text()
     updated_ms: int
 
 
@@ -216,6 +224,17 @@ class SlicingTable(Table, table=True):
     since_seq: int
 
 
+class LeaseTable(Table, table=True):
+    """Who does what only one process does at a time, and until when; see `guardian.store.leases`."""
+
+    __tablename__ = "leases"
+
+    name: str = Field(primary_key=True)
+    holder: str = _text()
+    expires_ms: int
+    renewals: int
+
+
 class PolicyTable(Table, table=True):
     """Policies that were good; the newest is the one with the highest ordinal."""
 
@@ -234,13 +253,14 @@ REDEMPTIONS: Final = RedemptionTable.__table__  # type: ignore[attr-defined]  # 
 CONTROL: Final = ControlTable.__table__  # type: ignore[attr-defined]  # as above
 ACTS: Final = ActTable.__table__  # type: ignore[attr-defined]  # as above
 SLICING: Final = SlicingTable.__table__  # type: ignore[attr-defined]  # as above
+LEASES: Final = LeaseTable.__table__  # type: ignore[attr-defined]  # as above
 POLICIES: Final = PolicyTable.__table__  # type: ignore[attr-defined]  # as above
 
+_MOVING_ORDER_COLUMNS: Final = frozenset(
+    {"state", "order_id", "executed_quantity", "executed_quote_quantity", "base_fee", "fee_quantity", "updated_ms"}
+)
 _FIXED_ORDER_COLUMNS: Final = ", ".join(
-    column.name
-    for column in ORDERS.columns
-    if column.name
-    not in {"state", "order_id", "executed_quantity", "executed_quote_quantity", "base_fee", "updated_ms"}
+    column.name for column in ORDERS.columns if column.name not in _MOVING_ORDER_COLUMNS
 )
 
 TRIGGERS: Final = {
@@ -249,8 +269,10 @@ TRIGGERS: Final = {
     "orders_no_delete": "BEFORE DELETE ON orders BEGIN SELECT RAISE(ABORT, 'orders are kept'); END",
     "orders_fixed": f"BEFORE UPDATE OF {_FIXED_ORDER_COLUMNS} ON orders "
     "BEGIN SELECT RAISE(ABORT, 'what an order counts for never changes'); END",
-    "orders_final": f"BEFORE UPDATE OF state ON orders WHEN OLD.state IN ({quoted(FINAL_STATES)}) "
-    "AND NEW.state <> OLD.state BEGIN SELECT RAISE(ABORT, 'nothing leaves a final state'); END",
+    "orders_born": f"BEFORE INSERT ON orders WHEN NEW.state <> '{OrderState.RESERVED.value}' "
+    "BEGIN SELECT RAISE(ABORT, 'an order begins as reserved'); END",
+    "orders_moves": f"BEFORE UPDATE OF state ON orders WHEN NEW.state <> OLD.state AND NOT ({LISTED_MOVES_SQL}) "
+    "BEGIN SELECT RAISE(ABORT, 'not a listed move; nothing leaves a final state'); END",
     "proposals_no_delete": "BEFORE DELETE ON proposals BEGIN SELECT RAISE(ABORT, 'proposals are kept'); END",
     "proposals_ended": "BEFORE UPDATE ON proposals WHEN OLD.state NOT IN ('waiting', 'approved') "
     "BEGIN SELECT RAISE(ABORT, 'a proposal ends once'); END",

@@ -31,7 +31,7 @@ from guardian.domain.orders import (
 from guardian.policy.facts import Usage
 from guardian.policy.model import Limits
 from guardian.store.audit import AuditPart
-from guardian.store.orders import OrdersPart
+from guardian.store.orders import OrdersPart, is_in_doubt
 from guardian.store.records import OrderRow, Scope, StatusUsage
 from guardian.store.slicing import SlicingPart
 from guardian.store.tables import ORDERS, quoted
@@ -68,6 +68,9 @@ class UsagePart(AuditPart, OrdersPart, SlicingPart):
         pending = self._pending(scope)
         on_symbol = [row for row in pending if row.symbol == order.symbol]
         entering = [row for row in on_symbol if not row.is_exit]
+        in_doubt = [row for row in on_symbol if is_in_doubt(row, self.now_ms)]
+        # A SELL first: it holds back what a BUY does not.
+        in_doubt.sort(key=lambda row: (row.side != OrderSide.SELL.value, row.intent_seq))
         since = self.sliced_since(scope, order.symbol, order.side.value, limits.anti_slicing_window_ms)
         return Usage(
             trading=status.trading.state,
@@ -79,6 +82,8 @@ class UsagePart(AuditPart, OrdersPart, SlicingPart):
             open_orders_on_symbol=len(entering),
             open_stop_orders_on_symbol=sum(row.wire_type in _STOP_TYPES for row in entering),
             duplicate_of=self._duplicate_of(scope, order, limits.duplicate_window_ms),
+            unresolved_on_symbol=in_doubt[0].client_order_id if in_doubt else None,
+            unresolved_sell=bool(in_doubt) and in_doubt[0].side == OrderSide.SELL.value,
             sliced_since_ms=None if since is None else since.since_ms,
             sliced_entered=ZERO if since is None else self._entered_since(scope, order, since.since_seq),
             position=self._position(scope, order.symbol),
@@ -103,7 +108,7 @@ class UsagePart(AuditPart, OrdersPart, SlicingPart):
             ordered={window: sum(not row["is_exit"] for row in self._within(rows, window)) for window in counts},
             open_notional=total(open_notional(row) for row in pending if not row.is_exit),
             open_orders=sum(not row.is_exit for row in pending),
-            unresolved=sum(row.state in UNRESOLVED_STATES for row in pending),
+            unresolved=sum(is_in_doubt(row, self.now_ms) for row in pending),
             orders_since_person=len(since_person),
             unconfirmed_since_person=_entered(row for row in since_person if not row["confirmed"]),
         )

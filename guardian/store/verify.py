@@ -32,7 +32,7 @@ BATCH: Final = 5000
 """Rows in one read: short enough not to stand in a writer's way."""
 MAX_FINDINGS: Final = 1000
 TRIGGER_NAMES: Final = frozenset(
-    {"audit_no_update", "audit_no_delete", "orders_no_delete", "orders_fixed", "orders_final"}
+    {"audit_no_update", "audit_no_delete", "orders_no_delete", "orders_fixed", "orders_born", "orders_moves"}
 )
 
 

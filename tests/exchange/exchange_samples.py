@@ -19,6 +19,21 @@ ORDER = {
     "time": 1700000000000,
     "updateTime": 1700000000123,
 }
+TRADE = {
+    "symbol": "BTCUSDT",
+    "id": 56,
+    "orderId": 28,
+    "orderListId": -1,
+    "price": "60000.00000000",
+    "qty": "0.00040000",
+    "quoteQty": "24.00000000",
+    "commission": "0.00000040",
+    "commissionAsset": "BTC",
+    "time": 1700000000123,
+    "isBuyer": True,
+    "isMaker": False,
+    "isBestMatch": True,
+}
 PLACED = {
     **{key: value for key, value in ORDER.items() if key not in {"time", "updateTime", "stopPrice"}},
     "transactTime": 1700000000123,
@@ -99,6 +114,7 @@ ANSWERS = {
     "/api/v3/order": ORDER,
     "/api/v3/openOrders": [ORDER],
     "/api/v3/allOrders": [ORDER],
+    "/api/v3/myTrades": [TRADE],
     "/fapi/v3/positionRisk": [
         {
             "symbol": "ADAUSDT",

@@ -49,6 +49,7 @@ READS = {
     "get_orders": lambda e: e.all_orders("BTCUSDT"),
     "get_orders open": lambda e: e.open_orders("BTCUSDT"),
     "get_orders one": lambda e: e.order("BTCUSDT", order_id=28),
+    "trades of an order": lambda e: e.my_trades("BTCUSDT", 28),
     "get_fee_info": lambda e: e.fee("BTCUSDT"),
     "get_liquidation_history": lambda e: e.liquidations(GetLiquidationHistory()),
     "instrument": lambda e: e.instrument("BTCUSDT"),

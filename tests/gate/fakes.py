@@ -17,7 +17,16 @@ from typing import Any, TypeVar
 from guardian.domain.accounts import Balance, Balances
 from guardian.domain.instruments import Instrument, Range
 from guardian.domain.market import ListedSymbol, Listing, TickerPrice
-from guardian.domain.orders import Fill, OrderReport, OrderSide, OrderSpec, OrderType, ResolvedOrder, TimeInForce
+from guardian.domain.orders import (
+    Fill,
+    OrderReport,
+    OrderSide,
+    OrderSpec,
+    OrderType,
+    ResolvedOrder,
+    TimeInForce,
+    Trade,
+)
 from guardian.domain.requests import CancelOrder, CreateOrder, Request
 from guardian.domain.secrets import Secret
 from guardian.domain.trading import Environment
@@ -108,6 +117,10 @@ class FakeExchange:
     books: dict[str, tuple[str, str]] = field(default_factory=lambda: {"BTCUSDT": ("60000", "60001")})
     free: dict[str, str] = field(default_factory=lambda: {"USDT": "1000000", "BTC": "10"})
     odd_answer: OrderReport | None = None
+    trades: dict[int, tuple[Fill, ...]] = field(default_factory=dict)
+    """By the exchange's order id: what the list of trades has."""
+    traded_ms: int | None = None
+    """When those trades were; None for now."""
 
     async def _read(self, name: str, **fields: Any) -> None:
         self.asked.append((name, fields))
@@ -233,6 +246,13 @@ class FakeExchange:
     ) -> tuple[OrderReport, ...]:
         await self._read("all_orders", symbol=symbol, start_time=start_time, end_time=end_time, limit=limit)
         return self._listed(symbol)
+
+    async def my_trades(self, symbol: str, order_id: int) -> tuple[Trade, ...]:
+        await self._read("my_trades", symbol=symbol, order_id=order_id)
+        return tuple(
+            Trade(order_id=order_id, time=self.traded_ms or self.clock.now_ms(), fill=fill)
+            for fill in self.trades.get(order_id, ())
+        )
 
     def _listed(self, symbol: str) -> tuple[OrderReport, ...]:
         return tuple(r for r in self.reports.values() if r.symbol == symbol and r.client_order_id not in self.unlisted)

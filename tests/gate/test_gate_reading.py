@@ -180,11 +180,11 @@ def test_listing_says_which_symbols_the_policy_allows(room: Room) -> None:
 
 def test_get_orders_brings_the_store_up_to_date_with_an_event(room: Room) -> None:
     """What is found out by looking is written down as an event, once, and counts from then on."""
+    room.ask(price="59999")  # an order that the exchange has
+    second = room.last().client_order_id
     name = lost_order(room)
     room.exchange.script = []
     assert [view.client_order_id for view in orders(room.call(ORDERS)).unresolved] == [name]
-    room.ask(price="59999")  # an order that the exchange has
-    second = room.last().client_order_id
     room.exchange.becomes(second, "FILLED", "0.001")
     for _ in range(2):
         found = orders(room.call(ORDERS))
@@ -331,9 +331,9 @@ def test_unlisted_symbol_and_environment_change_are_denied_without_a_question(ro
 def test_status_lists_what_is_not_known_first(room: Room) -> None:
     """Status has the unknown orders, the open ones, the proposals, the budgets and the reason of a halt."""
     room.policy({"confirmation": {"required_above": "130", "channel": "terminal"}})
-    unknown = lost_order(room)
     room.ask(price="59999")
-    proposal = room.propose(price="59998")
+    proposal = room.propose(price="59998", quantity="0.0015")
+    unknown = lost_order(room)
     with room.journal.transaction() as tx:
         tx.set_trading(TradingState.HALTED, reason="for a test", by="owner")
     status = room.run(room.gate.status())

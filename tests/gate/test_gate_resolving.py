@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from guardian.domain.orders import OrderState
+from guardian.domain.orders import Fill, OrderState
 from guardian.domain.requests import CreateOrder
 from guardian.errors import ExchangeRateLimited, ExchangeRejected, ExchangeUnavailable, NoCredentials, OutcomeUnknown
-from guardian.gate.resolving import ABSENT_AFTER_ANSWERS, ABSENT_AFTER_MS, PERIOD_S, Found, Resolver
-from tests.gate.fakes import Lost, Room, limit
+from guardian.gate.resolving import ABSENT_AFTER_ANSWERS, ABSENT_AFTER_MS, PERIOD_S, TICK_S, Found, Resolver
+from tests.gate.fakes import D, Lost, Placed, Room, limit
 
 
 def lost(room: Room, price: str = "60000", *, arrives: bool) -> str:
@@ -26,12 +26,32 @@ def lost(room: Room, price: str = "60000", *, arrives: bool) -> str:
     return room.last().client_order_id
 
 
+def lost_together(room: Room, *arrives: bool) -> list[str]:
+    """Orders that were on their way at once, so that none held back another, and whose replies were all lost."""
+    failure = OutcomeUnknown("lost")
+    room.exchange.script = [Lost(failure) if there else failure for there in arrives]
+    room.exchange.fails["order"] = ExchangeUnavailable("down")
+
+    async def work() -> None:
+        await asyncio.gather(
+            *(room.acall(CreateOrder(order=limit(price=str(60000 - number)))) for number in range(len(arrives)))
+        )
+
+    room.run(work())
+    del room.exchange.fails["order"]
+    names = [name for _, name, _ in room.exchange.placed[-len(arrives) :]]
+    assert {room.row(name).state for name in names} == {OrderState.UNKNOWN}
+    return names
+
+
 def once(room: Room) -> dict[str, OrderState | None]:
     return {found.client_order_id: found.state for found in room.run(room.resolver.run_once())}
 
 
 def test_nothing_is_connected_where_nothing_is_pending(room: Room) -> None:
     """Without an open or unknown order the exchange and the keyring are left alone."""
+    fill = Fill(price=D("60000"), quantity=D("0.001"), commission=D("0.06"), commission_asset="USDT")
+    room.exchange.script = [Placed("FILLED", "0.001", (fill,))]
     room.ask(kind="MARKET")
     before = room.connector.connects
     assert once(room) == {}
@@ -157,27 +177,25 @@ def test_order_found_between_absences_starts_the_wait_anew(room: Room) -> None:
 
 def test_order_that_cannot_be_asked_for_does_not_hide_the_others(room: Room) -> None:
     """One order that the exchange refuses to tell of keeps no other from being found."""
-    first = lost(room, "60000", arrives=False)
-    second = lost(room, "59999", arrives=True)
+    first, second, third = lost_together(room, False, True, True)
     refusal: Exception = ExchangeRejected(-1121, "Invalid symbol.", http_status=400)
 
     async def refuse() -> None:
         raise refusal
 
     room.exchange.during["order"] = refuse
-    assert once(room) == {first: None, second: OrderState.OPEN}
-    third = lost(room, "59998", arrives=True)
+    assert once(room) == {first: None, second: OrderState.OPEN, third: OrderState.OPEN}
+    room.exchange.becomes(third, "EXPIRED")
     refusal = ExchangeUnavailable("down for one")
     room.exchange.during["order"] = refuse
     with pytest.raises(ExchangeUnavailable):
         once(room)
-    assert room.row(third).state is OrderState.OPEN
+    assert room.row(third).state is OrderState.EXPIRED
 
 
 def test_rate_limit_ends_the_round(room: Room) -> None:
     """Asking on after the exchange asked to slow down would make it worse."""
-    lost(room, "60000", arrives=True)
-    lost(room, "59999", arrives=True)
+    lost_together(room, True, True)
     room.exchange.fails["order"] = ExchangeRateLimited(5)
     asked = len(room.exchange.asked)
     with pytest.raises(ExchangeRateLimited):
@@ -205,15 +223,15 @@ def test_asking_goes_on_after_every_failure(room: Room, caplog: pytest.LogCaptur
         room.clock.forward(seconds)
 
     class Failing(Resolver):
-        async def run_once(self) -> tuple[Found, ...]:
+        async def run_once(self, *, only_due: bool = False) -> tuple[Found, ...]:
             if failures:
                 raise failures.pop(0)
-            return await super().run_once()
+            return await Resolver.run_once(self, only_due=only_due)
 
     before = room.connector.losses
     with caplog.at_level(logging.ERROR), pytest.raises(Enough):
         room.run(Failing(parts=replace(room.parts, pause=pause)).run_forever())
-    assert rounds == [PERIOD_S] * 4
+    assert rounds == [PERIOD_S] * 3 + [TICK_S]
     assert room.connector.losses == before + 2
     assert "a round of asking for orders failed" in caplog.text
 

@@ -100,6 +100,7 @@ REACHED: dict[Code, Callable[[], Verdict]] = {
     Code.ROLLING_NOTIONAL_EXCEEDS_MAX: lambda: judged(given=facts(entered={})),
     Code.ORDER_COUNT_EXCEEDS_MAX: lambda: judged(given=facts(ordered={})),
     Code.DUPLICATE_ORDER: lambda: judged(given=facts(duplicate_of="g1-a")),
+    Code.ORDER_UNRESOLVED: lambda: judged(given=facts(unresolved_on_symbol="g1-a")),
     Code.FREE_QUOTE_BELOW_MIN: lambda: judged(given=facts(free={})),
     Code.BALANCE_UNAVAILABLE: lambda: judged(given=facts(free=None)),
     Code.CALLS_EXCEED_MAX: lambda: judged(given=facts(calls_last_minute=121)),

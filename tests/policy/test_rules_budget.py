@@ -263,6 +263,27 @@ def test_a_duplicate_is_denied_and_named() -> None:
     assert "g1-abc" in found.message
 
 
+@pytest.mark.parametrize("is_sell", [False, True])
+def test_symbol_with_an_unresolved_order_takes_no_new_ones(is_sell: bool) -> None:
+    """The order whose fate is not known is named; new exposure waits, whatever that order's side."""
+    given = facts(unresolved_on_symbol="g1-abc", unresolved_sell=is_sell)
+    found = denial(judged(given=given), Code.ORDER_UNRESOLVED)
+    assert found.observed == "g1-abc"
+    assert "g1-abc" in found.message
+
+
+@pytest.mark.parametrize("is_sell", [False, True])
+def test_unknown_buy_does_not_trap_an_exit_and_an_unknown_sell_holds_it_back(is_sell: bool) -> None:
+    """What is known to be held can be sold while a BUY is not known; after an unknown SELL nothing is known to be."""
+    given = facts(unresolved_on_symbol="g1-abc", unresolved_sell=is_sell, position=D("0.001"))
+    verdict = judged(a_sell(), given)
+    assert verdict.is_exit
+    assert codes(verdict) == ([Code.ORDER_UNRESOLVED] if is_sell else [])
+    more = judged(a_sell(), facts(unresolved_on_symbol="g1-abc", unresolved_sell=is_sell, position=D("0.0001")))
+    assert not more.is_exit
+    assert more.denied_by(Code.ORDER_UNRESOLVED)
+
+
 def test_value_typed_in_the_quantity_field_is_caught() -> None:
     """100 meant as USDT is 100 bitcoin: more than the quantity's cap, and the hint names the right field."""
     verdict = judged(an_order(quantity="100"))

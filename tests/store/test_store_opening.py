@@ -52,7 +52,7 @@ def test_settings_hold_on_the_connection(world):
     connection = world.store._file.raw
     expected = {
         "journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "busy_timeout": 5000, "recursive_triggers": 1,
-        "application_id": 0x67726431, "user_version": 1,
+        "application_id": 0x67726431, "user_version": 2,
     }  # fmt: skip
     assert {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in expected} == expected
 
@@ -80,7 +80,7 @@ def test_newer_version_is_refused(world):
     """A file that a later guardian wrote is not touched by an earlier one."""
     world.store.close()
     connection = sqlite3.connect(world.home / "guardian.db")
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute("PRAGMA user_version = 3")
     connection.close()
     with pytest.raises(StoreCorrupt, match="newer"):
         world.open()

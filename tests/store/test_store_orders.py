@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from guardian.domain.orders import FINAL_STATES, ORDER_MOVES, OrderState
+from guardian.domain.orders import FINAL_STATES, IN_FLIGHT_MS, ORDER_MOVES, OrderState
 from guardian.errors import StoreConflict
+from guardian.store.orders import FEES_WANTED_MS
 
 
 def test_reserved_order_is_read_back_as_it_was_given(world):
@@ -93,6 +94,88 @@ def test_file_itself_refuses_to_undo_a_final_state(world, state):
     with pytest.raises(sqlite3.IntegrityError, match="kept"):
         connection.execute("DELETE FROM orders")
     connection.close()
+
+
+@pytest.mark.parametrize("before", list(OrderState))
+@pytest.mark.parametrize("after", list(OrderState))
+def test_file_itself_enforces_every_move(world, before, after):
+    """The database has the whole table of moves: past the code, too, an order makes the listed ones and no other."""
+    name = world.place()
+    assert before is OrderState.RESERVED or world.move(name, before)
+    connection = sqlite3.connect(world.home / "guardian.db")
+    try:
+        if after in ORDER_MOVES[before] or after is before:
+            connection.execute("UPDATE orders SET state = ?", (after.value,))
+        else:
+            with pytest.raises(sqlite3.IntegrityError, match="not a listed move"):
+                connection.execute("UPDATE orders SET state = ?", (after.value,))
+    finally:
+        connection.close()
+
+
+def test_order_begins_as_reserved(world):
+    """No order appears in the file in the middle of its life."""
+    world.place()
+    connection = sqlite3.connect(world.home / "guardian.db")
+    names = [row[1] for row in connection.execute("PRAGMA table_info(orders)")]
+    values = dict(zip(names, connection.execute("SELECT * FROM orders").fetchone(), strict=True))
+    values |= {"client_order_id": "g1-other", "intent_seq": 99, "call_id": "other", "state": "filled"}
+    marks = ", ".join("?" for _ in values)
+    with pytest.raises(sqlite3.IntegrityError, match="begins as reserved"):
+        connection.execute(f"INSERT INTO orders ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))
+    connection.close()
+
+
+def test_order_that_is_just_being_sent_is_not_in_doubt(world):
+    """Reserved is in doubt once sending takes too long, unknown at once; both are unresolved all the time."""
+    first, second = world.place(), world.place()
+    world.move(second, OrderState.UNKNOWN)
+
+    def doubted(tx):
+        assert {row.client_order_id for row in tx.unresolved()} == {first, second}
+        return [row.client_order_id for row in tx.in_doubt(world.scope)]
+
+    assert world.attempt(doubted) == [second]
+    world.clock_ms += IN_FLIGHT_MS - 1
+    assert world.attempt(doubted) == [second]
+    world.clock_ms += 1
+    assert world.attempt(doubted) == [first, second]
+
+
+def test_orders_whose_fees_are_not_known_are_found(world):
+    """Executed, and the fees known of less than that: wanted until they are known, within the time asked for."""
+    name = world.place()
+    world.place()
+
+    def wanted(tx):
+        return [row.client_order_id for row in tx.fees_wanted(world.scope)]
+
+    assert world.attempt(wanted) == []
+    world.move(name, OrderState.FILLED, executed="0.0020")
+    assert world.attempt(wanted) == [name]
+    world.attempt(lambda tx: tx.move_order(name, OrderState.FILLED, fee_quantity=Decimal("0.001")))
+    assert world.attempt(wanted) == [name]
+    world.attempt(lambda tx: tx.move_order(name, OrderState.FILLED, fee_quantity=Decimal("0.002")))
+    assert world.attempt(wanted) == []
+    other = world.place(scope=world.other)
+    world.move(other, OrderState.FILLED, executed="0.002")
+    assert world.attempt(wanted) == []
+    assert world.attempt(lambda tx: tx.has_pending("testnet"))
+    assert world.attempt(lambda tx: [row.client_order_id for row in tx.fees_wanted(world.other)]) == [other]
+    world.clock_ms += FEES_WANTED_MS
+    assert world.attempt(lambda tx: tx.fees_wanted(world.other)) == ()
+    assert not world.attempt(lambda tx: tx.has_pending("testnet"))
+
+
+def test_symbols_of_recent_and_of_pending_orders_are_known(world):
+    """However old, a symbol with an order that is not final is among them; others only while they are recent."""
+    world.place(spec=world.spec(symbol="ETHUSDT"))
+    done = world.place()
+    world.move(done, OrderState.FILLED, executed="0.002")
+    now = world.clock_ms
+    assert world.attempt(lambda tx: tx.known_symbols(world.scope, now - 1)) == ("BTCUSDT", "ETHUSDT")
+    assert world.attempt(lambda tx: tx.known_symbols(world.scope, now)) == ("ETHUSDT",)
+    assert world.attempt(lambda tx: tx.known_symbols(world.other, 0)) == ()
 
 
 def test_report_out_of_date_never_shrinks_what_was_executed(world):

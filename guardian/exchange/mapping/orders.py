@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guardian.domain.money import ZERO
-from guardian.domain.orders import Fill, OrderReport
+from guardian.domain.orders import Fill, OrderReport, Trade
 from guardian.exchange.mapping.rows import Row, malformed, rows
 
 
@@ -25,6 +25,13 @@ def placed(answer: object) -> OrderReport:
 def cancelled(answer: object) -> OrderReport:
     """The answer to `DELETE /api/v3/order`: `clientOrderId` names the cancel and `origClientOrderId` the order."""
     return _report(Row(answer), client_order_id="origClientOrderId", touched="transactTime")
+
+
+def trades(answer: object) -> tuple[Trade, ...]:
+    """A list of `GET /api/v3/myTrades`."""
+    return tuple(
+        Trade(order_id=row.integer("orderId"), time=row.integer("time"), fill=_fill(row)) for row in rows(answer)
+    )
 
 
 def _report(row: Row, *, client_order_id: str, touched: str) -> OrderReport:

@@ -1,0 +1,49 @@
+"""What an order's fills cost in its own base asset: asked for where the exchange's report did not say.
+
+The position, and so what can be sold back, is what was bought less what was sold less the fees taken of the base asset.
+Fees in another asset (BNB, the quote asset) take nothing of it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from guardian.domain.money import total
+from guardian.domain.orders import Trade
+from guardian.exchange.exchange import Exchange
+from guardian.gate.parts import Parts
+from guardian.store.records import OrderRow
+
+BEFORE_IT_WAS_SENT_MS: Final = 60_000
+"""Trades before the order was sent, less what clocks may differ by, are another's: order ids start anew on a wipe."""
+
+
+async def fetch_fees(parts: Parts, exchange: Exchange, client_order_id: str) -> bool:
+    """Ask for the fees of what an order has executed, where they are not known; whether that brought anything.
+
+    Raises ExchangeError and StoreError.
+    """
+    row = await parts.journal.run(lambda: _wanted(parts, client_order_id))
+    if row is None or row.order_id is None:
+        return False
+    trades = await exchange.my_trades(row.symbol, row.order_id)
+    return await parts.journal.run(lambda: _note(parts, row, trades))
+
+
+def _wanted(parts: Parts, client_order_id: str) -> OrderRow | None:
+    with parts.journal.transaction() as tx:
+        row = tx.order(client_order_id)
+    return row if row is not None and row.executed_quantity > row.fee_quantity else None
+
+
+def _note(parts: Parts, row: OrderRow, trades: tuple[Trade, ...]) -> bool:
+    ours = [trade for trade in trades if trade.time >= row.sent_ms - BEFORE_IT_WAS_SENT_MS]
+    quantity = total(trade.fill.quantity for trade in ours)
+    # More than was ordered is no order of guardian's. Fewer than are executed come later: the list lags.
+    if len(ours) < len(trades) or quantity > row.quantity:
+        return False
+    fee = total(trade.fill.commission for trade in ours if trade.fill.commission_asset == row.base_asset)
+    with parts.journal.transaction() as tx:
+        now = tx.order(row.client_order_id)
+        state = row.state if now is None else now.state
+        return tx.move_order(row.client_order_id, state, base_fee=fee, fee_quantity=quantity)

@@ -1,0 +1,63 @@
+"""Asking for orders is done by one process of a home at a time: it holds the lease of that in the store."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Final
+
+from guardian.errors import StoreError
+from guardian.gate.parts import Parts
+from guardian.store.records import Lease, Scope
+
+_log: Final = logging.getLogger("guardian.gate")
+
+LEASE_MS: Final = 30_000
+"""How long a holder that died holds the others up; far longer than a holder that lives takes to come back."""
+
+
+@dataclass(slots=True)
+class Leaseholder:
+    """Takes the lease, renews it in its second half, and gives it back."""
+
+    parts: Parts
+    _me: str = field(init=False)
+    _mine: tuple[str, float] | None = None
+    """The lease that is held, and until when it need not be renewed, on the monotonic clock."""
+    _seen: tuple[Lease, float] | None = None
+    """Another's lease as it was first seen, and when, on the monotonic clock."""
+
+    def __post_init__(self) -> None:
+        self._me = self.parts.random_bytes(16).hex()
+
+    async def holds(self, scope: Scope) -> bool:
+        """Whether this process may ask now: the lease is its own, or becomes so. Raises StoreError."""
+        name = f"orders/{scope.environment}/{scope.account}"
+        if self._mine is not None and self._mine[0] == name and self.parts.monotonic() < self._mine[1]:
+            return True
+        return await self.parts.journal.run(lambda: self._take(name))
+
+    async def give_back(self) -> None:
+        """Let another process go on at once; where that cannot be written, the lease runs out."""
+        mine, self._mine = self._mine, None
+        if mine is not None:
+            await self.parts.journal.run(lambda: self._give_back(mine[0]))
+
+    def _take(self, name: str) -> bool:
+        now = self.parts.monotonic()
+        with self.parts.journal.transaction() as tx:
+            found = tx.lease(name)
+            if found is None or self._seen is None or found != self._seen[0]:
+                self._seen = None if found is None else (found, now)
+            # Not renewed for as long as it lasts: its holder is dead, even where window time stands still.
+            is_dead = self._seen is not None and (now - self._seen[1]) * 1000 > LEASE_MS
+            taken = tx.take_lease(name, self._me, LEASE_MS, dead=found if is_dead else None)
+        self._mine = (name, now + LEASE_MS / 2000) if taken else None
+        return taken
+
+    def _give_back(self, name: str) -> None:
+        try:
+            with self.parts.journal.transaction() as tx:
+                tx.give_back_lease(name, self._me)
+        except StoreError as error:
+            _log.warning("the lease could not be given back, and runs out: %s", error.message)

@@ -1,0 +1,231 @@
+"""Reconciliation: the exchange's lists of open and recent orders against what the store says, symbol by symbol.
+
+What moved on is taken over, with an event row. An order with guardian's mark that the log does not have, or that the
+log says is not there, is loud. Orders that guardian did not place are shown and not counted: what is capped is what the
+assistant does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from guardian.domain.orders import FINAL_STATES, LIVE_STATES, VOID_STATES, OrderReport, OrderState
+from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX, TradingState
+from guardian.errors import PolicyInvalid
+from guardian.exchange.exchange import Exchange
+from guardian.gate.calls import plain_record
+from guardian.gate.events import note_found
+from guardian.gate.fees import fetch_fees
+from guardian.gate.parts import Parts
+from guardian.gate.replies import OrderView
+from guardian.gate.views import view_of_report
+from guardian.store.database import Transaction
+from guardian.store.orders import is_in_doubt
+from guardian.store.records import OrderRow, Phase, Record, Scope
+
+RECENT_ORDERS: Final = 500
+"""How many of a symbol's newest orders are looked at."""
+KNOWN_FOR_MS: Final = 7 * 86_400_000
+"""A symbol is looked at for so long after guardian's last order of it, and always if the policy lists it."""
+LISTS_LAG_MS: Final = 60_000
+"""An order that ended less than this before is not held against a list that still has it open."""
+BETWEEN_SYMBOLS_S: Final = 1.0
+
+
+class Kind(StrEnum):
+    """In which way the store and the exchange differed."""
+
+    MOVED = "moved"
+    """The order had gone on; the store now has it."""
+    MISSING = "missing"
+    """The exchange does not know it now. It is asked for until that is certain."""
+    NOT_IN_LOG = "not_in_log"
+    """It has guardian's mark and the log has no intent: the log was cut, or another home uses this account."""
+    CONTRADICTED = "contradicted"
+    """The store has its end, and the exchange has it otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One order on which the store and the exchange differed; None is what one of them does not have."""
+
+    kind: Kind
+    symbol: str
+    client_order_id: str
+    store: OrderState | None
+    exchange: OrderState | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """What one reconciliation has found."""
+
+    environment: str
+    account: str
+    symbols: tuple[str, ...]
+    agreed: int
+    """How many of guardian's orders were the same on both sides."""
+    differences: tuple[Difference, ...]
+    foreign: tuple[OrderView, ...]
+    """Open orders that guardian did not place."""
+    fees: int
+    """Of how many orders the fees were found out."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    agreed: int = 0
+    fees: int = 0
+
+
+class Reconciler:
+    """Compares one environment and account."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def run(self, symbols: Iterable[str] | None = None, *, gently: bool = False) -> Reconciled:
+        """Reconcile these symbols, or all that the store knows or the policy lists; `gently` pauses between them.
+
+        Raises ExchangeError, CredentialsError and StoreError: what was found before is in the log.
+        """
+        connection = await self._parts.connector.connect(needs_keys=True)
+        scope = Scope(environment=self._parts.environment.value, account=connection.account)
+        wanted = await self._parts.journal.run(lambda: self._symbols(scope)) if symbols is None else tuple(symbols)
+        differences: list[Difference] = []
+        foreign: list[OrderView] = []
+        tally = _Tally()
+        for number, symbol in enumerate(wanted):
+            if gently and number:
+                await self._parts.pause(BETWEEN_SYMBOLS_S)
+            await self._symbol(connection.exchange, scope, symbol, (differences, foreign, tally))
+        return Reconciled(
+            environment=scope.environment,
+            account=scope.account,
+            symbols=wanted,
+            agreed=tally.agreed,
+            differences=tuple(differences),
+            foreign=tuple(foreign),
+            fees=tally.fees,
+        )
+
+    def _symbols(self, scope: Scope) -> tuple[str, ...]:
+        with self._parts.journal.transaction() as tx:
+            known = set(tx.known_symbols(scope, tx.now_ms - KNOWN_FOR_MS))
+        try:
+            policy = self._parts.policy_file.current().policy
+        except PolicyInvalid:
+            return tuple(sorted(known))
+        listed = set(policy.symbols) if policy.environment is self._parts.environment else set()
+        return tuple(sorted(known | listed))
+
+    async def _symbol(
+        self,
+        exchange: Exchange,
+        scope: Scope,
+        symbol: str,
+        result: tuple[list[Difference], list[OrderView], _Tally],
+    ) -> None:
+        differences, foreign, tally = result
+        run = self._parts.journal.run
+        pending, began_ms = await run(lambda: self._pending(scope, symbol))
+        # The open ones first: what ends in between is in the second list as it ended.
+        listed = (*await exchange.open_orders(symbol), *await exchange.all_orders(symbol, limit=RECENT_ORDERS))
+        reports = {report.client_order_id: report for report in listed}
+        for row in pending:
+            if row.client_order_id in reports:
+                continue
+            report = await exchange.order(symbol, client_order_id=row.client_order_id)
+            if report is not None:
+                reports[row.client_order_id] = report
+            else:
+                differences.append(_difference(Kind.MISSING, row, None))
+        ours = [report for report in reports.values() if report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)]
+        found = await run(lambda: self._compare(scope, ours, began_ms))
+        differences.extend(found)
+        tally.agreed += len(ours) - len(found)
+        foreign.extend(
+            view_of_report(report) for report in reports.values() if report not in ours and report.state in LIVE_STATES
+        )
+        for name in await run(lambda: self._without_fees(scope, symbol)):
+            tally.fees += await fetch_fees(self._parts, exchange, name)
+
+    def _pending(self, scope: Scope, symbol: str) -> tuple[tuple[OrderRow, ...], int]:
+        """The symbol's orders that have not ended and are not just being sent, and the window time."""
+        with self._parts.journal.transaction() as tx:
+            rows = (*tx.live(scope), *tx.in_doubt(scope))
+            return tuple(row for row in rows if row.symbol == symbol), tx.now_ms
+
+    def _without_fees(self, scope: Scope, symbol: str) -> tuple[str, ...]:
+        with self._parts.journal.transaction() as tx:
+            return tuple(row.client_order_id for row in tx.fees_wanted(scope) if row.symbol == symbol)
+
+    def _compare(self, scope: Scope, reports: Iterable[OrderReport], began_ms: int) -> list[Difference]:
+        with self._parts.journal.transaction() as tx:
+            found = (_compared(tx, scope, report, began_ms) for report in reports)
+            return [difference for difference in found if difference is not None]
+
+
+def _compared(tx: Transaction, scope: Scope, report: OrderReport, began_ms: int) -> Difference | None:
+    """Bring the store up to one report; the difference that there was, if any."""
+    row = tx.order(report.client_order_id)
+    if row is None:
+        _tell(tx, scope, report, Kind.NOT_IN_LOG)
+        return Difference(
+            kind=Kind.NOT_IN_LOG,
+            symbol=report.symbol,
+            client_order_id=report.client_order_id,
+            store=None,
+            exchange=report.state,
+        )
+    if report.state is OrderState.UNKNOWN:
+        return None
+    if row.state in FINAL_STATES and _contradicts(row, report):
+        if row.updated_ms > began_ms - LISTS_LAG_MS:
+            return None
+        _tell(tx, scope, report, Kind.CONTRADICTED)
+        # What guardian counts is less than there is: nothing is added to it until a person has looked.
+        reason = f"the exchange has the order {row.client_order_id}, which guardian took for {row.state.value}"
+        tx.set_trading(TradingState.HALTED, reason=reason, by="guardian")
+        return _difference(Kind.CONTRADICTED, row, report.state)
+    own = Scope(environment=row.environment, account=row.account)
+    # What has ended stays as it ended; only more that was executed can still be news.
+    state = row.state if row.state in FINAL_STATES else report.state
+    moved = note_found(tx, own, row, state, report)
+    # An order that a process is just sending moves on by itself.
+    is_in_flight = row.state is OrderState.RESERVED and not is_in_doubt(row, tx.now_ms)
+    return _difference(Kind.MOVED, row, report.state) if moved and not is_in_flight else None
+
+
+def _contradicts(row: OrderRow, report: OrderReport) -> bool:
+    """Whether the exchange has something of an order whose end the store has, and that end has no room for it."""
+    if row.state in VOID_STATES:
+        return report.state not in VOID_STATES
+    return report.state in LIVE_STATES
+
+
+def _tell(tx: Transaction, scope: Scope, report: OrderReport, kind: Kind) -> None:
+    """An event row, once for each order."""
+    key = f"reconcile/{kind.value}/{scope.environment}/{report.client_order_id}"
+    if tx.has_key(key):
+        return
+    body = {"kind": f"order_{kind.value}", "client_order_id": report.client_order_id, "report": report}
+    tx.append(
+        Record(
+            phase=Phase.EVENT,
+            symbol=report.symbol,
+            environment=scope.environment,
+            account=scope.account,
+            key=key,
+            body=plain_record(body),
+        )
+    )
+
+
+def _difference(kind: Kind, row: OrderRow, state: OrderState | None) -> Difference:
+    return Difference(
+        kind=kind, symbol=row.symbol, client_order_id=row.client_order_id, store=row.state, exchange=state
+    )
