@@ -127,6 +127,7 @@ class Sender:
                     sent.state,
                     report=sent.report,
                     base_fee=base_fee(sent.report, reserved.base_asset),
+                    fee_quantity=fee_quantity(sent.report),
                 )
         except Exception as error:  # noqa: BLE001 - whatever the reason: an order was sent and its outcome is not on disk
             # Trading stops here, in every process, until the row has found its way into the log.
@@ -157,6 +158,11 @@ def base_fee(report: OrderReport | None, base_asset: str) -> Decimal | None:
     if report is None or not report.fills:
         return None
     return total(fill.commission for fill in report.fills if fill.commission_asset == base_asset)
+
+
+def fee_quantity(report: OrderReport | None) -> Decimal | None:
+    """How much of the order the stated fills tell the fees of."""
+    return None if report is None or not report.fills else total(fill.quantity for fill in report.fills)
 
 
 def not_sent(error: ExchangeError | CredentialsError) -> Reply:
