@@ -161,24 +161,38 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         self, endpoint: Endpoint, address: str, parameters: dict[str, object], pair: ApiKeyPair | None
     ) -> object:
         """A read, asked up to three times within its time-out where only the way to the exchange failed."""
-        encoded(parameters)
+        encoded(parameters)  # what cannot be sent takes no slot
         slot = await self._rate_limits.take(endpoint, parameters, self._account(endpoint))
         ends = self._monotonic() + self.READ_TIMEOUT_S
-        pauses_s = [*pauses(self._dice), None]
-        for pause_s in pauses_s:
-            left_s = ends - self._monotonic()
-            stamped = dict(parameters)
-            if pair is not None:
-                stamped |= {"timestamp": self._timestamp(endpoint, None), "recvWindow": RECV_WINDOW_MS}
-            tried = await self._once(endpoint, address, encoded(stamped), pair, slot, left_s)
-            is_over = pause_s is None or self._monotonic() + pause_s >= ends
-            if not tried.again or is_over or pause_s is None:
+        tried = await self._read_once(endpoint, address, parameters, pair, slot, self.READ_TIMEOUT_S)
+        for pause_s in pauses(self._dice):
+            if not tried.again or self._monotonic() + pause_s >= ends:
                 break
             await self._pause(pause_s)
             slot = await self._rate_limits.take(endpoint, parameters, self._account(endpoint))
+            left_s = ends - self._monotonic()
+            if left_s <= 0:
+                self._rate_limits.give_back(slot)
+                break
+            tried = await self._read_once(endpoint, address, parameters, pair, slot, left_s)
         if isinstance(tried.outcome, ExchangeError):
             raise tried.outcome
         return tried.outcome
+
+    async def _read_once(
+        self,
+        endpoint: Endpoint,
+        address: str,
+        parameters: Mapping[str, object],
+        pair: ApiKeyPair | None,
+        slot: Slot,
+        timeout_s: float,
+    ) -> _Tried:
+        """One try, with its own timestamp."""
+        stamped = dict(parameters)
+        if pair is not None:
+            stamped |= {"timestamp": self._timestamp(endpoint, None), "recvWindow": RECV_WINDOW_MS}
+        return await self._once(endpoint, address, encoded(stamped), pair, slot, timeout_s)
 
     async def _once(
         self, endpoint: Endpoint, address: str, query: str, pair: ApiKeyPair | None, slot: Slot, timeout_s: float

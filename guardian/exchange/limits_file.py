@@ -18,8 +18,10 @@ from guardian.exchange.windows import Use
 
 T = TypeVar("T")
 
-LOCK_WAIT_S: Final = 0.02
+LOCK_WAIT_MS: Final = 50
 """How long another process's write of some 50 microseconds is waited for; nothing, a cancel least of all, waits on."""
+OPENING_WAIT_S: Final = 0.25
+"""The same, once, for opening the file: several processes may be making it."""
 FORGOTTEN_MS: Final = 4 * 24 * 3_600_000
 """Longer than the longest ban."""
 
@@ -60,6 +62,10 @@ class MemoryRows:
         result = change(rows)
         self._rows |= rows
         return result
+
+    def holds(self, names: Sequence[str]) -> dict[str, Hold]:
+        """The holds of these names."""
+        return {name: self._rows[name].hold for name in names if name in self._rows}
 
     def copy(self, rows: Rows) -> None:
         """Take over what another place keeps."""
@@ -106,7 +112,9 @@ class SharedRows:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            connection = sqlite3.connect(self._path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(
+                self._path, timeout=OPENING_WAIT_S, isolation_level=None, check_same_thread=False
+            )
             try:
                 connection.execute("PRAGMA journal_mode = WAL").fetchone()
                 connection.execute("PRAGMA synchronous = OFF")
@@ -115,6 +123,7 @@ class SharedRows:
                     " (name TEXT PRIMARY KEY, state TEXT NOT NULL, at_ms INTEGER NOT NULL)"
                 )
                 connection.execute("DELETE FROM rows WHERE at_ms < ?", (self._now_ms() - FORGOTTEN_MS,))
+                connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
             except BaseException:
                 connection.close()
                 raise
@@ -134,7 +143,7 @@ def _written(row: Row) -> str:
 def _row(text: object) -> Row:
     """Raises ValueError for what was not written here."""
     numbers = json.loads(text) if isinstance(text, str) else None
-    if not isinstance(numbers, list) or len(numbers) != 12 or not all(isinstance(n, int) and n >= 0 for n in numbers):
+    if not isinstance(numbers, list) or len(numbers) != 13 or not all(isinstance(n, int) and n >= 0 for n in numbers):
         raise ValueError("a row of the limits is not readable")
     *use, from_ms, until_ms, with_cancels, banned, most = numbers
     return Row(Use(*use), Hold(from_ms, until_ms, bool(with_cancels), bool(banned)), most)

@@ -197,13 +197,18 @@ class RateLimits:
                 allowed = (rows[name].most or cost.budget.most) * kind.value // 100
                 if kind is not Kind.CANCEL:
                     allowed //= part
-                rows[name] = replace(rows[name], use=rows[name].use.at(now, length))
-                waits.append(_Later(rows[name].use.wait_ms(cost.amount, now, length, allowed)))
-            longest = max(waits, key=lambda later: (later.wait_ms, later.banned))
-            if longest.wait_ms > 0:
+                use = rows[name].use.at(now, length)
+                rows[name] = replace(rows[name], use=use)
+                reserve = (rows[name].most or cost.budget.most) * (kind.value - Kind.ORDER.value) // 100
+                if use.reserve + cost.amount > reserve:
+                    waits.append(_Later(use.wait_ms(cost.amount, now, length, allowed)))
+            longest = max(waits, key=lambda later: (later.wait_ms, later.banned), default=None)
+            if longest is not None and longest.wait_ms > 0:
                 return longest
             for name, cost in zip(names[1:], costs, strict=True):
                 use = rows[name].use.taken(cost.amount, now, cost.budget.length_ms)
+                if kind is Kind.CANCEL:
+                    use = replace(use, reserve=use.reserve + cost.amount)
                 rows[name] = replace(rows[name], use=use)
             return Slot(names=names, costs=costs, taken_ms=now)
 
@@ -212,9 +217,17 @@ class RateLimits:
     def _change(self, names: tuple[str, ...], change: Callable[[Rows, int], T]) -> T:
         """Make the change where all processes see it; failing that, in this one, which then keeps to a part."""
         shared = self._shared
+
+        def on_all(found: Rows) -> T:
+            # What the exchange asked for while the file failed is told to the others now.
+            for name, hold in self._own.holds(names).items():
+                if hold.until_ms > found[name].hold.until_ms:
+                    found[name] = replace(found[name], hold=hold)
+            return change(found, 1)
+
         if shared is not None and not self._is_alone():
             try:
-                result, rows = shared.change(names, lambda found: change(found, 1))
+                result, rows = shared.change(names, on_all)
             except (sqlite3.Error, ValueError, OSError) as error:
                 if self._shared_again_s == -math.inf:
                     _log.warning("the file of the rate limits failed (%s): going on carefully", type(error).__name__)

@@ -27,9 +27,11 @@ class Use:
     unsaid_ms: int = 0
     """When the last of `unsaid` was added."""
     late: int = 0
-    """Of what was taken: in the last `EDGE_MS`."""
+    """Of what was answered: taken in the last `EDGE_MS`."""
     before: int = 0
     """What was used of the window before, with what was taken just after it."""
+    reserve: int = 0
+    """Taken by cancels: they have a share of their own, which no double count of what is on its way takes from them."""
 
     @property
     def used(self) -> int:
@@ -57,14 +59,10 @@ class Use:
         return 0
 
     def taken(self, amount: int, now_ms: int, length_ms: int) -> Use:
-        """With so much more on its way."""
-        since_ms = now_ms - self.number * length_ms
-        return replace(
-            self,
-            own=self.own + amount,
-            late=self.late + (amount if since_ms >= length_ms - EDGE_MS else 0),
-            before=self.before + (amount if since_ms < EDGE_MS else 0),
-        )
+        """With so much more on its way; less where `amount` is negative."""
+        is_early = now_ms - self.number * length_ms < EDGE_MS
+        before = self.before + (amount if is_early else 0)
+        return replace(self, own=max(0, self.own + amount), before=max(0, before))
 
     def answered(self, amount: int, taken_ms: int, said: int | None, now_ms: int, length_ms: int) -> Use:
         """With an answer to what was taken at `taken_ms`, and what its header said, if it had one.
@@ -73,15 +71,18 @@ class Use:
         """
         if taken_ms // length_ms != self.number:
             return self  # it is in `unsaid` since the window turned
+        since_ms = taken_ms - self.number * length_ms
         own = max(0, self.own - amount)
-        if said is None or taken_ms - self.number * length_ms < EDGE_MS:
-            return replace(self, own=own, unsaid=self.unsaid + amount, unsaid_ms=now_ms)
+        late = self.late + (amount if since_ms >= length_ms - EDGE_MS else 0)
+        if said is None or since_ms < EDGE_MS:
+            return replace(self, own=own, late=late, unsaid=self.unsaid + amount, unsaid_ms=now_ms)
         # A request that was made after `unsaid` was added was counted by the exchange after it, if that was counted.
         is_later = taken_ms > self.unsaid_ms
-        return replace(self, own=own, said=max(self.said, said), unsaid=0 if is_later else self.unsaid)
+        unsaid = 0 if is_later else self.unsaid
+        return replace(self, own=own, late=late, said=max(self.said, said), unsaid=unsaid)
 
     def given_back(self, amount: int, taken_ms: int, length_ms: int) -> Use:
         """Without what was taken at `taken_ms` and never asked."""
         if taken_ms // length_ms != self.number:
             return self
-        return replace(self, own=max(0, self.own - amount))
+        return self.taken(-amount, taken_ms, length_ms)
