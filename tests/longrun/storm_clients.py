@@ -1,7 +1,8 @@
 """Many clients of one guardian process: `python -m tests.longrun.storm_clients POLICY HOME CLIENTS CALLS SEED`.
 
 Each client is an MCP client of its own in front of the real server, and asks as fast as it is answered; where it is
-told to wait, it waits, but not for long. Prints one line of JSON: every call with its answer and its time, and the memory.
+told to wait, it waits, but not for long. Prints one line of JSON: every call with its answer and its time, and the
+memory.
 """
 
 from __future__ import annotations
