@@ -24,12 +24,12 @@ from guardian.domain.orders import (
     TimeInForce,
 )
 from guardian.domain.requests import CreateOrder
-from guardian.domain.trading import TradingState
 from guardian.errors import ArgumentMistake, InvalidArguments
 from guardian.gate.calls import CallInfo, plain_record, token_digest
 from guardian.gate.connection import Connection
 from guardian.gate.costed import CostedOrder, costed
 from guardian.gate.gather import gather_facts
+from guardian.gate.halting import SKEWS_IN_A_ROW, halt, halt_on_burst, is_far
 from guardian.gate.parts import Parts
 from guardian.gate.policy_file import PolicyInForce
 from guardian.gate.proposals import answer_for_token, expected_fields, order_key, propose
@@ -37,7 +37,7 @@ from guardian.gate.replies import OrderPlaced, Reply, ReplyError, denied, done, 
 from guardian.gate.sending import Reserved, Sender
 from guardian.gate.unbroken import unbroken
 from guardian.gate.views import note_on, view_of_proposal, view_of_row
-from guardian.policy.engine import judge_order
+from guardian.policy.engine import judge_order, judge_tool
 from guardian.policy.facts import Confirmed, Facts
 from guardian.policy.model import Policy
 from guardian.policy.verdict import Decision, Denial, Verdict
@@ -71,11 +71,17 @@ class OrderPlacer:
     def __init__(self, parts: Parts, sender: Sender) -> None:
         self._parts = parts
         self._sender = sender
+        self._skewed = 0
+        """How many orders in a row were denied for the clock."""
 
     async def create(self, call: CallInfo, request: CreateOrder) -> Reply:
         """One `create_order`. Raises CredentialsError and StoreError before anything was judged."""
         parts = self._parts
         in_force = parts.policy_file.current()
+        # Before any fact is asked for: denied calls must not use up what the exchange lets through. No token is burnt.
+        first = judge_tool(request, in_force.policy, call.calls_last_minute)
+        if first.denials:
+            return denied(first.denials)
         connection = await parts.connector.connect(needs_keys=True)
         scope = Scope(environment=parts.environment.value, account=connection.account)
         if request.confirmation_token is not None:
@@ -172,14 +178,27 @@ class OrderPlacer:
                     return answer
             verdict = judge_order(asked.spec, facts, asked.policy)
             judged = judged_on(facts, verdict, asked.policy)
+            self._watch_clock(tx, asked, facts, verdict)
             if verdict.decision is Decision.DENY:
                 return self._deny(tx, asked, verdict, judged)
             if verdict.decision is Decision.CONFIRM:
                 return self._propose(tx, asked, facts, verdict, judged)
             reserved = self._reserve(tx, asked, facts, verdict, judged)
             if usage.orders_since_person + 1 >= asked.policy.limits.halt_after_orders:
-                tx.set_trading(TradingState.HALTED, reason=HALT_REASON, by="guardian")
+                halt(tx, asked.scope, "halt_after_orders", HALT_REASON, call_id=asked.call.call_id)
+            halt_on_burst(tx, asked.scope, asked.policy.limits.max_orders, asked.call.call_id)
             return reserved
+
+    def _watch_clock(self, tx: Transaction, asked: Asked, facts: Facts, verdict: Verdict) -> None:
+        """Halt where orders are denied for the clock again and again, or it is far off."""
+        skew_ms = facts.clock_skew_ms
+        if skew_ms is None:
+            return
+        self._skewed = self._skewed + 1 if verdict.denied_by(Code.CLOCK_SKEWED) else 0
+        if self._skewed and (self._skewed >= SKEWS_IN_A_ROW or is_far(skew_ms)):
+            self._skewed = 0
+            reason = f"this machine's clock is {skew_ms} ms from the exchange's"
+            halt(tx, asked.scope, "clock", reason, call_id=asked.call.call_id)
 
     def _deny(self, tx: Transaction, asked: Asked, verdict: Verdict, judged: Mapping[str, object]) -> Reply:
         if asked.proposal is not None:

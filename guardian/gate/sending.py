@@ -26,6 +26,7 @@ from guardian.errors import (
 from guardian.exchange.exchange import Exchange
 from guardian.gate.calls import CallInfo, reply_body
 from guardian.gate.faults import told
+from guardian.gate.halting import halt_on_rejects
 from guardian.gate.parts import Parts
 from guardian.gate.replies import OrderPlaced, Reply, ReplyError, done, refused
 from guardian.gate.views import note_on, view_of_report
@@ -129,6 +130,8 @@ class Sender:
                     base_fee=base_fee(sent.report, reserved.base_asset),
                     fee_quantity=fee_quantity(sent.report),
                 )
+                if sent.state is OrderState.REJECTED:
+                    halt_on_rejects(tx, reserved.scope, reserved.call.call_id)
         except Exception as error:  # noqa: BLE001 - whatever the reason: an order was sent and its outcome is not on disk
             # Trading stops here, in every process, until the row has found its way into the log.
             call, outcome = reserved.call, sent.reply.outcome.value

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, func, insert, or_, select, update
 
 from guardian.domain.trading import TradingState
 from guardian.store.records import Scope, StoredPolicy, TradingStatus
-from guardian.store.tables import ACTS, CONTROL, POLICIES
+from guardian.store.tables import ACTS, CONTROL, ORDERS, POLICIES
 from guardian.store.unit import Unit, scope_values
 
 _TRADING: Final = select(CONTROL.c.state, CONTROL.c.reason, CONTROL.c.since_ms, CONTROL.c.by)
@@ -18,6 +18,11 @@ _ACTED: Final = select(func.max(ACTS.c.seq)).where(
         (ACTS.c.environment == "") & (ACTS.c.account == ""),
         (ACTS.c.environment == bindparam("environment")) & (ACTS.c.account == bindparam("account")),
     )
+)
+_RESERVED: Final = select(func.count()).where(
+    ORDERS.c.environment == bindparam("environment"),
+    ORDERS.c.account == bindparam("account"),
+    ORDERS.c.reserved_ms > bindparam("after"),
 )
 _NEWEST_POLICY: Final = select(POLICIES).order_by(POLICIES.c.ordinal.desc()).limit(1)
 
@@ -40,6 +45,10 @@ class ControlPart(Unit):
             return
         values = {"state": state.value, "reason": reason, "since_ms": self.now_ms, "by": by}
         self._write(_SET_TRADING.values(**values))
+
+    def reserved_since(self, scope: Scope, after_ms: int) -> int:
+        """How many orders were reserved after that moment, exits among them: what a burst is told by."""
+        return int(self._run(_RESERVED, {**scope_values(scope), "after": after_ms}).scalar_one())
 
     def keep_window(self) -> None:
         """Keep the window time where no row of the log does: it does not go back at the next start either."""
