@@ -1,8 +1,12 @@
-"""`guardian audit`: read the log of every call, and verify that it is whole. Nothing here writes to the log."""
+"""`guardian audit`: read the log of every call, verify that it is whole, and compare it with the exchange.
+
+Nothing here writes to the log but `reconcile`.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +14,12 @@ from typing import TYPE_CHECKING
 import click
 
 from guardian.cli.moments import local_time, moment_ms, utc_time
+from guardian.cli.opened import policy_option
 from guardian.cli.render import Column, clean, fields, print_json, say, table
 
 if TYPE_CHECKING:
+    from guardian.bootstrap import Guardian
+    from guardian.gate.reconciling import Reconciled
     from guardian.store.checkpoint import Checkpoint
     from guardian.store.reading import LogRow
     from guardian.store.review import Line, Listing, Review
@@ -47,6 +54,19 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # not generic in click
             return moment_ms(str(value), datetime.now().astimezone())
         except (ValueError, OverflowError, OSError):
             self.fail("not a time: `2h` (ago), `today`, `yesterday`, `2026-11-01`, or an ISO date and time", param, ctx)
+
+
+class SymbolParam(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
+    """A symbol as the exchange writes it."""
+
+    name = "symbol"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Fails on what is no symbol."""
+        text = str(value)
+        if re.fullmatch(r"[A-Z0-9]{5,20}", text, re.ASCII) is None:
+            self.fail("not a symbol: `BTCUSDT`, exactly as the exchange lists it", param, ctx)
+        return text
 
 
 class CheckpointParam(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
@@ -287,6 +307,53 @@ def _print_report(report: Report) -> None:
         say(f"{finding.kind.value}: {finding.message}")
     if not report.anchors and report.rows:
         say("without a checkpoint, rows that were cut off at the end cannot be seen")
+
+
+@command.command("reconcile")
+@click.option("--symbol", "symbols", multiple=True, type=SymbolParam(), help="Only this symbol; can be repeated.")
+@policy_option
+@json_option
+@click.pass_context
+def reconcile(ctx: click.Context, symbols: tuple[str, ...], policy_path: Path | None, as_json: bool) -> None:
+    """Compare the store with the open and recent orders at the exchange, and bring it up to date.
+
+    0: they agree. 1: they differed; each difference is in the log. 3: it could not be done.
+    """
+    from guardian.cli.opened import with_guardian
+    from guardian.domain.plain_data import to_plain
+    from guardian.gate.reconciling import Reconciler
+
+    async def work(guardian: Guardian) -> Reconciled:
+        return await Reconciler(guardian.gate.parts).run(symbols or None)
+
+    found = with_guardian(policy_path, work)
+    if as_json:
+        print_json(to_plain(found))
+    else:
+        _print_reconciled(found)
+    ctx.exit(1 if found.differences else 0)
+
+
+def _print_reconciled(found: Reconciled) -> None:
+    from guardian.domain.money import plain
+
+    fields(
+        [
+            ("environment", found.environment.upper()),
+            ("account", found.account),
+            ("symbols", ", ".join(found.symbols) or "none"),
+            ("orders that agree", found.agreed),
+            ("fees found out", found.fees),
+            ("result", f"{len(found.differences)} DIFFERENCES" if found.differences else "AGREE"),
+        ]
+    )
+    for one in found.differences:
+        here = "nothing" if one.store is None else one.store.value
+        there = "nothing" if one.exchange is None else one.exchange.value
+        say(f"{one.kind.value}: {one.symbol} {one.client_order_id}: guardian has {here}, the exchange {there}")
+    for order in found.foreign:
+        what = f"{clean(order.side)} {plain(order.quantity)} {clean(order.symbol)} order {order.order_id}"
+        say(f"not guardian's, and not counted: {what} ({order.state})")
 
 
 @command.command("checkpoint")

@@ -154,7 +154,7 @@ class Overview:
             usage = tx.status_usage(scope, policy.limits)
             return StatusView(
                 # Whatever their account: an order that may exist is always shown.
-                unresolved=tuple(view_of_row(row) for row in tx.in_doubt()),
+                unresolved=tuple(view_of_row(row) for row in tx.unresolved(None)),
                 environment=self._parts.environment.value,
                 account=account,
                 keys=keys,

@@ -88,7 +88,7 @@ class Reader:
                     if row is not None and row.environment == scope.environment:
                         note_found(tx, scope, row, report.state, report)
                         rows[report.client_order_id] = row
-                unresolved = tuple(row for row in tx.in_doubt(scope) if row.symbol == symbol)
+                unresolved = tuple(row for row in tx.unresolved(scope) if row.symbol == symbol)
         except StoreError:
             pass  # reading keeps working when the store does not; the marks on the ids tell whose orders they are
         return (

@@ -46,6 +46,9 @@ BACK_OFF_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 RECONCILED_EVERY_S: Final = 300.0
 
+RECONCILED_AGAIN_S: Final = 60.0
+"""After one that could not be done: without keys, while another process does it, or where it failed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
@@ -108,10 +111,11 @@ class Resolver:
         now = self.parts.monotonic()
         if now < self._reconcile_due:
             return
-        self._reconcile_due = now + RECONCILED_EVERY_S
+        self._reconcile_due = now + RECONCILED_AGAIN_S
         connection = await self.parts.connector.connect(needs_keys=False)
         if connection.has_keys and await self._leaseholder.holds(self._scope(connection)):
             await Reconciler(self.parts).run(gently=True)
+            self._reconcile_due = now + RECONCILED_EVERY_S
 
     async def run_once(self, *, only_due: bool = False) -> tuple[Found, ...]:
         """One round over all orders that are not in a final state. Raises ExchangeError, CredentialsError, StoreError.

@@ -1,0 +1,422 @@
+"""Reconciliation: what the exchange has against what the store says, and the fees that nobody told."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from guardian.domain.orders import Fill, OrderReport, OrderState
+from guardian.domain.trading import TradingState
+from guardian.errors import ExchangeRejected, ExchangeUnavailable, NoCredentials, OutcomeUnknown, PolicyInvalid
+from guardian.gate.reconciling import BETWEEN_SYMBOLS_S, LISTS_LAG_MS, Kind, Reconciled, Reconciler
+from guardian.gate.resolving import (
+    ABSENT_AFTER_ANSWERS,
+    BACK_OFF_S,
+    PERIOD_S,
+    RECONCILED_AGAIN_S,
+    RECONCILED_EVERY_S,
+    Resolver,
+)
+from tests.gate.fakes import D, Lost, Placed, Room, limit
+
+
+def reconcile(room: Room, symbols: Iterable[str] | None = None) -> Reconciled:
+    return room.run(Reconciler(room.parts).run(symbols))
+
+
+def kinds(found: Reconciled) -> list[tuple[str, str]]:
+    return [(one.kind.value, one.client_order_id) for one in found.differences]
+
+
+def events(room: Room) -> list[str]:
+    bodies = room.sql("SELECT body FROM audit WHERE phase='event' ORDER BY seq")
+    return [json.loads(body)["data"]["kind"] for (body,) in bodies]
+
+
+def opened(room: Room, price: str = "60000") -> str:
+    room.ask(price=price)
+    assert room.last().state is OrderState.OPEN
+    return room.last().client_order_id
+
+
+def lost(room: Room, price: str = "60000") -> str:
+    """An order that is not known, and did not arrive."""
+    room.exchange.script = [OutcomeUnknown("lost")]
+    room.exchange.fails["order"] = ExchangeUnavailable("down")
+    room.ask(price=price)
+    del room.exchange.fails["order"]
+    assert room.last().state is OrderState.UNKNOWN
+    return room.last().client_order_id
+
+
+def trading(room: Room) -> TradingState:
+    with room.journal.transaction() as tx:
+        return tx.trading().state
+
+
+def test_both_sides_agree(room: Room) -> None:
+    """Where nothing differs there is no event, and the symbols are those of the policy and of the store."""
+    opened(room)
+    found = reconcile(room)
+    assert found.symbols == ("BTCUSDT", "ETHUSDT")
+    assert (found.agreed, found.differences, found.foreign) == (1, (), ())
+    assert (found.environment, found.account) == ("paper", room.connector.account)
+    assert events(room) == []
+    assert reconcile(room, ("ETHUSDT",)).symbols == ("ETHUSDT",)
+
+
+def test_symbols_of_the_store_are_compared_without_a_policy(room: Room) -> None:
+    """A broken policy, and one of another environment, do not keep guardian's own orders from being looked at."""
+    opened(room)
+    room.policy({"environment": "testnet"})
+    assert reconcile(room).symbols == ("BTCUSDT",)
+    room.policy_file.current = lambda: (_ for _ in ()).throw(PolicyInvalid(()))  # type: ignore[method-assign]
+    assert reconcile(room).symbols == ("BTCUSDT",)
+
+
+def test_order_that_moved_on_is_taken_over_with_an_event(room: Room) -> None:
+    """A fill that nobody told of is a difference once, and a row."""
+    name = opened(room)
+    room.exchange.becomes(name, "FILLED", "0.001")
+    found = reconcile(room)
+    assert kinds(found) == [("moved", name)]
+    assert (found.differences[0].store, found.differences[0].exchange) == (OrderState.OPEN, OrderState.FILLED)
+    assert room.row(name).state is OrderState.FILLED
+    assert events(room) == ["resolved"]
+    assert kinds(reconcile(room)) == []
+
+
+def test_guardians_order_without_an_intent_is_loud(room: Room) -> None:
+    """An order with guardian's mark that the log does not have is told every time, and written down once."""
+    name = opened(room)
+    other = "g1-" + "0" * 32
+    room.exchange.reports[other] = replace(room.exchange.reports[name], client_order_id=other, order_id=99)
+    for _ in range(2):
+        found = reconcile(room)
+        assert kinds(found) == [("not_in_log", other)]
+        assert (found.differences[0].store, found.differences[0].exchange) == (None, OrderState.OPEN)
+    assert found.agreed == 1
+    assert events(room) == ["order_not_in_log"]
+
+
+def test_orders_of_others_are_shown_and_not_counted(room: Room) -> None:
+    """What the owner placed by hand is foreign while it is open, no difference, and in no budget."""
+    name = opened(room)
+    report = room.exchange.reports[name]
+    room.exchange.reports["web_1"] = replace(report, client_order_id="web_1", order_id=99)
+    room.exchange.reports["web_2"] = replace(report, client_order_id="web_2", order_id=98, status="FILLED")
+    found = reconcile(room)
+    assert [(view.client_order_id, view.placed_by) for view in found.foreign] == [("web_1", "other")]
+    assert found.differences == ()
+    assert room.entered() == 60
+
+
+def test_order_that_the_exchange_does_not_know_is_missing_and_keeps_counting(room: Room) -> None:
+    """One look proves nothing: it is told, and its state stays until the bounds of absence are met."""
+    name = lost(room)
+    found = reconcile(room)
+    assert kinds(found) == [("missing", name)]
+    assert room.row(name).state is OrderState.UNKNOWN
+    assert room.entered() == 60
+    assert events(room) == []
+
+
+def test_order_beyond_the_lists_is_asked_for_by_its_id(room: Room) -> None:
+    """An old order that the lists no longer reach is found by its client order id."""
+    name = opened(room)
+    room.exchange.unlisted.add(name)
+    assert kinds(reconcile(room)) == []
+    room.exchange.becomes(name, "EXPIRED")
+    assert kinds(reconcile(room)) == [("moved", name)]
+    assert room.row(name).state is OrderState.EXPIRED
+
+
+def test_status_that_is_not_known_moves_nothing(room: Room) -> None:
+    """A word of the exchange's that guardian does not know changes nothing."""
+    name = opened(room)
+    room.exchange.becomes(name, "SOMETHING_NEW")
+    assert reconcile(room).differences == ()
+    assert room.row(name).state is OrderState.OPEN
+
+
+def test_order_that_is_just_being_sent_is_no_difference(room: Room) -> None:
+    """What another process is sending now is found at the exchange, and is neither missing nor a surprise."""
+    found: list[Reconciled] = []
+
+    async def look() -> None:
+        found.append(await Reconciler(room.parts).run())
+
+    room.exchange.script = [look, Placed("NEW")]
+    room.ask()
+    room.exchange.script = [Lost(OutcomeUnknown("lost"))]
+    room.exchange.during["order"] = look
+    room.ask(price="59999")
+    assert [one.differences for one in found] == [(), ()]
+    assert room.last().state is OrderState.OPEN
+
+
+@pytest.mark.parametrize("executed", ["0", "0.001"])
+def test_order_that_was_taken_for_not_placed_and_is_there_halts(room: Room, executed: str) -> None:
+    """Guardian counts less than there is: trading halts until a person has looked, and the log says which order."""
+    room.exchange.script = [Lost(ExchangeRejected(-1013, "no", http_status=400), "NEW")]
+    room.ask()
+    name = room.last().client_order_id
+    assert room.row(name).state is OrderState.REJECTED
+    room.exchange.becomes(name, "FILLED" if executed != "0" else "NEW", executed)
+    assert reconcile(room).differences == ()  # the lists may lag
+    assert trading(room) is TradingState.ACTIVE
+    room.clock.forward(LISTS_LAG_MS / 1000)
+    for _ in range(2):
+        assert kinds(reconcile(room)) == [("contradicted", name)]
+    assert trading(room) is TradingState.HALTED
+    assert events(room) == ["order_contradicted"]
+
+
+def test_cancelled_order_that_is_still_open_halts_and_a_late_fill_is_noted(room: Room) -> None:
+    """An end that was none is loud; that more was executed before the end is only news."""
+    name = opened(room)
+    room.cancel(client_order_id=name)
+    room.clock.forward(LISTS_LAG_MS / 1000)
+    room.exchange.becomes(name, "CANCELED", "0.0004")
+    assert kinds(reconcile(room)) == [("moved", name)]
+    assert str(room.row(name).executed_quantity) == "0.0004"
+    room.exchange.becomes(name, "EXPIRED", "0.0005")  # by another name, but ended
+    assert kinds(reconcile(room)) == [("moved", name)]
+    assert room.row(name).state is OrderState.CANCELLED
+    assert trading(room) is TradingState.ACTIVE
+    room.clock.forward(LISTS_LAG_MS / 1000)
+    room.exchange.becomes(name, "NEW")
+    assert [one.kind for one in reconcile(room).differences] == [Kind.CONTRADICTED]
+    assert trading(room) is TradingState.HALTED
+
+
+# -- a wiped testnet
+
+
+def test_wiped_exchange_wedges_nothing(room: Room) -> None:
+    """Open orders that the exchange forgot end as expired, unknown ones as not placed; each event says why."""
+    name = opened(room)
+    unknown = lost(room, "59995")
+    room.exchange.reports.clear()
+    assert set(kinds(reconcile(room))) == {("missing", name), ("missing", unknown)}
+    for _ in range(ABSENT_AFTER_ANSWERS):
+        room.run(room.resolver.run_once())
+        room.clock.forward(40)
+    assert room.row(name).state is OrderState.EXPIRED
+    assert room.row(unknown).state is OrderState.NOT_PLACED
+    assert room.entered() == 60  # what was entered stays entered; what never came to be does not
+    assert "it was wiped" in room.log_text()
+    assert "long after it could have arrived" in room.log_text()
+    assert reconcile(room).differences == ()
+    room.ask(price="59990")
+    assert room.last().state is OrderState.OPEN
+
+
+def test_archived_order_ends_as_expired(room: Room) -> None:
+    """The exchange's word for what ended long ago without a fill ends the asking."""
+    name = opened(room)
+    room.exchange.fails["order"] = ExchangeRejected(-2026, "Order was archived.", http_status=400)
+    room.run(room.resolver.run_once())
+    assert room.row(name).state is OrderState.EXPIRED
+    assert "archive" in room.log_text()
+
+
+# -- fees
+
+
+def fill(quantity: str, commission: str, asset: str = "BTC") -> Fill:
+    return Fill(price=D("60000"), quantity=D(quantity), commission=D(commission), commission_asset=asset)
+
+
+def filled_without_fills(room: Room, executed: str = "0.001") -> str:
+    """An order that filled after its answer: what it cost was in no report."""
+    name = opened(room)
+    room.exchange.becomes(name, "FILLED" if executed == "0.001" else "PARTIALLY_FILLED", executed)
+    return name
+
+
+def position(room: Room) -> str:
+    """What the store says is held."""
+    with room.journal.transaction() as tx:
+        usage = tx.usage(room.scope, limit(side="SELL"), room.policy_file.current().policy.limits)
+    return str(usage.position)
+
+
+def test_fees_of_an_order_that_filled_later_are_found_out(room: Room) -> None:
+    """What was taken of the base asset lessens the position, dust and all; BNB takes nothing of it. Asked once."""
+    name = filled_without_fills(room)
+    room.exchange.trades[1] = (fill("0.0006", "0.0000006"), fill("0.0004", "0.00001", "BNB"))
+    room.run(room.resolver.run_once())
+    row = room.row(name)
+    assert (row.base_fee, row.fee_quantity) == (D("0.0000006"), D("0.001"))
+    assert position(room) == "0.0009994"
+    before = room.exchange.names().count("my_trades")
+    assert before == 1
+    room.run(room.resolver.run_once())
+    assert reconcile(room).fees == 0
+    assert room.exchange.names().count("my_trades") == before
+
+
+def test_reconciliation_finds_out_fees_too(room: Room) -> None:
+    """The fees that were not known are found with the fill that nobody told of."""
+    name = filled_without_fills(room)
+    room.exchange.trades[1] = (fill("0.001", "0.000001"),)
+    assert reconcile(room).fees == 1
+    assert room.row(name).base_fee == D("0.000001")
+
+
+def test_trades_that_lag_are_asked_for_again(room: Room) -> None:
+    """Fewer trades than executed are taken for what they are; the rest is asked for with back-off."""
+    name = filled_without_fills(room)
+    room.exchange.trades[1] = (fill("0.0006", "0.0000006"),)
+    room.run(room.resolver.run_once())
+    assert room.row(name).fee_quantity == D("0.0006")
+    room.exchange.trades[1] += (fill("0.0004", "0.0000004"),)
+    room.run(room.resolver.run_once())
+    assert room.row(name).base_fee == D("0.000001")
+
+
+@pytest.mark.parametrize("what", ["earlier", "more"])
+def test_trades_of_another_order_with_the_same_number_are_not_taken(room: Room, what: str) -> None:
+    """Order ids start anew on a wiped testnet: trades from before it was sent, or more than it, are not its own."""
+    name = filled_without_fills(room)
+    room.exchange.trades[1] = (fill("0.001" if what == "earlier" else "0.002", "0.000001"),)
+    room.exchange.traded_ms = room.row(name).sent_ms - 60_001 if what == "earlier" else None
+    room.run(room.resolver.run_once())
+    assert (room.row(name).base_fee, room.row(name).fee_quantity) == (D(0), D(0))
+
+
+# -- back-off, the lease, and when it is reconciled
+
+
+def ticks(room: Room, resolver: Resolver, seconds: float) -> list[float]:
+    """When, in seconds from now, orders are asked for within so many seconds of ticking."""
+    began = room.clock.monotonic()
+    asked: list[float] = []
+    while room.clock.monotonic() - began < seconds:
+        before = room.exchange.names().count("order")
+        pause = room.run(resolver._tick())
+        if room.exchange.names().count("order") > before:
+            asked.append(round(room.clock.monotonic() - began))
+        room.clock.forward(pause)
+    return asked
+
+
+def steady(room: Room, chance: bytes = b"\x80\x00") -> Resolver:
+    """A resolver whose dice always fall in the middle, and that has been reconciled already."""
+    resolver = Resolver(parts=replace(room.parts, random_bytes=lambda n: chance * (n // 2)))
+    resolver._reconcile_due = room.clock.monotonic() + 1e9
+    return resolver
+
+
+def test_order_that_is_not_known_is_asked_for_with_growing_pauses(room: Room) -> None:
+    """After 1, 2, 5, 10, 30 and 60 s, and then every 60 s for as long as it takes."""
+    lost(room)
+    room.exchange.reports["other"] = replace(report_of(room), client_order_id=room.last().client_order_id)
+    room.exchange.hidden.add(room.last().client_order_id)
+    asked = ticks(room, steady(room), 400)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    wanted = [*BACK_OFF_S, 60, 60, 60]
+    assert asked[0] == 0
+    assert all(want <= gap <= want + 1 for gap, want in zip(gaps, wanted, strict=False)), gaps
+    assert room.last().state is OrderState.UNKNOWN
+
+
+def report_of(room: Room) -> OrderReport:
+    """A report of the last order as if it had arrived."""
+    order, name, _ = room.exchange.placed[-1]
+    return room.exchange._report(order, name, "NEW", D(0))
+
+
+@pytest.mark.parametrize(("chance", "first"), [(b"\x00\x00", 0.75), (b"\xff\xff", 1.25)])
+def test_pauses_are_jittered_by_a_quarter(room: Room, chance: bytes, first: float) -> None:
+    """Processes and orders do not fall into step."""
+    lost(room)
+    resolver = steady(room, chance)
+    began = room.clock.monotonic()
+    room.run(resolver.run_once(only_due=True))
+    (asked,) = resolver._asked.values()
+    assert asked.due - began == pytest.approx(first)
+    count = room.exchange.names().count("order")
+    room.clock.forward(first - 0.01)
+    assert room.run(resolver.run_once(only_due=True)) == ()
+    room.clock.forward(0.02)
+    room.run(resolver.run_once(only_due=True))
+    assert room.exchange.names().count("order") == count + 1
+
+
+def test_open_orders_are_asked_for_at_a_steady_pace(room: Room) -> None:
+    """An open order is looked at every 10 s."""
+    opened(room)
+    asked = ticks(room, steady(room), 60)
+    assert len(asked) in range(5, 8)
+    assert all(PERIOD_S <= later - earlier <= PERIOD_S + 1 for earlier, later in itertools.pairwise(asked))
+
+
+def test_one_process_asks_at_a_time(room: Room) -> None:
+    """A second process asks nothing while the first holds the lease, and goes on when it gave it back or died."""
+    name = opened(room)
+    first, second = steady(room), steady(room, b"\x11\x11")
+    assert room.run(first.run_once())
+    room.exchange.becomes(name, "FILLED", "0.001")
+    assert room.run(second.run_once()) == ()
+    assert room.row(name).state is OrderState.OPEN
+    room.run(first._leaseholder.give_back())
+    assert room.run(second.run_once())
+    assert room.row(name).state is OrderState.FILLED
+    name = opened(room, "59990")
+    assert room.run(first.run_once()) == ()
+    room.clock.forward(31)
+    assert room.run(first.run_once())
+
+
+def test_lease_is_renewed_and_outlives_a_clock_that_stands_still(room: Room) -> None:
+    """A holder that lives keeps it; a dead one loses it even where window time does not move on."""
+    opened(room)
+    room.clock.wall += 86_400_000
+    opened(room, "59990")
+    room.clock.wall -= 86_400_000
+    first, second = steady(room), steady(room, b"\x11\x11")
+    for _ in range(6):
+        assert room.run(first.run_once())
+        assert room.run(second.run_once()) == ()
+        room.clock.forward(14)
+    assert room.run(second.run_once()) == ()
+    room.clock.forward(31)
+    assert room.run(second.run_once())
+
+
+def test_lease_that_cannot_be_given_back_runs_out(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    """A store that fails at the end keeps nothing from ending."""
+    opened(room)
+    resolver = steady(room)
+    room.run(resolver.run_once())
+    room.journal.store().close()
+    room.run(resolver._leaseholder.give_back())
+    assert "runs out" in caplog.text
+    room.run(resolver._leaseholder.give_back())  # nothing is left to give back
+
+
+def test_it_is_reconciled_at_start_and_every_five_minutes(room: Room) -> None:
+    """A server compares by itself, gently, where there are keys to ask with."""
+    room.connector.failure = NoCredentials("none yet")
+    resolver = room.resolver
+    looks: list[float] = []
+    for _ in range(500):
+        before = room.exchange.names().count("open_orders")
+        at = room.clock.monotonic()
+        pause = room.run(resolver._tick())
+        if room.exchange.names().count("open_orders") > before:
+            looks.append(at)
+            assert BETWEEN_SYMBOLS_S in room.clock.pauses
+        if room.clock.monotonic() < 1060:
+            assert looks == []
+        else:
+            room.connector.failure = None
+        room.clock.forward(pause)
+    assert looks[0] - 1000 <= 2 * RECONCILED_AGAIN_S + 2
+    assert RECONCILED_EVERY_S <= looks[1] - looks[0] <= RECONCILED_EVERY_S + 2
