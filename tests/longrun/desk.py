@@ -17,7 +17,6 @@ from unittest.mock import patch
 
 from guardian.bootstrap import Guardian, open_guardian
 from guardian.domain.orders import (
-    UNRESOLVED_STATES,
     OrderReport,
     OrderSide,
     OrderSpec,
@@ -87,8 +86,11 @@ class Desk:
         resolver = Resolver(parts=self.parts)
         for done in range(rounds):
             with suppress(ExchangeError, StoreError):  # as `run_forever` does: the next round asks again
-                await resolver.run_once()
-                if not any(row.state in UNRESOLVED_STATES for row in self.orders()):
+                found = await resolver.run_once()
+                with self.guardian.journal.transaction() as tx:
+                    unresolved, pending = tx.unresolved(), tx.has_pending(self.parts.environment.value)
+                # Nothing is found, either, while a process that died still has the lease of asking.
+                if not unresolved and (found or not pending):
                     await resolver.run_once()
                     return done + 1
             self.waiting.jump(30)
