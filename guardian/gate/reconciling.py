@@ -181,8 +181,8 @@ def _compared(tx: Transaction, scope: Scope, report: OrderReport, began_ms: int)
             store=None,
             exchange=report.state,
         )
-    if report.state is OrderState.UNKNOWN:
-        return None
+    if report.state is OrderState.UNKNOWN or (row.state in FINAL_STATES and report.state in VOID_STATES):
+        return None  # a word that is not known, or a no to what has ended already: nothing to learn from
     if row.state in FINAL_STATES and _contradicts(row, report):
         if row.updated_ms > began_ms - LISTS_LAG_MS:
             return None
