@@ -140,6 +140,15 @@ def test_what_is_taken_at_the_turn_of_a_window_counts_in_both():
     )
 
 
+def test_header_includes_only_what_was_answered_before_its_request_was_made():
+    """A header frees what was answered without one before, and leaves what may have been counted after it."""
+    use = Use().at(30_000, 60_000).taken(20, 30_000, 60_000).taken(30, 30_100, 60_000)
+    use = use.answered(30, 30_100, None, 30_200, 60_000)
+    assert use.answered(20, 30_000, 20, 30_300, 60_000).used == 50
+    use = use.answered(20, 30_000, 20, 30_300, 60_000).taken(5, 30_400, 60_000)
+    assert use.answered(5, 30_400, 55, 30_500, 60_000).used == 55
+
+
 def test_clock_that_is_set_back_does_not_free_a_budget():
     """What was used stays used when the wall clock goes back by an hour, and is over with the next window."""
     use = Use().at(7_200_000, 60_000).taken(50, 7_200_000, 60_000)
@@ -199,6 +208,25 @@ async def test_reads_go_in_the_order_in_which_they_came():
     await asyncio.wait_for(asyncio.gather(*tasks), 5)
     assert gone == list(range(40))
     assert world.elapsed_s == 62
+
+
+async def test_light_read_that_would_fit_does_not_overtake_a_heavy_one_that_waits():
+    """What is left of a window goes to nobody while one who came before waits for more."""
+    world = VirtualTime()
+    rates = limits(world)
+    await world.until(57)
+    for _ in range(269):
+        rates.settle(await take(rates, ACCOUNT), {})
+    heavy = asyncio.create_task(take(rates, BY_NAME["GET /fapi/v3/account"]))
+    await heavy  # another part of the exchange is another queue
+    heavy = asyncio.create_task(take(rates, BY_NAME["GET /api/v3/openOrders"]))
+    await world.until(57.1)
+    light = asyncio.create_task(take(rates, TIME))
+    await world.until(60.9)
+    assert not heavy.done()
+    assert not light.done()
+    await world.until(61.1)
+    await asyncio.wait_for(asyncio.gather(heavy, light), 5)
 
 
 async def test_waiting_is_bounded_for_everyone_in_the_queue():
