@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from guardian.cli.opened import note_act, policy_option, with_guardian
+from guardian.cli.owner import ask_yes
 from guardian.cli.render import say
+from guardian.errors import OwnerNotPresent
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
@@ -18,11 +20,18 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--cancel-open", is_flag=True, help="Then cancel guardian's own open orders, one by one.")
+@click.option("--all", "every", is_flag=True, help="With --cancel-open: then also orders that guardian did not place.")
 @click.option("--reason", default="halted by a person", show_default=True, help="Written in the log and shown.")
 @policy_option
 @click.pass_context
-def command(ctx: click.Context, cancel_open: bool, reason: str, policy_path: Path | None) -> None:
-    """Stop trading now, in every process of this home. Cancelling and reading go on; `guardian resume` ends it."""
+def command(ctx: click.Context, cancel_open: bool, every: bool, reason: str, policy_path: Path | None) -> None:
+    """Stop trading now, in every process of this home. Cancelling and reading go on; `guardian resume` ends it.
+
+    With --cancel-open the exit code is 3 where an order could not be cancelled. --all adds the account's other open
+    orders, on the symbols that the policy lists or that guardian has traded; it shows them and asks you first.
+    """
+    if every and not cancel_open:
+        raise click.UsageError("--all goes with --cancel-open")
     from guardian.bootstrap import open_journal
 
     # By way of the log alone: trading can be stopped also where the policy is broken.
@@ -32,7 +41,8 @@ def command(ctx: click.Context, cancel_open: bool, reason: str, policy_path: Pat
     finally:
         journal.close()
     if cancel_open:
-        ctx.exit(with_guardian(policy_path, _cancel_all))
+        code = with_guardian(policy_path, _cancel_all)
+        ctx.exit(max(code, _cancel_others(policy_path)) if every else code)
 
 
 def halt(journal: Journal, reason: str) -> str:
@@ -53,6 +63,28 @@ def halt(journal: Journal, reason: str) -> str:
             raise
         return f"trading is halted, by way of the emergency file, for {error.message}; `guardian resume` lets it go on"
     return "trading is halted; `guardian resume` lets it go on"
+
+
+def _cancel_others(policy_path: Path | None) -> int:
+    """Show the orders that guardian did not place, ask, and cancel them. Halting is done whatever comes of this."""
+    from guardian.cli.cancel_all import cancel_foreign, foreign_orders, told
+
+    others, complete = with_guardian(policy_path, foreign_orders)
+    if not others:
+        say("there are no other open orders" if complete else "no other open orders were found")
+        return 0 if complete else 3
+    for report in others:
+        say(f"not placed by guardian: {told(report)}")
+    try:
+        # Asked with no event loop around it: inside one, Ctrl-C would wait for the answer.
+        agreed = ask_yes(f"cancel {len(others)} orders that guardian did not place?")
+    except OwnerNotPresent as error:
+        say(f"not cancelled: {error.message}")
+        return 3
+    if not agreed:
+        say("the orders that guardian did not place are left alone")
+        return 3
+    return 0 if with_guardian(policy_path, lambda guardian: cancel_foreign(guardian, others)) and complete else 3
 
 
 async def _cancel_all(guardian: Guardian) -> int:

@@ -1,0 +1,88 @@
+"""`guardian halt --cancel-open --all`: the account's other open orders, which guardian did not place.
+
+They are the owner's own doing, so a person at a terminal is asked, and each is written down before it is cancelled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guardian.cli.opened import note_act
+from guardian.cli.render import clean, say
+from guardian.domain.money import plain
+from guardian.errors import CredentialsError, ExchangeError, StoreError
+
+if TYPE_CHECKING:
+    from guardian.bootstrap import Guardian
+    from guardian.domain.orders import OrderReport
+
+
+async def foreign_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
+    """Open orders that guardian did not place, on the symbols that the policy lists or the store knows.
+
+    The second value is whether every symbol could be asked for; what could not is said. Raises CredentialsError,
+    ExchangeError and StoreError where nothing could be asked for at all.
+    """
+    connection = await guardian.connector.connect(needs_keys=True)
+    symbols = await guardian.journal.run(lambda: _symbols(guardian, connection.account))
+    found: list[OrderReport] = []
+    complete = True
+    for symbol in symbols:
+        try:
+            found += await connection.exchange.open_orders(symbol)
+        except (ExchangeError, CredentialsError) as error:
+            say(f"the open orders of {symbol} could not be had: {error.message}")
+            complete = False
+    foreign = await guardian.journal.run(lambda: _not_ours(guardian, found))
+    return foreign, complete
+
+
+def told(report: OrderReport) -> str:
+    """One order in a few words. Its client order id is somebody else's text."""
+    what = f"{clean(report.side)} {plain(report.quantity)} {report.symbol} at {plain(report.price)}"
+    return f"{what} (order {report.order_id}, {clean(report.client_order_id)})"
+
+
+async def cancel_foreign(guardian: Guardian, reports: tuple[OrderReport, ...]) -> bool:
+    """Cancel each and say how it went; whether all of them are cancelled. Raises CredentialsError."""
+    connection = await guardian.connector.connect(needs_keys=True)
+    results = []
+    for report in reports:
+        fields = {
+            "symbol": report.symbol,
+            "environment": guardian.gate.environment.value,
+            "account": connection.account,
+            "order_id": str(report.order_id),
+            "client_order_id": report.client_order_id,
+        }
+        why = None
+        try:
+            await guardian.journal.run(lambda fields=fields: _note(guardian, "cancelling_foreign", fields))  # type: ignore[misc]  # bound now, on purpose
+            await connection.exchange.cancel_order(
+                report.symbol, order_id=report.order_id, timestamp_ms=guardian.gate.parts.now_ms()
+            )
+            await guardian.journal.run(lambda fields=fields: _note(guardian, "cancelled_foreign", fields))  # type: ignore[misc]  # as above
+        except (ExchangeError, CredentialsError, StoreError) as error:
+            why = error.message
+        say(f"cancelled: {told(report)}" if why is None else f"not cancelled: {told(report)}: {why}")
+        results.append(why is None)
+    return all(results)
+
+
+def _note(guardian: Guardian, kind: str, fields: dict[str, str | None]) -> None:
+    with guardian.journal.transaction() as tx:
+        note_act(tx, kind, fields)
+
+
+def _symbols(guardian: Guardian, account: str) -> tuple[str, ...]:
+    from guardian.store.records import Scope
+
+    scope = Scope(environment=guardian.gate.environment.value, account=account)
+    with guardian.journal.transaction() as tx:
+        known = tx.known_symbols(scope, -1)
+    return tuple(sorted({*guardian.policy_file.current().policy.symbols, *known}))
+
+
+def _not_ours(guardian: Guardian, reports: list[OrderReport]) -> tuple[OrderReport, ...]:
+    with guardian.journal.transaction() as tx:
+        return tuple(report for report in reports if tx.order(report.client_order_id) is None)

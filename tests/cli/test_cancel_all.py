@@ -1,0 +1,125 @@
+"""`guardian halt --cancel-open --all`: what the owner placed by hand is cancelled only after a person's yes."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.processes import Person, query
+from tests.world import World, a_world
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A paper exchange where guardian has one open order, and the owner two that they placed by hand."""
+    with a_world(tmp_path) as made:
+        made.home.mkdir(mode=0o700)
+        made.policy_path = made.home / "policy.toml"
+        made.policy({"confirmation": {"required_above": "1000"}})
+        made.assistant().order(order_type="LIMIT", quantity="0.001", price="59000")
+        by_hand(made, "BTCUSDT", "0.002", "58000")
+        by_hand(made, "ETHUSDT", "0.02", "2900")
+        yield made
+
+
+@pytest.fixture
+def sit_down(world: World) -> Iterator[Callable[..., Person]]:
+    """Starts people at terminals of this home; at the end of the test none is left."""
+    people: list[Person] = []
+
+    def start(*arguments: str) -> Person:
+        people.append(Person({**os.environ, "GUARDIAN_HOME": str(world.home)}, *arguments))
+        return people[-1]
+
+    yield start
+    for person in people:
+        person.is_gone()
+
+
+def by_hand(world: World, symbol: str, quantity: str, price: str) -> None:
+    """An order that the owner places without guardian."""
+    fields = {"symbol": symbol, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": quantity}
+    text = urllib.parse.urlencode({**fields, "price": price, "timestamp": int(time.time() * 1000)})
+    key = world.paper.api_secret.reveal().encode()
+    text += "&signature=" + hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    request = urllib.request.Request(f"{world.paper.url}/api/v3/order", data=text.encode(), method="POST")
+    request.add_header("X-MBX-APIKEY", world.paper.api_key.reveal())
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status == 200
+
+
+def stands(world: World) -> list[tuple[str, str]]:
+    return sorted((order["symbol"], order["status"]) for order in world.controls.orders())
+
+
+def events(world: World) -> list[str]:
+    rows = query(world.home, "SELECT body FROM audit WHERE phase = 'event' ORDER BY seq")
+    return [json.loads(bytes(row["body"]))["data"]["kind"] for row in rows]
+
+
+def test_without_a_terminal_only_guardians_own_orders_are_cancelled(world: World) -> None:
+    """It halts, cancels its own, names the others and leaves them; the exit code says that some are open."""
+    done = world.command("halt", "--cancel-open", "--all")
+    assert done.returncode == 3, done.stderr
+    assert "trading is halted" in done.stderr
+    assert done.stderr.count("not placed by guardian: BUY") == 2
+    assert "no person is at a terminal" in done.stderr
+    assert stands(world) == [("BTCUSDT", "CANCELED"), ("BTCUSDT", "NEW"), ("ETHUSDT", "NEW")]
+    assert "cancelling_foreign" not in events(world)
+
+
+def test_after_a_yes_the_others_are_cancelled_one_by_one_with_a_row_each(
+    world: World, sit_down: Callable[..., Person]
+) -> None:
+    """The person sees each order, says yes, and each is cancelled and written down; then nothing else is open."""
+    person = sit_down("halt", "--cancel-open", "--all")
+    person.waits_for("cancel 2 orders that guardian did not place? [y/N]")
+    assert "BUY 0.002 BTCUSDT at 58000" in person.seen
+    person.types("y\n")
+    assert person.leaves() == (0, "")
+    assert stands(world) == [("BTCUSDT", "CANCELED"), ("BTCUSDT", "CANCELED"), ("ETHUSDT", "CANCELED")]
+    assert events(world).count("cancelling_foreign") == events(world).count("cancelled_foreign") == 2
+    again = world.command("halt", "--cancel-open", "--all")
+    assert (again.returncode, "there are no other open orders" in again.stderr) == (0, True)
+    assert world.command("audit", "verify").returncode == 0
+
+
+def test_after_a_no_the_others_are_left_alone(world: World, sit_down: Callable[..., Person]) -> None:
+    """Anything but yes leaves them; trading is halted and guardian's own order is cancelled all the same."""
+    person = sit_down("halt", "--cancel-open", "--all")
+    person.waits_for("[y/N]")
+    person.types("\n")
+    assert person.leaves() == (3, "")
+    assert stands(world) == [("BTCUSDT", "CANCELED"), ("BTCUSDT", "NEW"), ("ETHUSDT", "NEW")]
+
+
+def test_order_that_cannot_be_cancelled_is_said_and_keeps_no_other_from_it(
+    world: World, sit_down: Callable[..., Person]
+) -> None:
+    """The exchange breaks off once: that order is named as not cancelled, the other one is cancelled, exit code 3."""
+    person = sit_down("halt", "--cancel-open", "--all")
+    person.waits_for("[y/N]")
+    world.controls.fault("DELETE", "/api/v3/order", "reset_before", times=1)
+    person.types("y\n")
+    assert person.leaves() == (3, "")
+    assert person.seen.count("not cancelled: BUY") == 1
+    assert stands(world) == [("BTCUSDT", "CANCELED"), ("BTCUSDT", "NEW"), ("ETHUSDT", "CANCELED")]
+
+
+def test_all_goes_with_cancel_open(world: World) -> None:
+    """`--all` alone is wrong usage, and nothing is halted by it."""
+    wrong = world.command("halt", "--all")
+    assert (wrong.returncode, "--all goes with --cancel-open" in wrong.stderr) == (2, True)
+    assert world.command("status").returncode == 0
