@@ -52,6 +52,9 @@ class OrderCanceller:
         target = Target(
             symbol=request.symbol, order_id=request.order_id, client_order_id=request.client_order_id, row=row
         )
+        if row is not None:
+            # Order ids start anew where a testnet is wiped: by its own id no order of somebody else's is cancelled.
+            target = replace(target, order_id=None, client_order_id=row.client_order_id)
         if row is None and not cancel_foreign and not await self._is_ours(connection, request):
             message = "guardian did not place this order, or there is no such order"
             hint = "the owner can cancel it at the exchange, or set `[tools] cancel_foreign = true`"

@@ -13,12 +13,13 @@ from enum import StrEnum
 from typing import Final
 
 from guardian.domain.orders import FINAL_STATES, LIVE_STATES, VOID_STATES, OrderReport, OrderState
-from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX, TradingState
+from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
 from guardian.errors import PolicyInvalid
 from guardian.exchange.exchange import Exchange
 from guardian.gate.calls import plain_record
 from guardian.gate.events import note_found
 from guardian.gate.fees import fetch_fees
+from guardian.gate.halting import halt
 from guardian.gate.parts import Parts
 from guardian.gate.replies import OrderView
 from guardian.gate.views import view_of_report
@@ -186,10 +187,10 @@ def _compared(tx: Transaction, scope: Scope, report: OrderReport, began_ms: int)
     if row.state in FINAL_STATES and _contradicts(row, report):
         if row.updated_ms > began_ms - LISTS_LAG_MS:
             return None
-        _tell(tx, scope, report, Kind.CONTRADICTED)
-        # What guardian counts is less than there is: nothing is added to it until a person has looked.
-        reason = f"the exchange has the order {row.client_order_id}, which guardian took for {row.state.value}"
-        tx.set_trading(TradingState.HALTED, reason=reason, by="guardian")
+        if _tell(tx, scope, report, Kind.CONTRADICTED):
+            # What guardian counts is less than there is: nothing is added to it until a person has looked.
+            reason = f"the exchange has the order {row.client_order_id}, which guardian took for {row.state.value}"
+            halt(tx, scope, "contradicted", reason, call_id=row.call_id)
         return _difference(Kind.CONTRADICTED, row, report.state)
     own = Scope(environment=row.environment, account=row.account)
     # What has ended stays as it ended; only more that was executed can still be news.
@@ -207,11 +208,11 @@ def _contradicts(row: OrderRow, report: OrderReport) -> bool:
     return report.state in LIVE_STATES
 
 
-def _tell(tx: Transaction, scope: Scope, report: OrderReport, kind: Kind) -> None:
-    """An event row, once for each order."""
+def _tell(tx: Transaction, scope: Scope, report: OrderReport, kind: Kind) -> bool:
+    """An event row, once for each order; False where it was told before."""
     key = f"reconcile/{kind.value}/{scope.environment}/{report.client_order_id}"
     if tx.has_key(key):
-        return
+        return False
     body = {"kind": f"order_{kind.value}", "client_order_id": report.client_order_id, "report": report}
     tx.append(
         Record(
@@ -223,6 +224,7 @@ def _tell(tx: Transaction, scope: Scope, report: OrderReport, kind: Kind) -> Non
             body=plain_record(body),
         )
     )
+    return True
 
 
 def _difference(kind: Kind, row: OrderRow, state: OrderState | None) -> Difference:

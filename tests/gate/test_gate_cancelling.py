@@ -145,6 +145,17 @@ def test_order_id_alone_costs_one_read_where_the_store_does_not_know_it(room: Ro
     assert room.exchange.names()[asked:] == ["order", "cancel_order"]
 
 
+def test_order_id_that_a_wiped_exchange_gave_to_another_cancels_nothing(room: Room) -> None:
+    """The store knows the number as an order of guardian's, and the exchange as one of the owner's: that one stays."""
+    room.ask()
+    name = room.last().client_order_id
+    number = room.row(name).order_id
+    report = room.exchange.reports.pop(name)
+    room.exchange.reports[FOREIGN] = replace(report, client_order_id=FOREIGN)
+    assert room.cancel(order_id=number).outcome is Outcome.REJECTED
+    assert room.exchange.reports[FOREIGN].status == "NEW"
+
+
 @pytest.mark.parametrize("by", ["order_id", "client_order_id"])
 def test_foreign_order_is_denied_unless_the_policy_allows_it(room: Room, by: str) -> None:
     """An order that the owner placed by hand is theirs, until `cancel_foreign` says otherwise."""

@@ -173,7 +173,11 @@ def test_order_that_was_taken_for_not_placed_and_is_there_halts(room: Room, exec
     for _ in range(2):
         assert kinds(reconcile(room)) == [("contradicted", name)]
     assert trading(room) is TradingState.HALTED
-    assert events(room) == ["order_contradicted"]
+    assert events(room) == ["order_contradicted", "halted"]
+    with room.journal.transaction() as tx:
+        tx.set_trading(TradingState.ACTIVE, reason="a person has looked", by="owner")
+    assert kinds(reconcile(room)) == [("contradicted", name)]
+    assert trading(room) is TradingState.ACTIVE
 
 
 def test_cancelled_order_that_is_still_open_halts_and_a_late_fill_is_noted(room: Room) -> None:
