@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardian.domain.secrets import ApiKeyPair, KeyFamily
-from guardian.errors import ExchangeRejected, ExchangeUnavailable, GuardianError, OutcomeUnknown
+from guardian.domain.trading import Environment
+from guardian.errors import CredentialsError, ExchangeRejected, ExchangeUnavailable, GuardianError, OutcomeUnknown
 from guardian.exchange.clock import ExchangeClock
 from guardian.exchange.environments import ApiFamily, EnvironmentSpec
 from guardian.exchange.limits_file import SharedRows
@@ -135,3 +136,16 @@ class Door:
 
     async def _futures_time(self) -> int:
         return market.server_time(await self._read_once(lambda client: client.futures_time()))
+
+
+def keys_by_family(
+    environment: Environment, spot: ApiKeyPair | None, futures: ApiKeyPair | None
+) -> dict[KeyFamily, ApiKeyPair]:
+    """The pair that signs for each part. Raises CredentialsError where one belongs elsewhere."""
+    one_pair = environment is not Environment.TESTNET
+    given = {KeyFamily.SPOT: spot, KeyFamily.FUTURES: futures or (spot if one_pair else None)}
+    keys = {family: pair for family, pair in given.items() if pair is not None}
+    for family, pair in keys.items():
+        if pair.environment != environment.value or not (one_pair or pair.family is family):
+            raise CredentialsError("a key pair of another environment or family was given; it is not used")
+    return keys

@@ -39,16 +39,15 @@ from guardian.domain.requests import (
     GetUniversalTransferHistory,
     GetWithdrawHistory,
 )
-from guardian.domain.secrets import ApiKeyPair, KeyFamily
+from guardian.domain.secrets import ApiKeyPair
 from guardian.domain.trading import Environment
 from guardian.errors import (
-    CredentialsError,
     ExchangeRejected,
     ExchangeUnavailable,
     OutcomeUnknown,
     RequestRefused,
 )
-from guardian.exchange.door import Door
+from guardian.exchange.door import Door, keys_by_family
 from guardian.exchange.environments import ApiFamily, EnvironmentSpec
 from guardian.exchange.listings import Listings, by_symbol, json_list, together
 from guardian.exchange.mapping import account, futures, market, orders, wallet
@@ -94,7 +93,7 @@ class Exchange:
         self._now_ms = now_ms
         self._door = Door(
             spec,
-            _keys_by_family(spec.environment, spot, futures),
+            keys_by_family(spec.environment, spot, futures),
             now_ms=now_ms,
             monotonic=monotonic,
             limits_path=limits_path,
@@ -359,18 +358,6 @@ class Exchange:
         started = self._now_ms()
         answer = await self._read(lambda client: client.get_orderbook_tickers(symbols=json_list(symbols)))
         return market.book_tops(answer, symbols, fetched_ms=started)
-
-
-def _keys_by_family(
-    environment: Environment, spot: ApiKeyPair | None, futures: ApiKeyPair | None
-) -> dict[KeyFamily, ApiKeyPair]:
-    one_pair = environment is not Environment.TESTNET
-    given = {KeyFamily.SPOT: spot, KeyFamily.FUTURES: futures or (spot if one_pair else None)}
-    keys = {family: pair for family, pair in given.items() if pair is not None}
-    for family, pair in keys.items():
-        if pair.environment != environment.value or not (one_pair or pair.family is family):
-            raise CredentialsError("a key pair of another environment or family was given; it is not used")
-    return keys
 
 
 def _reported(answer: object, mapped: Callable[[object], OrderReport]) -> OrderReport:
