@@ -47,7 +47,8 @@ from tests.world import WIDE, World
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 0.7
 """For each process of a round: whose step has not come by then is killed from outside."""
-ROUNDS_A_HOME = 12
+PROCESSES_A_HOME = 12
+"""After so many a new home: guardian keeps to the exchange's usual limits, and a home's minute is soon spent."""
 LATEST = {"in a transaction": 24, "after a commit": 24, "while resolving": 1, "in a cancel": 3, "after a cancel": 3}
 KILLED = -signal.SIGKILL if os.name == "posix" else None
 
@@ -228,9 +229,10 @@ def run(rounds: int, processes: int, seed: int, folder: Path) -> Tally:
     folder.mkdir(parents=True, exist_ok=True)
     errors = folder / "errors.log"
     with a_nursery(errors) as nursery:
-        for first in range(0, rounds, ROUNDS_A_HOME):
+        each = max(1, PROCESSES_A_HOME // processes)
+        for first in range(0, rounds, each):
             with a_market(folder / f"home-{first}") as world:
-                for _ in range(min(ROUNDS_A_HOME, rounds - first)):
+                for _ in range(min(each, rounds - first)):
                     one_round(world, nursery, plans_of(world, processes, dice, steps), dice, tally)
                 tally.orders += len(world.controls.orders())
                 tally.received += len(world.sent())

@@ -25,10 +25,10 @@ from guardian.domain.orders import (
     TimeInForce,
 )
 from guardian.domain.requests import CancelOrder, CreateOrder, Request
-from guardian.errors import ExchangeError, StoreError
+from guardian.errors import ExchangeError, ExchangeRateLimited, StoreError
 from guardian.gate.pipeline import Gate
 from guardian.gate.replies import Reply
-from guardian.gate.resolving import Resolver
+from guardian.gate.resolving import Found, Resolver
 from guardian.store.reading import database_path, read_only
 from guardian.store.records import OrderRow
 from guardian.store.verify import verify
@@ -67,6 +67,7 @@ class Desk:
         self.parts = replace(guardian.gate.parts, monotonic=waiting.monotonic, pause=waiting.pause)
         self.guardian = guardian
         self.gate = Gate(self.parts)
+        self._resolver = Resolver(parts=self.parts)
 
     async def ask(self, request: Request, arguments: Mapping[str, object]) -> Reply:
         call = await self.gate.open_call(request.tool, dict(arguments), client="desk")
@@ -83,18 +84,24 @@ class Desk:
 
     async def resolve(self, rounds: int = 12) -> int:
         """Ask until nothing is unresolved, and once more for the open orders' sake; how many rounds it took."""
-        resolver = Resolver(parts=self.parts)
         for done in range(rounds):
             with suppress(ExchangeError, StoreError):  # as `run_forever` does: the next round asks again
-                found = await resolver.run_once()
+                found = await self._one_round()
                 with self.guardian.journal.transaction() as tx:
                     unresolved, pending = tx.unresolved(), tx.has_pending(self.parts.environment.value)
                 # Nothing is found, either, while a process that died still has the lease of asking.
                 if not unresolved and (found or not pending):
-                    await resolver.run_once()
+                    await self._one_round()
                     return done + 1
             self.waiting.jump(30)
         return rounds
+
+    async def _one_round(self) -> tuple[Found, ...]:
+        try:
+            return await self._resolver.run_once()
+        except ExchangeRateLimited as error:
+            await asyncio.sleep(min(error.retry_after_s, 61))  # the exchange's minute is a real one
+            raise
 
     def orders(self) -> tuple[OrderRow, ...]:
         """Every order of the home, oldest first."""
