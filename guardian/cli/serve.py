@@ -45,6 +45,7 @@ def _server(policy_path: Path | None) -> FastMCP:
     try:
         from guardian.bootstrap import open_guardian
         from guardian.server.app import build_server
+        from guardian.server.leaving import Leaving
         from guardian.server.stderr_log import log_to_stderr
 
         gc.freeze()
@@ -52,4 +53,5 @@ def _server(policy_path: Path | None) -> FastMCP:
         gc.enable()
     log_to_stderr()
     guardian = open_guardian(policy_path)
-    return build_server(guardian.gate, lifespan=guardian.running)
+    leaving = Leaving()
+    return build_server(guardian.gate, lifespan=lambda: leaving.heeding(guardian.running()), leaving=leaving)

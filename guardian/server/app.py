@@ -10,6 +10,7 @@ import anyio
 from fastmcp import FastMCP
 
 from guardian import __version__
+from guardian.server.leaving import Leaving
 from guardian.server.middleware import OutermostGuard, wall_clock_ms
 from guardian.server.registration import as_tool
 from guardian.server.resources import INSTRUCTIONS, add_resources
@@ -24,12 +25,18 @@ CLOSING_S: Final = 2.0
 Lifespan = Callable[[], AbstractAsyncContextManager[object]]
 
 
-def build_server(gate: Gate, *, lifespan: Lifespan = nullcontext, now_ms: Callable[[], int] = wall_clock_ms) -> FastMCP:
+def build_server(
+    gate: Gate,
+    *,
+    lifespan: Lifespan = nullcontext,
+    now_ms: Callable[[], int] = wall_clock_ms,
+    leaving: Leaving | None = None,
+) -> FastMCP:
     """The server in front of `gate`: the 17 tools, the resources, the prompt, and the outermost guard.
 
     `lifespan` is entered before the first message is read and left after the last reply; what belongs to the gate,
     such as finding out about unknown orders, lives in it. Every security option of FastMCP is
-    set here, none is left to a default.
+    set here, none is left to a default. `leaving` knows of the calls that are being served, where the process has one.
     """
 
     @asynccontextmanager
@@ -48,7 +55,7 @@ def build_server(gate: Gate, *, lifespan: Lifespan = nullcontext, now_ms: Callab
         INSTRUCTIONS,
         version=__version__,
         lifespan=run,
-        middleware=[OutermostGuard(gate, now_ms=now_ms)],
+        middleware=[OutermostGuard(gate, now_ms=now_ms, leaving=leaving)],
         on_duplicate="error",
         mask_error_details=True,
         strict_input_validation=True,

@@ -36,6 +36,11 @@ def invalid(error: InvalidArguments) -> Reply:
     )
 
 
+def leaving_now() -> Reply:
+    """The process was asked to end, and takes no call any more: neither is it written down nor is anything done."""
+    return refused(Code.LOG_UNAVAILABLE, "guardian is being stopped and takes no calls any more; nothing was done")
+
+
 def log_unavailable(error: StoreError) -> Reply:
     """The record of the call could not be opened, so the call was not let through."""
     hint = "a person must make the log writable again; cancel_order works in the meantime"

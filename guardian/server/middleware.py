@@ -20,7 +20,8 @@ from guardian.domain.requests import CancelOrder
 from guardian.errors import StoreError
 from guardian.gate.replies import Reply
 from guardian.server.envelope import EnvelopeMeta, tool_result
-from guardian.server.faults import internal_error, log_unavailable, no_reply, reply_to_fault, taken_back
+from guardian.server.faults import internal_error, leaving_now, log_unavailable, no_reply, reply_to_fault, taken_back
+from guardian.server.leaving import Leaving
 from guardian.server.loggable import loggable_arguments, readable
 from guardian.server.registration import CURRENT_CALL, OngoingCall
 
@@ -41,14 +42,27 @@ class OutermostGuard(Middleware):
     `now_ms` is the wall clock for the stamp on replies.
     """
 
-    def __init__(self, gate: Gate, *, now_ms: Callable[[], int] = wall_clock_ms) -> None:
+    def __init__(
+        self, gate: Gate, *, now_ms: Callable[[], int] = wall_clock_ms, leaving: Leaving | None = None
+    ) -> None:
         self._gate = gate
         self._now_ms = now_ms
+        self._leaving = leaving
 
     async def on_call_tool(
         self, context: MiddlewareContext[CallToolRequestParams], call_next: CallNext[CallToolRequestParams, ToolResult]
     ) -> ToolResult:
         """Open the record, let the call go on, close the record; also where the client takes the call back."""
+        if self._leaving is None:
+            return await self._serve(context, call_next)
+        if self._leaving.is_asked:
+            return self._result(leaving_now(), None, time.perf_counter())
+        with self._leaving.call():
+            return await self._serve(context, call_next)
+
+    async def _serve(
+        self, context: MiddlewareContext[CallToolRequestParams], call_next: CallNext[CallToolRequestParams, ToolResult]
+    ) -> ToolResult:
         started = time.perf_counter()
         name = readable(context.message.name)
         opened = await self._open(name, context)
