@@ -163,7 +163,14 @@ class ExchangeConnector:
         from guardian.exchange.exchange import Exchange
 
         spec = EnvironmentSpec(environment=self.environment, paper_endpoint=endpoint)
-        return Exchange(spec, spot=spot, futures=futures, now_ms=self._now_ms, monotonic=self._monotonic)
+        return Exchange(
+            spec,
+            spot=spot,
+            futures=futures,
+            now_ms=self._now_ms,
+            monotonic=self._monotonic,
+            limits_path=self._home / "limits.db",
+        )
 
     def _paper_endpoint(self) -> tuple[str, ApiKeyPair, str]:
         """Where the paper exchange is, its keys, and the account's name: the user's simulator or the embedded one."""

@@ -161,8 +161,11 @@ class OrderPlacer:
         return await unbroken(self._rule_and_send(asked, facts))
 
     async def _rule_and_send(self, asked: Asked, facts: Facts) -> Reply:
-        ruled = await self._parts.journal.run(lambda: self._rule(asked, facts))
-        return ruled if isinstance(ruled, Reply) else await self._sender.send(ruled)
+        # The slot in the exchange's limits first: an order that has no room there reserves nothing and burns no token.
+        async with asked.connection.exchange.order_slot() as slot:
+            ruled = await self._parts.journal.run(lambda: self._rule(asked, facts))
+            reply = ruled if isinstance(ruled, Reply) else await self._sender.send(replace(ruled, slot=slot))
+        return reply  # noqa: RET504 - to a type checker the slot may end without a return
 
     def _rule(self, asked: Asked, facts: Facts) -> Reply | Reserved:
         """The verdict on fresh windows and what follows from it, in one transaction."""

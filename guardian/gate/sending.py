@@ -24,6 +24,7 @@ from guardian.errors import (
     RequestRefused,
 )
 from guardian.exchange.exchange import Exchange
+from guardian.exchange.rate_limits import Slot
 from guardian.gate.calls import CallInfo, reply_body
 from guardian.gate.faults import told
 from guardian.gate.halting import halt_on_rejects
@@ -52,6 +53,8 @@ class Reserved:
     client_order_id: str
     sent_ms: int
     base_asset: str
+    slot: Slot | None = None
+    """The place in the exchange's limits that was taken for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +86,10 @@ class Sender:
     async def _try(self, reserved: Reserved) -> Sent:
         try:
             report = await reserved.exchange.place_order(
-                reserved.order, client_order_id=reserved.client_order_id, timestamp_ms=reserved.sent_ms
+                reserved.order,
+                client_order_id=reserved.client_order_id,
+                timestamp_ms=reserved.sent_ms,
+                slot=reserved.slot,
             )
             return _reported(reserved, report)
         except ExchangeRejected as error:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -161,7 +162,16 @@ class FakeExchange:
 
     # -- orders
 
-    async def place_order(self, order: ResolvedOrder, *, client_order_id: str, timestamp_ms: int) -> OrderReport:
+    @asynccontextmanager
+    async def order_slot(self) -> AsyncIterator[None]:
+        """There is always room in the limits but where `fails` says otherwise."""
+        if "order_slot" in self.fails:
+            raise self.fails["order_slot"]
+        yield
+
+    async def place_order(
+        self, order: ResolvedOrder, *, client_order_id: str, timestamp_ms: int, slot: object = None
+    ) -> OrderReport:
         self.asked.append(("place_order", {"client_order_id": client_order_id}))
         self.before_place(order, client_order_id)
         self.placed.append((order, client_order_id, timestamp_ms))

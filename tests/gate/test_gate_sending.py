@@ -405,3 +405,15 @@ def test_orders_of_another_account_are_counted_apart(room: Room) -> None:
     assert room.scope == Scope(environment="paper", account="account-2")
     assert room.entered() == Decimal(0)
     assert room.ask().outcome is Outcome.DONE
+
+
+def test_order_without_room_in_the_limits_reserves_nothing_and_keeps_its_token(room: Room) -> None:
+    """A slot in the exchange's limits comes before the reservation: without one nothing is judged, sent or burnt."""
+    room.exchange.fails["order_slot"] = ExchangeRateLimited(7)
+    reply = room.ask()
+    assert reply.outcome is Outcome.RATE_LIMITED
+    assert reply.error is not None
+    assert reply.error.retry_after_s == 7
+    assert room.exchange.placed == []
+    del room.exchange.fails["order_slot"]
+    assert room.ask().outcome is Outcome.DONE
