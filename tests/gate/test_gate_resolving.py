@@ -28,16 +28,14 @@ def lost(room: Room, price: str = "60000", *, arrives: bool) -> str:
 
 def lost_together(room: Room, *arrives: bool) -> list[str]:
     """Orders that were on their way at once, so that none held back another, and whose replies were all lost."""
-    failure = OutcomeUnknown("lost")
-    room.exchange.script = [Lost(failure) if there else failure for there in arrives]
-    room.exchange.fails["order"] = ExchangeUnavailable("down")
-
-    async def work() -> None:
-        await asyncio.gather(
-            *(room.acall(CreateOrder(order=limit(price=str(60000 - number)))) for number in range(len(arrives)))
-        )
-
-    room.run(work())
+    with pytest.MonkeyPatch.context() as patch:
+        # As each is judged, the ones before it are still being sent.
+        patch.setattr("guardian.store.usage.is_in_doubt", lambda _row, _now: False)
+        for number, there in enumerate(arrives):
+            failure = OutcomeUnknown("lost")
+            room.exchange.script = [Lost(failure) if there else failure]
+            room.exchange.fails["order"] = ExchangeUnavailable("down")
+            room.ask(price=str(60000 - number))
     del room.exchange.fails["order"]
     names = [name for _, name, _ in room.exchange.placed[-len(arrives) :]]
     assert {room.row(name).state for name in names} == {OrderState.UNKNOWN}
