@@ -62,9 +62,9 @@ def bad_day(call: Call, controls: Controls, place: Callable[..., dict[str, Any]]
     for number, (kind, fields) in enumerate(
         (
             ("status", {"status": 400, "body": '{"code":-2010,"msg":"Account has insufficient balance."}'}),
-            ("html_502", {}),
             ("reply_lost", {}),
             ("bad_json", {}),
+            ("html_502", {}),  # last: an order that is not known lets no other of its symbol through
         )
     ):
         controls.fault(*order, kind, **fields)
