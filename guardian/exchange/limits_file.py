@@ -14,13 +14,15 @@ from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
+from filelock import FileLock, Timeout
+
 from guardian.exchange.windows import Use
 
 T = TypeVar("T")
 
-LOCK_WAIT_MS: Final = 50
+LOCK_WAIT_MS: Final = 250
 """How long another process's write of some 50 microseconds is waited for; nothing, a cancel least of all, waits on."""
-OPENING_WAIT_S: Final = 0.25
+OPENING_WAIT_S: Final = 2.0
 """The same, once, for opening the file: several processes may be making it."""
 FORGOTTEN_MS: Final = 4 * 24 * 3_600_000
 """Longer than the longest ban."""
@@ -112,23 +114,31 @@ class SharedRows:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            connection = sqlite3.connect(
-                self._path, timeout=OPENING_WAIT_S, isolation_level=None, check_same_thread=False
-            )
+            if not self._path.parent.is_dir():  # the lock would make it
+                raise sqlite3.OperationalError("the folder of the limits is not there")
+            # Two that make the file at once: SQLite does not wait for the change of journal mode, so they take turns.
+            turn = FileLock(f"{self._path}.lock", timeout=OPENING_WAIT_S, mode=0o600)
             try:
-                connection.execute("PRAGMA journal_mode = WAL").fetchone()
-                connection.execute("PRAGMA synchronous = OFF")
-                connection.execute(
-                    "CREATE TABLE IF NOT EXISTS rows"
-                    " (name TEXT PRIMARY KEY, state TEXT NOT NULL, at_ms INTEGER NOT NULL)"
-                )
-                connection.execute("DELETE FROM rows WHERE at_ms < ?", (self._now_ms() - FORGOTTEN_MS,))
-                connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
+                with turn:
+                    self._connection = self._opened()
+            except (Timeout, OSError) as error:
+                raise sqlite3.OperationalError("the file of the limits cannot be opened") from error
         return self._connection
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=OPENING_WAIT_S, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS rows (name TEXT PRIMARY KEY, state TEXT NOT NULL, at_ms INTEGER NOT NULL)"
+            )
+            connection.execute("DELETE FROM rows WHERE at_ms < ?", (self._now_ms() - FORGOTTEN_MS,))
+            connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     @staticmethod
     def _read(connection: sqlite3.Connection, name: str) -> Row:
