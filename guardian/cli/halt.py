@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from guardian.cli.opened import note_act, policy_option, with_guardian
 from guardian.cli.owner import ask_yes
-from guardian.cli.render import say
+from guardian.cli.render import say, say_error, say_hint
 from guardian.errors import OwnerNotPresent
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
+    from guardian.domain.trading import TradingState
+    from guardian.errors import StoreError
     from guardian.gate.journal import Journal
+    from guardian.store.database import Transaction
     from guardian.store.records import OrderRow
+
+HALTED: Final = "trading is halted: no order is created; `guardian resume` lets it go on"
+REDUCING: Final = (
+    "trading is reducing: only selling back what guardian bought passes; `guardian resume` lets the rest go on"
+)
 
 
 @click.command()
-@click.option("--cancel-open", is_flag=True, help="Then cancel guardian's own open orders, one by one.")
+@click.option("--reducing", is_flag=True, help="Stop all but selling back what guardian bought.")
+@click.option("--cancel-open", is_flag=True, help="Then cancel guardian's own open orders, one by one, SELLs too.")
 @click.option("--all", "every", is_flag=True, help="With --cancel-open: then also orders that guardian did not place.")
-@click.option("--reason", default="halted by a person", show_default=True, help="Written in the log and shown.")
+@click.option("--reason", default="asked for by a person", show_default=True, help="Written in the log and shown.")
 @policy_option
 @click.pass_context
-def command(ctx: click.Context, cancel_open: bool, every: bool, reason: str, policy_path: Path | None) -> None:
+def command(
+    ctx: click.Context, reducing: bool, cancel_open: bool, every: bool, reason: str, policy_path: Path | None
+) -> None:
     """Stop trading now, in every process of this home. Cancelling and reading go on; `guardian resume` ends it.
+
+    --reducing lets what guardian bought be sold, no more than that, and nothing else. Where trading is halted it
+    changes nothing, for it would loosen, and the exit code is 1.
 
     With --cancel-open the exit code is 3 where an order could not be cancelled. --all adds the account's other open
     orders, on the symbols that the policy lists or that guardian has traded; it shows them and asks you first.
@@ -34,15 +48,21 @@ def command(ctx: click.Context, cancel_open: bool, every: bool, reason: str, pol
         raise click.UsageError("--all goes with --cancel-open")
     from guardian.bootstrap import open_journal
 
+    code = 0
     # By way of the log alone: trading can be stopped also where the policy is broken.
     journal = open_journal()
     try:
-        say(halt(journal, reason))
+        if not reducing:
+            say(halt(journal, reason))
+        elif not reduce(journal, reason):
+            code = 1
     finally:
         journal.close()
     if cancel_open:
-        code = with_guardian(policy_path, _cancel_all)
-        ctx.exit(max(code, _cancel_others(policy_path)) if every else code)
+        # Also where --reducing was refused: cancelling tightens, and was asked for.
+        code = max(code, with_guardian(policy_path, _cancel_all))
+        code = max(code, _cancel_others(policy_path)) if every else code
+    ctx.exit(code)
 
 
 def halt(journal: Journal, reason: str) -> str:
@@ -50,19 +70,62 @@ def halt(journal: Journal, reason: str) -> str:
 
     Returns what to say. Raises StoreError: neither took it.
     """
-    from guardian.bootstrap import OWNER_HALT
     from guardian.domain.trading import TradingState
     from guardian.errors import StoreError
 
     try:
         with journal.transaction() as tx:
+            before = tx.trading().state
             tx.set_trading(TradingState.HALTED, reason=reason, by="owner")
-            note_act(tx, "halted", {"reason": reason})
+            _note(tx, TradingState.HALTED, before, reason)
     except StoreError as error:
-        if not journal.note_emergency({"kind": OWNER_HALT, "reason": reason}):
-            raise
+        _halt_without_log(journal, reason, error)
         return f"trading is halted, by way of the emergency file, for {error.message}; `guardian resume` lets it go on"
-    return "trading is halted; `guardian resume` lets it go on"
+    return HALTED
+
+
+def reduce(journal: Journal, reason: str) -> bool:
+    """Let exits through and nothing else, and write it down; False where trading is halted, which is left as it is.
+
+    Where the log takes nothing, trading is halted by way of the emergency file. Says how it went. Raises StoreError:
+    neither took it.
+    """
+    from guardian.domain.trading import TradingState
+    from guardian.errors import StoreError
+
+    try:
+        with journal.transaction() as tx:
+            before, why = journal.trading(tx)
+            if before is TradingState.ACTIVE:
+                tx.set_trading(TradingState.REDUCING, reason=reason, by="owner")
+                _note(tx, TradingState.REDUCING, before, reason)
+    except StoreError as error:
+        _halt_without_log(journal, reason, error)
+        say(
+            f"trading is halted, selling back too, by way of the emergency file, for {error.message}; "
+            "`guardian resume --reducing` lets selling back go on"
+        )
+        return True
+    because = f" ({why})" if why else ""
+    if before is TradingState.HALTED:
+        say_error(f"trading is halted{because}, and stays so: letting exits through would loosen that")
+        say_hint("`guardian resume --reducing` lets what guardian bought be sold")
+        return False
+    say(REDUCING if before is TradingState.ACTIVE else f"trading is reducing already{because}; nothing was changed")
+    return True
+
+
+def _note(tx: Transaction, now: TradingState, before: TradingState, reason: str) -> None:
+    fields = {"by": "owner", "reason": reason, "trading": now.value, "trading_was": before.value}
+    note_act(tx, now.value, fields)
+
+
+def _halt_without_log(journal: Journal, reason: str, error: StoreError) -> None:
+    """An owner's halt by way of the emergency file; it holds until they resume. Raises `error` where that fails too."""
+    from guardian.bootstrap import OWNER_HALT
+
+    if not journal.note_emergency({"kind": OWNER_HALT, "reason": reason}):
+        raise error
 
 
 def _cancel_others(policy_path: Path | None) -> int:

@@ -2,50 +2,107 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from guardian.cli.moments import local_time
 from guardian.cli.opened import note_act, policy_option, with_guardian
 from guardian.cli.owner import ask_yes, require_owner
-from guardian.cli.render import say
+from guardian.cli.render import say, say_error, say_hint
+from guardian.domain.trading import TradingState
+from guardian.errors import GuardianError
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
+    from guardian.store.records import TradingStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How trading stands as a person was shown it."""
+
+    state: TradingState
+    reason: str | None
+    stored: TradingStatus
+    """As the store has it; a non-empty emergency file is a halt besides."""
+    told: str
 
 
 @click.command()
+@click.option("--reducing", is_flag=True, help="After a halt: let what guardian bought be sold, and nothing else.")
 @policy_option
 @click.pass_context
-def command(ctx: click.Context, policy_path: Path | None) -> None:
-    """Let trading go on after a halt. Shows why it halted, asks you, and needs a real terminal."""
+def command(ctx: click.Context, reducing: bool, policy_path: Path | None) -> None:
+    """Let trading go on. Shows why it stopped, asks you, and needs a real terminal."""
     require_owner("resume trading")
-    say(with_guardian(policy_path, lambda guardian: guardian.journal.run(lambda: _why(guardian))))
+    shown = with_guardian(policy_path, lambda guardian: guardian.journal.run(lambda: _stands(guardian)))
+    say(shown.told)
+    if reducing and shown.state is not TradingState.HALTED:
+        ctx.exit(_not_halted(shown.state))
+    question = "let what guardian bought be sold, and nothing else?" if reducing else "let trading go on?"
     # Asked with no event loop around it: inside one, Ctrl-C would wait for the answer.
-    if not ask_yes("let trading go on?"):
+    if not ask_yes(question):
         say("nothing was changed")
         ctx.exit(1)
-    with_guardian(policy_path, lambda guardian: guardian.journal.run(lambda: resume(guardian)))
-    say("trading is active")
+    target = TradingState.REDUCING if reducing else TradingState.ACTIVE
+    with_guardian(policy_path, lambda guardian: guardian.journal.run(lambda: resume(guardian, shown, target)))
+    say("trading is reducing: only selling back what guardian bought passes" if reducing else "trading is active")
 
 
-def _why(guardian: Guardian) -> str:
+def _not_halted(state: TradingState) -> int:
+    """Say why there is nothing to loosen by `--reducing`; the exit code."""
+    if state is TradingState.REDUCING:
+        say("nothing was changed")
+        return 0
+    say_error("trading is active: letting only exits through would tighten that")
+    say_hint("`guardian halt --reducing`")
+    return 1
+
+
+def _stands(guardian: Guardian) -> Shown:
+    """How trading stands, for whoever is to decide."""
     with guardian.journal.transaction() as tx:
         state, reason = guardian.journal.trading(tx)
-        unresolved = tx.unresolved(None)
-    waiting = f"; {len(unresolved)} orders are not resolved yet" if unresolved else ""
-    imported = f"; {guardian.imported} emergency records were taken into the log" if guardian.imported else ""
-    return f"trading is {state.value}{f': {reason}' if reason else ''}{waiting}{imported}"
+        stored = tx.trading()
+        waiting = len(tx.unresolved(None))
+    told = f"trading is {state.value}"
+    if state is stored.state and stored.since_ms is not None:
+        told += f" since {local_time(stored.since_ms)}"
+    told += f": {reason}" if reason else ""
+    if waiting:
+        told += f"; {waiting} order{' is' if waiting == 1 else 's are'} not resolved yet"
+    if guardian.imported:
+        told += f"; emergency records taken into the log: {guardian.imported}"
+    return Shown(state=state, reason=reason, stored=stored, told=told)
 
 
-def resume(guardian: Guardian) -> None:
-    """Take what the emergency file has into the log, then let trading go on. Raises StoreError."""
-    from guardian.domain.trading import TradingState
+def resume(guardian: Guardian, shown: Shown, target: TradingState) -> None:
+    """Take what the emergency file has into the log, then let trading go on as far as `target` says.
 
-    if not guardian.journal.emergency.is_empty():
-        guardian.journal.emergency.import_into(guardian.journal.store())
+    Raises StoreError, and GuardianError where trading no longer stands as it was shown: nobody agreed to that.
+    """
+    emergency = guardian.journal.emergency
+    pending = not emergency.is_empty()
+    # A halt by way of the emergency file is not in the store, where it would be seen below.
+    came_meanwhile = guardian.imported > 0 or (pending and shown.state is not TradingState.HALTED)
+    if pending and not came_meanwhile:
+        emergency.import_into(guardian.journal.store())
     with guardian.journal.transaction() as tx:
-        tx.set_trading(TradingState.ACTIVE, reason="resumed by the owner", by="owner")
+        if came_meanwhile or tx.trading() != shown.stored:
+            raise GuardianError(
+                "trading stopped anew while you were asked; nothing was changed", hint="`guardian resume` shows why"
+            )
+        reason = "resumed by the owner"
+        if target is TradingState.REDUCING:
+            # Why it is not active is still what it halted for; a denial and the next resume say so.
+            reason = f"{shown.reason or 'halted'} (the owner lets exits through)"
+        tx.set_trading(target, reason=reason, by="owner")
         tx.person_acted(None, "resumed")
-        note_act(tx, "resumed", {})
+        note_act(
+            tx,
+            "resumed",
+            {"by": "owner", "trading": target.value, "trading_was": shown.state.value, "reason_was": shown.reason},
+        )

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from guardian.cli.moments import local_time
 from guardian.cli.opened import policy_option, with_guardian
 from guardian.cli.render import Column, fields, print_json, say, table
 from guardian.domain.money import plain
+
+if TYPE_CHECKING:
+    from guardian.bootstrap import Guardian
+    from guardian.gate.overview import StatusView
+    from guardian.gate.replies import OrderView
 
 
 @click.command()
@@ -21,12 +29,9 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
     Exit code 1 where trading is not active, the policy has problems, or an order is not resolved.
     """
     from guardian.domain.plain_data import to_plain
-    from guardian.gate.overview import Overview, StatusView
+    from guardian.gate.overview import Overview
 
-    async def work(guardian: object) -> StatusView:
-        from guardian.bootstrap import Guardian
-
-        assert isinstance(guardian, Guardian)
+    async def work(guardian: Guardian) -> StatusView:
         return await Overview(guardian.gate.parts).status()
 
     status = with_guardian(policy_path, work)
@@ -38,24 +43,23 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
     ctx.exit(1 if troubled else 0)
 
 
-def _show(status: object) -> None:
-    from guardian.gate.overview import StatusView
-
-    assert isinstance(status, StatusView)
-    for order in status.unresolved:
-        what = f"{order.side} {plain(order.quantity)} {order.symbol} {order.client_order_id}"
-        say(f"NOT RESOLVED: {what} ({order.state})")
-    fields(
-        [
-            ("environment", status.environment.upper()),
-            ("trading", f"{status.trading}: {status.trading_reason}" if status.trading_reason else status.trading),
-            ("keys", status.keys),
-            ("open orders", len(status.open_orders)),
-            ("waiting for you", ", ".join(p.proposal_id for p in status.proposals) or "nothing"),
-            ("policy", f"{status.policy_source} ({status.policy_digest[:12]})"),
-            ("not enforced yet", ", ".join(status.not_enforced)),
-        ]
-    )
+def _show(status: StatusView) -> None:
+    # First of all, and on standard output: it is what a reader of a saved status must not miss.
+    fields([("NOT RESOLVED", _told(order)) for order in status.unresolved])
+    if status.unresolved:
+        say("guardian asks the exchange about each until it knows; `guardian audit reconcile` asks now")
+    rows: list[tuple[str, object]] = [
+        ("environment", status.environment.upper()),
+        ("trading", _trading(status)),
+        ("keys", status.keys),
+        ("open orders", "none" if not status.open_orders else len(status.open_orders)),
+        *((f"  {order.symbol}", _told(order)) for order in status.open_orders),
+        ("waiting for you", ", ".join(p.proposal_id for p in status.proposals) or "nothing"),
+        ("policy", f"{status.policy_source} ({status.policy_digest[:12]})"),
+    ]
+    if status.trading_means is not None:
+        rows.insert(2, ("which means", status.trading_means))
+    fields(rows)
     table(
         ["limit", "window", Column("used", right=True), Column("of", right=True), Column("left", right=True)],
         [(b.limit, b.window or "-", b.used, b.maximum, b.left) for b in status.budgets],
@@ -64,3 +68,21 @@ def _show(status: object) -> None:
         say(f"policy: {problem}")
     if status.emergency_records:
         say(f"the emergency file has {status.emergency_records} records: trading is halted; see `guardian resume`")
+
+
+def _trading(status: StatusView) -> str:
+    """`halted since 2026-11-22 18:40:11, by guardian: the exchange rejected 5 orders in a row`."""
+    since = "" if status.trading_since is None else f" since {local_time(_ms(status.trading_since))}"
+    by = {"owner": ", by the owner", "guardian": ", by guardian itself"}.get(status.trading_by or "", "")
+    return f"{status.trading}{since}{by}" + (f": {status.trading_reason}" if status.trading_reason else "")
+
+
+def _told(order: OrderView) -> str:
+    price = "" if order.price is None else f" at {plain(order.price)}"
+    since = "" if order.time is None else f" since {local_time(_ms(order.time))}"
+    what = f"{order.side} {plain(order.quantity)} {order.symbol}{price}"
+    return f"{what}, {order.client_order_id} ({order.state}{since})"
+
+
+def _ms(iso: str) -> int:
+    return int(datetime.fromisoformat(iso).timestamp() * 1000)

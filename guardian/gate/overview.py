@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from guardian.domain.money import ZERO, minus
-from guardian.domain.trading import Environment
+from guardian.domain.trading import Environment, TradingState
 from guardian.errors import CredentialsError, ExchangeError
 from guardian.gate.parts import Parts
 from guardian.gate.replies import OrderProposed, OrderView
 from guardian.gate.views import iso, view_of_proposal, view_of_row
-from guardian.policy.load import NOT_ENFORCED
 from guardian.policy.model import Limits, Policy
 from guardian.policy.rules_budget import duration
-from guardian.store.database import Transaction
 from guardian.store.records import Scope, StatusUsage
 from guardian.store.review import Wanted, review
+
+TRADING_MEANS: Final = {
+    TradingState.REDUCING: (
+        "only selling back what guardian bought passes; reading and cancelling go on; "
+        "the owner lets the rest go on with `guardian resume`"
+    ),
+    TradingState.HALTED: (
+        "no order is created; reading and cancelling go on; the owner ends it with `guardian resume`, "
+        "or with `guardian resume --reducing` for selling back what guardian bought alone"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +67,6 @@ class PolicyView:
     symbols: tuple[SymbolView, ...]
     budgets: tuple[Budget, ...]
     problems: tuple[str, ...]
-    not_enforced: tuple[str, ...] = tuple(NOT_ENFORCED)
-    """Keys that the policy takes and this version does not enforce yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +81,11 @@ class StatusView:
     trading: str
     trading_reason: str | None
     trading_since: str | None
+    """None while nobody has touched it, and while it is the emergency file that halts."""
+    trading_by: str | None
+    """`owner`, or `guardian` for an automatic halt."""
+    trading_means: str | None
+    """What goes on and how it ends; None while trading is active."""
     emergency_records: int
     open_orders: tuple[OrderView, ...]
     proposals: tuple[OrderProposed, ...]
@@ -82,8 +95,6 @@ class StatusView:
     policy_source: str
     policy_digest: str
     policy_problems: tuple[str, ...]
-    not_enforced: tuple[str, ...] = tuple(NOT_ENFORCED)
-    """Keys that the policy takes and this version does not enforce yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +162,9 @@ class Overview:
         emergency = self._parts.journal.emergency.pending()
         with self._parts.journal.transaction() as tx:
             trading, reason = self._parts.journal.trading(tx)
+            stored = tx.trading()
+            # The store knows nothing of a halt by way of the emergency file: neither when, nor by whom.
+            as_stored = stored.state is trading and stored.reason == reason
             usage = tx.status_usage(scope, policy.limits)
             return StatusView(
                 # Whatever their account: an order that may exist is always shown.
@@ -160,7 +174,9 @@ class Overview:
                 keys=keys,
                 trading=trading.value,
                 trading_reason=reason,
-                trading_since=_since(tx),
+                trading_since=iso(stored.since_ms) if as_stored and stored.since_ms is not None else None,
+                trading_by=stored.by if as_stored else None,
+                trading_means=TRADING_MEANS.get(trading),
                 emergency_records=len(emergency),
                 open_orders=tuple(view_of_row(row) for row in tx.live(scope)),
                 proposals=tuple(
@@ -191,11 +207,6 @@ class Overview:
             budgets=budgets(policy.limits, usage),
             problems=_problems(in_force.problems, policy, self._parts.environment),
         )
-
-
-def _since(tx: Transaction) -> str | None:
-    since = tx.trading().since_ms
-    return None if since is None else iso(since)
 
 
 def _problems(problems: tuple[str, ...], policy: Policy, environment: Environment) -> tuple[str, ...]:

@@ -23,13 +23,14 @@ def trading_state(case: Case) -> Iterator[Denial]:
         yield Denial(
             code=Code.TRADING_HALTED,
             message=f"trading is halted: {usage.halt_reason or 'no reason was given'}",
-            hint="a person can run `guardian resume`; reads and cancels keep working",
+            hint="the owner can run `guardian resume`; reads and cancels keep working",
         )
     elif usage.trading is TradingState.REDUCING and not case.is_exit:
         yield Denial(
             code=Code.TRADING_REDUCING,
-            message="only selling what guardian bought is let through now",
-            hint="sell no more than guardian bought and has not offered yet, or a person can run `guardian resume`",
+            message=f"trading is reducing: {usage.halt_reason or 'no reason was given'}; "
+            "only selling back what guardian bought passes",
+            hint="sell no more than guardian bought and neither sold nor offered; the owner can run `guardian resume`",
         )
 
 
