@@ -56,7 +56,6 @@ def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
             ("examples", f"{examples} tried, each came out as expected" if examples else "none"),
         ]
     )
-    _say_not_enforced()
 
 
 @command.command("show")
@@ -87,7 +86,6 @@ def show(ctx: click.Context, file: Path | None, as_json: bool) -> None:
             for setting in reading.settings
         ],
     )
-    _say_not_enforced()
 
 
 def _named_or_serving(file: Path | None) -> Path:
@@ -140,15 +138,12 @@ def _as_json(mistake: PolicyMistake) -> dict[str, object]:
 
 def _identity(reading: PolicyReading) -> dict[str, object]:
     """What both commands' documents begin with."""
-    from guardian.policy.load import NOT_ENFORCED
-
     policy = reading.policy
     return {
         "environment": policy.environment.value,
         "digest": policy.digest,
         "symbols": list(policy.symbols),
         "examples": len(policy.examples),
-        "not_enforced": sorted(NOT_ENFORCED),
     }
 
 
@@ -156,10 +151,3 @@ def _confirmation(reading: PolicyReading) -> str:
     rules, currency = reading.policy.confirmation, reading.policy.accounting.currency
     above = f"above {rules.required_above} {currency}" if rules.required_above else "of every order"
     return f"{above}, by {rules.channel.value}"
-
-
-def _say_not_enforced() -> None:
-    from guardian.policy.load import NOT_ENFORCED
-
-    for key, what in NOT_ENFORCED.items():
-        say(f"guardian: note: `{key}` {what}")

@@ -112,6 +112,13 @@ class Code(Enum):
         Outcome.DENIED, "more entered within a window than `limits.rolling_notional` allows"
     )
     ORDER_COUNT_EXCEEDS_MAX = CodeMeaning(Outcome.DENIED, "more orders within a window than `limits.max_orders` allows")
+    DAILY_LOSS_UNKNOWN = CodeMeaning(
+        Outcome.DENIED, "what was lost within 24 hours cannot be told, for want of a price or of a conversion"
+    )
+    DAILY_LOSS_EXCEEDS_MAX = CodeMeaning(
+        Outcome.DENIED,
+        "more lost within 24 hours, marked to market, than `limits.max_daily_loss`; trading is then reducing",
+    )
     DUPLICATE_ORDER = CodeMeaning(
         Outcome.DENIED, "the same order was sent within `limits.duplicate_window`, or is unknown"
     )

@@ -110,6 +110,11 @@ def minus(first: Decimal, second: Decimal) -> Decimal:
     return _EXACT.subtract(first, second)
 
 
+def negated(value: Decimal) -> Decimal:
+    """The same with the other sign, exactly: Python's own minus sign rounds to 28 digits."""
+    return value.copy_negate() if value else ZERO
+
+
 def divided_up(dividend: Decimal, divisor: Decimal) -> Decimal:
     """The quotient of two non-negative amounts, rounded up far beyond the eighth digit: never too small."""
     return _WIDE.divide(dividend, divisor)

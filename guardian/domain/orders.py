@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from guardian.domain.money import plain
+from guardian.domain.money import ZERO, plain, plus
 
 
 class OrderSide(StrEnum):
@@ -176,6 +177,24 @@ class Fill:
     quantity: Decimal
     commission: Decimal
     commission_asset: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fees:
+    """What the exchange took, by asset, for the first `quantity` (base asset) of an order that were executed."""
+
+    quantity: Decimal
+    by_asset: Mapping[str, Decimal]
+
+
+def fees_of(fills: Iterable[Fill]) -> Fees:
+    """The fees of these executions together."""
+    by_asset: dict[str, Decimal] = {}
+    quantity = ZERO
+    for fill in fills:
+        quantity = plus(quantity, fill.quantity)
+        by_asset[fill.commission_asset] = plus(by_asset.get(fill.commission_asset, ZERO), fill.commission)
+    return Fees(quantity=quantity, by_asset=by_asset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

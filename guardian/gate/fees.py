@@ -1,15 +1,14 @@
-"""What an order's fills cost in its own base asset: asked for where the exchange's report did not say.
+"""What an order's fills cost in fees: asked for where the exchange's report did not say.
 
 The position, and so what can be sold back, is what was bought less what was sold less the fees taken of the base asset.
-Fees in another asset (BNB, the quote asset) take nothing of it.
+Fees in another asset (BNB, the quote asset) take nothing of it; they count for the loss of the day.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from guardian.domain.money import total
-from guardian.domain.orders import Trade
+from guardian.domain.orders import Trade, fees_of
 from guardian.exchange.exchange import Exchange
 from guardian.gate.parts import Parts
 from guardian.store.records import OrderRow
@@ -38,12 +37,11 @@ def _wanted(parts: Parts, client_order_id: str) -> OrderRow | None:
 
 def _note(parts: Parts, row: OrderRow, trades: tuple[Trade, ...]) -> bool:
     ours = [trade for trade in trades if trade.time >= row.sent_ms - BEFORE_IT_WAS_SENT_MS]
-    quantity = total(trade.fill.quantity for trade in ours)
+    fees = fees_of(trade.fill for trade in ours)
     # More than was ordered is no order of guardian's. Fewer than are executed come later: the list lags.
-    if len(ours) < len(trades) or quantity > row.quantity:
+    if len(ours) < len(trades) or fees.quantity > row.quantity:
         return False
-    fee = total(trade.fill.commission for trade in ours if trade.fill.commission_asset == row.base_asset)
     with parts.journal.transaction() as tx:
         now = tx.order(row.client_order_id)
         state = row.state if now is None else now.state
-        return tx.move_order(row.client_order_id, state, base_fee=fee, fee_quantity=quantity)
+        return tx.move_order(row.client_order_id, state, fees=fees)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TypeVar
 
 from guardian.domain.accounts import Balances
@@ -16,8 +17,9 @@ from guardian.errors import ExchangeError, ExchangeRateLimited, ExchangeRejected
 from guardian.exchange.exchange import Exchange
 from guardian.policy.engine import needed_facts
 from guardian.policy.facts import AveragePrice, BookTop, Confirmed, Fact, Facts
+from guardian.policy.loss import LossNeeds
 from guardian.policy.model import Policy
-from guardian.policy.notional import market_symbols
+from guardian.policy.notional import market_symbols, next_on_path, path_symbols
 
 Answer = TypeVar("Answer")
 
@@ -27,7 +29,9 @@ class _Gathered:
     """What has come in so far."""
 
     instruments: dict[str, Instrument] = field(default_factory=dict)
+    unlisted: set[str] = field(default_factory=set)
     books: dict[str, BookTop] = field(default_factory=dict)
+    day_opens: dict[str, Decimal] = field(default_factory=dict)
     average: AveragePrice | None = None
     balances: Balances | None = None
     clock_skew_ms: int | None = None
@@ -56,10 +60,12 @@ async def gather_facts(
     environment: Environment,
     problems: tuple[str, ...],
     confirmed: Confirmed | None,
+    loss: LossNeeds,
 ) -> Facts:
     """Everything that the rules for this order need from the exchange, in one round trip where the rules are warm.
 
-    The times and the usage are placeholders: they are read again, together, inside the reservation.
+    `loss` is what the loss of the day depends on, as the store had it a moment ago. The times and the usage are
+    placeholders: they are read again, together, inside the reservation.
 
     Raises:
         ExchangeRateLimited: the exchange asked to slow down; that is no verdict on the order, and burns no token.
@@ -68,24 +74,25 @@ async def gather_facts(
     needs = needed_facts(spec, policy)
     got = _Gathered()
     if Fact.INSTRUMENT in needs:
-        await _instruments(spec, policy, exchange, got)
+        await _instruments(spec, policy, exchange, loss, got)
     await asyncio.gather(
-        _books(spec, policy, exchange, needs, got),
+        _books(spec, policy, exchange, needs, loss, got),
+        _day_opens(exchange, needs, loss, got),
         _average(spec, exchange, needs, got),
         _balances(exchange, needs, got),
         _clock(exchange, needs, got),
     )
     if got.limited is not None:
         raise got.limited
-    unlisted = Fact.INSTRUMENT in needs and spec.symbol not in got.instruments and Fact.INSTRUMENT not in got.missing
     return Facts(
         now_ms=0,
         clock_ms=0,
         environment=environment,
         policy_problems=problems,
         instruments=got.instruments,
-        unlisted=frozenset({spec.symbol}) if unlisted else frozenset(),
+        unlisted=frozenset(got.unlisted),
         books=got.books,
+        day_opens=got.day_opens,
         average=got.average,
         free=None if got.balances is None else {b.asset: b.free for b in got.balances.balances},
         held=None if got.balances is None else {b.asset: plus(b.free, b.locked) for b in got.balances.balances},
@@ -95,24 +102,41 @@ async def gather_facts(
     )
 
 
-async def _instruments(spec: OrderSpec, policy: Policy, exchange: Exchange, got: _Gathered) -> None:
-    """The symbol's rules and those of the symbols on its conversion path: from memory, once they were asked for."""
-    symbol: str | None = spec.symbol
-    asset: str | None = None
-    while symbol is not None and symbol not in got.instruments:
-        found = await got.take(Fact.INSTRUMENT, exchange.instruments((symbol,)))
-        if not found:
+async def _instruments(spec: OrderSpec, policy: Policy, exchange: Exchange, loss: LossNeeds, got: _Gathered) -> None:
+    """The rules of all symbols that are looked at, conversion paths among them: from memory, once they were asked for.
+
+    A path is walked from symbol to symbol, because only the rules of one tell which assets it trades.
+    """
+    wanted = dict.fromkeys((spec.symbol, *sorted(loss.books | loss.opens)))
+    while wanted:
+        found = await got.take(Fact.INSTRUMENT, exchange.instruments(tuple(wanted)))
+        if found is None:
             return
         got.instruments.update(found)
-        instrument = got.instruments[symbol]
-        asset = instrument.quote_asset if asset in {None, instrument.base_asset} else instrument.base_asset
-        symbol = None if asset == policy.accounting.currency else policy.accounting.conversions.get(asset)
+        got.unlisted.update(wanted.keys() - found.keys())
+        if spec.symbol in got.unlisted:
+            return
+        assets = dict.fromkeys((got.instruments[spec.symbol].quote_asset, *sorted(loss.assets)))
+        steps = (next_on_path(asset, policy.accounting, got.instruments) for asset in assets)
+        wanted = dict.fromkeys(symbol for symbol in steps if symbol is not None and symbol not in got.unlisted)
 
 
-async def _books(spec: OrderSpec, policy: Policy, exchange: Exchange, needs: frozenset[Fact], got: _Gathered) -> None:
+async def _books(
+    spec: OrderSpec, policy: Policy, exchange: Exchange, needs: frozenset[Fact], loss: LossNeeds, got: _Gathered
+) -> None:
     if Fact.BOOK in needs and spec.symbol in got.instruments:
-        symbols = market_symbols(spec.symbol, policy, got.instruments)
+        paths = (path_symbols(asset, policy.accounting, got.instruments) for asset in sorted(loss.assets))
+        own = market_symbols(spec.symbol, policy, got.instruments)
+        symbols = dict.fromkeys((*own, *sorted(loss.books - got.unlisted), *(leg for path in paths for leg in path)))
         got.books = await got.take(Fact.BOOK, exchange.book_tops(symbols)) or {}
+
+
+async def _day_opens(exchange: Exchange, needs: frozenset[Fact], loss: LossNeeds, got: _Gathered) -> None:
+    if Fact.DAY not in needs:
+        return
+    symbols = sorted(symbol for symbol in loss.opens if symbol in got.instruments)
+    tickers = await asyncio.gather(*(got.take(Fact.DAY, exchange.ticker(symbol)) for symbol in symbols))
+    got.day_opens = {ticker.symbol: ticker.open_price for ticker in tickers if ticker is not None}
 
 
 async def _average(spec: OrderSpec, exchange: Exchange, needs: frozenset[Fact], got: _Gathered) -> None:

@@ -30,21 +30,29 @@ FAR_SKEW_MS: Final = 10_000
 _KNOWN_STATES: Final = (FINAL_STATES | LIVE_STATES) - {OrderState.NOT_PLACED}
 
 
-def halt(tx: Transaction, scope: Scope | None, kind: str, reason: str, *, call_id: str | None = None) -> None:
-    """Halt trading and say why in an `event` row of kind `halted`; nothing where it is halted already.
+def halt(
+    tx: Transaction,
+    scope: Scope | None,
+    kind: str,
+    reason: str,
+    *,
+    call_id: str | None = None,
+    state: TradingState = TradingState.HALTED,
+) -> None:
+    """Halt trading, or all of it but exits, and say why in an `event` row of kind `halted`; it never loosens.
 
     Raises StoreError.
     """
-    if tx.trading().state is TradingState.HALTED:
+    if tx.trading().state in {TradingState.HALTED, state}:
         return
-    tx.set_trading(TradingState.HALTED, reason=reason, by="guardian")
+    tx.set_trading(state, reason=reason, by="guardian")
     tx.append(
         Record(
             phase=Phase.EVENT,
             call_id=call_id,
             environment=None if scope is None else scope.environment,
             account=None if scope is None else scope.account,
-            body={"kind": "halted", "by": "guardian", "cause": kind, "reason": reason},
+            body={"kind": "halted", "by": "guardian", "cause": kind, "reason": reason, "trading": state},
         )
     )
 

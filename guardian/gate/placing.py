@@ -24,6 +24,7 @@ from guardian.domain.orders import (
     TimeInForce,
 )
 from guardian.domain.requests import CreateOrder
+from guardian.domain.trading import TradingState
 from guardian.errors import ArgumentMistake, InvalidArguments
 from guardian.gate.calls import CallInfo, plain_record, token_digest
 from guardian.gate.connection import Connection
@@ -37,8 +38,10 @@ from guardian.gate.replies import OrderPlaced, Reply, ReplyError, denied, done, 
 from guardian.gate.sending import Reserved, Sender
 from guardian.gate.unbroken import unbroken
 from guardian.gate.views import note_on, view_of_proposal, view_of_row
+from guardian.policy.case import is_fresh
 from guardian.policy.engine import judge_order, judge_tool
 from guardian.policy.facts import Confirmed, Facts
+from guardian.policy.loss import LossNeeds, loss_needs
 from guardian.policy.model import Policy
 from guardian.policy.verdict import Decision, Denial, Verdict
 from guardian.store.database import Transaction
@@ -46,6 +49,9 @@ from guardian.store.entries import client_order_id
 from guardian.store.records import NewOrder, OrderRow, Phase, Proposal, Record, Scope
 
 HALT_REASON: Final = "as many orders as `limits.halt_after_orders` were sent without a person acting"
+LOSS_REASON: Final = "more was lost within 24h than `limits.max_daily_loss`"
+FACT_ROUNDS: Final = 3
+"""How often facts are fetched at most: again where they aged in a queue, or another call began to trade a symbol."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,18 +96,22 @@ class OrderPlacer:
         if request.order is None:
             raise InvalidArguments((ArgumentMistake("symbol", "an order or a confirmation token is needed"),))
         asked = Asked(call=call, spec=request.order, connection=connection, scope=scope, in_force=in_force)
-        placed = await parts.journal.run(lambda: self._placed_before(asked))
-        return placed if placed is not None else await self._decide(asked, None)
+        begun = await parts.journal.run(lambda: self._begin(asked))
+        return begun if isinstance(begun, Reply) else await self._decide(asked, None, begun)
 
-    def _placed_before(self, asked: Asked) -> Reply | None:
-        """The answer for an order whose proposal was sent a moment ago, for instance by `guardian approve --submit`."""
+    def _begin(self, asked: Asked) -> Reply | LossNeeds:
+        """What its facts depend on, or the answer for an order whose proposal was sent a moment ago.
+
+        `guardian approve --submit` for instance sends one while the assistant still waits for it.
+        """
         with self._parts.journal.transaction() as tx:
             proposal = tx.proposal_for(asked.scope, order_key(asked.spec))
             row = None if proposal is None else _order_of(tx, proposal)
             # One that never came to be is no duplicate: the same order may be asked for again.
             if row is None or row.state in VOID_STATES:
-                return None
-            return answer_with(row) if tx.now_ms - row.reserved_ms < asked.policy.limits.duplicate_window_ms else None
+                return loss_needs(tx.traded(asked.scope))
+            is_recent = tx.now_ms - row.reserved_ms < asked.policy.limits.duplicate_window_ms
+            return answer_with(row) if is_recent else loss_needs(tx.traded(asked.scope))
 
     async def _redeem(
         self,
@@ -117,25 +127,27 @@ class OrderPlacer:
         found = await self._parts.journal.run(lambda: self._look_up(token, scope, stated))
         if isinstance(found, Reply):
             return found
-        spec = spec_from(found.spec)
-        asked = Asked(call=call, spec=spec, connection=connection, scope=scope, in_force=in_force, proposal=found)
+        proposal, loss = found
+        spec = spec_from(proposal.spec)
+        asked = Asked(call=call, spec=spec, connection=connection, scope=scope, in_force=in_force, proposal=proposal)
         confirmed = Confirmed(
-            policy_digest=found.policy_digest,
-            shown_bid=found.shown_bid,
-            shown_ask=found.shown_ask,
-            protected_price=Decimal(found.resolved["price"]),
+            policy_digest=proposal.policy_digest,
+            shown_bid=proposal.shown_bid,
+            shown_ask=proposal.shown_ask,
+            protected_price=Decimal(proposal.resolved["price"]),
         )
-        return await self._decide(asked, confirmed)
+        return await self._decide(asked, confirmed, loss)
 
-    def _look_up(self, token: str, scope: Scope, stated: Mapping[str, str]) -> Proposal | Reply:
+    def _look_up(self, token: str, scope: Scope, stated: Mapping[str, str]) -> tuple[Proposal, LossNeeds] | Reply:
         with self._parts.journal.transaction() as tx:
             proposal = tx.proposal_by_token(token)
             answer = None if proposal is None else self._usable(tx, proposal, scope, stated)
+            loss = loss_needs(tx.traded(scope))
         if proposal is None:
             message = "no proposal has this confirmation token"
             hint = "ask for the order without a token; a person then approves it"
             return denied((Denial(code=Code.CONFIRMATION_UNKNOWN, message=message, hint=hint),))
-        return answer or proposal
+        return answer or (proposal, loss)
 
     def _usable(self, tx: Transaction, proposal: Proposal, scope: Scope, stated: Mapping[str, str]) -> Reply | None:
         """None where the proposal can be redeemed now; otherwise the answer."""
@@ -146,29 +158,38 @@ class OrderPlacer:
         row = _order_of(tx, proposal)
         return None if row is None else answer_with(row)
 
-    async def _decide(self, asked: Asked, confirmed: Confirmed | None) -> Reply:
+    async def _decide(self, asked: Asked, confirmed: Confirmed | None, loss: LossNeeds) -> Reply:
         """Fetch the facts, then judge and reserve in one transaction, then send."""
         parts = self._parts
-        facts = await gather_facts(
-            asked.spec,
-            asked.policy,
-            asked.connection.exchange,
-            parts.environment,
-            asked.in_force.problems,
-            confirmed,
-        )
-        # From the reservation to the outcome nothing is torn apart by a cancelled call or a closed STDIN.
-        return await unbroken(self._rule_and_send(asked, facts))
+        for round_number in range(1, FACT_ROUNDS + 1):
+            facts = await gather_facts(
+                asked.spec,
+                asked.policy,
+                asked.connection.exchange,
+                parts.environment,
+                asked.in_force.problems,
+                confirmed,
+                loss,
+            )
+            # From the reservation to the outcome nothing is torn apart by a cancelled call or a closed STDIN.
+            ruled = await unbroken(self._rule_and_send(asked, facts, None if round_number == FACT_ROUNDS else loss))
+            if isinstance(ruled, Reply):
+                return ruled
+            loss = ruled
+        raise AssertionError("the last round answers")
 
-    async def _rule_and_send(self, asked: Asked, facts: Facts) -> Reply:
+    async def _rule_and_send(self, asked: Asked, facts: Facts, gathered_for: LossNeeds | None) -> Reply | LossNeeds:
         # The slot in the exchange's limits first: an order that has no room there reserves nothing and burns no token.
         async with asked.connection.exchange.order_slot() as slot:
-            ruled = await self._parts.journal.run(lambda: self._rule(asked, facts))
-            reply = ruled if isinstance(ruled, Reply) else await self._sender.send(replace(ruled, slot=slot))
+            ruled = await self._parts.journal.run(lambda: self._rule(asked, facts, gathered_for))
+            reply = await self._sender.send(replace(ruled, slot=slot)) if isinstance(ruled, Reserved) else ruled
         return reply  # noqa: RET504 - to a type checker the slot may end without a return
 
-    def _rule(self, asked: Asked, facts: Facts) -> Reply | Reserved:
-        """The verdict on fresh windows and what follows from it, in one transaction."""
+    def _rule(self, asked: Asked, facts: Facts, gathered_for: LossNeeds | None) -> Reply | Reserved | LossNeeds:
+        """The verdict on fresh windows and what follows from it, in one transaction.
+
+        Where `gathered_for` is given and the facts are not what is needed now, what they are to be fetched for instead.
+        """
         with self._parts.journal.transaction() as tx:
             usage = tx.usage(asked.scope, asked.spec, asked.policy.limits)
             trading, reason = self._parts.journal.trading(tx)
@@ -179,6 +200,9 @@ class OrderPlacer:
                 answer = self._usable(tx, tx.proposal(asked.proposal.id) or asked.proposal, asked.scope, {})
                 if answer is not None:
                     return answer
+            loss = loss_needs(usage.traded)
+            if gathered_for is not None and not (gathered_for.covers(loss) and are_fresh(facts, asked.policy)):
+                return loss
             verdict = judge_order(asked.spec, facts, asked.policy)
             judged = judged_on(facts, verdict, asked.policy)
             self._watch_clock(tx, asked, facts, verdict)
@@ -208,6 +232,8 @@ class OrderPlacer:
             tx.burn(asked.proposal.id, verdict.denials[0].code.name)
         if verdict.denied_by(Code.NOTIONAL_EXCEEDS_MAX):
             tx.mark_slicing(asked.scope, asked.spec.symbol, asked.spec.side)
+        if verdict.denied_by(Code.DAILY_LOSS_EXCEEDS_MAX):
+            halt(tx, asked.scope, "daily_loss", LOSS_REASON, call_id=asked.call.call_id, state=TradingState.REDUCING)
         return replace(denied(verdict.denials), judged=judged)
 
     def _propose(
@@ -257,7 +283,6 @@ class OrderPlacer:
             order=order,
             client_order_id=name,
             sent_ms=sent_ms,
-            base_asset=instrument.base_asset,
         )
 
 
@@ -350,6 +375,11 @@ def spec_from(fields: Mapping[str, str]) -> OrderSpec:
     )
 
 
+def are_fresh(facts: Facts, policy: Policy) -> bool:
+    """Whether no price that was fetched is too old to be judged by."""
+    return all(is_fresh(book, facts, policy) for book in facts.books.values())
+
+
 def judged_on(facts: Facts, verdict: Verdict, policy: Policy) -> dict[str, object]:
     """What an order was judged on, for the log: enough to make the judgement again."""
     return {
@@ -367,6 +397,7 @@ def judged_on(facts: Facts, verdict: Verdict, policy: Policy) -> dict[str, objec
             symbol: {"bid": book.bid, "ask": book.ask, "fetched_ms": str(book.fetched_ms)}
             for symbol, book in facts.books.items()
         },
+        "day_opens": dict(facts.day_opens),
         "average": None
         if facts.average is None
         else {"price": facts.average.price, "traded_ms": str(facts.average.traded_ms)},

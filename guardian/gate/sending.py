@@ -8,12 +8,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Final
 
 from guardian.domain.codes import Code, Outcome
-from guardian.domain.money import total
-from guardian.domain.orders import OrderReport, OrderState, ResolvedOrder
+from guardian.domain.orders import OrderReport, OrderState, ResolvedOrder, fees_of
 from guardian.errors import (
     CredentialsError,
     ExchangeError,
@@ -52,7 +50,6 @@ class Reserved:
     order: ResolvedOrder
     client_order_id: str
     sent_ms: int
-    base_asset: str
     slot: Slot | None = None
     """The place in the exchange's limits that was taken for it."""
 
@@ -133,8 +130,7 @@ class Sender:
                     reserved.client_order_id,
                     sent.state,
                     report=sent.report,
-                    base_fee=base_fee(sent.report, reserved.base_asset),
-                    fee_quantity=fee_quantity(sent.report),
+                    fees=None if sent.report is None or not sent.report.fills else fees_of(sent.report.fills),
                 )
                 if sent.state is OrderState.REJECTED:
                     halt_on_rejects(tx, reserved.scope, reserved.call.call_id)
@@ -160,18 +156,6 @@ def outcome_record(call: CallInfo, scope: Scope | None, reply: Reply, extra: Map
         account=None if scope is None else scope.account,
         body={**reply_body(reply), **{name: str(value) for name, value in extra.items()}},
     )
-
-
-def base_fee(report: OrderReport | None, base_asset: str) -> Decimal | None:
-    """What the exchange took of the base asset itself, where it stated the fills."""
-    if report is None or not report.fills:
-        return None
-    return total(fill.commission for fill in report.fills if fill.commission_asset == base_asset)
-
-
-def fee_quantity(report: OrderReport | None) -> Decimal | None:
-    """How much of the order the stated fills tell the fees of."""
-    return None if report is None or not report.fills else total(fill.quantity for fill in report.fills)
 
 
 def not_sent(error: ExchangeError | CredentialsError) -> Reply:

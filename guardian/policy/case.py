@@ -61,7 +61,7 @@ def build_case(spec: OrderSpec, facts: Facts, policy: Policy) -> Case:
         fixed = None if facts.confirmed is None else facts.confirmed.protected_price
         order = resolve(spec, instrument, book, policy.prices.market_buffer, fixed)
         priced = None if order is None else _price(order, instrument, book)
-        legs = _legs(instrument, facts, policy)
+        legs = fresh_path(instrument.quote_asset, facts, policy)
     return Case(
         spec=spec,
         facts=facts,
@@ -91,9 +91,9 @@ def _count(priced: Priced, legs: tuple[Leg, ...] | str, facts: Facts) -> Counted
     return Counted(priced=priced, legs=legs, notional=convert(priced.quote_notional, legs, facts.books))
 
 
-def _legs(instrument: Instrument, facts: Facts, policy: Policy) -> tuple[Leg, ...] | str:
-    """The conversion path with a usable, fresh book on each leg, or why there is none."""
-    path = conversion_path(instrument.quote_asset, policy.accounting, facts.instruments)
+def fresh_path(asset: str, facts: Facts, policy: Policy) -> tuple[Leg, ...] | str:
+    """The way from an asset to the accounting currency, with a usable, fresh book on each leg; or why there is none."""
+    path = conversion_path(asset, policy.accounting, facts.instruments)
     if isinstance(path, str):
         return path
     for leg in path:

@@ -94,6 +94,7 @@ LISTED: Final = (
     Rule(rules_budget.max_open_orders, frozenset({_U})),
     Rule(rules_budget.rolling_notional, frozenset({_I, _B, Fact.RATES, _U})),
     Rule(rules_budget.max_orders, frozenset({_U})),
+    Rule(rules_budget.daily_loss, frozenset({_I, _B, Fact.RATES, Fact.DAY, _U})),
     Rule(rules_budget.duplicate, frozenset({_U})),
     Rule(rules_budget.unresolved, frozenset({_U})),
     Rule(rules_budget.free_quote, frozenset({_I, _B, Fact.BALANCES})),

@@ -15,7 +15,7 @@ from typing import Final
 
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.instruments import Instrument, Range
-from guardian.domain.money import plus, times
+from guardian.domain.money import ZERO, negated, plus, times
 from guardian.domain.orders import (
     STOP_LIMIT_TYPES,
     UNPRICED_STOP_TYPES,
@@ -26,7 +26,7 @@ from guardian.domain.orders import (
 )
 from guardian.domain.trading import Environment, TradingState
 from guardian.policy.engine import judge_order
-from guardian.policy.facts import AveragePrice, BookTop, Facts, Usage
+from guardian.policy.facts import AveragePrice, BookTop, DayTrading, Facts, Usage
 from guardian.policy.model import Example, Policy
 from guardian.policy.reader import Table
 from guardian.policy.values import DAY_MS, amount, asset, choice, count, duration, one_of, positive, symbol, text
@@ -61,6 +61,7 @@ GIVEN: Final[Mapping[str, tuple[Callable[[object], object], str | None]]] = {
     "since_person": (_tally, "0"),
     "unconfirmed": (amount, "0"),
     "calls": (_tally, "1"),
+    "loss": (amount, "0"),
     "trading": (choice(TradingState), "active"),
 }
 """What an example may be given: how each is read, and its default. `policy.example.toml` explains them."""
@@ -254,7 +255,15 @@ def _usage(given: Mapping[str, str], policy: Policy) -> Usage:
         orders_since_person=int(given["since_person"]),
         unconfirmed_since_person=Decimal(given["unconfirmed"]),
         calls_last_minute=int(given["calls"]),
+        traded=_lost(Decimal(given["loss"]), policy.accounting.currency),
     )
+
+
+def _lost(loss: Decimal, currency: str) -> tuple[DayTrading, ...]:
+    """A day on which so much was lost, and nothing is held any more."""
+    if loss == 0:
+        return ()
+    return (DayTrading(symbol="", quote_asset=currency, position=ZERO, position_before=ZERO, cash={currency: negated(loss)}),)
 
 
 def _instrument(name: str, assets: tuple[str, str], given: Mapping[str, str]) -> Instrument:

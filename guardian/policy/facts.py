@@ -24,6 +24,8 @@ class Fact(StrEnum):
     """The symbol's average price and the time of its last trade."""
     BALANCES = "balances"
     CLOCK = "clock"
+    DAY = "day"
+    """The price of 24 hours ago of each symbol that was held then."""
     USAGE = "usage"
     """What guardian itself did before: from the store."""
 
@@ -48,6 +50,20 @@ class AveragePrice:
 
     price: Decimal
     traded_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayTrading:
+    """What guardian holds of one symbol, and what its orders brought and cost within the last 24 hours."""
+
+    symbol: str
+    quote_asset: str
+    position: Decimal
+    """Base asset bought less sold less fees; below zero where the owner's own was sold."""
+    position_before: Decimal
+    """The same 24 hours ago."""
+    cash: Mapping[str, Decimal]
+    """By asset, the base asset aside: what came in less what was paid within the 24 hours, fees among it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +105,8 @@ class Usage:
     """Notional that was sent without a person's confirmation since a person last acted."""
     calls_last_minute: int = 0
     """Calls of all tools but cancel_order, this one included."""
+    traded: tuple[DayTrading, ...] = ()
+    """The symbols that guardian holds or has traded within 24 hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +136,8 @@ class Facts:
     """By symbol. A symbol that the exchange does not list is absent and in `unlisted`."""
     unlisted: frozenset[str] = frozenset()
     books: Mapping[str, BookTop] = field(default_factory=dict)
+    day_opens: Mapping[str, Decimal] = field(default_factory=dict)
+    """By symbol: the first price of the last 24 hours, in the quote asset."""
     average: AveragePrice | None = None
     free: Mapping[str, Decimal] | None = None
     """By asset: the free balance; an asset that is absent is zero."""

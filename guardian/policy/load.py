@@ -58,10 +58,6 @@ from guardian.policy.values import (
 
 MAX_CHARACTERS: Final = 256 * 1024
 MAX_EXAMPLES: Final = 500
-NOT_ENFORCED: Final[Mapping[str, str]] = MappingProxyType(
-    {"limits.max_daily_loss": "is read and checked, but this version does not enforce it yet"}
-)
-"""Keys that the loader takes and no rule looks at yet, by dotted key; every command that shows a policy says so."""
 
 _WINDOW: Final = duration(31 * DAY_MS)
 _UP_TO_A_DAY: Final = duration(DAY_MS)

@@ -137,6 +137,17 @@ def convert(amount: Decimal, legs: tuple[Leg, ...], books: Mapping[str, BookTop]
     return round_up(divided_up(times(amount, dividend), divisor))
 
 
+def convert_down(amount: Decimal, legs: tuple[Leg, ...], books: Mapping[str, BookTop]) -> Decimal:
+    """The amount in the accounting currency at the cheaper side of each book, rounded down: what it brings at least."""
+    dividend = divisor = ONE
+    for leg in legs:
+        if leg.from_base:
+            dividend = times(dividend, books[leg.symbol].bid)
+        else:
+            divisor = times(divisor, books[leg.symbol].ask)
+    return round_down(divided_down(times(amount, dividend), divisor))
+
+
 def largest_passing(
     unit_price: Decimal, legs: tuple[Leg, ...], books: Mapping[str, BookTop], step: Decimal, maximum: Decimal
 ) -> Decimal:
@@ -153,6 +164,22 @@ def market_symbols(symbol: str, policy: Policy, instruments: Mapping[str, Instru
     instrument = instruments.get(symbol)
     if instrument is None:
         return (symbol,)
-    path = conversion_path(instrument.quote_asset, policy.accounting, instruments)
-    legs = () if isinstance(path, str) else path
-    return tuple(dict.fromkeys((symbol, *(leg.symbol for leg in legs))))
+    path = path_symbols(instrument.quote_asset, policy.accounting, instruments)
+    return tuple(dict.fromkeys((symbol, *path)))
+
+
+def path_symbols(asset: str, accounting: Accounting, instruments: Mapping[str, Instrument]) -> tuple[str, ...]:
+    """The symbols on the way from an asset to the accounting currency; none where there is no way."""
+    path = conversion_path(asset, accounting, instruments)
+    return () if isinstance(path, str) else tuple(leg.symbol for leg in path)
+
+
+def next_on_path(asset: str, accounting: Accounting, instruments: Mapping[str, Instrument]) -> str | None:
+    """The first symbol on the way to the accounting currency whose rules are not at hand; None where none is."""
+    for _ in (asset, *accounting.conversions):
+        symbol = None if asset == accounting.currency else accounting.conversions.get(asset)
+        instrument = None if symbol is None else instruments.get(symbol)
+        if instrument is None or asset not in {instrument.base_asset, instrument.quote_asset}:
+            return symbol if instrument is None else None
+        asset = instrument.quote_asset if asset == instrument.base_asset else instrument.base_asset
+    return None

@@ -10,6 +10,7 @@ from guardian.domain.money import ZERO, minus, plain, plus
 from guardian.domain.orders import OrderSide
 from guardian.policy.case import Case, Counted, Priced
 from guardian.policy.facts import Fact
+from guardian.policy.loss import day_loss
 from guardian.policy.notional import Leg, largest_passing
 from guardian.policy.verdict import Denial
 
@@ -142,6 +143,28 @@ def max_orders(case: Case) -> Iterator[Denial]:
                 limit=str(window.maximum),
                 hint="wait until the window has moved on; selling what guardian bought needs no budget",
             )
+
+
+def daily_loss(case: Case) -> Iterator[Denial]:
+    """What guardian's trading lost within 24 hours, marked to market, is no more than `limits.max_daily_loss`."""
+    usage, most = case.facts.usage, case.policy.limits.max_daily_loss
+    if usage is None or case.is_exit:
+        return
+    loss = day_loss(usage.traded, case.facts, case.policy)
+    if isinstance(loss, str):
+        yield Denial(
+            code=Code.DAILY_LOSS_UNKNOWN,
+            message=f"what guardian's trading lost within 24h cannot be told: {loss}",
+            hint="ask again in a moment; selling what guardian bought is not held back by this",
+        )
+    elif loss > most:
+        yield Denial(
+            code=Code.DAILY_LOSS_EXCEEDS_MAX,
+            message="guardian's trading has lost too much within 24h, open positions at today's prices included",
+            observed=f"{plain(loss)} {case.policy.accounting.currency}",
+            limit=f"{plain(most)} {case.policy.accounting.currency}",
+            hint="only selling what guardian bought passes now; this ends as the window moves on",
+        )
 
 
 def duplicate(case: Case) -> Iterator[Denial]:

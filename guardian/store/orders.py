@@ -15,18 +15,20 @@ from guardian.domain.orders import (
     LIVE_STATES,
     ORDER_MOVES,
     UNRESOLVED_STATES,
+    Fees,
     OrderReport,
     OrderState,
 )
 from guardian.errors import StoreConflict
+from guardian.store.ledger import LedgerPart
 from guardian.store.records import NewOrder, OrderRow, Scope
 from guardian.store.tables import AUDIT, FEES_WANTED_SQL, ORDERS, PENDING_SQL
-from guardian.store.unit import ROW, Unit, scope_values
+from guardian.store.unit import ROW, scope_values
 
 _DECIMALS: Final = frozenset(
     {
         "price", "stop_price", "quantity", "quote_quantity", "notional", "quote_notional",
-        "executed_quantity", "executed_quote_quantity", "base_fee", "fee_quantity",
+        "executed_quantity", "executed_quote_quantity", "fee_quantity",
     }
 )  # fmt: skip
 _BOOLEANS: Final = frozenset({"is_exit", "confirmed"})
@@ -70,7 +72,7 @@ _SYMBOLS: Final = (
 )
 
 
-class OrdersPart(Unit):
+class OrdersPart(LedgerPart):
     """Orders: reserved once, then only moved on."""
 
     def reserve(self, order: NewOrder) -> None:
@@ -95,7 +97,6 @@ class OrdersPart(Unit):
                 "order_id": None,
                 "executed_quantity": "0",
                 "executed_quote_quantity": "0",
-                "base_fee": "0",
                 "fee_quantity": "0",
                 "updated_ms": self.now_ms,
             },
@@ -161,14 +162,13 @@ class OrdersPart(Unit):
         *,
         report: OrderReport | None = None,
         order_id: int | None = None,
-        base_fee: Decimal | None = None,
-        fee_quantity: Decimal | None = None,
+        fees: Fees | None = None,
     ) -> bool:
         """Move an order on and note what was executed; False if that changed nothing.
 
         Only the moves of `ORDER_MOVES` are made. A report of another state that is not such a move is out of date and
-        changes nothing. What was executed only grows, so an older report never shrinks it. `base_fee` is what was
-        taken of the base asset for the first `fee_quantity` that were executed.
+        changes nothing. What was executed and the fees of it only grow, so an older report never shrinks them. What
+        is new of them goes into the ledger.
         """
         row = self.order(client_order_id)
         if row is None or (state is not row.state and state not in ORDER_MOVES[row.state]):
@@ -179,17 +179,20 @@ class OrdersPart(Unit):
             changed["state"] = state.value
         if row.order_id is None and known_id is not None:
             changed["order_id"] = known_id
-        seen = {"base_fee": base_fee, "fee_quantity": fee_quantity}
+        seen = {} if fees is None else {"fee_quantity": fees.quantity}
         if report is not None:
             seen["executed_quantity"] = report.executed_quantity
             seen["executed_quote_quantity"] = report.executed_quote_quantity
         for name, value in seen.items():
-            if value is not None and value > getattr(row, name):
+            if value > getattr(row, name):
                 changed[name] = plain(value)
         if not changed:
             return False
         changed["updated_ms"] = self.now_ms
         self._write(update(ORDERS).where(ORDERS.c.client_order_id == client_order_id).values(**changed))
+        if changed.keys() & seen.keys():
+            now = self.order(client_order_id) or row
+            self._post(now, fees if fees is not None and fees.quantity > row.fee_quantity else None)
         return True
 
     def _pending(self, scope: Scope | None) -> tuple[OrderRow, ...]:

@@ -134,8 +134,6 @@ class OrderRow(NewOrder):
     """The exchange's."""
     executed_quantity: Decimal = ZERO
     executed_quote_quantity: Decimal = ZERO
-    base_fee: Decimal = ZERO
-    """What the exchange took of the base asset itself, as far as `fee_quantity` goes."""
     fee_quantity: Decimal = ZERO
     """Of how much of what was executed the fees are known."""
     updated_ms: int

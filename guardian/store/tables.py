@@ -14,7 +14,7 @@ from guardian.domain.orders import LIVE_STATES, ORDER_MOVES, UNRESOLVED_STATES, 
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX, TradingState
 from guardian.store.places import APPLICATION_ID
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """`user_version`: raised by each change of the tables."""
 
 
@@ -131,9 +131,41 @@ class OrderTable(Table, table=True):
     order_id: int | None
     executed_quantity: str = _text()
     executed_quote_quantity: str = _text()
-    base_fee: str = _text()
     fee_quantity: str = _text()
     updated_ms: int
+
+
+class FlowTable(Table, table=True):
+    """What orders brought and cost, by asset: appended when it becomes known; see `guardian.store.ledger`."""
+
+    __tablename__ = "flows"
+    __table_args__ = (
+        Index("ix_flows_window", "environment", "account", "ts_ms"),
+        Index("ix_flows_order", "client_order_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    environment: str = _text()
+    account: str = _text()
+    symbol: str = _text()
+    client_order_id: str = _text()
+    ts_ms: int
+    kind: str = _text()
+    asset: str = _text()
+    change: str = _text()
+
+
+class HoldingTable(Table, table=True):
+    """By symbol: the sum of all flows of its base asset."""
+
+    __tablename__ = "holdings"
+
+    environment: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    symbol: str = Field(primary_key=True)
+    base_asset: str = _text()
+    quote_asset: str = _text()
+    quantity: str = _text()
 
 
 class ProposalTable(Table, table=True):
@@ -248,6 +280,8 @@ class PolicyTable(Table, table=True):
 
 AUDIT: Final = AuditTable.__table__  # type: ignore[attr-defined]  # SQLModel sets it on classes with table=True
 ORDERS: Final = OrderTable.__table__  # type: ignore[attr-defined]  # as above
+FLOWS: Final = FlowTable.__table__  # type: ignore[attr-defined]  # as above
+HOLDINGS: Final = HoldingTable.__table__  # type: ignore[attr-defined]  # as above
 PROPOSALS: Final = ProposalTable.__table__  # type: ignore[attr-defined]  # as above
 REDEMPTIONS: Final = RedemptionTable.__table__  # type: ignore[attr-defined]  # as above
 CONTROL: Final = ControlTable.__table__  # type: ignore[attr-defined]  # as above
@@ -257,7 +291,7 @@ LEASES: Final = LeaseTable.__table__  # type: ignore[attr-defined]  # as above
 POLICIES: Final = PolicyTable.__table__  # type: ignore[attr-defined]  # as above
 
 _MOVING_ORDER_COLUMNS: Final = frozenset(
-    {"state", "order_id", "executed_quantity", "executed_quote_quantity", "base_fee", "fee_quantity", "updated_ms"}
+    {"state", "order_id", "executed_quantity", "executed_quote_quantity", "fee_quantity", "updated_ms"}
 )
 _FIXED_ORDER_COLUMNS: Final = ", ".join(
     column.name for column in ORDERS.columns if column.name not in _MOVING_ORDER_COLUMNS
@@ -273,6 +307,8 @@ TRIGGERS: Final = {
     "BEGIN SELECT RAISE(ABORT, 'an order begins as reserved'); END",
     "orders_moves": f"BEFORE UPDATE OF state ON orders WHEN NEW.state <> OLD.state AND NOT ({LISTED_MOVES_SQL}) "
     "BEGIN SELECT RAISE(ABORT, 'not a listed move; nothing leaves a final state'); END",
+    "flows_no_update": "BEFORE UPDATE ON flows BEGIN SELECT RAISE(ABORT, 'append-only'); END",
+    "flows_no_delete": "BEFORE DELETE ON flows BEGIN SELECT RAISE(ABORT, 'append-only'); END",
     "proposals_no_delete": "BEFORE DELETE ON proposals BEGIN SELECT RAISE(ABORT, 'proposals are kept'); END",
     "proposals_ended": "BEFORE UPDATE ON proposals WHEN OLD.state NOT IN ('waiting', 'approved') "
     "BEGIN SELECT RAISE(ABORT, 'a proposal ends once'); END",

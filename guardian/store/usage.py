@@ -18,7 +18,7 @@ from typing import Final
 
 from sqlalchemy import and_, bindparam, select, text
 
-from guardian.domain.money import ZERO, divided_up, minus, round_up, times, total
+from guardian.domain.money import ZERO, divided_up, round_up, times, total
 from guardian.domain.orders import (
     LIVE_STATES,
     STOP_LIMIT_TYPES,
@@ -54,9 +54,6 @@ _SAME: Final = (
     .order_by(ORDERS.c.intent_seq.desc())
     .limit(1)
 )
-_EXECUTED: Final = select(ORDERS.c.side, ORDERS.c.executed_quantity, ORDERS.c.base_fee).where(
-    _IN_SCOPE, ORDERS.c.symbol == bindparam("symbol"), text("(executed_quantity <> '0' OR base_fee <> '0')")
-)
 
 
 class UsagePart(AuditPart, OrdersPart, SlicingPart):
@@ -86,12 +83,13 @@ class UsagePart(AuditPart, OrdersPart, SlicingPart):
             unresolved_sell=bool(in_doubt) and in_doubt[0].side == OrderSide.SELL.value,
             sliced_since_ms=None if since is None else since.since_ms,
             sliced_entered=ZERO if since is None else self._entered_since(scope, order, since.since_seq),
-            position=self._position(scope, order.symbol),
+            position=self.position(scope, order.symbol),
             open_buys=total(row.remaining for row in on_symbol if row.side == OrderSide.BUY.value),
             offered=total(row.remaining for row in on_symbol if row.side == OrderSide.SELL.value),
             orders_since_person=status.orders_since_person,
             unconfirmed_since_person=status.unconfirmed_since_person,
             calls_last_minute=self.calls_last_minute(),
+            traded=self.traded(scope),
         )
 
     def status_usage(self, scope: Scope, limits: Limits) -> StatusUsage:
@@ -124,13 +122,6 @@ class UsagePart(AuditPart, OrdersPart, SlicingPart):
     def _entered_since(self, scope: Scope, order: OrderSpec, seq: int) -> Decimal:
         values = {**scope_values(scope), "after": seq, "symbol": order.symbol, "side": order.side.value}
         return _entered(self._rows(_ON_SIDE_SINCE, values))
-
-    def _position(self, scope: Scope, symbol: str) -> Decimal:
-        """Bought less sold less the fees taken of the base asset itself, as far as executed, over all time."""
-        rows = self._rows(_EXECUTED, {**scope_values(scope), "symbol": symbol})
-        bought = total(Decimal(row["executed_quantity"]) for row in rows if row["side"] == OrderSide.BUY.value)
-        sold = total(Decimal(row["executed_quantity"]) for row in rows if row["side"] == OrderSide.SELL.value)
-        return minus(minus(bought, sold), total(Decimal(row["base_fee"]) for row in rows))
 
 
 def open_notional(row: OrderRow) -> Decimal:

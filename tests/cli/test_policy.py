@@ -97,7 +97,6 @@ def test_check_as_json_is_one_document_either_way(
     good = json.loads(capsys.readouterr().out)
     assert good["valid"] is True
     assert good["mistakes"] == []
-    assert good["not_enforced"] == ["limits.max_daily_loss"]
     assert main(["policy", "check", "--json", str(write(tmp_path / "bad.toml", BAD))]) == 1
     bad = json.loads(capsys.readouterr().out)
     assert bad["valid"] is False
@@ -176,7 +175,6 @@ def test_show_as_json_has_the_same(policy: Path, capsys: pytest.CaptureFixture[s
     assert settings["limits.max_open_orders"] == {"value": "7", "source": "file", "line": 3}
     assert settings["prices.collar"] == {"value": '"3%"', "source": "default", "line": None}
     assert document["environment"] == "testnet"
-    assert document["not_enforced"] == ["limits.max_daily_loss"]
 
 
 def test_show_of_an_invalid_policy_shows_its_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,7 +35,8 @@ from guardian.domain.money import (
     times,
     total,
 )
-from guardian.policy import case, engine, notional, rules_budget, rules_listed, rules_market
+from guardian.policy import case, engine, loss, notional, rules_budget, rules_listed, rules_market
+from guardian.store import ledger
 
 calm = settings(deadline=None)
 """A busy machine is no fault of what is tested."""
@@ -270,7 +271,7 @@ def test_what_would_have_to_round_raises() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [instruments, money, case, engine, notional, rules_budget, rules_listed, rules_market]
+    "module", [instruments, money, case, engine, ledger, loss, notional, rules_budget, rules_listed, rules_market]
 )
 def test_amounts_are_worked_with_by_name_only(module: object) -> None:
     """No bare operator and no `abs`, `round` or `sum` touches an amount: those round to the thread's 28 digits.
@@ -288,6 +289,7 @@ def test_amounts_are_worked_with_by_name_only(module: object) -> None:
         "needs - {Fact.BALANCES}",
         "ALWAYS + LISTED",
         "abs(skew)",
+        "self.now_ms - window_ms",
     }
     found = set()
     for node in ast.walk(ast.parse(inspect.getsource(module))):  # type: ignore[arg-type]
@@ -295,6 +297,7 @@ def test_amounts_are_worked_with_by_name_only(module: object) -> None:
         call = (
             isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"abs", "round", "sum"}
         )
-        if arithmetic or call or isinstance(node, ast.AugAssign):
+        sign = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+        if arithmetic or call or sign or isinstance(node, ast.AugAssign):
             found.add(ast.unparse(node))
     assert found <= allowed

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from guardian.domain.accounts import Balance, Balances
 from guardian.domain.instruments import Instrument, Range
-from guardian.domain.market import ListedSymbol, Listing, TickerPrice
+from guardian.domain.market import ListedSymbol, Listing, Ticker, TickerPrice
 from guardian.domain.orders import (
     Fill,
     OrderReport,
@@ -116,6 +116,8 @@ class FakeExchange:
     unlisted: set[str] = field(default_factory=set)
     """Client order ids that the lists do not have either."""
     books: dict[str, tuple[str, str]] = field(default_factory=lambda: {"BTCUSDT": ("60000", "60001")})
+    day_opens: dict[str, str] = field(default_factory=dict)
+    """By symbol: the price of 24 hours ago; the bid where nothing is said."""
     free: dict[str, str] = field(default_factory=lambda: {"USDT": "1000000", "BTC": "10"})
     odd_answer: OrderReport | None = None
     trades: dict[int, tuple[Fill, ...]] = field(default_factory=dict)
@@ -268,6 +270,28 @@ class FakeExchange:
         return tuple(r for r in self.reports.values() if r.symbol == symbol and r.client_order_id not in self.unlisted)
 
     # -- reads
+
+    async def ticker(self, symbol: str) -> Ticker:
+        await self._read("ticker", symbol=symbol)
+        bid, ask = map(D, self.books[symbol])
+        opened = D(self.day_opens.get(symbol, self.books[symbol][0]))
+        return Ticker(
+            symbol=symbol,
+            last_price=bid,
+            price_change=bid - opened,
+            price_change_percent=D(0),
+            weighted_average_price=bid,
+            open_price=opened,
+            high_price=max(bid, opened),
+            low_price=min(bid, opened),
+            bid_price=bid,
+            ask_price=ask,
+            volume=D(1),
+            quote_volume=bid,
+            open_time="",
+            close_time="",
+            trades=1,
+        )
 
     async def ticker_price(self, symbol: str) -> TickerPrice:
         await self._read("ticker_price", symbol=symbol)
@@ -443,6 +467,11 @@ class Room:
 
     def log_text(self) -> str:
         return "\n".join(bytes(body).decode() for (body,) in self.sql("SELECT body FROM audit ORDER BY seq"))
+
+    def fees(self, name: str) -> dict[str, Decimal]:
+        """What the store knows to have been taken as fees of an order, by asset."""
+        with self.journal.transaction() as tx:
+            return tx.fees(name)
 
     def row(self, name: str) -> OrderRow:
         with self.journal.transaction() as tx:

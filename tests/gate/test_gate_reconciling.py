@@ -255,8 +255,8 @@ def test_fees_of_an_order_that_filled_later_are_found_out(room: Room) -> None:
     name = filled_without_fills(room)
     room.exchange.trades[1] = (fill("0.0006", "0.0000006"), fill("0.0004", "0.00001", "BNB"))
     room.run(room.resolver.run_once())
-    row = room.row(name)
-    assert (row.base_fee, row.fee_quantity) == (D("0.0000006"), D("0.001"))
+    assert room.fees(name) == {"BTC": D("0.0000006"), "BNB": D("0.00001")}
+    assert room.row(name).fee_quantity == D("0.001")
     assert position(room) == "0.0009994"
     before = room.exchange.names().count("my_trades")
     assert before == 1
@@ -270,7 +270,7 @@ def test_reconciliation_finds_out_fees_too(room: Room) -> None:
     name = filled_without_fills(room)
     room.exchange.trades[1] = (fill("0.001", "0.000001"),)
     assert reconcile(room).fees == 1
-    assert room.row(name).base_fee == D("0.000001")
+    assert room.fees(name) == {"BTC": D("0.000001")}
 
 
 def test_trades_that_lag_are_asked_for_again(room: Room) -> None:
@@ -281,7 +281,7 @@ def test_trades_that_lag_are_asked_for_again(room: Room) -> None:
     assert room.row(name).fee_quantity == D("0.0006")
     room.exchange.trades[1] += (fill("0.0004", "0.0000004"),)
     room.run(room.resolver.run_once())
-    assert room.row(name).base_fee == D("0.000001")
+    assert room.fees(name) == {"BTC": D("0.000001")}
 
 
 @pytest.mark.parametrize("what", ["earlier", "more"])
@@ -291,7 +291,7 @@ def test_trades_of_another_order_with_the_same_number_are_not_taken(room: Room, 
     room.exchange.trades[1] = (fill("0.001" if what == "earlier" else "0.002", "0.000001"),)
     room.exchange.traded_ms = room.row(name).sent_ms - 60_001 if what == "earlier" else None
     room.run(room.resolver.run_once())
-    assert (room.row(name).base_fee, room.row(name).fee_quantity) == (D(0), D(0))
+    assert (room.fees(name), room.row(name).fee_quantity) == ({}, D(0))
 
 
 # -- back-off, the lease, and when it is reconciled

@@ -159,7 +159,7 @@ def test_commission_taken_of_the_base_asset_lessens_the_position(room: Room) -> 
     )
     room.exchange.script = [Placed("FILLED", "0.001", fills)]
     reply = room.ask()
-    assert room.last().base_fee == D("0.0000006")
+    assert room.fees(room.last().client_order_id) == {"BTC": D("0.0000006"), "USDT": D("0.01")}
     assert isinstance(reply.data, OrderPlaced)
     assert reply.data.order.commissions == {"BTC": D("0.0000006"), "USDT": D("0.01")}
 

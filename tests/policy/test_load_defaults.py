@@ -13,7 +13,7 @@ import pytest
 from guardian.domain.orders import OrderSide, OrderType, TimeInForce
 from guardian.domain.requests import TOOLS
 from guardian.domain.trading import Environment
-from guardian.policy.load import NOT_ENFORCED, load_policy, read_policy
+from guardian.policy.load import load_policy, read_policy
 from guardian.policy.model import Channel, CountWindow, NotionalWindow, PaperSettings
 from guardian.policy.reader import HIDDEN
 
@@ -213,8 +213,3 @@ def test_the_keys_of_a_simulator_are_in_no_setting_and_no_repr() -> None:
     )
     assert "canary" not in repr(reading)
     assert {s.value for s in reading.settings if s.key.startswith("paper.api_")} == {HIDDEN}
-
-
-def test_a_key_that_is_not_enforced_yet_is_a_key_that_exists() -> None:
-    """What the commands say is not enforced is a real key, so the note goes when the key does."""
-    assert NOT_ENFORCED.keys() <= {setting.key for setting in read_policy("schema = 1\n").settings}

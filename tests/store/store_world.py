@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from guardian.domain.orders import OrderReport, OrderSide, OrderSpec, OrderState, OrderType, TimeInForce
+from guardian.domain.orders import Fees, OrderReport, OrderSide, OrderSpec, OrderState, OrderType, TimeInForce
 from guardian.policy.model import CountWindow, Limits, NotionalWindow
 from guardian.store.database import Store, Transaction
 from guardian.store.records import Entry, NewOrder, NewProposal, Phase, Proposal, Record, Scope
@@ -131,7 +131,8 @@ class World:
     def move(self, name: str, state: OrderState, *, executed: str | None = None, fee: str | None = None) -> bool:
         report = None if executed is None else self.report(executed=executed)
         with self.store.transaction() as tx:
-            return tx.move_order(name, state, report=report, base_fee=None if fee is None else Decimal(fee))
+            fees = None if fee is None else Fees(quantity=Decimal(executed), by_asset={"BTC": Decimal(fee)})
+            return tx.move_order(name, state, report=report, fees=fees)
 
     def order(self, name: str):
         with self.store.transaction() as tx:

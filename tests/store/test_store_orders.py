@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from guardian.domain.orders import FINAL_STATES, IN_FLIGHT_MS, ORDER_MOVES, OrderState
+from guardian.domain.orders import FINAL_STATES, IN_FLIGHT_MS, ORDER_MOVES, Fees, OrderState
 from guardian.errors import StoreConflict
 from guardian.store.orders import FEES_WANTED_MS
 
@@ -153,9 +153,9 @@ def test_orders_whose_fees_are_not_known_are_found(world):
     assert world.attempt(wanted) == []
     world.move(name, OrderState.FILLED, executed="0.0020")
     assert world.attempt(wanted) == [name]
-    world.attempt(lambda tx: tx.move_order(name, OrderState.FILLED, fee_quantity=Decimal("0.001")))
+    world.attempt(lambda tx: tx.move_order(name, OrderState.FILLED, fees=Fees(quantity=Decimal("0.001"), by_asset={})))
     assert world.attempt(wanted) == [name]
-    world.attempt(lambda tx: tx.move_order(name, OrderState.FILLED, fee_quantity=Decimal("0.002")))
+    world.attempt(lambda tx: tx.move_order(name, OrderState.FILLED, fees=Fees(quantity=Decimal("0.002"), by_asset={})))
     assert world.attempt(wanted) == []
     other = world.place(scope=world.other)
     world.move(other, OrderState.FILLED, executed="0.002")
@@ -184,7 +184,7 @@ def test_report_out_of_date_never_shrinks_what_was_executed(world):
     assert world.move(name, OrderState.PART_FILLED, executed="0.001", fee="0.000001")
     assert not world.move(name, OrderState.PART_FILLED, executed="0.0005", fee="0.0000005")
     assert world.order(name).executed_quantity == Decimal("0.001")
-    assert world.order(name).base_fee == Decimal("0.000001")
+    assert world.attempt(lambda tx: tx.fees(name)) == {"BTC": Decimal("0.000001")}
     assert world.move(name, OrderState.CANCELLED, executed="0.0007")
     assert world.order(name).executed_quantity == Decimal("0.001")
     assert world.order(name).state is OrderState.CANCELLED

@@ -1,0 +1,132 @@
+"""The part of a transaction that keeps what guardian's orders brought and cost, by asset.
+
+Each flow is dated to when guardian learnt of it, in window time. The sum of all flows of a symbol's base asset is its
+position: bought less sold less the fees taken of the asset itself.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import and_, bindparam, insert, select, update
+
+from guardian.domain.money import ZERO, minus, negated, plain, plus, times
+from guardian.domain.orders import Fees, OrderSide
+from guardian.policy.facts import DayTrading
+from guardian.store.records import OrderRow, Scope
+from guardian.store.tables import FLOWS, HOLDINGS
+from guardian.store.unit import Unit, scope_values
+
+DAY_MS: Final = 86_400_000
+
+_OF_ORDER: Final = select(FLOWS.c.kind, FLOWS.c.asset, FLOWS.c.change).where(
+    FLOWS.c.client_order_id == bindparam("name")
+)
+_WITHIN: Final = select(FLOWS.c.symbol, FLOWS.c.asset, FLOWS.c.change).where(
+    FLOWS.c.environment == bindparam("environment"),
+    FLOWS.c.account == bindparam("account"),
+    FLOWS.c.ts_ms > bindparam("after"),
+)
+_HELD: Final = (
+    select(HOLDINGS)
+    .where(HOLDINGS.c.environment == bindparam("environment"), HOLDINGS.c.account == bindparam("account"))
+    .order_by(HOLDINGS.c.symbol)
+)
+_HOLDING: Final = select(HOLDINGS.c.quantity).where(
+    HOLDINGS.c.environment == bindparam("environment"),
+    HOLDINGS.c.account == bindparam("account"),
+    HOLDINGS.c.symbol == bindparam("symbol"),
+)
+
+
+class FlowKind(StrEnum):
+    """Why an asset came or went."""
+
+    TRADE = "trade"
+    FEE = "fee"
+
+
+class LedgerPart(Unit):
+    """Appends flows, and sums them."""
+
+    def position(self, scope: Scope, symbol: str) -> Decimal:
+        """Base asset bought less sold less the fees taken of it, as far as it was executed, over all time."""
+        row = self._first(_HOLDING, {**scope_values(scope), "symbol": symbol})
+        return ZERO if row is None else Decimal(row["quantity"])
+
+    def traded(self, scope: Scope, window_ms: int = DAY_MS) -> tuple[DayTrading, ...]:
+        """By symbol: what is held, and what came and went within the window; symbols with neither are left out."""
+        changes: dict[str, dict[str, Decimal]] = defaultdict(dict)
+        for flow in self._rows(_WITHIN, {**scope_values(scope), "after": self.now_ms - window_ms}):
+            of_symbol = changes[flow["symbol"]]
+            of_symbol[flow["asset"]] = plus(of_symbol.get(flow["asset"], ZERO), Decimal(flow["change"]))
+        found = []
+        for row in self._rows(_HELD, scope_values(scope)):
+            position, came = Decimal(row["quantity"]), changes.get(row["symbol"], {})
+            if position == 0 and not came:
+                continue
+            base = row["base_asset"]
+            found.append(
+                DayTrading(
+                    symbol=row["symbol"],
+                    quote_asset=row["quote_asset"],
+                    position=position,
+                    position_before=minus(position, came.get(base, ZERO)),
+                    cash={asset: change for asset, change in came.items() if asset != base and change != 0},
+                )
+            )
+        return tuple(found)
+
+    def fees(self, client_order_id: str) -> dict[str, Decimal]:
+        """What is known to have been taken as fees of an order, by asset."""
+        known = self._posted(client_order_id)
+        return {asset: negated(change) for (kind, asset), change in known.items() if kind is FlowKind.FEE}
+
+    def _post(self, row: OrderRow, fees: Fees | None) -> None:
+        """Append what is new of an order, as its row now has it, and of its fees where those are given."""
+        is_buy = row.side == OrderSide.BUY.value
+        bought = row.executed_quantity if is_buy else negated(row.executed_quantity)
+        known = self._posted(row.client_order_id)
+        wanted = {(FlowKind.TRADE, row.base_asset): bought, (FlowKind.TRADE, row.quote_asset): _cash(row)}
+        for asset, taken in ({} if fees is None else fees.by_asset).items():
+            wanted[FlowKind.FEE, asset] = min(negated(taken), known.get((FlowKind.FEE, asset), ZERO))
+        for (kind, asset), sum_now in wanted.items():
+            change = minus(sum_now, known.get((kind, asset), ZERO))
+            if change != 0:
+                self._append_flow(row, kind, asset, change)
+                if asset == row.base_asset:
+                    self._hold(row, change)
+
+    def _posted(self, client_order_id: str) -> dict[tuple[FlowKind, str], Decimal]:
+        sums: dict[tuple[FlowKind, str], Decimal] = {}
+        for flow in self._rows(_OF_ORDER, {"name": client_order_id}):
+            key = (FlowKind(flow["kind"]), flow["asset"])
+            sums[key] = plus(sums.get(key, ZERO), Decimal(flow["change"]))
+        return sums
+
+    def _append_flow(self, row: OrderRow, kind: FlowKind, asset: str, change: Decimal) -> None:
+        values = {"environment": row.environment, "account": row.account, "symbol": row.symbol}
+        values |= {"client_order_id": row.client_order_id, "kind": kind.value, "asset": asset, "change": plain(change)}
+        self._write(insert(FLOWS), {**values, "ts_ms": self.now_ms})
+
+    def _hold(self, row: OrderRow, change: Decimal) -> None:
+        where = {**scope_values(row.scope), "symbol": row.symbol}
+        if self._first(_HOLDING, where) is None:
+            assets = {"base_asset": row.base_asset, "quote_asset": row.quote_asset}
+            self._write(insert(HOLDINGS), {**where, **assets, "quantity": plain(change)})
+            return
+        sum_now = plain(plus(self.position(row.scope, row.symbol), change))
+        this = and_(*(HOLDINGS.c[name] == value for name, value in where.items()))
+        self._write(update(HOLDINGS).where(this).values(quantity=sum_now))
+
+
+def _cash(row: OrderRow) -> Decimal:
+    """Quote asset that an order brought. Where the exchange did not say, a BUY cost its worst, a SELL brought none."""
+    if row.side == OrderSide.SELL.value:
+        return row.executed_quote_quantity
+    if row.executed_quote_quantity > 0 or row.price is None:
+        return negated(row.executed_quote_quantity)
+    return negated(times(row.price, row.executed_quantity))
