@@ -473,18 +473,26 @@ def test_halt_after_orders_latches_with_the_last_one(room: Room) -> None:
 
 
 def test_reducing_lets_exits_through_and_nothing_else(room: Room) -> None:
-    """In `reducing` what guardian bought can be sold, no more than that, and nothing can be bought."""
+    """In `reducing` what guardian bought can be sold, no more than that, and nothing bought; cancels go through."""
     room.policy()
+    assert room.ask(price="59000").outcome is Outcome.DONE
+    resting = room.last().client_order_id
     assert room.ask(kind="MARKET").outcome is Outcome.DONE
     with room.journal.transaction() as tx:
         tx.set_trading(TradingState.REDUCING, reason="test", by="owner")
     assert "TRADING_REDUCING" in denials(room.ask(price="59980"))
     assert "TRADING_REDUCING" in denials(room.ask(side="SELL", quantity="0.00101", price="60010"))
+    assert len(room.exchange.placed) == 2
     assert room.ask(side="SELL", quantity="0.0006", price="60010").outcome is Outcome.DONE
+    (sold, _, _) = room.exchange.placed[-1]
+    assert (sold.side, sold.quantity) == ("SELL", Decimal("0.0006"))
     # What is offered already cannot be offered again.
     assert "TRADING_REDUCING" in denials(room.ask(side="SELL", quantity="0.0006", price="60020"))
     assert room.last().is_exit
     assert room.last().state is OrderState.OPEN
+    assert len(room.exchange.placed) == 3
+    assert room.cancel(client_order_id=resting).outcome is Outcome.DONE
+    assert room.exchange.reports[resting].state is OrderState.CANCELLED
 
 
 def test_verdict_without_a_price_is_never_reserved(room: Room) -> None:

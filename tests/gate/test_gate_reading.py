@@ -30,7 +30,7 @@ from guardian.gate.faults import told
 from guardian.gate.overview import Overview
 from guardian.gate.reading import PLAIN_READS
 from guardian.gate.replies import Orders, Reply, done
-from guardian.gate.views import note_on, view_of_row
+from guardian.gate.views import iso, note_on, view_of_row
 from tests.gate.fakes import Room, denials
 
 PRICE = requests.GetTickerPrice(symbol="BTCUSDT")
@@ -341,7 +341,8 @@ def test_status_lists_what_is_not_known_first(room: Room) -> None:
     assert [view.state for view in status.open_orders] == ["open"]
     assert [view.proposal_id for view in status.proposals] == [proposal.proposal_id]
     assert (status.trading, status.trading_reason, status.keys) == ("halted", "for a test", "present")
-    assert status.trading_since is not None
+    assert (status.trading_since, status.trading_by) == (iso(room.clock.wall), "owner")
+    assert "`guardian resume`" in (status.trading_means or "")
     assert note_on(status.unresolved[0]) == "its state is unknown"
     used = {(budget.limit, budget.window): budget.used for budget in status.budgets}
     assert used["rolling_notional", "24h"] == Decimal("119.999")
@@ -349,6 +350,8 @@ def test_status_lists_what_is_not_known_first(room: Room) -> None:
     status = room.run(room.gate.status())
     assert status.emergency_records == 1
     assert "emergency file" in (status.trading_reason or "")
+    # Nobody knows since when; the store's moment is that of another halt.
+    assert (status.trading_since, status.trading_by) == (None, None)
     room.connector.failure = NoCredentials("no key here")
     status = room.run(room.gate.status())
     assert (status.account, status.keys) == (None, "no key here")

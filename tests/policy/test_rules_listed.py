@@ -51,6 +51,17 @@ def test_reducing_denies_whatever_is_no_exit(spec: OrderSpec) -> None:
     assert codes(judged(spec, given)) == [Code.TRADING_REDUCING]
 
 
+def test_reducing_says_why_and_what_still_passes() -> None:
+    """The denial has the reason, what is let through, and who can end it."""
+    found = denial(
+        judged(given=facts(trading=TradingState.REDUCING, halt_reason="the day lost 101")), Code.TRADING_REDUCING
+    )
+    assert found.message == "trading is reducing: the day lost 101; only selling back what guardian bought passes"
+    assert "`guardian resume`" in (found.hint or "")
+    found = denial(judged(given=facts(trading=TradingState.REDUCING)), Code.TRADING_REDUCING)
+    assert "no reason was given" in found.message
+
+
 def test_usage_that_cannot_be_read_denies() -> None:
     """Where the store does not answer, nothing is known to be left of any budget, and the reason is given."""
     given = facts(usage=None, missing={Fact.USAGE: "the file is locked"})

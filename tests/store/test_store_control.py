@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
+import pytest
+
 from guardian.domain.trading import TradingState
 
 
@@ -32,6 +36,23 @@ def test_second_halt_keeps_the_first_reason(world):
         assert tx.trading().reason == "first"
         tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
         assert tx.trading().state is TradingState.ACTIVE
+
+
+@pytest.mark.parametrize(("before", "after"), list(itertools.permutations(TradingState, 2)))
+def test_trading_goes_from_any_state_to_any_other(world, before, after):
+    """Each change has its own reason, moment and person, whatever was before; so has what is read after a restart."""
+    with world.store.transaction() as tx:
+        tx.set_trading(before, reason="one", by="owner")
+    world.clock_ms += 5000
+    with world.store.transaction() as tx:
+        tx.set_trading(after, reason="two", by="guardian")
+        status = tx.trading()
+    assert (status.state, status.reason, status.by, status.since_ms) == (after, "two", "guardian", world.clock_ms)
+    world.reopen()
+    with world.store.transaction() as tx:
+        assert tx.trading() == status
+        tx.set_trading(after, reason="three", by="owner")
+        assert tx.trading() == status
 
 
 def test_last_good_policy_is_the_one_remembered_last(world):
