@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,20 @@ from tests.longrun.desk import (
     Desk,
     a_desk,
     a_folder,
+    cancelled_too_often,
     chain,
     differences,
     exposure,
+    held,
+    position_off,
     quiet,
     sent_twice,
+    uncounted,
     without_intent,
 )
-from tests.longrun.table import conditions, say, table
+from tests.longrun.table import Progress, conditions, table, whole
 from tests.longrun.victims import STEPS, Plan, note_of
+from tests.longrun.witness import restless_market, witnessed
 from tests.world import WIDE, World
 
 ROOT = Path(__file__).parent.parent.parent
@@ -49,7 +55,14 @@ PATIENCE_S = 0.7
 """For each process of a round: whose step has not come by then is killed from outside."""
 PROCESSES_A_HOME = 12
 """After so many a new home: guardian keeps to the exchange's usual limits, and a home's minute is soon spent."""
-LATEST = {"in a transaction": 24, "after a commit": 24, "while resolving": 1, "in a cancel": 3, "after a cancel": 3}
+USUAL = 6
+LATEST = {
+    **{step: 3 for step in STEPS if any(word in step for word in ("cancel", "resolving", "found"))},
+    **{step: 1 for step in STEPS if any(word in step for word in ("reconciling", "fees"))},
+    "in any transaction": 24,
+    "after any commit": 24,
+}
+"""At which time of passing a step it ends there at the latest: what comes seldom has to come early."""
 KILLED = -signal.SIGKILL if os.name == "posix" else None
 
 
@@ -65,17 +78,20 @@ class Nursery:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
+            start_new_session=True,  # Ctrl-C is ours: it ends those below when it is time
         )
+        self.pids: list[int] = []
 
     def begin(self, plans: Sequence[Plan]) -> list[int]:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps([plan.line() for plan in plans]) + "\n")
         self.process.stdin.flush()
-        pids: list[int] = self._line()
-        return pids
+        self.pids = self._line()
+        return self.pids
 
     def end(self) -> list[int]:
         statuses: list[int] = self._line()
+        self.pids = []
         return statuses
 
     def _line(self) -> Any:
@@ -90,7 +106,15 @@ class Nursery:
         return json.loads(line)
 
     def close(self) -> None:
-        self.process.communicate(timeout=30)
+        """End it, and whatever it has left running."""
+        for pid in self.pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            self.process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate()
         self._errors.close()
 
 
@@ -122,6 +146,8 @@ class Tally:
     twice: int = 0
     below: int = 0
     not_resolved: int = 0
+    looks: int = 0
+    """How often the store was held against the exchange while the processes lived."""
     wrong: list[str] = field(default_factory=list)
 
 
@@ -144,7 +170,7 @@ def plans_of(world: World, processes: int, dice: random.Random, steps: list[str]
         if not steps:
             steps += dice.sample(STEPS, len(STEPS))
         step = steps.pop()
-        nth, seed = dice.randint(1, LATEST.get(step, 6)), dice.randrange(2**31)
+        nth, seed = dice.randint(1, LATEST.get(step, USUAL)), dice.randrange(2**31)
         policy, home = str(world.policy_path), str(world.home)
         made.append(Plan(policy=policy, home=home, step=step, nth=nth, seed=seed, calls=400))
     return made
@@ -165,30 +191,37 @@ def kill_in_time(pids: Sequence[int], plans: Sequence[Plan], dice: random.Random
     return timers
 
 
-def one_round(world: World, nursery: Nursery, plans: list[Plan], dice: random.Random, tally: Tally) -> None:
-    pids = nursery.begin(plans)
-    timers = kill_in_time(pids, plans, dice)
-    statuses = nursery.end()
-    for timer in timers:
-        timer.cancel()
+def one_round(
+    world: World, nursery: Nursery, plans: list[Plan], dice: random.Random, tally: Tally, began: Decimal
+) -> None:
+    with witnessed(world) as witness, restless_market(world, dice.randrange(2**31)):
+        pids = nursery.begin(plans)
+        timers = kill_in_time(pids, plans, dice)
+        try:
+            statuses = nursery.end()
+        finally:
+            for timer in timers:
+                timer.cancel()
+        quiet(world, 0.1)
+    tally.looks += witness.looks
+    tally.below += sum("arrived" not in line for line in witness.wrong)
+    tally.orphans += sum("arrived" in line for line in witness.wrong)
+    tally.wrong += witness.wrong
     for plan, pid, status in zip(plans, pids, statuses, strict=True):
         if status != KILLED:
             tally.wrong.append(f"a process ended by itself with {status} at {plan.step}")
             continue
         tally.kills[plan.step if note_of(plan, pid).exists() else "at a random time"] += 1
     tally.rounds += 1
-    quiet(world, 0.1)
-    asyncio.run(look_into(world, tally))
+    asyncio.run(look_into(world, tally, began))
 
 
-async def look_into(world: World, tally: Tally) -> None:
+async def look_into(world: World, tally: Tally, began: Decimal) -> None:
     """Hold the store against the exchange: at the start after the crash, and when all was asked for."""
     async with a_desk(world) as desk:
         lost = [row.client_order_id for row in desk.orders() if row.state in UNRESOLVED_STATES]
         tally.unresolved += len(lost)
-        if (found := exposure(world, desk)).is_below_the_truth:
-            tally.below += 1
-            tally.wrong.append(f"counted too little: {found}")
+        counted_too_little(world, desk, tally, "before anything was asked")
         check_always(world, desk, tally)
         await desk.resolve()
         orders = {row.client_order_id: row for row in desk.orders()}
@@ -196,12 +229,19 @@ async def look_into(world: World, tally: Tally) -> None:
         tally.not_resolved += len(still)
         tally.states.update(orders[name].state.value for name in lost)
         tally.wrong += [f"not resolved: {name}" for name in still]
-        tally.wrong += differences(world, desk)
-        if (found := exposure(world, desk)).is_below_the_truth:
-            tally.below += 1
-            tally.wrong.append(f"counted too little after resolution: {found}")
+        tally.wrong += [*differences(world, desk), *position_off(world, desk, began)]
+        counted_too_little(world, desk, tally, "after resolution")
         await clear(world, desk)
         check_always(world, desk, tally)
+
+
+def counted_too_little(world: World, desk: Desk, tally: Tally, when: str) -> None:
+    """Each order by itself, and their sums as the rules see them."""
+    found = uncounted(world, desk)
+    if (sums := exposure(world, desk)).is_below_the_truth:
+        found.append(str(sums))
+    tally.below += bool(found)
+    tally.wrong += [f"counted too little {when}: {line}" for line in found]
 
 
 def check_always(world: World, desk: Desk, tally: Tally) -> None:
@@ -210,6 +250,7 @@ def check_always(world: World, desk: Desk, tally: Tally) -> None:
     tally.orphans += len(orphans)
     tally.twice += len(twice)
     tally.wrong += [f"no intent: {name}" for name in orphans] + [f"twice: {name}" for name in twice] + broken
+    tally.wrong += cancelled_too_often(world)
     with desk.guardian.journal.transaction() as tx:
         state, reason = desk.guardian.journal.trading(tx)
     if state is not TradingState.ACTIVE:
@@ -223,17 +264,23 @@ async def clear(world: World, desk: Desk) -> None:
         await desk.cancel(order["clientOrderId"])
 
 
-def run(rounds: int, processes: int, seed: int, folder: Path) -> Tally:
+def run(
+    rounds: int, processes: int, seed: int, folder: Path, tally: Tally | None = None, progress: Progress | None = None
+) -> Tally:
     """So many rounds with so many processes; a new home after every few."""
-    dice, tally, steps = random.Random(seed), Tally(processes=processes), list[str]()
+    dice, steps = random.Random(seed), list[str]()
+    tally = tally or Tally(processes=processes)
     folder.mkdir(parents=True, exist_ok=True)
     errors = folder / "errors.log"
     with a_nursery(errors) as nursery:
         each = max(1, PROCESSES_A_HOME // processes)
         for first in range(0, rounds, each):
             with a_market(folder / f"home-{first}") as world:
-                for _ in range(min(each, rounds - first)):
-                    one_round(world, nursery, plans_of(world, processes, dice, steps), dice, tally)
+                began = held(world)
+                for number in range(first, min(first + each, rounds)):
+                    one_round(world, nursery, plans_of(world, processes, dice, steps), dice, tally, began)
+                    if progress is not None:
+                        progress.at(number + 1, f"rounds with {processes} processes; wrong: {len(tally.wrong)}")
                 tally.orders += len(world.controls.orders())
                 tally.received += len(world.sent())
                 tally.cancels += len(world.controls.requests("DELETE", "/api/v3/order"))
@@ -246,13 +293,13 @@ def run(rounds: int, processes: int, seed: int, folder: Path) -> Tally:
 def report(tallies: Sequence[Tally]) -> str:
     heads = (
         "processes", "rounds", "kills", "orders sent", "cancels sent", "unknown after the crash", "turned out",
-        "without an intent", "sent twice", "counted too little", "not resolved", "other faults",
+        "looks in between", "without an intent", "sent twice", "counted too little", "not resolved", "wrong in all",
     )  # fmt: skip
     rows = [
         (
             t.processes, t.rounds, t.kills.total(), t.received, t.cancels, t.unresolved,
             ", ".join(f"{state} {count}" for state, count in sorted(t.states.items())) or "-",
-            t.orphans, t.twice, t.below, t.not_resolved, len(t.wrong),
+            t.looks, t.orphans, t.twice, t.below, t.not_resolved, len(t.wrong),
         )
         for t in tallies
     ]  # fmt: skip
@@ -268,11 +315,25 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     started = time.monotonic()
-    with a_folder() as folder:
-        tallies = [run(-(-asked.rounds // 3 // n), n, asked.seed + n, folder / str(n)) for n in (1, 2, 4)]
-    say(report(tallies))
-    kills = sum(t.kills.total() for t in tallies)
-    say(conditions(kills=kills, seed=asked.seed, seconds=round(time.monotonic() - started)))
+    tallies: list[Tally] = []
+
+    def work() -> None:
+        with a_folder() as folder:
+            for processes in (1, 2, 4):
+                rounds = -(-asked.rounds // 3 // processes)
+                tallies.append(Tally(processes=processes))
+                run(rounds, processes, asked.seed + processes, folder / str(processes), tallies[-1], Progress(rounds))
+
+    def told() -> tuple[str, int]:
+        kills = sum((t.kills for t in tallies), Counter[str]())
+        never = [step for step in STEPS if not kills[step]] if kills.total() >= 10 * len(STEPS) else []
+        lines = [report(tallies), *(f"WRONG nobody was killed {step}: this run says nothing of it" for step in never)]
+        lines.append(
+            conditions(kills=kills.total(), seed=asked.seed, seconds=round(time.monotonic() - started))
+        )
+        return "\n".join(lines), sum(len(t.wrong) for t in tallies) + len(never)
+
+    whole(work, told)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import tempfile
 import time
@@ -17,6 +18,9 @@ from unittest.mock import patch
 
 from guardian.bootstrap import Guardian, open_guardian
 from guardian.domain.orders import (
+    LIVE_STATES,
+    UNRESOLVED_STATES,
+    VOID_STATES,
     OrderReport,
     OrderSide,
     OrderSpec,
@@ -24,10 +28,10 @@ from guardian.domain.orders import (
     OrderType,
     TimeInForce,
 )
-from guardian.domain.requests import CancelOrder, CreateOrder, Request
+from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, Request
 from guardian.errors import ExchangeError, ExchangeRateLimited, StoreError
 from guardian.gate.pipeline import Gate
-from guardian.gate.replies import Reply
+from guardian.gate.replies import Orders, OrderView, Reply
 from guardian.gate.resolving import Found, Resolver
 from guardian.store.reading import database_path, read_only
 from guardian.store.records import OrderRow
@@ -103,6 +107,25 @@ class Desk:
             await asyncio.sleep(min(error.retry_after_s, 61))  # the exchange's minute is a real one
             raise
 
+    async def leave(self) -> None:
+        """Give the lease of asking back, as a process that ends in order does: the next need not wait for it."""
+        with suppress(StoreError):
+            await self._resolver._leaseholder.give_back()
+
+    async def told(self, client_order_id: str) -> OrderView | None:
+        """How the assistant is told that an order stands, by `get_orders`."""
+        request = GetOrders(symbol=SYMBOL, client_order_id=client_order_id)
+        reply = await self.ask(request, {"symbol": SYMBOL, "client_order_id": client_order_id})
+        views = (*reply.data.unresolved, *reply.data.orders) if isinstance(reply.data, Orders) else ()
+        return next((view for view in views if view.client_order_id == client_order_id), None)
+
+    def position(self) -> Decimal:
+        """What guardian counts as bought and not sold, as its rules for exits and positions see it."""
+        limits = self.guardian.policy_file.current().policy.limits
+        scopes = {row.scope for row in self.orders()}
+        with self.guardian.journal.transaction() as tx:
+            return sum((tx.usage(scope, limit("59000"), limits).position for scope in scopes), Decimal(0))
+
     def orders(self) -> tuple[OrderRow, ...]:
         """Every order of the home, oldest first."""
         with read_only(database_path(self.guardian.home)) as connection:
@@ -114,9 +137,11 @@ class Desk:
 @asynccontextmanager
 async def a_desk(world: World) -> AsyncIterator[Desk]:
     guardian = open_guardian(world.policy_path, home=world.home)
+    desk = Desk(guardian, Waiting())
     try:
-        yield Desk(guardian, Waiting())
+        yield desk
     finally:
+        await desk.leave()
         await guardian.close()
 
 
@@ -208,7 +233,56 @@ def differences(world: World, desk: Desk) -> list[str]:
             found.append(f"{name} is {row.state} and {order['status']} at the exchange")
         if row.executed_quantity != Decimal(order["executedQty"]):
             found.append(f"{name} executed {row.executed_quantity} and {order['executedQty']} at the exchange")
+        ours_is = (str(row.order_id), row.symbol, row.side, row.wire_type, row.price, row.quantity)
+        theirs = tuple(order[key] for key in ("orderId", "symbol", "side", "type"))
+        if ours_is != (*theirs, Decimal(order["price"]), Decimal(order["origQty"])):
+            found.append(f"{name} is {ours_is} and {order} at the exchange")
     return found
+
+
+def held(world: World) -> Decimal:
+    """What the account has of the base asset at the exchange, locked or not."""
+    return sum(world.controls.balance("BTC"), Decimal(0))
+
+
+def position_off(world: World, desk: Desk, began: Decimal) -> list[str]:
+    """Whether the position that guardian counts is what the balance has moved by since it was `began`."""
+    told, truth = desk.position(), held(world) - began
+    return [] if told == truth else [f"guardian's position is {told}, and {truth} came to the account"]
+
+
+def uncounted(world: World, desk: Desk) -> list[str]:
+    """Orders that are there and count for less than they are, each by itself: one too high hides none too low."""
+    rows = {row.client_order_id: row for row in desk.orders()}
+    found = []
+    for order in world.controls.orders():
+        name, row = order["clientOrderId"], rows.get(order["clientOrderId"])
+        if row is None:
+            found.append(f"{name} is at the exchange and counts for nothing")
+            continue
+        if row.state in VOID_STATES and order["status"] != "REJECTED":
+            found.append(f"{name} is {order['status']} at the exchange and {row.state}")
+        if row.notional < Decimal(order["price"]) * Decimal(order["origQty"]):
+            found.append(f"{name} counts for {row.notional} and is worth more")
+        left = row.quantity if row.state in UNRESOLVED_STATES else row.remaining if row.state in LIVE_STATES else 0
+        if order["status"] in OPEN_AT_EXCHANGE and left < Decimal(order["origQty"]) - Decimal(order["executedQty"]):
+            found.append(f"{name} has {left} open by the store and more at the exchange")
+    return found
+
+
+def cancelled_too_often(world: World) -> list[str]:
+    """Orders for whose cancel more requests came to the exchange than there were calls for it."""
+    with read_only(database_path(world.home)) as connection:
+        bodies = connection.execute("SELECT body FROM audit WHERE phase = 'call' AND tool = 'cancel_order'").fetchall()
+    asked = Counter(_named(json.loads(body)) for (body,) in bodies)
+    came = Counter(one.get("origClientOrderId") for one in world.controls.requests("DELETE", "/api/v3/order"))
+    return [f"{name}: {times} cancels for {asked[name]} calls" for name, times in came.items() if times > asked[name]]
+
+
+def _named(body: Mapping[str, Any]) -> str | None:
+    told = body.get("data", body)
+    name: str | None = told["arguments"].get("client_order_id")
+    return name
 
 
 def sent_twice(world: World) -> list[str]:

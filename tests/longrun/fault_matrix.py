@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
@@ -20,19 +22,46 @@ from typing import Any
 from unittest.mock import patch
 
 from guardian.domain.codes import Outcome
-from guardian.domain.orders import OrderReport, OrderSide, OrderSpec, OrderState, OrderType, TimeInForce
+from guardian.domain.orders import (
+    UNRESOLVED_STATES,
+    OrderReport,
+    OrderSide,
+    OrderSpec,
+    OrderState,
+    OrderType,
+    TimeInForce,
+)
 from guardian.exchange.client import GuardedClient
-from guardian.exchange.exchange import Exchange
 from guardian.gate.replies import Reply
 from guardian.paper.faults import ORDER, FaultKind
-from tests.longrun.desk import BIG, SYMBOL, Desk, a_desk, a_folder, chain, differences, exposure, sent_twice
+from tests.longrun.desk import (
+    BIG,
+    OPEN_AT_EXCHANGE,
+    SYMBOL,
+    Desk,
+    a_desk,
+    a_folder,
+    chain,
+    differences,
+    exposure,
+    held,
+    position_off,
+    sent_twice,
+    state_of,
+    uncounted,
+)
 from tests.longrun.desk import without_intent as orphans
-from tests.longrun.table import conditions, say, table, tally
+from tests.longrun.table import Progress, conditions, table, tally, whole
 from tests.world import WIDE, World, a_world
 
-TIMEOUT_S = 0.4
-LATE_S = 0.8
-"""Longer than the time-out."""
+TIMEOUT_S = 0.5
+"""For a write."""
+SILENCE_S = 0.7
+"""For a read, which is then asked again."""
+LATE_S = 1.0
+"""Longer than both."""
+AT_ONCE = 2
+"""Cases side by side: most of their time is waiting."""
 
 TYPES = (
     OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.MARKET, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT,
@@ -53,10 +82,19 @@ class Trouble:
     """What has to pass before it is over."""
     at_the_send: bool = False
     """It begins when all facts are there and the order is on disk."""
+    until_told: bool = False
+    """Asking does not get better by itself: until it is put right, the order has to stay unknown, and counted."""
 
 
 def _plain(name: str, kind: FaultKind, lasts_s: float = 0.0, **settings: Any) -> Trouble:
     return Trouble(name=name, kind=kind, settings=settings, lasts_s=lasts_s)
+
+
+def _then(name: str, kind: FaultKind, times: int = 2, lasts_s: float = 0.0, **settings: Any) -> Trouble:
+    """The reply is lost, and then asking for the order goes wrong too."""
+    asked = {"kind": kind, "times": times, **settings}
+    named = f"reply lost, then {name} on asking"
+    return Trouble(name=named, kind=FaultKind.REPLY_LOST, asked_too=asked, lasts_s=lasts_s)
 
 
 TROUBLES = (
@@ -104,6 +142,31 @@ TROUBLES = (
         asked_too={"kind": FaultKind.STATUS, "times": 5, "status": 500},
     ),
     _plain("partial fill, the rest cancelled", FaultKind.PARTIAL_FILL),
+    _then("a delay", FaultKind.DELAY, seconds=0.2),
+    _then("a hang", FaultKind.HANG, times=2, seconds=LATE_S),
+    _then("a lost reply", FaultKind.REPLY_LOST),
+    _then("a reset before", FaultKind.RESET_BEFORE),
+    _then("a reset after", FaultKind.RESET_AFTER),
+    _then("503", FaultKind.STATUS, times=4, status=503),
+    _then("-1007", FaultKind.TIMEOUT_1007),
+    _then("HTML 502", FaultKind.HTML_502, times=4),
+    _then("HTML 403", FaultKind.HTML_403),
+    _then("429", FaultKind.RETRY_AFTER_429, lasts_s=1.1, seconds=1),
+    _then("418", FaultKind.BAN_418, times=1, lasts_s=1.1, seconds=1),
+    _then("empty 200", FaultKind.EMPTY_200),
+    _then("bad JSON", FaultKind.BAD_JSON),
+    Trouble(
+        name="reply lost, then -2013 while the lists have it",
+        kind=FaultKind.REPLY_LOST,
+        asked_too={"kind": FaultKind.NOT_FOUND_2013, "times": 1_000_000},
+        until_told=True,
+    ),
+    Trouble(
+        name="not sent, then 500 for an hour",
+        kind=FaultKind.RESET_BEFORE,
+        asked_too={"kind": FaultKind.STATUS, "times": 1_000_000, "status": 500},
+        until_told=True,
+    ),
 )
 """All kinds are here: a test holds them against FaultKind."""
 
@@ -164,6 +227,7 @@ def short_time_outs() -> Iterator[None]:
     with (
         patch.object(GuardedClient, "WRITE_TIMEOUT_S", TIMEOUT_S),
         patch.object(GuardedClient, "READ_TIMEOUT_S", 2.0),
+        patch.object(GuardedClient, "SILENCE_S", SILENCE_S),
     ):
         yield
 
@@ -179,30 +243,34 @@ async def one(case: Case, world: World) -> Result:
                 wrong.append(f"the order to cancel: {placed.outcome}")
             if trouble.kind is FaultKind.PARTIAL_FILL:
                 _fill_a_part(world)
-        before = len(world.controls.requests(method, ORDER))
-        with _struck(trouble, method, world):
-            reply = await _call(case, desk)
-        wrong += _untrue(case, reply, world)
-        if (told := exposure(world, desk)).is_below_the_truth:
-            wrong.append(f"before resolution {told}")
+        began = held(world) - desk.position()
+        before = {verb: len(world.controls.requests(verb, ORDER)) for verb in ("POST", "DELETE")}
+        reply = await _struck(case, desk, world)
+        wrong += _untrue(case, reply, world) + _unstruck(case, world)
+        wrong += _counted_too_little(world, desk, "before resolution")
         await asyncio.sleep(trouble.lasts_s)
         if trouble.kind is FaultKind.CLOCK_SKEW:
             world.controls.clear_faults()
         await desk.resolve(4)
+        if trouble.until_told:
+            wrong += await _as_long_as_nobody_answers(case, world, desk)
         if trouble.asked_too is not None and "seconds" in trouble.asked_too:
             await asyncio.sleep(trouble.asked_too["seconds"])
         await desk.resolve()
-        requests = len(world.controls.requests(method, ORDER)) - before
+        requests = len(world.controls.requests(method, ORDER)) - before[method]
+        other = "DELETE" if method == "POST" else "POST"
         wrong += [f"sent {requests} times"] if requests > 1 else []
+        wrong += [f"a {other} was sent too"] if len(world.controls.requests(other, ORDER)) > before[other] else []
         wrong += [f"{name} came twice" for name in sent_twice(world)]
         wrong += [f"{name} has no intent" for name in orphans(world)]
-        wrong += [*differences(world, desk), *chain(world)]
+        wrong += [*differences(world, desk), *chain(world), *position_off(world, desk, began)]
         orders, taken = desk.orders(), world.controls.orders()
         if len(taken) > 1 or len(orders) > 1:
             wrong.append(f"{len(taken)} orders at the exchange, {len(orders)} in the store")
-        wrong += [f"{o.client_order_id} is still {o.state}" for o in orders if o.state in _NOT_RESOLVED]
-        if (told := exposure(world, desk)).is_below_the_truth:
-            wrong.append(f"after resolution {told}")
+        wrong += [f"{o.client_order_id} is still {o.state}" for o in orders if o.state in UNRESOLVED_STATES]
+        wrong += _counted_too_little(world, desk, "after resolution")
+        world.controls.clear_faults()  # what has ended need not be asked for, so one may be left over
+        wrong += await _told_otherwise(world, desk)
     wrong += [f"the exchange failed: {error!r}" for error in world.paper.troubles]
     return Result(
         case=case, answer=_said(reply), requests=requests, wrong=tuple(wrong),
@@ -211,30 +279,77 @@ async def one(case: Case, world: World) -> Result:
     )  # fmt: skip
 
 
-_NOT_RESOLVED = frozenset({OrderState.RESERVED, OrderState.UNKNOWN})
+def _counted_too_little(world: World, desk: Desk, when: str) -> list[str]:
+    found = uncounted(world, desk)
+    if (sums := exposure(world, desk)).is_below_the_truth:
+        found.append(str(sums))
+    return [f"{when} {line}" for line in found]
 
 
-@contextmanager
-def _struck(trouble: Trouble, method: str, world: World) -> Iterator[None]:
+def _unstruck(case: Case, world: World) -> list[str]:
+    """A fault that waits still has hit nothing, and a case without its fault shows nothing."""
+    method = OPERATIONS[case.operation]
+    waiting = [fault for fault in world.controls.faults() if fault["method"] == method]
+    return [f"the fault did not strike: {fault}" for fault in waiting]
+
+
+async def _as_long_as_nobody_answers(case: Case, world: World, desk: Desk) -> list[str]:
+    """Asked for minutes and told nothing of use, guardian does not make up an end; then it is put right."""
+    await desk.resolve(8)
+    wrong = []
+    if case.operation == "create":
+        states = [row.state for row in desk.orders()]
+        if states != [OrderState.UNKNOWN]:
+            wrong.append(f"nobody has told what became of it, and it is {states}")
+        again = await desk.create(replace(spec_of(OrderType.LIMIT), price=Decimal(58000)))
+        if again.outcome is not Outcome.DENIED:
+            wrong.append(f"another order of a symbol whose order is unknown was answered {_said(again)}")
+        if not (await desk.gate.status()).unresolved:
+            wrong.append("the status does not show it")
+    wrong += _counted_too_little(world, desk, "while nobody answers")
+    world.controls.clear_faults()
+    desk.waiting.jump(61)
+    return wrong
+
+
+async def _told_otherwise(world: World, desk: Desk) -> list[str]:
+    """What the assistant and the owner are told, against what is there."""
+    found = []
+    for order in world.controls.orders():
+        view = await desk.told(order["clientOrderId"])
+        told = None if view is None else (view.state, view.executed_quantity)
+        truth = (state_of(order["status"]).value, Decimal(order["executedQty"]))
+        if told != truth:
+            found.append(f"get_orders tells {told}, and the exchange has {truth}")
+    status = await desk.gate.status()
+    shown = [view.client_order_id for view in status.unresolved]
+    found += [f"the status shows as unresolved: {shown}"] if shown else []
+    open_now = {o["clientOrderId"] for o in world.controls.orders() if o["status"] in OPEN_AT_EXCHANGE}
+    if {view.client_order_id for view in status.open_orders} != open_now:
+        found.append(f"the status shows {len(status.open_orders)} open orders, and there are {len(open_now)}")
+    return found
+
+
+async def _struck(case: Case, desk: Desk, world: World) -> Reply:
+    """The call, with its fault."""
+    trouble, method = case.trouble, OPERATIONS[case.operation]
     if not trouble.at_the_send:
         _strike(trouble, method, world)
-        yield
-        return
-    real = {name: getattr(Exchange, name) for name in ("place_order", "cancel_order")}
+        return await _call(case, desk)
+    exchange = (await desk.parts.connector.connect(needs_keys=True)).exchange
 
-    def late(name: str) -> Callable[..., Awaitable[OrderReport]]:
-        async def write(self: Exchange, *arguments: Any, **fields: Any) -> OrderReport:
+    def late(real: Callable[..., Awaitable[OrderReport]]) -> Callable[..., Awaitable[OrderReport]]:
+        async def write(*arguments: Any, **fields: Any) -> OrderReport:
             _strike(trouble, method, world)
-            report: OrderReport = await real[name](self, *arguments, **fields)
-            return report
+            return await real(*arguments, **fields)
 
         return write
 
     with (
-        patch.object(Exchange, "place_order", late("place_order")),
-        patch.object(Exchange, "cancel_order", late("cancel_order")),
+        patch.object(exchange, "place_order", late(exchange.place_order)),
+        patch.object(exchange, "cancel_order", late(exchange.cancel_order)),
     ):
-        yield
+        return await _call(case, desk)
 
 
 def _strike(trouble: Trouble, method: str, world: World) -> None:
@@ -284,16 +399,31 @@ def _untrue(case: Case, reply: Reply, world: World) -> list[str]:
     return []
 
 
-def run(cases: Sequence[Case], folder: Path) -> list[Result]:
+def run(
+    cases: Sequence[Case], folder: Path, results: list[Result] | None = None, progress: Progress | None = None
+) -> list[Result]:
     """All these cases, each with an exchange and a home of its own."""
-    results = []
-    with short_time_outs():
-        for number, case in enumerate(cases):
-            with a_world(folder / str(number)) as world:
-                (folder / str(number)).mkdir()
-                world.policy(WIDE, BIG)
-                results.append(asyncio.run(one(case, world)))
+    results = [] if results is None else results
+    with short_time_outs(), ThreadPoolExecutor(AT_ONCE) as pool:
+        futures = [pool.submit(_alone, case, folder / str(number)) for number, case in enumerate(cases)]
+        try:
+            for future in as_completed(futures):
+                results.append(future.result())
+                if progress is not None:
+                    progress.at(len(results), f"cases; wrong: {sum(bool(result.wrong) for result in results)}")
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
     return results
+
+
+def _alone(case: Case, own: Path) -> Result:
+    own.mkdir()
+    try:
+        with a_world(own) as world:
+            world.policy(WIDE, BIG)
+            return asyncio.run(one(case, world))
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
 
 
 def sample(count: int, seed: int) -> list[Case]:
@@ -343,10 +473,18 @@ def main() -> None:
     started = time.monotonic()
     cases = [case for case in CASES if asked.only in case.trouble.name] * asked.rounds
     random.Random(asked.seed).shuffle(cases)
-    with a_folder() as folder:
-        results = run(cases, folder)
-    say(report(results))
-    say(conditions(cases=len(cases), seed=asked.seed, seconds=round(time.monotonic() - started), time_out=TIMEOUT_S))
+    results: list[Result] = []
+
+    def work() -> None:
+        with a_folder() as folder:
+            run(cases, folder, results, Progress(len(cases)))
+
+    def told() -> tuple[str, int]:
+        seconds = round(time.monotonic() - started)
+        last = conditions(cases=len(results), seed=asked.seed, seconds=seconds, time_out=TIMEOUT_S)
+        return f"{report(results)}\n{last}", sum(bool(result.wrong) for result in results) + (not results)
+
+    whole(work, told)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,14 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import aiohttp
 
 from guardian.bootstrap import Guardian, open_guardian
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
@@ -27,31 +29,44 @@ from guardian.domain.requests import CancelOrder, CreateOrder, Request
 from guardian.errors import GuardianError
 from guardian.exchange.client import GuardedClient
 from guardian.exchange.exchange import Exchange
-from guardian.gate import placing
 from guardian.gate.pipeline import Gate
+from guardian.gate.reconciling import Reconciler
 from guardian.gate.replies import Reply
 from guardian.gate.resolving import Resolver
-from guardian.store.database import Store
+from guardian.store.database import Store, Transaction
+from guardian.store.records import Entry, Phase, Record
 
 STEPS = (
     "before the call row",
+    "in the call row",
     "after the call row",
     "after the facts",
-    "in a transaction",
-    "after a commit",
+    "with a slot in the limits",
+    "in the reservation",
+    "after the reservation",
     "before the send",
     "in the send",
+    "before the reply is read",
     "after the send",
     "before the outcome row",
     "in the outcome row",
     "after the outcome row",
     "before a cancel",
     "in a cancel",
+    "before the reply to a cancel is read",
     "after a cancel",
     "while resolving",
+    "after an answer in resolving",
+    "in the row of what was found",
+    "after the row of what was found",
+    "while reconciling",
+    "after the lists of reconciling",
+    "after the fees",
+    "in any transaction",
+    "after any commit",
     "at a random time",
 )
-"""Where a process is killed: by itself, but for the last."""
+"""Where a process is killed: by itself, but for the last. `in` a row is before its commit, `after` it right behind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +82,8 @@ class Plan:
     quantity: str = "0.001"
     cancels: float = 0.3
     workers: int = 3
+    looks_s: float = 0.1
+    """Between two rounds of asking for orders and of reconciling."""
 
     def line(self) -> dict[str, Any]:
         return asdict(self)
@@ -83,7 +100,6 @@ class Trap:
     def __init__(self, plan: Plan) -> None:
         self._step, self._left, self._note = plan.step, plan.nth, note_of(plan, os.getpid())
         self._dice = random.Random(plan.seed)
-        self._sent = False
 
     def at(self, step: str) -> None:
         if step == self._step:
@@ -95,11 +111,14 @@ class Trap:
     def set(self) -> None:
         """Lay it around every step."""
         self._around(Gate, "open_call", "before the call row", "after the call row")
-        self._around(placing, "gather_facts", None, "after the facts")
         self._around(Exchange, "place_order", "before the send", "after the send")
         self._around(Exchange, "cancel_order", "before a cancel", "after a cancel")
-        self._around(Exchange, "order", "while resolving", None)
+        self._around(Exchange, "order", "while resolving", "after an answer in resolving")
+        self._around(Exchange, "all_orders", "while reconciling", "after the lists of reconciling")
+        self._around(Exchange, "my_trades", None, "after the fees")
+        self._around_the_slot()
         self._in_the_send()
+        self._before_the_reply()
         self._in_transactions()
 
     def _around(self, owner: Any, name: str, before: str | None, after: str | None) -> None:
@@ -108,11 +127,22 @@ class Trap:
         async def trapped(*arguments: Any, **fields: Any) -> Any:
             self.at(before or "")
             answer = await real(*arguments, **fields)
-            self._sent = self._sent or name == "place_order"
             self.at(after or "")
             return answer
 
         setattr(owner, name, trapped)
+
+    def _around_the_slot(self) -> None:
+        real = Exchange.order_slot
+
+        @asynccontextmanager
+        async def order_slot(exchange: Exchange) -> AsyncIterator[Any]:
+            self.at("after the facts")
+            async with real(exchange) as slot:
+                self.at("with a slot in the limits")
+                yield slot
+
+        Exchange.order_slot = order_slot  # type: ignore[method-assign]
 
     def _in_the_send(self) -> None:
         real = GuardedClient._sent
@@ -126,26 +156,52 @@ class Trap:
 
         GuardedClient._sent = sent  # type: ignore[method-assign,assignment]
 
+    def _before_the_reply(self) -> None:
+        real = aiohttp.ClientSession._request
+
+        async def answered(session: aiohttp.ClientSession, method: str, *arguments: Any, **fields: Any) -> Any:
+            response = await real(session, method, *arguments, **fields)
+            # The exchange has carried it out and answered, and nobody has looked at the answer.
+            steps = {"POST": "before the reply is read", "DELETE": "before the reply to a cancel is read"}
+            self.at(steps.get(method, ""))
+            return response
+
+        aiohttp.ClientSession._request = answered  # type: ignore[method-assign]
+
     def _in_transactions(self) -> None:
-        real = Store.transaction
+        real_transaction, real_append = Store.transaction, Transaction.append
+
+        def append(tx: Transaction, record: Record) -> Entry:
+            if _row_of(record) == "the outcome row":
+                self.at("before the outcome row")
+            written = real_append(tx, record)
+            tx.__dict__.setdefault("rows", []).append(_row_of(record))
+            return written
 
         @contextmanager
         def transaction(store: Store) -> Iterator[Any]:
-            # With calls side by side it is not always the outcome row: then it is some other transaction just behind
-            # a send.
-            behind_a_send = self._sent
-            if behind_a_send:
-                self.at("before the outcome row")
-            with real(store) as tx:
+            rows: list[str] = []
+            with real_transaction(store) as tx:
                 yield tx
-                self.at("in a transaction")
-                if behind_a_send:
-                    self.at("in the outcome row")
-            self.at("after a commit")
-            if behind_a_send:
-                self.at("after the outcome row")
+                rows = tx.__dict__.get("rows", [])
+                for row in ("any transaction", *rows):
+                    self.at(f"in {row}")
+            for row in ("any commit", *rows):
+                self.at(f"after {row}")
 
+        Transaction.append = append  # type: ignore[method-assign]
         Store.transaction = transaction  # type: ignore[method-assign,assignment]
+
+
+def _row_of(record: Record) -> str:
+    """Which step of an order's way a row of the log belongs to."""
+    if record.phase is Phase.CALL:
+        return "the call row" if record.tool == CreateOrder.tool else "the call row of a cancel"
+    if record.phase is Phase.INTENT:
+        return "the reservation"
+    if record.phase is Phase.OUTCOME:
+        return "the outcome row" if record.tool == CreateOrder.tool else "the outcome row of a cancel"
+    return "the row of what was found"
 
 
 class Trader:
@@ -161,23 +217,35 @@ class Trader:
         await asyncio.gather(self._look(), *(self._trade() for _ in range(self._plan.workers)))
 
     async def _look(self) -> None:
-        with suppress(GuardianError):
-            await Resolver(parts=self._guardian.gate.parts).run_once()
+        """What a server does in the background, without its pauses."""
+        parts = self._guardian.gate.parts
+        resolver = Resolver(parts=parts)
+        while True:
+            with suppress(GuardianError):
+                await resolver.run_once()
+            with suppress(GuardianError):
+                await Reconciler(parts).run(("BTCUSDT",))
+            if self._left <= 0:
+                await resolver._leaseholder.give_back()
+                return
+            await asyncio.sleep(self._plan.looks_s)
 
     async def _trade(self) -> None:
         while self._left > 0:
             self._left -= 1
             name = self._one_of_ours() if self._dice.random() < self._plan.cancels else None
             if name is None:
-                reply = await self._ask(CreateOrder(order=self._order()))
+                order = self._order()
+                reply = await self._ask(CreateOrder(order=order), order.as_dict())
             else:
-                reply = await self._ask(CancelOrder(symbol="BTCUSDT", client_order_id=name))
+                cancel = CancelOrder(symbol="BTCUSDT", client_order_id=name)
+                reply = await self._ask(cancel, {"symbol": "BTCUSDT", "client_order_id": name})
             code = "" if reply.error is None else f" {reply.error.code.name}"
             self.outcomes.append(f"{reply.outcome}{code}")
 
-    async def _ask(self, request: Request) -> Reply:
+    async def _ask(self, request: Request, arguments: Mapping[str, object]) -> Reply:
         gate = self._guardian.gate
-        call = await gate.open_call(request.tool, {}, client="victim")
+        call = await gate.open_call(request.tool, arguments, client="victim")
         reply = await gate.handle(call, request)
         await gate.close_call(call, reply)
         return reply
