@@ -1,6 +1,6 @@
 """`guardian audit`: read the log of every call, verify that it is whole, and compare it with the exchange.
 
-Nothing here writes to the log but `reconcile`.
+Nothing here writes to the log but `reconcile`, and `verify` where the log is broken: that halts trading.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import click
 
 from guardian.cli.moments import local_time, moment_ms, utc_time
 from guardian.cli.opened import policy_option
-from guardian.cli.render import Column, clean, fields, print_json, say, table
+from guardian.cli.render import Column, clean, fields, print_json, say, say_error, say_hint, table
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
@@ -265,7 +265,9 @@ def _row_dict(row: LogRow, problem: str | None) -> dict[str, object]:
 @json_option
 @click.pass_context
 def verify_log(ctx: click.Context, checkpoint: Checkpoint | None, as_json: bool) -> None:
-    """Verify that no row was changed, moved, left out, or cut off before a checkpoint.
+    """Verify that no row was changed, moved, left out, or cut off before a checkpoint. A broken log halts trading.
+
+    What you resumed trading after is found again, and does not halt it again.
 
     0: intact. 1: it was tampered with or is damaged. 3: it could not be looked at, which says nothing.
     """
@@ -276,7 +278,31 @@ def verify_log(ctx: click.Context, checkpoint: Checkpoint | None, as_json: bool)
         print_json(_report_dict(report))
     else:
         _print_report(report)
+    if not report.is_intact:
+        _halt_for(report)
     ctx.exit(0 if report.is_intact else 1)
+
+
+def _halt_for(report: Report) -> None:
+    """Halt trading for what was found, and say so. What was found stands, whatever comes of this."""
+    from guardian.bootstrap import open_journal
+    from guardian.domain.trading import TradingState
+    from guardian.errors import GuardianError
+
+    try:
+        journal = open_journal()
+        try:
+            state = journal.halt_on_broken_chain(report.findings)
+        finally:
+            journal.close()
+    except GuardianError as error:
+        say_error(f"trading could not be halted for this: {error.message}")
+        say_hint(error.hint or "`guardian halt`")
+        return
+    if state is TradingState.HALTED:
+        say("trading is halted; `guardian resume` lets it go on all the same")
+    else:
+        say(f"trading is {state.value}: all of this was told before the owner resumed")
 
 
 def _report_dict(report: Report) -> dict[str, object]:

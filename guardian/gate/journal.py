@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -11,12 +11,13 @@ from typing import TypeVar
 import anyio.to_thread
 
 from guardian.domain.trading import TradingState
-from guardian.errors import StoreError
+from guardian.errors import StoreCorrupt, StoreError
 from guardian.policy.model import Policy
 from guardian.store.checkpoint import write_checkpoint
 from guardian.store.database import Store, Transaction
 from guardian.store.emergency import EmergencyFile
 from guardian.store.records import Entry, Record
+from guardian.store.verify import BROKEN, CAUSE, Finding
 
 Result = TypeVar("Result")
 
@@ -25,6 +26,9 @@ EMERGENCY_REASON = "the emergency file is not empty: something could not be writ
 
 class Journal:
     """One home's store, opened when it is first needed and again after it failed.
+
+    A log whose chain is broken halts trading: the store says so in the log itself; where it cannot be opened or written
+    for that, the emergency file says so, which halts every process of the home.
 
     Everything here blocks and is called through `run`, which uses a worker thread.
     """
@@ -48,14 +52,48 @@ class Journal:
         """
         with self._lock:
             if self._store is None:
-                self._store = Store.open(self.home, now_ms=self._now_ms)
+                try:
+                    self._store = Store.open(self.home, now_ms=self._now_ms)
+                except StoreCorrupt as error:
+                    self._halt_beside(error.message)
+                    raise
             return self._store
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """One `BEGIN IMMEDIATE` transaction; StoreError means that nothing of it was recorded."""
-        with self.store().transaction() as tx:
-            yield tx
+        store = self.store()
+        try:
+            with store.transaction() as tx:
+                yield tx
+        except StoreCorrupt as error:
+            self._halt_beside(error.message)
+            raise
+
+    def halt_on_broken_chain(self, findings: Sequence[Finding]) -> TradingState:
+        """Halt trading for what was found wrong with the log; the trading state then.
+
+        It is not halted again where the owner let it go on after all of this had been told.
+
+        Raises StoreError: neither the log nor the emergency file took it, so that trading is not halted.
+        """
+        try:
+            with self.transaction() as tx:
+                tx.tell_broken(findings)
+                return self.trading(tx)[0]
+        except StoreError:
+            if not self._halt_beside(findings[0].message):
+                raise
+            return TradingState.HALTED
+
+    def _halt_beside(self, message: str) -> bool:
+        """Say in the emergency file that the chain is broken, once; False where it did not take that."""
+        reason = message if BROKEN in message else f"{BROKEN}: {message}"
+        record = {"kind": CAUSE, "reason": reason}
+        pending = self.emergency.pending()
+        if any(found.get("kind") == CAUSE and found.get("reason") == reason for found in pending):
+            return True
+        return self.emergency.append(record)
 
     def append(self, record: Record) -> Entry:
         """One row in a transaction of its own."""
@@ -72,7 +110,8 @@ class Journal:
     def trading(self, tx: Transaction) -> tuple[TradingState, str | None]:
         """The trading state, which a non-empty emergency file makes halted."""
         if not self.emergency.is_empty():
-            return TradingState.HALTED, EMERGENCY_REASON
+            reasons = (record.get("reason") for record in self.emergency.pending() if record.get("kind") == CAUSE)
+            return TradingState.HALTED, next((str(reason) for reason in reasons if reason), EMERGENCY_REASON)
         status = tx.trading()
         return status.state, status.reason
 

@@ -2,38 +2,44 @@
 
 A transaction is `BEGIN IMMEDIATE ... COMMIT` with `synchronous=FULL`: when it has ended without an exception, all of it
 is on the disk; when it has not, nothing of it is.
+
+Each begins by looking whether the log goes on from where this process saw it end: the last row that it knows is there
+as it was, and the newest row has its own digest. Where it does not, trading halts and the log goes on, see `_tell`.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from guardian.errors import StoreConflict, StoreError, StoreUnavailable
+from guardian.errors import StoreConflict, StoreCorrupt, StoreError, StoreUnavailable
+from guardian.store.broken import BrokenPart
 from guardian.store.checkpoint import write_checkpoint
-from guardian.store.faults import translated
+from guardian.store.ending import End, end_of
+from guardian.store.faults import RESTORE_HINT, translated
 from guardian.store.leases import LeasesPart
 from guardian.store.opening import OpenFile, open_file
 from guardian.store.places import DATABASE_NAME
 from guardian.store.proposals import ProposalsPart
+from guardian.store.reading import read_only, row_at
 from guardian.store.records import Entry
 from guardian.store.unit import Head
 from guardian.store.usage import UsagePart
+from guardian.store.verify import BROKEN, Finding
 
-_HEAD: Final = text(
-    "SELECT control.window_ms AS window_ms, last.seq AS seq, last.digest AS digest, last.ts_ms AS ts_ms FROM control "
-    "LEFT JOIN (SELECT seq, digest, ts_ms FROM audit ORDER BY seq DESC LIMIT 1) AS last ON 1 WHERE control.id = 1"
-)
+_LOOKS: Final = 3
+"""How often the end of the log is looked at in one begin: what was found is told, and then it is looked at again."""
+MAX_JUMP: Final = 1_000_000
+"""Rows that the log goes on after, at most, where they are gone; a checkpoint that says more is not believed."""
 
 
-class Transaction(UsagePart, ProposalsPart, LeasesPart):
+class Transaction(UsagePart, ProposalsPart, LeasesPart, BrokenPart):
     """Everything that can be done in one transaction. See the parts."""
 
 
@@ -46,6 +52,7 @@ class Store:
         self._identity = file.identity
         self._file: OpenFile | None = file
         self._window_ms = 0
+        self._known = Head(0, bytes(32))
         self._lock = threading.Lock()
         self._holder: int | None = None
         self._closed = False
@@ -55,9 +62,9 @@ class Store:
         """Open the store of a home, and make it where there is none yet. `now_ms` is the wall clock.
 
         Raises:
-            StoreUnavailable: it cannot be opened or made now.
-            StoreCorrupt: `guardian.db` is not guardian's, is damaged, is of a newer version, or is older than the
-                checkpoint beside it.
+            StoreUnavailable: it cannot be opened or made now, or is of another version.
+            StoreCorrupt: `guardian.db` is not guardian's, is damaged, or is gone although the checkpoint beside it
+                knows of it; or its chain is broken and that cannot be written.
         """
         store = cls(home, now_ms, open_file(home, create=True))
         store.anchor()
@@ -72,7 +79,8 @@ class Store:
         Raises:
             StoreUnavailable: it could not be begun, written or committed. Nothing was recorded.
             StoreConflict: an interlock held. Nothing was recorded.
-            StoreCorrupt: the file is damaged. Nothing was recorded.
+            StoreCorrupt: the file is damaged, or the log's chain is broken and that cannot be written. Nothing was
+                recorded.
         """
         if self._holder == threading.get_ident():
             raise RuntimeError("a transaction within a transaction of the same store")
@@ -84,6 +92,7 @@ class Store:
                 try:
                     yield tx
                     self._commit(file, tx)
+                    self._known = tx.head
                 except BaseException as error:
                     self._give_up(file, error)
                     raise
@@ -122,24 +131,71 @@ class Store:
             found = None
         if found is None or (found.st_dev, found.st_ino) != self._identity:
             self._drop()
+            if found is not None and self._lacks_known():
+                raise StoreCorrupt(
+                    f"`{DATABASE_NAME}` was moved, removed or replaced while guardian runs, by one without row "
+                    f"{self._known.seq} of the log",
+                    hint=RESTORE_HINT,
+                )
             raise StoreUnavailable(
                 f"`{DATABASE_NAME}` was moved, removed or replaced while guardian runs",
                 hint="put it back where it was, or stop every guardian of this home and start again",
             )
         return self._file
 
+    def _lacks_known(self) -> bool:
+        """Whether the file that is there instead is known not to have the last row that this process knows."""
+        try:
+            with read_only(self.home / DATABASE_NAME) as connection:
+                row = row_at(connection, self._known.seq)
+        except (StoreError, sqlite3.Error):
+            return False
+        return self._known.seq > 0 and (row is None or row.digest != self._known.digest)
+
     def _begin(self, file: OpenFile) -> Transaction:
         try:
-            file.begin()
-            row = file.connection.execute(_HEAD).one()
-        except (sqlite3.Error, SQLAlchemyError) as error:
+            for _ in range(_LOOKS):
+                file.begin()
+                end = end_of(file.connection, self._known)
+                findings = (*file.findings, *end.findings)
+                if not findings:
+                    self._known = end.head
+                    return self._transaction(file, end, end.head)
+                self._tell(file, end, findings)
+            raise StoreCorrupt(f"{BROKEN}, again and again", hint=RESTORE_HINT)
+        except (sqlite3.Error, SQLAlchemyError, StoreError) as error:
             failure = translated(error)
             self._give_up(file, failure)
             raise failure from None
+
+    def _transaction(self, file: OpenFile, end: End, head: Head) -> Transaction:
         clock = self._now_ms()
-        self._window_ms = max(clock, self._window_ms, row.window_ms, row.ts_ms or 0)
-        head = Head(row.seq or 0, bytes(row.digest or bytes(32)))
+        self._window_ms = max(clock, self._window_ms, end.window_ms)
         return Transaction(file.connection, now_ms=self._window_ms, clock_ms=clock, head=head)
+
+    def _tell(self, file: OpenFile, end: End, findings: Sequence[Finding]) -> None:
+        """Halt trading for a broken chain, in the transaction that is open, and go on from what is there.
+
+        Rows that are gone keep their numbers: the log goes on after the last of them and names its digest, so that
+        the gap is seen for good, and what was acknowledged is not taken for a new damage.
+
+        Raises StoreCorrupt: that could not be written. The chain is then found broken by the next transaction too.
+        """
+        head = end.head
+        for lost in (finding.lost for finding in findings if finding.lost is not None):
+            if head.seq < lost.seq <= end.head.seq + MAX_JUMP:
+                head = Head(lost.seq, bytes.fromhex(lost.digest))
+        tx = self._transaction(file, end, head)
+        try:
+            is_new = tx.tell_broken(findings)
+            file.commit()
+        except (StoreError, sqlite3.Error) as error:
+            why = f"{BROKEN}: {findings[0].message}; that could not be written: {translated(error).message}"
+            raise StoreCorrupt(why, hint=RESTORE_HINT) from None
+        finally:
+            tx.end()
+        self._known = tx.head if is_new else end.head
+        file.findings = ()
 
     def _commit(self, file: OpenFile, tx: Transaction) -> None:
         if tx.failed is not None:

@@ -2,7 +2,8 @@
 
 It is made beforehand, full of zero bytes, and written over in place, so that it works on a full disk. Where the home is
 read-only a second place takes over, named after the home, which every process of that home finds. While either place
-has anything in it, trading is halted in every process; `import_into` takes it into the log and empties it.
+has anything in it, trading is halted in every process; `import_into` takes it into the log and empties it. A record
+of a broken chain goes on halting then: the log tells of it as of any other break.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from guardian.errors import StoreUnavailable
 from guardian.store.entries import body_of
 from guardian.store.places import EMERGENCY_LOCK_NAME, EMERGENCY_NAME
 from guardian.store.records import Phase, Record
+from guardian.store.verify import BROKEN, CAUSE, Finding, Kind
 
 if TYPE_CHECKING:
     from guardian.store.database import Store
@@ -124,6 +126,9 @@ def _import(store: Store, records: list[dict[str, object]], source: str) -> int:
                     body={"kind": "emergency", "source": source, "record": record},
                 )
             )
+            if record.get("kind") == CAUSE:
+                reason = str(record.get("reason") or "it was found broken").removeprefix(f"{BROKEN}: ")
+                tx.tell_broken((Finding(kind=Kind.DAMAGED, message=reason, evidence=key),))
             count += 1
     return count
 

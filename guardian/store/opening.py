@@ -21,6 +21,7 @@ from guardian.store.checkpoint import Checkpoint, read_checkpoint
 from guardian.store.faults import RESTORE_HINT, translated
 from guardian.store.places import APPLICATION_ID, DATABASE_NAME, LOCK_NAME
 from guardian.store.tables import SCHEMA_VERSION, create_schema, missing_parts
+from guardian.store.verify import Finding, verify_tail
 
 LOCK_TIMEOUT_S: Final = 30.0
 BUSY_TIMEOUT_MS: Final = 5000
@@ -41,6 +42,8 @@ class OpenFile:
     engine: Engine
     identity: tuple[int, int]
     """Device and inode."""
+    findings: tuple[Finding, ...] = ()
+    """What is wrong with the end of the log, or with the checkpoint's row, as it was opened."""
 
     @property
     def in_transaction(self) -> bool:
@@ -90,7 +93,11 @@ class OpenFile:
 def open_file(home: Path, *, create: bool) -> OpenFile:
     """Open the database of a home under the home's lock; make it where there is none and never was one.
 
-    Raises StoreUnavailable and StoreCorrupt.
+    A log that is whole as a file and broken as a chain is opened: `findings` says so, and the store halts trading.
+
+    Raises:
+        StoreUnavailable: it cannot be opened or made now, or is of another version.
+        StoreCorrupt: it is not guardian's, it is damaged, or it is gone and the checkpoint knows of it.
     """
     path = home / DATABASE_NAME
     try:
@@ -145,7 +152,8 @@ def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool) -> OpenF
             file.begin()
             create_schema(connection)
             file.commit()
-        _check(raw, path, checkpoint)
+        _check(raw, path)
+        file.findings = verify_tail(raw, checkpoint)
     except BaseException:
         raw.close()
         raise
@@ -186,24 +194,19 @@ def _is_new(raw: sqlite3.Connection) -> bool:
     return numbers == [0, 0] and tables == 0
 
 
-def _check(raw: sqlite3.Connection, path: Path, checkpoint: Checkpoint | None) -> None:
-    """Raise StoreCorrupt unless this is a whole guardian store of this version that has the checkpoint's row."""
+def _check(raw: sqlite3.Connection, path: Path) -> None:
+    """Raise StoreCorrupt unless this is a whole guardian store, and StoreUnavailable where it is of another version."""
     if raw.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise StoreCorrupt(f"`{path.name}` is not a guardian store", hint="move it away, or restore it from a backup")
     version = raw.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
-        raise StoreCorrupt(f"`{path.name}` was written by a newer guardian", hint="upgrade guardian")
+        raise StoreUnavailable(f"`{path.name}` was written by a newer guardian", hint="upgrade guardian")
+    if 0 < version < SCHEMA_VERSION:
+        hint = "start with another GUARDIAN_HOME, or keep the guardian that wrote it"
+        raise StoreUnavailable(f"`{path.name}` was written by an older guardian", hint=hint)
     with closing(raw.execute("SELECT name FROM sqlite_master")) as rows:
         missing = missing_parts(frozenset(row[0] for row in rows))
     if version != SCHEMA_VERSION or missing:
         raise StoreCorrupt(f"`{path.name}` lacks parts of a guardian store", hint=RESTORE_HINT)
     if path.stat().st_size <= QUICK_CHECK_BYTES and raw.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
         raise StoreCorrupt(f"`{path.name}` is damaged", hint=RESTORE_HINT)
-    if checkpoint is None:
-        return
-    row = raw.execute("SELECT digest FROM audit WHERE seq = ?", (checkpoint.seq,)).fetchone()
-    if row is None or bytes(row[0]).hex() != checkpoint.digest:
-        raise StoreCorrupt(
-            f"`{path.name}` is older than its checkpoint or was rewritten: row {checkpoint.seq} is not as it was",
-            hint=RESTORE_HINT,
-        )

@@ -39,6 +39,11 @@ class Unit:
         self._clock_ms = clock_ms
         self._head = head
 
+    @property
+    def head(self) -> Head:
+        """Where the log ends, with what this transaction appended."""
+        return self._head
+
     def end(self) -> None:
         """Nothing can be done in this transaction any more."""
         self._connection = None

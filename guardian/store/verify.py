@@ -6,19 +6,23 @@
 | COLUMN    | a column says something else than the body                                       |
 | GAP       | rows are missing before this one                                                |
 | CHAIN     | a row does not follow on the one before it: rows were made anew or moved        |
-| TRUNCATED | the log ends before a checkpoint                                                |
+| TRUNCATED | the row of a checkpoint is gone: the log was cut off, or an older copy was put back |
 | REWRITTEN | the row of a checkpoint is another one than it was                              |
 | ORDER     | an order without its intent row, or an intent row without its order             |
 | SCHEMA    | a table, index or trigger of the store is missing                               |
 | DAMAGED   | SQLite's own check of the file failed                                           |
+
+The end of the log is verified each time that the store is opened, see `verify_tail`. What is found halts trading, see
+`guardian.store.broken`.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +35,13 @@ from guardian.store.reading import ROW_SQL, LogRow, database_path, read_only
 BATCH: Final = 5000
 """Rows in one read: short enough not to stand in a writer's way."""
 MAX_FINDINGS: Final = 1000
+TAIL: Final = 256
+"""Rows at the end of the log that are verified when it is opened: a few milliseconds."""
+CAUSE: Final = "broken_chain"
+"""The cause of a halt, and the kind of an emergency record, that is about the log itself."""
+BROKEN: Final = "the chain of the log is broken"
+TOLD_BY: Final = f"{CAUSE}:"
+"""How the key of a row begins that tells of a broken chain. See `guardian.store.broken`."""
 TRIGGER_NAMES: Final = frozenset(
     {"audit_no_update", "audit_no_delete", "orders_no_delete", "orders_fixed", "orders_born", "orders_moves"}
 )
@@ -57,6 +68,37 @@ class Finding:
     kind: Kind
     message: str
     seq: int | None = None
+    lost: Checkpoint | None = None
+    """The row that was there once, for TRUNCATED and REWRITTEN."""
+    evidence: str = ""
+    """What tells this damage from another at the same row."""
+    is_told: bool = False
+    """The row where it shows is the one that tells of it."""
+
+    @property
+    def mark(self) -> str:
+        """The same damage has the same mark, whoever finds it and however often."""
+        if self.lost is not None:
+            return f"LOST {self.lost.seq} {self.lost.digest[:16]}"
+        known = sha256(f"{self.message}\0{self.evidence}".encode("utf-8", "backslashreplace")).hexdigest()
+        return f"{self.kind.value} {self.seq or 0} {known[:16]}"
+
+
+def evidence_of(*what: object) -> str:
+    """What stands in the file in the place of what was written, in short."""
+    return sha256(repr(what).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def lost_row(row: Checkpoint, *, is_there: bool, last_seq: int, source: str | None = None) -> Finding:
+    """The finding that a row which was there once is gone, or is another one now."""
+    told = "" if source is None else f" of the checkpoint ({source})"
+    if is_there:
+        message = f"row {row.seq} is not the one{told or ' that was written'}"
+        return Finding(kind=Kind.REWRITTEN, seq=row.seq, message=message, lost=row)
+    message = f"the log ends at row {last_seq}, and row {row.seq}{told} is gone"
+    if last_seq > row.seq:
+        message = f"row {row.seq}{told} is gone"
+    return Finding(kind=Kind.TRUNCATED, seq=min(last_seq, row.seq), message=message, lost=row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +147,8 @@ def verify(place: Path, checkpoint: Checkpoint | None = None) -> Report:
     anchors = _anchors(path, checkpoint, walk)
     if not path.exists() and anchors:
         most = max(anchors.values(), key=lambda anchor: anchor.seq)
-        walk.found(Kind.TRUNCATED, None, f"`{path.name}` is gone, but a checkpoint knows of {most.seq} rows")
+        message = f"`{path.name}` is gone, but a checkpoint knows of {most.seq} rows"
+        walk.add(Finding(kind=Kind.TRUNCATED, message=message, lost=most))
         return walk.report(path, anchors)
     try:
         with read_only(path) as connection:
@@ -117,6 +160,23 @@ def verify(place: Path, checkpoint: Checkpoint | None = None) -> Report:
         walk.found(Kind.DAMAGED, None, error.message)
     walk.held_against(anchors)
     return walk.report(path, anchors)
+
+
+def verify_tail(connection: sqlite3.Connection, checkpoint: Checkpoint | None) -> tuple[Finding, ...]:
+    """Verify the last TAIL rows, and that the log has the row of the checkpoint. Raises sqlite3.Error.
+
+    What a row of the log tells of itself is left out: that rows are missing before it, where they are.
+    """
+    rows = connection.execute(f"SELECT {ROW_SQL} FROM audit ORDER BY seq DESC LIMIT {TAIL}").fetchall()  # noqa: S608 - constants
+    tail = [LogRow(*row) for row in reversed(rows)]
+    walk = _Walk()
+    walk.tail_of(tail)
+    if checkpoint is not None:
+        at = connection.execute("SELECT digest FROM audit WHERE seq = ?", (checkpoint.seq,)).fetchone()
+        if at is None or at[0] != bytes.fromhex(checkpoint.digest):
+            last_seq = tail[-1].seq if tail else 0
+            walk.add(lost_row(checkpoint, is_there=at is not None, last_seq=last_seq, source=CHECKPOINT_NAME))
+    return tuple(finding for finding in walk.findings if not finding.is_told)
 
 
 def _anchors(path: Path, given: Checkpoint | None, walk: _Walk) -> dict[str, Checkpoint]:
@@ -137,7 +197,7 @@ class _Walk:
     """One walk along the log, from the first row to the last that was there when it came by."""
 
     def __init__(self) -> None:
-        self._findings: list[Finding] = []
+        self.findings: list[Finding] = []
         self._rows = 0
         self._seq = 0
         self._digest = GENESIS
@@ -146,9 +206,20 @@ class _Walk:
         self._at_anchor: dict[int, str] = {}
 
     def found(self, kind: Kind, seq: int | None, message: str) -> None:
+        """Note a finding of which the message says all."""
+        self.add(Finding(kind=kind, seq=seq, message=message))
+
+    def add(self, finding: Finding) -> None:
         """Note a finding; after very many it is enough."""
-        if len(self._findings) < MAX_FINDINGS:
-            self._findings.append(Finding(kind=kind, seq=seq, message=message))
+        if len(self.findings) < MAX_FINDINGS:
+            self.findings.append(finding)
+
+    def tail_of(self, rows: Sequence[LogRow]) -> None:
+        """Hold the rows of the tail against one another; a log that is no longer than it begins with row 1."""
+        if len(rows) >= TAIL:
+            self._seq, self._digest = rows[0].seq - 1, rows[0].prev_hash
+        for row in rows:
+            self._row(row)
 
     def rows_of(self, connection: sqlite3.Connection, anchors: dict[str, Checkpoint]) -> None:
         """Hold every row against the one before it."""
@@ -164,17 +235,25 @@ class _Walk:
             missing = (
                 f"row {self._seq + 1} is" if row.seq == self._seq + 2 else f"rows {self._seq + 1} to {row.seq - 1} are"
             )
-            self.found(Kind.GAP, row.seq, f"{missing} missing before row {row.seq}")
+            self._at(row, Kind.GAP, f"{missing} missing before row {row.seq}", (self._digest, row.prev_hash))
         elif row.prev_hash != self._digest:
-            self.found(Kind.CHAIN, row.seq, f"row {row.seq} does not follow on the row before it")
+            self._at(row, Kind.CHAIN, f"row {row.seq} does not follow on the row before it", (self._digest,))
         if not row.has_its_digest:
-            self.found(Kind.CONTENT, row.seq, f"row {row.seq} was changed: its digest is another one")
-        elif row.changed_columns:
-            names = ", ".join(f"`{name}`" for name in row.changed_columns)
-            self.found(Kind.COLUMN, row.seq, f"row {row.seq}: {names} was changed: the body says something else")
+            what = (row.prev_hash, row.digest, row.body)
+            self._at(row, Kind.CONTENT, f"row {row.seq} was changed: its digest is another one", what)
+        elif changed := row.changed_columns:
+            names = ", ".join(f"`{name}`" for name in changed)
+            values = tuple(getattr(row, name) for name in changed)
+            self._at(row, Kind.COLUMN, f"row {row.seq}: {names} was changed: the body says something else", values)
         self._seq, self._digest = row.seq, row.digest
         self._first_ts = row.ts_ms if self._first_ts is None else self._first_ts
         self._last_ts = row.ts_ms
+
+    def _at(self, row: LogRow, kind: Kind, message: str, what: tuple[object, ...]) -> None:
+        # A row that tells of a broken chain may itself stand behind the gap.
+        is_link = kind in {Kind.GAP, Kind.CHAIN}
+        is_told = is_link and isinstance(row.key, str) and row.key.startswith(TOLD_BY)
+        self.add(Finding(kind=kind, seq=row.seq, message=message, evidence=evidence_of(*what), is_told=is_told))
 
     def orders_of(self, connection: sqlite3.Connection) -> None:
         """Every order has its intent row, and every intent row its order."""
@@ -210,11 +289,8 @@ class _Walk:
         for source, anchor in anchors.items():
             if self._holds(anchor):
                 continue
-            if anchor.seq > self._seq:
-                message = f"the log ends at row {self._seq}, but the checkpoint ({source}) knows of {anchor.seq}"
-                self.found(Kind.TRUNCATED, self._seq, message)
-            else:
-                self.found(Kind.REWRITTEN, anchor.seq, f"row {anchor.seq} is not the one of the checkpoint ({source})")
+            is_there = anchor.seq in self._at_anchor
+            self.add(lost_row(anchor, is_there=is_there, last_seq=self._seq, source=source))
 
     def _holds(self, anchor: Checkpoint) -> bool:
         return self._at_anchor.get(anchor.seq) == anchor.digest
@@ -231,7 +307,7 @@ class _Walk:
             anchors=tuple(
                 Anchor(source=source, seq=anchor.seq, holds=self._holds(anchor)) for source, anchor in anchors.items()
             ),
-            findings=tuple(self._findings),
+            findings=tuple(self.findings),
         )
 
 

@@ -12,6 +12,7 @@ from contextlib import closing
 import pytest
 from store_world import START_MS
 
+from guardian.domain.trading import TradingState
 from guardian.store.database import Store
 from guardian.store.emergency import EmergencyFile
 from guardian.store.verify import verify
@@ -115,6 +116,13 @@ def together(processes):
     return outputs
 
 
+def no_halt(world):
+    """Nobody found the chain broken: trading is active, for somebody who starts now too."""
+    world.clock_ms = time.time_ns() // 1_000_000
+    world.reopen()
+    return world.attempt(lambda tx: tx.trading()).state is TradingState.ACTIVE
+
+
 def test_four_processes_append_without_a_fork(world):
     """Four times 75 rows: 300 rows, 300 different predecessors, no number left out."""
     together([start(world, APPEND, who) for who in range(4)])
@@ -122,6 +130,7 @@ def test_four_processes_append_without_a_fork(world):
         row = connection.execute("SELECT count(*), count(DISTINCT prev_hash), max(seq) FROM audit").fetchone()
     assert row == (300, 300, 300)
     assert verify(world.home).is_intact
+    assert no_halt(world)
 
 
 def test_cap_holds_over_four_processes(world):
@@ -160,8 +169,7 @@ def test_processes_that_are_killed_leave_a_whole_log(world):
             sent |= {line for line in process.communicate(timeout=30)[0].split("\n") if len(line) == 35}
         report = verify(world.home)
         assert report.findings == ()
-    world.clock_ms = time.time_ns() // 1_000_000
-    world.reopen()
+    assert no_halt(world)
     with world.store.transaction() as tx:
         known = {row.client_order_id: row for row in tx.orders(world.scope, limit=100_000)}
         unresolved = {row.client_order_id for row in tx.unresolved(world.scope)}
@@ -221,6 +229,7 @@ def test_threads_of_one_process_share_the_writer(world, count):
     report = verify(world.home)
     assert report.is_intact
     assert report.rows == count
+    assert no_halt(world)
 
 
 def test_second_store_of_a_home_sees_what_the_first_wrote(world):
