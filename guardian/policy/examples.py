@@ -263,7 +263,11 @@ def _lost(loss: Decimal, currency: str) -> tuple[DayTrading, ...]:
     """A day on which so much was lost, and nothing is held any more."""
     if loss == 0:
         return ()
-    return (DayTrading(symbol="", quote_asset=currency, position=ZERO, position_before=ZERO, cash={currency: negated(loss)}),)
+    return (
+        DayTrading(
+            symbol="", quote_asset=currency, position=ZERO, position_before=ZERO, cash={currency: negated(loss)}
+        ),
+    )
 
 
 def _instrument(name: str, assets: tuple[str, str], given: Mapping[str, str]) -> Instrument:

@@ -108,9 +108,16 @@ class LedgerPart(Unit):
         return sums
 
     def _append_flow(self, row: OrderRow, kind: FlowKind, asset: str, change: Decimal) -> None:
-        values = {"environment": row.environment, "account": row.account, "symbol": row.symbol}
-        values |= {"client_order_id": row.client_order_id, "kind": kind.value, "asset": asset, "change": plain(change)}
-        self._write(insert(FLOWS), {**values, "ts_ms": self.now_ms})
+        values = {
+            **scope_values(row.scope),
+            "symbol": row.symbol,
+            "client_order_id": row.client_order_id,
+            "ts_ms": self.now_ms,
+            "kind": kind.value,
+            "asset": asset,
+            "change": plain(change),
+        }
+        self._write(insert(FLOWS), values)
 
     def _hold(self, row: OrderRow, change: Decimal) -> None:
         where = {**scope_values(row.scope), "symbol": row.symbol}

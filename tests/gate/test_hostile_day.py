@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from guardian.gate.placing import FACT_ROUNDS
 from tests.world import WIDE, World, codes
 
 LIMIT = {"order_type": "LIMIT", "quantity": "0.001", "price": "60000"}
@@ -75,7 +76,7 @@ def test_stale_price_is_denied(world: World) -> None:
     world.controls.set_average("BTCUSDT", "60000", int(time.time() * 1000) - 600_000)
     assert "TRADE_STALE" in codes(assistant.order(**LIMIT))
     world.controls.set_average("BTCUSDT", "60000", None)
-    world.controls.fault("GET", "/api/v3/avgPrice", "delay", times=1, seconds=0.5)
+    world.controls.fault("GET", "/api/v3/avgPrice", "delay", times=FACT_ROUNDS, seconds=0.5)
     assert "PRICE_STALE" in codes(assistant.order(**LIMIT))
     assert world.sent() == []
 

@@ -12,7 +12,7 @@ from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import TOOLS
 from guardian.domain.trading import Environment, TradingState
 from guardian.policy.engine import judge_order
-from guardian.policy.facts import AveragePrice, BookTop, Confirmed, Facts, Usage
+from guardian.policy.facts import AveragePrice, BookTop, Confirmed, DayTrading, Facts, Usage
 from guardian.policy.model import (
     Accounting,
     Channel,
@@ -156,6 +156,25 @@ def usage(**changed: object) -> Usage:
 
 
 _USAGE_FIELDS = frozenset(Usage.__dataclass_fields__)
+
+
+def held(
+    position: str = "0",
+    before: str = "0",
+    cash: str = "0",
+    *,
+    symbol: str = "BTCUSDT",
+    quote: str = "USDT",
+    **fees: str,
+) -> DayTrading:
+    """What was traded of a symbol within the day: held now and before, and what came in; `fees` by asset."""
+    return DayTrading(
+        symbol=symbol,
+        quote_asset=quote,
+        position=D(position),
+        position_before=D(before),
+        cash={quote: D(cash), **{asset: D(change) for asset, change in fees.items()}},
+    )
 
 
 def facts(**changed: object) -> Facts:

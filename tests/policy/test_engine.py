@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 from builders import (
+    BID,
     NOW_MS,
     a_book,
     a_market,
@@ -21,6 +22,7 @@ from builders import (
     cross_facts,
     denial,
     facts,
+    held,
     judged,
 )
 
@@ -99,6 +101,8 @@ REACHED: dict[Code, Callable[[], Verdict]] = {
     Code.OPEN_ORDERS_EXCEED_MAX: lambda: judged(given=facts(open_orders=5)),
     Code.ROLLING_NOTIONAL_EXCEEDS_MAX: lambda: judged(given=facts(entered={})),
     Code.ORDER_COUNT_EXCEEDS_MAX: lambda: judged(given=facts(ordered={})),
+    Code.DAILY_LOSS_UNKNOWN: lambda: judged(given=facts(traded=(held("1", before="1"),))),
+    Code.DAILY_LOSS_EXCEEDS_MAX: lambda: judged(given=facts(traded=(held(cash="-100.00000001"),))),
     Code.DUPLICATE_ORDER: lambda: judged(given=facts(duplicate_of="g1-a")),
     Code.ORDER_UNRESOLVED: lambda: judged(given=facts(unresolved_on_symbol="g1-a")),
     Code.FREE_QUOTE_BELOW_MIN: lambda: judged(given=facts(free={})),
@@ -312,6 +316,7 @@ WITHOUT: dict[Fact, dict[str, object]] = {
     Fact.BALANCES: {"free": None, "held": None},
     Fact.CLOCK: {"clock_skew_ms": None},
     Fact.USAGE: {"usage": None},
+    Fact.DAY: {"day_opens": {}},
 }
 
 
@@ -329,7 +334,7 @@ def test_facts_that_are_not_needed_change_nothing(spec: OrderSpec) -> None:
 def test_a_needed_fact_that_is_missing_denies(fact: Fact) -> None:
     """For each fact that an order needs, the lack of it alone is a denial."""
     spec = an_order(symbol="ETHBTC", price="0.05", quantity="0.01")
-    whole = cross_facts()
+    whole = cross_facts(traded=(held("0.001", before="0.001"),), day_opens={"BTCUSDT": BID})
     assert codes(judged(spec, whole)) == []
     if fact is Fact.RATES:
         bare = replace(whole, books={"ETHBTC": whole.books["ETHBTC"]})

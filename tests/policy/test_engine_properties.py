@@ -19,6 +19,7 @@ from builders import (
     an_instrument,
     confirmed,
     facts,
+    held,
     symbol_limits,
 )
 from hypothesis import HealthCheck, Phase, assume, event, find, given, settings
@@ -73,6 +74,7 @@ def policies(draw: st.DrawFn) -> Policy:
         ),
         max_open_orders=draw(often(5, 1)),
         halt_after_orders=draw(often(20, 5)),
+        max_daily_loss=draw(often("100", "10")),
         max_calls_per_minute=draw(often(120, 5)),
         min_free_quote=draw(often("0", "0.1", "50")),
         required_above=draw(some("0", "60", "100", "1000")),
@@ -154,6 +156,8 @@ def any_facts(draw: st.DrawFn, symbol: str) -> Facts:
         unconfirmed_since_person=draw(some("0", "40")),
         calls_last_minute=draw(rarely(1, 120, 121)),
         confirmed=draw(rarely(None, confirmed(), confirmed(shown_ask=D("59000")))),
+        traded=draw(often((), (held("0.001", "0.001", "-30"),), (held("0.002", cash="-250"),))),
+        day_opens=draw(often({"BTCUSDT": D("60000")}, {"BTCUSDT": D("150000")}, {})),
     )
 
 
@@ -176,6 +180,17 @@ def worst_case(spec: OrderSpec, verdict: Verdict, given_facts: Facts) -> Fractio
         price = max(price, Fraction(book.bid), Fraction(order.stop_price or 0))
     rate = Fraction(given_facts.books["BTCUSDT"].ask) if spec.symbol == "ETHBTC" else Fraction(1)
     return price * Fraction(order.quantity) * rate
+
+
+def naive_loss(given_facts: Facts) -> Fraction:
+    """What a day of BTCUSDT lost, by other means."""
+    assert given_facts.usage is not None
+    loss = Fraction(0)
+    for day in given_facts.usage.traded:
+        now = Fraction(day.position) * Fraction(given_facts.books["BTCUSDT"].bid)
+        then = Fraction(day.position_before) * Fraction(given_facts.day_opens[day.symbol]) if day.position_before else 0
+        loss += then - now - Fraction(day.cash["USDT"])
+    return loss
 
 
 @many
@@ -216,6 +231,7 @@ def test_nothing_over_a_limit_is_ever_let_through(case: tuple[OrderSpec, Facts, 
         assert usage.ordered[counted.window_ms] < counted.maximum
     assert usage.open_notional + verdict.notional <= limits.max_open_notional
     assert usage.open_orders < limits.max_open_orders
+    assert naive_loss(given_facts) <= limits.max_daily_loss
     if usage.sliced_since_ms is not None:
         assert usage.sliced_entered + verdict.notional <= symbol.max_notional
 
@@ -279,7 +295,7 @@ def test_to_know_less_never_lets_more_through(case: tuple[OrderSpec, Facts, Poli
 
 
 SYMBOL_LIMITS = ("max_notional", "max_quantity", "max_position")
-PLAIN_LIMITS = ("max_open_notional", "max_open_orders", "halt_after_orders", "max_calls_per_minute")
+PLAIN_LIMITS = ("max_daily_loss", "max_open_notional", "max_open_orders", "halt_after_orders", "max_calls_per_minute")
 WINDOW_LIMITS = ("rolling_notional", "max_orders")
 PRICE_LIMITS = ("max_age_ms", "max_trade_age_ms", "collar", "stop_distance", "max_divergence")
 
@@ -374,7 +390,7 @@ def test_every_limit_of_the_policy_is_raised_by_the_property() -> None:
     policy = a_policy()
     raised = {*PLAIN_LIMITS, *WINDOW_LIMITS, "min_free_quote"}
     # What these count is a fact by the time an order is judged, and a wider window is a tighter limit.
-    windows = {"max_daily_loss", "duplicate_window_ms", "anti_slicing_window_ms"}
+    windows = {"duplicate_window_ms", "anti_slicing_window_ms"}
     assert {field.name for field in fields(policy.limits)} == raised | windows
     assert {field.name for field in fields(policy.prices)} == {*PRICE_LIMITS, "market_buffer"}
     unlimited = {"sides", "order_types", "time_in_force", "reason"}

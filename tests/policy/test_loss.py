@@ -1,0 +1,181 @@
+"""What was lost within 24 hours: realised and marked to market, by the formula of `guardian.policy.loss`."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from builders import (
+    ASK,
+    BID,
+    ETHBTC,
+    NOW_MS,
+    D,
+    a_book,
+    a_policy,
+    a_sell,
+    an_instrument,
+    an_order,
+    codes,
+    cross_facts,
+    denial,
+    facts,
+    held,
+    judged,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardian.domain.codes import Code
+from guardian.policy.facts import DayTrading, Fact
+from guardian.policy.loss import day_loss, loss_needs
+from guardian.policy.verdict import Decision
+
+
+def loss(*traded: DayTrading, opens: dict[str, str] | None = None, **changed: object) -> object:
+    opened = {symbol: D(price) for symbol, price in (opens or {}).items()}
+    return day_loss(traded, facts(traded=traded, day_opens=opened, **changed), a_policy())
+
+
+def test_nothing_traded_is_nothing_lost() -> None:
+    """No position, no flows: zero, and no price is needed for it."""
+    assert loss() == 0
+    assert loss(held(), books={}) == 0
+
+
+@pytest.mark.parametrize(
+    ("trading", "opened", "expected"),
+    [
+        (held(cash="-12.5"), None, "12.5"),  # bought and sold again, fees and all
+        (held(cash="12.5"), None, "-12.5"),
+        (held("0.01", cash="-700"), None, "100"),  # bought for 700, worth 600 at the bid
+        (held("0.01", "0.01"), "70000", "100"),  # held all day
+        (held("0.01", "0.01"), "50000", "-100"),
+        (held("0", "0.01", cash="600"), "70000", "100"),  # sold today at less than it was worth a day ago
+        (held("0.02", "0.01", cash="-650"), "61000", "60"),  # 610 and 650 are 1200 now
+        (held("-0.01", cash="550"), None, "50.01"),  # the owner's own, sold below what it costs now
+        (held("-0.01", "-0.01"), None, "0"),  # sold on an earlier day: no loss of this one
+        (held("0", "-0.01", cash="-650"), None, "49.99"),  # bought back above what it costs now
+        (held("0.01", cash="-600", BNB="-0.1"), None, "60"),  # fees of 0.1 BNB, at the ask of 600
+        (held("0.01", cash="-600", BNB="0.1"), None, "-59.9"),  # and a rebate, at the bid
+    ],
+)
+def test_loss_is_what_it_costs_not_to_have_sat_still(trading: DayTrading, opened: str | None, expected: str) -> None:
+    """Cash, the position at today's price and the position of a day ago at its price then, each in the currency."""
+    market = {
+        "instruments": {"BTCUSDT": an_instrument(), "BNBUSDT": an_instrument("BNBUSDT", "BNB")},
+        "books": {"BTCUSDT": a_book(), "BNBUSDT": a_book("599", "600")},
+    }
+    assert loss(trading, opens={} if opened is None else {"BTCUSDT": opened}, **market) == D(expected)
+
+
+def test_losses_and_gains_of_symbols_are_set_off_against_each_other() -> None:
+    """What counts is the sum over all symbols."""
+    assert loss(held(cash="-150"), held(cash="100", symbol="ETHUSDT")) == 50
+
+
+def test_quote_asset_is_converted_to_the_side_that_makes_the_loss_larger() -> None:
+    """A loss at the ask of the path, a gain at its bid; rounded up, and down, at the eighth digit."""
+    policy = a_policy()
+    lost, won = held(cash="-0.001", symbol="ETHBTC", quote="BTC"), held(cash="0.001", symbol="ETHBTC", quote="BTC")
+    assert day_loss((lost,), cross_facts(traded=(lost,)), policy) == D("60.001")
+    assert day_loss((won,), cross_facts(traded=(won,)), policy) == D("-60")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"books": {}}, "no fresh price of BTCUSDT"),
+        ({"books": {"BTCUSDT": a_book(age_ms=5001)}}, "no fresh price of BTCUSDT"),
+        ({"books": {"BTCUSDT": a_book("0", "60001")}}, "no fresh price of BTCUSDT"),
+        ({"day_opens": {}, "missing": {Fact.DAY: "it timed out"}}, "24 hours ago could not be had: it timed out"),
+        ({"day_opens": {"BTCUSDT": D(0)}}, "24 hours ago could not be had: the exchange did not say"),
+        ({"instruments": {"BTCUSDT": an_instrument()}, "traded": (held(cash="-1", quote="EUR"),)}, "EUR"),
+        ({"traded": (held("1", symbol="XRPUSDT"),)}, "no fresh price of XRPUSDT"),
+    ],
+)
+def test_loss_that_cannot_be_told_denies(changed: dict[str, object], words: str) -> None:
+    """A missing, stale or one-sided price is no price, and a fee without a path is not nothing."""
+    given = facts(**{"traded": (held("0.001", "0.001"),), "day_opens": {"BTCUSDT": BID}, **changed})
+    verdict = judged(an_order(), given)
+    assert words in denial(verdict, Code.DAILY_LOSS_UNKNOWN).message
+    assert Code.DAILY_LOSS_UNKNOWN not in codes(judged(a_sell(), facts(**{**changed, "position": D(1)})))
+
+
+def test_symbol_that_is_traded_no_more_is_worth_nothing_and_makes_up_for_nothing() -> None:
+    """What was bought of it today is lost; what it brought today is not counted; and nothing waits for its price."""
+    gone = {"unlisted": frozenset({"LUNAUSDT"})}
+    halted = {"instruments": {"LUNAUSDT": an_instrument("LUNAUSDT", "LUNA", status="BREAK")}}
+    for where in (gone, halted):
+        assert loss(held("5", cash="-70", symbol="LUNAUSDT"), **where) == 70
+        assert loss(held("5", "5", symbol="LUNAUSDT"), **where) == 0
+        assert loss(held("0", "5", cash="40", symbol="LUNAUSDT"), **where) == 0
+
+
+def test_limit_is_reached_above_it_and_exits_pass() -> None:
+    """Denied on more than the limit; the denial has both numbers; selling back what guardian bought is exempt."""
+    at, over = facts(traded=(held(cash="-100"),)), facts(traded=(held(cash="-100.00000001"),), position=D("0.001"))
+    assert judged(an_order(), at).decision is Decision.ALLOW
+    said = denial(judged(an_order(), over), Code.DAILY_LOSS_EXCEEDS_MAX)
+    assert (said.observed, said.limit) == ("100.00000001 USDT", "100 USDT")
+    assert judged(a_sell(), over).decision is Decision.ALLOW
+    assert Code.DAILY_LOSS_EXCEEDS_MAX in codes(judged(a_sell(quantity="0.00101"), over))
+
+
+def test_only_what_matters_is_asked_for() -> None:
+    """Books of what is held or was oversold, the price of a day ago of what was held then, paths of what moved."""
+    days = (
+        held("1", symbol="AUSDT"),
+        held("0", "1", symbol="BUSDT"),
+        held("0", "-1", symbol="CUSDT"),
+        held(cash="-1", symbol="DEUR", quote="EUR", BNB="-1"),
+    )
+    needs = loss_needs(days)
+    assert needs.books == {"AUSDT", "CUSDT"}
+    assert needs.opens == {"BUSDT"}
+    assert needs.assets == {"USDT", "EUR", "BNB"}
+    assert needs.covers(loss_needs(days[:2]))
+    assert not loss_needs(days[:2]).covers(needs)
+
+
+amounts = st.decimals(min_value="-1000000", max_value="1000000", places=8)
+quantities = st.decimals(min_value="-100", max_value="100", places=8)
+prices = st.decimals(min_value="0.00000001", max_value="100000", places=8)
+
+
+@given(position=quantities, before=quantities, cash=amounts, bid=prices, spread=prices, opened=prices)
+def test_loss_is_the_formula_exactly(position, before, cash, bid, spread, opened) -> None:  # type: ignore[no-untyped-def]
+    """In the accounting currency itself nothing is lost but to the eighth digit, and that never to the low side."""
+    ask = bid + spread
+    day = DayTrading(
+        symbol="BTCUSDT", quote_asset="USDT", position=position, position_before=before, cash={"USDT": cash}
+    )
+    given_facts = facts(books={"BTCUSDT": a_book(bid, ask)}, traded=(day,), day_opens={"BTCUSDT": opened})
+    found = day_loss((day,), given_facts, a_policy())
+    now = Fraction(position) * Fraction(bid if position > 0 else ask)
+    then = Fraction(before) * Fraction(opened if before > 0 else ask)
+    exact = -(Fraction(cash) + now - then)
+    assert isinstance(found, D)
+    assert 0 <= Fraction(found) - exact < Fraction(1, 10**8)
+
+
+@given(cash=amounts, bid=prices, spread=prices)
+def test_converted_loss_is_never_below_that_at_any_price_between_bid_and_ask(cash, bid, spread) -> None:  # type: ignore[no-untyped-def]
+    """Whatever the quote asset is really worth, within the book, the loss that is counted is no smaller."""
+    ask = bid + spread
+    day = held(cash=str(cash), symbol="ETHBTC", quote="BTC")
+    market = cross_facts(
+        instruments={"ETHBTC": ETHBTC, "BTCUSDT": an_instrument()},
+        books={"BTCUSDT": a_book(bid, ask), "ETHBTC": a_book("0.05", "0.0501")},
+        traded=(day,),
+    )
+    found = day_loss((day,), market, a_policy())
+    assert isinstance(found, D)
+    for price in (bid, (Fraction(bid) + Fraction(ask)) / 2, ask):
+        assert Fraction(found) >= -Fraction(cash) * Fraction(price)
+
+
+def test_prices_of_the_future_are_no_prices() -> None:
+    """A book that was fetched after now is not fresh: the clock was set back."""
+    assert isinstance(loss(held("1"), books={"BTCUSDT": a_book(age_ms=-1)}, clock_ms=NOW_MS), str)
+    assert loss(held("1", cash=str(-BID)), books={"BTCUSDT": a_book(BID, ASK)}) == 0
