@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,13 +13,22 @@ from guardian.store.records import Lease, Scope
 
 _log: Final = logging.getLogger("guardian.gate")
 
-LEASE_MS: Final = 30_000
-"""How long a holder that died holds the others up; far longer than a holder that lives takes to come back."""
+LEASE_MS: Final = 10_000
+"""How long a holder that was killed holds the others up: as long as it takes to ask for an open order again.
+
+It could be shorter still: that two ask at once, because one was held up, costs requests and nothing else, since the
+store decides what is news. But a holder renews it in its second half, for as long as there is anything to ask for, and
+each renewal is a write to the disk.
+"""
 
 
 @dataclass(slots=True)
 class Leaseholder:
-    """Takes the lease, renews it in its second half, and gives it back."""
+    """Takes the lease, renews it in its second half, and gives it back.
+
+    A machine that slept, or a process that was stopped: on waking its lease has run out, by the clock that another
+    process goes by or by its own; where only the other's has, both ask for half a lease at most.
+    """
 
     parts: Parts
     _me: str = field(init=False)
@@ -26,6 +36,8 @@ class Leaseholder:
     """The lease that is held, and until when it need not be renewed, on the monotonic clock."""
     _seen: tuple[Lease, float] | None = None
     """Another's lease as it was first seen, and when, on the monotonic clock."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    """A caller that is cancelled leaves the thread that takes the lease running: giving it back waits for that."""
 
     def __post_init__(self) -> None:
         self._me = self.parts.random_bytes(16).hex()
@@ -39,25 +51,28 @@ class Leaseholder:
 
     async def give_back(self) -> None:
         """Let another process go on at once; where that cannot be written, the lease runs out."""
-        mine, self._mine = self._mine, None
-        if mine is not None:
-            await self.parts.journal.run(lambda: self._give_back(mine[0]))
+        await self.parts.journal.run(self._give_back)
 
     def _take(self, name: str) -> bool:
-        now = self.parts.monotonic()
-        with self.parts.journal.transaction() as tx:
-            found = tx.lease(name)
-            if found is None or self._seen is None or found != self._seen[0]:
-                self._seen = None if found is None else (found, now)
-            # Not renewed for as long as it lasts: its holder is dead, even where window time stands still.
-            is_dead = self._seen is not None and (now - self._seen[1]) * 1000 > LEASE_MS
-            taken = tx.take_lease(name, self._me, LEASE_MS, dead=found if is_dead else None)
-        self._mine = (name, now + LEASE_MS / 2000) if taken else None
-        return taken
-
-    def _give_back(self, name: str) -> None:
-        try:
+        with self._lock:
+            now = self.parts.monotonic()
             with self.parts.journal.transaction() as tx:
-                tx.give_back_lease(name, self._me)
-        except StoreError as error:
-            _log.warning("the lease could not be given back, and runs out: %s", error.message)
+                found = tx.lease(name)
+                if found is None or self._seen is None or found != self._seen[0]:
+                    self._seen = None if found is None else (found, now)
+                # Not renewed for as long as it lasts: its holder is dead, even where window time stands still.
+                is_dead = self._seen is not None and (now - self._seen[1]) * 1000 > LEASE_MS
+                taken = tx.take_lease(name, self._me, LEASE_MS, dead=found if is_dead else None)
+            self._mine = (name, now + LEASE_MS / 2000) if taken else None
+            return taken
+
+    def _give_back(self) -> None:
+        with self._lock:
+            mine, self._mine = self._mine, None
+            if mine is None:
+                return
+            try:
+                with self.parts.journal.transaction() as tx:
+                    tx.give_back_lease(mine[0], self._me)
+            except StoreError as error:
+                _log.warning("the lease could not be given back, and runs out: %s", error.message)

@@ -123,19 +123,33 @@ class Resolver:
         Nothing is asked, and no connection made, where there is nothing to ask for; nothing is asked either while
         another process does. That one order cannot be asked for keeps no other from being asked for: the exchange's no
         to a question is logged, another failure is raised at the end of the round.
+
+        `only_due` is a round of many, between which the lease is kept. Without it this is the one round of a command,
+        and whoever comes next can ask at once.
         """
+        try:
+            return await self._round(only_due=only_due)
+        finally:
+            if not only_due:
+                await self._leaseholder.give_back()
+
+    async def _round(self, *, only_due: bool) -> tuple[Found, ...]:
         journal = self.parts.journal
         if not await journal.run(self._anything):
             return ()
         connection = await self.parts.connector.connect(needs_keys=True)
         scope = self._scope(connection)
         rows = await journal.run(lambda: self._rows(scope))
-        rows = tuple(row for row in rows if not only_due or self._is_due(row))
+        # Kept for as long as there is anything to ask for, not only while it is asked: nobody else asks in between.
         if not rows or not await self._leaseholder.holds(scope):
             return ()
         found: list[Found] = []
         failure: ExchangeError | None = None
         for row in rows:
+            if only_due and not self._is_due(row):
+                continue
+            if not await self._leaseholder.holds(scope):
+                break  # this round took so long, or stood still for so long, that another process goes on with it
             try:
                 answer = await self._ask(connection.exchange, scope, row)
             except ExchangeRateLimited:

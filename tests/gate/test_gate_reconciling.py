@@ -294,7 +294,7 @@ def test_trades_of_another_order_with_the_same_number_are_not_taken(room: Room, 
     assert (room.fees(name), room.row(name).fee_quantity) == ({}, D(0))
 
 
-# -- back-off, the lease, and when it is reconciled
+# -- back-off, and when it is reconciled
 
 
 def ticks(room: Room, resolver: Resolver, seconds: float) -> list[float]:
@@ -359,50 +359,6 @@ def test_open_orders_are_asked_for_at_a_steady_pace(room: Room) -> None:
     asked = ticks(room, steady(room), 60)
     assert len(asked) in range(5, 8)
     assert all(PERIOD_S <= later - earlier <= PERIOD_S + 1 for earlier, later in itertools.pairwise(asked))
-
-
-def test_one_process_asks_at_a_time(room: Room) -> None:
-    """A second process asks nothing while the first holds the lease, and goes on when it gave it back or died."""
-    name = opened(room)
-    first, second = steady(room), steady(room, b"\x11\x11")
-    assert room.run(first.run_once())
-    room.exchange.becomes(name, "FILLED", "0.001")
-    assert room.run(second.run_once()) == ()
-    assert room.row(name).state is OrderState.OPEN
-    room.run(first._leaseholder.give_back())
-    assert room.run(second.run_once())
-    assert room.row(name).state is OrderState.FILLED
-    name = opened(room, "59990")
-    assert room.run(first.run_once()) == ()
-    room.clock.forward(31)
-    assert room.run(first.run_once())
-
-
-def test_lease_is_renewed_and_outlives_a_clock_that_stands_still(room: Room) -> None:
-    """A holder that lives keeps it; a dead one loses it even where window time does not move on."""
-    opened(room)
-    room.clock.wall += 86_400_000
-    opened(room, "59990")
-    room.clock.wall -= 86_400_000
-    first, second = steady(room), steady(room, b"\x11\x11")
-    for _ in range(6):
-        assert room.run(first.run_once())
-        assert room.run(second.run_once()) == ()
-        room.clock.forward(14)
-    assert room.run(second.run_once()) == ()
-    room.clock.forward(31)
-    assert room.run(second.run_once())
-
-
-def test_lease_that_cannot_be_given_back_runs_out(room: Room, caplog: pytest.LogCaptureFixture) -> None:
-    """A store that fails at the end keeps nothing from ending."""
-    opened(room)
-    resolver = steady(room)
-    room.run(resolver.run_once())
-    room.journal.store().close()
-    room.run(resolver._leaseholder.give_back())
-    assert "runs out" in caplog.text
-    room.run(resolver._leaseholder.give_back())  # nothing is left to give back
 
 
 def test_it_is_reconciled_at_start_and_every_five_minutes(room: Room) -> None:
