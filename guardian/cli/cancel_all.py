@@ -15,6 +15,7 @@ from guardian.errors import CredentialsError, ExchangeError, StoreError
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
     from guardian.domain.orders import OrderReport
+    from guardian.gate.connection import Connection
 
 
 async def foreign_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
@@ -25,6 +26,24 @@ async def foreign_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], b
     """
     connection = await guardian.connector.connect(needs_keys=True)
     symbols = await guardian.journal.run(lambda: _symbols(guardian, connection.account))
+    found, complete = await _open_on(connection, symbols)
+    foreign = await guardian.journal.run(lambda: _not_ours(guardian, found))
+    return foreign, complete
+
+
+async def marked_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
+    """Open orders with guardian's mark on their id, on the symbols that the policy lists: for want of the store.
+
+    The second value is as that of `foreign_orders`. Raises CredentialsError and ExchangeError.
+    """
+    from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
+
+    connection = await guardian.connector.connect(needs_keys=True)
+    found, complete = await _open_on(connection, tuple(sorted(guardian.policy_file.current().policy.symbols)))
+    return tuple(report for report in found if report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)), complete
+
+
+async def _open_on(connection: Connection, symbols: tuple[str, ...]) -> tuple[list[OrderReport], bool]:
     found: list[OrderReport] = []
     complete = True
     for symbol in symbols:
@@ -33,8 +52,7 @@ async def foreign_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], b
         except (ExchangeError, CredentialsError) as error:
             say(f"the open orders of {symbol} could not be had: {error.message}")
             complete = False
-    foreign = await guardian.journal.run(lambda: _not_ours(guardian, found))
-    return foreign, complete
+    return found, complete
 
 
 def told(report: OrderReport) -> str:

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from guardian.cli.moments import local_time
 from guardian.cli.opened import note_act, policy_option, with_guardian
 from guardian.cli.owner import ask_yes
 from guardian.cli.render import say, say_error, say_hint
 from guardian.errors import OwnerNotPresent
 
 if TYPE_CHECKING:
-    from guardian.bootstrap import Guardian
     from guardian.domain.trading import TradingState
     from guardian.errors import StoreError
     from guardian.gate.journal import Journal
     from guardian.store.database import Transaction
-    from guardian.store.records import OrderRow
 
 HALTED: Final = "trading is halted: no order is created; `guardian resume` lets it go on"
 REDUCING: Final = (
@@ -56,11 +55,15 @@ def command(
             say(halt(journal, reason))
         elif not reduce(journal, reason):
             code = 1
+        if not cancel_open:
+            _say_what_stays(journal, "guardian halt --reducing" if reducing and code == 0 else "guardian halt")
     finally:
         journal.close()
     if cancel_open:
+        from guardian.cli.cancel_open import cancel_own
+
         # Also where --reducing was refused: cancelling tightens, and was asked for.
-        code = max(code, with_guardian(policy_path, _cancel_all))
+        code = max(code, with_guardian(policy_path, cancel_own))
         code = max(code, _cancel_others(policy_path)) if every else code
     ctx.exit(code)
 
@@ -75,13 +78,16 @@ def halt(journal: Journal, reason: str) -> str:
 
     try:
         with journal.transaction() as tx:
-            before = tx.trading().state
+            before = tx.trading()
             tx.set_trading(TradingState.HALTED, reason=reason, by="owner")
-            _note(tx, TradingState.HALTED, before, reason)
+            _note(tx, TradingState.HALTED, before.state, reason)
     except StoreError as error:
         _halt_without_log(journal, reason, error)
-        return f"trading is halted, by way of the emergency file, for {error.message}; `guardian resume` lets it go on"
-    return HALTED
+        return f"trading is halted, by way of the emergency file ({error.message}); `guardian resume` lets it go on"
+    if before.state is not TradingState.HALTED:
+        return HALTED
+    since = "" if before.since_ms is None else f", since {local_time(before.since_ms)}"
+    return f"trading was halted already{since}: {before.reason}; `guardian resume` lets it go on"
 
 
 def reduce(journal: Journal, reason: str) -> bool:
@@ -102,7 +108,7 @@ def reduce(journal: Journal, reason: str) -> bool:
     except StoreError as error:
         _halt_without_log(journal, reason, error)
         say(
-            f"trading is halted, selling back too, by way of the emergency file, for {error.message}; "
+            f"trading is halted, selling back too, by way of the emergency file ({error.message}); "
             "`guardian resume --reducing` lets selling back go on"
         )
         return True
@@ -113,6 +119,22 @@ def reduce(journal: Journal, reason: str) -> bool:
         return False
     say(REDUCING if before is TradingState.ACTIVE else f"trading is reducing already{because}; nothing was changed")
     return True
+
+
+def _say_what_stays(journal: Journal, command: str) -> None:
+    """Halting leaves orders in the book, which may still fill: say so, where the store can be read."""
+    from guardian.errors import StoreError
+
+    try:
+        with journal.transaction() as tx:
+            count = len(tx.unresolved(None)) + len(tx.live(None))
+    except StoreError:
+        return
+    if count:
+        what, them = "1 order of guardian's is or may be open and stays so", "it"
+        if count > 1:
+            what, them = f"{count} orders of guardian's are or may be open and stay so", "them"
+        say(f"{what}; `{command} --cancel-open` cancels {them}")
 
 
 def _note(tx: Transaction, now: TradingState, before: TradingState, reason: str) -> None:
@@ -148,36 +170,3 @@ def _cancel_others(policy_path: Path | None) -> int:
         say("the orders that guardian did not place are left alone")
         return 3
     return 0 if with_guardian(policy_path, lambda guardian: cancel_foreign(guardian, others)) and complete else 3
-
-
-async def _cancel_all(guardian: Guardian) -> int:
-    rows = await guardian.journal.run(lambda: _open_orders(guardian))
-    if not rows:
-        say("guardian has no open orders")
-    results = [await _cancel(guardian, row) for row in rows]
-    return 0 if all(results) else 3
-
-
-def _open_orders(guardian: Guardian) -> tuple[OrderRow, ...]:
-    """Guardian's orders that are open or may be, in the environment of this process."""
-    name = guardian.gate.environment.value
-    with guardian.journal.transaction() as tx:
-        rows = (*tx.unresolved(None), *tx.live(None))
-    return tuple(row for row in rows if row.environment == name)
-
-
-async def _cancel(guardian: Guardian, row: OrderRow) -> bool:
-    """Cancel one order through the gate and say how it went."""
-    from guardian.domain.codes import Outcome
-    from guardian.domain.requests import CancelOrder
-
-    arguments = {"symbol": row.symbol, "client_order_id": row.client_order_id}
-    call = await guardian.gate.open_call(CancelOrder.tool, arguments, client="guardian halt --cancel-open")
-    reply = await guardian.gate.handle(call, CancelOrder(symbol=row.symbol, client_order_id=row.client_order_id))
-    await guardian.gate.close_call(call, reply)
-    if reply.outcome is Outcome.DONE:
-        say(f"cancelled: {row.symbol} {row.client_order_id}")
-        return True
-    why = reply.error.message if reply.error is not None else reply.outcome.value
-    say(f"not cancelled: {row.symbol} {row.client_order_id}: {why}")
-    return False

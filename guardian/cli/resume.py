@@ -43,6 +43,8 @@ def command(ctx: click.Context, reducing: bool, policy_path: Path | None) -> Non
     if reducing and shown.state is not TradingState.HALTED:
         ctx.exit(_not_halted(shown.state))
     question = "let what guardian bought be sold, and nothing else?" if reducing else "let trading go on?"
+    if shown.state is TradingState.ACTIVE:
+        question = "trading goes on already; count orders since a person acted from nought again?"
     # Asked with no event loop around it: inside one, Ctrl-C would wait for the answer.
     if not ask_yes(question):
         say("nothing was changed")

@@ -47,7 +47,7 @@ def _show(status: StatusView) -> None:
     # First of all, and on standard output: it is what a reader of a saved status must not miss.
     fields([("NOT RESOLVED", _told(order)) for order in status.unresolved])
     if status.unresolved:
-        say("guardian asks the exchange about each until it knows; `guardian audit reconcile` asks now")
+        say("a running server keeps asking the exchange until it is known; `guardian audit reconcile` asks now")
     rows: list[tuple[str, object]] = [
         ("environment", status.environment.upper()),
         ("trading", _trading(status)),
@@ -61,8 +61,8 @@ def _show(status: StatusView) -> None:
         rows.insert(2, ("which means", status.trading_means))
     fields(rows)
     table(
-        ["limit", "window", Column("used", right=True), Column("of", right=True), Column("left", right=True)],
-        [(b.limit, b.window or "-", b.used, b.maximum, b.left) for b in status.budgets],
+        ["limit", "window", *(Column(title, right=True, whole=True) for title in ("used", "of", "left"))],
+        [(b.limit, b.window or "-", plain(b.used), plain(b.maximum), plain(b.left)) for b in status.budgets],
     )
     for problem in status.policy_problems:
         say(f"policy: {problem}")
@@ -72,6 +72,8 @@ def _show(status: StatusView) -> None:
 
 def _trading(status: StatusView) -> str:
     """`halted since 2026-11-22 18:40:11, by guardian: the exchange rejected 5 orders in a row`."""
+    if status.trading == "active":
+        return status.trading
     since = "" if status.trading_since is None else f" since {local_time(_ms(status.trading_since))}"
     by = {"owner": ", by the owner", "guardian": ", by guardian itself"}.get(status.trading_by or "", "")
     return f"{status.trading}{since}{by}" + (f": {status.trading_reason}" if status.trading_reason else "")

@@ -19,12 +19,11 @@ from guardian.store.review import Wanted, review
 
 TRADING_MEANS: Final = {
     TradingState.REDUCING: (
-        "only selling back what guardian bought passes; reading and cancelling go on; "
-        "the owner lets the rest go on with `guardian resume`"
+        "only selling back what guardian bought passes; reads and cancels go on; the owner can run `guardian resume`"
     ),
     TradingState.HALTED: (
-        "no order is created; reading and cancelling go on; the owner ends it with `guardian resume`, "
-        "or with `guardian resume --reducing` for selling back what guardian bought alone"
+        "no order is created; reads and cancels go on; the owner can run `guardian resume`, "
+        "or `guardian resume --reducing` for selling back alone"
     ),
 }
 

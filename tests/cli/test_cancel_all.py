@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import sys
 import time
 import urllib.parse
@@ -116,6 +117,47 @@ def test_order_that_cannot_be_cancelled_is_said_and_keeps_no_other_from_it(
     assert person.leaves() == (3, "")
     assert person.seen.count("not cancelled: BUY") == 1
     assert stands(world) == [("BTCUSDT", "CANCELED"), ("BTCUSDT", "NEW"), ("ETHUSDT", "CANCELED")]
+
+
+def test_without_the_store_guardians_orders_are_known_by_their_mark(world: World) -> None:
+    """A store that cannot be read traps no exit: what has guardian's mark is cancelled, nothing else; exit code 3."""
+    for path in world.home.glob("guardian.db*"):
+        path.unlink()
+    (world.home / "guardian.db").write_bytes(b"no database at all")
+    done = world.command("halt", "--cancel-open")
+    assert done.returncode == 3, done.stderr
+    assert "trading is halted, by way of the emergency file" in done.stderr
+    assert "the exchange is asked, for the policy's symbols" in done.stderr
+    assert re.search(r"^cancelled: BTCUSDT g1-[0-9a-f]{32} \(BUY 0.001 at 59000, open\)$", done.stderr, re.MULTILINE)
+    assert stands(world) == [("BTCUSDT", "CANCELED"), ("BTCUSDT", "NEW"), ("ETHUSDT", "NEW")]
+    again = world.command("halt", "--cancel-open")
+    assert (again.returncode, "no open orders of guardian's were found" in again.stderr) == (3, True)
+
+
+def test_order_that_the_exchange_does_not_know_is_said_with_its_own_words(world: World) -> None:
+    """An order whose fate is unknown and that is not there cannot be cancelled; the others are, exit code 3."""
+    world.controls.fault("POST", "/api/v3/order", "reset_before")
+    reply = world.assistant().order(order_type="LIMIT", quantity="0.0005", price="59500")
+    assert reply["outcome"] == "unknown", reply
+    done = world.command("halt", "--cancel-open")
+    assert done.returncode == 3
+    name = reply["error"]["client_order_id"]
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("not cancelled: ")]
+    assert line.startswith(f"not cancelled: BTCUSDT {name} (BUY 0.0005 at 59500, unknown): ")
+    assert "the exchange's own words: 'Unknown order sent.'" in line
+    assert stands(world) == [("BTCUSDT", "CANCELED"), ("BTCUSDT", "NEW"), ("ETHUSDT", "NEW")]
+
+
+def test_halt_says_which_orders_it_leaves_open(world: World) -> None:
+    """Halting alone cancels nothing, and says how what is open is cancelled; a second halt says what the first was."""
+    done = world.command("halt", "--reducing", "--reason", "first")
+    left = "1 order of guardian's is or may be open and stays so; `guardian halt --reducing --cancel-open` cancels it"
+    assert left in done.stderr
+    done = world.command("halt", "--reason", "second")
+    assert "stays so; `guardian halt --cancel-open` cancels it" in done.stderr
+    done = world.command("halt", "--cancel-open", "--reason", "third")
+    assert re.search(r"trading was halted already, since [\d: -]+: second;", done.stderr)
+    assert "stays so" not in done.stderr
 
 
 def test_all_goes_with_cancel_open(world: World) -> None:

@@ -138,6 +138,20 @@ def test_table_on_a_terminal_fits_and_never_breaks_an_id(
     assert not re.search(r"\x1b\[[0-9;]*3\d", drawn)
 
 
+@pytest.mark.parametrize("columns", ["10", "40", "44", "60"])
+def test_last_column_of_a_table_on_a_narrow_terminal_is_not_cut(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    """Numbers are there to their last digit in every column, also where the terminal is too narrow for them."""
+    screen = Terminal()
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("NO_COLOR", "1")
+    numbers = [Column(title, right=True, whole=True) for title in ("used", "of", "left")]
+    table(["limit", "window", *numbers], [("rolling_notional", "24h", "111.9370421", "500", "388.0629579")])
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()
+    assert shown[0].split() == ["limit", "window", "used", "of", "left"]
+    assert shown[1].rstrip().endswith("111.9370421  500  388.0629579")
+
+
 def test_table_on_a_terminal_takes_no_markup_and_no_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Text in cells is shown as it is: no markup, no emoji names, no escape sequences."""
     screen = Terminal()

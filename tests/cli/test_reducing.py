@@ -195,6 +195,18 @@ def test_resume_to_reducing_does_not_tighten(world: World, sit_down: Callable[..
     assert trading(world)[0] == "active"
 
 
+def test_resume_while_active_says_what_a_yes_is_for(world: World, sit_down: Callable[..., Person]) -> None:
+    """Nothing is to be let go on; a yes is a person acting, from which orders are counted anew."""
+    assert world.assistant().order(order_type="MARKET", quantity="0.0005")["outcome"] == "done"
+    for answer, code, counted in (("n\n", 1, 1), ("y\n", 0, 0)):
+        person = sit_down("resume")
+        person.waits_for("trading goes on already; count orders since a person acted from nought again? [y/N] ")
+        person.types(answer)
+        assert person.leaves() == (code, "")
+        assert json.loads(world.command("status", "--json").stdout)["orders_since_person"] == counted
+    assert trading(world)[0] == "active"
+
+
 def test_without_a_terminal_a_halt_is_not_loosened_to_reducing(world: World) -> None:
     """Nobody is at a terminal: exit 1, and trading stays halted."""
     world.command("halt")
@@ -211,7 +223,7 @@ def test_halt_that_comes_while_the_owner_is_asked_is_not_lifted(
     if shown is not TradingState.ACTIVE:
         world.command("halt", *(["--reducing"] if shown is TradingState.REDUCING else []), "--reason", "first")
     person = sit_down("resume")
-    person.waits_for("let trading go on? [y/N] ")
+    person.waits_for("[y/N] ")
     if shown is TradingState.HALTED:  # somebody else resumed, and then it halted again
         other = sit_down("resume")
         other.waits_for("[y/N] ")

@@ -1,0 +1,68 @@
+"""`guardian halt --cancel-open`: guardian's own open orders, cancelled one by one by way of the gate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guardian.cli.cancel_all import marked_orders
+from guardian.cli.render import say
+from guardian.domain.money import plain
+from guardian.errors import StoreError
+
+if TYPE_CHECKING:
+    from guardian.bootstrap import Guardian
+    from guardian.domain.orders import OrderReport
+    from guardian.store.records import OrderRow
+
+
+async def cancel_own(guardian: Guardian) -> int:
+    """Cancel what is or may be open of guardian's own, one by one, and say how it went; the exit code.
+
+    Raises CredentialsError and ExchangeError where the store cannot be read and the exchange cannot be asked either.
+    """
+    complete = True
+    try:
+        rows = await guardian.journal.run(lambda: _open_orders(guardian))
+        orders = [(row.symbol, row.client_order_id, _told(row)) for row in rows]
+    except StoreError as error:
+        # Exits are never trapped: the exchange knows guardian's orders by the mark on their ids.
+        say(f"guardian's own list cannot be read ({error.message}); the exchange is asked, for the policy's symbols")
+        reports, _ = await marked_orders(guardian)
+        complete = False  # there may be some on other symbols
+        orders = [(report.symbol, report.client_order_id, _told(report)) for report in reports]
+    if not orders:
+        say("guardian has no open orders" if complete else "no open orders of guardian's were found")
+    results = [await _cancel(guardian, *order) for order in orders]
+    return 0 if all(results) and complete else 3
+
+
+def _open_orders(guardian: Guardian) -> tuple[OrderRow, ...]:
+    """Guardian's orders that are open or may be, in the environment of this process."""
+    name = guardian.gate.environment.value
+    with guardian.journal.transaction() as tx:
+        rows = (*tx.unresolved(None), *tx.live(None))
+    return tuple(row for row in rows if row.environment == name)
+
+
+def _told(order: OrderRow | OrderReport) -> str:
+    price = "" if order.price is None else f" at {plain(order.price)}"
+    return f"{order.symbol} {order.client_order_id} ({order.side} {plain(order.quantity)}{price}, {order.state.value})"
+
+
+async def _cancel(guardian: Guardian, symbol: str, client_order_id: str, told: str) -> bool:
+    """Cancel one order through the gate and say how it went."""
+    from guardian.domain.codes import Outcome
+    from guardian.domain.requests import CancelOrder
+
+    arguments = {"symbol": symbol, "client_order_id": client_order_id}
+    call = await guardian.gate.open_call(CancelOrder.tool, arguments, client="guardian halt --cancel-open")
+    reply = await guardian.gate.handle(call, CancelOrder(symbol=symbol, client_order_id=client_order_id))
+    await guardian.gate.close_call(call, reply)
+    if reply.outcome is Outcome.DONE:
+        say(f"cancelled: {told}")
+        return True
+    why = reply.outcome.value if reply.error is None else reply.error.message
+    if reply.error is not None and reply.error.exchange_text is not None:
+        why += f"; the exchange's own words: {reply.error.exchange_text!r}"
+    say(f"not cancelled: {told}: {why}")
+    return False
