@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import bindparam, select, update
@@ -49,7 +48,7 @@ class BrokenPart(AuditPart):
         self.append(
             Record(
                 phase=Phase.EVENT,
-                key=f"{TOLD_BY}{sha256(' '.join(sorted(new)).encode()).hexdigest()[:32]}",
+                key=f"{TOLD_BY}{self.head.seq + 1}",
                 body={
                     "kind": CAUSE if is_halted else "halted",
                     "by": "guardian",

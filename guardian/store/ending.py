@@ -12,10 +12,15 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from guardian.errors import StoreCorrupt
 from guardian.store.checkpoint import Checkpoint
 from guardian.store.entries import GENESIS, digest_of
+from guardian.store.faults import RESTORE_HINT
 from guardian.store.unit import Head
 from guardian.store.verify import Finding, Kind, evidence_of, lost_row
+
+MAX_SEQ: Final = 2**62
+"""Behind it SQLite has no numbers left for rows."""
 
 # The body of the newest row is read only where another process wrote it.
 _END: Final = text(
@@ -37,9 +42,16 @@ class End:
 
 
 def end_of(connection: Connection, known: Head) -> End:
-    """Read the end, and hold it against the last row that is known (`seq` 0: none). Raises SQLAlchemyError."""
+    """Read the end, and hold it against the last row that is known (`seq` 0: none).
+
+    Raises:
+        SQLAlchemyError: it cannot be read.
+        StoreCorrupt: no row can go on from there, or the time is none.
+    """
     row = connection.execute(_END, {"seq": known.seq, "digest": known.digest}).one()
     head = Head(row.seq or 0, GENESIS if row.seq is None else _blob(row.digest))
+    if not 0 <= head.seq < MAX_SEQ or not isinstance(row.window_ms, int):
+        raise StoreCorrupt("`guardian.db` holds numbers that guardian did not write", hint=RESTORE_HINT)
     window_ms = max(row.window_ms, row.ts_ms if isinstance(row.ts_ms, int) else 0)
     findings: list[Finding] = []
     if known.seq > 0 and row.known != known.digest:

@@ -19,7 +19,7 @@ from sqlalchemy.pool import StaticPool
 from guardian.errors import StoreCorrupt, StoreUnavailable
 from guardian.store.checkpoint import Checkpoint, read_checkpoint
 from guardian.store.faults import RESTORE_HINT, translated
-from guardian.store.places import APPLICATION_ID, DATABASE_NAME, LOCK_NAME
+from guardian.store.places import APPLICATION_ID, CHECKPOINT_NAME, DATABASE_NAME, LOCK_NAME
 from guardian.store.tables import SCHEMA_VERSION, create_schema, missing_parts
 from guardian.store.verify import Finding, verify_tail
 
@@ -128,7 +128,8 @@ def make_private_folder(folder: Path) -> None:
 def _make_private_file(path: Path, checkpoint: Checkpoint | None) -> None:
     if checkpoint is not None and (not path.exists() or path.stat().st_size == 0):
         raise StoreCorrupt(
-            f"`{path.name}` is gone or empty, but its checkpoint knows of {checkpoint.seq} rows", hint=RESTORE_HINT
+            f"`{path.name}` is gone or empty, but its checkpoint knows of {checkpoint.seq} rows",
+            hint=f"restore `{path.name}` from a backup, or move `{CHECKPOINT_NAME}` away to begin a new log knowingly",
         )
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     with path.open("rb") as file:

@@ -227,7 +227,7 @@ class _Walk:
         for row in _all_rows(connection):
             self._row(row)
             if row.seq in wanted:
-                self._at_anchor[row.seq] = bytes(row.digest).hex()
+                self._at_anchor[row.seq] = _hex(row.digest)
 
     def _row(self, row: LogRow) -> None:
         self._rows += 1
@@ -301,7 +301,7 @@ class _Walk:
             path=path,
             rows=self._rows,
             last_seq=self._seq,
-            head=self._digest.hex() if self._rows else None,
+            head=_hex(self._digest) if self._rows else None,
             first_ts_ms=self._first_ts,
             last_ts_ms=self._last_ts,
             anchors=tuple(
@@ -309,6 +309,11 @@ class _Walk:
             ),
             findings=tuple(self.findings),
         )
+
+
+def _hex(digest: object) -> str:
+    """A digest in hex; for what stands in its place and is none, what no digest is."""
+    return digest.hex() if isinstance(digest, bytes) else ""
 
 
 def _all_rows(connection: sqlite3.Connection) -> Iterator[LogRow]:

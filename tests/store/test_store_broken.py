@@ -235,6 +235,43 @@ def test_break_that_cannot_be_written_is_an_error_each_time(log, monkeypatch):
     assert is_halted_for(log, "row 12 is gone")
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"UPDATE audit SET seq = {2**63 - 1} WHERE seq = 12",
+        "UPDATE audit SET seq = -seq",
+        "UPDATE control SET window_ms = 'soon'",
+    ],
+)
+def test_numbers_that_nothing_can_go_on_from_are_a_damage(log, statement):
+    """There is no row to append then: whoever needs the log is refused, in guardian's own words."""
+    tamper(log, statement)
+    for _ in range(2):
+        with pytest.raises(StoreCorrupt, match="numbers that guardian did not write"):
+            fill(log)
+    log.store.close()
+    log.store = log.open()  # a start is not refused: each call is, but a cancel
+    with pytest.raises(StoreCorrupt):
+        fill(log)
+    assert not verify(log.home).is_intact or "window" in statement
+
+
+def test_row_that_tells_of_damage_and_was_changed_itself_does_not_wedge_the_log(log):
+    """What was acknowledged is forgotten with it: it is told again, and the owner can resume again."""
+    change_body(log, 4)
+    resume(log)
+    fill(log, TAIL)
+    tamper(log, "UPDATE audit SET body = CAST('{}' AS BLOB) WHERE key LIKE 'broken_chain:%'")
+    keep_checkpoint(log.home, Checkpoint(seq=10**17, digest="a" * 64))
+    for _ in range(2):
+        log.reopen()
+        assert trading(log).state is TradingState.HALTED
+        tamper(log, "UPDATE audit SET body = CAST('{}' AS BLOB) WHERE key LIKE 'broken_chain:%'")
+    resume(log)
+    log.reopen()
+    assert trading(log).state is TradingState.ACTIVE
+
+
 # -- at the start
 
 
