@@ -9,6 +9,7 @@
 | TRUNCATED | the row of a checkpoint is gone: the log was cut off, or an older copy was put back |
 | REWRITTEN | the row of a checkpoint is another one than it was                              |
 | ORDER     | an order without its intent row, or an intent row without its order             |
+| LEDGER    | flows do not add up to what an order executed, or to what is held              |
 | SCHEMA    | a table, index or trigger of the store is missing                               |
 | DAMAGED   | SQLite's own check of the file failed                                           |
 
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Final
 
 from guardian.errors import StoreCorrupt
+from guardian.store.balancing import imbalances
 from guardian.store.checkpoint import Checkpoint, read_checkpoint
 from guardian.store.entries import GENESIS
 from guardian.store.places import CHECKPOINT_NAME
@@ -43,8 +45,11 @@ BROKEN: Final = "the chain of the log is broken"
 TOLD_BY: Final = f"{CAUSE}:"
 """How the key of a row begins that tells of a broken chain. See `guardian.store.broken`."""
 TRIGGER_NAMES: Final = frozenset(
-    {"audit_no_update", "audit_no_delete", "orders_no_delete", "orders_fixed", "orders_born", "orders_moves"}
-)
+    {
+        "audit_no_update", "audit_no_delete", "orders_no_delete", "orders_fixed", "orders_born", "orders_moves",
+        "flows_no_update", "flows_no_delete",
+    }
+)  # fmt: skip
 
 
 class Kind(StrEnum):
@@ -57,6 +62,7 @@ class Kind(StrEnum):
     TRUNCATED = "TRUNCATED"
     REWRITTEN = "REWRITTEN"
     ORDER = "ORDER"
+    LEDGER = "LEDGER"
     SCHEMA = "SCHEMA"
     DAMAGED = "DAMAGED"
 
@@ -155,6 +161,7 @@ def verify(place: Path, checkpoint: Checkpoint | None = None) -> Report:
             walk.rows_of(connection, anchors)
             walk.schema_of(connection)
             walk.orders_of(connection)
+            walk.ledger_of(connection)
             walk.file_of(connection)
     except StoreCorrupt as error:
         walk.found(Kind.DAMAGED, None, error.message)
@@ -271,6 +278,11 @@ class _Walk:
         ).fetchall()
         for name, seq in rows:
             self.found(Kind.ORDER, seq, f"the intent row of order `{name}` has no order")
+
+    def ledger_of(self, connection: sqlite3.Connection) -> None:
+        """The flows add up."""
+        for seq, message in imbalances(connection):
+            self.found(Kind.LEDGER, seq, message)
 
     def schema_of(self, connection: sqlite3.Connection) -> None:
         """What keeps the log append-only is there."""

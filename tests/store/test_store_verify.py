@@ -12,6 +12,7 @@ from hashlib import sha256
 
 import pytest
 
+from guardian.domain.orders import OrderState
 from guardian.errors import StoreUnavailable
 from guardian.store.checkpoint import CHECKPOINT_NAME, Checkpoint, read_checkpoint
 from guardian.store.entries import digest_of
@@ -180,6 +181,38 @@ def test_intent_without_its_order_is_found(log):
     """ORDER: an order that was taken out of the windows."""
     tamper(log, "DELETE FROM orders WHERE intent_seq = 9")
     assert found(log) == {(Kind.ORDER, 9)}
+
+
+@pytest.fixture
+def traded(log):
+    """The log after its first order bought 0.002 BTC for 100 USDT."""
+    log.store = log.open()
+    with log.store.transaction() as tx:
+        name = tx.orders(log.scope)[0].client_order_id
+        tx.move_order(name, OrderState.FILLED, report=log.report(executed="0.002", quote="100"))
+    log.store.close()
+    return log
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE flows SET change = '5' WHERE asset = 'BTC'",
+        "UPDATE flows SET change = 'much' WHERE asset = 'BTC'",
+        "DELETE FROM flows WHERE asset = 'BTC'",
+        (
+            "INSERT INTO flows SELECT id + 9, environment, account, symbol, client_order_id, ts_ms, kind, asset, change "
+            "FROM flows"
+        ),
+        "UPDATE holdings SET quantity = '5'",
+        "UPDATE orders SET executed_quantity = '0.001' WHERE intent_seq = 9",
+    ],
+)
+def test_ledger_that_does_not_add_up_is_found(traded, statement):
+    """LEDGER: what could be sold as an exit, or was lost in a day, was made more or less than it is."""
+    assert verify(traded.home).is_intact
+    tamper(traded, statement)
+    assert kinds(traded) == {Kind.LEDGER}
 
 
 def test_removed_trigger_is_found(log):
