@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from guardian.cli.cancel_all import marked_orders
@@ -20,9 +22,11 @@ async def cancel_own(guardian: Guardian) -> int:
 
     Raises CredentialsError and ExchangeError where the store cannot be read and the exchange cannot be asked either.
     """
-    complete = True
     try:
-        rows = await guardian.journal.run(lambda: _open_orders(guardian))
+        everywhere = await guardian.journal.run(lambda: _open_orders(guardian))
+        here = guardian.gate.environment.value
+        rows = [row for row in everywhere if row.environment == here]
+        complete = _say_what_is_elsewhere(row.environment for row in everywhere if row.environment != here)
         orders = [(row.symbol, row.client_order_id, _told(row)) for row in rows]
     except StoreError as error:
         # Exits are never trapped: the exchange knows guardian's orders by the mark on their ids.
@@ -31,17 +35,26 @@ async def cancel_own(guardian: Guardian) -> int:
         complete = False  # there may be some on other symbols
         orders = [(report.symbol, report.client_order_id, _told(report)) for report in reports]
     if not orders:
-        say("guardian has no open orders" if complete else "no open orders of guardian's were found")
+        say("guardian has no open orders" if complete else "no open orders of guardian's were found here")
     results = [await _cancel(guardian, *order) for order in orders]
     return 0 if all(results) and complete else 3
 
 
 def _open_orders(guardian: Guardian) -> tuple[OrderRow, ...]:
-    """Guardian's orders that are open or may be, in the environment of this process."""
-    name = guardian.gate.environment.value
+    """Guardian's orders that are open or may be, in every environment."""
     with guardian.journal.transaction() as tx:
-        rows = (*tx.unresolved(None), *tx.live(None))
-    return tuple(row for row in rows if row.environment == name)
+        return (*tx.unresolved(None), *tx.live(None))
+
+
+def _say_what_is_elsewhere(environments: Iterable[str]) -> bool:
+    """Name the orders that this process cannot cancel, for its policy names another environment; True for none."""
+    counts = Counter(environments)
+    for name, count in sorted(counts.items()):
+        say(
+            f"in `{name}` {'1 order' if count == 1 else f'{count} orders'} of guardian's may be open, and this policy "
+            f"is for another environment: cancel there by hand, or with `--policy FILE` of one for `{name}`"
+        )
+    return not counts
 
 
 def _told(order: OrderRow | OrderReport) -> str:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from guardian.gate.journal import Journal
     from guardian.store.database import Transaction
 
+DEFAULT_REASON: Final = "asked for by a person"
+MOST_REASON: Final = 300
+"""Characters of a reason; what is longer is cut."""
+
 HALTED: Final = "trading is halted: no order is created; `guardian resume` lets it go on"
 REDUCING: Final = (
     "trading is reducing: only selling back what guardian bought passes; `guardian resume` lets the rest go on"
@@ -29,7 +33,7 @@ REDUCING: Final = (
 @click.option("--reducing", is_flag=True, help="Stop all but selling back what guardian bought.")
 @click.option("--cancel-open", is_flag=True, help="Then cancel guardian's own open orders, one by one, SELLs too.")
 @click.option("--all", "every", is_flag=True, help="With --cancel-open: then also orders that guardian did not place.")
-@click.option("--reason", default="asked for by a person", show_default=True, help="Written in the log and shown.")
+@click.option("--reason", default=DEFAULT_REASON, show_default=True, help="Written in the log and shown.")
 @policy_option
 @click.pass_context
 def command(
@@ -47,7 +51,7 @@ def command(
         raise click.UsageError("--all goes with --cancel-open")
     from guardian.bootstrap import open_journal
 
-    code = 0
+    code, reason = 0, _bounded(reason)
     # By way of the log alone: trading can be stopped also where the policy is broken.
     journal = open_journal()
     try:
@@ -66,6 +70,12 @@ def command(
         code = max(code, with_guardian(policy_path, cancel_own))
         code = max(code, _cancel_others(policy_path)) if every else code
     ctx.exit(code)
+
+
+def _bounded(reason: str) -> str:
+    """A reason that every denial can carry; a halt is never refused for the words that come with it."""
+    reason = reason.strip() or DEFAULT_REASON
+    return reason if len(reason) <= MOST_REASON else f"{reason[: MOST_REASON - 3]}..."
 
 
 def halt(journal: Journal, reason: str) -> str:

@@ -15,7 +15,7 @@ from guardian.domain.money import plain
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
-    from guardian.gate.overview import StatusView
+    from guardian.gate.overview import StatusView, UnresolvedOrder
     from guardian.gate.replies import OrderView
 
 
@@ -45,7 +45,7 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
 
 def _show(status: StatusView) -> None:
     # First of all, and on standard output: it is what a reader of a saved status must not miss.
-    fields([("NOT RESOLVED", _told(order)) for order in status.unresolved])
+    fields([("NOT RESOLVED", _not_resolved(order, status.environment)) for order in status.unresolved])
     if status.unresolved:
         say("a running server keeps asking the exchange until it is known; `guardian audit reconcile` asks now")
     rows: list[tuple[str, object]] = [
@@ -77,6 +77,10 @@ def _trading(status: StatusView) -> str:
     since = "" if status.trading_since is None else f" since {local_time(_ms(status.trading_since))}"
     by = {"owner": ", by the owner", "guardian": ", by guardian itself"}.get(status.trading_by or "", "")
     return f"{status.trading}{since}{by}" + (f": {status.trading_reason}" if status.trading_reason else "")
+
+
+def _not_resolved(order: UnresolvedOrder, here: str) -> str:
+    return _told(order) + ("" if order.environment == here else f" in {order.environment.upper()}")
 
 
 def _told(order: OrderView) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Final
 
@@ -14,7 +14,7 @@ from guardian.gate.replies import OrderProposed, OrderView
 from guardian.gate.views import iso, view_of_proposal, view_of_row
 from guardian.policy.model import Limits, Policy
 from guardian.policy.rules_budget import duration
-from guardian.store.records import Scope, StatusUsage
+from guardian.store.records import OrderRow, Scope, StatusUsage
 from guardian.store.review import Wanted, review
 
 TRADING_MEANS: Final = {
@@ -69,10 +69,18 @@ class PolicyView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnresolvedOrder(OrderView):
+    """An order that may exist, and where it was sent: a policy that names another environment does not hide it."""
+
+    environment: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusView:
     """How things stand. `unresolved` comes first: what may exist at the exchange and is not known to."""
 
-    unresolved: tuple[OrderView, ...]
+    unresolved: tuple[UnresolvedOrder, ...]
     environment: str
     account: str | None
     keys: str
@@ -167,7 +175,7 @@ class Overview:
             usage = tx.status_usage(scope, policy.limits)
             return StatusView(
                 # Whatever their account: an order that may exist is always shown.
-                unresolved=tuple(view_of_row(row) for row in tx.unresolved(None)),
+                unresolved=tuple(_unresolved(row) for row in tx.unresolved(None)),
                 environment=self._parts.environment.value,
                 account=account,
                 keys=keys,
@@ -206,6 +214,12 @@ class Overview:
             budgets=budgets(policy.limits, usage),
             problems=_problems(in_force.problems, policy, self._parts.environment),
         )
+
+
+def _unresolved(row: OrderRow) -> UnresolvedOrder:
+    view = view_of_row(row)
+    shared = {field.name: getattr(view, field.name) for field in fields(view)}
+    return UnresolvedOrder(**shared, environment=row.environment, account=row.account)
 
 
 def _problems(problems: tuple[str, ...], policy: Policy, environment: Environment) -> tuple[str, ...]:

@@ -126,6 +126,13 @@ def test_reducing_again_keeps_the_reason_and_halting_tightens_it(world: World) -
     assert [(e["kind"], e["trading_was"]) for e in events(world)] == [("reducing", "active"), ("halted", "reducing")]
 
 
+@pytest.mark.parametrize(("given", "kept"), [("  ", "asked for by a person"), ("x" * 5000, "x" * 297 + "...")])
+def test_halt_is_not_refused_for_its_reason(world: World, given: str, kept: str) -> None:
+    """No reason and an endless one halt as well; denials carry the reason, so it is cut to what they can."""
+    assert world.command("halt", "--reason", given).returncode == 0
+    assert trading(world) == ("halted", kept, "owner")
+
+
 def test_guardians_own_halt_tightens_reducing(world: World) -> None:
     """An automatic halt while trading is reducing stops selling back too."""
     world.command("halt", "--reducing")

@@ -31,7 +31,7 @@ from guardian.gate.overview import Overview
 from guardian.gate.reading import PLAIN_READS
 from guardian.gate.replies import Orders, Reply, done
 from guardian.gate.views import iso, note_on, view_of_row
-from tests.gate.fakes import Room, denials
+from tests.gate.fakes import ACCOUNT, Room, denials
 
 PRICE = requests.GetTickerPrice(symbol="BTCUSDT")
 ORDERS = requests.GetOrders(symbol="BTCUSDT")
@@ -338,6 +338,7 @@ def test_status_lists_what_is_not_known_first(room: Room) -> None:
         tx.set_trading(TradingState.HALTED, reason="for a test", by="owner")
     status = room.run(room.gate.status())
     assert [view.client_order_id for view in status.unresolved] == [unknown]
+    assert [(view.environment, view.account) for view in status.unresolved] == [("paper", ACCOUNT)]
     assert [view.state for view in status.open_orders] == ["open"]
     assert [view.proposal_id for view in status.proposals] == [proposal.proposal_id]
     assert (status.trading, status.trading_reason, status.keys) == ("halted", "for a test", "present")
