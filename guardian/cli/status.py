@@ -53,7 +53,7 @@ def _show(status: StatusView) -> None:
         ("trading", _trading(status)),
         ("keys", status.keys),
         ("open orders", "none" if not status.open_orders else len(status.open_orders)),
-        *((f"  {order.symbol}", _told(order)) for order in status.open_orders),
+        *(("", _told(order)) for order in status.open_orders),
         ("waiting for you", ", ".join(p.proposal_id for p in status.proposals) or "nothing"),
         ("policy", f"{status.policy_source} ({status.policy_digest[:12]})"),
     ]

@@ -15,7 +15,7 @@ from guardian.gate.views import iso, view_of_proposal, view_of_row
 from guardian.policy.model import Limits, Policy
 from guardian.policy.rules_budget import duration
 from guardian.store.records import OrderRow, Scope, StatusUsage
-from guardian.store.review import Wanted, review
+from guardian.store.review import Line, Wanted, review
 
 TRADING_MEANS: Final = {
     TradingState.REDUCING: (
@@ -26,6 +26,8 @@ TRADING_MEANS: Final = {
         "or `guardian resume --reducing` for selling back alone"
     ),
 }
+MOST_REASON: Final = 300
+"""Characters of an event's reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,7 @@ class RecentCall:
     symbol: str | None
     outcome: str | None
     detail: str | None
-    """The code of an error, the state of an order, or what an event is about."""
+    """The code of an error, the state of an order, or what an event is about, with its reason where it has one."""
 
 
 class Overview:
@@ -157,7 +159,7 @@ class Overview:
                 tool=line.row.tool,
                 symbol=line.row.symbol,
                 outcome=line.outcome,
-                detail=line.detail,
+                detail=_detail(line),
             )
             for line in (*listing.unresolved, *listing.lines)
         )
@@ -214,6 +216,11 @@ class Overview:
             budgets=budgets(policy.limits, usage),
             problems=_problems(in_force.problems, policy, self._parts.environment),
         )
+
+
+def _detail(line: Line) -> str | None:
+    reason = line.row.data.get("reason") if line.row.phase == "event" else None
+    return f"{line.detail}: {reason[:MOST_REASON]}" if isinstance(reason, str) else line.detail
 
 
 def _unresolved(row: OrderRow) -> UnresolvedOrder:

@@ -27,10 +27,12 @@ from guardian.errors import (
 )
 from guardian.gate.calls import MAX_DATA_BYTES, reply_body, symbol_of, without_secrets
 from guardian.gate.faults import told
+from guardian.gate.halting import halt
 from guardian.gate.overview import Overview
 from guardian.gate.reading import PLAIN_READS
 from guardian.gate.replies import Orders, Reply, done
 from guardian.gate.views import iso, note_on, view_of_row
+from guardian.store.records import Phase, Record
 from tests.gate.fakes import ACCOUNT, Room, denials
 
 PRICE = requests.GetTickerPrice(symbol="BTCUSDT")
@@ -378,6 +380,16 @@ def test_recent_calls_have_their_outcomes(room: Room) -> None:
         ("get_ticker_price", "done"),
         ("create_order", "done"),
     ]
+
+
+def test_recent_events_say_why_trading_stopped(room: Room) -> None:
+    """A halt stands there with its reason, cut where it is very long; other events with what they are about."""
+    with room.journal.transaction() as tx:
+        halt(tx, None, "clock", "the clock is wrong")
+        tx.append(Record(phase=Phase.EVENT, body={"kind": "resolved", "reason": None}))
+        tx.append(Record(phase=Phase.EVENT, body={"kind": "halted", "reason": "x" * 1000}))
+    details = [line.detail for line in room.run(room.gate.recent(10))]
+    assert details == ["halted: the clock is wrong", "resolved", "halted: " + "x" * 300]
 
 
 def test_meta_has_the_policy_the_trading_state_and_the_time_taken(room: Room) -> None:
