@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from guardian.cli.opened import note_act
 from guardian.cli.render import clean, say
 from guardian.domain.money import plain
-from guardian.errors import CredentialsError, ExchangeError, StoreError
+from guardian.errors import CredentialsError, ExchangeError, OutcomeUnknown, StoreError
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
@@ -73,17 +73,22 @@ async def cancel_foreign(guardian: Guardian, reports: tuple[OrderReport, ...]) -
             "order_id": str(report.order_id),
             "client_order_id": report.client_order_id,
         }
-        why = None
         try:
             await guardian.journal.run(lambda fields=fields: _note(guardian, "cancelling_foreign", fields))  # type: ignore[misc]  # bound now, on purpose
             await connection.exchange.cancel_order(
                 report.symbol, order_id=report.order_id, timestamp_ms=guardian.gate.parts.now_ms()
             )
-            await guardian.journal.run(lambda fields=fields: _note(guardian, "cancelled_foreign", fields))  # type: ignore[misc]  # as above
         except (ExchangeError, CredentialsError, StoreError) as error:
-            why = error.message
-        say(f"cancelled: {told(report)}" if why is None else f"not cancelled: {told(report)}: {why}")
-        results.append(why is None)
+            how = "not known to be cancelled" if isinstance(error, OutcomeUnknown) else "not cancelled"
+            say(f"{how}: {told(report)}: {error.message}")
+            results.append(False)
+            continue
+        say(f"cancelled: {told(report)}")
+        results.append(True)
+        try:
+            await guardian.journal.run(lambda fields=fields: _note(guardian, "cancelled_foreign", fields))  # type: ignore[misc]  # as above
+        except StoreError as error:
+            say(f"guardian: warning: that it is cancelled is not in the log: {error.message}")
     return all(results)
 
 

@@ -77,5 +77,6 @@ async def _cancel(guardian: Guardian, symbol: str, client_order_id: str, told: s
     why = reply.outcome.value if reply.error is None else reply.error.message
     if reply.error is not None and reply.error.exchange_text is not None:
         why += f"; the exchange's own words: {reply.error.exchange_text!r}"
-    say(f"not cancelled: {told}: {why}")
+    how = "not known to be cancelled" if reply.outcome is Outcome.UNKNOWN else "not cancelled"
+    say(f"{how}: {told}: {why}")
     return False

@@ -98,25 +98,28 @@ def test_after_a_yes_the_others_are_cancelled_one_by_one_with_a_row_each(
     assert world.command("audit", "verify").returncode == 0
 
 
-def test_after_a_no_the_others_are_left_alone(world: World, sit_down: Callable[..., Person]) -> None:
+@pytest.mark.parametrize(("answer", "code"), [("\n", 3), ("\x03", 130)], ids=["enter", "ctrl-c"])
+def test_after_a_no_the_others_are_left_alone(
+    world: World, sit_down: Callable[..., Person], answer: str, code: int
+) -> None:
     """Anything but yes leaves them; trading is halted and guardian's own order is cancelled all the same."""
     person = sit_down("halt", "--cancel-open", "--all")
     person.waits_for("[y/N]")
-    person.types("\n")
-    assert person.leaves() == (3, "")
+    person.types(answer)
+    assert person.leaves() == (code, "")
     assert stands(world) == [("BTCUSDT", "CANCELED"), ("BTCUSDT", "NEW"), ("ETHUSDT", "NEW")]
 
 
 def test_order_that_cannot_be_cancelled_is_said_and_keeps_no_other_from_it(
     world: World, sit_down: Callable[..., Person]
 ) -> None:
-    """The exchange breaks off once: that order is named as not cancelled, the other one is cancelled, exit code 3."""
+    """The exchange breaks off once: of that order it is said, the other one is cancelled, exit code 3."""
     person = sit_down("halt", "--cancel-open", "--all")
     person.waits_for("[y/N]")
     world.controls.fault("DELETE", "/api/v3/order", "reset_before", times=1)
     person.types("y\n")
     assert person.leaves() == (3, "")
-    assert person.seen.count("not cancelled: BUY") == 1
+    assert person.seen.count("not known to be cancelled: BUY") == 1
     assert stands(world) == [("BTCUSDT", "CANCELED"), ("BTCUSDT", "NEW"), ("ETHUSDT", "CANCELED")]
 
 

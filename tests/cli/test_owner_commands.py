@@ -319,7 +319,7 @@ def test_halt_holds_when_the_exchange_does_not_answer_the_cancels(world: World) 
     halted = world.command("halt", "--cancel-open")
     assert halted.returncode == 3
     assert "trading is halted" in halted.stderr
-    assert f"not cancelled: BTCUSDT {name}" in halted.stderr
+    assert f"not known to be cancelled: BTCUSDT {name}" in halted.stderr
     assert trading(world) == "halted"
 
 
