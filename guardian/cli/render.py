@@ -157,9 +157,10 @@ def _draw(heads: Sequence[Column], cells: Sequence[Sequence[str]], widths: Seque
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
     least = [width if head.whole else min(width, _NARROWEST) for head, width in zip(heads, widths, strict=True)]
     # Where even that does not fit, lines run over the edge: a terminal then wraps them and copying an id still works.
-    # The last column is padded as the others are; without room for that rich would cut it.
-    console.width = max(console.width, sum(least) + _GAP * len(heads))
+    console.width = max(console.width, sum(least) + _GAP * (len(heads) - 1))
     drawn = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
+    # rich counts a gap behind the last column too, and would cut the column for it.
+    least[-1] = max(least[-1] - _GAP, 1)
     for head, width in zip(heads, least, strict=True):
         drawn.add_column(
             Text(head.title),
