@@ -8,26 +8,41 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from guardian.errors import StoreError
 from guardian.paper.rate_limits import TooMuch
 from guardian.paper.standalone import Limits, PaperServer
 from guardian.store.reading import database_path, read_only
-from tests.longrun.desk import BIG, a_desk, a_folder, chain, differences, sent_twice, without_intent
-from tests.longrun.table import conditions, say, table, tally
+from tests.longrun.desk import (
+    BIG,
+    a_desk,
+    a_folder,
+    cancelled_too_often,
+    chain,
+    differences,
+    sent_twice,
+    without_intent,
+)
+from tests.longrun.table import Progress, conditions, table, tally, whole
 from tests.world import WIDE, World
 
 ROOT = Path(__file__).parent.parent.parent
 PROCESSES = 2
+MOST_GROWTH_MB = 60.0
+"""What a process may hold more at its end than in its middle: far less than calls that are kept would take."""
+MOST_MB = 300.0
 READY = {"limits": {"max_calls_per_minute": 1_000_000}}
 
 
@@ -82,7 +97,7 @@ def run(calls: int, clients: int, seed: int, folder: Path, limits: Limits | None
             without_outcome=0, wrong=wrong,
         )  # fmt: skip
         weather.wrong += [f"the exchange failed: {error!r}" for error in paper.troubles]
-        _look(world, weather)
+        _look(world, weather, calls)
         asyncio.run(_orders(world, weather))
         return weather
 
@@ -96,17 +111,18 @@ def _storm(world: World, calls: int, clients: int, seed: int) -> tuple[list[dict
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # Ctrl-C is ours: it ends them when it is time
         )
         for number in range(PROCESSES)
     ]
     told, wrong = [], []
-    for process in processes:
-        try:
-            out, err = process.communicate(timeout=60 + calls / 4)
-        except subprocess.TimeoutExpired:
+    try:
+        both = _both_ended(processes, world, calls, wrong)
+    finally:
+        for process in processes:
             process.kill()
-            out, err = process.communicate()
-            wrong.append("a process did not come to an end")
+            process.communicate()
+    for process, (out, err) in zip(processes, both, strict=True):
         lines = [line for line in out.splitlines() if line.startswith("{")]
         if process.returncode != 0 or not lines:
             wrong.append(f"a process ended with {process.returncode}: {err[-2000:]}")
@@ -114,7 +130,37 @@ def _storm(world: World, calls: int, clients: int, seed: int) -> tuple[list[dict
     return told, wrong
 
 
-def _look(world: World, weather: Weather) -> None:
+def _both_ended(
+    processes: Sequence[subprocess.Popen[str]], world: World, calls: int, wrong: list[str]
+) -> list[tuple[str, str]]:
+    """What each has said when it has come to its end; meanwhile it is said how far they are."""
+    progress, end = Progress(calls), time.monotonic() + 60 + calls / 4
+    with ThreadPoolExecutor(len(processes)) as pool:
+        futures = [pool.submit(process.communicate) for process in processes]
+        try:
+            while not all(future.done() for future in futures):
+                wait(futures, timeout=1)
+                progress.at(_answered(world), f"calls; {len(world.controls.journal)} requests came to the exchange")
+                if time.monotonic() > end:
+                    wrong.append("a process did not come to an end")
+                    break
+        finally:
+            for process in processes:
+                if process.poll() is None:
+                    process.kill()
+        return [future.result() for future in futures]
+
+
+def _answered(world: World) -> int:
+    try:
+        with read_only(database_path(world.home)) as connection:
+            (count,) = connection.execute("SELECT count(*) FROM audit WHERE phase = 'outcome'").fetchone()
+    except (StoreError, sqlite3.Error):
+        return 0  # the store is only being made
+    return int(count)
+
+
+def _look(world: World, weather: Weather, calls: int) -> None:
     """The log has a row for every call and an outcome for each of them."""
     with read_only(database_path(world.home)) as connection:
         (opened,) = connection.execute("SELECT count(*) FROM audit WHERE phase = 'call'").fetchone()
@@ -125,13 +171,19 @@ def _look(world: World, weather: Weather) -> None:
     weather.without_outcome = lost
     if lost:
         weather.wrong.append(f"{lost} calls have no outcome")
+    if len(weather.calls) != calls // PROCESSES * PROCESSES:
+        weather.wrong.append(f"{calls} calls were to be made, and {len(weather.calls)} were answered")
+    if weather.growth_mb > MOST_GROWTH_MB or max((max(own) for own in weather.memory if own), default=0) > MOST_MB:
+        weather.wrong.append(f"memory is not flat: it grew by {weather.growth_mb:.0f} MB")
+    if not weather.orders or not any(answer == "done" for _, answer, _ in weather.calls):
+        weather.wrong.append("nothing was traded: the storm says nothing")
     if opened != len(weather.calls):
         weather.wrong.append(f"{len(weather.calls)} calls were answered and {opened} are in the log")
     if weather.refused[418]:
         weather.wrong.append(f"the exchange answered 418 to {weather.refused[418]} requests")
     bad = [answer for _, answer, _ in weather.calls if answer.split()[0] in {"failed", "unknown"}]
     weather.wrong += [f"answers that should not be: {tally(bad)}"] if bad else []
-    weather.wrong += [f"sent twice: {name}" for name in sent_twice(world)]
+    weather.wrong += [f"sent twice: {name}" for name in sent_twice(world)] + cancelled_too_often(world)
     weather.wrong += [f"no intent: {name}" for name in without_intent(world)] + chain(world)
 
 
@@ -173,10 +225,17 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
-    with a_folder() as folder:
-        weather = run(asked.rounds, asked.clients, asked.seed, folder)
-    say(report(weather))
-    say(conditions(clients=asked.clients, processes=PROCESSES, seed=asked.seed))
+    done: list[Weather] = []
+
+    def work() -> None:
+        with a_folder() as folder:
+            done.append(run(asked.rounds, asked.clients, asked.seed, folder))
+
+    def told() -> tuple[str, int]:
+        last = conditions(clients=asked.clients, processes=PROCESSES, seed=asked.seed)
+        return "\n".join([*map(report, done), last]), sum(len(weather.wrong) for weather in done) + (not done)
+
+    whole(work, told)
 
 
 if __name__ == "__main__":

@@ -14,5 +14,6 @@ def test_eight_processes_never_pass_a_cap_and_nothing_is_reserved_behind_a_halt(
     """Row by row of the log each cap holds at every reservation, and no reservation is behind the row of the halt."""
     from tests.longrun.races import report, run
 
-    races = run(1, seed=8, folder=tmp_path, calls=10, kinds=("rolling_notional", "max_open_orders", "halt"))
+    kinds = ("rolling_notional", "max_open_orders", "one token", "halt")
+    races = run(1, seed=8, folder=tmp_path, calls=10, kinds=kinds)
     assert not [race for race in races if race.wrong], report(races)

@@ -26,6 +26,7 @@ import aiohttp
 from guardian.bootstrap import Guardian, open_guardian
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import CancelOrder, CreateOrder, Request
+from guardian.domain.secrets import Secret
 from guardian.errors import GuardianError
 from guardian.exchange.client import GuardedClient
 from guardian.exchange.exchange import Exchange
@@ -35,6 +36,7 @@ from guardian.gate.replies import Reply
 from guardian.gate.resolving import Resolver
 from guardian.store.database import Store, Transaction
 from guardian.store.records import Entry, Phase, Record
+from tests.longrun.desk import limit
 
 STEPS = (
     "before the call row",
@@ -84,6 +86,10 @@ class Plan:
     workers: int = 3
     looks_s: float = 0.1
     """Between two rounds of asking for orders and of reconciling."""
+    same_order: bool = False
+    """Every order is the same one."""
+    token: str | None = None
+    """Every order is the one that this confirmation token stands for."""
 
     def line(self) -> dict[str, Any]:
         return asdict(self)
@@ -234,7 +240,10 @@ class Trader:
         while self._left > 0:
             self._left -= 1
             name = self._one_of_ours() if self._dice.random() < self._plan.cancels else None
-            if name is None:
+            if self._plan.token is not None:
+                request = CreateOrder(confirmation_token=Secret(self._plan.token))
+                reply = await self._ask(request, {"confirmation_token": self._plan.token})
+            elif name is None:
                 order = self._order()
                 reply = await self._ask(CreateOrder(order=order), order.as_dict())
             else:
@@ -251,6 +260,8 @@ class Trader:
         return reply
 
     def _order(self) -> OrderSpec:
+        if self._plan.same_order:
+            return limit("59000", self._plan.quantity)
         if self._dice.random() < 0.15:
             quantity = Decimal(self._plan.quantity) + Decimal(self._dice.randrange(1, 90)) / 100_000
             return OrderSpec(symbol="BTCUSDT", side=OrderSide.BUY, order_type=OrderType.MARKET, quantity=quantity)

@@ -119,6 +119,8 @@ def witnessed(world: World) -> Iterator[Witness]:
         finally:
             witness.end()
             thread.join()
+            if witness.looks:
+                witness.look()
 
 
 @contextmanager
