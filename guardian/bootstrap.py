@@ -22,6 +22,7 @@ from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment, TradingState
 from guardian.errors import (
     CredentialsError,
+    ExchangeError,
     ExchangeUnavailable,
     GuardianError,
     KeyringUnavailable,
@@ -49,7 +50,7 @@ OWNER_HALT: Final = "halted"
 """The kind of an emergency record that is an owner's halt which the log did not take."""
 
 PAPER_ACCOUNT: Final = "paper"
-"""The account of the embedded paper exchange: its keys are random and change with nothing that matters."""
+"""The account of the embedded paper exchange: one for each home, so that there is nothing to be asked."""
 
 
 def home_folder() -> Path:
@@ -87,6 +88,7 @@ class ExchangeConnector:
         environment: Environment,
         home: Path,
         paper: PaperSettings,
+        journal: Journal,
         *,
         now_ms: Callable[[], int] = wall_clock_ms,
         monotonic: Callable[[], float] = time.monotonic,
@@ -94,12 +96,15 @@ class ExchangeConnector:
         self.environment = environment
         self._home = home
         self._paper = paper
+        self._journal = journal
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._connection: Connection | None = None
-        self._endpoint: str | None = None
+        self._exchange: Exchange | None = None
+        self._made_for: tuple[object, ...] = ()
+        """The endpoint and the keys that `_exchange` has."""
         self._in_doubt = False
-        self._retired: list[Connection] = []
+        self._retired: list[Exchange] = []
         self._lock = asyncio.Lock()
 
     @property
@@ -113,14 +118,12 @@ class ExchangeConnector:
         Raises:
             NoCredentials, KeyringUnavailable: keys are needed and cannot be had.
             ExchangeUnavailable: the paper exchange could not be started.
+            ExchangeError: keys are needed, and the exchange could not be asked whose they are.
         """
         async with self._lock:
             connection = self._connection
             if connection is None or self._in_doubt or (needs_keys and not connection.has_keys):
-                connection = await self._connect(needs_keys)
-                if connection is not self._connection:
-                    self._retire()
-                    self._connection = connection
+                connection = self._connection = await self._connect(needs_keys)
                 self._in_doubt = False
             return connection
 
@@ -129,41 +132,53 @@ class ExchangeConnector:
         self._in_doubt = self.environment is Environment.PAPER and self._paper.endpoint is None
 
     def _retire(self) -> None:
-        """Put the connection aside; it is closed at the end, for other calls may be in the middle of an order on it."""
-        if self._connection is not None:
-            self._retired.append(self._connection)
-            self._connection = None
+        """Put the exchange aside; it is closed at the end, for other calls may be in the middle of an order on it."""
+        self._connection = None
+        if self._exchange is not None:
+            self._retired.append(self._exchange)
+            self._exchange = None
 
     async def close(self) -> None:
         """Close every connection that was made."""
         self._retire()
         while self._retired:
-            await self._retired.pop().exchange.close()
+            await self._retired.pop().close()
 
     async def _connect(self, needs_keys: bool) -> Connection:
-        from guardian.gate.connection import Connection
+        from guardian.gate.connection import NO_ACCOUNT, Connection, account_of
 
+        endpoint: str | None = None
+        spot: ApiKeyPair | None
+        futures: ApiKeyPair | None
         if self.environment is Environment.PAPER:
-            endpoint, pair, account = await asyncio.to_thread(self._paper_endpoint)
-            if self._connection is not None and endpoint == self._endpoint:
-                return self._connection  # found again where it was; its keys are kept across restarts too
-            self._endpoint = endpoint
-            exchange = self._exchange(endpoint, pair, pair)
-            return Connection(exchange=exchange, account=account, has_keys=True)
-        spot, futures = await self._keys(needs_keys)
-        account = "none" if spot is None else spot.fingerprint
-        return Connection(
-            exchange=self._exchange(None, spot, futures),
-            account=account,
-            has_keys=spot is not None or futures is not None,
-        )
+            endpoint, spot = await asyncio.to_thread(self._paper_endpoint)
+            futures = spot
+        else:
+            spot, futures = await self._keys(needs_keys)
+        exchange = self._exchange_with(endpoint, spot, futures)
+        if spot is None:
+            return Connection(exchange=exchange, account=NO_ACCOUNT, has_keys=futures is not None)
+        if endpoint is not None and self._paper.endpoint is None:
+            return Connection(exchange=exchange, account=PAPER_ACCOUNT, has_keys=True)
+        try:
+            account = await account_of(spot, exchange, self._journal)
+        except ExchangeError:
+            if needs_keys:
+                raise
+            return Connection(exchange=exchange, account=NO_ACCOUNT, has_keys=False)
+        return Connection(exchange=exchange, account=account, has_keys=True)
 
-    def _exchange(self, endpoint: str | None, spot: ApiKeyPair | None, futures: ApiKeyPair | None) -> Exchange:
+    def _exchange_with(self, endpoint: str | None, spot: ApiKeyPair | None, futures: ApiKeyPair | None) -> Exchange:
+        """The exchange there, with these keys: the one that was made before, where neither has changed."""
         from guardian.exchange.environments import EnvironmentSpec
         from guardian.exchange.exchange import Exchange
 
+        if self._exchange is not None and self._made_for == (endpoint, spot, futures):
+            return self._exchange
+        self._retire()
         spec = EnvironmentSpec(environment=self.environment, paper_endpoint=endpoint)
-        return Exchange(
+        self._made_for = (endpoint, spot, futures)
+        self._exchange = Exchange(
             spec,
             spot=spot,
             futures=futures,
@@ -171,13 +186,13 @@ class ExchangeConnector:
             monotonic=self._monotonic,
             limits_path=self._home / "limits.db",
         )
+        return self._exchange
 
-    def _paper_endpoint(self) -> tuple[str, ApiKeyPair, str]:
-        """Where the paper exchange is, its keys, and the account's name: the user's simulator or the embedded one."""
+    def _paper_endpoint(self) -> tuple[str, ApiKeyPair]:
+        """Where the paper exchange is, and its keys: the user's simulator or the embedded one."""
         paper = self._paper
         if paper.endpoint is not None and paper.api_key is not None and paper.api_secret is not None:
-            pair = _paper_pair(paper.api_key, paper.api_secret)
-            return paper.endpoint, pair, pair.fingerprint
+            return paper.endpoint, _paper_pair(paper.api_key, paper.api_secret)
         from guardian.paper.home import find_or_start
 
         try:
@@ -187,7 +202,7 @@ class ExchangeConnector:
                 f"the paper exchange could not be started: {error}",
                 hint="`guardian status` shows where it is looked for",
             ) from None
-        return found.url, _paper_pair(found.api_key, found.api_secret), PAPER_ACCOUNT
+        return found.url, _paper_pair(found.api_key, found.api_secret)
 
     async def _keys(self, needed: bool) -> tuple[ApiKeyPair | None, ApiKeyPair | None]:
         name = self.environment.value
@@ -265,7 +280,8 @@ class Guardian:
         except StoreError:
             return ()
         return tuple(
-            replace(parts, environment=e, connector=ExchangeConnector(e, self.home, PaperSettings())) for e in pending
+            replace(parts, environment=e, connector=ExchangeConnector(e, self.home, PaperSettings(), self.journal))
+            for e in pending
         )
 
     async def _get_ready(self) -> None:
@@ -316,7 +332,7 @@ def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) 
     imported = _import_emergency(journal)
     policy_file = policy_file_of(folder, policy_path, journal)
     policy: Policy = policy_file.current().policy
-    connector = ExchangeConnector(policy.environment, folder, policy.paper)
+    connector = ExchangeConnector(policy.environment, folder, policy.paper, journal)
     parts = Parts(
         environment=policy.environment,
         connector=connector,

@@ -13,7 +13,7 @@ from guardian.cli.owner import ask_secret, ask_yes, require_owner
 from guardian.cli.render import Column, fields, print_json, say, say_hint, table
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
-from guardian.errors import CredentialsError, KeyringUnavailable
+from guardian.errors import CredentialsError, KeyringUnavailable, StoreError
 
 if TYPE_CHECKING:
     from guardian.credentials import CredentialStore, StoredKey
@@ -66,6 +66,7 @@ def add(environment: str, family: str, kind: str | None, pem: Path | None) -> No
         raise click.UsageError("`--pem` is for an Ed25519 key, not for `--kind hmac`.")
     require_owner("add a key")
     store = _open()
+    _warn_of_pending(slot)
     if not _may_overwrite(store, slot):
         say("nothing was changed")
         click.get_current_context().exit(1)
@@ -209,6 +210,35 @@ def _checked_slot(environment: str, family: str) -> tuple[Environment, KeyFamily
 
 def _spoken(slot: tuple[Environment, KeyFamily]) -> str:
     return f"`{slot[0]}` {slot[1]}" if slot[0] is Environment.TESTNET else f"`{slot[0]}`"
+
+
+def _warn_of_pending(slot: tuple[Environment, KeyFamily]) -> None:
+    """Say which orders only a key of the same account can ask for and cancel; nothing where the log cannot be read."""
+    count = 0 if slot[1] is KeyFamily.FUTURES else _pending(slot[0].value)
+    if count:
+        orders = "1 order of guardian's is" if count == 1 else f"{count} orders of guardian's are"
+        say(f"guardian: warning: {orders} open or not resolved in `{slot[0]}`")
+        say_hint("another key of the same account goes on with them; one of another account knows nothing of them")
+
+
+def _pending(environment: str) -> int:
+    from guardian.bootstrap import home_folder, wall_clock_ms
+    from guardian.store.database import Store
+    from guardian.store.places import DATABASE_NAME
+
+    home = home_folder()
+    if not (home / DATABASE_NAME).is_file():
+        return 0
+    try:
+        store = Store.open(home, now_ms=wall_clock_ms)
+        try:
+            with store.transaction() as tx:
+                rows = (*tx.unresolved(None), *tx.live(None))
+                return sum(row.environment == environment for row in rows)
+        finally:
+            store.close()
+    except StoreError:
+        return 0
 
 
 def _may_overwrite(store: CredentialStore, slot: tuple[Environment, KeyFamily]) -> bool:

@@ -74,5 +74,5 @@ class ApiKeyPair:
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits that name this key without giving it away; the account that budgets are kept under."""
+        """16 hex digits that name this key without giving it away."""
         return sha256(f"guardian/api-key/{self.environment}/{self.api_key.reveal()}".encode()).hexdigest()[:16]

@@ -101,6 +101,8 @@ class Exchange:
             dice=dice,
         )
         self._listings = Listings(self._exchange_info, monotonic=monotonic)
+        self._account: str | None = None
+        self._is_of_another = False
 
     @property
     def environment(self) -> Environment:
@@ -140,10 +142,29 @@ class Exchange:
         return market.average_price(await self._read(lambda client: client.get_avg_price(symbol=symbol)))
 
     async def balances(self, include_zero: bool = False) -> Balances:
-        """The spot account's balances."""
+        """The spot account's balances. Raises ExchangeUnavailable where they are another's; see `expect_account`."""
         omit = "false" if include_zero else "true"
-        found = account.balances(await self._read(lambda client: client.get_account(omitZeroBalances=omit)))
+        answer = await self._read(lambda client: client.get_account(omitZeroBalances=omit))
+        found = account.balances(answer)
+        self._is_of_another = account.is_of_another(answer, self._account)
+        self._require_account()
         return found if include_zero else account.without_zero(found)
+
+    async def account_name(self) -> str | None:
+        """Whose account the keys are of, as the exchange itself tells; None where it does not."""
+        return account.account_name(await self._read(lambda client: client.get_account(omitZeroBalances="true")))
+
+    def expect_account(self, name: str) -> None:
+        """From now on balances of another account are an error, after which no slot for an order is given either."""
+        self._account = name
+
+    def _require_account(self) -> None:
+        if self._is_of_another:
+            raise ExchangeUnavailable(
+                "the stored key now answers for another account than it did before; keys do not move between accounts, "
+                "so no order is created with it",
+                hint=f"a person can find out why, and store a new key: `guardian keys add {self.environment.value}`",
+            )
 
     async def clock_skew_ms(self, family: ApiFamily = ApiFamily.SPOT) -> int:
         """The local clock less that of the host of `family`, in ms, at most a minute old; anew after a jump of it.
@@ -163,7 +184,9 @@ class Exchange:
 
         Raises:
             ExchangeRateLimited: it would take longer, or the exchange asked to be left alone; carries the seconds.
+            ExchangeUnavailable: the key turned out to be of another account; see `expect_account`.
         """
+        self._require_account()
         slot = await self._client().take_order_slot()
         try:
             yield slot

@@ -8,7 +8,6 @@ from guardian.paper.endpoint import Call, Endpoint, Security
 from guardian.paper.listing import ASSETS, COMMISSION, DISCOUNT, DISCOUNT_ASSET, eight
 from guardian.paper.state import State
 
-_UID: Final = 354_937_868
 _RATE: Final = eight(COMMISSION)
 _NO_RATE: Final = "0.00000000"
 
@@ -40,7 +39,7 @@ def _account(call: Call) -> dict[str, Any]:
             if not omit_zero or balance.free > 0 or balance.locked > 0
         ],
         "permissions": ["SPOT"],
-        "uid": _UID,
+        "uid": call.venue.uid,
     }
 
 

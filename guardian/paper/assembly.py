@@ -7,6 +7,7 @@ import string
 import time
 from collections.abc import Mapping
 from decimal import Decimal
+from hashlib import sha256
 from typing import Final
 
 from guardian.domain.secrets import Secret
@@ -15,7 +16,7 @@ from guardian.paper.listing import START_BALANCES
 from guardian.paper.market import Feed
 from guardian.paper.security import HmacVerifier, Verifier
 from guardian.paper.storage import Storage
-from guardian.paper.venue import Clock, Venue
+from guardian.paper.venue import FIRST_UID, Clock, Venue
 
 DEFAULT_SEED: Final = 20_240_808
 _LETTERS: Final = string.ascii_letters + string.digits
@@ -49,6 +50,8 @@ def assemble(
 ) -> Venue:
     """A paper exchange on this storage with one HMAC key and perhaps others; all of them open the one account.
 
+    What the account is called follows from the first key that a storage has seen, and does not change with it.
+
     Raises:
         StoreCorrupt: what the storage holds does not add up.
         StoreUnavailable: it cannot be read or written.
@@ -59,6 +62,7 @@ def assemble(
         storage=storage,
         clock=clock,
         new_id=random_id,
+        uid=FIRST_UID + int(sha256(api_key.reveal().encode()).hexdigest(), 16) % (9 * FIRST_UID),
         keys={api_key.reveal(): HmacVerifier(api_secret), **(other_keys or {})},
         balances=balances,
     )

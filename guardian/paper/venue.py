@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
+from typing import Final
 
 from guardian.errors import ExchangeRejected, StoreUnavailable
 from guardian.paper.engine import Engine
@@ -18,6 +19,9 @@ from guardian.paper.storage import Storage
 
 Clock = Callable[[], int]
 """Gives the time in milliseconds since the epoch."""
+
+FIRST_UID: Final = 100_000_000
+"""The least number that an account is called by."""
 
 
 class Venue:
@@ -32,6 +36,7 @@ class Venue:
         clock: Clock,
         new_id: Callable[[], str],
         keys: Mapping[str, Verifier],
+        uid: int = FIRST_UID,
         balances: Mapping[str, Decimal] = START_BALANCES,
     ) -> None:
         self.seed = seed
@@ -41,6 +46,8 @@ class Venue:
         self.clock_skew_ms = 0
         self.on_events: Callable[[tuple[Event, ...], int], None] = lambda _events, _now: None
         """Is told what has happened, once it is on disk."""
+        self.uid = int(storage.setting("uid", str(uid)))
+        """What the account is called: the same for as long as the storage is kept, whatever keys open it."""
         self._clock = clock
         self._storage = storage
         self._lock = threading.RLock()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from fastmcp import FastMCP
 
-from guardian.domain.plain_data import to_plain
+from guardian.domain.plain_data import Plain, to_plain
 from guardian.server.envelope import as_text
 
 if TYPE_CHECKING:
@@ -48,6 +48,15 @@ hand you a confirmation token, call create_order with `confirmation_token` alone
 trading is `reducing`; cancelling also when it is halted."""
 
 
+def without_account(status: Plain) -> Plain:
+    """The status without whose account it is: the exchange's number for the person stays on this machine."""
+    if isinstance(status, list):
+        return [without_account(each) for each in status]
+    if isinstance(status, dict):
+        return {name: without_account(value) for name, value in status.items() if name != "account"}
+    return status
+
+
 def add_resources(server: FastMCP, gate: Gate) -> None:
     """Add the three read-only resources and the prompt to `server`."""
 
@@ -59,7 +68,7 @@ def add_resources(server: FastMCP, gate: Gate) -> None:
     @server.resource("guardian://status", name="status", mime_type=_JSON)
     async def status() -> str:
         """Environment, trading state, open and unknown orders, and what waits for a person."""
-        return as_text(to_plain(await gate.status()))
+        return as_text(without_account(to_plain(await gate.status())))
 
     @server.resource("guardian://audit/recent", name="recent calls", mime_type=_JSON)
     async def recent() -> str:

@@ -19,6 +19,7 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from guardian.errors import StoreConflict, StoreCorrupt, StoreError, StoreUnavailable
+from guardian.store.accounts import AccountsPart
 from guardian.store.broken import BrokenPart
 from guardian.store.checkpoint import write_checkpoint
 from guardian.store.ending import End, end_of
@@ -39,7 +40,7 @@ MAX_JUMP: Final = 1_000_000
 """Rows that the log goes on after, at most, where they are gone; a checkpoint that says more is not believed."""
 
 
-class Transaction(UsagePart, ProposalsPart, LeasesPart, BrokenPart):
+class Transaction(UsagePart, ProposalsPart, LeasesPart, AccountsPart, BrokenPart):
     """Everything that can be done in one transaction. See the parts."""
 
 

@@ -267,6 +267,17 @@ class LeaseTable(Table, table=True):
     renewals: int
 
 
+class AccountTable(Table, table=True):
+    """Which account each key is of, as the exchange told when the key was first used; by the key's fingerprint."""
+
+    __tablename__ = "accounts"
+
+    environment: str = Field(primary_key=True)
+    fingerprint: str = Field(primary_key=True)
+    account: str = _text()
+    first_seen_ms: int
+
+
 class PolicyTable(Table, table=True):
     """Policies that were good; the newest is the one with the highest ordinal."""
 
@@ -288,6 +299,7 @@ CONTROL: Final = ControlTable.__table__  # type: ignore[attr-defined]  # as abov
 ACTS: Final = ActTable.__table__  # type: ignore[attr-defined]  # as above
 SLICING: Final = SlicingTable.__table__  # type: ignore[attr-defined]  # as above
 LEASES: Final = LeaseTable.__table__  # type: ignore[attr-defined]  # as above
+ACCOUNTS: Final = AccountTable.__table__  # type: ignore[attr-defined]  # as above
 POLICIES: Final = PolicyTable.__table__  # type: ignore[attr-defined]  # as above
 
 _MOVING_ORDER_COLUMNS: Final = frozenset(
@@ -309,6 +321,8 @@ TRIGGERS: Final = {
     "BEGIN SELECT RAISE(ABORT, 'not a listed move; nothing leaves a final state'); END",
     "flows_no_update": "BEFORE UPDATE ON flows BEGIN SELECT RAISE(ABORT, 'append-only'); END",
     "flows_no_delete": "BEFORE DELETE ON flows BEGIN SELECT RAISE(ABORT, 'append-only'); END",
+    "accounts_no_update": "BEFORE UPDATE ON accounts BEGIN SELECT RAISE(ABORT, 'keys stay with their account'); END",
+    "accounts_no_delete": "BEFORE DELETE ON accounts BEGIN SELECT RAISE(ABORT, 'keys stay with their account'); END",
     "proposals_no_delete": "BEFORE DELETE ON proposals BEGIN SELECT RAISE(ABORT, 'proposals are kept'); END",
     "proposals_ended": "BEFORE UPDATE ON proposals WHEN OLD.state NOT IN ('waiting', 'approved') "
     "BEGIN SELECT RAISE(ABORT, 'a proposal ends once'); END",

@@ -1,13 +1,32 @@
-"""The spot account: balances and commission rates."""
+"""The spot account: whose it is, balances, and commission rates."""
 
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from guardian.domain.accounts import Balance, Balances
 from guardian.domain.market import Fee
 from guardian.domain.money import plus
 from guardian.exchange.mapping.rows import Row, malformed
+
+_UID: Final = "uid-"
+
+
+def account_name(answer: object) -> str | None:
+    """`/api/v3/account`: whose account it is, as `uid-` and the exchange's own number; None where it does not say.
+
+    All keys of an account have the same answer to this, whenever they were made.
+    """
+    row = Row(answer)
+    uid = row.identifier("uid") if row.has("uid") else "0"
+    return None if uid == "0" else f"{_UID}{uid}"
+
+
+def is_of_another(answer: object, expected: str | None) -> bool:
+    """Whether `/api/v3/account` names another account than the expected one; no name is not another name."""
+    found = account_name(answer)
+    return found is not None and expected is not None and expected.startswith(_UID) and found != expected
 
 
 def balances(answer: object) -> Balances:
