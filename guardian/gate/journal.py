@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,10 +34,11 @@ class Journal:
     Everything here blocks and is called through `run`, which uses a worker thread.
     """
 
-    def __init__(self, home: Path, now_ms: Callable[[], int]) -> None:
+    def __init__(self, home: Path, now_ms: Callable[[], int], monotonic: Callable[[], float] = time.monotonic) -> None:
         self.home = home
         self.emergency = EmergencyFile(home)
         self._now_ms = now_ms
+        self._monotonic = monotonic
         self._store: Store | None = None
         self._lock = threading.Lock()
 
@@ -53,7 +55,7 @@ class Journal:
         with self._lock:
             if self._store is None:
                 try:
-                    self._store = Store.open(self.home, now_ms=self._now_ms)
+                    self._store = Store.open(self.home, now_ms=self._now_ms, monotonic=self._monotonic)
                 except StoreCorrupt as error:
                     self._halt_beside(error.message)
                     raise

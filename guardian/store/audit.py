@@ -38,7 +38,7 @@ class AuditPart(ControlPart):
         """
         columns = columns_of(record, self.now_ms)
         # Window time is what counts; where the clock says something else, the log says both.
-        told = {} if self._clock_ms == self.now_ms else {"clock_ms": self._clock_ms}
+        told = {} if self.clock_ms == self.now_ms else {"clock_ms": self.clock_ms}
         body = body_of({**columns, **told}, record.body)
         seq = self._head.seq + 1
         digest = digest_of(self._head.digest, seq, body)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,6 +37,8 @@ from guardian.store.verify import BROKEN, Finding
 
 _LOOKS: Final = 3
 """How often the end of the log is looked at in one begin: what was found is told, and then it is looked at again."""
+BEHIND_MS: Final = 1_000
+"""A clock this far behind window time was set; one that is less far is waited for."""
 MAX_JUMP: Final = 1_000_000
 """Rows that the log goes on after, at most, where they are gone; a checkpoint that says more is not believed."""
 
@@ -47,27 +50,31 @@ class Transaction(UsagePart, ProposalsPart, LeasesPart, AccountsPart, BrokenPart
 class Store:
     """The one way to write. Thread-safe: one transaction at a time in a process, and between processes by SQLite."""
 
-    def __init__(self, home: Path, now_ms: Callable[[], int], file: OpenFile) -> None:
+    def __init__(self, home: Path, now_ms: Callable[[], int], monotonic: Callable[[], float], file: OpenFile) -> None:
         self.home = home
         self._now_ms = now_ms
         self._identity = file.identity
         self._file: OpenFile | None = file
-        self._window_ms = 0
+        self._monotonic = monotonic
+        self._told = (0, monotonic())
+        """The latest window time, and since when it is that."""
         self._known = Head(0, bytes(32))
         self._lock = threading.Lock()
         self._holder: int | None = None
         self._closed = False
 
     @classmethod
-    def open(cls, home: Path, *, now_ms: Callable[[], int]) -> Store:
-        """Open the store of a home, and make it where there is none yet. `now_ms` is the wall clock.
+    def open(cls, home: Path, *, now_ms: Callable[[], int], monotonic: Callable[[], float] = time.monotonic) -> Store:
+        """Open the store of a home, and make it where there is none yet.
+
+        `now_ms` is the wall clock, `monotonic` one in seconds that is never set.
 
         Raises:
             StoreUnavailable: it cannot be opened or made now, or is of another version.
             StoreCorrupt: `guardian.db` is not guardian's, is damaged, or is gone although the checkpoint beside it
                 knows of it; or its chain is broken and that cannot be written.
         """
-        store = cls(home, now_ms, open_file(home, create=True))
+        store = cls(home, now_ms, monotonic, open_file(home, create=True))
         store.anchor()
         return store
 
@@ -170,9 +177,16 @@ class Store:
             raise failure from None
 
     def _transaction(self, file: OpenFile, end: End, head: Head) -> Transaction:
-        clock = self._now_ms()
-        self._window_ms = max(clock, self._window_ms, end.window_ms)
-        return Transaction(file.connection, now_ms=self._window_ms, clock_ms=clock, head=head)
+        clock, monotonic_s = self._now_ms(), self._monotonic()
+        told_ms, told_s = self._told
+        latest = max(told_ms, end.window_ms)
+        if clock < latest - BEHIND_MS:
+            # The clock was set back, or was once far ahead: window time goes on by itself until the clock is there.
+            latest = max(latest, told_ms + int((monotonic_s - told_s) * 1000))
+        window_ms = max(clock, latest)
+        if window_ms > told_ms:
+            self._told = (window_ms, monotonic_s)
+        return Transaction(file.connection, now_ms=window_ms, clock_ms=clock, head=head)
 
     def _tell(self, file: OpenFile, end: End, findings: Sequence[Finding]) -> None:
         """Halt trading for a broken chain, in the transaction that is open, and go on from what is there.

@@ -1,7 +1,7 @@
 """The part of a transaction that keeps what guardian's orders brought and cost, by asset.
 
-Each flow is dated to when guardian learnt of it, in window time. The sum of all flows of a symbol's base asset is its
-position: bought less sold less the fees taken of the asset itself.
+Each flow is dated to when guardian learnt of it, in window time and by the clock. The sum of all flows of a symbol's
+base asset is its position: bought less sold less the fees taken of the asset itself.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OF_ORDER: Final = select(FLOWS.c.kind, FLOWS.c.asset, FLOWS.c.change).where(
 _WITHIN: Final = select(FLOWS.c.symbol, FLOWS.c.asset, FLOWS.c.change).where(
     FLOWS.c.environment == bindparam("environment"),
     FLOWS.c.account == bindparam("account"),
-    FLOWS.c.ts_ms > bindparam("after"),
+    (FLOWS.c.ts_ms > bindparam("after")) | (FLOWS.c.clock_ms > bindparam("clock_after")),
 )
 _HELD: Final = (
     select(HOLDINGS)
@@ -60,7 +60,7 @@ class LedgerPart(Unit):
     def traded(self, scope: Scope, window_ms: int = DAY_MS) -> tuple[DayTrading, ...]:
         """By symbol: what is held, and what came and went within the window; symbols with neither are left out."""
         changes: dict[str, dict[str, Decimal]] = defaultdict(dict)
-        for flow in self._rows(_WITHIN, {**scope_values(scope), "after": self.now_ms - window_ms}):
+        for flow in self._rows(_WITHIN, {**scope_values(scope), **self.window_values(window_ms)}):
             of_symbol = changes[flow["symbol"]]
             of_symbol[flow["asset"]] = plus(of_symbol.get(flow["asset"], ZERO), Decimal(flow["change"]))
         found = []
@@ -113,6 +113,7 @@ class LedgerPart(Unit):
             "symbol": row.symbol,
             "client_order_id": row.client_order_id,
             "ts_ms": self.now_ms,
+            "clock_ms": self.clock_ms,
             "kind": kind.value,
             "asset": asset,
             "change": plain(change),

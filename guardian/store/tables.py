@@ -95,6 +95,7 @@ class OrderTable(Table, table=True):
     __tablename__ = "orders"
     __table_args__ = (
         Index("ix_orders_window", "environment", "account", "reserved_ms"),
+        Index("ix_orders_sent", "environment", "account", "sent_ms"),
         Index("ix_orders_seq", "environment", "account", "intent_seq"),
         Index("ix_orders_symbol", "environment", "account", "symbol", "order_id"),
         Index("ix_orders_fingerprint", "environment", "account", "fingerprint", "reserved_ms"),
@@ -141,6 +142,7 @@ class FlowTable(Table, table=True):
     __tablename__ = "flows"
     __table_args__ = (
         Index("ix_flows_window", "environment", "account", "ts_ms"),
+        Index("ix_flows_clock", "environment", "account", "clock_ms"),
         Index("ix_flows_order", "client_order_id"),
     )
 
@@ -150,6 +152,7 @@ class FlowTable(Table, table=True):
     symbol: str = _text()
     client_order_id: str = _text()
     ts_ms: int
+    clock_ms: int
     kind: str = _text()
     asset: str = _text()
     change: str = _text()
@@ -278,6 +281,15 @@ class AccountTable(Table, table=True):
     first_seen_ms: int
 
 
+class MarkTable(Table, table=True):
+    """When something began, or was done last; see `guardian.store.marks`."""
+
+    __tablename__ = "marks"
+
+    name: str = Field(primary_key=True)
+    ts_ms: int
+
+
 class PolicyTable(Table, table=True):
     """Policies that were good; the newest is the one with the highest ordinal."""
 
@@ -300,6 +312,7 @@ ACTS: Final = ActTable.__table__  # type: ignore[attr-defined]  # as above
 SLICING: Final = SlicingTable.__table__  # type: ignore[attr-defined]  # as above
 LEASES: Final = LeaseTable.__table__  # type: ignore[attr-defined]  # as above
 ACCOUNTS: Final = AccountTable.__table__  # type: ignore[attr-defined]  # as above
+MARKS: Final = MarkTable.__table__  # type: ignore[attr-defined]  # as above
 POLICIES: Final = PolicyTable.__table__  # type: ignore[attr-defined]  # as above
 
 _MOVING_ORDER_COLUMNS: Final = frozenset(

@@ -36,7 +36,8 @@ class Unit:
         self.wrote = False
         self.appended = 0
         self._connection: Connection | None = connection
-        self._clock_ms = clock_ms
+        self.clock_ms = clock_ms
+        """The wall clock, as it was when this transaction began."""
         self._head = head
 
     @property
@@ -47,6 +48,10 @@ class Unit:
     def end(self) -> None:
         """Nothing can be done in this transaction any more."""
         self._connection = None
+
+    def window_values(self, window_ms: int) -> dict[str, int]:
+        """The beginnings of a window that ends now, in window time and by the clock, as parameters of a statement."""
+        return {"after": self.now_ms - window_ms, "clock_after": self.clock_ms - window_ms}
 
     def _refused(self, error: StoreError) -> StoreError:
         """`error`, to be raised: nothing of this transaction will be recorded, even where the caller goes on."""

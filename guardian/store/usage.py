@@ -7,6 +7,9 @@
 | open, part-filled      | full             | yes         | remainder     | yes       |
 | filled, cancelled, expired | full         | yes         | none          | yes       |
 
+An order is within a window if it is by window time or by the clock: a clock that was far ahead for a moment and is
+right again takes nothing out of a window, for no order is reserved while it is over 1 s from the exchange's.
+
 Exits are in none of the sums and counts but `orders_since_person`. Sums are exact, in Python.
 """
 
@@ -39,8 +42,11 @@ from guardian.store.unit import ROW, scope_values
 
 _STOP_TYPES: Final = frozenset(order_type.value for order_type in STOP_LIMIT_TYPES)
 _IN_SCOPE: Final = and_(ORDERS.c.environment == bindparam("environment"), ORDERS.c.account == bindparam("account"))
-_COUNTED: Final = select(ORDERS.c.notional, ORDERS.c.state, ORDERS.c.is_exit, ORDERS.c.confirmed, ORDERS.c.reserved_ms)
-_WITHIN: Final = _COUNTED.where(_IN_SCOPE, ORDERS.c.reserved_ms > bindparam("after"))
+_COUNTED: Final = select(
+    ORDERS.c.notional, ORDERS.c.state, ORDERS.c.is_exit, ORDERS.c.confirmed, ORDERS.c.reserved_ms, ORDERS.c.sent_ms
+)
+_IN_WINDOW: Final = (ORDERS.c.reserved_ms > bindparam("after")) | (ORDERS.c.sent_ms > bindparam("clock_after"))
+_WITHIN: Final = _COUNTED.where(_IN_SCOPE, _IN_WINDOW)
 _SINCE_SEQ: Final = _COUNTED.where(_IN_SCOPE, ORDERS.c.intent_seq > bindparam("after"))
 _ON_SIDE_SINCE: Final = _SINCE_SEQ.where(ORDERS.c.symbol == bindparam("symbol"), ORDERS.c.side == bindparam("side"))
 _SAME: Final = (
@@ -49,7 +55,7 @@ _SAME: Final = (
         _IN_SCOPE,
         ORDERS.c.fingerprint == bindparam("fingerprint"),
         text(f"state NOT IN ({quoted(VOID_STATES)})"),
-        (ORDERS.c.reserved_ms > bindparam("after")) | text(f"state IN ({quoted(UNRESOLVED_STATES)})"),
+        _IN_WINDOW | text(f"state IN ({quoted(UNRESOLVED_STATES)})"),
     )
     .order_by(ORDERS.c.intent_seq.desc())
     .limit(1)
@@ -96,8 +102,8 @@ class UsagePart(AuditPart, OrdersPart, SlicingPart):
         """What does not depend on the order: the windows, what is open, and what went on without a person."""
         windows = {window.window_ms for window in limits.rolling_notional}
         counts = {window.window_ms for window in limits.max_orders}
-        after = self.now_ms - max(windows | counts, default=0)
-        rows = self._rows(_WITHIN, {**scope_values(scope), "after": after})
+        longest = max(windows | counts, default=0)
+        rows = self._rows(_WITHIN, {**scope_values(scope), **self.window_values(longest)})
         since_person = self._rows(_SINCE_SEQ, {**scope_values(scope), "after": self.last_act(scope)})
         pending = self._pending(scope)
         return StatusUsage(
@@ -112,10 +118,11 @@ class UsagePart(AuditPart, OrdersPart, SlicingPart):
         )
 
     def _within(self, rows: list[ROW], window_ms: int) -> list[ROW]:
-        return [row for row in rows if row["reserved_ms"] > self.now_ms - window_ms]
+        after = self.window_values(window_ms)
+        return [row for row in rows if row["reserved_ms"] > after["after"] or row["sent_ms"] > after["clock_after"]]
 
     def _duplicate_of(self, scope: Scope, order: OrderSpec, window_ms: int) -> str | None:
-        values = {**scope_values(scope), "fingerprint": order.fingerprint, "after": self.now_ms - window_ms}
+        values = {**scope_values(scope), "fingerprint": order.fingerprint, **self.window_values(window_ms)}
         row = self._first(_SAME, values)
         return None if row is None else str(row["client_order_id"])
 

@@ -391,7 +391,7 @@ class Room:
         os.replace(new, self.policy_path)
 
     def start(self) -> None:
-        self.journal = Journal(self.home, self.clock.now_ms)
+        self.journal = Journal(self.home, self.clock.now_ms, self.clock.monotonic)
         self.journal.emergency.preallocate()
         self.policy_file = PolicyFile(self.policy_path, load_policy, self.journal, packaged=False)
         parts = Parts(
@@ -411,7 +411,7 @@ class Room:
     def again(self) -> None:
         self.journal.close()
         if not self.journal.emergency.is_empty():
-            fresh = Journal(self.home, self.clock.now_ms)
+            fresh = Journal(self.home, self.clock.now_ms, self.clock.monotonic)
             fresh.emergency.import_into(fresh.store())
             fresh.close()
         self.start()

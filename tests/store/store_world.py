@@ -20,6 +20,7 @@ class World:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.clock_ms = START_MS
+        self.monotonic_s = 100.0
         self.scope = Scope(environment="paper", account="a1")
         self.other = Scope(environment="testnet", account="a1")
         self.calls = 0
@@ -41,7 +42,7 @@ class World:
         self.store = self.open()
 
     def open(self) -> Store:
-        return Store.open(self.home, now_ms=lambda: self.clock_ms)
+        return Store.open(self.home, now_ms=lambda: self.clock_ms, monotonic=lambda: self.monotonic_s)
 
     def reopen(self) -> None:
         self.store.close()

@@ -238,6 +238,30 @@ def test_window_time_never_goes_back_over_a_restart(world):
         assert tx.now_ms == latest
 
 
+def test_window_time_goes_on_while_it_is_ahead_of_the_clock(world):
+    """After the clock was a year ahead, window time goes on with the time that passes: nothing stands still."""
+    world.clock_ms += 365 * 86_400_000
+    ahead = append(world).ts_ms
+    world.clock_ms -= 365 * 86_400_000
+    for seconds in (0, 1, 30, 3600):
+        world.clock_ms += seconds * 1000
+        world.monotonic_s += seconds
+        ahead += seconds * 1000
+        assert append(world).ts_ms == ahead
+    world.reopen()
+    world.monotonic_s += 5
+    assert append(world).ts_ms == ahead + 5000
+
+
+def test_clock_a_little_behind_is_waited_for(world):
+    """Where clocks differ by less than a second, window time does not run ahead of them both."""
+    first = append(world).ts_ms
+    world.clock_ms -= 1000
+    world.monotonic_s += 0.5
+    world.clock_ms += 500
+    assert append(world).ts_ms == first
+
+
 def test_window_time_of_a_mere_look_stands_for_this_process(world):
     """A time at which a budget was judged is not taken back by the next transaction."""
     world.clock_ms += 10_000

@@ -91,6 +91,28 @@ def test_clock_that_steps_forward_and_back_frees_no_budget(world):
     assert world.usage().entered[WINDOW] == 100
 
 
+@pytest.mark.parametrize("forward", [WINDOW, 25 * 60 * MINUTE])
+def test_clock_that_was_far_ahead_for_a_moment_takes_nothing_out_of_a_window(world, forward):
+    """Budgets, duplicates, the trading of the day: a look at the wrong time frees nothing of them."""
+    name = world.place()
+    world.move(name, OrderState.FILLED, executed="0.002")
+    world.clock_ms += forward
+    assert world.usage().entered[WINDOW] == 0
+    world.clock_ms -= forward
+    for _ in range(2):
+        usage = world.usage()
+        assert usage.entered[WINDOW] == usage.entered[60 * MINUTE] == 100
+        assert usage.ordered == {MINUTE: 1, 60 * MINUTE: 1}
+        assert usage.duplicate_of == name
+        assert usage.traded[0].position_before == 0
+        world.reopen()
+    for window in (MINUTE, WINDOW, 60 * MINUTE):
+        world.clock_ms += window
+        world.monotonic_s += window / 1000
+        assert world.usage().entered.get(window, 0) == 0
+    assert world.usage().ordered == {MINUTE: 0, 60 * MINUTE: 0}
+
+
 def test_remainder_is_rounded_up_at_the_eighth_digit(world):
     """A part-filled order counts for what remains of it, never a hair too little."""
     name = world.place(spec=world.spec(quantity="3"), notional=Decimal(100))

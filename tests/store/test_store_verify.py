@@ -201,8 +201,8 @@ def traded(log):
         "UPDATE flows SET change = 'much' WHERE asset = 'BTC'",
         "DELETE FROM flows WHERE asset = 'BTC'",
         (
-            "INSERT INTO flows SELECT id + 9, environment, account, symbol, client_order_id, ts_ms, kind, asset, change "
-            "FROM flows"
+            "INSERT INTO flows SELECT id + 9, environment, account, symbol, client_order_id, "
+            "ts_ms, clock_ms, kind, asset, change FROM flows"
         ),
         "UPDATE holdings SET quantity = '5'",
         "UPDATE orders SET executed_quantity = '0.001' WHERE intent_seq = 9",
