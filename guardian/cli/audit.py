@@ -15,7 +15,7 @@ import click
 
 from guardian.cli.moments import local_time, moment_ms, utc_time
 from guardian.cli.opened import policy_option
-from guardian.cli.render import Column, clean, fields, print_json, say, say_error, say_hint, table
+from guardian.cli.render import Column, clean, fields, print_json, say, table
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
@@ -271,6 +271,7 @@ def verify_log(ctx: click.Context, checkpoint: Checkpoint | None, as_json: bool)
 
     0: intact. 1: it was tampered with or is damaged. 3: it could not be looked at, which says nothing.
     """
+    from guardian.cli.broken import halt_for
     from guardian.store.verify import verify
 
     report = verify(_home(), checkpoint)
@@ -279,30 +280,8 @@ def verify_log(ctx: click.Context, checkpoint: Checkpoint | None, as_json: bool)
     else:
         _print_report(report)
     if not report.is_intact:
-        _halt_for(report)
+        halt_for(report)
     ctx.exit(0 if report.is_intact else 1)
-
-
-def _halt_for(report: Report) -> None:
-    """Halt trading for what was found, and say so. What was found stands, whatever comes of this."""
-    from guardian.bootstrap import open_journal
-    from guardian.domain.trading import TradingState
-    from guardian.errors import GuardianError
-
-    try:
-        journal = open_journal()
-        try:
-            state = journal.halt_on_broken_chain(report.findings)
-        finally:
-            journal.close()
-    except GuardianError as error:
-        say_error(f"trading could not be halted for this: {error.message}")
-        say_hint(error.hint or "`guardian halt`")
-        return
-    if state is TradingState.HALTED:
-        say("trading is halted; `guardian resume` lets it go on all the same")
-    else:
-        say(f"trading is {state.value}: all of this was told before the owner resumed")
 
 
 def _report_dict(report: Report) -> dict[str, object]:
