@@ -155,7 +155,8 @@ def daily_loss(case: Case) -> Iterator[Denial]:
         yield Denial(
             code=Code.DAILY_LOSS_UNKNOWN,
             message=f"what guardian's trading lost within 24h cannot be told: {loss}",
-            hint="ask again in a moment; selling what guardian bought is not held back by this",
+            hint="ask again in a moment, or the owner can declare a missing path in `[accounting] conversions`; "
+            "selling what guardian bought is not held back by this",
         )
     elif loss > most:
         yield Denial(
