@@ -44,24 +44,24 @@ from guardian.gate.resolving import Resolver
 from tests.gate.fakes import D, Lost, Placed, Room, denials, limit
 
 MINUTE, DAY = 60_000, 86_400_000
-WINDOWS = {5 * MINUTE: D(200), DAY: D(500)}
+WINDOWS = {5 * MINUTE: D(160), DAY: D(400)}
 ORDERS_A_MINUTE = 4
 OPEN_CAP = D(300)
 OPEN_ORDERS_CAP = 3
 NOTIONAL_CAP = D(100)
 POSITION_CAP = D("0.004")
 SLICING_MS = 15 * MINUTE
-UNCONFIRMED_CAP = D(150)
+UNCONFIRMED_CAP = D(180)
 POLICY: dict[str, Any] = {
     "limits": {
-        "rolling_notional": [{"window": "5m", "max": "200"}, {"window": "24h", "max": "500"}],
+        "rolling_notional": [{"window": "5m", "max": "160"}, {"window": "24h", "max": "400"}],
         "max_orders": [{"window": "1m", "max": ORDERS_A_MINUTE}],
         "max_open_notional": "300",
         "max_open_orders": OPEN_ORDERS_CAP,
         "duplicate_window": "1s",
         "anti_slicing_window": "15m",
     },
-    "confirmation": {"required_above": "150", "channel": "terminal", "max_outstanding": 3},
+    "confirmation": {"required_above": "180", "channel": "terminal", "max_outstanding": 3},
     "symbols": {"BTCUSDT": {"max_notional": "100", "max_position": "0.004"}},
 }
 BUDGETS = {
@@ -95,6 +95,7 @@ DEATHS: dict[str, Any] = {
 }
 VOID = {"rejected in the answer", "rejected", "not sent", "limited"}
 LOST_ON_THE_WAY = {"lost on the way", "dies before it arrives"}
+SIDES = st.sampled_from(["BUY", "BUY", "BUY", "SELL"])
 OFTEN = st.sampled_from([True, True, True, False])
 READS = ("book_tops", "average_price", "balances", "clock_skew_ms", "order", "open_orders", "all_orders")
 LIVE = {"NEW", "PARTIALLY_FILLED"}
@@ -317,7 +318,7 @@ class Gate(RuleBasedStateMachine):
         asks=st.lists(
             st.tuples(
                 st.sampled_from(["BUY", "BUY", "BUY", "SELL"]),
-                st.sampled_from(["0.0005", "0.0005", "0.001", "0.0016", "0.002"]),
+                st.sampled_from(["0.0005", "0.001", "0.001", "0.0016", "0.002"]),
                 st.integers(-30, 5),
                 st.sampled_from(["LIMIT", "LIMIT", "MARKET"]),
                 st.sampled_from(sorted(BEHAVIOURS)),
@@ -348,6 +349,25 @@ class Gate(RuleBasedStateMachine):
 
         for reply in self.room.run(work()):
             self.take(reply)
+
+    @rule(slices=st.lists(st.sampled_from(["0.0005", "0.001", "0.0016"]), min_size=2, max_size=4), side=SIDES)
+    def what_was_denied_comes_in_slices(self, slices: list[str], side: str) -> None:
+        self.find_out(True)
+        self.take(self.room.ask(side=side, quantity="0.002", price="59999"), side)
+        for number, quantity in enumerate(slices):
+            self.behaviour = ["fills"]
+            self.take(self.room.ask(side=side, quantity=quantity, price=str(59998 - number)), side)
+
+    @rule(times=st.integers(2, 7), pause=st.sampled_from([5, 61, 301]))
+    def as_much_as_goes(self, times: int, pause: int) -> None:
+        """With a person who lets it go on, and pauses in which the short windows move on."""
+        for number in range(times):
+            self.find_out(True)
+            self.behaviour = ["fills"]
+            self.take(self.room.ask(quantity="0.001", price=str(59980 - number)))
+            self.room.clock.forward(pause)
+            self.seen()
+            self.owner_resumes()
 
     def find_out(self, all_known: bool) -> None:
         """While the fate of an order is not known nothing else is bought: often it is known by the next."""

@@ -62,6 +62,8 @@ LATE_S = 1.0
 """Longer than both."""
 AT_ONCE = 2
 """Cases side by side: most of their time is waiting."""
+IN_HAND = 500
+"""Cases that are handed out together."""
 
 TYPES = (
     OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.MARKET, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT,
@@ -405,14 +407,17 @@ def run(
     """All these cases, each with an exchange and a home of its own."""
     results = [] if results is None else results
     with short_time_outs(), ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(_alone, case, folder / str(number)) for number, case in enumerate(cases)]
-        try:
-            for future in as_completed(futures):
-                results.append(future.result())
-                if progress is not None:
-                    progress.at(len(results), f"cases; wrong: {sum(bool(result.wrong) for result in results)}")
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        for first in range(0, len(cases), IN_HAND):
+            hand = list(enumerate(cases))[first : first + IN_HAND]
+            futures = [pool.submit(_alone, case, folder / str(number)) for number, case in hand]
+            try:
+                for future in as_completed(futures):
+                    results.append(future.result())
+                    if progress is not None:
+                        progress.at(len(results), f"cases; wrong: {sum(bool(result.wrong) for result in results)}")
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     return results
 
 

@@ -1,7 +1,7 @@
 """A laptop that is suspended in mid-order: `python -m tests.longrun.suspended --rounds 1 --seconds 60`.
 
-The process is stopped (SIGSTOP) at each of three points and continued later; all points are tried side by side, each in
-a world of its own.
+The process is stopped (SIGSTOP) at each of several points and continued later; all points are tried side by side, each
+in a world of its own.
 """
 
 from __future__ import annotations
@@ -15,24 +15,66 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from guardian.bootstrap import open_guardian
 from guardian.exchange.exchange import Exchange
 from guardian.paper.faults import ORDER, FaultKind
+from guardian.store.database import Store, Transaction
 from guardian.store.reading import database_path, read_only
+from guardian.store.records import Entry, Phase, Record
 from tests.longrun.crashes import a_market
-from tests.longrun.desk import a_desk, a_folder, chain, differences, exposure, limit, sent_twice, without_intent
-from tests.longrun.table import conditions, say, table
+from tests.longrun.desk import (
+    a_desk,
+    a_folder,
+    chain,
+    differences,
+    exposure,
+    held,
+    limit,
+    position_off,
+    sent_twice,
+    uncounted,
+    without_intent,
+)
+from tests.longrun.table import Progress, conditions, table, whole
 from tests.world import World
 
 ROOT = Path(__file__).parent.parent.parent
-POINTS = ("between intent and send", "during the send", "between send and outcome")
+POINTS = (
+    "with the facts in hand",
+    "in the reservation",
+    "between intent and send",
+    "during the send",
+    "between send and outcome",
+    "in the outcome row",
+    "between the cancel's call and its send",
+    "between the cancel's send and its reply",
+)
+CANCELS = POINTS[-2:]
+LATE_POINTS = ("in the reservation", "between intent and send")
+"""Slept through here for longer than the exchange takes a request, an order must not be sent any more."""
+IN_TRANSACTION = ("in the reservation", "in the outcome row")
+"""Here the sleeper holds the store: nobody else can reserve anything past it."""
 RECEIVE_WINDOW_S = 5
+
+
+ANSWERS = {
+    "with the facts in hand": "denied PRICE_STALE",
+    CANCELS[0]: "unavailable ORDER_NOT_SENT",
+}
+"""What is answered after a long sleep, where it is not done: nothing that was sent is ever told as not sent."""
+ENDS = {
+    "with the facts in hand": [],
+    CANCELS[0]: ["open"],
+    CANCELS[1]: ["cancelled"],
+}
 
 
 @dataclass(kw_only=True)
@@ -64,15 +106,45 @@ def trap(point: str) -> None:
             asleep.append(there)
             stop()
 
-    real = Exchange.place_order
+    real_place, real_cancel, real_slot = Exchange.place_order, Exchange.cancel_order, Exchange.order_slot
+    real_transaction, real_append = Store.transaction, Transaction.append
 
     async def place_order(self: Exchange, *arguments: Any, **fields: Any) -> Any:
         sleep_once("between intent and send")
-        report = await real(self, *arguments, **fields)
+        report = await real_place(self, *arguments, **fields)
         sleep_once("between send and outcome")
         return report
 
+    async def cancel_order(self: Exchange, *arguments: Any, **fields: Any) -> Any:
+        sleep_once("between the cancel's call and its send")
+        report = await real_cancel(self, *arguments, **fields)
+        sleep_once("between the cancel's send and its reply")
+        return report
+
+    def order_slot(self: Exchange) -> Any:
+        sleep_once("with the facts in hand")
+        return real_slot(self)
+
+    def append(tx: Transaction, record: Record) -> Entry:
+        written = real_append(tx, record)
+        tx.__dict__.setdefault("rows", []).append((record.phase, record.tool))
+        return written
+
+    @contextmanager
+    def transaction(store: Store) -> Iterator[Any]:
+        with real_transaction(store) as tx:
+            yield tx
+            rows = tx.__dict__.get("rows", [])
+            if (Phase.INTENT, "create_order") in rows:
+                sleep_once("in the reservation")
+            if (Phase.OUTCOME, "create_order") in rows:
+                sleep_once("in the outcome row")
+
     Exchange.place_order = place_order  # type: ignore[method-assign]
+    Exchange.cancel_order = cancel_order  # type: ignore[method-assign]
+    Exchange.order_slot = order_slot  # type: ignore[method-assign]
+    Transaction.append = append  # type: ignore[method-assign]
+    Store.transaction = transaction  # type: ignore[method-assign,assignment]
 
 
 async def sleeper(policy: str, home: str, point: str) -> None:
@@ -84,17 +156,21 @@ async def sleeper(policy: str, home: str, point: str) -> None:
     try:
         desk = Desk(guardian, Waiting())
         desk.gate = guardian.gate  # with the real clocks and pauses
-        replies = [await desk.create(limit("59000")), await desk.create(limit("58900"))]
+        replies = [await desk.create(limit("59000"))]
+        if point in CANCELS:
+            replies = [await desk.cancel(desk.orders()[0].client_order_id)]
+        replies.append(await desk.create(limit("58900")))
     finally:
         await guardian.close()
     answers = [f"{r.outcome} {'' if r.error is None else r.error.code.name}".strip() for r in replies]
     sys.stdout.write(json.dumps(answers) + "\n")
 
 
-def nap(point: str, seconds: float, folder: Path) -> Nap:
+def nap(point: str, seconds: float, folder: Path, broken_off: threading.Event) -> Nap:
     """One order, slept through at this point."""
     found = Nap(point=point, seconds=seconds)
     with a_market(folder) as world:
+        began = held(world)
         if point == "during the send":
             world.controls.fault("POST", ORDER, FaultKind.DELAY, seconds=1.5)
         process = subprocess.Popen(
@@ -111,13 +187,16 @@ def nap(point: str, seconds: float, folder: Path) -> Nap:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # Ctrl-C is ours: it ends it when it is time
         )
         watch = threading.Timer(seconds + 60, process.kill)
         watch.start()
         try:
             _put_to_sleep(point, process, world, found)
             asyncio.run(_look_while_asleep(world, point, found))
-            time.sleep(seconds)
+            if broken_off.wait(seconds):
+                found.wrong.append("it was broken off")
+                return found
             os.kill(process.pid, signal.SIGCONT)
             out, err = process.communicate()
         finally:
@@ -129,7 +208,7 @@ def nap(point: str, seconds: float, folder: Path) -> Nap:
             found.wrong.append(f"it did not go on: {err[-1000:]}")
             return found
         found.answer, found.next_answer = json.loads(lines[-1])
-        asyncio.run(_look_after(world, found))
+        asyncio.run(_look_after(world, found, began))
     return found
 
 
@@ -151,49 +230,75 @@ def _put_to_sleep(point: str, process: subprocess.Popen[str], world: World, foun
 
 
 async def _look_while_asleep(world: World, point: str, found: Nap) -> None:
-    """Another process sees the order and counts it."""
+    """Another process sees what there is, and counts it."""
     await asyncio.sleep(1.6 if point == "during the send" else 0)
+    if point in IN_TRANSACTION:
+        with read_only(database_path(world.home)) as connection:
+            rows = connection.execute("SELECT state FROM orders").fetchall()
+        # What is not committed has not happened; what has its answer still counts as it was reserved.
+        wanted_rows = [] if point == "in the reservation" else [("reserved",)]
+        if rows != wanted_rows or len(world.sent()) != len(wanted_rows):
+            found.wrong.append(f"while asleep the store had {rows}, and {len(world.sent())} orders had been sent")
+        return
     async with a_desk(world) as desk:
         states = [row.state.value for row in desk.orders()]
-        if states != ["reserved"]:
-            found.wrong.append(f"while asleep it was {states}")
-        if (told := exposure(world, desk)).is_below_the_truth or not told.told_open:
+        wanted = {"with the facts in hand": [], CANCELS[0]: ["open"], CANCELS[1]: ["open"]}.get(point, ["reserved"])
+        if states != wanted:
+            found.wrong.append(f"while asleep it was {states}, not {wanted}")
+        told = exposure(world, desk)
+        if told.is_below_the_truth or (wanted and not told.told_open):
             found.wrong.append(f"while asleep {told}")
+        found.wrong += uncounted(world, desk)
 
 
-async def _look_after(world: World, found: Nap) -> None:
+async def _look_after(world: World, found: Nap, began: Decimal) -> None:
     taken = world.controls.orders()
     async with a_desk(world) as desk:
         await desk.resolve()
-        rows = desk.orders()
-        first = rows[0]
-        mine = [order for order in taken if order["clientOrderId"] == first.client_order_id]
-        found.state, found.at_exchange = first.state.value, ", ".join(o["status"] for o in mine) or "no order"
-        found.wrong += differences(world, desk)
+        rows = [row for row in desk.orders() if row.price == Decimal(59000)]
+        mine = [order for order in taken if Decimal(order["price"]) == Decimal(59000)]
+        found.state = ", ".join(row.state.value for row in rows) or "no order"
+        found.at_exchange = ", ".join(order["status"] for order in mine) or "no order"
+        found.wrong += [*differences(world, desk), *position_off(world, desk, began), *uncounted(world, desk)]
         if (told := exposure(world, desk)).is_below_the_truth:
             found.wrong.append(f"afterwards {told}")
-        if len(rows) != 2:
-            found.wrong.append(f"{len(rows)} orders are in the store")
+        if [row.state.value for row in rows] != ENDS.get(found.point, ["open"]) and not _is_late(found):
+            found.wrong.append(f"it ended as {found.state}")
     with read_only(database_path(world.home)) as connection:
         (open_calls,) = connection.execute(
             "SELECT count(*) FILTER (WHERE phase = 'call') - count(*) FILTER (WHERE phase = 'outcome') FROM audit"
         ).fetchone()
     found.wrong += [f"{open_calls} calls have no outcome"] if open_calls else []
     found.wrong += [*sent_twice(world), *without_intent(world), *chain(world)]
-    late = found.point == "between intent and send" and found.seconds > RECEIVE_WINDOW_S
-    wanted = "unavailable ORDER_NOT_SENT" if late else "done"
-    if found.answer != wanted:
+    wanted = "unavailable ORDER_NOT_SENT" if _is_late(found) else ANSWERS.get(found.point, "done")
+    if found.seconds <= RECEIVE_WINDOW_S:
+        wanted = "done"
+    if found.answer not in wanted.split(" or "):
         found.wrong.append(f"answered {found.answer}, not {wanted}")
-    if bool(mine) is late:
+    if len(mine) != (found.answer == "done" or found.point in CANCELS):
         found.wrong.append(f"{len(mine)} orders at the exchange")
+    if len(world.controls.requests("DELETE", ORDER)) > 1:
+        found.wrong.append("cancelled twice")
     if found.next_answer != "done":
         found.wrong.append(f"the next order was answered {found.next_answer}")
 
 
-def run(seconds: float, folder: Path, points: Sequence[str] = POINTS) -> list[Nap]:
+def _is_late(found: Nap) -> bool:
+    return found.point in LATE_POINTS and found.seconds > RECEIVE_WINDOW_S
+
+
+def run(
+    seconds: float, folder: Path, points: Sequence[str] = POINTS, broken_off: threading.Event | None = None
+) -> list[Nap]:
     """All these points at once."""
+    event = broken_off or threading.Event()
     with ThreadPoolExecutor(len(points)) as pool:
-        return list(pool.map(lambda point: nap(point, seconds, folder / point.replace(" ", "-")), points))
+        futures = [pool.submit(nap, point, seconds, folder / str(n), event) for n, point in enumerate(points)]
+        try:
+            wait(futures)
+        finally:
+            event.set()
+        return [future.result() for future in futures]
 
 
 def report(naps: Sequence[Nap]) -> str:
@@ -221,10 +326,20 @@ def main() -> None:
         point, policy, home = asked.sleeper
         asyncio.run(sleeper(policy, home, point))
         return
-    with a_folder() as folder:
-        naps = [one for n in range(asked.rounds) for one in run(asked.seconds, folder / str(n))]
-    say(report(naps))
-    say(conditions(rounds=asked.rounds))
+    naps: list[Nap] = []
+
+    def work() -> None:
+        progress = Progress(asked.rounds * len(POINTS))
+        progress.at(0, f"naps of {asked.seconds:.0f} s, {len(POINTS)} side by side")
+        with a_folder() as folder:
+            for n in range(asked.rounds):
+                naps.extend(run(asked.seconds, folder / str(n)))
+                progress.at(len(naps), f"naps; wrong: {sum(len(one.wrong) for one in naps)}")
+
+    def told() -> tuple[str, int]:
+        return f"{report(naps)}\n{conditions(rounds=asked.rounds)}", sum(len(n.wrong) for n in naps) + (not naps)
+
+    whole(work, told)
 
 
 if __name__ == "__main__":
