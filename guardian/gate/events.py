@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from guardian.domain.orders import OrderReport, OrderState
+from collections.abc import Mapping
+
+from guardian.domain.orders import LIVE_STATES, OrderReport, OrderState
 from guardian.gate.calls import plain_record
+from guardian.gate.halting import halt_on_rejects
 from guardian.store.database import Transaction
 from guardian.store.records import OrderRow, Phase, Record, Scope
 
@@ -17,7 +20,13 @@ def note_found(
     *,
     why: str | None = None,
 ) -> bool:
-    """The order's new state, and an `event` row where it is news; whether it was. Raises StoreError."""
+    """The order's new state, and an `event` row where it is news; whether it was. Raises StoreError.
+
+    An order that was open and that the exchange calls rejected has ended, but it was entered: it becomes `expired`.
+    """
+    known = tx.order(row.client_order_id)
+    if state is OrderState.REJECTED and known is not None and known.state in LIVE_STATES:
+        state, why = OrderState.EXPIRED, why or "the exchange had it open, and calls it rejected now"
     if not tx.move_order(row.client_order_id, state, report=report):
         return False
     body = {"kind": "resolved", "client_order_id": row.client_order_id, "was": row.state, "is": state, "report": report}
@@ -30,6 +39,28 @@ def note_found(
             symbol=row.symbol,
             environment=scope.environment,
             account=scope.account,
+            body=plain_record(body),
+        )
+    )
+    if state is OrderState.REJECTED:
+        halt_on_rejects(tx, row.scope, row.call_id)
+    return True
+
+
+def tell_once(
+    tx: Transaction, scope: Scope, key: str, symbol: str, body: Mapping[str, object], *, call_id: str | None = None
+) -> bool:
+    """An `event` row, for this key the only one; False where it was told before. Raises StoreError."""
+    if tx.has_key(key):
+        return False
+    tx.append(
+        Record(
+            phase=Phase.EVENT,
+            call_id=call_id,
+            symbol=symbol,
+            environment=scope.environment,
+            account=scope.account,
+            key=key,
             body=plain_record(body),
         )
     )

@@ -24,7 +24,7 @@ each renewal is a write to the disk.
 
 @dataclass(slots=True)
 class Leaseholder:
-    """Takes the lease, renews it in its second half, and gives it back.
+    """Takes the lease, renews it in its second half, and gives it back: at the end, and where asking failed.
 
     A machine that slept, or a process that was stopped: on waking its lease has run out, by the clock that another
     process goes by or by its own; where only the other's has, both ask for half a lease at most.
@@ -38,12 +38,16 @@ class Leaseholder:
     """Another's lease as it was first seen, and when, on the monotonic clock."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     """A caller that is cancelled leaves the thread that takes the lease running: giving it back waits for that."""
+    _stands_back_until: float = float("-inf")
+    """On the monotonic clock."""
 
     def __post_init__(self) -> None:
         self._me = self.parts.random_bytes(16).hex()
 
     async def holds(self, scope: Scope) -> bool:
         """Whether this process may ask now: the lease is its own, or becomes so. Raises StoreError."""
+        if self.parts.monotonic() < self._stands_back_until:
+            return False
         name = f"orders/{scope.environment}/{scope.account}"
         if self._mine is not None and self._mine[0] == name and self.parts.monotonic() < self._mine[1]:
             return True
@@ -52,6 +56,14 @@ class Leaseholder:
     async def give_back(self) -> None:
         """Let another process go on at once; where that cannot be written, the lease runs out."""
         await self.parts.journal.run(self._give_back)
+
+    async def stand_back(self) -> None:
+        """Give it back, and take it no sooner than after LEASE_MS: another's way to the exchange may be better.
+
+        Where there is no other, this process goes on asking then.
+        """
+        self._stands_back_until = self.parts.monotonic() + LEASE_MS / 1000
+        await self.give_back()
 
     def _take(self, name: str) -> bool:
         with self._lock:

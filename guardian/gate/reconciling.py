@@ -7,17 +7,16 @@ assistant does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from guardian.domain.orders import FINAL_STATES, LIVE_STATES, VOID_STATES, OrderReport, OrderState
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
-from guardian.errors import PolicyInvalid
+from guardian.errors import ExchangeRejected, PolicyInvalid
 from guardian.exchange.exchange import Exchange
-from guardian.gate.calls import plain_record
-from guardian.gate.events import note_found
+from guardian.gate.events import note_found, tell_once
 from guardian.gate.fees import fetch_fees
 from guardian.gate.halting import halt
 from guardian.gate.parts import Parts
@@ -25,7 +24,7 @@ from guardian.gate.replies import OrderView
 from guardian.gate.views import view_of_report
 from guardian.store.database import Transaction
 from guardian.store.orders import is_in_doubt
-from guardian.store.records import OrderRow, Phase, Record, Scope
+from guardian.store.records import OrderRow, Scope
 
 RECENT_ORDERS: Final = 500
 """How many of a symbol's newest orders are looked at."""
@@ -34,6 +33,8 @@ KNOWN_FOR_MS: Final = 7 * 86_400_000
 LISTS_LAG_MS: Final = 60_000
 """An order that ended less than this before is not held against a list that still has it open."""
 BETWEEN_SYMBOLS_S: Final = 1.0
+KEY_REFUSED_CODES: Final = frozenset({-1022, -2008, -2014, -2015})
+"""The exchange's no to the key and not to what was asked: every other question would have the same answer."""
 
 
 class Kind(StrEnum):
@@ -61,12 +62,27 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A symbol of which the exchange refused to tell all: of that, nothing is known now."""
+
+    symbol: str
+    why: str
+    exchange_code: int
+    exchange_text: str
+    """The exchange's words: untrusted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
     """What one reconciliation has found."""
 
     environment: str
     account: str
     symbols: tuple[str, ...]
+    """The symbols that were looked at, the refused ones among them."""
+    refused: tuple[Refused, ...]
+    is_whole: bool
+    """Every symbol that the store knows or the policy lists was looked at, and none was refused."""
     agreed: int
     """How many of guardian's orders were the same on both sides."""
     differences: tuple[Difference, ...]
@@ -80,6 +96,17 @@ class Reconciled:
 class _Tally:
     agreed: int = 0
     fees: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    foreign: list[OrderView] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+    def note_refusal(self, symbol: str, error: ExchangeRejected) -> None:
+        """Note that something of a symbol was refused; raises it where everything else would be refused too."""
+        if error.code in KEY_REFUSED_CODES:
+            raise error
+        if all(one.symbol != symbol for one in self.refused):
+            one = Refused(symbol=symbol, why=error.message, exchange_code=error.code, exchange_text=error.text)
+            self.refused.append(one)
 
 
 class Reconciler:
@@ -88,28 +115,40 @@ class Reconciler:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def run(self, symbols: Iterable[str] | None = None, *, gently: bool = False) -> Reconciled:
-        """Reconcile these symbols, or all that the store knows or the policy lists; `gently` pauses between them.
+    async def run(
+        self, symbols: Iterable[str] | None = None, *, between: Callable[[], Awaitable[bool]] | None = None
+    ) -> Reconciled:
+        """Reconcile these symbols, or all that the store knows or the policy lists.
+
+        A symbol that the exchange refuses to tell of (it lacks it, or does not list it any more) is noted and keeps no
+        other from being looked at. With `between` there is a pause between two symbols, and that is done then: where
+        it says False the rest is left out.
 
         Raises ExchangeError, CredentialsError and StoreError: what was found before is in the log.
         """
         connection = await self._parts.connector.connect(needs_keys=True)
         scope = Scope(environment=self._parts.environment.value, account=connection.account)
         wanted = await self._parts.journal.run(lambda: self._symbols(scope)) if symbols is None else tuple(symbols)
-        differences: list[Difference] = []
-        foreign: list[OrderView] = []
-        tally = _Tally()
-        for number, symbol in enumerate(wanted):
-            if gently and number:
+        tally, done = _Tally(), 0
+        for symbol in wanted:
+            if between is not None and done:
                 await self._parts.pause(BETWEEN_SYMBOLS_S)
-            await self._symbol(connection.exchange, scope, symbol, (differences, foreign, tally))
+                if not await between():
+                    break
+            try:
+                await self._symbol(connection.exchange, scope, symbol, tally)
+            except ExchangeRejected as error:
+                tally.note_refusal(symbol, error)
+            done += 1
         return Reconciled(
             environment=scope.environment,
             account=scope.account,
-            symbols=wanted,
+            symbols=wanted[:done],
+            refused=tuple(tally.refused),
+            is_whole=symbols is None and done == len(wanted) and not tally.refused,
             agreed=tally.agreed,
-            differences=tuple(differences),
-            foreign=tuple(foreign),
+            differences=tuple(tally.differences),
+            foreign=tuple(tally.foreign),
             fees=tally.fees,
         )
 
@@ -123,14 +162,7 @@ class Reconciler:
         listed = set(policy.symbols) if policy.environment is self._parts.environment else set()
         return tuple(sorted(known | listed))
 
-    async def _symbol(
-        self,
-        exchange: Exchange,
-        scope: Scope,
-        symbol: str,
-        result: tuple[list[Difference], list[OrderView], _Tally],
-    ) -> None:
-        differences, foreign, tally = result
+    async def _symbol(self, exchange: Exchange, scope: Scope, symbol: str, tally: _Tally) -> None:
         run = self._parts.journal.run
         pending, began_ms = await run(lambda: self._pending(scope, symbol))
         # The open ones first: what ends in between is in the second list as it ended.
@@ -139,16 +171,20 @@ class Reconciler:
         for row in pending:
             if row.client_order_id in reports:
                 continue
-            report = await exchange.order(symbol, client_order_id=row.client_order_id)
+            try:
+                report = await exchange.order(symbol, client_order_id=row.client_order_id)
+            except ExchangeRejected as error:
+                tally.note_refusal(symbol, error)
+                continue
             if report is not None:
                 reports[row.client_order_id] = report
             else:
-                differences.append(_difference(Kind.MISSING, row, None))
+                tally.differences.append(_difference(Kind.MISSING, row, None))
         ours = [report for report in reports.values() if report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)]
         found = await run(lambda: self._compare(scope, ours, began_ms))
-        differences.extend(found)
+        tally.differences.extend(found)
         tally.agreed += len(ours) - len(found)
-        foreign.extend(
+        tally.foreign.extend(
             view_of_report(report) for report in reports.values() if report not in ours and report.state in LIVE_STATES
         )
         for name in await run(lambda: self._without_fees(scope, symbol)):
@@ -211,20 +247,8 @@ def _contradicts(row: OrderRow, report: OrderReport) -> bool:
 def _tell(tx: Transaction, scope: Scope, report: OrderReport, kind: Kind) -> bool:
     """An event row, once for each order; False where it was told before."""
     key = f"reconcile/{kind.value}/{scope.environment}/{report.client_order_id}"
-    if tx.has_key(key):
-        return False
     body = {"kind": f"order_{kind.value}", "client_order_id": report.client_order_id, "report": report}
-    tx.append(
-        Record(
-            phase=Phase.EVENT,
-            symbol=report.symbol,
-            environment=scope.environment,
-            account=scope.account,
-            key=key,
-            body=plain_record(body),
-        )
-    )
-    return True
+    return tell_once(tx, scope, key, report.symbol, body)
 
 
 def _difference(kind: Kind, row: OrderRow, state: OrderState | None) -> Difference:

@@ -5,24 +5,30 @@ That the exchange does not know an order (-2013) proves nothing right after send
 is in neither the open nor the recent orders. Then an order that was never acknowledged is `not_placed`, and one that
 was (the testnet forgets all orders once in a while) is `expired`.
 
-One process of a home asks at a time, by a lease in the store. Each order has its own back-off.
+On live nothing is wiped: there an order that was acknowledged and is gone stays as it is, counts, and is told.
+
+One process of a home asks at a time, by a lease in the store; one that cannot ask leaves it to another. Each order has
+its own back-off.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from guardian.domain.orders import FINAL_STATES, LIVE_STATES, UNRESOLVED_STATES, OrderReport, OrderState
+from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, ExchangeError, ExchangeRateLimited, ExchangeRejected, StoreError
 from guardian.exchange.exchange import Exchange
 from guardian.gate.connection import Connection
-from guardian.gate.events import note_found
+from guardian.gate.events import note_found, tell_once
 from guardian.gate.fees import fetch_fees
 from guardian.gate.leasing import Leaseholder
 from guardian.gate.parts import Parts
-from guardian.gate.reconciling import Reconciler
+from guardian.gate.reconciling import KEY_REFUSED_CODES, Reconciler
 from guardian.store.records import OrderRow, Scope
 
 _log: Final = logging.getLogger("guardian.gate")
@@ -34,6 +40,17 @@ ABSENT_AFTER_ANSWERS: Final = 3
 
 ARCHIVED_CODE: Final = -2026
 """The exchange's word for an order that ended long ago without any fill."""
+
+UNLISTED_CODE: Final = -1121
+"""The exchange's word for a symbol that it does not list."""
+GONE_AFTER_MS: Final = 86_400_000
+"""For so long a symbol must be gone, in window time and over restarts, until orders of it end."""
+GONE_HERE_MS: Final = 600_000
+"""And for so long as this process knows by itself, on the clock that only goes forward."""
+GONE_AFTER_ANSWERS: Final = 3
+
+WARNED_EVERY_S: Final = 3600.0
+"""Between two warnings about the same order."""
 
 TICK_S: Final = 1.0
 """How often it is looked whether there is anything to ask for; that costs a read of the store."""
@@ -67,6 +84,10 @@ class _Asked:
     due: float = 0.0
     absences: int = 0
     absent_since: float = 0.0
+    gone: int = 0
+    """How often in a row its symbol was gone."""
+    gone_since: float = 0.0
+    warned: float = float("-inf")
 
 
 @dataclass(slots=True)
@@ -79,30 +100,46 @@ class Resolver:
     """By client order id."""
     _leaseholder: Leaseholder = field(init=False)
     _reconcile_due: float = field(init=False)
+    _told: frozenset[str] = frozenset()
+    """Why the last reconciliation in the background could not compare all."""
 
     def __post_init__(self) -> None:
         self._leaseholder = Leaseholder(parts=self.parts)
         self._reconcile_due = self.parts.monotonic()
 
     async def run_forever(self) -> None:
-        """Look every TICK_S what is due; a failure of any kind is tried again after PERIOD_S."""
+        """Look every TICK_S what is due; after a failure of any kind, after PERIOD_S. Only cancelling ends it."""
         try:
             while True:
-                await self.parts.pause(await self._tick())
+                await self.parts.pause(await self._look())
         finally:
             await self._leaseholder.give_back()
+
+    async def _look(self) -> float:
+        """A look at what is due, whatever becomes of it; returns the seconds until the next."""
+        try:
+            return await self._tick()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Another task was cancelled that this one waited for, such as one that was making the connection.
+            _log.warning("a round of asking for orders was cut off")
+        except Exception:  # noqa: BLE001 - logged, and tried again
+            # A fault of ours must not end the asking: orders that are not known would stay so until a restart.
+            _log.exception("a round of asking for orders failed")
+        return PERIOD_S
 
     async def _tick(self) -> float:
         """What is due now; returns the seconds until the next look."""
         try:
             await self.run_once(only_due=True)
             await self._reconcile()
-        except (ExchangeError, CredentialsError, StoreError):
+        except Exception as error:
+            await self._leaseholder.stand_back()
+            if not isinstance(error, ExchangeError | CredentialsError | StoreError):
+                raise
             await self.parts.connector.lost()
-            return PERIOD_S
-        except Exception:  # noqa: BLE001 - logged, and tried again
-            # A fault of ours must not end the asking: orders that are not known would stay so until a restart.
-            _log.exception("a round of asking for orders failed")
             return PERIOD_S
         return TICK_S
 
@@ -113,16 +150,39 @@ class Resolver:
             return
         self._reconcile_due = now + RECONCILED_AGAIN_S
         connection = await self.parts.connector.connect(needs_keys=False)
-        if connection.has_keys and await self._leaseholder.holds(self._scope(connection)):
-            await Reconciler(self.parts).run(gently=True)
+        scope = self._scope(connection)
+        if not connection.has_keys or not await self._leaseholder.holds(scope):
+            return
+
+        async def between() -> bool:
+            """What is due is asked for meanwhile: there may be hundreds of symbols."""
+            await self._round(only_due=True)
+            return await self._leaseholder.holds(scope)
+
+        try:
+            found = await Reconciler(self.parts).run(between=between)
+        except (ExchangeError, CredentialsError, StoreError) as error:
+            # How long to wait is another number each time; that there is a limit is one cause.
+            cause = type(error).__name__ if isinstance(error, ExchangeRateLimited) else error.message
+            self._tell({cause: f"the orders could not all be compared with the exchange's: {error.message}"})
+            raise
+        self._tell({f"{one.symbol} {one.exchange_code}": f"{one.symbol}: {one.why}" for one in found.refused})
+        if found.is_whole or found.refused:
             self._reconcile_due = now + RECONCILED_EVERY_S
+
+    def _tell(self, causes: Mapping[str, str]) -> None:
+        """Warn of each cause that the last reconciliation did not have."""
+        for cause, why in causes.items():
+            if cause not in self._told:
+                _log.warning("reconciliation: %s", why)
+        self._told = frozenset(causes)
 
     async def run_once(self, *, only_due: bool = False) -> tuple[Found, ...]:
         """One round over all orders that are not in a final state. Raises ExchangeError, CredentialsError, StoreError.
 
         Nothing is asked, and no connection made, where there is nothing to ask for; nothing is asked either while
         another process does. That one order cannot be asked for keeps no other from being asked for: the exchange's no
-        to a question is logged, another failure is raised at the end of the round.
+        to a question is logged, another failure is raised at the end of the round; its no to the key, at once.
 
         `only_due` is a round of many, between which the lease is kept. Without it this is the one round of a command,
         and whoever comes next can ask at once.
@@ -155,7 +215,9 @@ class Resolver:
             except ExchangeRateLimited:
                 raise  # to go on asking would make it worse
             except ExchangeRejected as error:
-                _log.warning("the exchange refused to tell of an order of %s (code %s)", row.symbol, error.code)
+                if error.code in KEY_REFUSED_CODES:
+                    raise  # it refuses who asks, not what is asked
+                self._warn(row, f"the exchange refused to tell of an order of {row.symbol} (code {error.code})")
                 answer = Found(client_order_id=row.client_order_id, state=None)
             except ExchangeError as error:
                 failure = error
@@ -198,6 +260,13 @@ class Resolver:
         asked.due = self.parts.monotonic() + pause * (0.75 + chance / 2)
         return asked
 
+    def _warn(self, row: OrderRow, why: str) -> None:
+        """At most one warning an hour about an order that is asked for again and again."""
+        asked, now = self._asked.setdefault(row.client_order_id, _Asked()), self.parts.monotonic()
+        if now - asked.warned >= WARNED_EVERY_S:
+            asked.warned = now
+            _log.warning("%s; %s", row.client_order_id, why)
+
     async def _ask(self, exchange: Exchange, scope: Scope, row: OrderRow) -> Found | None:
         """Ask for one order, and for the fees of what it has executed; None where there were only fees to ask for."""
         asked = self._plan(row)
@@ -211,10 +280,14 @@ class Resolver:
         try:
             report = await exchange.order(row.symbol, client_order_id=row.client_order_id)
         except ExchangeRejected as error:
-            if error.code != ARCHIVED_CODE:
+            if error.code == ARCHIVED_CODE:
+                why = "the exchange has put it into its archive: it ended long ago without a fill"
+            elif error.code == UNLISTED_CODE and await self._is_gone(exchange, row, asked):
+                why = f"the exchange neither lists {row.symbol} nor tells of its orders, for over a day"
+            else:
                 raise
-            why = "the exchange has put it into its archive: it ended long ago without a fill"
             return await self._end(scope, row, OrderState.EXPIRED, why)
+        await self._note_listed(row, asked)
         if report is not None:
             asked.absences = 0
             if report.state is not OrderState.UNKNOWN:
@@ -230,12 +303,54 @@ class Resolver:
         if row.state in UNRESOLVED_STATES:
             why = "the exchange does not know it, in any of its lists, long after it could have arrived"
             return await self._end(scope, row, OrderState.NOT_PLACED, why)
-        why = "the exchange had it and does not know it any more: it was wiped, as the testnet is once in a while"
+        why = "the exchange had it and does not know it any more"
+        if self.parts.environment is Environment.LIVE:
+            asked.absences = 0  # the lists are asked again only after as many answers
+            self._warn(row, f"{why}, in any of its lists; it goes on counting")
+            await self.parts.journal.run(lambda: self._tell_vanished(scope, row, why))
+            return Found(client_order_id=row.client_order_id, state=None)
+        why += ": it was wiped, as the testnet is once in a while"
         return await self._end(scope, row, OrderState.EXPIRED, why)
 
     async def _end(self, scope: Scope, row: OrderRow, state: OrderState, why: str) -> Found:
         await self.parts.journal.run(lambda: self._note(scope, row, state, None, why))
         return Found(client_order_id=row.client_order_id, state=state)
+
+    async def _is_gone(self, exchange: Exchange, row: OrderRow, asked: _Asked) -> bool:
+        """Whether the order's symbol is gone for good: neither asking for the order nor the list of symbols knows it.
+
+        A symbol can be gone for a while, as when the exchange is being looked after.
+        """
+        now = self.parts.monotonic()
+        if await exchange.instruments((row.symbol,)):
+            await self._note_listed(row, asked)
+            return False
+        if asked.gone == 0:
+            asked.gone_since = now
+        asked.gone += 1
+        gone_ms = await self.parts.journal.run(lambda: self._gone_for_ms(row))
+        here_ms = (now - asked.gone_since) * 1000
+        return asked.gone >= GONE_AFTER_ANSWERS and here_ms >= GONE_HERE_MS and gone_ms > GONE_AFTER_MS
+
+    def _gone_for_ms(self, row: OrderRow) -> int:
+        with self.parts.journal.transaction() as tx:
+            return tx.now_ms - tx.mark(_gone(row))
+
+    async def _note_listed(self, row: OrderRow, asked: _Asked) -> None:
+        """The order's symbol is there: if it was gone, here or in a process before this one, that is over."""
+        if asked.gone or asked.times == 1:
+            asked.gone = 0
+            await self.parts.journal.run(lambda: self._unmark(row))
+
+    def _unmark(self, row: OrderRow) -> None:
+        with self.parts.journal.transaction() as tx:
+            tx.unmark(_gone(row))
+
+    def _tell_vanished(self, scope: Scope, row: OrderRow, why: str) -> None:
+        with self.parts.journal.transaction() as tx:
+            body = {"kind": "order_vanished", "client_order_id": row.client_order_id, "state": row.state, "why": why}
+            key = f"vanished/{scope.environment}/{row.client_order_id}"
+            tell_once(tx, scope, key, row.symbol, body, call_id=row.call_id)
 
     async def _listed(self, exchange: Exchange, row: OrderRow) -> bool:
         """Whether the lists of open and of recent orders have it after all."""
@@ -250,3 +365,8 @@ class Resolver:
     ) -> None:
         with self.parts.journal.transaction() as tx:
             note_found(tx, scope, row, state, report, why=why)
+
+
+def _gone(row: OrderRow) -> str:
+    """The mark since when an order's symbol is gone."""
+    return f"gone/{row.environment}/{row.client_order_id}"

@@ -21,6 +21,7 @@ from guardian.domain.orders import (
 )
 from guardian.errors import StoreConflict
 from guardian.store.ledger import LedgerPart
+from guardian.store.marks import MarksPart
 from guardian.store.records import NewOrder, OrderRow, Scope
 from guardian.store.tables import AUDIT, FEES_WANTED_SQL, ORDERS, PENDING_SQL
 from guardian.store.unit import ROW, scope_values
@@ -72,7 +73,7 @@ _SYMBOLS: Final = (
 )
 
 
-class OrdersPart(LedgerPart):
+class OrdersPart(LedgerPart, MarksPart):
     """Orders: reserved once, then only moved on."""
 
     def reserve(self, order: NewOrder) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from guardian.domain.codes import Outcome
+from guardian.domain.orders import OrderState
 from guardian.domain.trading import TradingState
-from guardian.errors import ExchangeRejected, NotSent, OutcomeUnknown
+from guardian.errors import ExchangeRejected, ExchangeUnavailable, NotSent, OutcomeUnknown
 from guardian.gate import halting
 from guardian.gate.halting import BURST_ORDERS, REJECTS_IN_A_ROW, burst_bound
 from guardian.policy.load import load_policy
 from guardian.policy.model import CountWindow
-from tests.gate.fakes import Placed, Room, denials
+from tests.gate.fakes import Lost, Placed, Room, denials
 
 POLICIES = Path(__file__).parents[2] / "policies"
 NO_QUESTIONS = {"confirmation": {"required_above": "1000000"}}
@@ -68,6 +69,22 @@ def test_orders_rejected_in_a_row_halt_trading(busy: Room) -> None:
     assert denials(again) == {"TRADING_HALTED"}
     assert "5 orders in a row" in str(again.error)
     assert len(busy.exchange.placed) == REJECTS_IN_A_ROW
+
+
+def test_rejections_that_are_found_out_later_count_too(busy: Room) -> None:
+    """A reply that was lost hides no rejection: trading halts where the fifth in a row is found."""
+    for number in range(REJECTS_IN_A_ROW - 1):
+        busy.exchange.script = [rejection()]
+        order(busy, number)
+    busy.exchange.script = [Lost(OutcomeUnknown("lost"), "REJECTED")]
+    busy.exchange.fails["order"] = ExchangeUnavailable("down")
+    order(busy, 9)
+    del busy.exchange.fails["order"]
+    assert trading(busy) is TradingState.ACTIVE
+    busy.run(busy.resolver.run_once())
+    assert busy.last().state is OrderState.REJECTED
+    assert trading(busy) is TradingState.HALTED
+    assert [halt["cause"] for halt in halts(busy)] == ["rejects"]
 
 
 def test_order_that_is_placed_breaks_the_row_of_rejections(busy: Room) -> None:

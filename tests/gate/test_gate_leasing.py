@@ -13,9 +13,9 @@ import pytest
 from guardian.domain.orders import OrderState
 from guardian.errors import ExchangeUnavailable
 from guardian.gate.leasing import LEASE_MS
-from guardian.gate.resolving import TICK_S, Resolver
+from guardian.gate.resolving import PERIOD_S, TICK_S, Resolver
 from guardian.store.database import Transaction
-from tests.gate.fakes import Room
+from tests.gate.fakes import FakeConnector, FakeExchange, Room
 
 
 def opened(room: Room, price: str = "60000") -> str:
@@ -161,6 +161,38 @@ def test_machine_that_slept_asks_on(room: Room) -> None:
     room.clock.forward(LEASE_MS / 2000)
     assert not asks(room, first)
     assert asks(room, second)
+
+
+def test_process_that_cannot_ask_leaves_it_to_another(room: Room) -> None:
+    """A broken way to the exchange keeps the lease from no process whose way is whole; alone, it goes on trying."""
+    name = opened(room)
+    broken = FakeExchange(room.clock)
+    broken.fails = dict.fromkeys(("order", "open_orders", "all_orders"), ExchangeUnavailable("no route"))
+    second = steady(room, b"\x11\x11")
+    second.parts = replace(second.parts, connector=FakeConnector(broken))
+    assert room.run(second._tick()) == PERIOD_S
+    assert room.sql("SELECT count(*) FROM leases") == [(0,)]
+    first = steady(room)
+    asked = (room.exchange.names().count("order"), len(broken.asked))
+    resolvers = [first, second]
+    due = [0.0, room.clock.monotonic() + PERIOD_S]
+    for _ in range(120):
+        room.clock.forward(TICK_S)
+        for number, resolver in enumerate(resolvers):
+            if due[number] <= room.clock.monotonic():
+                due[number] = room.clock.monotonic() + room.run(resolver._tick())
+    assert room.exchange.names().count("order") - asked[0] in range(9, 16)
+    assert len(broken.asked) == asked[1]
+    room.exchange.becomes(name, "FILLED", "0.001")
+    room.clock.forward(PERIOD_S)
+    room.run(first._tick())
+    assert room.row(name).state is OrderState.FILLED
+    opened(room, "59990")
+    count = broken.names().count("order")
+    room.clock.forward(LEASE_MS / 1000 + 1)
+    for _ in range(6):
+        room.clock.forward(room.run(second._tick()))
+    assert broken.names().count("order") - count in range(4, 7)  # nobody else lives
 
 
 def test_lease_that_cannot_be_given_back_runs_out(room: Room, caplog: pytest.LogCaptureFixture) -> None:

@@ -11,7 +11,15 @@ import pytest
 
 from guardian.domain.orders import Fill, OrderReport, OrderState
 from guardian.domain.trading import TradingState
-from guardian.errors import ExchangeRejected, ExchangeUnavailable, NoCredentials, OutcomeUnknown, PolicyInvalid
+from guardian.errors import (
+    ExchangeError,
+    ExchangeRateLimited,
+    ExchangeRejected,
+    ExchangeUnavailable,
+    NoCredentials,
+    OutcomeUnknown,
+    PolicyInvalid,
+)
 from guardian.gate.reconciling import BETWEEN_SYMBOLS_S, LISTS_LAG_MS, Kind, Reconciled, Reconciler
 from guardian.gate.resolving import (
     ABSENT_AFTER_ANSWERS,
@@ -380,3 +388,138 @@ def test_it_is_reconciled_at_start_and_every_five_minutes(room: Room) -> None:
         room.clock.forward(pause)
     assert looks[0] - 1000 <= 2 * RECONCILED_AGAIN_S + 2
     assert RECONCILED_EVERY_S <= looks[1] - looks[0] <= RECONCILED_EVERY_S + 2
+
+
+def refusing(room: Room, symbol: str, code: int = -1121) -> None:
+    """The exchange refuses to tell of this symbol."""
+    listed = room.exchange.open_orders
+
+    async def open_orders(asked: str) -> tuple[OrderReport, ...]:
+        if asked == symbol:
+            raise ExchangeRejected(code, "Invalid symbol.", http_status=400)
+        return await listed(asked)
+
+    room.exchange.open_orders = open_orders  # type: ignore[method-assign]
+
+
+def listing(room: Room, *symbols: str) -> None:
+    """The policy lists these symbols too."""
+    caps = {"max_notional": "100", "max_quantity": "1", "max_position": "1"}
+    room.policy({"symbols": dict.fromkeys(symbols, caps)})
+
+
+def test_symbol_that_the_exchange_refuses_keeps_no_other_from_being_compared(room: Room) -> None:
+    """A symbol of the policy that a testnet lacks is noted, with why; the order of another one is taken over."""
+    listing(room, "AAAUSDT")
+    name = opened(room)
+    refusing(room, "AAAUSDT")
+    room.exchange.becomes(name, "FILLED", "0.001")
+    found = reconcile(room)
+    assert found.symbols == ("AAAUSDT", "BTCUSDT", "ETHUSDT")
+    assert [(one.symbol, one.exchange_code, one.exchange_text) for one in found.refused] == [
+        ("AAAUSDT", -1121, "Invalid symbol.")
+    ]
+    assert "-1121" in found.refused[0].why
+    assert kinds(found) == [("moved", name)]
+    assert not found.is_whole
+    assert reconcile(room, ("BTCUSDT",)).refused == ()
+
+
+def test_order_that_the_exchange_refuses_to_tell_of_hides_no_other_of_its_symbol(room: Room) -> None:
+    """The symbol is noted as refused, and what the lists have of it is compared all the same."""
+    hidden = opened(room)
+    name = opened(room, "59999")
+    room.exchange.unlisted.add(hidden)
+    room.exchange.fails["order"] = ExchangeRejected(-2026, "Order was archived.", http_status=400)
+    room.exchange.becomes(name, "CANCELED")
+    found = reconcile(room)
+    assert [one.exchange_code for one in found.refused] == [-2026]
+    assert kinds(found) == [("moved", name)]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ExchangeUnavailable("down"),
+        ExchangeRateLimited(5),
+        ExchangeRejected(-2015, "Invalid API-key", http_status=401),
+    ],
+)
+def test_failure_that_is_not_about_the_symbol_ends_the_reconciliation(room: Room, failure: ExchangeError) -> None:
+    """An exchange that does not answer, or that asks to slow down, or that refuses the key, is asked no more."""
+    room.exchange.fails["open_orders"] = failure
+    with pytest.raises(type(failure)):
+        reconcile(room)
+    assert room.exchange.names().count("open_orders") == 1
+
+
+def test_reconciliation_in_the_background_says_once_why_it_could_not_compare_all(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A warning for each cause, when it begins, and again only after it was gone; the next run comes as always."""
+    listing(room, "AAAUSDT")
+    refusing(room, "AAAUSDT")
+    resolver = room.resolver
+
+    def looked(seconds: float) -> list[str]:
+        caplog.clear()
+        room.clock.forward(seconds)
+        room.run(resolver._tick())
+        return [record.getMessage() for record in caplog.records]
+
+    assert looked(0) == ["reconciliation: AAAUSDT: the exchange refused the request (code -1121)"]
+    count = room.exchange.names().count("all_orders")
+    assert looked(RECONCILED_AGAIN_S + 1) == []
+    assert room.exchange.names().count("all_orders") == count
+    assert looked(RECONCILED_EVERY_S) == []
+    assert room.exchange.names().count("all_orders") == 2 * count
+    room.exchange.fails["all_orders"] = ExchangeUnavailable("down")
+    for seconds, told in ((RECONCILED_EVERY_S, 1), (RECONCILED_AGAIN_S, 0), (RECONCILED_AGAIN_S, 0)):
+        assert [line.endswith("could not all be compared with the exchange's: down") for line in looked(seconds)] == [
+            True
+        ] * told
+    del room.exchange.fails["all_orders"]
+    assert len(looked(RECONCILED_AGAIN_S)) == 1
+    room.exchange.fails["all_orders"] = ExchangeUnavailable("down")
+    assert len(looked(RECONCILED_EVERY_S)) == 1
+
+
+def test_orders_are_asked_for_between_the_symbols(room: Room) -> None:
+    """Minutes of reconciling keep no unknown order from being asked for when it is due, and nobody takes over."""
+    listing(room, *(f"{a}{b}CUSDT" for a in "ABCDEFGHIJ" for b in "ABCDEFGHIJ"))
+    lost(room)
+    other = steady(room, b"\x11\x11")
+    asked: list[float] = []
+    began = room.clock.monotonic()
+
+    async def order(*_: object, **__: object) -> None:
+        asked.append(round(room.clock.monotonic() - began))
+        other._asked.clear()
+        assert await other.run_once(only_due=True) == ()
+
+    room.exchange.order = order  # type: ignore[method-assign]
+    resolver = steady(room)
+    resolver._reconcile_due = 0
+    room.run(resolver._tick())
+    assert room.clock.monotonic() - began > 100
+    gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert len(gaps) >= len(BACK_OFF_S)
+    assert all(gap <= want + 2 for gap, want in zip(gaps, BACK_OFF_S, strict=False)), gaps
+
+
+def test_reconciliation_ends_where_another_process_took_over(room: Room) -> None:
+    """One that was held up for longer than a lease leaves the rest to whoever asks now, and is not taken for whole."""
+    listing(room, "AAAUSDT", "ZZZUSDT")
+    name = opened(room)
+    first, other = steady(room), steady(room, b"\x11\x11")
+    first._reconcile_due = 0
+
+    async def held_up() -> None:
+        room.clock.forward(60)
+        assert await other.run_once(only_due=True)
+
+    room.exchange.during["all_orders"] = held_up
+    room.run(first._tick())
+    assert room.exchange.names().count("all_orders") == 1
+    assert first._reconcile_due < room.clock.monotonic() + RECONCILED_AGAIN_S
+    assert room.row(name).state is OrderState.OPEN

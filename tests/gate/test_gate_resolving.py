@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from guardian.domain.orders import Fill, OrderState
 from guardian.domain.requests import CreateOrder
+from guardian.domain.trading import Environment
 from guardian.errors import ExchangeRateLimited, ExchangeRejected, ExchangeUnavailable, NoCredentials, OutcomeUnknown
 from guardian.gate.resolving import ABSENT_AFTER_ANSWERS, ABSENT_AFTER_MS, PERIOD_S, TICK_S, Found, Resolver
+from guardian.store.records import NewOrder, Phase, Record
 from tests.gate.fakes import D, Lost, Placed, Room, limit
 
 
@@ -254,3 +256,166 @@ def test_restart_finds_what_was_on_its_way(room: Room) -> None:
     name = room.last().client_order_id
     assert once(room) == {name: OrderState.OPEN}
     assert len(room.exchange.placed) == 1
+
+
+@pytest.mark.parametrize("status", ["NEW", "PARTIALLY_FILLED"])
+def test_open_order_that_the_exchange_calls_rejected_later_has_expired(room: Room, status: str) -> None:
+    """It was entered, so it goes on counting in the windows; it is open no more. The log has the exchange's word."""
+    room.ask()
+    name = room.last().client_order_id
+    room.exchange.becomes(name, status, "0.0004" if status != "NEW" else "0")
+    once(room)
+    room.exchange.becomes(name, "REJECTED")
+    assert once(room) == {name: OrderState.REJECTED}
+    assert room.row(name).state is OrderState.EXPIRED
+    assert room.entered() == 60
+    assert '"status":"REJECTED"' in room.log_text()
+    assert "calls it rejected now" in room.log_text()
+    assert once(room) == {}
+
+
+# -- what is gone
+
+
+def gone(room: Room) -> None:
+    """The exchange lists the symbol no more, and refuses to tell of its orders."""
+    room.exchange.books.clear()
+    room.exchange.fails["order"] = ExchangeRejected(-1121, "Invalid symbol.", http_status=400)
+
+
+def hours(room: Room, number: float) -> None:
+    """Six rounds an hour."""
+    for _ in range(round(number * 6)):
+        room.run(room.resolver.run_once())
+        room.clock.forward(600)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_orders_of_a_symbol_that_is_gone_for_a_day_expire(
+    room: Room, caplog: pytest.LogCaptureFixture, known: bool
+) -> None:
+    """Until then they count; then none is open, and what may have been entered stays so. One warning an hour."""
+    if known:
+        room.ask()
+    name = room.last().client_order_id if known else lost(room, arrives=False)
+    gone(room)
+    hours(room, 24)
+    assert room.row(name).state is (OrderState.OPEN if known else OrderState.UNKNOWN)
+    assert len(caplog.records) in range(23, 26)
+    hours(room, 1)
+    assert room.row(name).state is OrderState.EXPIRED
+    assert room.sql("SELECT count(*) FROM orders WHERE state = 'expired' AND notional = '60'") == [(1,)]
+    assert "neither lists BTCUSDT nor tells of its orders" in room.log_text()
+
+
+def test_symbol_that_is_gone_is_remembered_over_restarts(room: Room) -> None:
+    """A day of it is a day also for processes that live for an hour; each has to see it several times by itself."""
+    name = lost(room, arrives=False)
+    gone(room)
+    hours(room, 1)
+    room.again()
+    room.clock.forward(86_400)
+    for _ in range(5):
+        assert once(room) == {name: None}
+    hours(room, 1)
+    assert room.row(name).state is OrderState.EXPIRED
+
+
+@pytest.mark.parametrize("back", ["listed", "answers"])
+def test_symbol_that_comes_back_is_not_gone(room: Room, back: str) -> None:
+    """A day counts only where the symbol was gone all of it, as far as any process saw."""
+    name = lost(room, arrives=True)
+    gone(room)
+    hours(room, 23)
+    books, refusal = dict(room.exchange.books), room.exchange.fails["order"]
+    room.again()
+    if back == "listed":
+        room.exchange.books["BTCUSDT"] = ("60000", "60001")
+    else:
+        del room.exchange.fails["order"]
+        room.exchange.becomes(name, "SOMETHING_NEW")
+    once(room)
+    room.exchange.books, room.exchange.fails["order"] = books, refusal
+    hours(room, 23)
+    assert room.row(name).state is OrderState.UNKNOWN
+    hours(room, 2)
+    assert room.row(name).state is OrderState.EXPIRED
+
+
+def on_live(room: Room) -> str:
+    """An order that is open on live, as far as the store knows. Its client order id."""
+    room.ask()
+    placed = room.last()
+    with room.journal.transaction() as tx:
+        entry = tx.append(Record(phase=Phase.INTENT, call_id="live", tool="create_order", environment="live"))
+        assert entry.client_order_id is not None
+        names = [one.name for one in fields(NewOrder)]
+        values = {name: getattr(placed, name) for name in names} | {"environment": "live", "call_id": "live"}
+        tx.reserve(NewOrder(**values | {"client_order_id": entry.client_order_id, "reserved_ms": tx.now_ms}))
+        tx.move_order(entry.client_order_id, OrderState.OPEN, order_id=99)
+    room.connector.environment = Environment.LIVE
+    room.again()
+    return entry.client_order_id
+
+
+def test_order_that_vanished_on_live_goes_on_counting_and_is_told(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is wiped there: what was acknowledged is open for as long as nobody knows better; one row says so."""
+    name = on_live(room)
+    for _ in range(20):
+        assert once(room) == {name: None}
+        room.clock.forward(40)
+    assert room.row(name).state is OrderState.OPEN
+    assert room.log_text().count("order_vanished") == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{name}; the exchange had it and does not know it any more, in any of its lists; it goes on counting"
+    ]
+    assert room.exchange.names().count("all_orders") <= 7
+
+
+# -- nothing ends the asking
+
+
+def test_failures_on_the_way_out_of_a_failure_do_not_end_the_asking(room: Room) -> None:
+    """A connection that cannot even be given up, and one whose making another task cut off, are tried again."""
+    name = lost(room, arrives=True)
+    room.connector.down = ExchangeUnavailable("down")
+    rounds: list[float] = []
+    given_up: list[int] = []
+
+    async def lose() -> None:
+        given_up.append(1)
+        raise OSError("a bug in giving up")
+
+    async def pause(seconds: float) -> None:
+        rounds.append(seconds)
+        room.clock.forward(seconds)
+        if len(rounds) == 2:
+            room.connector.down = asyncio.CancelledError()
+        if len(rounds) == 4:
+            room.connector.down = None
+        await asyncio.sleep(0)
+
+    room.connector.lost = lose  # type: ignore[method-assign]
+
+    async def serve() -> None:
+        task = asyncio.create_task(Resolver(parts=replace(room.parts, pause=pause)).run_forever())
+        while room.row(name).state is OrderState.UNKNOWN and not task.done():
+            await asyncio.sleep(0.001)
+        assert not task.done()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    room.run(asyncio.wait_for(serve(), 20))
+    assert rounds[:4] == [PERIOD_S] * 4
+    assert len(given_up) == 2
+
+
+def test_no_to_the_key_ends_the_round(room: Room) -> None:
+    """It refuses who asks: no order is held against it, and another process is let through."""
+    lost_together(room, True, True)
+    room.exchange.fails["order"] = ExchangeRejected(-2015, "Invalid API-key", http_status=401)
+    asked = len(room.exchange.asked)
+    with pytest.raises(ExchangeRejected):
+        once(room)
+    assert len(room.exchange.asked) == asked + 1
