@@ -12,7 +12,8 @@ import pytest
 from guardian import credentials
 from guardian.bootstrap import ready_made_policy
 from guardian.credentials import CredentialStore
-from guardian.domain.secrets import KeyFamily
+from guardian.domain.secrets import KeyFamily, Secret
+from guardian.paper.security import HmacVerifier
 from guardian.paper.standalone import PaperServer
 from tests.e2e.testnet_in_a_box import MemoryKeyring, divert, keyring_with
 from tests.person import approve
@@ -42,8 +43,11 @@ SIGNED: dict[str, dict[str, Any]] = {
 }
 ORDER = {"order_type": "LIMIT", "quantity": "0.001", "price": "59000"}
 
-RECONCILING = {"/api/v3/openOrders", "/api/v3/allOrders", "/api/v3/myTrades"}
-"""What a server asks by itself after its start, to compare its log with the exchange."""
+ACCOUNT = "/api/v3/account"
+BY_ITSELF = {"/api/v3/openOrders", "/api/v3/allOrders", "/api/v3/myTrades", ACCOUNT}
+"""What a server asks by itself after its start: whose a new key is, and what its log is compared with."""
+OWN = {"get_orders": BY_ITSELF - {ACCOUNT}, "get_balance": {ACCOUNT}}
+"""Tools that ask for some of these themselves."""
 
 
 class OnTestnet:
@@ -60,8 +64,17 @@ class OnTestnet:
         """A call's reply, and what it asked of the exchange, without what goes on in the background."""
         before = len(self.asked)
         reply = self.assistant.call(tool, **arguments)
-        asked = [place for place in self.asked[before:] if tool == "get_orders" or place[3] not in RECONCILING]
-        return reply, asked
+        by_itself = BY_ITSELF - OWN.get(tool, set())
+        return reply, [place for place in self.asked[before:] if place[3] not in by_itself]
+
+    def again(self) -> OnTestnet:
+        """The same home after a restart of the server."""
+        self.world.close()
+        return OnTestnet(self.world, self.asked)
+
+    def count(self, path: str) -> int:
+        """How often this was asked so far."""
+        return sum(place[3] == path for place in self.asked)
 
 
 @pytest.fixture
@@ -159,9 +172,7 @@ def test_other_tools_say_which_command_adds_a_key(keyless: OnTestnet, tool: str)
     assert asked == []
 
 
-def test_key_that_is_added_while_the_server_runs_is_found(
-    keyless: OnTestnet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_key_that_is_added_while_the_server_runs_is_found(keyless: OnTestnet, monkeypatch: pytest.MonkeyPatch) -> None:
     """After `guardian keys add` the next call works, with no restart."""
     assert keyless.call("get_balance")[0]["error"]["code"] == "CREDENTIALS_MISSING"
     paper = keyless.world.paper
@@ -184,3 +195,42 @@ def test_spot_key_alone_is_not_offered_to_the_futures_host(
     assert "guardian keys add testnet --family futures" in f"{reply['error']['message']} {reply['error']['hint']}"
     assert [path for _, _, _, path in asked if not path.endswith("/time")] == []
     assert testnet.call("get_balance")[0]["outcome"] == "done"
+
+
+def test_new_key_costs_one_read_of_the_account_and_a_known_one_none(testnet: OnTestnet) -> None:
+    """Whose a key is, is asked once; calls, restarts and an order that is ready to go ask nothing more for it."""
+    for _ in range(2):
+        testnet.call("get_ticker_price", symbol="BTCUSDT")
+        testnet.call("get_orders", symbol="BTCUSDT")
+        testnet.call("get_fee_info", symbol="BTCUSDT")
+    assert testnet.count(ACCOUNT) == 1
+    for _ in range(2):
+        testnet = testnet.again()
+        testnet.call("get_orders", symbol="BTCUSDT")
+        testnet.call("get_position_info", symbol="BTCUSDT")
+        assert testnet.assistant.resource("guardian://status")
+        assert testnet.count(ACCOUNT) == 1
+    # An order looks at the balances, once, as it did before.
+    assert testnet.assistant.order(**ORDER)["outcome"] == "confirmation_required"
+    assert testnet.count(ACCOUNT) == 2
+    assert testnet.assistant.order(**ORDER)["outcome"] == "confirmation_required"
+    assert testnet.count(ACCOUNT) == 3
+
+
+def test_replaced_key_of_the_account_is_asked_about_once(
+    testnet: OnTestnet, stand_in: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the key was replaced by another of the account there is one more read, and the account is the same."""
+    key, secret = Secret("r" * 64), Secret("s" * 64)
+    stand_in.paper.venue.keys[key.reveal()] = HmacVerifier(secret)  # type: ignore[index]  # a dict there
+    assert testnet.call("get_orders", symbol="BTCUSDT")[0]["outcome"] == "done"
+    account = testnet.assistant.run(testnet.assistant.guardian.connector.connect(needs_keys=True)).account
+    assert account == f"uid-{stand_in.paper.venue.uid}"
+    store = keyring_with(key.reveal(), secret.reveal())
+    monkeypatch.setattr(credentials, "open_credentials", lambda **_: store)
+    testnet = testnet.again()
+    assert testnet.call("get_orders", symbol="BTCUSDT")[0]["outcome"] == "done"
+    assert testnet.count(ACCOUNT) == 2
+    connection = testnet.assistant.run(testnet.assistant.guardian.connector.connect(needs_keys=True))
+    assert connection.account == account
+    assert testnet.count(ACCOUNT) == 2
