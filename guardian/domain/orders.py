@@ -83,7 +83,18 @@ ORDER_MOVES: Final[dict[OrderState, frozenset[OrderState]]] = {
     OrderState.PART_FILLED: DONE_STATES,
     **{state: frozenset() for state in FINAL_STATES},
 }
-"""The moves an order can make; every other one is refused. Nothing ever leaves a final state."""
+"""The moves an order can make; every other one is refused. Nothing ever leaves a final state, but by CORRECTIONS."""
+
+CORRECTIONS: Final[dict[OrderState, frozenset[OrderState]]] = {
+    OrderState.NOT_PLACED: LIVE_STATES | DONE_STATES,
+    OrderState.REJECTED: LIVE_STATES | DONE_STATES,
+    OrderState.CANCELLED: LIVE_STATES,
+    OrderState.EXPIRED: LIVE_STATES,
+}
+"""What an order is set right to whose end guardian has wrongly, for the exchange has it otherwise.
+
+No way of an order's: only reconciliation takes it, each time with a row of the log of its own, and trading halts.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Reconciliation: the exchange's lists of open and recent orders against what the store says, symbol by symbol.
 
-What moved on is taken over, with an event row. An order with guardian's mark that the log does not have, or that the
-log says is not there, is loud. Orders that guardian did not place are shown and not counted: what is capped is what the
-assistant does.
+What moved on is taken over, with an event row. An order with guardian's mark that the log does not have is loud. One
+that the log says has ended and that has not is set right, so that it counts, and trading halts. Orders that guardian
+did not place are shown and not counted: what is capped is what the assistant does.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from guardian.domain.orders import FINAL_STATES, LIVE_STATES, VOID_STATES, Order
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
 from guardian.errors import ExchangeRejected, PolicyInvalid
 from guardian.exchange.exchange import Exchange
+from guardian.gate.calls import plain_record
 from guardian.gate.events import note_found, tell_once
 from guardian.gate.fees import fetch_fees
 from guardian.gate.halting import halt
@@ -23,8 +24,8 @@ from guardian.gate.parts import Parts
 from guardian.gate.replies import OrderView
 from guardian.gate.views import view_of_report
 from guardian.store.database import Transaction
-from guardian.store.orders import is_in_doubt
-from guardian.store.records import OrderRow, Scope
+from guardian.store.orders import correction_key, is_correction, is_in_doubt
+from guardian.store.records import OrderRow, Phase, Record, Scope
 
 RECENT_ORDERS: Final = 500
 """How many of a symbol's newest orders are looked at."""
@@ -47,7 +48,7 @@ class Kind(StrEnum):
     NOT_IN_LOG = "not_in_log"
     """It has guardian's mark and the log has no intent: the log was cut, or another home uses this account."""
     CONTRADICTED = "contradicted"
-    """The store has its end, and the exchange has it otherwise."""
+    """The store had its end, and the exchange has it otherwise. It counts as it is there from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,8 +224,8 @@ def _compared(tx: Transaction, scope: Scope, report: OrderReport, began_ms: int)
     if row.state in FINAL_STATES and _contradicts(row, report):
         if row.updated_ms > began_ms - LISTS_LAG_MS:
             return None
-        if _tell(tx, scope, report, Kind.CONTRADICTED):
-            # What guardian counts is less than there is: nothing is added to it until a person has looked.
+        if _set_right(tx, row, report) or _tell(tx, scope, report, Kind.CONTRADICTED):
+            # Guardian counted less than there was: nothing is added to it until a person has looked.
             reason = f"the exchange has the order {row.client_order_id}, which guardian took for {row.state.value}"
             halt(tx, scope, "contradicted", reason, call_id=row.call_id)
         return _difference(Kind.CONTRADICTED, row, report.state)
@@ -242,6 +243,32 @@ def _contradicts(row: OrderRow, report: OrderReport) -> bool:
     if row.state in VOID_STATES:
         return report.state not in VOID_STATES
     return report.state in LIVE_STATES
+
+
+def _set_right(tx: Transaction, row: OrderRow, report: OrderReport) -> bool:
+    """Count from now on what there is, and say so in a row each time; False where it is no order to set right."""
+    if not is_correction(row, report):
+        return False
+    tx.append(
+        Record(
+            phase=Phase.EVENT,
+            call_id=row.call_id,
+            symbol=row.symbol,
+            environment=row.environment,
+            account=row.account,
+            key=correction_key(row),
+            body=plain_record(
+                {
+                    "kind": f"order_{Kind.CONTRADICTED.value}",
+                    "client_order_id": row.client_order_id,
+                    "was": row.state,
+                    "is": report.state,
+                    "report": report,
+                }
+            ),
+        )
+    )
+    return tx.correct_order(row.client_order_id, report)
 
 
 def _tell(tx: Transaction, scope: Scope, report: OrderReport, kind: Kind) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import Select, and_, bindparam, insert, select, text, update
 
 from guardian.domain.money import plain
 from guardian.domain.orders import (
+    CORRECTIONS,
     IN_FLIGHT_MS,
     LIVE_STATES,
     ORDER_MOVES,
@@ -23,7 +24,7 @@ from guardian.errors import StoreConflict
 from guardian.store.ledger import LedgerPart
 from guardian.store.marks import MarksPart
 from guardian.store.records import NewOrder, OrderRow, Scope
-from guardian.store.tables import AUDIT, FEES_WANTED_SQL, ORDERS, PENDING_SQL
+from guardian.store.tables import AUDIT, CORRECTED, FEES_WANTED_SQL, ORDERS, PENDING_SQL
 from guardian.store.unit import ROW, scope_values
 
 _DECIMALS: Final = frozenset(
@@ -100,6 +101,7 @@ class OrdersPart(LedgerPart, MarksPart):
                 "executed_quote_quantity": "0",
                 "fee_quantity": "0",
                 "updated_ms": self.now_ms,
+                "corrections": 0,
             },
         )
 
@@ -174,8 +176,32 @@ class OrdersPart(LedgerPart, MarksPart):
         row = self.order(client_order_id)
         if row is None or (state is not row.state and state not in ORDER_MOVES[row.state]):
             return False
+        return self._move(row, state, {}, report=report, order_id=order_id, fees=fees)
+
+    def correct_order(self, client_order_id: str, report: OrderReport) -> bool:
+        """Set an order right whose end is wrong here: from now on it is what the exchange reports, and counts so.
+
+        For reconciliation alone, which halts trading for it: only the moves of `CORRECTIONS` are made, and an order
+        that the exchange has under another id is another order; False if this is no correction.
+
+        Raises StoreConflict: the log has no row with the order's `correction_key`.
+        """
+        row = self.order(client_order_id)
+        if row is None or not is_correction(row, report):
+            return False
+        return self._move(row, report.state, {"corrections": row.corrections + 1}, report=report)
+
+    def _move(
+        self,
+        row: OrderRow,
+        state: OrderState,
+        changed: dict[str, object],
+        *,
+        report: OrderReport | None,
+        order_id: int | None = None,
+        fees: Fees | None = None,
+    ) -> bool:
         known_id = order_id if order_id is not None else None if report is None else report.order_id
-        changed: dict[str, object] = {}
         if state is not row.state:
             changed["state"] = state.value
         if row.order_id is None and known_id is not None:
@@ -190,9 +216,9 @@ class OrdersPart(LedgerPart, MarksPart):
         if not changed:
             return False
         changed["updated_ms"] = self.now_ms
-        self._write(update(ORDERS).where(ORDERS.c.client_order_id == client_order_id).values(**changed))
+        self._write(update(ORDERS).where(ORDERS.c.client_order_id == row.client_order_id).values(**changed))
         if changed.keys() & seen.keys():
-            now = self.order(client_order_id) or row
+            now = self.order(row.client_order_id) or row
             self._post(now, fees if fees is not None and fees.quantity > row.fee_quantity else None)
         return True
 
@@ -207,6 +233,17 @@ def is_in_doubt(row: OrderRow, now_ms: int) -> bool:
     if row.state is OrderState.RESERVED:
         return now_ms - row.reserved_ms >= IN_FLIGHT_MS
     return row.state is OrderState.UNKNOWN
+
+
+def is_correction(row: OrderRow, report: OrderReport) -> bool:
+    """Whether the report is of this very order, which has ended as far as the store knows, and has not."""
+    is_this = report.symbol == row.symbol and row.order_id in {None, report.order_id}
+    return is_this and report.state in CORRECTIONS.get(row.state, ())
+
+
+def correction_key(row: OrderRow) -> str:
+    """The key of the log's row that tells of the order's next correction."""
+    return f"{CORRECTED}{row.client_order_id}/{row.corrections + 1}"
 
 
 def order_from(row: ROW) -> OrderRow:

@@ -137,6 +137,8 @@ class OrderRow(NewOrder):
     fee_quantity: Decimal = ZERO
     """Of how much of what was executed the fees are known."""
     updated_ms: int
+    corrections: int = 0
+    """How often its end turned out to be none."""
 
     @property
     def remaining(self) -> Decimal:

@@ -5,12 +5,13 @@ Decimals are plain TEXT and are summed exactly in Python; SQLite's own numbers w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import Column, Computed, Connection, Index, Integer, LargeBinary, MetaData, Text, insert, text
 from sqlmodel import Field, SQLModel
 
-from guardian.domain.orders import LIVE_STATES, ORDER_MOVES, UNRESOLVED_STATES, OrderState
+from guardian.domain.orders import CORRECTIONS, LIVE_STATES, ORDER_MOVES, UNRESOLVED_STATES, OrderState
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX, TradingState
 from guardian.store.places import APPLICATION_ID
 
@@ -27,10 +28,22 @@ PENDING_SQL: Final = f"state IN ({quoted(LIVE_STATES | UNRESOLVED_STATES)})"
 """Orders that are not in a final state."""
 FEES_WANTED_SQL: Final = "executed_quantity <> fee_quantity AND order_id IS NOT NULL"
 """Orders that were executed and whose fees are not known for all of it."""
-LISTED_MOVES_SQL: Final = " OR ".join(
-    f"(OLD.state = '{state.value}' AND NEW.state IN ({quoted(moves)}))" for state, moves in ORDER_MOVES.items() if moves
+
+
+def _listed(moves: Mapping[OrderState, frozenset[OrderState]]) -> str:
+    """Moves, as the database enforces them."""
+    return " OR ".join(
+        f"(OLD.state = '{state.value}' AND NEW.state IN ({quoted(after)}))" for state, after in moves.items() if after
+    )
+
+
+CORRECTED: Final = "corrected/"
+"""How the key of the log's row of a correction begins; the order and the number of the correction follow."""
+_ROW_OF_IT: Final = f"SELECT 1 FROM audit WHERE key = '{CORRECTED}' || OLD.client_order_id || '/' || NEW.corrections"  # noqa: S608 - constants
+CORRECTED_SQL: Final = (
+    f"NEW.corrections = OLD.corrections + 1 AND ({_listed(CORRECTIONS)}) AND EXISTS ({_ROW_OF_IT} AND phase = 'event')"
 )
-"""ORDER_MOVES, as the database enforces it."""
+"""A correction is counted and has its own row of the log: neither code nor hand makes one by accident."""
 MINUTE_SQL: Final = "phase = 'call' AND tool <> 'cancel_order'"
 """Calls that count against the calls of a minute."""
 CALL_PHASES_SQL: Final = "phase IN ('call', 'intent', 'outcome')"
@@ -134,6 +147,7 @@ class OrderTable(Table, table=True):
     executed_quote_quantity: str = _text()
     fee_quantity: str = _text()
     updated_ms: int
+    corrections: int
 
 
 class FlowTable(Table, table=True):
@@ -316,7 +330,7 @@ MARKS: Final = MarkTable.__table__  # type: ignore[attr-defined]  # as above
 POLICIES: Final = PolicyTable.__table__  # type: ignore[attr-defined]  # as above
 
 _MOVING_ORDER_COLUMNS: Final = frozenset(
-    {"state", "order_id", "executed_quantity", "executed_quote_quantity", "fee_quantity", "updated_ms"}
+    {"state", "order_id", "executed_quantity", "executed_quote_quantity", "fee_quantity", "updated_ms", "corrections"}
 )
 _FIXED_ORDER_COLUMNS: Final = ", ".join(
     column.name for column in ORDERS.columns if column.name not in _MOVING_ORDER_COLUMNS
@@ -328,9 +342,11 @@ TRIGGERS: Final = {
     "orders_no_delete": "BEFORE DELETE ON orders BEGIN SELECT RAISE(ABORT, 'orders are kept'); END",
     "orders_fixed": f"BEFORE UPDATE OF {_FIXED_ORDER_COLUMNS} ON orders "
     "BEGIN SELECT RAISE(ABORT, 'what an order counts for never changes'); END",
-    "orders_born": f"BEFORE INSERT ON orders WHEN NEW.state <> '{OrderState.RESERVED.value}' "
+    "orders_born": f"BEFORE INSERT ON orders WHEN NEW.state <> '{OrderState.RESERVED.value}' OR NEW.corrections <> 0 "
     "BEGIN SELECT RAISE(ABORT, 'an order begins as reserved'); END",
-    "orders_moves": f"BEFORE UPDATE OF state ON orders WHEN NEW.state <> OLD.state AND NOT ({LISTED_MOVES_SQL}) "
+    "orders_moves": "BEFORE UPDATE OF state, corrections ON orders "
+    "WHEN (NEW.state <> OLD.state OR NEW.corrections <> OLD.corrections) "
+    f"AND NOT (NEW.corrections = OLD.corrections AND ({_listed(ORDER_MOVES)})) AND NOT ({CORRECTED_SQL}) "
     "BEGIN SELECT RAISE(ABORT, 'not a listed move; nothing leaves a final state'); END",
     "flows_no_update": "BEFORE UPDATE ON flows BEGIN SELECT RAISE(ABORT, 'append-only'); END",
     "flows_no_delete": "BEFORE DELETE ON flows BEGIN SELECT RAISE(ABORT, 'append-only'); END",

@@ -17,6 +17,7 @@ import pytest
 from guardian.domain import accounts, instruments, market, orders, requests
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.orders import (
+    CORRECTIONS,
     DONE_STATES,
     FINAL_STATES,
     LIVE_STATES,
@@ -214,6 +215,13 @@ def test_every_state_has_its_moves_and_none_leads_back() -> None:
     assert ORDER_MOVES[OrderState.PART_FILLED] == DONE_STATES
     assert ORDER_MOVES[OrderState.OPEN] == DONE_STATES | {OrderState.PART_FILLED}
     assert all(not ORDER_MOVES[state] & VOID_STATES for state in LIVE_STATES)
+
+
+def test_only_an_end_is_corrected_and_only_to_what_counts_more() -> None:
+    """No order is set right to nothing, to not known, or from a fill; what was entered stays entered."""
+    assert CORRECTIONS.keys() == FINAL_STATES - {OrderState.FILLED}
+    assert all(not moves & (VOID_STATES | UNRESOLVED_STATES) for moves in CORRECTIONS.values())
+    assert all(CORRECTIONS[state] == LIVE_STATES for state in (OrderState.CANCELLED, OrderState.EXPIRED))
 
 
 def test_from_every_state_that_is_not_final_a_final_one_can_be_reached() -> None:

@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import pytest
 
+from guardian.domain.codes import Outcome
+from guardian.domain.money import plain
 from guardian.domain.orders import Fill, OrderReport, OrderState
 from guardian.domain.trading import TradingState
 from guardian.errors import (
@@ -169,23 +171,77 @@ def test_order_that_is_just_being_sent_is_no_difference(room: Room) -> None:
 
 @pytest.mark.parametrize("executed", ["0", "0.001"])
 def test_order_that_was_taken_for_not_placed_and_is_there_halts(room: Room, executed: str) -> None:
-    """Guardian counts less than there is: trading halts until a person has looked, and the log says which order."""
+    """Trading halts until a person has looked, the log says which order, and it counts as the exchange has it."""
     room.exchange.script = [Lost(ExchangeRejected(-1013, "no", http_status=400), "NEW")]
     room.ask()
     name = room.last().client_order_id
+    assert (room.entered(), counted(room)) == (0, ("0", "0", "0"))
     assert room.row(name).state is OrderState.REJECTED
     room.exchange.becomes(name, "FILLED" if executed != "0" else "NEW", executed)
     assert reconcile(room).differences == ()  # the lists may lag
     assert trading(room) is TradingState.ACTIVE
     room.clock.forward(LISTS_LAG_MS / 1000)
+    assert kinds(reconcile(room)) == [("contradicted", name)]
+    assert trading(room) is TradingState.HALTED
+    assert events(room) == ["order_contradicted", "halted"]
+    assert room.entered() == 60
+    assert counted(room) == (("0.001", "0", "0") if executed != "0" else ("0", "60", "0.001"))
+    assert reconcile(room).differences == ()
+    resumed(room)
+    room.exchange.becomes(name, "FILLED", "0.001")
+    reconcile(room)
+    assert counted(room) == ("0.001", "0", "0")
+    assert trading(room) is TradingState.ACTIVE
+    assert room.ask(side="SELL", quantity="0.001").outcome is Outcome.DONE
+    assert room.last().is_exit  # what was found out can be sold back
+
+
+def resumed(room: Room) -> None:
+    """The owner has looked, and lets trading go on."""
+    with room.journal.transaction() as tx:
+        tx.set_trading(TradingState.ACTIVE, reason="a person has looked", by="owner")
+
+
+def counted(room: Room) -> tuple[str, str, str]:
+    """What counts: position, open notional, and what open BUYs would add to the position."""
+    with room.journal.transaction() as tx:
+        usage = tx.usage(room.scope, limit(side="SELL"), room.policy_file.current().policy.limits)
+    return plain(usage.position), plain(usage.open_notional), plain(usage.open_buys)
+
+
+def test_each_contradiction_halts_again(room: Room) -> None:
+    """Another order, or the same one once more: each has its row and its halt, and each is set right."""
+    names = [opened(room, price) for price in ("60000", "59999")]
+    for number, name in enumerate((names[0], names[1], names[0]), 1):
+        room.cancel(client_order_id=name)
+        room.clock.forward(LISTS_LAG_MS / 1000)
+        room.exchange.becomes(name, "NEW")
+        assert kinds(reconcile(room)) == [("contradicted", name)]
+        assert trading(room) is TradingState.HALTED
+        assert room.row(name).state is OrderState.OPEN
+        assert events(room).count("order_contradicted") == number
+        assert events(room).count("halted") == number
+        resumed(room)
+    assert room.row(names[0]).corrections == 2
+
+
+@pytest.mark.parametrize("change", [{"order_id": 99}, {"status": "NEW"}])
+def test_contradiction_that_is_no_correction_halts_and_changes_nothing(room: Room, change: dict[str, object]) -> None:
+    """Another order under the same id, and a filled one that is open again, are for a person: told once."""
+    name = opened(room)
+    if "status" in change:
+        room.exchange.becomes(name, "FILLED", "0.001")
+        reconcile(room)
+    else:
+        room.cancel(client_order_id=name)
+    before = room.row(name).state
+    room.clock.forward(LISTS_LAG_MS / 1000)
+    room.exchange.reports[name] = replace(room.exchange.reports[name], **{"status": "NEW", **change})
     for _ in range(2):
         assert kinds(reconcile(room)) == [("contradicted", name)]
     assert trading(room) is TradingState.HALTED
-    assert events(room) == ["order_contradicted", "halted"]
-    with room.journal.transaction() as tx:
-        tx.set_trading(TradingState.ACTIVE, reason="a person has looked", by="owner")
-    assert kinds(reconcile(room)) == [("contradicted", name)]
-    assert trading(room) is TradingState.ACTIVE
+    assert events(room).count("order_contradicted") == 1
+    assert (room.row(name).state, room.row(name).corrections) == (before, 0)
 
 
 def test_cancelled_order_that_is_still_open_halts_and_a_late_fill_is_noted(room: Room) -> None:

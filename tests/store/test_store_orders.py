@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from guardian.domain.orders import FINAL_STATES, IN_FLIGHT_MS, ORDER_MOVES, Fees, OrderState
+from guardian.domain.orders import CORRECTIONS, FINAL_STATES, IN_FLIGHT_MS, LIVE_STATES, ORDER_MOVES, Fees, OrderState
 from guardian.errors import StoreConflict
-from guardian.store.orders import FEES_WANTED_MS
+from guardian.store.orders import FEES_WANTED_MS, correction_key
+from guardian.store.records import Phase, Record
 
 
 def test_reserved_order_is_read_back_as_it_was_given(world):
@@ -111,6 +113,77 @@ def test_file_itself_enforces_every_move(world, before, after):
                 connection.execute("UPDATE orders SET state = ?", (after.value,))
     finally:
         connection.close()
+
+
+def contradicted(world, name, state="NEW", **fields):
+    """One reconciliation: the row of the log, and the correction; whether it was one."""
+    report = replace(world.report(**fields), status=state)
+
+    def correct(tx):
+        row = tx.order(name)
+        tx.append(Record(phase=Phase.EVENT, key=correction_key(row)))
+        return tx.correct_order(name, report)
+
+    return world.attempt(correct)
+
+
+@pytest.mark.parametrize("before", list(OrderState))
+@pytest.mark.parametrize("status", ["NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED", "REJECTED", "ODD"])
+def test_only_the_listed_corrections_are_made(world, before, status):
+    """An order whose end is wrong is set right along CORRECTIONS and no other way, and counts as what it is then."""
+    name = world.place()
+    assert before is OrderState.RESERVED or world.move(name, before)
+    report = replace(world.report(executed="0.001", quote="50"), status=status)
+    listed = report.state in CORRECTIONS.get(before, ())
+    assert contradicted(world, name, status, executed="0.001", quote="50") is listed
+    row = world.order(name)
+    assert (row.state, row.corrections) == ((report.state, 1) if listed else (before, 0))
+    if listed:
+        assert world.usage().position == Decimal("0.001")
+        assert world.usage().entered[5 * 60_000] == 100
+        assert world.usage().open_notional == (50 if row.state in LIVE_STATES else 0)
+
+
+def test_correction_without_its_row_in_the_log_is_refused(world):
+    """Neither `move_order`, nor `correct_order` by itself, nor a hand in the file, takes an order out of its end."""
+    name = world.place()
+    world.move(name, OrderState.NOT_PLACED)
+    assert not world.attempt(lambda tx: tx.move_order(name, OrderState.OPEN, report=world.report()))
+    with pytest.raises(StoreConflict):
+        world.attempt(lambda tx: tx.correct_order(name, world.report()))
+    connection = sqlite3.connect(world.home / "guardian.db")
+    for change in ("state = 'open'", "state = 'open', corrections = 1", "corrections = 1", "corrections = 5"):
+        with pytest.raises(sqlite3.IntegrityError, match="not a listed move"):
+            connection.execute(f"UPDATE orders SET {change}")
+    connection.close()
+    assert contradicted(world, name)
+    world.move(name, OrderState.EXPIRED)
+    with pytest.raises(StoreConflict):  # the row of the first correction is none for another
+        world.attempt(lambda tx: tx.correct_order(name, world.report()))
+    connection = sqlite3.connect(world.home / "guardian.db")
+    with pytest.raises(sqlite3.IntegrityError, match="not a listed move"):
+        connection.execute("UPDATE orders SET state = 'open'")
+    connection.close()
+    assert contradicted(world, name)
+
+
+def test_another_order_under_the_same_id_corrects_nothing(world):
+    """The exchange's own id tells orders apart where both sides have it."""
+    name = world.place()
+    world.attempt(lambda tx: tx.move_order(name, OrderState.CANCELLED, order_id=7))
+    assert not contradicted(world, name, order_id=8)
+
+
+def test_marks_are_set_once_and_taken_away(world):
+    """A mark keeps its moment over restarts, until it is taken away."""
+    assert world.attempt(lambda tx: tx.marked("gone")) is None
+    first = world.attempt(lambda tx: tx.mark("gone"))
+    world.clock_ms += 60_000
+    world.reopen()
+    assert world.attempt(lambda tx: tx.mark("gone")) == first == world.attempt(lambda tx: tx.marked("gone"))
+    world.attempt(lambda tx: tx.unmark("gone"))
+    world.attempt(lambda tx: tx.unmark("gone"))
+    assert world.attempt(lambda tx: tx.mark("gone")) == first + 60_000
 
 
 def test_order_begins_as_reserved(world):
