@@ -94,7 +94,7 @@ def test_killed_between_intent_and_send_is_known_counted_and_found_not_placed_on
     assert [fields["origClientOrderId"] for fields in asked] == [order["client_order_id"]]
     shown = world.command("status")
     assert shown.returncode == 1
-    assert order["client_order_id"] in shown.stderr
+    assert order["client_order_id"] in shown.stdout
 
 
 @posix
