@@ -24,13 +24,21 @@ from guardian.errors import (
     OutcomeUnknown,
 )
 from guardian.exchange.text import clean_text
+from guardian.exchange.weights import TOO_MANY_ORDERS
 
 TEXT_LIMIT: Final = 200
-DEFAULT_RETRY_AFTER_S: Final = 10
-LONGEST_RETRY_AFTER_S: Final = 3 * 24 * 3600
-"""Binance's longest ban is three days."""
-
 TOO_MANY_REQUESTS: Final = -1003
+
+DEFAULT_RETRY_AFTER_S: Final = 10
+LONGEST_RETRY_AFTER_S: Final = 3600
+"""No weight is counted over more than a minute. An hour is far above that: a proxy in between may have its own ideas,
+and one made-up header must not keep guardian from the exchange for days."""
+LONGEST_ORDERS_RETRY_AFTER_S: Final = 24 * 3600
+"""The longest window of an account's orders."""
+DEFAULT_BAN_S: Final = 120
+LONGEST_BAN_S: Final = 3 * 24 * 3600
+"""Binance: "IP bans are tracked and scale in duration for repeat offenders, from 2 minutes to 3 days"."""
+
 UNKNOWN_CODES: Final = frozenset({-1000, -1001, -1006, -1007})
 """Binance: the execution status is unknown and could have been a success."""
 
@@ -59,6 +67,8 @@ _BEFORE_SENDING: Final = (
     ConnectionRefusedError,
     socket.gaierror,
 )
+LONGEST_NUMBER: Final = 20
+"""Digits of a Retry-After that are looked at; what is longer is above every bound either way."""
 _BANNED_UNTIL: Final = re.compile(r"banned until ([0-9]{13})(?![0-9])")
 
 
@@ -86,8 +96,12 @@ def from_status(
     """The translation of an answer that is not a success; `code` is Binance's, None where the body has none."""
     refused = 400 <= status < 500
     if status in {418, 429} or (refused and code == TOO_MANY_REQUESTS):
-        wait_s = _retry_after_s(retry_after, text, now_ms)
-        return ExchangeRateLimited(wait_s, banned=status == 418, hint="do not call again before that")
+        banned = status == 418
+        default, longest = (DEFAULT_BAN_S, LONGEST_BAN_S) if banned else (DEFAULT_RETRY_AFTER_S, LONGEST_RETRY_AFTER_S)
+        if code == TOO_MANY_ORDERS:
+            longest = max(longest, LONGEST_ORDERS_RETRY_AFTER_S)
+        wait_s = min(max(_retry_after_s(retry_after, text, now_ms) or default, 1), longest)
+        return ExchangeRateLimited(wait_s, banned=banned, hint="do not call again before that")
     is_certain = code not in UNKNOWN_CODES and not (write and _may_have_happened(status, code, text))
     if refused and code is not None and is_certain:
         return ExchangeRejected(code, clean_text(text, TEXT_LIMIT), http_status=status, hint=HINTS.get(code))
@@ -117,10 +131,11 @@ def _may_have_happened(status: int, code: int | None, text: str) -> bool:
     return status in {408, 409} or (code == -2010 and text.startswith("Duplicate order"))
 
 
-def _retry_after_s(header: str | None, text: str, now_ms: int | None) -> int:
-    if header is not None and header.isascii() and header.isdigit() and len(header) <= 9:
-        return min(max(int(header), 1), LONGEST_RETRY_AFTER_S)
+def _retry_after_s(header: str | None, text: str, now_ms: int | None) -> int | None:
+    """What was told, however absurd; None for what is no number of seconds (a date too: Binance sends seconds)."""
+    if header is not None and header.isascii() and header.isdigit():
+        return int(header[:LONGEST_NUMBER]) or 1
     ban = _BANNED_UNTIL.search(text)
     if ban is not None and now_ms is not None:
-        return min(max(-(-(int(ban[1]) - now_ms) // 1000), 1), LONGEST_RETRY_AFTER_S)
-    return DEFAULT_RETRY_AFTER_S
+        return max(-(-(int(ban[1]) - now_ms) // 1000), 1)
+    return None

@@ -7,9 +7,11 @@ but what the exchange's next header says again.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
@@ -20,10 +22,12 @@ from guardian.exchange.windows import Use
 
 T = TypeVar("T")
 
+_log: Final = logging.getLogger("guardian.exchange")
+
 LOCK_WAIT_MS: Final = 250
 """How long another process's write of some 50 microseconds is waited for; nothing, a cancel least of all, waits on."""
 OPENING_WAIT_S: Final = 2.0
-"""The same, once, for opening the file: several processes may be making it."""
+"""The same, once, where the file has to be made: several processes may be making it."""
 FORGOTTEN_MS: Final = 4 * 24 * 3_600_000
 """Longer than the longest ban."""
 
@@ -65,9 +69,9 @@ class MemoryRows:
         self._rows |= rows
         return result
 
-    def holds(self, names: Sequence[str]) -> dict[str, Hold]:
-        """The holds of these names."""
-        return {name: self._rows[name].hold for name in names if name in self._rows}
+    def known(self, names: Sequence[str]) -> Rows:
+        """What is known of these names."""
+        return {name: self._rows[name] for name in names if name in self._rows}
 
     def copy(self, rows: Rows) -> None:
         """Take over what another place keeps."""
@@ -75,58 +79,110 @@ class MemoryRows:
 
 
 class SharedRows:
-    """The rows in a file, for all processes that name the same one. Every method raises sqlite3.Error or ValueError."""
+    """The rows in a file, for all processes that name the same one. Every method raises sqlite3.Error.
+
+    A damaged file is removed and made anew, empty: `remade` counts how often this process did that.
+    """
 
     def __init__(self, path: Path, now_ms: Callable[[], int]) -> None:
         self._path = path
         self._now_ms = now_ms
         self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        """Device and inode of the file that is open, or was last."""
         self._lock = threading.Lock()
+        self.remade = 0
 
     def change(self, names: Sequence[str], change: Callable[[Rows], T]) -> tuple[T, Rows]:
         """As `MemoryRows.change`, as one transaction over all processes; with the rows as they are now."""
         with self._lock:
-            connection = self._open()
-            connection.execute("BEGIN IMMEDIATE")
             try:
-                rows = {name: self._read(connection, name) for name in names}
-                before = dict(rows)
-                result = change(rows)
-                now = self._now_ms()
-                connection.executemany(
-                    "INSERT INTO rows (name, state, at_ms) VALUES (?, ?, ?)"
-                    " ON CONFLICT (name) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms",
-                    [(name, _written(row), now) for name, row in rows.items() if row != before[name]],
-                )
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-            return result, rows
+                return self._change(names, change)
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+            self._make_anew()
+            return self._change(names, change)
 
     def close(self) -> None:
         """Close the file; the next change opens it again."""
         with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
+            self._close()
+
+    def _change(self, names: Sequence[str], change: Callable[[Rows], T]) -> tuple[T, Rows]:
+        connection = self._open()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            rows = {name: self._read(connection, name) for name in names}
+            before = dict(rows)
+            result = change(rows)
+            now = self._now_ms()
+            connection.executemany(
+                "INSERT INTO rows (name, state, at_ms) VALUES (?, ?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms",
+                [(name, _written(row), now) for name, row in rows.items() if row != before[name]],
+            )
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result, rows
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _open(self) -> sqlite3.Connection:
+        found = self._found()
+        if self._connection is not None and found != self._identity:
+            self._close()  # another process made it anew: SQLite would go on with the one that is gone
         if self._connection is None:
-            if not self._path.parent.is_dir():  # the lock would make it
-                raise sqlite3.OperationalError("the folder of the limits is not there")
-            # Two that make the file at once: SQLite does not wait for the change of journal mode, so they take turns.
-            turn = FileLock(f"{self._path}.lock", timeout=OPENING_WAIT_S, mode=0o600)
-            try:
-                with turn:
-                    self._connection = self._opened()
-            except (Timeout, OSError) as error:
-                raise sqlite3.OperationalError("the file of the limits cannot be opened") from error
+            with self._turn(LOCK_WAIT_MS / 1000 if found else OPENING_WAIT_S):
+                self._connection = self._opened()
         return self._connection
 
+    def _make_anew(self) -> None:
+        """Remove the damaged file, unless another process did, and make it.
+
+        What is lost with it is a minute's counts. What the processes know of it they write back.
+        """
+        self._close()
+        with self._turn(OPENING_WAIT_S):
+            if self._found() == self._identity:
+                if not self.remade:
+                    _log.warning("the file of the rate limits was damaged: it is made anew")
+                self.remade += 1
+                for end in ("", "-wal", "-shm"):
+                    Path(f"{self._path}{end}").unlink(missing_ok=True)
+            self._connection = self._opened()
+
+    @contextmanager
+    def _turn(self, wait_s: float) -> Iterator[None]:
+        """Two that make the file at once take turns: SQLite does not wait for the change of journal mode."""
+        if not self._path.parent.is_dir():  # the lock would make it
+            raise sqlite3.OperationalError("the folder of the limits is not there")
+        try:
+            with FileLock(f"{self._path}.lock", timeout=wait_s, mode=0o600):
+                yield
+        except (Timeout, OSError) as error:
+            raise sqlite3.OperationalError("the file of the limits cannot be opened") from error
+
+    def _found(self) -> tuple[int, int] | None:
+        """Which file is there; None where there is none, or one that has still to be made."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return (found.st_dev, found.st_ino) if found.st_size else None
+
     def _opened(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=OPENING_WAIT_S, isolation_level=None, check_same_thread=False)
+        found = self._found()
+        self._identity = found
+        wait_s = LOCK_WAIT_MS / 1000 if found else OPENING_WAIT_S
+        connection = sqlite3.connect(self._path, timeout=wait_s, isolation_level=None, check_same_thread=False)
+        connection.text_factory = bytes  # text that is none would be an OperationalError otherwise
         try:
             connection.execute("PRAGMA journal_mode = WAL").fetchone()
             connection.execute("PRAGMA synchronous = OFF")
@@ -138,6 +194,7 @@ class SharedRows:
         except BaseException:
             connection.close()
             raise
+        self._identity = self._found()
         return connection
 
     @staticmethod
@@ -150,10 +207,20 @@ def _written(row: Row) -> str:
     return json.dumps([*astuple(row.use), *astuple(row.hold), row.most])
 
 
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether the file itself is broken; where it is locked, full or out of reach, it is an OperationalError."""
+    return type(error) is sqlite3.DatabaseError
+
+
 def _row(text: object) -> Row:
-    """Raises ValueError for what was not written here."""
-    numbers = json.loads(text) if isinstance(text, str) else None
+    """Raises sqlite3.DatabaseError, as for any other damage, for what was not written here."""
+    try:
+        numbers = json.loads(text) if isinstance(text, bytes) else None
+    except (ValueError, RecursionError):
+        numbers = None
     if not isinstance(numbers, list) or len(numbers) != 13 or not all(isinstance(n, int) and n >= 0 for n in numbers):
-        raise ValueError("a row of the limits is not readable")
+        raise sqlite3.DatabaseError("a row of the limits is not readable")
     *use, from_ms, until_ms, with_cancels, banned, most = numbers
+    if until_ms - from_ms > FORGOTTEN_MS:
+        raise sqlite3.DatabaseError("a row of the limits holds for longer than any ban lasts")
     return Row(Use(*use), Hold(from_ms, until_ms, bool(with_cancels), bool(banned)), most)

@@ -12,14 +12,24 @@ import logging
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from guardian.errors import ExchangeRateLimited
 from guardian.exchange.environments import ApiFamily, Endpoint, EnvironmentSpec
 from guardian.exchange.limits_file import Hold, MemoryRows, Row, Rows, SharedRows
-from guardian.exchange.weights import API, ORDERS_1D, ORDERS_10S, Cost, Kind, Parameters, costs_of, told_limits
+from guardian.exchange.weights import (
+    API,
+    ORDERS_1D,
+    ORDERS_10S,
+    TOO_MANY_ORDERS,
+    Cost,
+    Kind,
+    Parameters,
+    costs_of,
+    told_limits,
+)
 
 T = TypeVar("T")
 
@@ -29,9 +39,11 @@ PATIENCE_S: Final[Mapping[Kind, float]] = {Kind.READ: 5.0, Kind.ORDER: 2.0, Kind
 """How long a request waits for its turn. A cancel that may not go now is told so at once."""
 ALONE_PART: Final = 10
 """Without the shared file reads and orders keep to a tenth of their share: others may be asking as well."""
+BLIND_S: Final = 60.0
+"""So long after the file was lost the same holds where no header told what is used; then the minute is over."""
 SHARED_AGAIN_S: Final = 1.0
-"""How long the file is left alone after it failed."""
-TOO_MANY_ORDERS: Final = -1015
+"""How long the file is left alone after it failed; twice as long each time that it fails again."""
+SHARED_AGAIN_MOST_S: Final = 30.0
 CLOCK_JITTER_MS: Final = 2_000
 """Two processes read the clock at different times; further back than this it was set back."""
 
@@ -50,6 +62,15 @@ class Slot:
 class _Later:
     wait_ms: int
     banned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A hold on this process's own clock, in seconds."""
+
+    until_s: float
+    with_cancels: bool
+    banned: bool
 
 
 class RateLimits:
@@ -74,6 +95,11 @@ class RateLimits:
         self._pause = pause
         self._shared = shared
         self._shared_again_s = -math.inf
+        self._shared_failed_s = 0.0
+        """How long the file was left alone after it failed last; 0 while it works."""
+        self._remade = 0
+        self._blind_until_s = -math.inf
+        self._kept: dict[str, _Kept] = {}
         self._own = MemoryRows()
         # asyncio's lock is first come, first served.
         self._turns: defaultdict[tuple[str, Kind], asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -138,15 +164,14 @@ class RateLimits:
         def change(rows: Rows, _: int) -> None:
             now = self._now_ms()
             held = rows[name].hold if rows[name].hold.until_ms > now else Hold()
-            rows[name] = replace(
-                rows[name],
-                hold=Hold(
-                    from_ms=now,
-                    until_ms=max(held.until_ms, now + limited.retry_after_s * 1000),
-                    with_cancels=held.with_cancels or with_cancels,
-                    banned=held.banned or limited.banned,
-                ),
+            hold = Hold(
+                from_ms=now,
+                until_ms=max(held.until_ms, now + limited.retry_after_s * 1000),
+                with_cancels=held.with_cancels or with_cancels,
+                banned=held.banned or limited.banned,
             )
+            rows[name] = replace(rows[name], hold=hold)
+            self._keep(name, hold, now)
 
         self._change((name,), change)
 
@@ -190,8 +215,10 @@ class RateLimits:
             now = self._now_ms()
             for name in names:
                 rows[name] = _with_clock(rows[name], now)
+                self._keep(name, rows[name].hold, now)
             holds = [rows[name].hold for name in names if _holds(rows[name].hold, kind, now)]
             waits = [_Later(hold.until_ms - now, hold.banned) for hold in holds]
+            waits += self._kept_from(names, kind)
             for name, cost in zip(names[1:], costs, strict=True):
                 length = cost.budget.length_ms
                 allowed = (rows[name].most or cost.budget.most) * kind.value // 100
@@ -219,24 +246,60 @@ class RateLimits:
         shared = self._shared
 
         def on_all(found: Rows) -> T:
-            # What the exchange asked for while the file failed is told to the others now.
-            for name, hold in self._own.holds(names).items():
-                if hold.until_ms > found[name].hold.until_ms:
-                    found[name] = replace(found[name], hold=hold)
-            return change(found, 1)
+            # What was learnt while the file failed, or was in one that is lost, is told to the others now.
+            for name, own in self._own.known(names).items():
+                found[name] = _joined(found[name], own)
+            return change(found, ALONE_PART if self._is_blind(names, found) else 1)
 
         if shared is not None and not self._is_alone():
             try:
                 result, rows = shared.change(names, on_all)
-            except (sqlite3.Error, ValueError, OSError) as error:
-                if self._shared_again_s == -math.inf:
-                    _log.warning("the file of the rate limits failed (%s): going on carefully", type(error).__name__)
-                self._shared_again_s = self._monotonic() + SHARED_AGAIN_S
+            except (sqlite3.Error, OSError) as error:
+                self._left_alone(error)
                 shared.close()
             else:
+                self._shared_failed_s = 0.0
                 self._own.copy(rows)
                 return result
         return self._own.change(names, lambda found: change(found, 1 if shared is None else ALONE_PART))
+
+    def _left_alone(self, error: Exception) -> None:
+        """Each try holds everything up for as long as another process's lock is waited for: fewer and fewer."""
+        if self._shared_again_s == -math.inf:
+            _log.warning("the file of the rate limits failed (%s): going on carefully", type(error).__name__)
+        self._shared_failed_s = min(max(SHARED_AGAIN_S, 2 * self._shared_failed_s), SHARED_AGAIN_MOST_S)
+        self._shared_again_s = self._monotonic() + self._shared_failed_s
+
+    def _is_blind(self, names: Sequence[str], rows: Rows) -> bool:
+        """Whether the file was lost a moment ago, and no header has told what others had used by then."""
+        if self._shared is not None and self._shared.remade != self._remade:
+            self._remade = self._shared.remade
+            self._blind_until_s = self._monotonic() + BLIND_S
+        return self._monotonic() < self._blind_until_s and any(not rows[name].use.said for name in names[1:])
+
+    def _keep(self, name: str, hold: Hold, now_ms: int) -> None:
+        """Note on this process's clock when a hold ends: a wall clock that is set forward does not end it early.
+
+        A process that slept through a part of it keeps to it for that much longer, at most for all that it was told.
+        """
+        if hold.until_ms <= now_ms:
+            return
+        until_s = self._monotonic() + (hold.until_ms - now_ms) / 1000
+        kept = self._kept.get(name, _Kept(until_s, with_cancels=False, banned=False))
+        self._kept[name] = _Kept(
+            max(until_s, kept.until_s), kept.with_cancels or hold.with_cancels, kept.banned or hold.banned
+        )
+
+    def _kept_from(self, names: Sequence[str], kind: Kind) -> list[_Later]:
+        now_s = self._monotonic()
+        for name in [name for name, kept in self._kept.items() if kept.until_s <= now_s]:
+            del self._kept[name]
+        found = [self._kept[name] for name in names if name in self._kept]
+        return [
+            _Later(math.ceil((kept.until_s - now_s) * 1000), kept.banned)
+            for kept in found
+            if kept.with_cancels or kind is not Kind.CANCEL
+        ]
 
     def _is_alone(self) -> bool:
         return self._shared is not None and self._monotonic() < self._shared_again_s
@@ -248,6 +311,12 @@ class RateLimits:
         """One budget's name; FAPI and API have the same one under another address."""
         whose = f" of {account}" if cost.budget.of_the_key else ""
         return f"{self._family_row(family)} {cost.budget.name}{whose}"
+
+
+def _joined(row: Row, own: Row) -> Row:
+    """A row of the file with what this process knows of it."""
+    hold = own.hold if own.hold.until_ms > row.hold.until_ms else row.hold
+    return Row(row.use.joined(own.use), hold, row.most or own.most)
 
 
 def _holds(hold: Hold, kind: Kind, now_ms: int) -> bool:

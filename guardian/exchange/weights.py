@@ -21,6 +21,8 @@ Parameters = Mapping[str, object]
 
 MINUTE_MS: Final = 60_000
 DAY_MS: Final = 24 * 60 * MINUTE_MS
+TOO_MANY_ORDERS: Final = -1015
+"""The code of a 429 that is about the account's orders alone."""
 
 
 class Kind(Enum):
@@ -32,7 +34,9 @@ class Kind(Enum):
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> Kind:
-        """By the request's method."""
+        """By the request's method; asking for one order is no mere read: an unknown one is found out by it."""
+        if f"{endpoint.method} {endpoint.path}" == "GET /api/v3/order":
+            return cls.ORDER
         return {"GET": cls.READ, "POST": cls.ORDER}.get(endpoint.method, cls.CANCEL)
 
 
@@ -99,12 +103,14 @@ def _by_symbol(one: int, several: int) -> Callable[[Parameters], int]:
     return lambda sent: several if sent.get("symbol") is None else one
 
 
+EXCHANGE_INFO: Final = 20
+
 WEIGHTS: Final[Mapping[str, int | Callable[[Parameters], int]]] = MappingProxyType(
     {
         "POST /api/v3/order": 1,
         "DELETE /api/v3/order": 1,
         "GET /api/v3/time": 1,
-        "GET /api/v3/exchangeInfo": 20,
+        "GET /api/v3/exchangeInfo": EXCHANGE_INFO,
         "GET /api/v3/ticker/price": _by_symbol(2, 4),
         "GET /api/v3/ticker/24hr": _ticker_day,
         "GET /api/v3/ticker/bookTicker": _by_symbol(2, 4),
@@ -147,7 +153,10 @@ def costs_of(endpoint: Endpoint, parameters: Parameters) -> tuple[Cost, ...]:
 
 
 def told_limits(answer: object) -> dict[str, int]:
-    """The limits that the spot `exchangeInfo` names, by the name of the budget; what makes no sense is left out."""
+    """The limits that the spot `exchangeInfo` names, by the name of the budget; what makes no sense is left out.
+
+    So is one in which `exchangeInfo` itself, or a single order, would not fit: it could never be learnt otherwise.
+    """
     rows = answer.get("rateLimits") if isinstance(answer, dict) else None
     known = {"REQUEST_WEIGHT 1 MINUTE": API, "ORDERS 10 SECOND": ORDERS_10S, "ORDERS 1 DAY": ORDERS_1D}
     found: dict[str, int] = {}
@@ -156,6 +165,9 @@ def told_limits(answer: object) -> dict[str, int]:
             continue
         most = row.get("limit")
         budget = known.get(f"{row.get('rateLimitType')} {row.get('intervalNum')} {row.get('interval')}")
-        if budget is not None and isinstance(most, int) and not isinstance(most, bool) and most > 0:
+        if budget is None or not isinstance(most, int) or isinstance(most, bool):
+            continue
+        share, least = (Kind.READ, EXCHANGE_INFO) if budget is API else (Kind.ORDER, 1)
+        if most * share.value // 100 >= least:
             found[budget.name] = most
     return found

@@ -81,6 +81,14 @@ class Use:
         unsaid = 0 if is_later else self.unsaid
         return replace(self, own=own, late=late, said=max(self.said, said), unsaid=unsaid)
 
+    def joined(self, other: Use) -> Use:
+        """With what another view of the same window says was used; where it is of an older one, nothing is added."""
+        if other.number > self.number:
+            return other
+        if other.number < self.number:
+            return self
+        return replace(self, said=max(self.said, other.said), reserve=max(self.reserve, other.reserve))
+
     def given_back(self, amount: int, taken_ms: int, length_ms: int) -> Use:
         """Without what was taken at `taken_ms` and never asked."""
         if taken_ms // length_ms != self.number:

@@ -22,7 +22,7 @@ from guardian.errors import (
     OutcomeUnknown,
 )
 from guardian.exchange import client
-from guardian.exchange.errors import from_exception
+from guardian.exchange.errors import from_exception, from_status
 
 pytestmark = pytest.mark.anyio
 
@@ -140,14 +140,48 @@ async def test_rate_limit_gives_the_seconds(act, status):
         assert len(server.seen) == 1
 
 
-@pytest.mark.parametrize("header", ["-1", "abc", "\uff11\uff12", "1e9", "9" * 30, ""])
-async def test_absurd_retry_after_becomes_a_sane_wait(header):
-    """A Retry-After that is not a number of seconds is replaced by ten."""
-    told = Told(status=429, body=b"", headers={"Retry-After": header} if header.isascii() else {})
+@pytest.mark.parametrize("header", ["-1", "abc", "\uff11\uff12", "1e9", "Wed, 21 Oct 2026 07:28:00 GMT", ""])
+@pytest.mark.parametrize(("status", "wait_s"), [(429, 10), (418, 120)])
+async def test_retry_after_that_is_no_number_becomes_a_sane_wait(header, status, wait_s):
+    """A Retry-After that is not a number of seconds is replaced by ten, and for a ban by the shortest that there is."""
+    told = Told(status=status, body=b"", headers={"Retry-After": header} if header.isascii() else {})
     async with served(lambda _: told) as (_, exchange):
         with pytest.raises(ExchangeRateLimited) as caught:
             await read(exchange)
-    assert caught.value.retry_after_s == 10
+    assert caught.value.retry_after_s == wait_s
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "header", "wait_s"),
+    [
+        (429, -1003, "0", 1),
+        (429, -1003, "3600", 3600),
+        (429, -1003, "3601", 3600),
+        (429, -1003, "9" * 5000, 3600),
+        (429, -1015, "80000", 80_000),
+        (429, -1015, "999999999", 86_400),
+        (418, -1003, "0", 1),
+        (418, -1003, "200000", 200_000),
+        (418, -1003, "999999999", 259_200),
+        (418, -1003, "1700000000000", 259_200),
+    ],
+)
+def test_absurd_retry_after_is_bounded_by_what_the_exchange_can_mean(status, code, header, wait_s):
+    """An hour for weight, a day for orders, three days for a ban: nothing that is told keeps guardian away longer."""
+    limited = from_status(status, code, "x", write=False, retry_after=header, now_ms=1_700_000_000_000)
+    assert isinstance(limited, ExchangeRateLimited)
+    assert limited.retry_after_s == wait_s
+
+
+@pytest.mark.parametrize(
+    ("until_ms", "wait_s"), [(1_600_000_000_000, 1), (1_700_000_500_000, 500), (9_999_999_999_999, 259_200)]
+)
+def test_absurd_end_of_a_ban_is_bounded_too(until_ms, wait_s):
+    """A ban that the text dates to the past is over in a second, one without end in three days."""
+    text = f"IP banned until {until_ms}."
+    limited = from_status(418, -1003, text, write=False, now_ms=1_700_000_000_000)
+    assert isinstance(limited, ExchangeRateLimited)
+    assert limited.retry_after_s == wait_s
 
 
 async def test_ban_without_a_header_is_read_from_the_text():
@@ -163,11 +197,15 @@ async def test_ban_without_a_header_is_read_from_the_text():
 async def test_nothing_is_asked_while_the_exchange_said_later():
     """After a 429 reads wait without asking, a cancel still goes, and reads go on once the time is over."""
     clock, script = [1_700_000_010_000], [Told(status=429, body=b"", headers={"Retry-After": "30"})]
+    started_ms = clock[0]
 
     def reply(seen):
         return script.pop() if script else answer(seen.method, seen.path)
 
-    async with served(reply, now=lambda: clock[0]) as (server, exchange):
+    def monotonic():
+        return (clock[0] - started_ms) / 1000
+
+    async with served(reply, now=lambda: clock[0], monotonic=monotonic) as (server, exchange):
         for _ in range(3):
             with pytest.raises(ExchangeRateLimited):
                 await read(exchange)

@@ -110,12 +110,23 @@ def test_only_orders_count_as_orders():
     [[], {}, {"rateLimits": 5}, {"rateLimits": [5, {}]}]
     + [
         {"rateLimits": [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": limit}]}
-        for limit in (0, -1, "6000", None, True, 1.5)
+        for limit in (0, -1, "6000", None, True, 1.5, 1, 20, 22)
+    ]
+    + [
+        {"rateLimits": [{"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": limit}]}
+        for limit in (0, -1, 1)
     ],
 )
 def test_limit_that_makes_no_sense_is_not_taken_over(listing):
-    """What `exchangeInfo` says of limits is taken over where it is a positive whole number, and else left out."""
+    """What `exchangeInfo` says of limits is left out where it is no number, or lets nothing through ever again."""
     assert told_limits(listing) == {}
+
+
+def test_smallest_limits_that_let_anything_through_are_taken_over():
+    """A small limit is believed as long as the listing itself and a single order fit."""
+    weight = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 23}
+    orders = {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 2}
+    assert told_limits({"rateLimits": [weight, orders]}) == {"weight": 23, "orders in 10 s": 2}
 
 
 # -- windows
@@ -267,6 +278,17 @@ async def test_order_is_not_held_up_by_reads_nor_a_cancel_by_either():
     assert not any(task.done() for task in waiting)
     await world.until(63)
     await asyncio.gather(*waiting)
+
+
+async def test_asking_for_one_order_is_not_held_up_by_reads():
+    """Unknown orders are found out by asking for them: reads that took all that they may leave that its share."""
+    world = VirtualTime()
+    rates = limits(world)
+    await world.until(2)
+    await fill(rates)
+    with pytest.raises(ExchangeRateLimited):
+        await take(rates, ACCOUNT)
+    assert await fill(rates, BY_NAME["GET /api/v3/order"]) == 300 // 4
 
 
 async def test_cancels_have_the_last_share_for_themselves():
@@ -492,6 +514,40 @@ async def test_clock_that_is_set_back_does_not_lengthen_a_hold():
     await take(rates, ACCOUNT)
 
 
+@pytest.mark.parametrize(("by_s", "banned"), [(10, False), (86_400, False), (86_400, True)])
+async def test_clock_that_is_set_forward_does_not_end_a_hold(by_s, banned):
+    """A wall clock that jumps ahead ends a hold no sooner than this process's own clock says that it has passed."""
+    world = VirtualTime()
+    rates = limits(world)
+    rates.note(ACCOUNT, await take(rates, ACCOUNT), ExchangeRateLimited(30, banned=banned), -1003)
+    world.start_ms += by_s * 1000
+    await world.until(20)
+    for endpoint in (ACCOUNT, ORDER, CANCEL) if banned else (ACCOUNT, ORDER):
+        with pytest.raises(ExchangeRateLimited) as caught:
+            await take(rates, endpoint)
+        assert (caught.value.retry_after_s, caught.value.banned) == (10, banned)
+    if not banned:
+        await take(rates, CANCEL)
+    await world.until(30.1)
+    for endpoint in (ACCOUNT, ORDER, CANCEL):
+        await take(rates, endpoint)
+
+
+async def test_hold_that_another_process_was_told_outlasts_a_jump_too(tmp_path):
+    """What this process has seen in the file it keeps to by its own clock."""
+    world = VirtualTime()
+    one, other = (limits(world, tmp_path / "limits.db") for _ in range(2))
+    one.note(ACCOUNT, await take(one, ACCOUNT), ExchangeRateLimited(30), -1003)
+    for _ in range(2):
+        with pytest.raises(ExchangeRateLimited):
+            await take(other, ACCOUNT)
+        world.start_ms += 86_400_000
+    await world.until(30.1)
+    await take(other, ACCOUNT)
+    for each in (one, other):
+        each.close()
+
+
 # -- shared by the processes of a home
 
 
@@ -554,14 +610,12 @@ async def test_processes_of_one_home_share_the_budget(tmp_path):
     assert sum(taken) == 270, taken
 
 
-@pytest.mark.parametrize("damage", ["folder", "garbage", "no folder"])
+@pytest.mark.parametrize("damage", ["folder", "no folder"])
 async def test_without_the_file_a_process_keeps_to_a_tenth_and_cancels_go_on(tmp_path, damage, caplog):
     """A file that cannot be used leaves a tenth to reads, since others may ask too, and cancels everything."""
     path = tmp_path / "limits.db"
     if damage == "folder":
         path.mkdir()
-    elif damage == "garbage":
-        path.write_bytes(b"not a database " * 1000)
     else:
         path = tmp_path / "missing" / "limits.db"
     world = VirtualTime()
