@@ -6,6 +6,7 @@ Environment variables can name the home folder (GUARDIAN_HOME) and nothing else.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import time
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from guardian.gate.journal import Journal
     from guardian.gate.parts import Parts
     from guardian.gate.pipeline import Gate
+
+_log: Final = logging.getLogger("guardian")
 
 HOME_VARIABLE: Final = "GUARDIAN_HOME"
 POLICY_NAME: Final = "policy.toml"
@@ -257,6 +260,8 @@ class Guardian:
         elsewhere = await asyncio.to_thread(self._elsewhere)
         asked = [Resolver(parts=parts).run_forever() for parts in (self.gate.parts, *elsewhere)]
         tasks = [asyncio.create_task(work) for work in (self._get_ready(), *asked)]
+        for task in tasks:
+            task.add_done_callback(_tell_end)
         try:
             yield
         finally:
@@ -294,6 +299,12 @@ class Guardian:
         """Close the exchange's connections and the store."""
         await self.connector.close()
         await asyncio.to_thread(self.journal.close)
+
+
+def _tell_end(task: asyncio.Task[None]) -> None:
+    """Say that work in the background ended by a fault: nobody waits for it before the server ends."""
+    if not task.cancelled() and task.exception() is not None:
+        _log.error("work in the background ended by a fault, and is not begun again", exc_info=task.exception())
 
 
 def policy_file_of(home: Path, named: Path | None, memory: Journal) -> PolicyFile:

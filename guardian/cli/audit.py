@@ -154,7 +154,7 @@ def _print_lines(listing: Listing) -> None:
                 line.row.tool or f"({line.row.phase})",
                 line.row.symbol,
                 line.outcome,
-                line.detail,
+                line.detail if line.reason is None else f"{line.detail}: {line.reason}",
             )
             for line in (*listing.unresolved, *listing.lines)
         ],
@@ -172,6 +172,7 @@ def _as_dict(line: Line) -> dict[str, object]:
         "symbol": row.symbol,
         "outcome": line.outcome,
         "detail": line.detail,
+        "reason": line.reason,
         "environment": row.environment,
         "order_state": line.order_state,
         "verified": line.is_whole,
@@ -322,7 +323,7 @@ def _print_report(report: Report) -> None:
 def reconcile(ctx: click.Context, symbols: tuple[str, ...], policy_path: Path | None, as_json: bool) -> None:
     """Compare the store with the open and recent orders at the exchange, and bring it up to date.
 
-    0: they agree. 1: they differed; each difference is in the log. 3: it could not be done.
+    0: they agree. 1: they differed; each difference is in the log. 3: it could not be done, or not for every symbol.
     """
     from guardian.cli.opened import with_guardian
     from guardian.domain.plain_data import to_plain
@@ -336,7 +337,7 @@ def reconcile(ctx: click.Context, symbols: tuple[str, ...], policy_path: Path | 
         print_json(to_plain(found))
     else:
         _print_reconciled(found)
-    ctx.exit(1 if found.differences else 0)
+    ctx.exit(3 if found.refused else 1 if found.differences else 0)
 
 
 def _print_reconciled(found: Reconciled) -> None:
@@ -349,9 +350,12 @@ def _print_reconciled(found: Reconciled) -> None:
             ("symbols", ", ".join(found.symbols) or "none"),
             ("orders that agree", found.agreed),
             ("fees found out", found.fees),
-            ("result", f"{len(found.differences)} DIFFERENCES" if found.differences else "AGREE"),
+            ("result", _result(found)),
         ]
     )
+    for refused in found.refused:
+        words = f"; the exchange's own words: {clean(refused.exchange_text)!r}"
+        say(f"not compared: {refused.symbol}: {refused.why}{words}")
     for one in found.differences:
         here = "nothing" if one.store is None else one.store.value
         there = "nothing" if one.exchange is None else one.exchange.value
@@ -359,6 +363,13 @@ def _print_reconciled(found: Reconciled) -> None:
     for order in found.foreign:
         what = f"{clean(order.side)} {plain(order.quantity)} {clean(order.symbol)} order {order.order_id}"
         say(f"not guardian's, and not counted: {what} ({order.state})")
+
+
+def _result(found: Reconciled) -> str:
+    told = [f"{len(found.differences)} DIFFERENCES"] if found.differences else []
+    if found.refused:
+        told.append(f"COULD NOT TELL for {', '.join(one.symbol for one in found.refused)}")
+    return "; ".join(told) or "AGREE"
 
 
 @command.command("checkpoint")

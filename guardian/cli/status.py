@@ -54,6 +54,7 @@ def _show(status: StatusView) -> None:
         ("keys", status.keys),
         ("open orders", "none" if not status.open_orders else len(status.open_orders)),
         *(("", _told(order)) for order in status.open_orders),
+        ("last reconciled", "never" if status.reconciled is None else local_time(_ms(status.reconciled))),
         ("waiting for you", ", ".join(p.proposal_id for p in status.proposals) or "nothing"),
         ("policy", f"{status.policy_source} ({status.policy_digest[:12]})"),
     ]

@@ -10,6 +10,7 @@ from guardian.domain.money import ZERO, minus
 from guardian.domain.trading import Environment, TradingState
 from guardian.errors import CredentialsError, ExchangeError
 from guardian.gate.parts import Parts
+from guardian.gate.reconciling import reconciled_mark
 from guardian.gate.replies import OrderProposed, OrderView
 from guardian.gate.views import iso, view_of_proposal, view_of_row
 from guardian.policy.model import Limits, Policy
@@ -95,6 +96,8 @@ class StatusView:
     """`owner`, or `guardian` for an automatic halt."""
     trading_means: str | None
     """What goes on and how it ends; None while trading is active."""
+    reconciled: str | None
+    """When all symbols were last compared with the exchange; None if never."""
     emergency_records: int
     open_orders: tuple[OrderView, ...]
     proposals: tuple[OrderProposed, ...]
@@ -173,6 +176,7 @@ class Overview:
             trading, reason = self._parts.journal.trading(tx)
             stored = tx.trading()
             # The store knows nothing of a halt by way of the emergency file: neither when, nor by whom.
+            reconciled_ms = tx.marked(reconciled_mark(scope))
             as_stored = stored.state is trading and stored.reason == reason
             usage = tx.status_usage(scope, policy.limits)
             return StatusView(
@@ -186,6 +190,7 @@ class Overview:
                 trading_since=iso(stored.since_ms) if as_stored and stored.since_ms is not None else None,
                 trading_by=stored.by if as_stored else None,
                 trading_means=TRADING_MEANS.get(trading),
+                reconciled=None if reconciled_ms is None else iso(reconciled_ms),
                 emergency_records=len(emergency),
                 open_orders=tuple(view_of_row(row) for row in tx.live(scope)),
                 proposals=tuple(

@@ -141,12 +141,15 @@ class Reconciler:
             except ExchangeRejected as error:
                 tally.note_refusal(symbol, error)
             done += 1
+        is_whole = symbols is None and done == len(wanted) and not tally.refused
+        if is_whole:
+            await self._parts.journal.run(lambda: self._note_whole(scope))
         return Reconciled(
             environment=scope.environment,
             account=scope.account,
             symbols=wanted[:done],
             refused=tuple(tally.refused),
-            is_whole=symbols is None and done == len(wanted) and not tally.refused,
+            is_whole=is_whole,
             agreed=tally.agreed,
             differences=tuple(tally.differences),
             foreign=tuple(tally.foreign),
@@ -162,6 +165,10 @@ class Reconciler:
             return tuple(sorted(known))
         listed = set(policy.symbols) if policy.environment is self._parts.environment else set()
         return tuple(sorted(known | listed))
+
+    def _note_whole(self, scope: Scope) -> None:
+        with self._parts.journal.transaction() as tx:
+            tx.mark(reconciled_mark(scope), anew=True)
 
     async def _symbol(self, exchange: Exchange, scope: Scope, symbol: str, tally: _Tally) -> None:
         run = self._parts.journal.run
@@ -205,6 +212,11 @@ class Reconciler:
         with self._parts.journal.transaction() as tx:
             found = (_compared(tx, scope, report, began_ms) for report in reports)
             return [difference for difference in found if difference is not None]
+
+
+def reconciled_mark(scope: Scope) -> str:
+    """The mark of when all of a scope's orders were compared last."""
+    return f"reconciled/{scope.environment}/{scope.account}"
 
 
 def _compared(tx: Transaction, scope: Scope, report: OrderReport, began_ms: int) -> Difference | None:

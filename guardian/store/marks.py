@@ -21,11 +21,12 @@ class MarksPart(Unit):
         row = self._first(_MARKED, {"wanted": name})
         return None if row is None else int(row["ts_ms"])
 
-    def mark(self, name: str) -> int:
-        """The moment of the mark, which is set to now where there is none."""
+    def mark(self, name: str, *, anew: bool = False) -> int:
+        """The moment of the mark, which is set to now where there is none, or where it is to be set anew."""
         found = self.marked(name)
-        if found is not None:
+        if found is not None and not anew:
             return found
+        self.unmark(name)
         self._write(insert(MARKS), {"name": name, "ts_ms": self.now_ms})
         return self.now_ms
 

@@ -51,3 +51,30 @@ def test_what_cannot_be_told_is_exit_3_and_what_is_no_symbol_exit_2(world: World
     gone = world.command("audit", "reconcile")
     assert gone.returncode == 3
     assert gone.stdout == ""
+
+
+def test_symbol_that_the_exchange_refuses_is_shown_and_is_exit_3(world: World) -> None:
+    """What could not be compared is named, with why, beside what could; and only a whole comparison is dated."""
+    world.policy({"confirmation": {"required_above": "1000"}})
+    assistant = world.assistant()
+    assert assistant.order(order_type="LIMIT", quantity="0.0005", price="59900")["outcome"] == "done"
+    world.close()
+    refused = world.command("audit", "reconcile", "--symbol", "AAAUSDT", "--symbol", "BTCUSDT")
+    assert refused.returncode == 3
+    assert "COULD NOT TELL for AAAUSDT" in refused.stdout
+    assert "not compared: AAAUSDT: the exchange refused the request (code -1121)" in refused.stderr
+    told = world.command("audit", "reconcile", "--symbol", "AAAUSDT", "--symbol", "BTCUSDT", "--json")
+    found = json.loads(told.stdout)
+    assert (told.returncode, found["agreed"], found["is_whole"]) == (3, 1, False)
+    assert [(one["symbol"], one["exchange_code"]) for one in found["refused"]] == [("AAAUSDT", -1121)]
+
+
+def test_status_says_when_all_was_last_compared(world: World) -> None:
+    """Never, then when the last whole comparison was; one of a single symbol is none."""
+    world.assistant().call("get_ticker_price", symbol="BTCUSDT")
+    world.close()
+    assert json.loads(world.command("status", "--json").stdout)["reconciled"] is None
+    assert world.command("audit", "reconcile", "--symbol", "BTCUSDT").returncode == 0
+    assert "never" in world.command("status").stdout
+    assert json.loads(world.command("audit", "reconcile", "--json").stdout)["is_whole"]
+    assert json.loads(world.command("status", "--json").stdout)["reconciled"].endswith("Z")

@@ -76,6 +76,13 @@ def test_both_sides_agree(room: Room) -> None:
     assert (found.agreed, found.differences, found.foreign) == (1, (), ())
     assert (found.environment, found.account) == ("paper", room.connector.account)
     assert events(room) == []
+    assert found.is_whole
+    ((first,),) = room.sql("SELECT ts_ms FROM marks")
+    room.clock.forward(10)
+    assert not reconcile(room, ("ETHUSDT",)).is_whole
+    assert room.sql("SELECT ts_ms FROM marks") == [(first,)]
+    assert reconcile(room).is_whole
+    assert room.sql("SELECT ts_ms FROM marks") == [(first + 10_000,)]
     assert reconcile(room, ("ETHUSDT",)).symbols == ("ETHUSDT",)
 
 
@@ -578,4 +585,5 @@ def test_reconciliation_ends_where_another_process_took_over(room: Room) -> None
     room.run(first._tick())
     assert room.exchange.names().count("all_orders") == 1
     assert first._reconcile_due < room.clock.monotonic() + RECONCILED_AGAIN_S
+    assert room.sql("SELECT * FROM marks") == []
     assert room.row(name).state is OrderState.OPEN

@@ -184,6 +184,8 @@ def test_marks_are_set_once_and_taken_away(world):
     world.attempt(lambda tx: tx.unmark("gone"))
     world.attempt(lambda tx: tx.unmark("gone"))
     assert world.attempt(lambda tx: tx.mark("gone")) == first + 60_000
+    world.clock_ms += 60_000
+    assert world.attempt(lambda tx: tx.mark("gone", anew=True)) == first + 120_000
 
 
 def test_order_begins_as_reserved(world):
