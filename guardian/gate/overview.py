@@ -27,8 +27,6 @@ TRADING_MEANS: Final = {
         "or `guardian resume --reducing` for selling back alone"
     ),
 }
-MOST_REASON: Final = 300
-"""Characters of an event's reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +94,10 @@ class StatusView:
     """`owner`, or `guardian` for an automatic halt."""
     trading_means: str | None
     """What goes on and how it ends; None while trading is active."""
-    reconciled: str | None
-    """When all symbols were last compared with the exchange; None if never."""
     emergency_records: int
     open_orders: tuple[OrderView, ...]
+    reconciled: str | None
+    """When all symbols were last compared with the exchange; None if never."""
     proposals: tuple[OrderProposed, ...]
     orders_since_person: int
     unconfirmed_since_person: Decimal
@@ -176,9 +174,9 @@ class Overview:
             trading, reason = self._parts.journal.trading(tx)
             stored = tx.trading()
             # The store knows nothing of a halt by way of the emergency file: neither when, nor by whom.
-            reconciled_ms = tx.marked(reconciled_mark(scope))
             as_stored = stored.state is trading and stored.reason == reason
             usage = tx.status_usage(scope, policy.limits)
+            reconciled_ms = tx.marked(reconciled_mark(scope))
             return StatusView(
                 # Whatever their account: an order that may exist is always shown.
                 unresolved=tuple(_unresolved(row) for row in tx.unresolved(None)),
@@ -190,9 +188,9 @@ class Overview:
                 trading_since=iso(stored.since_ms) if as_stored and stored.since_ms is not None else None,
                 trading_by=stored.by if as_stored else None,
                 trading_means=TRADING_MEANS.get(trading),
-                reconciled=None if reconciled_ms is None else iso(reconciled_ms),
                 emergency_records=len(emergency),
                 open_orders=tuple(view_of_row(row) for row in tx.live(scope)),
+                reconciled=None if reconciled_ms is None else iso(reconciled_ms),
                 proposals=tuple(
                     view_of_proposal(p, tx.now_ms, policy.confirmation.channel, None) for p in tx.outstanding(scope)
                 ),
@@ -224,8 +222,7 @@ class Overview:
 
 
 def _detail(line: Line) -> str | None:
-    reason = line.row.data.get("reason") if line.row.phase == "event" else None
-    return f"{line.detail}: {reason[:MOST_REASON]}" if isinstance(reason, str) else line.detail
+    return line.detail if line.reason is None else f"{line.detail}: {line.reason}"
 
 
 def _unresolved(row: OrderRow) -> UnresolvedOrder:

@@ -12,6 +12,8 @@ from typing import Final
 from guardian.store.reading import ROW_SQL, LogRow, database_path, first_seq_at, read_only, row_at
 
 PENDING: Final = "pending"
+MOST_REASON: Final = 300
+"""Characters of an event's reason that are shown."""
 """The outcome of a call that has none yet."""
 
 _CALL_PHASES: Final = "phase IN ('call', 'intent', 'outcome')"
@@ -67,6 +69,12 @@ class Line:
         error = data.get("error")
         code = error.get("code") if isinstance(error, dict) else data.get("state")
         return code if isinstance(code, str) else None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it happened, where an event says so: for instance what trading was halted for."""
+        reason = self.row.data.get("reason") if self.row.phase == "event" else None
+        return reason[:MOST_REASON] if isinstance(reason, str) else None
 
     @property
     def is_whole(self) -> bool:
