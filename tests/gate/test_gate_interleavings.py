@@ -197,6 +197,7 @@ class Gate(RuleBasedStateMachine):
         self.reached["plays"] += 1
         self.sent: dict[str, Sent] = {}
         self.window_ms = self.before_ms = 0
+        self.latest_ms, self.mono_s = self.room.clock.wall, self.room.clock.mono
         self.broken: list[AssertionError] = []
         """What an order that was sent should not have been."""
         self.state = TradingState.ACTIVE
@@ -234,7 +235,7 @@ class Gate(RuleBasedStateMachine):
             assert room.sql("SELECT phase FROM audit WHERE client_order_id=?", name) == [("intent",)]
             assert stored[0][1] == "reserved"
             # Between what was window time before this step and what it is now: orders side by side wait for each other.
-            assert self.before_ms <= stored[0][2] <= self.window_ms, "reserved at another time"
+            assert self.before_ms <= stored[0][2] <= self.latest_ms, "reserved at another time"
             self.check(order, name, notional, is_exit)
         except AssertionError as error:
             # Raised here it would be one more thing that goes wrong on the way, and guardian gets over those.
@@ -304,7 +305,12 @@ class Gate(RuleBasedStateMachine):
         return total
 
     def tick(self) -> None:
-        self.window_ms = max(self.window_ms, self.room.clock.wall)
+        """Window time as the log has it, and the latest it can be: with a clock that is behind it goes on alone."""
+        clock = self.room.clock
+        self.latest_ms = max(clock.wall, self.latest_ms + int((clock.mono - self.mono_s) * 1000) + 1)
+        self.mono_s = clock.mono
+        ((logged,),) = self.room.sql("SELECT coalesce(max(ts_ms), 0) FROM audit")
+        self.window_ms = max(self.window_ms, logged)
 
     def is_void(self, sent: Sent) -> bool:
         if sent.behaviour in VOID:
@@ -358,16 +364,20 @@ class Gate(RuleBasedStateMachine):
             self.behaviour = ["fills"]
             self.take(self.room.ask(side=side, quantity=quantity, price=str(59998 - number)), side)
 
-    @rule(times=st.integers(2, 7), pause=st.sampled_from([5, 61, 301]))
-    def as_much_as_goes(self, times: int, pause: int) -> None:
-        """With a person who lets it go on, and pauses in which the short windows move on."""
+    @rule(times=st.integers(2, 7), pause=st.sampled_from([5, 61, 301]), person=st.booleans())
+    def as_much_as_goes(self, times: int, pause: int, person: bool) -> None:
+        """With pauses in which the short windows move on, and a person who lets it go on, or looks at what waits."""
         for number in range(times):
             self.find_out(True)
             self.behaviour = ["fills"]
+            waiting = len(self.waiting)
             self.take(self.room.ask(quantity="0.001", price=str(59980 - number)))
+            if len(self.waiting) > waiting:
+                self.a_person_answers(waiting, True, True, "fills")
             self.room.clock.forward(pause)
             self.seen()
-            self.owner_resumes()
+            if person:
+                self.owner_resumes()
 
     def find_out(self, all_known: bool) -> None:
         """While the fate of an order is not known nothing else is bought: often it is known by the next."""
@@ -532,6 +542,8 @@ class Gate(RuleBasedStateMachine):
         for process in (self.room.number, 1 - self.room.number)[: 1 + twice]:
             self.room.turn_to(process)
             self.take(self.room.use(token))
+            self.room.clock.forward(2)  # past the time in which the same order would be a duplicate
+            self.seen()
         self.by_token = False
         assert len(self.sent) <= before + 1, "one token made two orders"
 

@@ -46,7 +46,10 @@ CAPS: Mapping[str, dict[str, Any]] = {
     "max_position": {"symbols": {"BTCUSDT": {"max_position": "0.05"}}},
     "halt_after_orders": {"limits": {"halt_after_orders": 20}},
     "duplicate_window": {},
-    "one token": {"confirmation": {"required_above": "0", "channel": "chat"}},
+    "one token": {
+        "confirmation": {"required_above": "0", "channel": "chat"},
+        "limits": {"duplicate_window": "1ms"},  # so that nothing else keeps a second order off
+    },
 }
 """What is capped, and by what policy."""
 KINDS = (*CAPS, "halt")

@@ -63,15 +63,16 @@ LATE_POINTS = ("in the reservation", "between intent and send")
 IN_TRANSACTION = ("in the reservation", "in the outcome row")
 """Here the sleeper holds the store: nobody else can reserve anything past it."""
 RECEIVE_WINDOW_S = 5
+PRICES_LAST_MS = 5000
+"""By the policy here."""
 
 
 ANSWERS = {
-    "with the facts in hand": "denied PRICE_STALE",
+    "with the facts in hand": "done or denied PRICE_STALE",
     CANCELS[0]: "unavailable ORDER_NOT_SENT",
 }
 """What is answered after a long sleep, where it is not done: nothing that was sent is ever told as not sent."""
 ENDS = {
-    "with the facts in hand": [],
     CANCELS[0]: ["open"],
     CANCELS[1]: ["cancelled"],
 }
@@ -262,7 +263,8 @@ async def _look_after(world: World, found: Nap, began: Decimal) -> None:
         found.wrong += [*differences(world, desk), *position_off(world, desk, began), *uncounted(world, desk)]
         if (told := exposure(world, desk)).is_below_the_truth:
             found.wrong.append(f"afterwards {told}")
-        if [row.state.value for row in rows] != ENDS.get(found.point, ["open"]) and not _is_late(found):
+        ends = ENDS.get(found.point, ["open"] if found.answer == "done" else [])
+        if [row.state.value for row in rows] != ends and not _is_late(found):
             found.wrong.append(f"it ended as {found.state}")
     with read_only(database_path(world.home)) as connection:
         (open_calls,) = connection.execute(
@@ -273,6 +275,8 @@ async def _look_after(world: World, found: Nap, began: Decimal) -> None:
     wanted = "unavailable ORDER_NOT_SENT" if _is_late(found) else ANSWERS.get(found.point, "done")
     if found.seconds <= RECEIVE_WINDOW_S:
         wanted = "done"
+    if found.point == "with the facts in hand" and found.answer == "done":
+        found.wrong += _judged_by_old_facts(world)
     if found.answer not in wanted.split(" or "):
         found.wrong.append(f"answered {found.answer}, not {wanted}")
     if len(mine) != (found.answer == "done" or found.point in CANCELS):
@@ -281,6 +285,13 @@ async def _look_after(world: World, found: Nap, began: Decimal) -> None:
         found.wrong.append("cancelled twice")
     if found.next_answer != "done":
         found.wrong.append(f"the next order was answered {found.next_answer}")
+
+
+def _judged_by_old_facts(world: World) -> list[str]:
+    """Prices that were slept through are fetched again before anything is sent."""
+    sent = next(one.time for one in world.controls.journal if (one.method, one.path) == ("POST", ORDER))
+    books = [one.time for one in world.controls.journal if one.path.endswith("bookTicker") and one.time <= sent]
+    return [] if sent - max(books) < PRICES_LAST_MS else ["it was judged by prices from before the sleep"]
 
 
 def _is_late(found: Nap) -> bool:
