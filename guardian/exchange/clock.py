@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,10 @@ CLOSE_ENOUGH_MS: Final = 300
 """With a longer round trip, or a skew beyond it, it is measured once more: the first may have paid for connecting."""
 SLOWEST_MS: Final = 1_900
 """Half of the round trip is the error, and it must stay below the 1 s that is judged."""
+KNOWN_WITHIN_S: Final = 2.0
+"""A cancel waits no longer than this for the clock to be known."""
+KNOWN_AGAIN_S: Final = 10.0
+"""Where that failed the next cancels do not wait for it: many may be on their way out at once."""
 OUTSIDE_WINDOW: Final = -1021
 
 
@@ -39,6 +44,7 @@ class ExchangeClock:
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._kept: _Measured | None = None
+        self._again_s = -math.inf
         self._measuring = asyncio.Lock()
 
     async def skew_ms(self) -> int:
@@ -50,6 +56,24 @@ class ExchangeClock:
             if self._kept is not None and self._is_good(self._kept, KEPT_S):
                 return self._kept.skew_ms
             return await self._measure_well()
+
+    async def know(self) -> bool:
+        """Measure where there is nothing that still corrects, for at most `KNOWN_WITHIN_S`; whether it is known then.
+
+        Never raises: what waits for it is sent either way. After a failure it is not tried again for a while.
+        """
+        if self._corrects():
+            return True
+        if self._monotonic() < self._again_s:
+            return False
+        try:
+            # Real time, whatever clocks were handed in: what is waited for is the network.
+            async with asyncio.timeout(KNOWN_WITHIN_S):
+                await self.skew_ms()
+        except (GuardianError, TimeoutError):
+            self._again_s = self._monotonic() + KNOWN_AGAIN_S
+            return False
+        return True
 
     async def _measure_well(self) -> int:
         measured = await self._measure()
@@ -66,15 +90,17 @@ class ExchangeClock:
         Orders are never corrected; they are denied while the skew is over 1 s.
         """
         kept = self._kept
-        if kept is None or abs(kept.skew_ms) <= CLOSE_ENOUGH_MS or not self._is_good(kept, CORRECTED_FOR_S):
-            return 0
-        return kept.skew_ms
+        return 0 if kept is None or abs(kept.skew_ms) <= CLOSE_ENOUGH_MS or not self._corrects() else kept.skew_ms
+
+    def _corrects(self) -> bool:
+        return self._kept is not None and self._is_good(self._kept, CORRECTED_FOR_S)
 
     def note(self, error: GuardianError) -> bool:
         """Forget the measurement when the exchange found a timestamp outside its window; tells whether it did."""
         is_outside = isinstance(error, ExchangeRejected) and error.code == OUTSIDE_WINDOW
         if is_outside:
             self._kept = None
+            self._again_s = -math.inf
         return is_outside
 
     async def _measure(self) -> _Measured:

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from guardian.domain.secrets import ApiKeyPair, KeyFamily
 from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, ExchangeRejected, ExchangeUnavailable, GuardianError, OutcomeUnknown
-from guardian.exchange.clock import ExchangeClock
+from guardian.exchange.clock import OUTSIDE_WINDOW, ExchangeClock
 from guardian.exchange.environments import ApiFamily, EnvironmentSpec
 from guardian.exchange.limits_file import SharedRows
 from guardian.exchange.mapping import market
@@ -19,6 +19,13 @@ from guardian.exchange.rate_limits import RateLimits
 
 if TYPE_CHECKING:
     from guardian.exchange.client import GuardedClient
+
+
+MEASURED_HINT: Final = "nothing was cancelled; the clock was measured anew, so ask for the cancel again"
+NOT_MEASURED_HINT: Final = (
+    "nothing was cancelled: this machine's clock is off, and the exchange's could not be told; "
+    "let the system set the time by itself, or ask for the cancel again in a moment"
+)
 
 
 class Door:
@@ -109,6 +116,23 @@ class Door:
             # And it is not known what had been sent.
             problem = OutcomeUnknown("the request broke off and may have been sent")
         raise problem
+
+    async def cancel(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
+        """As `write`, for what is stamped with the corrected clock, which a process that has just begun does not know.
+
+        Where the timestamp is refused all the same, the clock is measured anew for the next one, and the hint says so.
+        """
+        clock = self._spot_clock
+        if KeyFamily.SPOT in self._keys:
+            await clock.know()
+        try:
+            return await self.write(call)
+        except ExchangeRejected as rejection:
+            if rejection.code != OUTSIDE_WINDOW:
+                raise
+            refused = rejection
+        hint = MEASURED_HINT if await clock.know() else NOT_MEASURED_HINT
+        raise ExchangeRejected(refused.code, refused.text, http_status=refused.http_status, hint=hint)
 
     async def _read_once(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
         """Await one read. The client translates what the network does; python-binance's own exceptions end here."""

@@ -221,9 +221,12 @@ class Exchange:
     async def cancel_order(
         self, symbol: str, *, order_id: int | None = None, client_order_id: str | None = None, timestamp_ms: int
     ) -> OrderReport:
-        """Cancel an order by one of its two ids, once. Raises as `place_order` does."""
+        """Cancel an order by one of its two ids, once.
+
+        Where the clock is not known it is measured first, for 2 s at most. Raises as `place_order` does.
+        """
         fields: dict[str, Any] = {"symbol": symbol, "timestamp": timestamp_ms, **_which(order_id, client_order_id)}
-        answer = await self._door.write(lambda client: client.cancel_order(**fields))
+        answer = await self._door.cancel(lambda client: client.cancel_order(**fields))
         report = _reported(answer, orders.cancelled)
         if report.symbol != symbol or not _is_asked(report, order_id, client_order_id):
             raise OutcomeUnknown("the exchange's answer is about another order")

@@ -48,12 +48,23 @@ async def at_once(_):
     await asyncio.sleep(0)
 
 
+async def _known():
+    return True
+
+
 @asynccontextmanager
-async def exchange_at(url, *, keys=None, now=now_ms, monotonic=time.monotonic, timeout_s=None, **options):
-    """An Exchange under `paper` that talks to `url`; it does not pause unless it is told how."""
+async def exchange_at(
+    url, *, keys=None, now=now_ms, monotonic=time.monotonic, timeout_s=None, measures=False, **options
+):
+    """An Exchange under `paper` that talks to `url`; it does not pause unless it is told how.
+
+    With `measures` it measures the clock before a cancel where it does not know it, as it does by itself.
+    """
     options = {"pause": at_once, **options}
     spec = EnvironmentSpec(environment=Environment.PAPER, paper_endpoint=url)
     exchange = Exchange(spec, spot=keys or pair(), futures=None, now_ms=now, monotonic=monotonic, **options)
+    if not measures:
+        exchange._door._spot_clock.know = _known
     if timeout_s is not None:
         exchange._client().READ_TIMEOUT_S = exchange._client().WRITE_TIMEOUT_S = timeout_s
     try:

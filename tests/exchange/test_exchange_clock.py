@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from exchange_samples import ANSWERS, answer
-from exchange_setup import served
+from exchange_setup import now_ms, served
 from loopback_exchange import Told
 from test_exchange_faults import ID
 from test_exchange_wire import limit_order
 
-from guardian.errors import ExchangeRejected, ExchangeUnavailable, NotSent
-from guardian.exchange.clock import ExchangeClock
+from guardian.errors import ExchangeRateLimited, ExchangeRejected, ExchangeUnavailable, NotSent
+from guardian.exchange.clock import KNOWN_WITHIN_S, ExchangeClock
+from guardian.exchange.door import MEASURED_HINT, NOT_MEASURED_HINT
 
 pytestmark = pytest.mark.anyio
 
@@ -134,3 +137,102 @@ async def test_suspended_machine_does_not_send_what_it_had_fixed():
         with pytest.raises(NotSent):
             await exchange.place_order(limit_order(), client_order_id=ID, timestamp_ms=stamp)
     assert server.seen == []
+
+
+REFUSED = {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}
+BASE = ANSWERS["/api/v3/time"]["serverTime"]
+
+
+def strict(seen):
+    """An exchange at `BASE` that refuses what is more than 5 s off."""
+    stamp = seen.parameters.get("timestamp")
+    if stamp is not None and not BASE - 5_000 <= int(stamp) <= BASE + 1_000:
+        return Told(status=400, body=REFUSED)
+    return answer(seen.method, seen.path)
+
+
+def asked(server):
+    return [(seen.method, seen.path.rsplit("/", 1)[1]) for seen in server.seen]
+
+
+TIME, DELETE = ("GET", "time"), ("DELETE", "order")
+
+
+@pytest.mark.parametrize("off_ms", [-30_000, 30_000, 86_400_000])
+async def test_first_cancel_of_a_process_is_stamped_in_the_exchanges_time(off_ms):
+    """A process that has measured nothing yet measures before its first cancel, once, and the cancel is done."""
+    async with served(strict, measures=True, now=lambda: BASE + off_ms, monotonic=lambda: 1.0) as (server, exchange):
+        for _ in range(2):
+            await exchange.cancel_order("BTCUSDT", client_order_id=ID, timestamp_ms=BASE + off_ms)
+    assert asked(server) == [TIME, TIME, DELETE, DELETE]  # a great skew is measured twice
+
+
+async def test_cancel_after_a_jump_of_the_clock_measures_first():
+    """A measurement that is no longer good is not what a cancel is stamped by."""
+    off = [0]
+    async with served(strict, measures=True, now=lambda: BASE + off[0], monotonic=lambda: 1.0) as (server, exchange):
+        await exchange.cancel_order("BTCUSDT", client_order_id=ID, timestamp_ms=BASE)
+        off[0] = 60_000
+        await exchange.cancel_order("BTCUSDT", client_order_id=ID, timestamp_ms=BASE + 60_000)
+    assert asked(server) == [TIME, DELETE, TIME, TIME, DELETE]
+
+
+@pytest.mark.parametrize("status", [500, 429, 418, 403])
+async def test_cancel_is_sent_where_the_clock_cannot_be_measured(status):
+    """What keeps the clock from being measured does not keep a cancel back, unless it is a ban of all requests."""
+
+    def reply(seen):
+        if seen.path == "/api/v3/time":
+            return Told(status=status, body=b"", headers={"Retry-After": "30"})
+        return answer(seen.method, seen.path)
+
+    async with served(reply, measures=True, now=lambda: BASE, monotonic=lambda: 1.0) as (server, exchange):
+        for _ in range(3):
+            if status == 418:
+                with pytest.raises(ExchangeRateLimited):
+                    await exchange.cancel_order("BTCUSDT", client_order_id=ID, timestamp_ms=BASE)
+            else:
+                await exchange.cancel_order("BTCUSDT", client_order_id=ID, timestamp_ms=BASE)
+        times = asked(server).count(TIME)
+        assert asked(server)[times:] == [DELETE] * (0 if status == 418 else 3), "only the first waits for it"
+
+
+async def test_cancel_waits_for_the_clock_no_longer_than_two_seconds():
+    """An exchange whose clock hangs is sent the cancel all the same, the next one at once."""
+
+    def reply(seen):
+        return Told(hang=True) if seen.path == "/api/v3/time" else answer(seen.method, seen.path)
+
+    async with served(reply, measures=True) as (server, exchange):
+        started = time.monotonic()
+        await exchange.cancel_order("BTCUSDT", client_order_id=ID, timestamp_ms=now_ms())
+        assert time.monotonic() - started < KNOWN_WITHIN_S + 1
+        started = time.monotonic()
+        await exchange.cancel_order("BTCUSDT", client_order_id=ID, timestamp_ms=now_ms())
+        assert time.monotonic() - started < 1
+    assert asked(server).count(DELETE) == 2
+
+
+@pytest.mark.parametrize("measured", [True, False])
+async def test_refused_timestamp_of_a_cancel_says_that_nothing_was_cancelled(measured):
+    """A DELETE is never sent again by itself: the clock is measured anew, and the hint says what to do."""
+    refuse = [True]
+
+    def reply(seen):
+        if seen.path == "/api/v3/time" and not measured:
+            return Told(status=500, body=b"")
+        if seen.method == "DELETE" and refuse:
+            refuse.clear()
+            return Told(status=400, body=REFUSED)
+        return answer(seen.method, seen.path)
+
+    async with served(reply, measures=True, now=lambda: BASE, monotonic=lambda: 1.0) as (server, exchange):
+        with pytest.raises(ExchangeRejected) as caught:
+            await exchange.cancel_order("BTCUSDT", client_order_id=ID, timestamp_ms=BASE)
+        assert caught.value.code == -1021
+        assert caught.value.hint == (MEASURED_HINT if measured else NOT_MEASURED_HINT)
+        assert "nothing was cancelled" in caught.value.hint
+        if measured:
+            assert asked(server) == [TIME, DELETE, TIME]
+        assert asked(server).count(DELETE) == 1
+        await exchange.cancel_order("BTCUSDT", client_order_id=ID, timestamp_ms=BASE)
