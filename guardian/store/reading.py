@@ -9,6 +9,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
@@ -21,6 +22,8 @@ from guardian.store.faults import RESTORE_HINT, translated
 from guardian.store.places import APPLICATION_ID, DATABASE_NAME
 
 _BUSY_TIMEOUT_S: Final = 5.0
+_LOOKS: Final = 20
+_PAUSE_S: Final = 0.05
 _CANNOT_OPEN: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 ROW_SQL: Final = "seq, prev_hash, digest, call_id, phase, ts_ms, tool, symbol, outcome, environment, account, key, body"
 
@@ -90,7 +93,7 @@ def read_only(path: Path) -> Iterator[sqlite3.Connection]:
         raise StoreUnavailable(f"there is no `{path.name}` in `{path.parent}`", hint="`guardian serve` makes it")
     try:
         with _opened(path) as connection:
-            if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            if _application_id(connection) != APPLICATION_ID:
                 raise StoreCorrupt(f"`{path.name}` is not a guardian store", hint=RESTORE_HINT)
             yield connection
     except (sqlite3.Error, OSError) as error:
@@ -98,6 +101,16 @@ def read_only(path: Path) -> Iterator[sqlite3.Connection]:
         if isinstance(failure, StoreCorrupt):
             raise failure from None
         raise StoreUnavailable(failure.message.replace("written", "read"), hint=failure.hint) from None
+
+
+def _application_id(connection: sqlite3.Connection) -> int:
+    """What the file says it is. Nothing yet may mean that another process is just making it: that takes a moment."""
+    for _ in range(_LOOKS):
+        found = connection.execute("PRAGMA application_id").fetchone()[0]
+        if found != 0:
+            break
+        time.sleep(_PAUSE_S)
+    return int(found)
 
 
 @contextmanager

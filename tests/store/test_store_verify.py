@@ -7,10 +7,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from hashlib import sha256
+from threading import Thread
 
 import pytest
+from store_world import World
 
 from guardian.domain.orders import OrderState
 from guardian.errors import StoreUnavailable
@@ -320,3 +323,15 @@ def rewrite_from(world, first):
         statements.append(("UPDATE audit SET prev_hash = ?, digest = ?, body = ? WHERE seq = ?", values))
         previous = digest
     tamper(world, *statements)
+
+
+def test_store_that_is_just_being_made_is_waited_for(tmp_path):
+    """Another process has made the file and not yet its tables: that is no damage."""
+    path = tmp_path / "guardian.db"
+    path.touch(mode=0o600)
+    maker = Thread(target=lambda: (time.sleep(0.2), World(tmp_path).store.close()))
+    maker.start()
+    try:
+        assert verify(tmp_path).is_intact
+    finally:
+        maker.join()
