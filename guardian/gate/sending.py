@@ -5,6 +5,7 @@ Whatever happens here, the order is either known or `unknown`; it is never sent 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -35,6 +36,9 @@ _log: Final = logging.getLogger("guardian.gate")
 
 QUICK_QUESTIONS_S: Final = (0.25, 0.75, 1.5)
 """Pauses before asking for an order whose reply was lost; the background goes on asking after these."""
+
+QUESTIONS_S: Final = 8.0
+"""For all of them together, pauses included: what is known by then is answered."""
 
 DUPLICATE_ORDER_CODE: Final = -2010
 DUPLICATE_ORDER_TEXT: Final = "duplicate order"
@@ -105,11 +109,19 @@ class Sender:
 
     async def _ask_soon(self, reserved: Reserved, sent: Sent) -> Sent:
         """A lost reply is often only that: ask by client order id a few times before answering `unknown`."""
+        monotonic, name = self._parts.monotonic, reserved.client_order_id
+        ends = monotonic() + QUESTIONS_S
         for pause in QUICK_QUESTIONS_S:
+            if monotonic() + pause >= ends:
+                break
             await self._parts.pause(pause)
             try:
-                report = await reserved.exchange.order(reserved.order.symbol, client_order_id=reserved.client_order_id)
+                # Real time for what is left, whatever clock that was read from: what is waited for is the network.
+                async with asyncio.timeout(max(0.0, ends - monotonic())):
+                    report = await reserved.exchange.order(reserved.order.symbol, client_order_id=name)
                 found = None if report is None else _reported(reserved, report)
+            except TimeoutError:
+                break
             except (ExchangeError, CredentialsError):
                 continue
             except Exception as error:  # noqa: BLE001 - as above: that asking failed says nothing about the order

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -27,7 +28,7 @@ from guardian.errors import (
     StoreUnavailable,
 )
 from guardian.gate.replies import OrderPlaced
-from guardian.gate.sending import QUICK_QUESTIONS_S
+from guardian.gate.sending import QUESTIONS_S, QUICK_QUESTIONS_S
 from guardian.gate.unbroken import unbroken
 from guardian.store.records import Scope, StatusUsage
 from tests.gate.fakes import D, Lost, Placed, Room, denials, limit
@@ -199,6 +200,35 @@ def test_failure_of_the_questions_leaves_the_order_unknown(room: Room, failure: 
     assert room.clock.pauses == list(QUICK_QUESTIONS_S)
     assert room.last().state is OrderState.UNKNOWN
     assert room.phases() == ["call", "intent", "outcome"]
+
+
+def test_questions_that_take_long_are_asked_no_more_after_their_time(room: Room) -> None:
+    """All questions together have a time of their own: one that used it up is the last before `unknown`."""
+    room.exchange.script = [Lost(OutcomeUnknown("lost"))]
+    room.exchange.fails["order"] = ExchangeUnavailable("no answer in time")
+
+    async def slow() -> None:
+        room.clock.forward(QUESTIONS_S)
+
+    room.exchange.during["order"] = slow
+    assert room.ask().outcome is Outcome.UNKNOWN
+    assert room.clock.pauses == list(QUICK_QUESTIONS_S[:1])
+    assert room.exchange.names().count("order") == 1
+    assert room.last().state is OrderState.UNKNOWN
+
+
+def test_question_that_hangs_is_not_waited_for(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an exchange that answers nothing the reply is `unknown` in time, recorded, and the order stays counted."""
+    monkeypatch.setattr("guardian.gate.sending.QUESTIONS_S", 0.5)
+    room.exchange.script = [Lost(OutcomeUnknown("lost"))]
+    room.exchange.during["order"] = lambda: asyncio.sleep(3600)
+    started = time.monotonic()
+    assert room.ask().outcome is Outcome.UNKNOWN
+    assert time.monotonic() - started < 5
+    assert room.phases() == ["call", "intent", "outcome"]
+    assert usage_of(room).open_notional == D("60")
+    assert room.run(room.resolver.run_once()), "the background finds it"
+    assert room.last().state is OrderState.OPEN
 
 
 def test_unknown_order_that_is_seen_with_an_unknown_status_stays_unknown(room: Room) -> None:
