@@ -9,7 +9,7 @@ from guardian.domain.secrets import ApiKeyPair
 from guardian.domain.trading import Environment
 from guardian.errors import StoreError
 from guardian.exchange.exchange import Exchange
-from guardian.gate.journal import Journal
+from guardian.gate.journal import CANCEL_PATIENCE_S, Journal
 
 NO_ACCOUNT: Final = "none"
 """The account of a connection without a spot key, and of one whose key's account is not known yet."""
@@ -44,7 +44,7 @@ async def account_of(pair: ApiKeyPair, exchange: Exchange, journal: Journal) -> 
 
 def _remembered(pair: ApiKeyPair, journal: Journal) -> str | None:
     try:
-        with journal.transaction() as tx:
+        with journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
             return tx.account_of(pair.environment, pair.fingerprint)
     except StoreError:
         return None
@@ -53,7 +53,7 @@ def _remembered(pair: ApiKeyPair, journal: Journal) -> str | None:
 def _remember(pair: ApiKeyPair, account: str, journal: Journal) -> str:
     """Two processes may have asked at once: what the first of them wrote holds for both."""
     try:
-        with journal.transaction() as tx:
+        with journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
             return tx.remember_account(pair.environment, pair.fingerprint, account)
     except StoreError:
         return account  # it is known now all the same, and asked for again at the next start

@@ -7,21 +7,25 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
+import anyio
 import anyio.to_thread
 
 from guardian.domain.trading import TradingState
-from guardian.errors import StoreCorrupt, StoreError
+from guardian.errors import StoreCorrupt, StoreError, StoreUnavailable
 from guardian.policy.model import Policy
 from guardian.store.checkpoint import write_checkpoint
 from guardian.store.database import Store, Transaction
 from guardian.store.emergency import EmergencyFile
+from guardian.store.opening import patient_until
 from guardian.store.records import Entry, Record
 from guardian.store.verify import BROKEN, CAUSE, Finding
 
 Result = TypeVar("Result")
 
+CANCEL_PATIENCE_S: Final = 1.0
+"""How long each transaction of a cancel waits for others. After the first in vain it goes on without the store."""
 EMERGENCY_REASON = "the emergency file is not empty: something could not be written to the log"
 
 
@@ -42,17 +46,23 @@ class Journal:
         self._store: Store | None = None
         self._lock = threading.Lock()
 
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """Run blocking work off the event loop; it is not abandoned when the caller is cancelled."""
-        return await anyio.to_thread.run_sync(work)
+    async def run(self, work: Callable[[], Result], *, is_first: bool = False) -> Result:
+        """Run blocking work off the event loop; it is not abandoned when the caller is cancelled.
 
-    def store(self) -> Store:
-        """The open store.
+        With `is_first` it does not wait for a thread: the others may all wait for a store that somebody holds.
+        """
+        limiter = anyio.CapacityLimiter(1) if is_first else None
+        return await anyio.to_thread.run_sync(work, limiter=limiter)
+
+    def store(self, *, patience_s: float | None = None) -> Store:
+        """The open store. With `patience_s` another call that opens it is waited for so long, else to its end.
 
         Raises:
             StoreError: it cannot be opened now; the next call tries again.
         """
-        with self._lock:
+        if not self._lock.acquire(timeout=-1 if patience_s is None else max(0.0, patience_s)):
+            raise StoreUnavailable("the log cannot be written: it is being opened", hint="try again in a moment")
+        try:
             if self._store is None:
                 try:
                     self._store = Store.open(self.home, now_ms=self._now_ms, monotonic=self._monotonic)
@@ -60,13 +70,19 @@ class Journal:
                     self._halt_beside(error.message)
                     raise
             return self._store
+        finally:
+            self._lock.release()
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """One `BEGIN IMMEDIATE` transaction; StoreError means that nothing of it was recorded."""
-        store = self.store()
+    def transaction(self, *, patience_s: float | None = None) -> Iterator[Transaction]:
+        """One `BEGIN IMMEDIATE` transaction; StoreError means that nothing of it was recorded.
+
+        With `patience_s` it waits no longer than that for others, and goes before them.
+        """
+        ends = None if patience_s is None else patient_until(patience_s)
+        store = self.store(patience_s=patience_s)
         try:
-            with store.transaction() as tx:
+            with store.transaction(patience_s=None if ends is None else ends - time.monotonic()) as tx:
                 yield tx
         except StoreCorrupt as error:
             self._halt_beside(error.message)
@@ -97,9 +113,9 @@ class Journal:
             return True
         return self.emergency.append(record)
 
-    def append(self, record: Record) -> Entry:
-        """One row in a transaction of its own."""
-        with self.transaction() as tx:
+    def append(self, record: Record, *, patience_s: float | None = None) -> Entry:
+        """One row in a transaction of its own, with the patience of `transaction`."""
+        with self.transaction(patience_s=patience_s) as tx:
             return tx.append(record)
 
     def anchor(self) -> None:

@@ -31,6 +31,7 @@ from guardian.errors import (
 from guardian.gate.calls import CallInfo, CallMeta, symbol_of, without_secrets
 from guardian.gate.cancelling import OrderCanceller
 from guardian.gate.faults import told
+from guardian.gate.journal import CANCEL_PATIENCE_S
 from guardian.gate.overview import Overview, PolicyView, RecentCall, StatusView
 from guardian.gate.parts import Parts
 from guardian.gate.placing import OrderPlacer
@@ -80,13 +81,16 @@ class Gate:
             body=body,
         )
         opened: OpenedCall | None = None
+        is_cancel = tool == CancelOrder.tool
+        patience_s = CANCEL_PATIENCE_S if is_cancel else None
         try:
-            opened, trading = await parts.journal.run(lambda: self._open(record))
+            opened, trading = await parts.journal.run(lambda: self._open(record, patience_s), is_first=is_cancel)
         except StoreError:
-            if tool != CancelOrder.tool:
+            if not is_cancel:
                 raise
             # A cancel takes risk away: it goes on, even where this second record fails too.
-            await parts.journal.run(lambda: parts.journal.note_emergency({"kind": "call", "call_id": call_id, **body}))
+            emergency = {"kind": "call", "call_id": call_id, **body}
+            await parts.journal.run(lambda: parts.journal.note_emergency(emergency), is_first=True)
             trading = TradingState.HALTED
         return CallInfo(
             call_id=call_id,
@@ -100,8 +104,8 @@ class Gate:
             logged=opened is not None,
         )
 
-    def _open(self, record: Record) -> tuple[OpenedCall, TradingState]:
-        with self.parts.journal.transaction() as tx:
+    def _open(self, record: Record, patience_s: float | None) -> tuple[OpenedCall, TradingState]:
+        with self.parts.journal.transaction(patience_s=patience_s) as tx:
             opened = tx.open_call(record)
             trading, _ = self.parts.journal.trading(tx)
             return opened, trading
@@ -139,7 +143,7 @@ class Gate:
         except PolicyInvalid:
             if not isinstance(request, CancelOrder):
                 raise
-            return await self._canceller.cancel(request, cancel_foreign=False)
+            return await self._canceller.cancel(call, request, cancel_foreign=False)
         if isinstance(request, CreateOrder):
             return await self._placer.create(call, request)
         verdict = judge_tool(request, in_force.policy, call.calls_last_minute)
@@ -150,7 +154,7 @@ class Gate:
                 return refused(Code.CALL_BUDGET_SPENT, first.message, hint=first.hint, retry_after_s=60)
             return denied(verdict.denials)
         if isinstance(request, CancelOrder):
-            return await self._canceller.cancel(request, cancel_foreign=in_force.policy.tools.cancel_foreign)
+            return await self._canceller.cancel(call, request, cancel_foreign=in_force.policy.tools.cancel_foreign)
         return await self._reader.read(request, in_force.policy)
 
     async def close_call(self, call: CallInfo, reply: Reply) -> None:
@@ -158,7 +162,7 @@ class Gate:
         if call.call_id in self._sender.recorded:
             self._sender.recorded.discard(call.call_id)
             return
-        await self.parts.journal.run(lambda: self._close(call, reply))
+        await self.parts.journal.run(lambda: self._close(call, reply), is_first=call.tool == CancelOrder.tool)
 
     def _close(self, call: CallInfo, reply: Reply) -> None:
         journal = self.parts.journal
@@ -167,7 +171,7 @@ class Gate:
             record = outcome_record(call, None, reply, {"environment": self.environment.value})
             body = record.body
             if call.logged:
-                journal.append(record)
+                journal.append(record, patience_s=CANCEL_PATIENCE_S if call.tool == CancelOrder.tool else None)
                 return
         except Exception as error:  # noqa: BLE001 - the answer stands, whatever keeps it from being written down
             _log.warning("an outcome could not be written: %s", told(error))

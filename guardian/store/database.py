@@ -26,7 +26,7 @@ from guardian.store.checkpoint import write_checkpoint
 from guardian.store.ending import End, end_of
 from guardian.store.faults import RESTORE_HINT, translated
 from guardian.store.leases import LeasesPart
-from guardian.store.opening import OpenFile, open_file
+from guardian.store.opening import OpenFile, open_file, patient_until
 from guardian.store.places import DATABASE_NAME
 from guardian.store.proposals import ProposalsPart
 from guardian.store.reading import read_only, row_at
@@ -39,6 +39,10 @@ _LOOKS: Final = 3
 """How often the end of the log is looked at in one begin: what was found is told, and then it is looked at again."""
 BEHIND_MS: Final = 1_000
 """A clock this far behind window time was set; one that is less far is waited for."""
+HEAD_PATIENCE_S: Final = 1.0
+"""The checkpoint beside the log asks for its head: one that is not had now is had the next time."""
+BUSY: Final = "the log cannot be written: another call of this process waits for it"
+BUSY_HINT: Final = "try again in a moment; `guardian status` shows what runs"
 MAX_JUMP: Final = 1_000_000
 """Rows that the log goes on after, at most, where they are gone; a checkpoint that says more is not believed."""
 
@@ -60,6 +64,7 @@ class Store:
         """The latest window time, and since when it is that."""
         self._known = Head(0, bytes(32))
         self._lock = threading.Lock()
+        self._queue = threading.Lock()
         self._holder: int | None = None
         self._closed = False
 
@@ -79,8 +84,11 @@ class Store:
         return store
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, patience_s: float | None = None) -> Iterator[Transaction]:
         """One transaction; commits at the end, and records nothing where an exception leaves it.
+
+        It waits 10 s for its turn in this process and among all of them together. With `patience_s` it waits so long
+        instead, and goes before all others of this process that wait.
 
         After a failure of the disk the file is opened again by a later call, as soon as the cause is gone.
 
@@ -92,11 +100,13 @@ class Store:
         """
         if self._holder == threading.get_ident():
             raise RuntimeError("a transaction within a transaction of the same store")
-        with self._lock:
+        # One deadline for all waiting: else those behind a holder that waits in vain would wait as long again, each.
+        ends = patient_until(patience_s)
+        with self._turn(ends, is_first=patience_s is not None):
             self._holder = threading.get_ident()
             try:
                 file = self._ready()
-                tx = self._begin(file)
+                tx = self._begin(file, ends)
                 try:
                     yield tx
                     self._commit(file, tx)
@@ -109,9 +119,27 @@ class Store:
             finally:
                 self._holder = None
 
+    @contextmanager
+    def _turn(self, ends: float, *, is_first: bool) -> Iterator[None]:
+        """This process's one transaction. Of those who wait one alone stands in the way of who goes first."""
+        queue = None if is_first else self._queue
+        if queue is not None and not queue.acquire(timeout=max(0.0, ends - time.monotonic())):
+            raise StoreUnavailable(BUSY, hint=BUSY_HINT)
+        try:
+            is_ours = self._lock.acquire(timeout=max(0.0, ends - time.monotonic()))
+        finally:
+            if queue is not None:
+                queue.release()
+        if not is_ours:
+            raise StoreUnavailable(BUSY, hint=BUSY_HINT)
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def head(self) -> Entry | None:
-        """The last row of the log; None while it is empty. Raises StoreError."""
-        with self.transaction() as tx:
+        """The last row of the log; None while it is empty. Raises StoreError, after a second of waiting at most."""
+        with self.transaction(patience_s=HEAD_PATIENCE_S) as tx:
             return tx.last_entry()
 
     def anchor(self) -> None:
@@ -160,10 +188,10 @@ class Store:
             return False
         return self._known.seq > 0 and (row is None or row.digest != self._known.digest)
 
-    def _begin(self, file: OpenFile) -> Transaction:
+    def _begin(self, file: OpenFile, ends: float) -> Transaction:
         try:
             for _ in range(_LOOKS):
-                file.begin()
+                file.begin(ends)
                 end = end_of(file.connection, self._known)
                 findings = (*file.findings, *end.findings)
                 if not findings:

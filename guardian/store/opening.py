@@ -33,6 +33,11 @@ QUICK_CHECK_BYTES: Final = 32 * 1024 * 1024
 """Up to this size the whole file is checked when it is opened (about 0.1 s); `guardian audit verify` checks any."""
 
 
+def patient_until(patience_s: float | None) -> float:
+    """When the waiting for a transaction ends, on the system's monotonic clock: by default in 10 s."""
+    return time.monotonic() + (BEGIN_TIMEOUT_S if patience_s is None else patience_s)
+
+
 @dataclass(slots=True)
 class OpenFile:
     """The open database: one connection, and which file it is."""
@@ -53,12 +58,14 @@ class OpenFile:
         except sqlite3.Error:
             return False
 
-    def begin(self) -> None:
-        """`BEGIN IMMEDIATE`, waiting for other processes. Raises sqlite3.OperationalError (busy) after 10 s.
+    def begin(self, ends: float | None = None) -> None:
+        """`BEGIN IMMEDIATE`, waiting for other processes. Raises sqlite3.OperationalError (busy) after `ends`.
+
+        `ends` is as `patient_until` gives it, by default from now.
 
         SQLite's own waiting backs off to 100 ms and so starves whoever waits longest; short, uneven pauses do not.
         """
-        deadline = time.monotonic() + BEGIN_TIMEOUT_S
+        ends = patient_until(None) if ends is None else ends
         self.raw.execute("PRAGMA busy_timeout = 0")
         try:
             while True:
@@ -66,7 +73,7 @@ class OpenFile:
                     self.raw.execute("BEGIN IMMEDIATE")
                 except sqlite3.OperationalError as error:
                     busy = (error.sqlite_errorcode or 0) & 0xFF == sqlite3.SQLITE_BUSY
-                    if not busy or time.monotonic() > deadline:
+                    if not busy or time.monotonic() > ends:
                         raise
                     time.sleep(_PAUSE_S * (0.5 + random.random()))  # noqa: S311 - a pause, not a secret
                 else:

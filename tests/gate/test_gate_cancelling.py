@@ -215,6 +215,19 @@ def test_rejected_cancel_stands_alone_where_the_order_cannot_be_seen(room: Room,
     assert room.row(name).state is OrderState.OPEN
 
 
+def test_cancel_with_a_refused_timestamp_says_what_to_do_and_is_not_sent_again(room: Room) -> None:
+    """The hint of the exchange's door reaches the reply; a cancel is never sent a second time by itself."""
+    name = an_order(room)
+    hint = "nothing was cancelled; ask again"
+    room.exchange.cancels = [ExchangeRejected(-1021, "outside of the recvWindow", http_status=400, hint=hint)]
+    reply = room.cancel(client_order_id=name)
+    assert reply.outcome is Outcome.REJECTED
+    assert reply.error is not None
+    assert reply.error.hint == hint
+    assert room.exchange.names().count("cancel_order") == 1
+    assert room.row(name).state is OrderState.OPEN
+
+
 @pytest.mark.parametrize("failure", [OutcomeUnknown("lost"), RuntimeError("a bug")], ids=str)
 def test_cancel_whose_reply_was_lost_is_done_if_the_order_is_cancelled(room: Room, failure: Exception) -> None:
     """A lost reply is found out by asking, not by cancelling again."""
