@@ -195,6 +195,17 @@ def test_process_that_cannot_ask_leaves_it_to_another(room: Room) -> None:
     assert broken.names().count("order") - count in range(4, 7)  # nobody else lives
 
 
+def test_process_that_stood_back_takes_the_lease_no_sooner_than_after_its_length(room: Room) -> None:
+    """Another has time to take it, even one that looks for something to ask as rarely as that; alone, it is back."""
+    holder = steady(room)._leaseholder
+    assert room.run(holder.holds(room.scope))
+    room.run(holder.stand_back())
+    room.clock.forward(LEASE_MS / 1000 - 0.5)
+    assert not room.run(holder.holds(room.scope))
+    room.clock.forward(0.5)
+    assert room.run(holder.holds(room.scope))
+
+
 def test_lease_that_cannot_be_given_back_runs_out(room: Room, caplog: pytest.LogCaptureFixture) -> None:
     """A store that fails at the end keeps nothing from ending."""
     opened(room)
