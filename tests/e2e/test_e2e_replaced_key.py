@@ -94,7 +94,8 @@ def without_uid(world: World) -> None:
 def lose_an_order(world: World) -> str:
     """An order that reached the exchange, whose reply was lost and which cannot be asked for; its name."""
     world.controls.fault("POST", "/api/v3/order", "reply_lost")
-    world.controls.fault("GET", "/api/v3/order", "status", times=ALWAYS, status=503, body="{}")
+    for path in ("/api/v3/order", "/api/v3/openOrders", "/api/v3/allOrders"):
+        world.controls.fault("GET", path, "status", times=ALWAYS, status=503, body="{}")
     reply = world.assistant().order(**LIMIT)
     assert reply["outcome"] == "unknown", reply
     return str(reply["error"]["client_order_id"])
@@ -220,6 +221,7 @@ def test_assistant_is_not_told_whose_account_it_is(world: World) -> None:
     uid = str(world.paper.venue.uid)
     said = [assistant.resource(f"guardian://{name}") for name in ("status", "policy", "audit/recent")]
     assert json.loads(said[0])["unresolved"]
+    world.controls.clear_faults()
     for tool, arguments in (("get_balance", {}), ("get_account_snapshot", {}), ("get_orders", {"symbol": "BTCUSDT"})):
         assistant.call(tool, **arguments)
     said += [json.dumps(reply) for reply in assistant.replies]
