@@ -19,6 +19,9 @@ QUANTITY = D("0.001")
 STEP = D("0.0001")
 STATUSES = ("NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED", "REJECTED", "A_NEW_WORD")
 ENDS = {"FILLED", "CANCELED", "EXPIRED"}
+PAUSE_S = 31
+LAG = 2
+"""Reports until a list that has an order open is believed against its end."""
 
 
 class Model:
@@ -27,18 +30,33 @@ class Model:
     def __init__(self) -> None:
         self.status = "NEW"
         self.executed = D(0)
+        self.unchanged = 0
+        """How many reports ago anything changed."""
 
     def told(self, status: str, executed: Decimal) -> None:
+        """One report; what is new of it."""
+        before = self.status, self.executed
+        self.unchanged += 1
+        self.step(status, executed)
+        if before != (self.status, self.executed):
+            self.unchanged = 0
+
+    def step(self, status: str, executed: Decimal) -> None:
         """A report that is no step forward is an old one; the same state can only tell of more."""
         order = ("NEW", "PARTIALLY_FILLED")
-        if status in {"A_NEW_WORD", "REJECTED"}:
-            return  # no word of ours, or a no to what the exchange has acknowledged already
-        if self.status in ENDS:  # it has ended as it ended; only more that was executed before is news
-            self.executed = max(self.executed, executed) if status in ENDS else self.executed
+        if status == "A_NEW_WORD":
+            return  # no word of ours
+        if self.status in ENDS:
+            if status in ENDS:  # it has ended as it ended; only more that was executed before is news
+                self.executed = max(self.executed, executed)
+                return
+            if status == "REJECTED" or self.status == "FILLED" or self.unchanged < LAG:
+                return  # a no to what is over, or a list that lags
+            self.status, self.executed = status, max(self.executed, executed)  # that was no end
             return
         if self.status in order and status in order and order.index(status) < order.index(self.status):
             return
-        self.status = status
+        self.status = "EXPIRED" if status == "REJECTED" else status  # it was acknowledged, and so entered
         self.executed = max(self.executed, executed)
 
     @property
@@ -76,7 +94,7 @@ def test_exposure_after_any_sequence_of_reports_is_that_of_a_naive_model(
                 Fill(price=D("60000"), quantity=STEP, commission=D("0.0000001"), commission_asset=fee)
                 for _ in range(int(model.executed / STEP))
             )
-            room.clock.forward(31)
+            room.clock.forward(PAUSE_S)
             if restart:
                 room.again()
             room.run(Reconciler(room.parts).run(("BTCUSDT",)))
