@@ -132,8 +132,8 @@ def trap(point: str) -> None:
         return written
 
     @contextmanager
-    def transaction(store: Store) -> Iterator[Any]:
-        with real_transaction(store) as tx:
+    def transaction(store: Store, **waits: Any) -> Iterator[Any]:
+        with real_transaction(store, **waits) as tx:
             yield tx
             rows = tx.__dict__.get("rows", [])
             if (Phase.INTENT, "create_order") in rows:

@@ -185,9 +185,9 @@ class Trap:
             return written
 
         @contextmanager
-        def transaction(store: Store) -> Iterator[Any]:
+        def transaction(store: Store, **waits: Any) -> Iterator[Any]:
             rows: list[str] = []
-            with real_transaction(store) as tx:
+            with real_transaction(store, **waits) as tx:
                 yield tx
                 rows = tx.__dict__.get("rows", [])
                 for row in ("any transaction", *rows):
