@@ -65,6 +65,11 @@ class FakeClock:
     def monotonic(self) -> float:
         return self.mono
 
+    @property
+    def error_ms(self) -> int:
+        """How far the wall clock was set away from true time."""
+        return self.wall - START_MS - int((self.mono - 1000.0) * 1000)
+
     def forward(self, seconds: float) -> None:
         self.wall += int(seconds * 1000)
         self.mono += seconds
@@ -119,6 +124,8 @@ class FakeExchange:
     day_opens: dict[str, str] = field(default_factory=dict)
     """By symbol: the price of 24 hours ago; the bid where nothing is said."""
     free: dict[str, str] = field(default_factory=lambda: {"USDT": "1000000", "BTC": "10"})
+    is_right: bool = False
+    """Its clock shows true time; else the time of the wall clock, wherever that is set."""
     odd_answer: OrderReport | None = None
     trades: dict[int, tuple[Fill, ...]] = field(default_factory=dict)
     """By the exchange's order id: what the list of trades has."""
@@ -160,7 +167,7 @@ class FakeExchange:
 
     async def clock_skew_ms(self) -> int:
         await self._read("clock_skew_ms")
-        return 0
+        return self.clock.error_ms if self.is_right else 0
 
     # -- orders
 

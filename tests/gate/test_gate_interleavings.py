@@ -111,6 +111,8 @@ class Sent:
     order: ResolvedOrder
     notional: Decimal
     at_ms: int
+    true_ms: int
+    """When it was, by a clock that nobody sets."""
     is_exit: bool
     behaviour: str
     confirmed: bool
@@ -132,7 +134,7 @@ class TwoProcesses(Room):
         self.parts = replace(self.parts, random_bytes=self.dice.randbytes)
         self.gate, self.resolver = pipeline.Gate(self.parts), Resolver(parts=self.parts)
 
-        async def run(work: Callable[[], Any]) -> Any:
+        async def run(work: Callable[[], Any], **_: Any) -> Any:
             await asyncio.sleep(0)
             done = work()
             await asyncio.sleep(0)
@@ -165,7 +167,7 @@ class TwoProcesses(Room):
         journal, real, left = self.journal, self.journal.transaction, nth
 
         @contextmanager
-        def transaction() -> Iterator[Any]:
+        def transaction(**_: Any) -> Iterator[Any]:
             nonlocal left
             left -= 1
             dies = left == 0
@@ -194,6 +196,7 @@ class Gate(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.room = TwoProcesses(Path(self.folder.name), POLICY)
         self.room.exchange.before_place = self.sending
+        self.room.exchange.is_right = True
         self.reached["plays"] += 1
         self.sent: dict[str, Sent] = {}
         self.window_ms = self.before_ms = 0
@@ -250,7 +253,8 @@ class Gate(RuleBasedStateMachine):
         self.reached["sent: an exit"] += is_exit
         self.reached["sent: with a token"] += self.by_token
         at_ms = stored[0][2] if stored else self.window_ms
-        self.sent[name] = Sent(name, order, notional, at_ms, is_exit, behaviour, self.by_token)
+        true_ms = int(room.clock.mono * 1000)
+        self.sent[name] = Sent(name, order, notional, at_ms, true_ms, is_exit, behaviour, self.by_token)
 
     def check(self, order: ResolvedOrder, name: str, notional: Decimal, is_exit: bool) -> None:
         """What holds of each order that is sent."""
@@ -638,13 +642,24 @@ class Gate(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([-40 * 86_400, -86_400, -3600, -2, 2, 600, 86_400, 30 * 86_400]), put_right=OFTEN)
     def clock_is_set(self, seconds: int, put_right: bool) -> None:
-        """An order is asked for at the wrong time; a clock that was set back is mostly put right then."""
+        """Somebody looks at the wrong time, or an order is asked for; then the clock is mostly put right."""
         self.room.clock.wall += seconds * 1000
         self.seen()
+        if put_right:
+            self.clock_is_put_right()
+            return
+        number = len(self.sent)
         self.ask([("BUY", "0.0005", -25, "LIMIT", "fills")], True)
-        if put_right and seconds < 0:
-            self.room.clock.wall -= seconds * 1000
-            self.seen()
+        assert len(self.sent) == number, "sent while the clock was wrong"
+        with self.room.journal.transaction() as tx:
+            self.state = tx.trading().state
+
+    @precondition(lambda self: abs(self.room.clock.error_ms) > 1)
+    @rule()
+    def clock_is_put_right(self) -> None:
+        self.room.clock.wall -= self.room.clock.error_ms
+        self.seen()
+        self.reached["the clock was put right"] += 1
 
     def seen(self) -> None:
         """Guardian has looked at the clock: from here on window time does not go back behind it."""
@@ -711,6 +726,8 @@ class Gate(RuleBasedStateMachine):
             for last in counted:
                 within = [s.notional for s in counted if last.at_ms - window < s.at_ms <= last.at_ms]
                 assert sum(within) <= cap, (window, within)
+                truly = [s.notional for s in counted if last.true_ms - window < s.true_ms <= last.true_ms]
+                assert sum(truly) <= cap, ("by a clock that nobody sets", window, truly)
 
     @invariant()
     def as_many_orders_as_may_be(self) -> None:
@@ -718,6 +735,8 @@ class Gate(RuleBasedStateMachine):
         for last in counted:
             within = [s for s in counted if last.at_ms - MINUTE < s.at_ms <= last.at_ms]
             assert len(within) <= ORDERS_A_MINUTE, "more orders than a minute may have"
+            truly = [s for s in counted if last.true_ms - MINUTE < s.true_ms <= last.true_ms]
+            assert len(truly) <= ORDERS_A_MINUTE, "more orders than a true minute may have"
 
     @invariant()
     def open_orders_are_within_their_caps(self) -> None:
@@ -781,6 +800,7 @@ TO_REACH = (
     "died: before the order",
     "died: with the order sent",
     "settled",
+    "the clock was put right",
 )
 """What every run comes to: one that does not has shown too little."""
 TO_REACH_IN_LONG = (
