@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from guardian.cli.cancel_all import marked_orders
-from guardian.cli.render import say
+from guardian.cli.render import say, say_hint
 from guardian.domain.money import plain
 from guardian.errors import StoreError
 
@@ -79,4 +79,6 @@ async def _cancel(guardian: Guardian, symbol: str, client_order_id: str, told: s
         why += f"; the exchange's own words: {reply.error.exchange_text!r}"
     how = "not known to be cancelled" if reply.outcome is Outcome.UNKNOWN else "not cancelled"
     say(f"{how}: {told}: {why}")
+    if reply.error is not None and reply.error.hint is not None:
+        say_hint(reply.error.hint)
     return False
