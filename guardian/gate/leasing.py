@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 from guardian.errors import StoreError
@@ -38,7 +39,7 @@ class Leaseholder:
     """Another's lease as it was first seen, and when, on the monotonic clock."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     """A caller that is cancelled leaves the thread that takes the lease running: giving it back waits for that."""
-    _stands_back_until: float = float("-inf")
+    _stands_back_until: float = -inf
     """On the monotonic clock."""
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 from guardian.domain.orders import FINAL_STATES, LIVE_STATES, UNRESOLVED_STATES, OrderReport, OrderState
@@ -87,7 +88,7 @@ class _Asked:
     gone: int = 0
     """How often in a row its symbol was gone."""
     gone_since: float = 0.0
-    warned: float = float("-inf")
+    warned: float = -inf
 
 
 @dataclass(slots=True)
