@@ -239,13 +239,13 @@ async def one(case: Case, world: World) -> Result:
     trouble, method = case.trouble, OPERATIONS[case.operation]
     wrong: list[str] = []
     async with a_desk(world) as desk:
+        began = held(world) - desk.position()
         if case.operation == "cancel":
             placed = await desk.create(spec_of(case.order_type))
             if placed.outcome is not Outcome.DONE:
                 wrong.append(f"the order to cancel: {placed.outcome}")
             if trouble.kind is FaultKind.PARTIAL_FILL:
                 _fill_a_part(world)
-        began = held(world) - desk.position()
         before = {verb: len(world.controls.requests(verb, ORDER)) for verb in ("POST", "DELETE")}
         reply = await _struck(case, desk, world)
         wrong += _untrue(case, reply, world) + _unstruck(case, world)
