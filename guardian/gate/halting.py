@@ -39,7 +39,7 @@ def halt(
     call_id: str | None = None,
     state: TradingState = TradingState.HALTED,
 ) -> None:
-    """Halt trading, or all of it but exits, and say why in an `event` row of kind `halted`; it never loosens.
+    """Halt trading, or all of it but exits, and say why in an `event` row of kind `halted` or `reducing`; it never loosens.
 
     Raises StoreError.
     """
@@ -52,7 +52,7 @@ def halt(
             call_id=call_id,
             environment=None if scope is None else scope.environment,
             account=None if scope is None else scope.account,
-            body={"kind": "halted", "by": "guardian", "cause": kind, "reason": reason, "trading": state},
+            body={"kind": state, "by": "guardian", "cause": kind, "reason": reason, "trading": state},
         )
     )
 

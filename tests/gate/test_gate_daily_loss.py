@@ -75,12 +75,12 @@ def test_loss_over_the_limit_stops_buying_and_lets_exits_through(losing: Room) -
 
 
 def test_log_says_why_and_resuming_does_not_give_the_loss_back(losing: Room) -> None:
-    """An event row of a halt with its cause; the owner may resume, and is stopped by the same loss again."""
+    """An event row with its cause; the owner may resume, and is stopped by the same loss again."""
     bought(losing)
     falls(losing, "50000")
     at(losing)
     bodies = [json.loads(bytes(body))["data"] for (body,) in losing.sql("SELECT body FROM audit WHERE phase='event'")]
-    (halted,) = [body for body in bodies if body["kind"] == "halted"]
+    (halted,) = [body for body in bodies if body["kind"] == "reducing"]
     assert (halted["cause"], halted["trading"], halted["by"]) == ("daily_loss", "reducing", "guardian")
     with losing.journal.transaction() as tx:
         tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
