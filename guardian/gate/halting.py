@@ -39,7 +39,7 @@ def halt(
     call_id: str | None = None,
     state: TradingState = TradingState.HALTED,
 ) -> None:
-    """Halt trading, or all of it but exits, and say why in an `event` row of kind `halted` or `reducing`; it never loosens.
+    """Halt trading, or all of it but exits, with an `event` row that says why; what is set already is never loosened.
 
     Raises StoreError.
     """
