@@ -24,7 +24,7 @@ from guardian.store.verify import BROKEN, CAUSE, Finding
 
 Result = TypeVar("Result")
 
-CANCEL_PATIENCE_S: Final = 1.0
+CANCEL_PATIENCE_S: Final = 3.0
 """How long each transaction of a cancel waits for others. After the first in vain it goes on without the store."""
 EMERGENCY_REASON = "the emergency file is not empty: something could not be written to the log"
 
