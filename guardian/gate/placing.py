@@ -161,7 +161,9 @@ class OrderPlacer:
     async def _decide(self, asked: Asked, confirmed: Confirmed | None, loss: LossNeeds) -> Reply:
         """Fetch the facts, then judge and reserve in one transaction, then send."""
         parts = self._parts
-        for round_number in range(1, FACT_ROUNDS + 1):
+        rounds = 0
+        while True:
+            rounds += 1
             facts = await gather_facts(
                 asked.spec,
                 asked.policy,
@@ -172,11 +174,10 @@ class OrderPlacer:
                 loss,
             )
             # From the reservation to the outcome nothing is torn apart by a cancelled call or a closed STDIN.
-            ruled = await unbroken(self._rule_and_send(asked, facts, None if round_number == FACT_ROUNDS else loss))
+            ruled = await unbroken(self._rule_and_send(asked, facts, loss if rounds < FACT_ROUNDS else None))
             if isinstance(ruled, Reply):
                 return ruled
             loss = ruled
-        raise AssertionError("the last round answers")
 
     async def _rule_and_send(self, asked: Asked, facts: Facts, gathered_for: LossNeeds | None) -> Reply | LossNeeds:
         # The slot in the exchange's limits first: an order that has no room there reserves nothing and burns no token.

@@ -12,9 +12,9 @@ import pytest
 from guardian.bootstrap import open_guardian
 from guardian.domain.codes import Outcome
 from guardian.domain.trading import TradingState
-from guardian.errors import StoreCorrupt
+from guardian.errors import StoreCorrupt, StoreUnavailable
 from guardian.gate.journal import EMERGENCY_REASON
-from guardian.store.verify import BROKEN, CAUSE, verify
+from guardian.store.verify import BROKEN, CAUSE, Finding, Kind, verify
 from tests.gate.fakes import Room, denials
 
 NO_QUESTIONS = {"confirmation": {"required_above": "1000000"}}
@@ -157,3 +157,28 @@ def test_findings_halt_by_way_of_the_emergency_file_where_the_log_takes_nothing(
     monkeypatch.setattr(busy.journal.emergency, "pending", lambda: ())
     with pytest.raises(StoreCorrupt):
         busy.journal.halt_on_broken_chain(findings)
+
+
+def test_what_verify_found_halts_by_way_of_the_log_and_once(busy: Room) -> None:
+    """The state then is halted; told again, nothing more is written, and the owner's resume stands."""
+    finding = Finding(kind=Kind.CONTENT, seq=1, message="row 1 was changed: its digest is another one")
+    assert busy.journal.halt_on_broken_chain([finding]) is TradingState.HALTED
+    with busy.journal.transaction() as tx:
+        tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
+    assert busy.journal.halt_on_broken_chain([finding]) is TradingState.ACTIVE
+    assert len(halts(busy)) == 1
+
+
+def test_store_that_is_found_corrupt_in_mid_work_halts_beside_it(busy: Room) -> None:
+    """A transaction that finds the file damaged leaves its word in the emergency file: every process then is halted."""
+    store = busy.journal.store()
+    with pytest.raises(StoreCorrupt), busy.journal.transaction():
+        raise StoreCorrupt("a page is damaged")
+    assert not busy.journal.emergency.is_empty()
+    assert busy.journal.store() is store
+
+
+def test_store_that_another_call_is_opening_is_waited_for_no_longer_than_patience(busy: Room) -> None:
+    """A cancel does not wait for a slow opening: it is told that the log cannot be written, and goes on without it."""
+    with busy.journal._lock, pytest.raises(StoreUnavailable, match="being opened"):
+        busy.journal.store(patience_s=0.01)

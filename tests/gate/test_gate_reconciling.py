@@ -22,6 +22,7 @@ from guardian.errors import (
     OutcomeUnknown,
     PolicyInvalid,
 )
+from guardian.gate import reconciling
 from guardian.gate.reconciling import BETWEEN_SYMBOLS_S, LISTS_LAG_MS, Kind, Reconciled, Reconciler
 from guardian.gate.resolving import (
     ABSENT_AFTER_ANSWERS,
@@ -587,3 +588,11 @@ def test_reconciliation_ends_where_another_process_took_over(room: Room) -> None
     assert first._reconcile_due < room.clock.monotonic() + RECONCILED_AGAIN_S
     assert room.sql("SELECT * FROM marks") == []
     assert room.row(name).state is OrderState.OPEN
+
+
+def test_symbol_is_told_as_refused_once(room: Room) -> None:
+    """Several questions about one symbol may be refused; the first says why."""
+    tally = reconciling._Tally()
+    for code in (-1121, -1100):
+        tally.note_refusal("XUSDT", ExchangeRejected(code, "Invalid symbol.", http_status=400))
+    assert [(one.symbol, one.exchange_code) for one in tally.refused] == [("XUSDT", -1121)]

@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 from guardian.domain.codes import Code
 from guardian.policy.facts import DayTrading, Fact
 from guardian.policy.loss import day_loss, loss_needs
+from guardian.policy.notional import next_on_path
 from guardian.policy.verdict import Decision
 
 
@@ -100,6 +101,23 @@ def test_loss_that_cannot_be_told_denies(changed: dict[str, object], words: str)
     verdict = judged(an_order(), given)
     assert words in denial(verdict, Code.DAILY_LOSS_UNKNOWN).message
     assert Code.DAILY_LOSS_UNKNOWN not in codes(judged(a_sell(), facts(**{**changed, "position": D(1)})))
+
+
+def test_currency_that_is_the_base_asset_is_reached_by_dividing() -> None:
+    """Counted in BTC: a loss of USDT at the bid of BTCUSDT, a gain at its ask."""
+    policy = a_policy(currency="BTC", conversions={"USDT": "BTCUSDT"})
+    for cash, expected in (("-60000", "1"), ("60001", "-1")):
+        day = held(cash=cash)
+        assert day_loss((day,), facts(traded=(day,)), policy) == D(expected)
+
+
+def test_path_in_a_circle_asks_for_no_more_rules() -> None:
+    """What is declared in a circle leads nowhere; that is said by the judgement, and nothing is fetched for it."""
+    accounting = a_policy(conversions={"ETH": "ETHBTC", "BTC": "ETHBTC"}).accounting
+    assert next_on_path("ETH", accounting, {"ETHBTC": ETHBTC}) is None
+    assert next_on_path("ETH", accounting, {}) == "ETHBTC"
+    assert next_on_path("EUR", accounting, {}) is None
+    assert next_on_path("USDT", accounting, {}) is None
 
 
 def test_symbol_that_is_traded_no_more_is_worth_nothing_and_makes_up_for_nothing() -> None:
