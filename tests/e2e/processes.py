@@ -49,7 +49,10 @@ class Machine:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         own = {"HOME": str(self.person), "USERPROFILE": str(self.person), "GUARDIAN_HOME": str(self.home)}
         temp = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self.temp))
-        spy = {"PYTHONPATH": str(SPY), "SPIED": str(self.spied)} if self.spied else {}
+        if self.spied is None:
+            return {**kept, **own, **temp}
+        # What Python itself keeps of compiled modules, the first time that they are imported, is not guardian's doing.
+        spy = {"PYTHONPATH": str(SPY), "SPIED": str(self.spied), "PYTHONDONTWRITEBYTECODE": "1"}
         return {**kept, **own, **temp, **spy}
 
     def write_policy(self, text: str) -> None:
