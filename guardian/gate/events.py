@@ -32,16 +32,7 @@ def note_found(
     body = {"kind": "resolved", "client_order_id": row.client_order_id, "was": row.state, "is": state, "report": report}
     if why is not None:
         body["why"] = why
-    tx.append(
-        Record(
-            phase=Phase.EVENT,
-            call_id=row.call_id,
-            symbol=row.symbol,
-            environment=scope.environment,
-            account=scope.account,
-            body=plain_record(body),
-        )
-    )
+    _append(tx, scope, row.symbol, body, call_id=row.call_id)
     if state is OrderState.REJECTED:
         halt_on_rejects(tx, row.scope, row.call_id)
     return True
@@ -53,6 +44,19 @@ def tell_once(
     """An `event` row, for this key the only one; False where it was told before. Raises StoreError."""
     if tx.has_key(key):
         return False
+    _append(tx, scope, symbol, body, call_id=call_id, key=key)
+    return True
+
+
+def _append(
+    tx: Transaction,
+    scope: Scope,
+    symbol: str,
+    body: Mapping[str, object],
+    *,
+    call_id: str | None,
+    key: str | None = None,
+) -> None:
     tx.append(
         Record(
             phase=Phase.EVENT,
@@ -64,4 +68,3 @@ def tell_once(
             body=plain_record(body),
         )
     )
-    return True

@@ -16,7 +16,6 @@ from guardian.domain.orders import FINAL_STATES, LIVE_STATES, VOID_STATES, Order
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
 from guardian.errors import ExchangeRejected, PolicyInvalid
 from guardian.exchange.exchange import Exchange
-from guardian.gate.calls import plain_record
 from guardian.gate.events import note_found, tell_once
 from guardian.gate.fees import fetch_fees
 from guardian.gate.halting import halt
@@ -25,7 +24,7 @@ from guardian.gate.replies import OrderView
 from guardian.gate.views import view_of_report
 from guardian.store.database import Transaction
 from guardian.store.orders import correction_key, is_correction, is_in_doubt
-from guardian.store.records import OrderRow, Phase, Record, Scope
+from guardian.store.records import OrderRow, Scope
 
 RECENT_ORDERS: Final = 500
 """How many of a symbol's newest orders are looked at."""
@@ -241,10 +240,9 @@ def _compared(tx: Transaction, scope: Scope, report: OrderReport, began_ms: int)
             reason = f"the exchange has the order {row.client_order_id}, which guardian took for {row.state.value}"
             halt(tx, scope, "contradicted", reason, call_id=row.call_id)
         return _difference(Kind.CONTRADICTED, row, report.state)
-    own = Scope(environment=row.environment, account=row.account)
     # What has ended stays as it ended; only more that was executed can still be news.
     state = row.state if row.state in FINAL_STATES else report.state
-    moved = note_found(tx, own, row, state, report)
+    moved = note_found(tx, row.scope, row, state, report)
     # An order that a process is just sending moves on by itself.
     is_in_flight = row.state is OrderState.RESERVED and not is_in_doubt(row, tx.now_ms)
     return _difference(Kind.MOVED, row, report.state) if moved and not is_in_flight else None
@@ -261,25 +259,14 @@ def _set_right(tx: Transaction, row: OrderRow, report: OrderReport) -> bool:
     """Count from now on what there is, and say so in a row each time; False where it is no order to set right."""
     if not is_correction(row, report):
         return False
-    tx.append(
-        Record(
-            phase=Phase.EVENT,
-            call_id=row.call_id,
-            symbol=row.symbol,
-            environment=row.environment,
-            account=row.account,
-            key=correction_key(row),
-            body=plain_record(
-                {
-                    "kind": f"order_{Kind.CONTRADICTED.value}",
-                    "client_order_id": row.client_order_id,
-                    "was": row.state,
-                    "is": report.state,
-                    "report": report,
-                }
-            ),
-        )
-    )
+    body = {
+        "kind": f"order_{Kind.CONTRADICTED.value}",
+        "client_order_id": row.client_order_id,
+        "was": row.state,
+        "is": report.state,
+        "report": report,
+    }
+    tell_once(tx, row.scope, correction_key(row), row.symbol, body, call_id=row.call_id)
     return tx.correct_order(row.client_order_id, report)
 
 

@@ -75,6 +75,8 @@ class Usage:
     """
 
     trading: TradingState
+    traded: tuple[DayTrading, ...]
+    """The symbols that guardian holds or has traded within 24 hours; it has no default, for none is nothing lost."""
     halt_reason: str | None = None
     entered: Mapping[int, Decimal] = field(default_factory=dict)
     """By window length in ms: the notional entered within it."""
@@ -105,8 +107,6 @@ class Usage:
     """Notional that was sent without a person's confirmation since a person last acted."""
     calls_last_minute: int = 0
     """Calls of all tools but cancel_order, this one included."""
-    traded: tuple[DayTrading, ...] = ()
-    """The symbols that guardian holds or has traded within 24 hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -164,7 +164,8 @@ def daily_loss(case: Case) -> Iterator[Denial]:
             message="guardian's trading has lost too much within 24h, open positions at today's prices included",
             observed=f"{plain(loss)} {case.policy.accounting.currency}",
             limit=f"{plain(most)} {case.policy.accounting.currency}",
-            hint="only selling what guardian bought passes now; this ends as the window moves on",
+            hint="the loss counts for 24h; selling what guardian bought passes, "
+            "and all else after the owner runs `guardian resume`",
         )
 
 

@@ -122,11 +122,12 @@ class LedgerPart(Unit):
 
     def _hold(self, row: OrderRow, change: Decimal) -> None:
         where = {**scope_values(row.scope), "symbol": row.symbol}
-        if self._first(_HOLDING, where) is None:
+        held = self._first(_HOLDING, where)
+        if held is None:
             assets = {"base_asset": row.base_asset, "quote_asset": row.quote_asset}
             self._write(insert(HOLDINGS), {**where, **assets, "quantity": plain(change)})
             return
-        sum_now = plain(plus(self.position(row.scope, row.symbol), change))
+        sum_now = plain(plus(Decimal(held["quantity"]), change))
         this = and_(*(HOLDINGS.c[name] == value for name, value in where.items()))
         self._write(update(HOLDINGS).where(this).values(quantity=sum_now))
 

@@ -17,6 +17,7 @@ from guardian.cli.moments import local_time, moment_ms, utc_time
 from guardian.domain.orders import OrderState
 from guardian.store.database import Store
 from guardian.store.records import NewOrder, Phase, Record
+from tests.tampering import tamper
 
 START_MS = 1_800_000_000_000
 HOUR = 3_600_000
@@ -77,13 +78,7 @@ class Log:
         return code, json.loads(out)
 
     def tamper(self, statement):
-        with closing(sqlite3.connect(self.home / "guardian.db", isolation_level=None)) as connection:
-            kept = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-            for name, _ in kept:
-                connection.execute(f"DROP TRIGGER {name}")
-            connection.execute(statement)
-            for _, sql in kept:
-                connection.execute(sql)
+        tamper(self, statement)
 
 
 @pytest.fixture

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.processes import Person, query
+from tests.tampering import tamper
 from tests.world import WIDE, World, a_world, codes
 
 LIMIT = {"order_type": "LIMIT", "quantity": "0.001", "price": "60000"}
@@ -29,31 +27,6 @@ def world(tmp_path: Path) -> Iterator[World]:
         made.policy(WIDE)
         assert made.assistant().order(**LIMIT)["outcome"] == "done"
         yield made
-
-
-@pytest.fixture
-def sit_down(world: World) -> Iterator[Callable[..., Person]]:
-    people: list[Person] = []
-
-    def start(*arguments: str) -> Person:
-        people.append(Person({**os.environ, "GUARDIAN_HOME": str(world.home)}, *arguments))
-        return people[-1]
-
-    yield start
-    for person in people:
-        person.is_gone()
-
-
-def tamper(world: World, statement: str) -> None:
-    with closing(sqlite3.connect(world.home / "guardian.db", isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        kept = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for name, _ in kept:
-            connection.execute(f"DROP TRIGGER {name}")
-        connection.execute(statement)
-        for _, sql in kept:
-            connection.execute(sql)
-        connection.execute("COMMIT")
 
 
 def events(world: World) -> list[dict[str, Any]]:

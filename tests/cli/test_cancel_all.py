@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import re
 import sys
 import time
@@ -34,20 +33,6 @@ def world(tmp_path: Path) -> Iterator[World]:
         by_hand(made, "BTCUSDT", "0.002", "58000")
         by_hand(made, "ETHUSDT", "0.02", "2900")
         yield made
-
-
-@pytest.fixture
-def sit_down(world: World) -> Iterator[Callable[..., Person]]:
-    """Starts people at terminals of this home; at the end of the test none is left."""
-    people: list[Person] = []
-
-    def start(*arguments: str) -> Person:
-        people.append(Person({**os.environ, "GUARDIAN_HOME": str(world.home)}, *arguments))
-        return people[-1]
-
-    yield start
-    for person in people:
-        person.is_gone()
 
 
 def by_hand(world: World, symbol: str, quantity: str, price: str) -> None:

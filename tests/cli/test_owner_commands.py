@@ -32,20 +32,6 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-@pytest.fixture
-def sit_down(world: World) -> Iterator[Callable[..., Person]]:
-    """Starts people at terminals of this home; at the end of the test none is left."""
-    people: list[Person] = []
-
-    def start(*arguments: str, **options: Any) -> Person:
-        people.append(Person({**os.environ, "GUARDIAN_HOME": str(world.home)}, *arguments, **options))
-        return people[-1]
-
-    yield start
-    for person in people:
-        person.is_gone()
-
-
 def proposed(assistant: Assistant, **fields: Any) -> str:
     """Ask for an order that waits for a person; returns the proposal's id."""
     reply = assistant.order(**(fields or {"quote_quantity": "50"}))

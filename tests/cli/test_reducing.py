@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -29,20 +28,6 @@ def world(tmp_path: Path) -> Iterator[World]:
         made.policy_path = made.home / "policy.toml"
         made.policy({"confirmation": {"required_above": "1000"}})
         yield made
-
-
-@pytest.fixture
-def sit_down(world: World) -> Iterator[Callable[..., Person]]:
-    """Starts people at terminals of this home; at the end of the test none is left."""
-    people: list[Person] = []
-
-    def start(*arguments: str, **options: Any) -> Person:
-        people.append(Person({**os.environ, "GUARDIAN_HOME": str(world.home)}, *arguments, **options))
-        return people[-1]
-
-    yield start
-    for person in people:
-        person.is_gone()
 
 
 def trading(world: World) -> tuple[str, str | None, str | None]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from guardian.errors import StoreCorrupt, StoreUnavailable
 from guardian.gate.journal import EMERGENCY_REASON
 from guardian.store.verify import BROKEN, CAUSE, Finding, Kind, verify
 from tests.gate.fakes import Room, denials
+from tests.tampering import tamper
 
 NO_QUESTIONS = {"confirmation": {"required_above": "1000000"}}
 
@@ -26,19 +25,6 @@ def busy(room: Room) -> Room:
     room.policy(NO_QUESTIONS)
     assert room.ask().outcome is Outcome.DONE
     return room
-
-
-def tamper(room: Room, statement: str) -> None:
-    """What somebody with `sqlite3` and the right to write would do while guardian runs."""
-    with closing(sqlite3.connect(room.home / "guardian.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        kept = other.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for name, _ in kept:
-            other.execute(f"DROP TRIGGER {name}")
-        other.execute(statement)
-        for _, sql in kept:
-            other.execute(sql)
-        other.execute("COMMIT")
 
 
 def damage(room: Room) -> None:

@@ -148,6 +148,7 @@ def usage(**changed: object) -> Usage:
     """Nothing was entered before, and trading is active."""
     values: dict[str, object] = {
         "trading": TradingState.ACTIVE,
+        "traded": (),
         "entered": {FIVE_MINUTES: D(0), DAY: D(0)},
         "ordered": {MINUTE: 0, DAY: 0},
         **changed,

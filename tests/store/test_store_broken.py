@@ -17,6 +17,7 @@ from guardian.store.emergency import EmergencyFile
 from guardian.store.entries import digest_of
 from guardian.store.records import Phase, Record
 from guardian.store.verify import BROKEN, CAUSE, TAIL, Kind, verify
+from tests.tampering import tamper
 
 
 @pytest.fixture
@@ -34,20 +35,6 @@ def fill(world, rows=1):
         world.calls += 1
         with world.store.transaction() as tx:
             tx.append(Record(phase=Phase.CALL, call_id=f"c{world.calls}", tool="get_ticker", body={"n": world.calls}))
-
-
-def tamper(world, *statements):
-    """Do what somebody with `sqlite3` and the right to write would do, also while guardian runs."""
-    with closing(sqlite3.connect(world.home / "guardian.db", isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        kept = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for name, _ in kept:
-            connection.execute(f"DROP TRIGGER {name}")
-        for statement in statements:
-            connection.execute(*statement) if isinstance(statement, tuple) else connection.execute(statement)
-        for _, sql in kept:
-            connection.execute(sql)
-        connection.execute("COMMIT")
 
 
 def trading(world):

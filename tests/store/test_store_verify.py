@@ -21,6 +21,7 @@ from guardian.store.checkpoint import CHECKPOINT_NAME, Checkpoint, read_checkpoi
 from guardian.store.entries import digest_of
 from guardian.store.records import Phase, Record
 from guardian.store.verify import Kind, verify
+from tests.tampering import tamper
 
 
 @pytest.fixture
@@ -38,19 +39,6 @@ def log(world):
             tx.append(Record(phase=Phase.OUTCOME, call_id=f"c{number}", tool="get_ticker", outcome="denied"))
     world.store.close()
     return world
-
-
-def tamper(world, *statements, triggers=True):
-    """Do what somebody with `sqlite3` and the right to write would do."""
-    with closing(sqlite3.connect(world.home / "guardian.db", isolation_level=None)) as connection:
-        kept = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for name, _ in kept:
-            connection.execute(f"DROP TRIGGER {name}")
-        for statement in statements:
-            connection.execute(*statement) if isinstance(statement, tuple) else connection.execute(statement)
-        if triggers:
-            for _, sql in kept:
-                connection.execute(sql)
 
 
 def found(world, checkpoint=None):

@@ -1,0 +1,26 @@
+"""People at terminals, for every test of a command that has a `world`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.processes import Person
+from tests.world import World
+
+
+@pytest.fixture
+def sit_down(world: World) -> Iterator[Callable[..., Person]]:
+    """Starts people at terminals of this home; at the end of the test none is left."""
+    people: list[Person] = []
+
+    def start(*arguments: str, **options: Any) -> Person:
+        people.append(Person({**os.environ, "GUARDIAN_HOME": str(world.home)}, *arguments, **options))
+        return people[-1]
+
+    yield start
+    for person in people:
+        person.is_gone()
