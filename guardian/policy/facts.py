@@ -71,7 +71,7 @@ class Usage:
     """What was entered, ordered, opened and bought through guardian in one environment and account.
 
     Everything is counted as DESIGN's table says, from the moment of the reservation. Notionals are in the accounting
-    currency; exits are in none of the sums and counts but `orders_since_person`.
+    currency; exits are in none of the sums and counts but `orders_since_person` and `unconfirmed_since_person`.
     """
 
     trading: TradingState
@@ -104,7 +104,7 @@ class Usage:
     """Base asset in open and unknown SELLs of the symbol that is not executed yet."""
     orders_since_person: int = 0
     unconfirmed_since_person: Decimal = Decimal(0)
-    """Notional that was sent without a person's confirmation since a person last acted."""
+    """Notional that was sent without a person's confirmation since a person last acted, exits included."""
     calls_last_minute: int = 0
     """Calls of all tools but cancel_order, this one included."""
 

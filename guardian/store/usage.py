@@ -10,7 +10,8 @@
 An order is within a window if it is by window time or by the clock: a clock that was far ahead for a moment and is
 right again takes nothing out of a window, for no order is reserved while it is over 1 s from the exchange's.
 
-Exits are in none of the sums and counts but `orders_since_person`. Sums are exact, in Python.
+Exits are in none of the sums and counts but `orders_since_person` and `unconfirmed_since_person`: they spend no budget,
+but a person is asked about them as about all else. Sums are exact, in Python.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ class UsagePart(AuditPart, OrdersPart, SlicingPart):
             open_orders=sum(not row.is_exit for row in pending),
             unresolved=sum(is_in_doubt(row, self.now_ms) for row in pending),
             orders_since_person=len(since_person),
-            unconfirmed_since_person=_entered(row for row in since_person if not row["confirmed"]),
+            unconfirmed_since_person=_notional(row for row in since_person if not row["confirmed"]),
         )
 
     def _within(self, rows: list[ROW], window_ms: int) -> list[ROW]:
@@ -142,6 +143,9 @@ def open_notional(row: OrderRow) -> Decimal:
 
 def _entered(rows: Iterable[ROW]) -> Decimal:
     """The notional of orders that were entered: neither exits nor such as never came to be."""
-    return total(
-        Decimal(row["notional"]) for row in rows if not row["is_exit"] and OrderState(row["state"]) not in VOID_STATES
-    )
+    return _notional(row for row in rows if not row["is_exit"])
+
+
+def _notional(rows: Iterable[ROW]) -> Decimal:
+    """The notional of orders, exits included, without those that never came to be."""
+    return total(Decimal(row["notional"]) for row in rows if OrderState(row["state"]) not in VOID_STATES)

@@ -458,6 +458,20 @@ def test_threshold_is_judged_in_the_reservation_so_that_concurrent_orders_cannot
     assert room.entered() <= Decimal(130)
 
 
+def test_exits_that_nobody_was_asked_about_count_towards_the_threshold(room: Room) -> None:
+    """After one approved BUY the SELLs of it pass unasked only until they come to `required_above` together."""
+    room.policy({
+        "confirmation": {"required_above": "100", "channel": "terminal"},
+        "symbols": {"BTCUSDT": {"max_notional": "1000", "max_quantity": "1", "max_position": "1"}},
+    })  # fmt: skip
+    placed(room.use(agrees(room, room.propose(kind="MARKET", quantity="0.01").proposal_id)))
+    assert placed(room.ask(kind="MARKET", side="SELL", quantity="0.0014")).order.state == "filled"
+    second = room.ask(kind="MARKET", side="SELL", quantity="0.0013")
+    assert second.outcome is Outcome.CONFIRMATION_REQUIRED
+    assert room.run(room.gate.status()).unconfirmed_since_person == Decimal(84)
+    assert len(room.exchange.placed) == 2
+
+
 def test_halt_after_orders_latches_with_the_last_one(room: Room) -> None:
     """The order that reaches the count goes out, and with its reservation trading halts, for exits too."""
     room.policy({"limits": {"halt_after_orders": 2}})

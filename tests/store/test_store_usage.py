@@ -55,12 +55,12 @@ def test_each_state_counts_as_the_table_says(world, state):
 
 
 @pytest.mark.parametrize("state", list(OrderState))
-def test_exit_counts_only_as_an_order_since_a_person_acted(world, state):
-    """An exit is in no sum and no count, but it is one more order that went on without a person."""
+def test_exit_spends_no_budget_and_counts_in_what_went_on_without_a_person(world, state):
+    """An exit is in no budget, but it is one more order, and its notional, that went on without a person."""
     place_in(world, state, is_exit=True, spec=world.spec(side=OrderSide.SELL))
     usage = world.usage()
     assert usage.entered[WINDOW] == usage.ordered[MINUTE] == usage.open_notional == usage.open_orders == 0
-    assert usage.unconfirmed_since_person == 0
+    assert usage.unconfirmed_since_person == (0 if state in VOID else 100)
     assert usage.orders_since_person == 1
 
 
@@ -323,7 +323,7 @@ def naive(world, orders, acted, marks, now):
         "offered": remaining(OrderSide.SELL),
         "orders_since_person": len(since),
         "unconfirmed_since_person": sum(
-            (o["notional"] for o in since if o in counted and not o["confirmed"]), Decimal(0)
+            (o["notional"] for o in since if o["state"] not in VOID and not o["confirmed"]), Decimal(0)
         ),
         "sliced_since_ms": None if mark is None else mark[0],
         "sliced_entered": sum((o["notional"] for o in sliced), Decimal(0)),
