@@ -151,6 +151,10 @@ class Code(Enum):
     )
     PROPOSALS_EXCEED_MAX = CodeMeaning(Outcome.DENIED, "more proposals wait than `confirmation.max_outstanding`")
     # -- denied: cancels
+    PROPOSAL_UNKNOWN = CodeMeaning(Outcome.DENIED, "there is no such proposal in this environment")
+    PROPOSAL_ENDED = CodeMeaning(
+        Outcome.DENIED, "the proposal was sent, turned down, withdrawn, or has expired: nothing of it can be withdrawn"
+    )
     ORDER_NOT_GUARDIANS = CodeMeaning(Outcome.DENIED, "guardian did not place this order, and may not cancel it")
     # -- the rest
     ARGUMENTS_INVALID = CodeMeaning(Outcome.INVALID, "the arguments do not fit the tool's schema, or one another")

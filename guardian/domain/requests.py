@@ -1,4 +1,4 @@
-"""The 17 requests: one frozen type for each tool, the same object that is judged and sent.
+"""The requests of the 17 tools: frozen types, the same object that is judged and sent.
 
 They are built from arguments that the server has already checked for type, pattern and bounds; times are milliseconds
 since the epoch, UTC.
@@ -141,6 +141,15 @@ class CancelOrder(Request):
     client_order_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawProposal(Request):
+    """The other use of `cancel_order`: takes back an order that waits for a person, or for its token to be used."""
+
+    tool: ClassVar[str] = "cancel_order"
+    scope: ClassVar[Scope] = Scope.CANCEL
+    proposal_id: str
+
+
 class OrdersWanted(StrEnum):
     """Which orders `get_orders` lists."""
 
@@ -241,7 +250,7 @@ REQUESTS: Final[dict[str, type[Request]]] = {
         GetUniversalTransferHistory,
     )
 }
-"""Every request by the name of its tool."""
+"""Every request by the name of its tool; `cancel_order` has a second one, `WithdrawProposal`."""
 
 TOOLS: Final[tuple[str, ...]] = tuple(REQUESTS)
 """The names of the 17 tools."""

@@ -8,7 +8,7 @@ from guardian.domain.orders import LIVE_STATES, OrderReport, OrderState
 from guardian.gate.calls import plain_record
 from guardian.gate.halting import halt_on_rejects
 from guardian.store.database import Transaction
-from guardian.store.records import OrderRow, Phase, Record, Scope
+from guardian.store.records import OrderRow, Phase, Proposal, Record, Scope
 
 
 def note_found(
@@ -46,6 +46,12 @@ def tell_once(
         return False
     _append(tx, scope, symbol, body, call_id=call_id, key=key)
     return True
+
+
+def note_withdrawn(tx: Transaction, proposal: Proposal, *, call_id: str) -> None:
+    """An `event` row for a proposal that the assistant took back. Raises StoreError."""
+    body = {"kind": "withdrawn", "proposal": proposal.id, "by": "assistant", "order": dict(proposal.resolved)}
+    _append(tx, proposal.scope, proposal.symbol, body, call_id=call_id)
 
 
 def _append(

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from guardian.domain.codes import Code, Outcome
-from guardian.domain.requests import CancelOrder, CreateOrder, Request
+from guardian.domain.requests import CancelOrder, CreateOrder, Request, WithdrawProposal
 from guardian.domain.trading import Environment, TradingState
 from guardian.errors import (
     CredentialsError,
@@ -38,6 +38,7 @@ from guardian.gate.placing import OrderPlacer
 from guardian.gate.reading import Reader
 from guardian.gate.replies import Reply, ReplyError, denied, refused
 from guardian.gate.sending import Sender, outcome_record, rejection
+from guardian.gate.withdrawing import ProposalWithdrawer
 from guardian.policy.engine import judge_tool
 from guardian.store.records import OpenedCall, Phase, Record
 
@@ -52,6 +53,7 @@ class Gate:
         self._sender = Sender(parts)
         self._placer = OrderPlacer(parts, self._sender)
         self._canceller = OrderCanceller(parts)
+        self._withdrawer = ProposalWithdrawer(parts)
         self._reader = Reader(parts)
 
     @property
@@ -138,6 +140,8 @@ class Gate:
             return fault(told(error))
 
     async def _handle(self, call: CallInfo, request: Request) -> Reply:
+        if isinstance(request, WithdrawProposal):
+            return await self._withdrawer.withdraw(call, request)
         try:
             in_force = self.parts.policy_file.current()
         except PolicyInvalid:

@@ -16,10 +16,11 @@ from guardian.policy.facts import Facts
 from guardian.policy.model import Channel, Policy
 from guardian.policy.verdict import Denial, Verdict
 from guardian.store.database import Transaction
-from guardian.store.records import NewProposal, Proposal, Scope
+from guardian.store.records import NewProposal, Proposal, ProposalState, Scope
 
 TOKEN_BYTES: Final = 18
 """144 bits; 24 characters that survive being copied by hand or by a model."""
+_USED_UP: Final = frozenset({ProposalState.SENT, ProposalState.BURNT, ProposalState.WITHDRAWN})
 
 
 def order_key(spec: OrderSpec) -> str:
@@ -57,7 +58,8 @@ def propose(
                 message="too many proposals wait for a person already: " + ", ".join(p.id for p in waiting),
                 observed=str(len(waiting) + 1),
                 limit=str(most),
-                hint="a person can run `guardian approve` or `guardian reject`, or wait until they expire",
+                hint="withdraw what is no longer wanted: cancel_order with `proposal_id` alone; a person can run "
+                "`guardian approve` or `guardian reject`",
             )
         book = facts.books[order.symbol]
         instrument = facts.instruments[order.symbol]
@@ -92,7 +94,7 @@ def propose(
 
 def _still_stands(proposal: Proposal, now_ms: int, policy: Policy) -> bool:
     """Whether asking again returns this one: unexpired, under the same policy, and not used up."""
-    if proposal.policy_digest != policy.digest or now_ms >= proposal.expires_ms or proposal.state in {"sent", "burnt"}:
+    if proposal.policy_digest != policy.digest or now_ms >= proposal.expires_ms or proposal.state in _USED_UP:
         return False
     return proposal_state(proposal, now_ms) != "expired"
 
@@ -118,6 +120,12 @@ def answer_for_token(proposal: Proposal, scope: Scope, now_ms: int, mismatch: tu
             hint="call create_order with `confirmation_token` alone",
         )
     state = proposal_state(proposal, now_ms)
+    if state == "withdrawn":
+        return Denial(
+            code=Code.CONFIRMATION_REJECTED,
+            message="this proposal was withdrawn by the assistant; nothing was sent",
+            hint="ask for the order again if it is wanted after all",
+        )
     if state == "rejected":
         return Denial(
             code=Code.CONFIRMATION_REJECTED,

@@ -90,6 +90,17 @@ class OrderProposed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalWithdrawn:
+    """`cancel_order` took back a proposal. Nothing was sent, and nothing of it can be sent."""
+
+    proposal_id: str
+    state: str
+    """`withdrawn`."""
+    order: ProposedOrder
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCancelled:
     """`cancel_order` was done; `order` is what is left of it."""
 

@@ -10,7 +10,7 @@ from guardian.domain.orders import OrderReport
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
 from guardian.gate.replies import OrderProposed, OrderView, ProposedOrder
 from guardian.policy.model import Channel
-from guardian.store.records import OrderRow, Proposal
+from guardian.store.records import OrderRow, Proposal, ProposalState
 
 
 def iso(milliseconds: int) -> str:
@@ -87,6 +87,40 @@ def proposal_state(proposal: Proposal, now_ms: int) -> str:
     return proposal.state
 
 
+def end_of_proposal(proposal: Proposal, row: OrderRow | None, now_ms: int) -> str:
+    """What became of a proposal that no longer waits, in words; `row` is the order that it became, if it became one."""
+    name = f"proposal {proposal.id}"
+    if row is not None:
+        return f"{name} was sent as order {row.client_order_id}; {note_on(view_of_row(row))}"
+    if proposal.state is ProposalState.BURNT:
+        return f"{name} was denied when it was to be sent ({proposal.reason})"
+    if proposal.state is ProposalState.REJECTED:
+        return f"{name} was turned down by a person"
+    if proposal.state is ProposalState.WITHDRAWN:
+        return f"{name} was withdrawn by the assistant"
+    return f"{name} is {proposal_state(proposal, now_ms)}"
+
+
+def proposed_order(proposal: Proposal) -> ProposedOrder:
+    """The order of a proposal."""
+    return ProposedOrder(
+        symbol=proposal.symbol,
+        side=proposal.side,
+        order_type=proposal.spec["order_type"],
+        sent_as=proposal.resolved["type"],
+        time_in_force=proposal.resolved.get("timeInForce"),
+        quantity=Decimal(proposal.resolved["quantity"]),
+        price=Decimal(proposal.resolved["price"]),
+        stop_price=Decimal(proposal.resolved["stopPrice"]) if "stopPrice" in proposal.resolved else None,
+        worst_case_quote=proposal.quote_notional,
+        quote_asset=proposal.quote_asset,
+        worst_case_notional=proposal.notional,
+        currency=proposal.currency,
+        bid=proposal.shown_bid,
+        ask=proposal.shown_ask,
+    )
+
+
 def view_of_proposal(proposal: Proposal, now_ms: int, channel: Channel, token: str | None) -> OrderProposed:
     """A proposal with what the person must do next."""
     state = proposal_state(proposal, now_ms)
@@ -95,22 +129,7 @@ def view_of_proposal(proposal: Proposal, now_ms: int, channel: Channel, token: s
     return OrderProposed(
         proposal_id=proposal.id,
         state=state,
-        order=ProposedOrder(
-            symbol=proposal.symbol,
-            side=proposal.side,
-            order_type=proposal.spec["order_type"],
-            sent_as=proposal.resolved["type"],
-            time_in_force=proposal.resolved.get("timeInForce"),
-            quantity=Decimal(proposal.resolved["quantity"]),
-            price=Decimal(proposal.resolved["price"]),
-            stop_price=Decimal(proposal.resolved["stopPrice"]) if "stopPrice" in proposal.resolved else None,
-            worst_case_quote=proposal.quote_notional,
-            quote_asset=proposal.quote_asset,
-            worst_case_notional=proposal.notional,
-            currency=proposal.currency,
-            bid=proposal.shown_bid,
-            ask=proposal.shown_ask,
-        ),
+        order=proposed_order(proposal),
         expires=iso(expires),
         next_step=_next_step(proposal.id, state, in_chat=in_chat),
         confirmation_token=token,
@@ -126,7 +145,7 @@ def view_of_proposal(proposal: Proposal, now_ms: int, channel: Channel, token: s
 def _next_step(proposal_id: str, state: str, *, in_chat: bool) -> str:
     if state == "rejected":
         return "a person turned this order down; do not ask for it again unless they say so"
-    if state == "expired":
+    if state in {"expired", "withdrawn"}:
         return "too late; ask for the order again if it is still wanted"
     if in_chat:
         return "show the order to the person; after they agreed, call create_order with `confirmation_token` alone"
@@ -135,7 +154,7 @@ def _next_step(proposal_id: str, state: str, *, in_chat: bool) -> str:
     return (
         f"nothing was sent. The person runs `guardian approve {proposal_id}` in a terminal and either gives you the "
         "token it shows, for create_order with `confirmation_token` alone, or places the order there with `--submit`; "
-        "asking for the same order again tells how it stands"
+        "asking for the same order again tells how it stands, cancel_order with `proposal_id` alone takes it back"
     )
 
 
@@ -151,4 +170,10 @@ def note_on(view: OrderView) -> str:
         return f"{view.state}: {done} of {of} was filled{at}, the rest was not"
     if view.state in {"cancelled", "expired"}:
         return f"{view.state}: nothing was filled"
+    if view.state == "rejected":
+        return "the exchange rejected it: nothing was filled"
+    if view.state == "not_placed":
+        return "it never reached the exchange"
+    if view.state in {"unknown", "reserved"}:
+        return "whether it exists is not known yet; guardian keeps asking the exchange"
     return f"its state is {view.state}"

@@ -11,7 +11,7 @@ from typing import Final
 
 from guardian.domain.money import parse_positive, plain
 from guardian.domain.orders import STOP_LIMIT_TYPES, UNPRICED_STOP_TYPES, OrderSide, OrderSpec, OrderType, TimeInForce
-from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, OrdersWanted
+from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, OrdersWanted, WithdrawProposal
 from guardian.domain.secrets import Secret
 from guardian.errors import ArgumentMistake, InvalidArguments
 
@@ -143,14 +143,29 @@ def order_request(
     )
 
 
-def cancel_request(*, symbol: str, order_id: int | None, client_order_id: str | None) -> CancelOrder:
-    """The request to cancel one order. Raises InvalidArguments unless exactly one of the two ids is given."""
+def cancel_request(
+    *, symbol: str | None, order_id: int | None, client_order_id: str | None, proposal_id: str | None
+) -> CancelOrder | WithdrawProposal:
+    """The request to cancel one order, or to withdraw one that was not sent.
+
+    Raises:
+        InvalidArguments: neither `symbol` with one of the two ids of an order, nor `proposal_id` alone.
+    """
+    hint = "get_orders with status open lists the ids of what can be cancelled"
+    if proposal_id is not None:
+        given = (("symbol", symbol), ("order_id", order_id), ("client_order_id", client_order_id))
+        beside = [ArgumentMistake(name, "not together with proposal_id") for name, value in given if value is not None]
+        if beside:
+            raise InvalidArguments(tuple(beside), hint="give proposal_id alone; a proposal has no other id")
+        return WithdrawProposal(proposal_id=proposal_id)
+    mistakes = []
     if (order_id is None) == (client_order_id is None):
         which = "give one of order_id and client_order_id" if order_id is None else "not together with client_order_id"
-        raise InvalidArguments(
-            (ArgumentMistake("order_id", which),),
-            hint="get_orders with status open lists the ids of what can be cancelled",
-        )
+        mistakes.append(ArgumentMistake("order_id", which))
+    if symbol is None:
+        mistakes.append(ArgumentMistake("symbol", "is required, unless proposal_id is given"))
+    if mistakes or symbol is None:
+        raise InvalidArguments(tuple(mistakes), hint=hint)
     return CancelOrder(symbol=symbol, order_id=order_id, client_order_id=client_order_id)
 
 

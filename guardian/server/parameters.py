@@ -15,6 +15,7 @@ from guardian.domain.money import AMOUNT_PATTERN
 from guardian.domain.orders import OrderSide, OrderType, TimeInForce
 from guardian.domain.requests import OrdersWanted
 from guardian.server.arguments import EARLIEST_MS, MAX_AMOUNT_LENGTH, MAX_TIME_LENGTH, amount, moment
+from guardian.store.records import PROPOSAL_ID_ALPHABET, PROPOSAL_ID_LENGTH
 
 MAX_ORDER_ID: Final = 2**53 - 1
 """The largest whole number that every JSON reader keeps."""
@@ -96,6 +97,14 @@ ClientOrderId = Annotated[
         pattern=r"^[A-Za-z0-9_-]{1,36}$",
         max_length=36,
         description='The client order id; orders placed through guardian have one that starts with "g1-".',
+    ),
+]
+ProposalId = Annotated[
+    str,
+    Field(
+        pattern=f"^[{PROPOSAL_ID_ALPHABET}]{{{PROPOSAL_ID_LENGTH}}}$",
+        max_length=PROPOSAL_ID_LENGTH,
+        description='Instead of all else: the `data.proposal_id` of an order that waits for a person, e.g. "K7QM2X".',
     ),
 ]
 ConfirmationToken = Annotated[

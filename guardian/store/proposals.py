@@ -11,13 +11,17 @@ from sqlalchemy import and_, bindparam, insert, select, text, update
 
 from guardian.domain.money import plain
 from guardian.errors import StoreConflict
-from guardian.store.records import NewProposal, Proposal, ProposalState, Scope
+from guardian.store.records import (
+    PROPOSAL_ID_ALPHABET,
+    PROPOSAL_ID_LENGTH,
+    NewProposal,
+    Proposal,
+    ProposalState,
+    Scope,
+)
 from guardian.store.tables import PROPOSALS, REDEMPTIONS
 from guardian.store.unit import ROW, Unit, scope_values
 
-ID_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's without 0 and 1: nothing that is mistaken for something else when read aloud."""
-ID_LENGTH: Final = 6
 _ID_TRIES: Final = 8
 
 _WAITS: Final = text("state IN ('waiting', 'approved')")
@@ -36,7 +40,7 @@ _WAITING: Final = select(PROPOSALS).where(_WAITS).order_by(PROPOSALS.c.ordinal)
 
 
 class ProposalsPart(Unit):
-    """Proposals reserve nothing; each ends once: sent, rejected, burnt, or by running out."""
+    """Proposals reserve nothing; each ends once: sent, rejected, burnt, withdrawn, or by running out."""
 
     def propose(self, proposal: NewProposal, *, random_bytes: Callable[[int], bytes]) -> Proposal:
         """Store a proposal under a new short id."""
@@ -111,6 +115,11 @@ class ProposalsPart(Unit):
         self._open(proposal_id)
         self._change(proposal_id, {"state": ProposalState.BURNT.value, "reason": reason})
 
+    def withdraw(self, proposal_id: str) -> None:
+        """The assistant takes it back. Raises StoreConflict where it has ended already."""
+        self._open(proposal_id)
+        self._change(proposal_id, {"state": ProposalState.WITHDRAWN.value, "reason": "withdrawn by the assistant"})
+
     def redeem(self, proposal_id: str, client_order_id: str) -> None:
         """Use the token for this order. Single use is in the keys of the table, not only in what is looked at here.
 
@@ -149,9 +158,9 @@ class ProposalsPart(Unit):
         for _ in range(_ID_TRIES):
             number = int.from_bytes(random_bytes(16), "big")
             letters = []
-            for _ in range(ID_LENGTH):
-                number, place = divmod(number, len(ID_ALPHABET))
-                letters.append(ID_ALPHABET[place])
+            for _ in range(PROPOSAL_ID_LENGTH):
+                number, place = divmod(number, len(PROPOSAL_ID_ALPHABET))
+                letters.append(PROPOSAL_ID_ALPHABET[place])
             name = "".join(letters)
             if self.proposal(name) is None:
                 return name

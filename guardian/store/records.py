@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from guardian.domain.money import ZERO
 from guardian.domain.orders import OrderState
@@ -146,6 +147,11 @@ class OrderRow(NewOrder):
         return max(self.quantity - self.executed_quantity, ZERO)
 
 
+PROPOSAL_ID_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's without 0 and 1: nothing that is mistaken for something else when read aloud."""
+PROPOSAL_ID_LENGTH: Final = 6
+
+
 class ProposalState(StrEnum):
     """That a proposal has expired is told from the time and not stored."""
 
@@ -156,6 +162,8 @@ class ProposalState(StrEnum):
     """By a person."""
     BURNT = "burnt"
     """Denied when its token was redeemed."""
+    WITHDRAWN = "withdrawn"
+    """By the assistant that had asked for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,8 @@ ELSEWHERE = {
     Code.CONFIRMATION_MISMATCH,
     Code.CONFIRMATION_ENVIRONMENT,
     Code.PROPOSALS_EXCEED_MAX,
+    Code.PROPOSAL_UNKNOWN,
+    Code.PROPOSAL_ENDED,
     Code.ORDER_NOT_GUARDIANS,
 }
 """Denials that are the gate's: they are about tokens, proposals and whose an order is."""

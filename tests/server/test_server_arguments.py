@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from guardian.domain.money import parse_positive, plain
 from guardian.domain.orders import OrderSide, OrderType, TimeInForce
+from guardian.domain.requests import CancelOrder, WithdrawProposal
 from guardian.errors import InvalidArguments
 from guardian.server.arguments import amount, cancel_request, check_period, moment, order_request
 
@@ -211,12 +212,31 @@ def test_token_does_not_show_in_the_request():
     assert asked.confirmation_token.reveal() == "canary-token-1"
 
 
-def test_cancel_needs_exactly_one_id():
-    """A cancel with no id or with two says so; with one it is a request."""
-    for ids in ({"order_id": None, "client_order_id": None}, {"order_id": 1, "client_order_id": "g1-x"}):
-        with pytest.raises(InvalidArguments):
-            cancel_request(symbol="BTCUSDT", **ids)
-    assert cancel_request(symbol="BTCUSDT", order_id=1, client_order_id=None).order_id == 1
+CANCEL = {"symbol": None, "order_id": None, "client_order_id": None, "proposal_id": None}
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({}, {"symbol", "order_id"}),
+        ({"symbol": "BTCUSDT"}, {"order_id"}),
+        ({"order_id": 1}, {"symbol"}),
+        ({"symbol": "BTCUSDT", "order_id": 1, "client_order_id": "g1-x"}, {"order_id"}),
+        ({"symbol": "BTCUSDT", "proposal_id": "K7QM2X"}, {"symbol"}),
+        ({"order_id": 1, "client_order_id": "g1-x", "proposal_id": "K7QM2X"}, {"order_id", "client_order_id"}),
+    ],
+)
+def test_cancel_needs_a_symbol_and_one_id_or_a_proposal_alone(given, wrong):
+    """Every field that is missing or too many is named."""
+    with pytest.raises(InvalidArguments) as raised:
+        cancel_request(**CANCEL | given)
+    assert {mistake.field for mistake in raised.value.mistakes} == wrong
+
+
+def test_cancel_is_of_an_order_or_of_a_proposal():
+    """With a symbol and one id it cancels an order; with a proposal's id alone it withdraws that."""
+    assert cancel_request(**CANCEL | {"symbol": "BTCUSDT", "order_id": 1}) == CancelOrder(symbol="BTCUSDT", order_id=1)
+    assert cancel_request(**CANCEL | {"proposal_id": "K7QM2X"}) == WithdrawProposal(proposal_id="K7QM2X")
 
 
 def test_period_is_bounded_on_both_sides():

@@ -10,7 +10,16 @@ import pytest
 from fake_gate import ARGUMENTS, RETURNS, sample
 
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
-from guardian.domain.requests import REQUESTS, TOOLS, CreateOrder, GetOrders, GetPnl, OrdersWanted
+from guardian.domain.requests import (
+    REQUESTS,
+    TOOLS,
+    CancelOrder,
+    CreateOrder,
+    GetOrders,
+    GetPnl,
+    OrdersWanted,
+    WithdrawProposal,
+)
 from guardian.domain.secrets import Secret
 from guardian.gate.replies import done
 
@@ -102,6 +111,17 @@ async def test_every_tool_builds_its_request_and_answers_by_its_schema(connect, 
                 assert json.loads(result.content[0].text) == result.structured_content
     assert {type(request) for request in gate.requests} == {REQUESTS[tool]}
     assert len(gate.opened) == len(gate.closed) == len(gate.requests)
+
+
+async def test_proposal_is_withdrawn_by_its_id_alone_and_null_is_leaving_out(connect, gate):
+    """`cancel_order` with a proposal's id asks for its withdrawal; the other fields may be null and not more."""
+    async with connect() as client:
+        nulls = {"symbol": None, "order_id": None, "client_order_id": None}
+        for arguments in ({"proposal_id": "K7QM2X"}, {"proposal_id": "K7QM2X", **nulls}):
+            await client.call_tool("cancel_order", arguments)
+        await client.call_tool("cancel_order", {"symbol": "BTCUSDT", "order_id": 28, "proposal_id": None})
+    withdrawal = WithdrawProposal(proposal_id="K7QM2X")
+    assert gate.requests == [withdrawal, withdrawal, CancelOrder(symbol="BTCUSDT", order_id=28)]
 
 
 async def test_good_arguments_fit_the_declared_input_schema(connect):

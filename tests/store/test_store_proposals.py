@@ -9,8 +9,7 @@ import pytest
 from store_world import MINUTE
 
 from guardian.errors import StoreConflict
-from guardian.store.proposals import ID_ALPHABET, ID_LENGTH
-from guardian.store.records import ProposalState
+from guardian.store.records import PROPOSAL_ID_ALPHABET, PROPOSAL_ID_LENGTH, ProposalState
 
 
 def get(world, name):
@@ -42,9 +41,9 @@ def test_proposal_is_read_back_as_it_was_made(world):
 def test_id_is_short_and_made_of_letters_that_are_not_mistaken(world):
     """Six characters without 0, 1, I, L, O and U."""
     name = world.propose().id
-    assert len(name) == ID_LENGTH == 6
-    assert set(name) <= set(ID_ALPHABET)
-    assert not set("01ILOU") & set(ID_ALPHABET)
+    assert len(name) == PROPOSAL_ID_LENGTH == 6
+    assert set(name) <= set(PROPOSAL_ID_ALPHABET)
+    assert not set("01ILOU") & set(PROPOSAL_ID_ALPHABET)
 
 
 def test_id_that_is_taken_is_not_given_again(world):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, OrdersWanted
-from guardian.gate.replies import OrderCancelled, OrderPlaced, OrderProposed, Orders
+from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, OrdersWanted, WithdrawProposal
+from guardian.gate.replies import OrderCancelled, OrderPlaced, OrderProposed, Orders, ProposalWithdrawn
 from guardian.server.arguments import cancel_request, order_request, orders_request
 from guardian.server.parameters import (
     ClientOrderId,
@@ -15,6 +15,7 @@ from guardian.server.parameters import (
     OrdersLimit,
     OrderTimeInForce,
     Price,
+    ProposalId,
     Quantity,
     QuoteQuantity,
     Side,
@@ -62,14 +63,19 @@ def create_order(
 
 
 def cancel_order(
-    symbol: Symbol, order_id: OrderId | None = None, client_order_id: ClientOrderId | None = None
-) -> CancelOrder:
-    """Take ONE open spot order out of the book. Give exactly one of order_id and client_order_id (get_orders has both).
+    symbol: Symbol | None = None,
+    order_id: OrderId | None = None,
+    client_order_id: ClientOrderId | None = None,
+    proposal_id: ProposalId | None = None,
+) -> CancelOrder | WithdrawProposal:
+    """Take ONE open spot order out of the book: symbol, and one of order_id and client_order_id (get_orders has both).
+
+    Or, with proposal_id ALONE, take back an order that still waits for a person, or is approved and was not sent.
 
     Works when trading is halted and when budgets are spent. It does not undo what has filled: `data.order` says what
     has. Orders that guardian did not place are denied unless the owner's policy allows it.
     """
-    return cancel_request(symbol=symbol, order_id=order_id, client_order_id=client_order_id)
+    return cancel_request(symbol=symbol, order_id=order_id, client_order_id=client_order_id, proposal_id=proposal_id)
 
 
 def get_orders(
@@ -108,8 +114,8 @@ ORDER_TOOLS: Final = (
     ),
     ToolSpec(
         build=cancel_order,
-        title="Cancel a spot order",
-        returns=(OrderCancelled,),
+        title="Cancel a spot order, or withdraw a proposed one",
+        returns=(OrderCancelled, ProposalWithdrawn),
         read_only=False,
         destructive=True,
         idempotent=True,
