@@ -35,6 +35,7 @@ from guardian.errors import (
 from guardian.gate.policy_file import PolicyFile
 from guardian.policy.load import load_policy
 from guardian.policy.model import PaperSettings, Policy
+from guardian.system.private_files import check_home, make_folder
 
 if TYPE_CHECKING:
     from guardian.exchange.exchange import Exchange
@@ -57,11 +58,16 @@ PAPER_ACCOUNT: Final = "paper"
 
 
 def home_folder() -> Path:
-    """Guardian's home: GUARDIAN_HOME, else the platform's folder for user data. It is not created here."""
+    """Guardian's home: GUARDIAN_HOME, else the platform's folder for user data. It is not created here.
+
+    Raises:
+        NotPrivate: it is there, and it or a file of guardian's in it is another user's, open to others, or a link.
+    """
     named = os.environ.get(HOME_VARIABLE)
-    if named:
-        return Path(named).expanduser().resolve()
-    return Path(platformdirs.user_data_path("guardian", appauthor=False))
+    home = Path(named).expanduser().resolve() if named else platformdirs.user_data_path("guardian", appauthor=False)
+    with suppress(OSError):  # what cannot be looked at cannot be opened either: that is reported where it is opened
+        check_home(home)
+    return home
 
 
 def ready_made_policy(name: str) -> Path:
@@ -332,6 +338,7 @@ def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) 
     again at each.
 
     Raises:
+        NotPrivate: the home or a file in it is another user's, open to others, or a link.
         PolicyInvalid: the policy cannot be used, and no last good one can stand in for it.
     """
     from guardian.gate.parts import Parts
@@ -368,6 +375,7 @@ def open_journal(home: Path | None = None) -> Journal:
     """The log of a home and nothing else: for what has to work whatever the policy says.
 
     Raises:
+        NotPrivate: the home or a file in it is another user's, open to others, or a link.
         PolicyInvalid: what is named as the home is not a folder.
     """
     from guardian.gate.journal import Journal
@@ -380,7 +388,8 @@ def open_journal(home: Path | None = None) -> Journal:
 def _make_home(home: Path) -> None:
     """Create the home, for its owner alone; a home that cannot be made is told by the store at the first call."""
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(home)
+        check_home(home)
     except OSError as error:
         if home.exists() and not home.is_dir():
             mistake = PolicyMistake(key="", message=f"`{home}` is not a folder")

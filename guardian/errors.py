@@ -5,6 +5,7 @@ GuardianError
 ├── PolicyInvalid             the policy text is wrong; carries every mistake
 ├── StoreError                the log and the orders
 │   ├── StoreUnavailable      could not be opened, read or written; nothing was recorded
+│   │   └── NotPrivate        a file or folder is another user's, open to others, or a link; it was not used
 │   ├── StoreConflict         an interlock held: what was tried had been done already; nothing was recorded
 │   └── StoreCorrupt          the file is not a guardian store, or it is damaged
 ├── ExchangeError             the way to the exchange
@@ -83,6 +84,10 @@ class StoreError(GuardianError):
 
 class StoreUnavailable(StoreError):
     """The store could not be opened, read or written. Nothing was recorded."""
+
+
+class NotPrivate(StoreUnavailable):
+    """A file or folder of guardian's belongs to another user, is open to others, or is a link. It was not used."""
 
 
 class StoreConflict(StoreError):

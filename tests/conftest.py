@@ -34,6 +34,14 @@ def _listing() -> dict[str, float]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def homes_are_private() -> Iterator[None]:
+    """What a test makes is its own, as guardian wants its homes, whatever the umask of the machine."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def users_own_state_is_untouched() -> Iterator[None]:
     """The user's own guardian, keyring and FastMCP files are the same after the suite as before."""
     before = _listing()

@@ -377,8 +377,9 @@ def _result(found: Reconciled) -> str:
 @click.pass_context
 def checkpoint_of_log(ctx: click.Context, out: Path | None) -> None:
     """Print how far the log has gone. Keep it elsewhere: with it, `verify` sees rows that were cut off or made anew."""
-    from guardian.store.checkpoint import Checkpoint, write_atomically
+    from guardian.store.checkpoint import Checkpoint
     from guardian.store.verify import verify
+    from guardian.system.private_files import replace_file
 
     report = verify(_home())
     if not report.is_intact:
@@ -392,7 +393,7 @@ def checkpoint_of_log(ctx: click.Context, out: Path | None) -> None:
         click.echo(found.line, nl=False)
         return
     try:
-        write_atomically(out.absolute(), found.line)
+        replace_file(out.absolute(), found.line.encode())
     except OSError as error:
         raise click.FileError(str(out), hint=error.strerror or "cannot be written") from error
     say(f"written to `{out}`: row {found.seq}; keep it away from this machine")

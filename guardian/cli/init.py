@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 
 import click
 
 from guardian.cli.render import print_json, say, say_error, say_hint
+from guardian.system.private_files import check_home, make_folder, open_private
 
 
 @click.command()
@@ -26,10 +27,12 @@ def command(ctx: click.Context, name: str) -> None:
     home = home_folder()
     policy = home / POLICY_NAME
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(home)
+        check_home(home)
+        content = ready_made_policy(name).read_bytes()
         # Opened for creation alone: two that start together cannot overwrite one another's file.
-        with policy.open("xb") as file, ready_made_policy(name).open("rb") as source:
-            shutil.copyfileobj(source, file)
+        with os.fdopen(open_private(policy, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+            file.write(content)
     except OSError as error:
         if policy.exists():
             say_error(f"`{policy}` is there already; it was left as it is")
@@ -38,7 +41,6 @@ def command(ctx: click.Context, name: str) -> None:
             say_error(f"`{policy}` cannot be made: {error.strerror or 'no reason given'}")
             say_hint(f"set {HOME_VARIABLE} to a folder that you can write")
         ctx.exit(1)
-    policy.chmod(0o600)
     say(f"made `{policy}` from the `{name}` policy; read it, it is yours to edit")
     if name != "paper":
         say("next: `guardian keys add testnet` stores an API key of the Binance testnet in your keyring")
@@ -48,7 +50,6 @@ def command(ctx: click.Context, name: str) -> None:
 
 def desktop_entry() -> dict[str, object]:
     """The entry for `claude_desktop_config.json`: absolute paths, and no secret, for there is none to give."""
-    import os
     import sys
     from pathlib import Path
 

@@ -18,7 +18,9 @@ from typing import Final, TypeVar
 
 from filelock import FileLock, Timeout
 
+from guardian.errors import NotPrivate
 from guardian.exchange.windows import Use
+from guardian.system.private_files import prepare_file
 
 T = TypeVar("T")
 
@@ -180,6 +182,10 @@ class SharedRows:
     def _opened(self) -> sqlite3.Connection:
         found = self._found()
         self._identity = found
+        try:
+            prepare_file(self._path)
+        except (OSError, NotPrivate) as error:
+            raise sqlite3.OperationalError("the file of the limits cannot be used") from error
         wait_s = LOCK_WAIT_MS / 1000 if found else OPENING_WAIT_S
         connection = sqlite3.connect(self._path, timeout=wait_s, isolation_level=None, check_same_thread=False)
         connection.text_factory = bytes  # text that is none would be an OperationalError otherwise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Final, Protocol
 
 from guardian.errors import PolicyInvalid, PolicyMistake, StoreError
 from guardian.policy.model import Policy
+from guardian.system.private_files import policy_problem
 
 MAX_BYTES: Final = 1_000_000
 
@@ -114,17 +114,18 @@ def read_policy_text(path: Path, *, packaged: bool) -> str:
     """The text of a policy file.
 
     Raises:
-        PolicyInvalid: it is missing, unreadable, huge, not UTF-8, or others than its owner can write it.
+        PolicyInvalid: it is missing, unreadable, huge, not UTF-8, not a file, another user's, or others can change it.
     """
     try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
+        # A pipe must not make this wait for somebody who writes to it.
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            found = os.fstat(file.fileno())
+            problem = None if packaged else policy_problem(path, found)
+            if problem is not None:
+                raise _unusable(problem[0], hint=problem[1])
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _unusable(f"`{path}` cannot be read: {error.strerror or 'no reason given'}") from None
-    # Windows has no such modes: its folders under the user's profile are the user's alone.
-    if os.name == "posix" and not packaged and mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise _unusable(f"`{path}` can be written by others than its owner", hint=f"chmod go-w {path}")
     if len(content) > MAX_BYTES:
         raise _unusable(f"`{path}` is larger than {MAX_BYTES} bytes")
     try:

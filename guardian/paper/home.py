@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 import guardian
 from guardian.domain.secrets import Secret
 from guardian.errors import ExchangeUnavailable
+from guardian.system.private_files import check_home, make_folder, read_private
 
 PORT_FILE: Final = "paper.port"
 DATABASE_FILE: Final = "paper.db"
@@ -83,15 +84,17 @@ def find_or_start(home: Path, *, timeout_s: float = 20.0, idle_exit_s: float = I
     `idle_exit_s` is after how many seconds without a request a helper that is started here ends by itself.
 
     Raises:
+        NotPrivate: the home or a file in it is another user's, open to others, or a link.
         ExchangeUnavailable: there is none after `timeout_s` seconds.
     """
     home = home.resolve()
+    check_home(home)
     deadline = time.monotonic() + timeout_s
     found = find(home)
     if found is not None:
         return found
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(home)
         with FileLock(home / START_LOCK, timeout=timeout_s, mode=0o600):
             while time.monotonic() < deadline:
                 found = find(home)
@@ -144,7 +147,7 @@ def proof(nonce: Secret, purpose: str, challenge: str) -> str:
 def read_port_file(home: Path) -> PortFile | None:
     """What a helper has left there, or None where there is nothing or nothing readable. It may be long dead."""
     try:
-        told = json.loads((home / PORT_FILE).read_text(encoding="utf-8"))
+        told = json.loads(read_private(home / PORT_FILE))
         return PortFile(
             port=int(told["port"]),
             pid=int(told["pid"]),

@@ -17,7 +17,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from guardian.domain.secrets import Secret
-from guardian.errors import ExchangeUnavailable, GuardianError
+from guardian.errors import ExchangeUnavailable, GuardianError, NotPrivate
 from guardian.paper.home import (
     DATABASE_FILE,
     IDLE_EXIT_S,
@@ -30,6 +30,7 @@ from guardian.paper.home import (
     remove_port_file,
     write_port_file,
 )
+from guardian.system.private_files import check_home, open_private
 
 _OTHER_ENDS_S: Final = 1.0
 """How long a helper waits for one that may just be ending, before it leaves the place to it."""
@@ -44,10 +45,13 @@ def main() -> int:
     arguments = parser.parse_args()
     home: Path = arguments.home
     try:
+        check_home(home)
         with FileLock(home / LIFE_LOCK, timeout=_OTHER_ENDS_S, mode=0o600):
             _serve(home, arguments.idle_exit)
     except Timeout:
         return 0
+    except NotPrivate:
+        return 1  # nothing is written there; whoever started this finds the same
     except Exception as error:  # noqa: BLE001 -- its streams lead nowhere: what went wrong is in the log or nowhere
         _write_log(home, error)
         return 1
@@ -120,9 +124,9 @@ def _write_log(home: Path, error: Exception) -> None:
     if isinstance(error, GuardianError):
         text = f"{error.message}\n\n{text}"
     try:
-        log = home / LOG_FILE
-        log.touch(mode=0o600)
-        log.write_text(text, encoding="utf-8")
+        descriptor = open_private(home / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as log:
+            log.write(text)
     except OSError:
         return  # a home that cannot be written: whoever started this says so
 

@@ -29,6 +29,7 @@ from guardian.paper.orders import (
     Traded,
 )
 from guardian.paper.state import KEPT, State, mistakes
+from guardian.system.private_files import prepare_file
 
 _Record = TypeVar("_Record", Balance, Order, Trade)
 
@@ -118,13 +119,14 @@ class SqliteStorage:
     """One SQLite file. One process writes it; the lock of the home folder sees to that.
 
     Raises:
+        NotPrivate: the file is another user's, open to others, or a link.
         StoreUnavailable: the file cannot be opened.
         StoreCorrupt: it is not a paper exchange's, or of another version, or what it says does not add up.
     """
 
     def __init__(self, path: Path) -> None:
         try:
-            path.touch(mode=0o600, exist_ok=True)
+            prepare_file(path)
             self._open(str(path))
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")

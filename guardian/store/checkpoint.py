@@ -8,7 +8,6 @@ row that it names; a log that has not was cut off or rewritten.
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,10 @@ from typing import Final, Protocol
 
 from filelock import FileLock, Timeout
 
-from guardian.errors import StoreCorrupt
+from guardian.errors import NotPrivate, StoreCorrupt
 from guardian.store.places import CHECKPOINT_LOCK_NAME, CHECKPOINT_NAME
 from guardian.store.records import Entry
+from guardian.system.private_files import read_private, replace_file
 
 _LOCK_TIMEOUT_S: Final = 1.0
 ORIGIN: Final = "guardian/audit/chain/v1"
@@ -62,7 +62,7 @@ def read_checkpoint(home: Path) -> Checkpoint | None:
         OSError: it cannot be read.
     """
     try:
-        text = (home / CHECKPOINT_NAME).read_text(encoding="utf-8", errors="replace")
+        text = read_private(home / CHECKPOINT_NAME).decode("utf-8", "replace")
     except FileNotFoundError:
         return None
     try:
@@ -89,21 +89,7 @@ def keep_checkpoint(home: Path, checkpoint: Checkpoint) -> bool:
         with FileLock(home / CHECKPOINT_LOCK_NAME, timeout=_LOCK_TIMEOUT_S, mode=0o600):
             before = read_checkpoint(home)
             if before is None or before.seq < checkpoint.seq:
-                write_atomically(home / CHECKPOINT_NAME, checkpoint.line)
-    except (OSError, Timeout, StoreCorrupt):
+                replace_file(home / CHECKPOINT_NAME, checkpoint.line.encode())
+    except (OSError, Timeout, StoreCorrupt, NotPrivate):
         return False
     return True
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file as a whole, on the disk before this returns. Raises OSError; the old file is then as it was."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import platformdirs
 from filelock import FileLock, Timeout
 
-from guardian.errors import StoreUnavailable
+from guardian.errors import NotPrivate, StoreUnavailable
 from guardian.store.entries import body_of
 from guardian.store.places import EMERGENCY_LOCK_NAME, EMERGENCY_NAME
 from guardian.store.records import Phase, Record
 from guardian.store.verify import BROKEN, CAUSE, Finding, Kind
+from guardian.system.private_files import make_folder, open_private, prepare_file, read_private
 
 if TYPE_CHECKING:
     from guardian.store.database import Store
@@ -160,22 +161,22 @@ def _parsed(line: bytes) -> dict[str, object]:
 
 def _preallocate(place: Path) -> bool:
     try:
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (place.parent / EMERGENCY_LOCK_NAME).touch(mode=0o600)
-        with _locked(place), os.fdopen(os.open(place, _flags(os.O_RDWR | os.O_CREAT), 0o600), "r+b") as file:
+        make_folder(place.parent)
+        prepare_file(place.parent / EMERGENCY_LOCK_NAME)
+        with _locked(place), os.fdopen(open_private(place, os.O_RDWR | os.O_CREAT), "r+b") as file:
             size = file.seek(0, os.SEEK_END)
             if size < SIZE:
                 file.write(bytes(SIZE - size))  # zeros that are written, not a hole: the blocks are ours from now on
                 _flush(file)
-    except OSError:
+    except (OSError, NotPrivate):
         return False
     return True
 
 
 def _try_append(place: Path, line: bytes) -> bool:
     try:
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(place), os.fdopen(os.open(place, _flags(os.O_RDWR | os.O_CREAT), 0o600), "r+b") as file:
+        make_folder(place.parent)
+        with _locked(place), os.fdopen(open_private(place, os.O_RDWR | os.O_CREAT), "r+b") as file:
             content = file.read().rstrip(b"\0")
             if content and not content.endswith(b"\n"):
                 line = b"\n" + line  # a process was killed in the middle of a line
@@ -189,7 +190,7 @@ def _try_append(place: Path, line: bytes) -> bool:
 
 def _is_empty(place: Path) -> bool:
     try:
-        with place.open("rb") as file:
+        with os.fdopen(open_private(place, os.O_RDONLY), "rb") as file:
             return file.read(1) in {b"", b"\0"}
     except FileNotFoundError:
         return True
@@ -198,12 +199,12 @@ def _is_empty(place: Path) -> bool:
 
 
 def _content(place: Path) -> bytes:
-    return place.read_bytes().rstrip(b"\0")
+    return read_private(place).rstrip(b"\0")
 
 
 def _empty(place: Path, imported: bytes) -> None:
     """Write zeros over what was imported; what a process without the lock added meanwhile moves to the front."""
-    with os.fdopen(os.open(place, _flags(os.O_RDWR), 0o600), "r+b") as file:
+    with os.fdopen(open_private(place, os.O_RDWR), "r+b") as file:
         content = file.read()
         later = content.rstrip(b"\0")[len(imported) :].lstrip(b"\n")
         file.seek(0)
@@ -228,10 +229,6 @@ def _locked(place: Path, *, must: bool = False) -> Iterator[None]:
     finally:
         with suppress(OSError):
             lock.release()
-
-
-def _flags(flags: int) -> int:
-    return flags | getattr(os, "O_BINARY", 0)
 
 
 def _flush(file: BinaryIO) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +21,7 @@ from guardian.store.faults import RESTORE_HINT, translated
 from guardian.store.places import APPLICATION_ID, CHECKPOINT_NAME, DATABASE_NAME, LOCK_NAME
 from guardian.store.tables import SCHEMA_VERSION, create_schema, missing_parts
 from guardian.store.verify import Finding, verify_tail
+from guardian.system.private_files import check_home, make_folder, prepare_file
 
 LOCK_TIMEOUT_S: Final = 30.0
 BUSY_TIMEOUT_MS: Final = 5000
@@ -103,13 +103,15 @@ def open_file(home: Path, *, create: bool) -> OpenFile:
     A log that is whole as a file and broken as a chain is opened: `findings` says so, and the store halts trading.
 
     Raises:
+        NotPrivate: the home or a file in it is another user's, open to others, or a link.
         StoreUnavailable: it cannot be opened or made now, or is of another version.
         StoreCorrupt: it is not guardian's, it is damaged, or it is gone and the checkpoint knows of it.
     """
     path = home / DATABASE_NAME
     try:
         if create:
-            make_private_folder(home)
+            make_folder(home)
+        check_home(home)
         with FileLock(home / LOCK_NAME, timeout=LOCK_TIMEOUT_S, mode=0o600):
             # Read before the database, which only grows: what it names must be in there.
             checkpoint = read_checkpoint(home)
@@ -124,28 +126,17 @@ def open_file(home: Path, *, create: bool) -> OpenFile:
         raise translated(error) from None
 
 
-def make_private_folder(folder: Path) -> None:
-    """Make the folder, for its owner alone where the system has such modes."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.name == "posix" and folder.stat().st_mode & 0o077:
-        with suppress(OSError):  # a file system without modes, or not ours to change
-            folder.chmod(0o700)
-
-
 def _make_private_file(path: Path, checkpoint: Checkpoint | None) -> None:
     if checkpoint is not None and (not path.exists() or path.stat().st_size == 0):
         raise StoreCorrupt(
             f"`{path.name}` is gone or empty, but its checkpoint knows of {checkpoint.seq} rows",
             hint=f"restore `{path.name}` from a backup, or move `{CHECKPOINT_NAME}` away to begin a new log knowingly",
         )
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    prepare_file(path)  # what SQLite puts beside it gets its mode
     with path.open("rb") as file:
         # SQLite takes a file of a few bytes for an empty database and writes over it.
         if file.read(len(_MAGIC)) not in {b"", _MAGIC}:
             raise StoreCorrupt(f"`{path.name}` is not a database", hint=RESTORE_HINT)
-    if os.name == "posix" and path.stat().st_mode & 0o077:
-        with suppress(OSError):
-            path.chmod(0o600)
 
 
 def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool) -> OpenFile:

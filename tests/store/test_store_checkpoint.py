@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 
 import pytest
@@ -16,6 +15,7 @@ from guardian.store.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from guardian.store.places import CHECKPOINT_LOCK_NAME
 from guardian.store.records import Phase, Record
 
 
@@ -77,7 +77,8 @@ def test_checkpoint_that_cannot_be_written_is_only_older(world):
     """Nothing is raised: the row is committed, and the checkpoint that is there stays."""
     append(world)
     write_checkpoint(world.home, world.store)
-    (world.home / f"{CHECKPOINT_NAME}.{os.getpid()}.new").mkdir()
+    (world.home / CHECKPOINT_LOCK_NAME).unlink()
+    (world.home / CHECKPOINT_LOCK_NAME).mkdir()
     append(world)
     assert not write_checkpoint(world.home, world.store)
     assert read_checkpoint(world.home).seq == 1

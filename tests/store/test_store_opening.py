@@ -12,7 +12,7 @@ import time
 import pytest
 from store_world import START_MS, World
 
-from guardian.errors import StoreCorrupt, StoreUnavailable
+from guardian.errors import NotPrivate, StoreCorrupt, StoreUnavailable
 from guardian.store.checkpoint import CHECKPOINT_NAME
 from guardian.store.database import Store
 from guardian.store.records import Phase, Record
@@ -33,7 +33,7 @@ def fill(world, count=3):
 
 @posix
 def test_home_and_files_are_for_the_owner_alone(world):
-    """The folder is 0700, every file in it 0600, also where the folder was there and open to others."""
+    """The folder is 0700 and every file in it 0600 from the start; neither is used once it is open to others."""
     fill(world)
     assert world.home.stat().st_mode & 0o777 == 0o700
     names = {path.name for path in world.home.iterdir()}
@@ -41,11 +41,15 @@ def test_home_and_files_are_for_the_owner_alone(world):
     for path in world.home.iterdir():
         assert path.stat().st_mode & 0o077 == 0, path.name
     world.store.close()
-    world.home.chmod(0o755)
-    (world.home / "guardian.db").chmod(0o644)
+    for path, mode in ((world.home, 0o755), (world.home / "guardian.db", 0o644)):
+        before = path.stat().st_mode
+        path.chmod(mode)
+        with pytest.raises(NotPrivate) as refused:
+            open_at(world.home)
+        assert f"{mode:04o}" in refused.value.message
+        assert refused.value.hint == f"`chmod -R go-rwx {world.home}`"
+        path.chmod(before)
     open_at(world.home).close()
-    assert world.home.stat().st_mode & 0o777 == 0o700
-    assert (world.home / "guardian.db").stat().st_mode & 0o777 == 0o600
 
 
 def test_settings_hold_on_the_connection(world):
