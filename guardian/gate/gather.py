@@ -61,17 +61,20 @@ async def gather_facts(
     problems: tuple[str, ...],
     confirmed: Confirmed | None,
     loss: LossNeeds,
+    *,
+    may_exit: bool,
 ) -> Facts:
     """Everything that the rules for this order need from the exchange, in one round trip where the rules are warm.
 
-    `loss` is what the loss of the day depends on, as the store had it a moment ago. The times and the usage are
+    `loss` is what the loss of the day depends on, as the store had it a moment ago; with `may_exit` a symbol that the
+    policy does not list is asked for too. The times and the usage are
     placeholders: they are read again, together, inside the reservation.
 
     Raises:
         ExchangeRateLimited: the exchange asked to slow down; that is no verdict on the order, and burns no token.
         CredentialsError: the balances need a key that is not there.
     """
-    needs = needed_facts(spec, policy)
+    needs = needed_facts(spec, policy, may_exit=may_exit)
     got = _Gathered()
     if Fact.INSTRUMENT in needs:
         await _instruments(spec, policy, exchange, loss, got)

@@ -1,5 +1,8 @@
 """Automatic halts: what guardian stops trading for by itself, in the transaction that it sees it in.
 
+Halts by a count (orders without a person, a burst, the loss of a day) let exits through: trading is reducing. Halts by
+evidence that something is wrong (rejections, the clock, the log) let nothing through.
+
 A halt is latched with an `event` row that says why. Only the owner lets trading go on, and what happened before they
 did is not held against what comes after.
 """
@@ -71,12 +74,15 @@ def halt_on_rejects(tx: Transaction, scope: Scope, call_id: str) -> None:
 
 
 def halt_on_burst(tx: Transaction, scope: Scope, windows: Iterable[CountWindow], call_id: str) -> None:
-    """Halt where more orders were reserved within BURST_MS than are no burst, exits among them. Raises StoreError."""
+    """Let only exits through where more orders were reserved within BURST_MS than are no burst, exits among them.
+
+    Raises StoreError.
+    """
     most = burst_bound(windows)
     since_ms = max(tx.now_ms - BURST_MS, _active_since(tx))
     if tx.reserved_since(scope, since_ms) > most:
         reason = f"more than {most} orders were sent within {BURST_MS // 1000} s"
-        halt(tx, scope, "burst", reason, call_id=call_id)
+        halt(tx, scope, "burst", reason, call_id=call_id, state=TradingState.REDUCING)
 
 
 def burst_bound(windows: Iterable[CountWindow]) -> int:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.domain.money import ZERO, minus
+from guardian.domain.requests import CancelOrder
 from guardian.domain.trading import Environment, TradingState
 from guardian.errors import CredentialsError, ExchangeError
 from guardian.gate.parts import Parts
@@ -212,7 +213,7 @@ class Overview:
             environment=self._parts.environment.value,
             digest=policy.digest,
             currency=policy.accounting.currency,
-            tools=tuple(sorted(policy.tools.allowed)),
+            tools=tuple(sorted(policy.tools.allowed | {CancelOrder.tool})),
             confirmation_channel=policy.confirmation.channel.value,
             confirmation_required_above=policy.confirmation.required_above,
             symbols=symbol_views(policy),

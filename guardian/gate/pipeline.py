@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from guardian.domain.codes import Code, Outcome
-from guardian.domain.requests import CancelOrder, CreateOrder, Request, WithdrawProposal
+from guardian.domain.requests import TOOLS, CancelOrder, CreateOrder, Request, WithdrawProposal
 from guardian.domain.trading import Environment, TradingState
 from guardian.errors import (
     CredentialsError,
@@ -142,12 +142,9 @@ class Gate:
     async def _handle(self, call: CallInfo, request: Request) -> Reply:
         if isinstance(request, WithdrawProposal):
             return await self._withdrawer.withdraw(call, request)
-        try:
-            in_force = self.parts.policy_file.current()
-        except PolicyInvalid:
-            if not isinstance(request, CancelOrder):
-                raise
-            return await self._canceller.cancel(call, request, cancel_foreign=False)
+        if isinstance(request, CancelOrder):
+            return await self._canceller.cancel(call, request, cancel_foreign=self._cancels_foreign())
+        in_force = self.parts.policy_file.current()
         if isinstance(request, CreateOrder):
             return await self._placer.create(call, request)
         verdict = judge_tool(request, in_force.policy, call.calls_last_minute)
@@ -157,9 +154,16 @@ class Gate:
                 first = verdict.denials[0]
                 return refused(Code.CALL_BUDGET_SPENT, first.message, hint=first.hint, retry_after_s=60)
             return denied(verdict.denials)
-        if isinstance(request, CancelOrder):
-            return await self._canceller.cancel(call, request, cancel_foreign=in_force.policy.tools.cancel_foreign)
         return await self._reader.read(request, in_force.policy)
+
+    def _cancels_foreign(self) -> bool:
+        """Whether the policy lets orders be cancelled that guardian did not place; its own need no policy."""
+        try:
+            policy = self.parts.policy_file.current().policy
+        except PolicyInvalid:
+            return False
+        tools = policy.tools
+        return tools.cancel_foreign and CancelOrder.tool in tools.allowed and policy.environment is self.environment
 
     async def close_call(self, call: CallInfo, reply: Reply) -> None:
         """The `outcome` row, where sending has not written it. Where it cannot be written, a write halts trading."""
@@ -195,11 +199,14 @@ class Gate:
         return await Overview(self.parts).recent(limit)
 
     def allowed_tools(self) -> frozenset[str]:
-        """The tools that the policy in force allows; none where there is no policy."""
+        """The tools that the policy in force allows and `cancel_order`; all where there is no policy.
+
+        Without a policy each call is answered with what is wrong with it, which a hidden tool could not say.
+        """
         try:
-            return self.parts.policy_file.current().policy.tools.allowed
+            return self.parts.policy_file.current().policy.tools.allowed | {CancelOrder.tool}
         except PolicyInvalid:
-            return frozenset()
+            return frozenset(TOOLS)
 
     def meta(self, call: CallInfo) -> CallMeta:
         """What every reply says besides its data."""

@@ -14,15 +14,7 @@ from typing import Final
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.instruments import Instrument
 from guardian.domain.money import plain
-from guardian.domain.orders import (
-    UNRESOLVED_STATES,
-    VOID_STATES,
-    OrderSide,
-    OrderSpec,
-    OrderState,
-    OrderType,
-    TimeInForce,
-)
+from guardian.domain.orders import VOID_STATES, OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import CreateOrder
 from guardian.domain.trading import TradingState
 from guardian.errors import ArgumentMistake, InvalidArguments
@@ -32,17 +24,19 @@ from guardian.gate.costed import CostedOrder, costed
 from guardian.gate.gather import gather_facts
 from guardian.gate.halting import SKEWS_IN_A_ROW, halt, halt_on_burst, is_far
 from guardian.gate.parts import Parts
+from guardian.gate.placed_before import answer_with
 from guardian.gate.policy_file import PolicyInForce
 from guardian.gate.proposals import answer_for_token, expected_fields, order_key, propose
-from guardian.gate.replies import OrderPlaced, Reply, ReplyError, denied, done, refused
+from guardian.gate.replies import Reply, denied
 from guardian.gate.sending import Reserved, Sender
 from guardian.gate.unbroken import unbroken
-from guardian.gate.views import note_on, view_of_proposal, view_of_row
-from guardian.policy.case import is_fresh
+from guardian.gate.views import view_of_proposal
+from guardian.policy.case import is_fresh, may_be_exit
 from guardian.policy.engine import judge_order, judge_tool
 from guardian.policy.facts import Confirmed, Facts
 from guardian.policy.loss import LossNeeds, loss_needs
 from guardian.policy.model import Policy
+from guardian.policy.rules_budget import calls_denial
 from guardian.policy.verdict import Decision, Denial, Verdict
 from guardian.store.database import Transaction
 from guardian.store.entries import client_order_id
@@ -64,6 +58,8 @@ class Asked:
     scope: Scope
     in_force: PolicyInForce
     proposal: Proposal | None = None
+    may_exit: bool = False
+    """Whether the order can be an exit; looked up only where that decides whether it is judged at all."""
 
     @property
     def policy(self) -> Policy:
@@ -85,7 +81,7 @@ class OrderPlacer:
         parts = self._parts
         in_force = parts.policy_file.current()
         # Before any fact is asked for: denied calls must not use up what the exchange lets through. No token is burnt.
-        first = judge_tool(request, in_force.policy, call.calls_last_minute)
+        first = judge_tool(request, in_force.policy, 0)
         if first.denials:
             return denied(first.denials)
         connection = await parts.connector.connect(needs_keys=True)
@@ -96,8 +92,29 @@ class OrderPlacer:
         if request.order is None:
             raise InvalidArguments((ArgumentMistake("symbol", "an order or a confirmation token is needed"),))
         asked = Asked(call=call, spec=request.order, connection=connection, scope=scope, in_force=in_force)
-        begun = await parts.journal.run(lambda: self._begin(asked))
-        return begun if isinstance(begun, Reply) else await self._decide(asked, None, begun)
+        admitted = await self._admit(asked)
+        if isinstance(admitted, Reply):
+            return admitted
+        begun = await parts.journal.run(lambda: self._begin(admitted))
+        return begun if isinstance(begun, Reply) else await self._decide(admitted, None, begun)
+
+    async def _admit(self, asked: Asked) -> Asked | Reply:
+        """The order with `may_exit` where the store alone can tell that it matters, or the denial over the budget.
+
+        A flood of orders over the budget of calls, or on symbols that the policy does not list, asks nothing of the
+        exchange; what may be an exit is judged in full.
+        """
+        calls, most = asked.call.calls_last_minute, asked.policy.limits.max_calls_per_minute
+        if calls <= most and asked.spec.symbol in asked.policy.symbols:
+            return asked
+        may_exit = await self._parts.journal.run(lambda: self._may_exit(asked))
+        if calls > most and not may_exit:
+            return denied((calls_denial(calls, most),))
+        return replace(asked, may_exit=may_exit)
+
+    def _may_exit(self, asked: Asked) -> bool:
+        with self._parts.journal.transaction() as tx:
+            return may_be_exit(asked.spec, tx.usage(asked.scope, asked.spec, asked.policy.limits))
 
     def _begin(self, asked: Asked) -> Reply | LossNeeds:
         """What its facts depend on, or the answer for an order whose proposal was sent a moment ago.
@@ -130,13 +147,16 @@ class OrderPlacer:
         proposal, loss = found
         spec = spec_from(proposal.spec)
         asked = Asked(call=call, spec=spec, connection=connection, scope=scope, in_force=in_force, proposal=proposal)
+        admitted = await self._admit(asked)
+        if isinstance(admitted, Reply):
+            return admitted
         confirmed = Confirmed(
             policy_digest=proposal.policy_digest,
             shown_bid=proposal.shown_bid,
             shown_ask=proposal.shown_ask,
             protected_price=Decimal(proposal.resolved["price"]),
         )
-        return await self._decide(asked, confirmed, loss)
+        return await self._decide(admitted, confirmed, loss)
 
     def _look_up(self, token: str, scope: Scope, stated: Mapping[str, str]) -> tuple[Proposal, LossNeeds] | Reply:
         with self._parts.journal.transaction() as tx:
@@ -172,6 +192,7 @@ class OrderPlacer:
                 asked.in_force.problems,
                 confirmed,
                 loss,
+                may_exit=asked.may_exit,
             )
             # From the reservation to the outcome nothing is torn apart by a cancelled call or a closed STDIN.
             ruled = await unbroken(self._rule_and_send(asked, facts, loss if rounds < FACT_ROUNDS else None))
@@ -211,10 +232,10 @@ class OrderPlacer:
                 return self._deny(tx, asked, verdict, judged)
             if verdict.decision is Decision.CONFIRM:
                 return self._propose(tx, asked, facts, verdict, judged)
-            reserved = self._reserve(tx, asked, facts, verdict, judged)
+            reserved, call_id = self._reserve(tx, asked, facts, verdict, judged), asked.call.call_id
             if usage.orders_since_person + 1 >= asked.policy.limits.halt_after_orders:
-                halt(tx, asked.scope, "halt_after_orders", HALT_REASON, call_id=asked.call.call_id)
-            halt_on_burst(tx, asked.scope, asked.policy.limits.max_orders, asked.call.call_id)
+                halt(tx, asked.scope, "halt_after_orders", HALT_REASON, call_id=call_id, state=TradingState.REDUCING)
+            halt_on_burst(tx, asked.scope, asked.policy.limits.max_orders, call_id)
             return reserved
 
     def _watch_clock(self, tx: Transaction, asked: Asked, facts: Facts, verdict: Verdict) -> None:
@@ -324,33 +345,6 @@ def new_order(
         reserved_ms=reserved_ms,
         sent_ms=sent_ms,
     )
-
-
-def answer_with(row: OrderRow) -> Reply:
-    """The answer for an order that was placed before: nothing is sent now."""
-    view = view_of_row(row)
-    if row.state in UNRESOLVED_STATES:
-        error = ReplyError(
-            code=Code.ORDER_UNKNOWN,
-            message="this order was sent before and its fate is not known yet; nothing was sent now",
-            hint="ask with get_orders and this client order id",
-            client_order_id=row.client_order_id,
-        )
-        return Reply(outcome=Outcome.UNKNOWN, error=error)
-    if row.state in VOID_STATES:
-        return _never_placed(row)
-    note = f"this order was placed before, nothing was sent now; {note_on(view)}"
-    return done(OrderPlaced(order=view, already_placed=True, note=note))
-
-
-def _never_placed(row: OrderRow) -> Reply:
-    """The answer for an order that was sent before, or nearly, and never came to be."""
-    if row.state is OrderState.REJECTED:
-        code, what = Code.EXCHANGE_REJECTED, "the exchange rejected this order when it was sent"
-    else:
-        code, what = Code.ORDER_NOT_SENT, "this order never reached the exchange"
-    hint = "ask for the order again, without a token, if it is still wanted"
-    return refused(code, f"{what}; nothing was sent now", hint=hint)
 
 
 def _order_of(tx: Transaction, proposal: Proposal) -> OrderRow | None:

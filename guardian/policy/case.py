@@ -8,7 +8,7 @@ from decimal import Decimal
 from guardian.domain.instruments import Instrument
 from guardian.domain.money import ZERO, minus, round_up, times
 from guardian.domain.orders import OrderSide, OrderSpec, ResolvedOrder
-from guardian.policy.facts import BookTop, Facts
+from guardian.policy.facts import BookTop, Facts, Usage
 from guardian.policy.model import Policy, SymbolLimits
 from guardian.policy.notional import Leg, conversion_path, convert, resolve, worst_price
 
@@ -110,9 +110,24 @@ def is_fresh(book: BookTop, facts: Facts, policy: Policy) -> bool:
     return 0 <= facts.clock_ms - book.fetched_ms <= policy.prices.max_age_ms
 
 
+def sellable(usage: Usage) -> Decimal:
+    """What an exit can sell at most: what guardian bought and has neither sold nor offered."""
+    return max(minus(usage.position, usage.offered), ZERO)
+
+
+def may_be_exit(spec: OrderSpec, usage: Usage | None) -> bool:
+    """Whether an order can turn out to be an exit, before anything was asked of the exchange.
+
+    Its quantity may still be unknown: `quote_quantity` is worked out from the market.
+    """
+    if usage is None or spec.side is not OrderSide.SELL:
+        return False
+    held = sellable(usage)
+    return held > 0 and (spec.quantity is None or spec.quantity <= held)
+
+
 def _is_exit(order: ResolvedOrder | None, facts: Facts) -> bool:
     """Whether it sells no more than guardian bought and has neither sold nor offered."""
     if order is None or facts.usage is None or order.side is not OrderSide.SELL:
         return False
-    held = max(minus(facts.usage.position, facts.usage.offered), ZERO)
-    return 0 < order.quantity <= held
+    return 0 < order.quantity <= sellable(facts.usage)

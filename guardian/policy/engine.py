@@ -16,7 +16,7 @@ from guardian.domain.money import minus, plain, plus, times
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
 from guardian.domain.requests import Request, Scope
 from guardian.policy import rules_budget, rules_listed, rules_market
-from guardian.policy.case import Case, build_case
+from guardian.policy.case import Case, build_case, may_be_exit
 from guardian.policy.facts import Fact, Facts, Usage
 from guardian.policy.model import Policy
 from guardian.policy.notional import ONE
@@ -73,7 +73,8 @@ ALWAYS: Final = (
     Rule(rules_budget.calls, frozenset({_U})),
     Rule(rules_listed.symbol_listed),
 )
-"""Rules that need nothing from the exchange. A symbol that the policy does not list is judged by these alone."""
+"""Rules that need nothing from the exchange. A symbol that the policy does not list is judged by these alone, unless
+the order can be an exit."""
 
 LISTED: Final = (
     Rule(rules_listed.side_allowed),
@@ -101,24 +102,25 @@ LISTED: Final = (
     Rule(rules_market.clock, frozenset({Fact.CLOCK})),
     Rule(confirmation, frozenset({_B})),
 )
-"""The rules for a listed symbol, after ALWAYS; the order is the precedence in which denials are listed."""
+"""The rules for a listed symbol and for exits, after ALWAYS; their order is the precedence of the denials."""
 
 
-def rules_for(spec: OrderSpec, policy: Policy) -> tuple[Rule, ...]:
-    """The rules that judge this order."""
-    return ALWAYS + LISTED if spec.symbol in policy.symbols else ALWAYS
+def rules_for(spec: OrderSpec, policy: Policy, *, may_exit: bool) -> tuple[Rule, ...]:
+    """The rules that judge this order; `may_exit` is the answer of `may_be_exit`."""
+    return ALWAYS + LISTED if may_exit or spec.symbol in policy.symbols else ALWAYS
 
 
-def needed_facts(spec: OrderSpec, policy: Policy) -> frozenset[Fact]:
+def needed_facts(spec: OrderSpec, policy: Policy, *, may_exit: bool) -> frozenset[Fact]:
     """The facts that the rules for this order look at; a SELL spends no quote asset and needs no balances."""
-    needs = frozenset[Fact]().union(*(rule.needs for rule in rules_for(spec, policy)))
+    needs = frozenset[Fact]().union(*(rule.needs for rule in rules_for(spec, policy, may_exit=may_exit)))
     return needs if spec.side is OrderSide.BUY else needs - {Fact.BALANCES}
 
 
 def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
     """Judge one order on these facts under this policy: `deny > confirm > allow`, with every denial."""
     case = build_case(spec, facts, policy)
-    denials = [denial for rule in rules_for(spec, policy) for denial in rule.check(case)]
+    rules = rules_for(spec, policy, may_exit=may_be_exit(spec, facts.usage))
+    denials = [denial for rule in rules for denial in rule.check(case)]
     counted, usage, decision = case.counted, facts.usage, Decision.DENY
     if not denials:
         if counted is None or usage is None:
@@ -137,9 +139,14 @@ def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
 
 
 def _confirm_or_allow(case: Case, notional: Decimal, usage: Usage) -> Decision:
-    """A person is asked where this order, with what went unconfirmed since one last acted, passes the threshold."""
+    """A person is asked where this order, with what went unconfirmed since one last acted, passes the threshold.
+
+    An order without symbol limits is an exit from a symbol that the owner has removed: a person is always asked.
+    """
     if case.facts.confirmed is not None:
         return Decision.ALLOW
+    if case.limits is None:
+        return Decision.CONFIRM
     unconfirmed = plus(usage.unconfirmed_since_person, notional)
     return Decision.CONFIRM if unconfirmed > case.policy.confirmation.required_above else Decision.ALLOW
 
@@ -147,12 +154,14 @@ def _confirm_or_allow(case: Case, notional: Decimal, usage: Usage) -> Decision:
 def judge_tool(request: Request, policy: Policy, calls_last_minute: int) -> Verdict:
     """Judge anything but an order: is the tool allowed, and is there budget for a read?
 
-    Cancels spend no call budget and need no facts.
+    No policy denies a cancel: whether the order is one that may be cancelled is the canceller's to find out.
     """
+    if request.scope is Scope.CANCEL:
+        return Verdict(decision=Decision.ALLOW)
     denials = []
     if request.tool not in policy.tools.allowed:
         denials.append(rules_listed.tool_denial(request.tool))
     most = policy.limits.max_calls_per_minute
-    if request.scope is not Scope.CANCEL and calls_last_minute > most:
+    if calls_last_minute > most:
         denials.append(rules_budget.calls_denial(calls_last_minute, most))
     return Verdict(decision=Decision.DENY if denials else Decision.ALLOW, denials=tuple(denials))

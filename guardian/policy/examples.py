@@ -199,7 +199,7 @@ def facts_of(example: Example, policy: Policy) -> Facts:
     given = {key: default for key, (_, default) in GIVEN.items() if default is not None} | dict(example.given)
     listed = example.order["symbol"]
     instruments = {symbol: _instrument(symbol, assets, given) for symbol, assets in _path_assets(policy).items()}
-    if listed in policy.symbols:
+    if listed in policy.symbols or Decimal(given["position"]) > 0:
         instruments[listed] = _instrument(listed, _assets(listed, given, policy), given)
     fetched_ms = NOW_MS - _age(given["price_age"])
     books = {

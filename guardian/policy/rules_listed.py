@@ -35,12 +35,14 @@ def trading_state(case: Case) -> Iterator[Denial]:
 
 
 def halt_after_orders(case: Case) -> Iterator[Denial]:
-    """After `limits.halt_after_orders` orders without a person acting, trading halts."""
+    """After `limits.halt_after_orders` orders without a person acting, only exits pass."""
     usage, most = case.facts.usage, case.policy.limits.halt_after_orders
-    if usage is not None and usage.trading is not TradingState.HALTED and usage.orders_since_person >= most:
+    if usage is None or usage.trading is not TradingState.ACTIVE or case.is_exit:
+        return
+    if usage.orders_since_person >= most:
         yield Denial(
-            code=Code.TRADING_HALTED,
-            message="this many orders were sent without a person acting",
+            code=Code.TRADING_REDUCING,
+            message="this many orders were sent without a person acting; only selling back what guardian bought passes",
             observed=str(usage.orders_since_person),
             limit=str(most),
             hint="a person can run `guardian resume`",
@@ -97,26 +99,30 @@ def tool_denial(tool: str) -> Denial:
 
 
 def symbol_listed(case: Case) -> Iterator[Denial]:
-    """The policy has limits for the symbol; what is not listed is denied."""
-    if case.limits is None:
+    """The policy has limits for the symbol; what is not listed is denied, but for an exit.
+
+    An exit without symbol limits is bounded by what guardian bought, and `engine` always asks a person about it.
+    """
+    if case.limits is None and not case.is_exit:
         listed = ", ".join(sorted(case.policy.symbols)) or "none"
         yield Denial(
             code=Code.SYMBOL_NOT_LISTED,
             message="the policy does not list this symbol",
             observed=case.spec.symbol,
             limit=listed,
-            hint="use a listed symbol, or the owner can add `[symbols.X]` to the policy",
+            hint="use a listed symbol, or the owner can add `[symbols.X]` to the policy; selling what guardian bought "
+            "of it passes",
         )
 
 
 def side_allowed(case: Case) -> Iterator[Denial]:
-    """The symbol's `sides` has the side."""
-    if case.limits is not None and case.spec.side not in case.limits.sides:
+    """The symbol's `sides` has the side; an exit may be sold all the same."""
+    if case.limits is not None and not case.is_exit and case.spec.side not in case.limits.sides:
         yield _not_in(Code.SIDE_NOT_ALLOWED, "side", case.spec.side, case.limits.sides)
 
 
 def order_type_allowed(case: Case) -> Iterator[Denial]:
-    """The symbol's `order_types` has the type, and the type has a worst price."""
+    """The type has a worst price, and unless the order is an exit the symbol's `order_types` has it."""
     asked = case.spec.order_type
     if asked in UNPRICED_STOP_TYPES:
         yield Denial(
@@ -125,14 +131,16 @@ def order_type_allowed(case: Case) -> Iterator[Denial]:
             observed=asked.value,
             hint=f"use {asked.value}_LIMIT with a price",
         )
-    elif case.limits is not None and asked not in case.limits.order_types:
+    elif case.limits is not None and not case.is_exit and asked not in case.limits.order_types:
         yield _not_in(Code.ORDER_TYPE_NOT_ALLOWED, "order type", asked, case.limits.order_types)
 
 
 def time_in_force_allowed(case: Case) -> Iterator[Denial]:
-    """The symbol's `time_in_force` has what was asked; types that have none are not judged by it."""
+    """The symbol's `time_in_force` has what was asked; exits and types that have none are not judged by it."""
     asked = case.spec.time_in_force
-    if asked is not None and case.limits is not None and asked not in case.limits.time_in_force:
+    if asked is None or case.limits is None or case.is_exit:
+        return
+    if asked not in case.limits.time_in_force:
         yield _not_in(Code.TIME_IN_FORCE_NOT_ALLOWED, "time in force", asked, case.limits.time_in_force)
 
 

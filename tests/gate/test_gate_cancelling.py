@@ -10,7 +10,7 @@ import pytest
 
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.orders import OrderState
-from guardian.domain.requests import CancelOrder
+from guardian.domain.requests import TOOLS, CancelOrder
 from guardian.domain.trading import TradingState
 from guardian.errors import (
     ExchangeRateLimited,
@@ -87,7 +87,10 @@ def test_cancel_works_when_halted_over_budget_and_with_a_broken_policy(room: Roo
 
 
 def test_cancel_works_where_there_was_never_a_good_policy(room: Room) -> None:
-    """Without any policy reads are refused with its mistakes, and guardian's own orders can still be cancelled."""
+    """Without any policy reads are refused with its mistakes, and guardian's own orders can still be cancelled.
+
+    All tools are shown, since each answers with the mistakes. (None was.)
+    """
     name = an_order(room)
     room.policy_file._policy = None
     room.policy_file._memory = Nothing()
@@ -96,7 +99,7 @@ def test_cancel_works_where_there_was_never_a_good_policy(room: Room) -> None:
     reply = room.ask(price="59000")
     assert code(reply) is Code.POLICY_INVALID
     assert "cannot be read" in reply.error.message  # type: ignore[union-attr]  # `code` has looked
-    assert room.gate.allowed_tools() == frozenset()
+    assert room.gate.allowed_tools() == frozenset(TOOLS)
     assert room.gate.meta(room.open()).policy is None
 
 
@@ -180,10 +183,20 @@ def test_cancel_that_names_no_order_is_refused(room: Room) -> None:
     assert "cancel_order" not in room.exchange.names()
 
 
-def test_cancel_is_refused_where_the_policy_does_not_allow_the_tool(room: Room) -> None:
-    """A policy that lets nobody trade lets nobody cancel either."""
-    room.policy({"tools": {"deny": ["create_order", "cancel_order"]}})
-    assert code(room.cancel(order_id=1)) is Code.TOOL_NOT_ALLOWED
+def test_policy_without_the_cancel_tool_stops_no_cancel_of_guardians_own(room: Room) -> None:
+    """No policy takes the cancelling of guardian's own orders away, or hides the tool. (It answered TOOL_NOT_ALLOWED.)
+
+    Others' orders are not cancelled then, whatever `cancel_foreign` says.
+    """
+    name, other = an_order(room, price="59000"), foreign_order(room)
+    room.policy({"tools": {"allow": ["get_orders"], "cancel_foreign": True}})
+    assert room.gate.allowed_tools() == {"get_orders", "cancel_order"}
+    cancelled(room.cancel(client_order_id=name))
+    assert code(room.cancel(order_id=other)) is Code.ORDER_NOT_GUARDIANS
+    room.policy({"tools": {"cancel_foreign": True}, "environment": "testnet"})
+    assert code(room.cancel(order_id=other)) is Code.ORDER_NOT_GUARDIANS
+    room.policy({"tools": {"cancel_foreign": True}})
+    assert room.cancel(order_id=other).outcome is Outcome.DONE
 
 
 def test_cancel_that_came_too_late_says_how_the_order_stands(room: Room) -> None:

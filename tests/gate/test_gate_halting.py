@@ -39,10 +39,10 @@ def order(room: Room, number: int, **fields: Any) -> Outcome:
     return room.ask(quantity=f"0.00{100 + number}", **fields).outcome
 
 
-def halts(room: Room) -> list[dict[str, Any]]:
+def halts(room: Room, kind: str = "halted") -> list[dict[str, Any]]:
     """The bodies of the rows that tell of a halt."""
     bodies = [json.loads(bytes(body))["data"] for (body,) in room.sql("SELECT body FROM audit WHERE phase = 'event'")]
-    return [body for body in bodies if body["kind"] == "halted"]
+    return [body for body in bodies if body["kind"] == kind]
 
 
 def resume(room: Room) -> None:
@@ -122,20 +122,25 @@ def test_rejections_from_before_the_owner_resumed_are_not_held_against_what_foll
     assert len(halts(busy)) == 2
 
 
-def test_burst_of_orders_halts_trading(busy: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More orders within 10 s than the bound halt trading with the reservation of the one that is too many."""
+def test_burst_of_orders_lets_only_exits_through(busy: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More orders within 10 s than the bound stop all but exits, with the reservation of the one that is too many.
+
+    It halted, exits included.
+    """
     busy.policy(NO_QUESTIONS, {"limits": {"max_orders": [{"window": "24h", "max": 100}], "duplicate_window": "1s"}})
     monkeypatch.setattr(halting, "burst_bound", lambda _windows: BURST_ORDERS)
     for number in range(BURST_ORDERS + 1):
         assert trading(busy) is TradingState.ACTIVE
         busy.clock.forward(0.5)
         assert busy.ask(quantity=f"0.00{100 + number}").outcome is Outcome.DONE
-    assert trading(busy) is TradingState.HALTED
-    (told,) = halts(busy)
+    assert trading(busy) is TradingState.REDUCING
+    (told,) = halts(busy, "reducing")
     assert told["cause"] == "burst"
     (intent,) = busy.sql("SELECT call_id FROM audit WHERE phase = 'intent' ORDER BY seq DESC LIMIT 1")
     assert busy.sql("SELECT call_id FROM audit WHERE phase = 'event'") == [intent]
-    assert denials(busy.ask(quantity="0.0016")) == {"TRADING_HALTED"}
+    assert denials(busy.ask(quantity="0.0016")) == {"TRADING_REDUCING"}
+    busy.exchange.becomes(busy.last().client_order_id, "FILLED", "0.0011")
+    busy.run(busy.resolver.run_once())
     resume(busy)
     assert busy.ask(quantity="0.00161").outcome is Outcome.DONE
     assert trading(busy) is TradingState.ACTIVE

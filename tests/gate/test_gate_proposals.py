@@ -473,17 +473,17 @@ def test_exits_that_nobody_was_asked_about_count_towards_the_threshold(room: Roo
 
 
 def test_halt_after_orders_latches_with_the_last_one(room: Room) -> None:
-    """The order that reaches the count goes out, and with its reservation trading halts, for exits too."""
+    """The order that reaches the count goes out, and with its reservation trading is reducing: only exits pass."""
     room.policy({"limits": {"halt_after_orders": 2}})
     assert room.ask(kind="MARKET").outcome is Outcome.DONE
     assert room.sql("SELECT state FROM control") == [("active",)]
     assert room.ask(price="59990").outcome is Outcome.DONE
-    assert room.sql("SELECT state FROM control") == [("halted",)]
-    for reply in (room.ask(price="59980"), room.ask(side="SELL", price="60010")):
-        assert "TRADING_HALTED" in denials(reply)
+    assert room.sql("SELECT state FROM control") == [("reducing",)]
+    assert denials(room.ask(price="59980")) == {"TRADING_REDUCING"}
     assert len(room.exchange.placed) == 2
     room.again()
-    assert "TRADING_HALTED" in denials(room.ask(price="59970"))
+    assert denials(room.ask(price="59970")) == {"TRADING_REDUCING"}
+    assert room.ask(side="SELL", price="60010").outcome is Outcome.DONE
 
 
 def test_reducing_lets_exits_through_and_nothing_else(room: Room) -> None:

@@ -208,15 +208,15 @@ def _worth(world: World) -> Decimal:
 
 
 def _behind_the_halt(world: World, race: Race) -> int:
-    """How many reservations are behind the one row that says that trading was halted."""
+    """How many reservations are behind the one row that says that trading is reducing."""
     with read_only(database_path(world.home)) as connection:
         events = connection.execute("SELECT seq, body FROM audit WHERE phase = 'event' ORDER BY seq").fetchall()
-        halts = [seq for seq, body in events if b'"halted"' in bytes(body)]
+        halts = [seq for seq, body in events if b'"reducing"' in bytes(body)]
         reserved = [seq for (seq,) in connection.execute("SELECT intent_seq FROM orders")]
     late = sum(seq > min(halts, default=0) for seq in reserved)
     if len(halts) != 1 or late:
         race.wrong.append(f"{late} reservations behind {len(halts)} halts")
-    if not any("TRADING_HALTED" in told for told in race.outcomes):
+    if not any("TRADING_REDUCING" in told for told in race.outcomes):
         race.wrong.append("nobody met the halt: the race says nothing")
     return late
 

@@ -166,7 +166,6 @@ def test_all_denials_are_collected_in_the_order_of_the_rules() -> None:
     policy = a_policy({"sides": frozenset({SELL})}, allowed=frozenset())
     assert list(dict.fromkeys(codes(judged(an_order(quantity="1.000001", price="70000"), given, policy)))) == [
         Code.TRADING_REDUCING,
-        Code.TRADING_HALTED,
         Code.POLICY_INVALID,
         Code.POLICY_ENVIRONMENT_CHANGED,
         Code.LIVE_NOT_ENABLED,
@@ -299,15 +298,23 @@ def test_drift_without_a_price_is_the_price_rules_denial(books: dict[str, object
 
 def test_a_symbol_that_is_not_listed_needs_nothing_from_the_exchange() -> None:
     """The store's usage alone is looked at, so no request is spent on what is denied anyway."""
-    assert needed_facts(an_order(symbol="DOGEUSDT"), a_policy()) == {Fact.USAGE}
-    assert rules_for(an_order(symbol="DOGEUSDT"), a_policy()) == ALWAYS
+    for spec in (an_order(symbol="DOGEUSDT"), a_sell(symbol="DOGEUSDT")):
+        assert needed_facts(spec, a_policy(), may_exit=False) == {Fact.USAGE}
+        assert rules_for(spec, a_policy(), may_exit=False) == ALWAYS
+
+
+def test_what_may_be_an_exit_needs_the_facts_of_a_sell_whatever_the_policy_lists() -> None:
+    """A symbol that was removed from the policy is still sold by all rules, so their facts are fetched."""
+    spec = a_sell(symbol="DOGEUSDT")
+    assert needed_facts(spec, a_policy(), may_exit=True) == set(Fact) - {Fact.BALANCES}
+    assert rules_for(spec, a_policy(), may_exit=True) == (*ALWAYS, *LISTED)
 
 
 def test_a_buy_needs_every_fact_and_a_sell_no_balances() -> None:
     """A SELL spends no quote asset."""
-    assert needed_facts(an_order(), a_policy()) == set(Fact)
-    assert needed_facts(a_sell(), a_policy()) == set(Fact) - {Fact.BALANCES}
-    assert rules_for(an_order(), a_policy()) == (*ALWAYS, *LISTED)
+    assert needed_facts(an_order(), a_policy(), may_exit=False) == set(Fact)
+    assert needed_facts(a_sell(), a_policy(), may_exit=False) == set(Fact) - {Fact.BALANCES}
+    assert rules_for(an_order(), a_policy(), may_exit=False) == (*ALWAYS, *LISTED)
 
 
 WITHOUT: dict[Fact, dict[str, object]] = {
@@ -327,7 +334,7 @@ def test_facts_that_are_not_needed_change_nothing(spec: OrderSpec) -> None:
     """Whatever an order does not need may be missing, and the verdict is the same."""
     whole = facts(instruments={"BTCUSDT": an_instrument(max_position=D("0.0001"))})
     bare = whole
-    for fact in set(Fact) - needed_facts(spec, a_policy()):
+    for fact in set(Fact) - needed_facts(spec, a_policy(), may_exit=False):
         bare = replace(bare, **WITHOUT[fact])  # type: ignore[arg-type]
     assert judge_order(spec, bare, a_policy()) == judge_order(spec, whole, a_policy())
 

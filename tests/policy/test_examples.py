@@ -85,7 +85,7 @@ HOLDS = [
     (BID_ASK + ', free = "60"', LIMIT, 'decision = "confirm"'),
     (BID_ASK + ', free = "59.99"', LIMIT, 'decision = "deny", code = "FREE_QUOTE_BELOW_MIN"'),
     (BID_ASK + ", since_person = 19", LIMIT, 'decision = "confirm"'),
-    (BID_ASK + ", since_person = 20", LIMIT, 'decision = "deny", code = "TRADING_HALTED"'),
+    (BID_ASK + ", since_person = 20", LIMIT, 'decision = "deny", code = "TRADING_REDUCING"'),
     (BID_ASK + ", calls = 120", LIMIT, 'decision = "confirm"'),
     (BID_ASK + ", calls = 121", LIMIT, 'decision = "deny", code = "CALLS_EXCEED_MAX"'),
     (BID_ASK + ', loss = "100"', LIMIT, 'decision = "confirm"'),

@@ -423,14 +423,12 @@ def test_an_exit_waits_for_a_person_where_one_is_asked() -> None:
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
-        ({"orders_since_person": 20}, Code.TRADING_HALTED),
         ({"duplicate_of": "g1-a"}, Code.DUPLICATE_ORDER),
-        ({"calls_last_minute": 121}, Code.CALLS_EXCEED_MAX),
         ({"trading": TradingState.HALTED}, Code.TRADING_HALTED),
     ],
 )
 def test_an_exit_is_exempt_from_nothing_else(changed: dict[str, object], code: Code) -> None:
-    """Halts, duplicates and the call budget hold for exits."""
+    """Halts and duplicates hold for exits."""
     assert codes(judged(a_sell(), facts(position=D("0.001"), **changed))) == [code]
 
 
