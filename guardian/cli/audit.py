@@ -6,7 +6,6 @@ Nothing here writes to the log but `reconcile`, and `verify` where the log is br
 from __future__ import annotations
 
 import json
-import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import click
 from guardian.cli.moments import local_time, moment_ms, utc_time
 from guardian.cli.opened import policy_option
 from guardian.cli.render import Column, clean, fields, print_json, say, table
+from guardian.domain.names import is_name
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
@@ -64,7 +64,7 @@ class SymbolParam(click.ParamType):  # type: ignore[type-arg]  # not generic in 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Fails on what is no symbol."""
         text = str(value)
-        if re.fullmatch(r"[A-Z0-9]{5,20}", text, re.ASCII) is None:
+        if not is_name(text):
             self.fail("not a symbol: `BTCUSDT`, exactly as the exchange lists it", param, ctx)
         return text
 

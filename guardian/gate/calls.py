@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from guardian.domain.names import is_listed_name
 from guardian.domain.plain_data import Plain, to_plain
 from guardian.domain.trading import TradingState
 from guardian.gate.replies import OrderProposed, Reply
@@ -51,7 +52,7 @@ class CallMeta:
 def symbol_of(arguments: Mapping[str, object]) -> str | None:
     """The symbol in raw arguments, for the log's column, where it looks like one."""
     symbol = arguments.get("symbol")
-    return symbol if isinstance(symbol, str) and symbol.isascii() and symbol.isalnum() and len(symbol) <= 20 else None
+    return symbol if isinstance(symbol, str) and is_listed_name(symbol) else None
 
 
 def without_secrets(arguments: Mapping[str, object]) -> dict[str, object]:

@@ -12,10 +12,15 @@ from urllib.parse import parse_qsl
 from guardian.paper.refusals import illegal, invalid_data, missing, neither, not_wanted, refusal
 
 AMOUNT: Final = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
-SYMBOL: Final = r"^[A-Z0-9-_.]{1,20}$"
+SYMBOL: Final = r"^[\w\-._&&[^a-z]]{1,50}$"
+"""As Binance states it since names may be in any script: letters of any script but a to z."""
 WHOLE: Final = r"^[0-9]{1,20}$"
 CLIENT_ORDER_ID: Final = r"^[a-zA-Z0-9-_]{1,36}$"
-_LIST: Final = r"^\[(\"[A-Z0-9-_.]{1,20}\"(,\"[A-Z0-9-_.]{1,20}\"){0,}){0,1}\]$"
+_LIST: Final = r"^\[(\"[\w\-._&&[^a-z]]{1,50}\"(,\"[\w\-._&&[^a-z]]{1,50}\"){0,}){0,1}\]$"
+
+_JAVA_NAME: Final = r"[\w\-._&&[^a-z]]"
+_NAME: Final = r"(?:(?![a-z])[\w.-])"
+"""The same class of characters for Python, which knows no `&&`."""
 
 MAX_DECIMALS: Final = 8
 MICROSECONDS: Final = 10**15
@@ -65,8 +70,7 @@ class Parameters:
             return None
         if value == "":
             raise refusal(-1105, f"Parameter '{name}' was empty.")
-        # `$` would let a newline at the end pass: the whole has to match.
-        if legal is not None and re.fullmatch(legal.removesuffix("$"), value, re.ASCII) is None:
+        if legal is not None and not _fits(value, legal):
             raise illegal(name, legal)
         return value
 
@@ -198,3 +202,9 @@ class Parameters:
                 -1104, f"Not all sent parameters were read; read '{understood}' parameter(s) but was sent '{sent}'."
             )
         raise refusal(-1101, f"Too many parameters; expected '{understood}' and received '{sent}'.")
+
+
+def _fits(value: str, legal: str) -> bool:
+    # `$` would let a newline at the end pass: the whole has to match.
+    pattern = legal.removesuffix("$").replace(_JAVA_NAME, _NAME)
+    return re.fullmatch(pattern, value, re.NOFLAG if _NAME in pattern else re.ASCII) is not None

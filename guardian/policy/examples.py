@@ -16,6 +16,7 @@ from typing import Final
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.instruments import Instrument, Range
 from guardian.domain.money import ZERO, negated, plus, times
+from guardian.domain.names import is_name
 from guardian.domain.orders import (
     STOP_LIMIT_TYPES,
     UNPRICED_STOP_TYPES,
@@ -66,7 +67,7 @@ GIVEN: Final[Mapping[str, tuple[Callable[[object], object], str | None]]] = {
 }
 """What an example may be given: how each is read, and its default. `policy.example.toml` explains them."""
 
-RATE: Final = re.compile(r"rate_([A-Z0-9]{5,20})_(bid|ask)", re.ASCII)
+_RATE: Final = re.compile(r"rate_(.{1,40})_(bid|ask)")
 """The best prices of a symbol on the conversion path, such as `rate_BTCUSDT_ask`."""
 
 _ORDER: Final[Mapping[str, Callable[[object], object]]] = {
@@ -99,7 +100,7 @@ def read_example(row: Table) -> Example:
 
 def _read_given(table: Table) -> dict[str, str]:
     readers = {key: read for key, (read, _) in GIVEN.items()}
-    readers |= {key: positive for key in table.data if RATE.fullmatch(key)}
+    readers |= {key: positive for key in table.data if _rate_of(key) is not None}
     given = _plain_values(table, readers)
     for key in given:
         start, end = key[:-3], key[-3:]
@@ -203,9 +204,9 @@ def facts_of(example: Example, policy: Policy) -> Facts:
         instruments[listed] = _instrument(listed, _assets(listed, given, policy), given)
     fetched_ms = NOW_MS - _age(given["price_age"])
     books = {
-        found[1]: BookTop(bid=Decimal(bid), ask=Decimal(given[f"rate_{found[1]}_ask"]), fetched_ms=fetched_ms)
+        rate[0]: BookTop(bid=Decimal(bid), ask=Decimal(given[f"rate_{rate[0]}_ask"]), fetched_ms=fetched_ms)
         for key, bid in given.items()
-        if (found := RATE.fullmatch(key)) and found[2] == "bid"
+        if (rate := _rate_of(key)) is not None and rate[1] == "bid"
     }
     if "bid" in given:
         books[listed] = BookTop(bid=Decimal(given["bid"]), ask=Decimal(given["ask"]), fetched_ms=fetched_ms)
@@ -296,6 +297,12 @@ def _assets(name: str, given: Mapping[str, str], policy: Policy) -> tuple[str, s
 
 def _path_assets(policy: Policy) -> dict[str, tuple[str, str]]:
     return {symbol: split_symbol(symbol, asset) for asset, symbol in policy.accounting.conversions.items()}
+
+
+def _rate_of(key: str) -> tuple[str, str] | None:
+    """The symbol and the side that a key such as `rate_BTCUSDT_ask` names; None for every other key."""
+    found = _RATE.fullmatch(key)
+    return (found[1], found[2]) if found is not None and is_name(found[1]) else None
 
 
 def split_symbol(name: str, one: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from guardian.domain.names import is_name
 from guardian.errors import PolicyMistake
 from guardian.policy.lines import KeyLines, Path
 from guardian.policy.values import FloatText, Unfit, nearest, refuse_float, shortened, shown
@@ -53,9 +54,7 @@ class Notes:
 
     def mistake(self, path: Path, message: str, hint: str | None = None) -> None:
         """Note one mistake at a key."""
-        self.mistakes.append(
-            PolicyMistake(key=dotted(path), message=message, line=self.lines.line_of(path), hint=hint)
-        )
+        self.mistakes.append(PolicyMistake(key=dotted(path), message=message, line=self.lines.line_of(path), hint=hint))
 
     def name_unknown(self) -> None:
         """Note every unknown key with the nearest known one, now that all known ones have been asked for."""
@@ -225,7 +224,7 @@ def dotted(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            name = part if _BARE_KEY.fullmatch(part) else f'"{shortened(part)}"'
+            name = part if _BARE_KEY.fullmatch(part) else f'"{part if is_name(part) else shortened(part)}"'
             text += f".{name}" if text else name
     return text
 

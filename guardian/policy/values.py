@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Final, TypeVar
 
 from guardian.domain.money import parse_amount
+from guardian.domain.names import NAME_RULE, is_name
 
 E = TypeVar("E", bound=Enum)
 
@@ -29,8 +30,6 @@ _MOST_ECHOED: Final = 40
 _UNITS_MS: Final = {"ms": 1, "s": 1000, "m": MINUTE_MS, "h": HOUR_MS}
 _DURATION: Final = re.compile(r"(0|[1-9][0-9]{0,8})(ms|s|m|h)", re.ASCII)
 _PERCENTAGE: Final = re.compile(r"((?:0|[1-9][0-9]{0,2})(?:\.[0-9]{1,6})?)%", re.ASCII)
-_ASSET: Final = re.compile(r"[A-Z0-9]{1,20}", re.ASCII)
-_SYMBOL: Final = re.compile(r"[A-Z0-9]{5,20}", re.ASCII)
 
 
 class Unfit(Exception):
@@ -212,15 +211,13 @@ def one_of(known: list[str]) -> Callable[[object], str]:
 
 def asset(value: object) -> str:
     """An asset's name such as BTC."""
-    if not isinstance(value, str) or _ASSET.fullmatch(value) is None:
-        raise Unfit(f"{shown(value)} is not the name of an asset", 'capital letters and digits, such as "USDT"')
+    if not isinstance(value, str) or not is_name(value):
+        raise Unfit(f"{shown(value)} is not the name of an asset", f'{NAME_RULE}, such as "USDT"')
     return value
 
 
 def symbol(value: object) -> str:
     """A symbol's name such as BTCUSDT."""
-    if not isinstance(value, str) or _SYMBOL.fullmatch(value) is None:
-        raise Unfit(
-            f"{shown(value)} is not the name of a symbol", '5 to 20 capital letters and digits, such as "BTCUSDT"'
-        )
+    if not isinstance(value, str) or not is_name(value):
+        raise Unfit(f"{shown(value)} is not the name of a symbol", f'{NAME_RULE}, such as "BTCUSDT"')
     return value

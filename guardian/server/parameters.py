@@ -9,9 +9,17 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from guardian.domain.money import AMOUNT_PATTERN
+from guardian.domain.names import (
+    CURSOR_PATTERN,
+    LONGEST_NAME,
+    NAME_PATTERN,
+    NAME_RULE,
+    is_listed_name,
+    is_name,
+)
 from guardian.domain.orders import OrderSide, OrderType, TimeInForce
 from guardian.domain.requests import OrdersWanted
 from guardian.server.arguments import EARLIEST_MS, MAX_AMOUNT_LENGTH, MAX_TIME_LENGTH, amount, moment
@@ -45,39 +53,51 @@ class AccountType(StrEnum):
     FUTURES = "FUTURES"
 
 
-_SYMBOL: Final = r"^[A-Z0-9]{5,20}$"
-_ASSET: Final = r"^[A-Z0-9]{1,20}$"
+def _checked_name(text: str) -> str:
+    if is_name(text):
+        return text
+    if is_listed_name(text) and text.isascii():
+        raise ValueError(f'must be in capitals, exactly as the exchange lists it, such as "{text.upper()}"')
+    raise ValueError(f"must be {NAME_RULE}")
+
+
+def _checked_cursor(text: str) -> str:
+    if not is_listed_name(text):
+        raise ValueError("must be `next_cursor` of the page before, unaltered")
+    return text
+
+
+def _name_schema(description: str, pattern: str = NAME_PATTERN) -> WithJsonSchema:
+    text = {"type": "string", "pattern": pattern, "maxLength": LONGEST_NAME}
+    return WithJsonSchema({**text, "description": description})
+
 
 Symbol = Annotated[
     str,
-    Field(
-        pattern=_SYMBOL,
-        max_length=20,
-        description='Symbol as the exchange lists it: base then quote asset, capitals, no separator, e.g. "BTCUSDT".',
-    ),
+    AfterValidator(_checked_name),
+    _name_schema('Symbol as the exchange lists it: base then quote asset, capitals, no separator, e.g. "BTCUSDT".'),
 ]
 FuturesSymbol = Annotated[
     str,
-    Field(pattern=_SYMBOL, max_length=20, description='USD-M futures symbol, e.g. "BTCUSDT". Left out: all symbols.'),
+    AfterValidator(_checked_name),
+    _name_schema('USD-M futures symbol, e.g. "BTCUSDT". Left out: all symbols.'),
 ]
 BaseAsset = Annotated[
-    str, Field(pattern=_ASSET, max_length=20, description='Only symbols with this base asset, e.g. "BTC".')
+    str, AfterValidator(_checked_name), _name_schema('Only symbols with this base asset, e.g. "BTC".')
 ]
 QuoteAsset = Annotated[
-    str, Field(pattern=_ASSET, max_length=20, description='Only symbols with this quote asset, e.g. "USDT".')
+    str, AfterValidator(_checked_name), _name_schema('Only symbols with this quote asset, e.g. "USDT".')
 ]
-Coin = Annotated[str, Field(pattern=_ASSET, max_length=20, description='Asset, in capitals, e.g. "BTC".')]
+Coin = Annotated[str, AfterValidator(_checked_name), _name_schema('Asset, in capitals, e.g. "BTC".')]
 Network = Annotated[
     str,
-    Field(
-        pattern=_ASSET,
-        max_length=20,
-        description='Network as the exchange names it, e.g. "ETH", "BSC". Left out: the default network.',
-    ),
+    AfterValidator(_checked_name),
+    _name_schema('Network as the exchange names it, e.g. "ETH", "BSC". Left out: the default network.'),
 ]
 ListCursor = Annotated[
     str,
-    Field(pattern=_SYMBOL, max_length=20, description="`next_cursor` of the page before. Left out: the first page."),
+    AfterValidator(_checked_cursor),
+    _name_schema("`next_cursor` of the page before. Left out: the first page.", CURSOR_PATTERN),
 ]
 TransferType = Annotated[
     str,

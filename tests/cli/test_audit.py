@@ -211,6 +211,15 @@ def test_list_is_narrowed(log, arguments, expected):
     assert [line["call_id"] for line in log.json("list", *arguments)[1]] == expected
 
 
+def test_list_is_narrowed_to_a_symbol_in_any_script(log):
+    """A symbol that is not ASCII is a filter as any other; what no exchange lists is wrong usage in `reconcile`."""
+    log.call(1, symbol="币安人生USDT")
+    log.call(2)
+    assert [line["call_id"] for line in log.json("list", "--symbol", "币安人生USDT")[1]] == ["call-1"]
+    for wrong in ("btcusdt", "BTC\u200bUSDT", ""):
+        assert log.run("reconcile", "--symbol", wrong)[0] == 2
+
+
 def test_since_and_until_bound_the_time(log):
     """From the first moment on, up to before the second."""
     for number in range(5):

@@ -311,7 +311,7 @@ def test_open_orders_are_counted(paper, client):
         (
             {"symbol": "btcusdt"},
             -1100,
-            "Illegal characters found in parameter 'symbol'; legal range is '^[A-Z0-9-_.]{1,20}$'.",
+            "Illegal characters found in parameter 'symbol'; legal range is '^[\\w\\-._&&[^a-z]]{1,50}$'.",
         ),
         ({"symbol": None}, -1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."),
         ({"side": None}, -1102, "Mandatory parameter 'side' was not sent, was empty/null, or malformed."),

@@ -204,7 +204,7 @@ def test_an_example_that_fails_says_what_was_expected_and_what_came(
 
 SHAPES = [
     (BID_ASK + ", bod = 5", LIMIT, 'decision = "confirm"', "given.bod", "there is no such key"),
-    (BID_ASK + ", rate_BTC_bid = 5", LIMIT, 'decision = "confirm"', "given.rate_BTC_bid", "there is no such key"),
+    (BID_ASK + ", rate_bTC_bid = 5", LIMIT, 'decision = "confirm"', "given.rate_bTC_bid", "there is no such key"),
     ('bid = "5"', LIMIT, 'decision = "confirm"', "given.bid", "both its bid and its ask"),
     ('ask = "5"', LIMIT, 'decision = "confirm"', "given.ask", "both its bid and its ask"),
     ("rate_BTCUSDT_bid = 5", LIMIT, 'decision = "deny"', "given.rate_BTCUSDT_bid", "both its bid and its ask"),

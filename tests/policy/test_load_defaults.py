@@ -213,3 +213,20 @@ def test_the_keys_of_a_simulator_are_in_no_setting_and_no_repr() -> None:
     )
     assert "canary" not in repr(reading)
     assert {s.value for s in reading.settings if s.key.startswith("paper.api_")} == {HIDDEN}
+
+
+def test_names_in_any_script_are_keys_of_a_policy() -> None:
+    """Symbols and assets are named as the exchange lists them, in any script, `BTCU` with its four letters included."""
+    text = (
+        'schema = 1\n[accounting]\ncurrency = "USDT"\nconversions = { "币安人生" = "币安人生USDT" }\n'
+        + BTC.replace("BTCUSDT", '"币安人生USDT"')
+        + BTC.replace("BTCUSDT", "BTCU")
+        + '[[examples]]\nname = "too much"\n'
+        'given = { bid = "1", ask = "2", rate_BTCUSDT_bid = "1", rate_BTCUSDT_ask = "2" }\n'
+        'order = { symbol = "币安人生USDT", side = "BUY", order_type = "LIMIT", quantity = "1", price = "2" }\n'
+        'expect = { decision = "deny", code = "QUANTITY_EXCEEDS_MAX" }\n'
+    )
+    reading = read_policy(text)
+    assert set(reading.policy.symbols) == {"币安人生USDT", "BTCU"}
+    assert reading.policy.accounting.conversions == {"币安人生": "币安人生USDT"}
+    assert 'symbols."币安人生USDT".max_notional' in {setting.key for setting in reading.settings}

@@ -83,6 +83,11 @@ async def test_missing_arguments_are_named(connect, gate):
     [
         ("get_ticker", {"symbol": "BTCU\u017fDT"}),
         ("get_ticker", {"symbol": "btcusdt"}),
+        ("get_ticker", {"symbol": "BTC\u200bUSDT"}),
+        ("get_ticker", {"symbol": "BTCUSDT\u0301"}),
+        ("get_ticker", {"symbol": "\uff22\uff34\uff23"}),
+        ("get_available_assets", {"cursor": "BTC USDT"}),
+        ("get_available_assets", {"cursor": ""}),
         ("get_ticker", {"symbol": "BTCUSDT\n"}),
         ("get_ticker", {"symbol": "BTC/USDT"}),
         ("get_ticker", {"symbol": "BTCUSDT" * 10}),

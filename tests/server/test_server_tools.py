@@ -10,6 +10,7 @@ import pytest
 from fake_gate import ARGUMENTS, RETURNS, sample
 
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
+from guardian.domain.plain_data import to_plain
 from guardian.domain.requests import (
     REQUESTS,
     TOOLS,
@@ -188,6 +189,32 @@ async def test_times_become_milliseconds(connect, gate):
         GetPnl(start_time=1_763_800_000_000, end_time=1_763_800_000_500),
         GetPnl(start_time=1_763_800_000_000),
     ]
+
+
+async def test_names_in_any_script_reach_the_gate_as_they_are(connect, gate):
+    """A symbol, an asset and a cursor as the exchange lists them fit the schema and the check.
+
+    Before: the server refused every name that was not 5 to 20 ASCII capitals, its own cursor `BTCU` included.
+    """
+    async with connect() as client:
+        schemas = {tool.name: tool.input_schema for tool in await client.list_tools()}
+        for tool, arguments in (
+            ("get_ticker", {"symbol": "币安人生USDT"}),
+            ("get_available_assets", {"cursor": "BTCU", "base_asset": "这是测试币456"}),
+            ("get_available_assets", {"cursor": "USDeUSDT"}),
+            ("get_position_info", {"symbol": "BTCUSDT_240628"}),
+        ):
+            jsonschema.validate(arguments, schemas[tool])
+            result = await client.call_tool(tool, arguments)
+            assert result.structured_content["outcome"] == "done", arguments
+            assert to_plain(gate.requests[-1]) == {**to_plain(gate.requests[-1]), **arguments}
+
+
+async def test_small_letters_are_refused_with_the_name_in_capitals(connect):
+    """What was nearly right is said: nothing is put into capitals for the caller."""
+    async with connect() as client:
+        result = await client.call_tool("get_ticker", {"symbol": "btcusdt"}, raise_on_error=False)
+    assert 'such as "BTCUSDT"' in result.structured_content["error"]["message"]
 
 
 async def test_null_for_an_optional_argument_is_as_if_left_out(connect, gate):

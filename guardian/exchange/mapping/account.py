@@ -33,7 +33,7 @@ def balances(answer: object) -> Balances:
     """`/api/v3/account`. An account that does not say so cannot trade."""
     row = Row(answer)
     found = tuple(
-        Balance(asset=one.text("asset"), free=one.number("free"), locked=one.number("locked"))
+        Balance(asset=one.shown_name("asset"), free=one.number("free"), locked=one.number("locked"))
         for one in map(Row, row.values("balances"))
     )
     return Balances(
@@ -53,7 +53,7 @@ def fee(answer: object, symbol: str) -> Fee:
     The discount is stated only where it is on for both the account and the symbol; it lowers the standard rate alone.
     """
     row = Row(answer)
-    if row.text("symbol") != symbol:
+    if row.listed_name("symbol") != symbol:
         raise malformed("another symbol")
     extra = (name for name in ("specialCommission", "taxCommission") if row.has(name))
     parts = [row.row("standardCommission"), *map(row.row, extra)]
@@ -73,6 +73,6 @@ def fee(answer: object, symbol: str) -> Fee:
         taker=rate("taker"),
         buyer=rate("buyer"),
         seller=rate("seller"),
-        discount_asset=discount.optional_text("discountAsset") if discount is not None and is_on else None,
+        discount_asset=discount.optional_shown_name("discountAsset") if discount is not None and is_on else None,
         discount=discount.number("discount") if discount is not None and is_on else None,
     )

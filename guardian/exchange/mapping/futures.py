@@ -19,7 +19,7 @@ def _position(row: Row) -> Position:
     side = row.text("positionSide")
     liquidation_price = row.optional_number("liquidationPrice")
     return Position(
-        symbol=row.text("symbol"),
+        symbol=row.shown_name("symbol"),
         # BOTH is the one-way mode, where the sign tells.
         side=side if side in {"LONG", "SHORT"} else ("LONG" if quantity > 0 else "SHORT"),
         quantity=quantity,
@@ -30,7 +30,7 @@ def _position(row: Row) -> Position:
         liquidation_price=liquidation_price or None,
         unrealized_profit=row.number("unRealizedProfit"),
         notional=row.number("notional"),
-        margin_asset=row.optional_text("marginAsset"),
+        margin_asset=row.optional_shown_name("marginAsset"),
         initial_margin=row.optional_number("initialMargin"),
         maintenance_margin=row.optional_number("maintMargin"),
         updated=row.optional_time("updateTime"),
@@ -60,9 +60,9 @@ def _income(row: Row) -> Income:
     return Income(
         time=row.time("time"),
         income_type=row.text("incomeType"),
-        symbol=row.optional_text("symbol"),
+        symbol=row.optional_shown_name("symbol"),
         income=row.number("income"),
-        asset=row.text("asset"),
+        asset=row.shown_name("asset"),
     )
 
 
@@ -71,7 +71,7 @@ def liquidations(answer: object) -> Liquidations:
     return Liquidations(
         liquidations=tuple(
             Liquidation(
-                symbol=row.text("symbol"),
+                symbol=row.shown_name("symbol"),
                 order_id=row.integer("orderId"),
                 side=row.text("side"),
                 status=row.text("status"),

@@ -66,9 +66,9 @@ def _level(value: object) -> BookLevel:
 def book_tops(answer: object, symbols: Collection[str], *, fetched_ms: int) -> dict[str, BookTop]:
     """`/api/v3/ticker/bookTicker` for a list of symbols; what was not asked for is left out."""
     return {
-        row.text("symbol"): BookTop(bid=row.number("bidPrice"), ask=row.number("askPrice"), fetched_ms=fetched_ms)
+        symbol: BookTop(bid=row.number("bidPrice"), ask=row.number("askPrice"), fetched_ms=fetched_ms)
         for row in rows(answer)
-        if row.text("symbol") in symbols
+        if (symbol := row.listed_name("symbol")) in symbols and symbol is not None
     }
 
 
@@ -81,12 +81,13 @@ def average_price(answer: object) -> AveragePrice:
 def instruments(answer: object, symbols: Collection[str]) -> dict[str, Instrument]:
     """`/api/v3/exchangeInfo`; what was not asked for is left out."""
     found = Row(answer).rows("symbols")
-    return {row.text("symbol"): instrument(row) for row in found if row.text("symbol") in symbols}
+    return {symbol: instrument(row) for row in found if (symbol := row.listed_name("symbol")) in symbols and symbol}
 
 
 def listed_symbols(answer: object) -> tuple[ListedSymbol, ...]:
-    """The whole of `/api/v3/exchangeInfo`, by name."""
-    found = (instrument(row) for row in Row(answer).rows("symbols"))
+    """The whole of `/api/v3/exchangeInfo`, by name. A row whose names no tool could be given is left out."""
+    names = ("symbol", "baseAsset", "quoteAsset")
+    found = (instrument(row) for row in Row(answer).rows("symbols") if all(map(row.listed_name, names)))
     return tuple(sorted(map(_as_listed, found), key=lambda one: one.symbol))
 
 
@@ -117,9 +118,9 @@ def instrument(row: Row) -> Instrument:
         status = "NO_SPOT_TRADING"
     notional = filters.get("NOTIONAL")
     return Instrument(
-        symbol=row.text("symbol"),
-        base_asset=row.text("baseAsset"),
-        quote_asset=row.text("quoteAsset"),
+        symbol=row.name("symbol"),
+        base_asset=row.name("baseAsset"),
+        quote_asset=row.name("quoteAsset"),
         status=status,
         order_types=frozenset(_word(value) for value in row.values("orderTypes")),
         price=_range(filters.get("PRICE_FILTER"), "minPrice", "maxPrice", "tickSize"),
@@ -135,7 +136,7 @@ def instrument(row: Row) -> Instrument:
 
 def _about(answer: object, symbol: str) -> Row:
     row = Row(answer)
-    if row.text("symbol") != symbol:
+    if row.listed_name("symbol") != symbol:
         raise malformed("another symbol")
     return row
 

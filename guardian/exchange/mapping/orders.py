@@ -37,7 +37,7 @@ def trades(answer: object) -> tuple[Trade, ...]:
 def _report(row: Row, *, client_order_id: str, touched: str) -> OrderReport:
     stop_price = row.optional_number("stopPrice")
     report = OrderReport(
-        symbol=row.text("symbol"),
+        symbol=row.name("symbol"),
         order_id=row.integer("orderId"),
         client_order_id=row.text(client_order_id),
         side=row.text("side"),
@@ -65,5 +65,5 @@ def _fill(row: Row) -> Fill:
         price=row.number("price"),
         quantity=row.number("qty"),
         commission=row.number("commission"),
-        commission_asset=row.text("commissionAsset"),
+        commission_asset=row.shown_name("commissionAsset"),
     )

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.domain.money import parse_exchange_number
+from guardian.domain.names import is_listed_name
 from guardian.errors import ExchangeUnavailable
 from guardian.exchange.text import clean_text
 
@@ -60,6 +61,31 @@ class Row:
         if cleaned is not None and cleaned != value:
             raise malformed(name)
         return cleaned
+
+    def listed_name(self, name: str) -> str | None:
+        """The name of a symbol or an asset, exactly as it came; None where the field holds no such name."""
+        value = self._fields.get(name)
+        return value if isinstance(value, str) and is_listed_name(value) else None
+
+    def name(self, name: str) -> str:
+        """As `listed_name`; malformed where there is none."""
+        found = self.listed_name(name)
+        if found is None:
+            raise malformed(name)
+        return found
+
+    def shown_name(self, name: str) -> str:
+        """As `name`, for showing: text that is no such name is escaped, so that it does not look like another name."""
+        value = self._fields.get(name)
+        if not isinstance(value, str) or not value:
+            raise malformed(name)
+        if is_listed_name(value):
+            return value
+        return value[:NAME_LIMIT].encode("unicode_escape", "surrogatepass").decode("ascii")[:NAME_LIMIT]
+
+    def optional_shown_name(self, name: str) -> str | None:
+        """As `shown_name`; None where it is absent or empty."""
+        return None if self._fields.get(name) in (None, "") else self.shown_name(name)
 
     def number(self, name: str) -> Decimal:
         """A decimal string or an integer."""

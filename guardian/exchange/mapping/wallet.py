@@ -68,7 +68,7 @@ def _day(row: Row, account_type: str) -> SnapshotDay:
     data, time = row.row("data"), row.time("updateTime")
     if account_type == "FUTURES":
         held = tuple(
-            Balance(asset=one.text("asset"), free=one.number("walletBalance"), locked=ZERO)
+            Balance(asset=one.shown_name("asset"), free=one.number("walletBalance"), locked=ZERO)
             for one in map(Row, data.values("assets"))
         )
         return SnapshotDay(
@@ -81,7 +81,7 @@ def _day(row: Row, account_type: str) -> SnapshotDay:
         time=time,
         total_in_btc=data.optional_number(total),
         balances=tuple(
-            Balance(asset=one.text("asset"), free=one.number("free"), locked=one.number("locked"))
+            Balance(asset=one.shown_name("asset"), free=one.number("free"), locked=one.number("locked"))
             for one in map(Row, data.values(assets))
         ),
     )
@@ -89,7 +89,7 @@ def _day(row: Row, account_type: str) -> SnapshotDay:
 
 def _snapshot_position(row: Row) -> SnapshotPosition:
     return SnapshotPosition(
-        symbol=row.text("symbol"),
+        symbol=row.shown_name("symbol"),
         quantity=row.number("positionAmt"),
         entry_price=row.number("entryPrice"),
         mark_price=row.number("markPrice"),
@@ -105,7 +105,7 @@ def deposits(answer: object, request: GetDepositHistory) -> Deposits:
 
 def _deposit(row: Row) -> Deposit:
     return Deposit(
-        coin=row.text("coin"),
+        coin=row.shown_name("coin"),
         network=row.optional_text("network"),
         amount=row.number("amount"),
         status=_status(row, DEPOSIT_STATUSES),
@@ -120,7 +120,7 @@ def deposit_address(answer: object, request: GetDepositAddress) -> DepositAddres
     """`/sapi/v1/capital/deposit/address`. An address or tag that could not be shown unaltered is not shown at all."""
     row = Row(answer)
     address = row.exact_text("address", ADDRESS_LIMIT)
-    if address is None or row.text("coin") != request.coin:
+    if address is None or row.listed_name("coin") != request.coin:
         raise malformed("address")
     return DepositAddress(
         coin=request.coin,
@@ -140,7 +140,7 @@ def withdrawals(answer: object, request: GetWithdrawHistory) -> Withdrawals:
 def _withdrawal(row: Row) -> Withdrawal:
     applied = row.optional_text("applyTime")
     return Withdrawal(
-        coin=row.text("coin"),
+        coin=row.shown_name("coin"),
         network=row.optional_text("network"),
         amount=row.number("amount"),
         fee=row.optional_number("transactionFee"),
@@ -161,7 +161,7 @@ def transfers(answer: object, request: GetUniversalTransferHistory) -> Transfers
     return Transfers(
         transfers=tuple(
             Transfer(
-                asset=one.text("asset"),
+                asset=one.shown_name("asset"),
                 amount=one.number("amount"),
                 transfer_type=one.text("type"),
                 status=one.text("status"),
