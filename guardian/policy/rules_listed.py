@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
 
 from guardian.domain.codes import Code
-from guardian.domain.orders import UNPRICED_STOP_TYPES
+from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec, OrderType
 from guardian.domain.requests import CreateOrder
 from guardian.domain.trading import Environment, TradingState
 from guardian.policy.case import Case
@@ -122,17 +124,44 @@ def side_allowed(case: Case) -> Iterator[Denial]:
 
 
 def order_type_allowed(case: Case) -> Iterator[Denial]:
-    """The type has a worst price, and unless the order is an exit the symbol's `order_types` has it."""
+    """The type has a worst price, and unless the order is an exit the symbol's `order_types` has it.
+
+    A stop without a worst price could only come back as its limit form, so that is judged with it.
+    """
     asked = case.spec.order_type
-    if asked in UNPRICED_STOP_TYPES:
+    wanted = _LIMIT_FORMS.get(asked, asked)
+    if wanted is not asked:
         yield Denial(
             code=Code.ORDER_TYPE_UNPRICED,
             message=f"{asked.value} has no worst price, so it cannot be held to a cap",
             observed=asked.value,
-            hint=f"use {asked.value}_LIMIT with a price",
+            hint=f"use {wanted.value} with stop_price and price; {_no_stop(case.spec, wanted)}",
         )
-    elif case.limits is not None and not case.is_exit and asked not in case.limits.order_types:
-        yield _not_in(Code.ORDER_TYPE_NOT_ALLOWED, "order type", asked, case.limits.order_types)
+    if case.limits is not None and not case.is_exit and wanted not in case.limits.order_types:
+        denial = _not_in(Code.ORDER_TYPE_NOT_ALLOWED, "order type", wanted, case.limits.order_types)
+        yield replace(denial, hint=_how_to_get_a_stop(case.spec, wanted)) if wanted in STOP_LIMIT_TYPES else denial
+
+
+_LIMIT_FORMS: Final = {
+    OrderType.STOP_LOSS: OrderType.STOP_LOSS_LIMIT,
+    OrderType.TAKE_PROFIT: OrderType.TAKE_PROFIT_LIMIT,
+}
+
+
+def _how_to_get_a_stop(spec: OrderSpec, wanted: OrderType) -> str:
+    symbol = spec.symbol if spec.symbol.isascii() else f'"{spec.symbol}"'
+    return (
+        f'the owner can add "{wanted.value}" to `order_types` under `[symbols.{symbol}]` in the policy; '
+        f"{_no_stop(spec, wanted)}"
+    )
+
+
+def _no_stop(spec: OrderSpec, wanted: OrderType) -> str:
+    """Why a LIMIT must not take the place of a stop. A stop-loss triggers where the market is worse than now."""
+    if wanted is OrderType.TAKE_PROFIT_LIMIT:
+        return "a LIMIT is not a stop: it waits for no stop_price and is in the book at once"
+    where = "below" if spec.side is OrderSide.SELL else "above"
+    return f"a LIMIT is not a stop: a LIMIT {spec.side.value} {where} the market fills at once, so send none instead"
 
 
 def time_in_force_allowed(case: Case) -> Iterator[Denial]:

@@ -141,7 +141,7 @@ Type = Annotated[
     _choice(
         OrderType,
         "LIMIT, LIMIT_MAKER and the _LIMIT stops need price; stops also stop_price. STOP_LOSS and TAKE_PROFIT are "
-        "always denied: use their _LIMIT forms.",
+        "always denied: use their _LIMIT forms, and no plain LIMIT, which is not a stop and may fill at once.",
     ),
 ]
 OrderTimeInForce = Annotated[

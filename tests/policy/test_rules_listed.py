@@ -231,6 +231,53 @@ def test_a_stop_without_a_price_is_denied_with_its_limit_form_as_the_hint(kind: 
     assert judged(spec, policy=policy).decision is Decision.DENY
 
 
+@pytest.mark.parametrize(
+    ("kind", "side", "word"),
+    [
+        (OrderType.STOP_LOSS, OrderSide.SELL, "a LIMIT SELL below the market fills at once"),
+        (OrderType.STOP_LOSS, OrderSide.BUY, "a LIMIT BUY above the market fills at once"),
+        (OrderType.TAKE_PROFIT, OrderSide.SELL, "is in the book at once"),
+        (OrderType.STOP_LOSS_LIMIT, OrderSide.SELL, "a LIMIT SELL below the market fills at once"),
+    ],
+)
+def test_a_stop_that_the_policy_does_not_list_is_denied_once_with_all_that_is_in_its_way(
+    kind: OrderType, side: OrderSide, word: str
+) -> None:
+    """Both denials come at once, say what the owner can add, and that a LIMIT is not a stop.
+
+    Before: STOP_LOSS was denied as unpriced, then its limit form as not allowed, with `allowed: LIMIT` as the hint; an
+    assistant then sent a LIMIT SELL at the stop price, which sold at once.
+    """
+    is_priced = kind is OrderType.STOP_LOSS_LIMIT
+    spec = an_order(
+        side=side,
+        order_type=kind,
+        price="59000" if is_priced else None,
+        stop_price="59000",
+        time_in_force=TimeInForce.GTC if is_priced else None,
+    )
+    verdict = judged(spec, policy=a_policy({"order_types": frozenset({OrderType.LIMIT})}))
+    form = "TAKE_PROFIT_LIMIT" if kind is OrderType.TAKE_PROFIT else "STOP_LOSS_LIMIT"
+    found = denial(verdict, Code.ORDER_TYPE_NOT_ALLOWED)
+    assert (found.observed, found.limit) == (form, "LIMIT")
+    hint = f'the owner can add "{form}" to `order_types` under `[symbols.BTCUSDT]` in the policy; a LIMIT is not a stop'
+    assert (found.hint or "").startswith(hint)
+    assert word in (found.hint or "")
+    assert (Code.ORDER_TYPE_UNPRICED in codes(verdict)) is not is_priced
+    if not is_priced:
+        assert "a LIMIT is not a stop" in (denial(verdict, Code.ORDER_TYPE_UNPRICED).hint or "")
+
+
+def test_the_key_that_the_owner_can_edit_is_quoted_where_toml_wants_it() -> None:
+    """A symbol that is not ASCII is a quoted key."""
+    kind = OrderType.STOP_LOSS
+    spec = an_order(symbol="币安人生USDT", order_type=kind, price=None, stop_price="1", time_in_force=None)
+    limits = a_policy({"order_types": frozenset({OrderType.LIMIT})}).symbols["BTCUSDT"]
+    policy = a_policy(symbols={"币安人生USDT": limits})
+    found = denial(judged(spec, policy=policy), Code.ORDER_TYPE_NOT_ALLOWED)
+    assert '`[symbols."币安人生USDT"]`' in (found.hint or "")
+
+
 def test_a_time_in_force_that_is_not_listed_is_denied() -> None:
     """What was asked is judged by the symbol's list."""
     policy = a_policy({"time_in_force": frozenset({TimeInForce.GTC})})
