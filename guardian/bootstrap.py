@@ -35,7 +35,7 @@ from guardian.errors import (
 from guardian.gate.policy_file import PolicyFile
 from guardian.policy.load import load_policy
 from guardian.policy.model import PaperSettings, Policy
-from guardian.system.private_files import check_home, make_folder
+from guardian.system.private_files import check_home, check_owner, make_folder
 
 if TYPE_CHECKING:
     from guardian.exchange.exchange import Exchange
@@ -61,12 +61,13 @@ def home_folder() -> Path:
     """Guardian's home: GUARDIAN_HOME, else the platform's folder for user data. It is not created here.
 
     Raises:
-        NotPrivate: it is there, and it or a file of guardian's in it is another user's, open to others, or a link.
+        NotPrivate: it is there and is another user's. Whoever opens what is in it looks at the rest: a halt must work
+            also where that is refused.
     """
     named = os.environ.get(HOME_VARIABLE)
     home = Path(named).expanduser().resolve() if named else platformdirs.user_data_path("guardian", appauthor=False)
     with suppress(OSError):  # what cannot be looked at cannot be opened either: that is reported where it is opened
-        check_home(home)
+        check_owner(home)
     return home
 
 
@@ -263,6 +264,8 @@ class Guardian:
         """What goes on while a server runs: getting ready, and finding out about orders; at the end all is closed."""
         from guardian.gate.resolving import Resolver
 
+        # A command that looks at the home, or a server with another file, leaves the home's last good policy as it is.
+        self.policy_file.remembers = self._serves_own_policy()
         elsewhere = await asyncio.to_thread(self._elsewhere)
         asked = [Resolver(parts=parts).run_forever() for parts in (self.gate.parts, *elsewhere)]
         tasks = [asyncio.create_task(work) for work in (self._get_ready(), *asked)]
@@ -277,6 +280,9 @@ class Guardian:
             for parts in elsewhere:
                 await parts.connector.close()
             await self.close()
+
+    def _serves_own_policy(self) -> bool:
+        return self.policy_file.path.resolve() == (self.home / POLICY_NAME).resolve()
 
     def _elsewhere(self) -> tuple[Parts, ...]:
         """The gate's parts in every other environment that has orders whose end is not known: asked for where they are.
@@ -317,10 +323,10 @@ def policy_file_of(home: Path, named: Path | None, memory: Journal) -> PolicyFil
     """The policy file that serves: the one named, the home's own, or the packaged one on a home that never had one."""
     own = home / POLICY_NAME
     if named is not None:
-        return PolicyFile(named, load_policy, memory, packaged=False)
+        return PolicyFile(named, load_policy, memory, packaged=False, remembers=False)
     if own.exists() or _had_one(memory):
         # A policy that is gone is not an empty one: its last good text stands in for it, and creates are denied.
-        return PolicyFile(own, load_policy, memory, packaged=False)
+        return PolicyFile(own, load_policy, memory, packaged=False, remembers=False)
     return PolicyFile(ready_made_policy(DEFAULT_POLICY), load_policy, memory, packaged=True)
 
 
@@ -346,6 +352,8 @@ def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) 
 
     folder = home_folder() if home is None else home
     journal = open_journal(folder)
+    with suppress(OSError):  # what cannot be looked at cannot be opened either: each call says so
+        check_home(folder)
     journal.emergency.preallocate()
     imported = _import_emergency(journal)
     policy_file = policy_file_of(folder, policy_path, journal)
@@ -375,7 +383,7 @@ def open_journal(home: Path | None = None) -> Journal:
     """The log of a home and nothing else: for what has to work whatever the policy says.
 
     Raises:
-        NotPrivate: the home or a file in it is another user's, open to others, or a link.
+        NotPrivate: the home is another user's.
         PolicyInvalid: what is named as the home is not a folder.
     """
     from guardian.gate.journal import Journal
@@ -389,7 +397,7 @@ def _make_home(home: Path) -> None:
     """Create the home, for its owner alone; a home that cannot be made is told by the store at the first call."""
     try:
         make_folder(home)
-        check_home(home)
+        check_owner(home)
     except OSError as error:
         if home.exists() and not home.is_dir():
             mistake = PolicyMistake(key="", message=f"`{home}` is not a folder")

@@ -31,8 +31,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 def _home() -> Path:
     from guardian.bootstrap import home_folder
+    from guardian.system.private_files import check_home
 
-    return home_folder()
+    home = home_folder()
+    check_home(home)
+    return home
 
 
 def _has_log(home: Path) -> bool:

@@ -41,10 +41,20 @@ class PolicyFile:
     """Reads a policy file whenever it is asked, and falls back to the last good policy with the file's mistakes.
 
     `packaged` marks a file that comes with guardian: its mode is the installer's, and it is not remembered as the
-    owner's.
+    owner's. `remembers` is whether a good policy becomes the last good one of the home: while a server serves the
+    home's own file, and not where somebody only looks, or serves another file.
     """
 
-    def __init__(self, path: Path, load: Callable[[str], Policy], memory: PolicyMemory, *, packaged: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        load: Callable[[str], Policy],
+        memory: PolicyMemory,
+        *,
+        packaged: bool,
+        remembers: bool = True,
+    ) -> None:
+        self.remembers = remembers
         self._path = path
         self._load = load
         self._memory = memory
@@ -54,6 +64,11 @@ class PolicyFile:
         self._problems: tuple[str, ...] = ()
         self._unremembered = False
         self._lock = threading.Lock()
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._path
 
     def current(self) -> PolicyInForce:
         """The policy in force now.
@@ -81,7 +96,7 @@ class PolicyFile:
                 self._problems = ()
                 self._unremembered = not self._packaged
             self._text = text  # not before: a text that was never judged must not pass for one that was
-        if self._unremembered and self._policy is not None and not self._problems:
+        if self.remembers and self._unremembered and self._policy is not None and not self._problems:
             self._remember(self._policy)
         return self._in_force()
 

@@ -66,8 +66,7 @@ def check_home(folder: Path) -> None:
         found = folder.stat()
     except FileNotFoundError:
         return
-    if os.name == "posix" and found.st_uid != os.geteuid():
-        _refuse([_foreign(folder, found.st_uid, folder)])  # what is in it need not be readable
+    check_owner(folder)  # of another user's folder not even the names need be readable
     files = [path for path in sorted(folder.iterdir()) if any(fnmatchcase(path.name, one) for one in HOME_FILES)]
     if os.name == "posix" and not files and not found.st_mode & _OTHERS_WRITE:
         with suppress(OSError):  # a file system without modes: it is refused below
@@ -78,6 +77,13 @@ def check_home(folder: Path) -> None:
         with suppress(FileNotFoundError):  # SQLite and the locks remove theirs
             problems.append(_file_problem(path, path.lstat()))
     _refuse(problems)
+
+
+def check_owner(folder: Path) -> None:
+    """Refuse a folder of another user's. Raises NotPrivate, or OSError where it is not there."""
+    found = folder.stat()
+    if os.name == "posix" and found.st_uid != os.geteuid():
+        _refuse([_foreign(folder, found.st_uid, folder)])
 
 
 def check_file(path: Path) -> None:

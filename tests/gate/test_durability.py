@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,9 @@ def test_broken_policy_file_denies_creates_with_its_mistakes_until_it_is_mended(
 def test_start_with_a_broken_policy_goes_on_under_the_last_good_one(world: World) -> None:
     """Started with a broken file, reads and cancels go on under the last good policy, and creates are denied."""
     world.policy(WIDE)
+    world.assistant().close()
+    world._assistants.clear()
+    _move_policy_home(world)
     first = world.assistant()
     placed = first.order(**LIMIT)
     first.close()
@@ -181,6 +185,39 @@ def test_start_with_a_broken_policy_goes_on_under_the_last_good_one(world: World
     assert "POLICY_INVALID" in codes(second.order(**{**LIMIT, "price": "59999"}))
     order_id = placed["data"]["order"]["order_id"]
     assert second.call("cancel_order", symbol="BTCUSDT", order_id=order_id)["outcome"] == "done"
+
+
+def _move_policy_home(world: World) -> None:
+    world.policy_path = world.policy_path.replace(world.home / "policy.toml")
+
+
+def test_only_a_server_on_the_homes_own_file_changes_the_last_good_policy(world: World, tmp_path: Path) -> None:
+    """Neither a command nor a server with another file does (before: `guardian status --policy other.toml` was enough
+    to make that one the home's last good policy)."""
+    world.policy(WIDE)
+    world.assistant().close()
+    world._assistants.clear()
+    _move_policy_home(world)
+    own = world.policy_path.read_text()
+    other = tmp_path / "other.toml"
+    other.write_text(f"{own}\n# another\n")
+
+    def last_good() -> list[str]:
+        with closing(sqlite3.connect(world.home / "guardian.db")) as connection:
+            return [row[0] for row in connection.execute("SELECT text FROM policies ORDER BY ordinal DESC LIMIT 1")]
+
+    assert last_good() == []  # that server had another file
+    for arguments in (["status"], ["status", "--policy", str(other)], ["approve"], ["audit", "reconcile"]):
+        world.command(*arguments)
+        assert last_good() == [], arguments
+    world.assistant().call("get_ticker_price", symbol="BTCUSDT")
+    assert last_good() == [own]
+    for arguments in (["status", "--policy", str(other)], ["halt"], ["approve", "--policy", str(other)]):
+        world.command(*arguments)
+        assert last_good() == [own], arguments
+    world.write(f"{own}\n# edited\n")
+    world._assistants[0].call("get_ticker_price", symbol="BTCUSDT")
+    assert last_good() == [f"{own}\n# edited\n"]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from guardian.bootstrap import home_folder, open_guardian, open_journal
+from guardian.bootstrap import home_folder, open_guardian
 from guardian.cli.app import main
 from guardian.errors import NotPrivate, PolicyInvalid
 from guardian.exchange.limits_file import SharedRows
@@ -86,7 +86,7 @@ def test_every_file_of_a_home_is_known_to_the_rule(home):
 def test_home_that_is_open_to_others_is_refused(home, mode, capsys):
     """No command uses a home that others can enter; it says which and what to type, and that line mends it."""
     home.chmod(mode)
-    for arguments in (["status"], ["halt"], ["serve"], ["audit"], ["audit", "verify"], ["init"], ["policy", "check"]):
+    for arguments in (["status"], ["serve"], ["audit"], ["audit", "verify"], ["init"], ["approve"]):
         assert main(arguments) == 3, arguments
         told = capsys.readouterr().err
         assert f"`{home}` is open to other users (mode {mode:04o})" in told
@@ -101,9 +101,9 @@ def test_every_file_that_is_open_to_others_is_refused(home):
     for path in files_of(home):
         path.chmod(0o640)
         with pytest.raises(NotPrivate, match=f"`{path}` is open"):
-            open_journal(home)
+            open_guardian(home=home)
         path.chmod(0o600)
-    open_journal(home)
+    open_guardian(home=home)
 
 
 def test_every_file_that_is_a_link_is_refused(home, tmp_path):
@@ -114,7 +114,7 @@ def test_every_file_that_is_a_link_is_refused(home, tmp_path):
         before = target.read_bytes()
         path.symlink_to(target)
         with pytest.raises(NotPrivate, match="symbolic link") as refused:
-            home_folder()
+            open_guardian(home=home)
         assert f"`rm {path}`" in (refused.value.hint or "")
         assert target.read_bytes() == before
         path.unlink()
@@ -145,7 +145,7 @@ def test_what_is_not_a_file_neither_serves_nor_blocks(home, kind):
     os.mkfifo(place) if kind == "fifo" else place.mkdir()
     assert not EmergencyFile(home, second=home / "second").is_empty()
     with pytest.raises(NotPrivate, match="not a regular file"):
-        home_folder()
+        open_guardian(home=home)
 
 
 def test_own_folder_without_a_file_of_guardians_becomes_private(tmp_path):
@@ -168,10 +168,17 @@ def test_folder_above_that_every_user_can_change_is_refused(home, tmp_path):
     moved = home.rename(shared / "home")
     shared.chmod(0o777)
     with pytest.raises(NotPrivate, match="can change") as refused:
-        open_journal(moved)
+        open_guardian(home=moved)
     assert (refused.value.hint or "").startswith(f"`chmod o-w {shared}`")
     shared.chmod(0o1777)
-    open_journal(moved)
+    open_guardian(home=moved)
+
+
+def test_halt_works_in_a_home_that_is_refused(home):
+    """Stopping asks less than all else: where the log is not used, the emergency file has the halt."""
+    home.chmod(0o755)
+    assert main(["halt"]) == 0
+    assert not EmergencyFile(home).is_empty()
 
 
 @as_root
