@@ -254,4 +254,3 @@ def stop(symbol: str, side: str, quantity: str, at: str) -> OrderSpec:
     return OrderSpec(
         symbol=symbol, side=OrderSide(side), order_type=OrderType.STOP_LOSS, quantity=D(quantity), stop_price=D(at)
     )
-

@@ -46,11 +46,13 @@ class Front:
     slow: dict[str, float] = field(default_factory=dict)
     """By path: how many seconds an answer takes."""
     lose: list[str] = field(default_factory=list)
-    """What becomes of the next orders: the `reply` is lost, or the `order`, it is `refused`, or its process `dies`."""
+    """What becomes of the next orders: the `reply` is lost, or the `order`, it is `refused`, its process
+    `dies` over it, or `dies before` it."""
     lies: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
-    """By `METHOD path`: what is told in place of the truth."""
+    """By `METHOD path`: what is told in place of the truth, of each row of a list, once."""
     before_post: Callable[[Post], None] = lambda _post: None
     after_post: Callable[[Post], None] = lambda _post: None
+    after_delete: Callable[[Order], None] = lambda _order: None
     wait: Callable[[float], None] = lambda _seconds: None
 
     def answer(self, method: str, path: str, fields: dict[str, str]) -> tuple[int, Any]:
@@ -63,8 +65,10 @@ class Front:
             told = self._told(method, path, fields)
         except Refused as no:
             return no.status, {"code": no.code, "msg": no.text}
-        lie = self.lies.get(f"{method} {path}")
-        return 200, told if lie is None else lie(told)
+        lie = self.lies.pop(f"{method} {path}", None)
+        if lie is None:
+            return 200, told
+        return 200, [lie(row) for row in told] if isinstance(told, list) else lie(told)
 
     def _told(self, method: str, path: str, fields: dict[str, str]) -> Any:
         if method == "POST":
@@ -75,6 +79,7 @@ class Front:
             if order is None:
                 raise Refused(-2011, "Unknown order sent.")
             self.venue.cancel(order)
+            self.after_delete(order)
             names = {"origClientOrderId": order.client_id, "clientOrderId": "x", "transactTime": order.updated}
             return report(order) | names
         if path == ORDER:
@@ -91,9 +96,11 @@ class Front:
 
     def _post(self, fields: dict[str, str]) -> Any:
         post = Post(fields["newClientOrderId"], fields, self.venue.now_ms())
+        fate = self.lose.pop(0) if self.lose else "arrives"
+        if fate == "dies before":
+            raise Killed
         self.before_post(post)
         self.posts.append(post)
-        fate = self.lose.pop(0) if self.lose else "arrives"
         if fate == "order":
             raise aiohttp.ServerDisconnectedError
         try:
@@ -158,7 +165,7 @@ class Front:
 
     def _quote(self, path: str, market: Market) -> dict[str, Any]:
         now = self.venue.now_ms()
-        traded = now - market.traded_ago_ms
+        traded = min(now, now if market.halted_ms is None else market.halted_ms) - market.traded_ago_ms
         if path == "/api/v3/avgPrice":
             if market.average is None:
                 raise Refused(-1000, "An unknown error occurred.", 500)

@@ -19,9 +19,8 @@ BESIDE = {"owner", "reducing", "emergency", "broken"}
 """What stops trading without a call of `halt`: the owner, a log that cannot be written, and one that was damaged."""
 
 PENDING = {
-    "CALLS_EXCEED_MAX", "SYMBOL_NOT_LISTED", "SIDE_NOT_ALLOWED", "ORDER_TYPE_NOT_ALLOWED", "TIME_IN_FORCE_NOT_ALLOWED",
     "PRICE_UNAVAILABLE", "TRADE_STALE", "PRICE_DIVERGES", "CONVERSION_UNAVAILABLE", "DUPLICATE_ORDER",
-    "ORDER_UNRESOLVED", "BALANCE_UNAVAILABLE", "TRADING_REDUCING",
+    "ORDER_UNRESOLVED", "BALANCE_UNAVAILABLE",
 }  # fmt: skip
 """Rows on their way: not held to the table yet."""
 

@@ -43,6 +43,8 @@ class Market:
     """None where the exchange has none to give."""
     traded_ago_ms: int = 0
     """How long ago it saw its last trade."""
+    halted_ms: int | None = None
+    """Since when it is halted: no trade comes after that."""
     depth: Decimal = DEPTH
     """What one order finds on the other side, in the base asset."""
     status: str = "TRADING"
@@ -148,6 +150,7 @@ class Venue:
     fee_in: str = "received"
     """What fees are taken in: `received`, an asset's name, or `nothing`."""
     next_id: int = 1000
+    on_trade: Callable[[TradeRow], None] = lambda _row: None
 
     def __post_init__(self) -> None:
         for symbol in self.markets:
@@ -180,6 +183,17 @@ class Venue:
         for market in self.markets.values():
             if asset in {market.base, market.quote}:
                 self.show_truth(market.symbol)
+
+    def halt(self, symbol: str, status: str = "BREAK") -> None:
+        """The symbol takes no orders, and sees no trade."""
+        market = self.markets[symbol]
+        market.status, market.halted_ms = status, self.now_ms()
+
+    def reopen(self, symbol: str) -> None:
+        """It trades again, at honest prices."""
+        market = self.markets[symbol]
+        market.status, market.halted_ms = "TRADING", None
+        self.show_truth(symbol)
 
     def held(self, asset: str) -> Decimal:
         """What the account has, free and locked."""
@@ -286,7 +300,9 @@ class Venue:
         order.updated = self.now_ms()
         order.status = "FILLED" if order.executed == order.quantity else "PARTIALLY_FILLED"
         asset = received if asset == "nothing" else asset
-        self.trades.append(TradeRow(len(self.trades) + 1, order, price, quantity, fee, asset, self.now_ms()))
+        row = TradeRow(len(self.trades) + 1, order, price, quantity, fee, asset, self.now_ms())
+        self.trades.append(row)
+        self.on_trade(row)
 
     def fill(self, order: Order, part: Decimal) -> None:
         """Somebody takes a part of a resting order at its price."""

@@ -1,0 +1,380 @@
+"""One play: one seed, one home, one exchange, and whatever the dice say, under the oracle's eyes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from guardian.cli.halt import DEFAULT_REASON
+from guardian.domain.codes import Outcome
+from guardian.domain.orders import OrderSpec
+from guardian.domain.requests import CreateOrder
+from guardian.domain.secrets import Secret
+from guardian.domain.trading import TradingState
+from guardian.errors import GuardianError
+from guardian.gate.reconciling import Reconciler
+from guardian.gate.replies import OrderProposed, Reply
+from tests.adversary.moves import MOVES, Move, after, calming
+from tests.adversary.oracle import COUNTS, LOSS, NOTIONAL, OPEN_CAP, OPEN_ORDERS, POSITIONS, WINDOWS, Oracle
+from tests.adversary.rest import Killed
+from tests.adversary.rig import Rig
+from tests.adversary.venue import ZERO, Order
+
+D = Decimal
+ONE: Final = D(1)
+STEPS: Final = 80
+NEEDED: Final = ("/api/v3/ticker/bookTicker", "/api/v3/account", "/api/v3/time", "GET /api/v3/order")
+"""What an exit cannot do without."""
+READS: Final = ("get_ticker_price", "get_orders", "get_balance")
+EDITS: Final = ("breaks", "no create", "no cancel", "only reads", "symbol", "side", "currency", "nothing")
+
+
+@dataclass
+class Played:
+    """What came of a play."""
+
+    seed: int
+    moves: list[str]
+    reached: Counter[str]
+    broken: list[tuple[int, str]] = field(default_factory=list)
+
+
+class Play:
+    """A rig, an oracle, and what the assistant and the owner have in their hands."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.dice = random.Random(seed)
+        required = self.dice.choice(("0", "150", "1000000"))
+        floor = self.dice.choice(("0", "0", "0", "99700"))
+        self.rules: dict[str, Any] = {"required_above": required, "min_free_quote": floor}
+        self.rig = Rig(folder, self.policy(), seed=seed)
+        self.venue = self.rig.venue
+        self.oracle = Oracle(self.rig)
+        self.oracle.owner.required_above, self.oracle.owner.min_free = D(required), D(floor)
+        self.rig.front.after_post = lambda post: after(self, post)
+        self.reached = self.oracle.reached
+        self.asked: list[OrderSpec] = []
+        self.tokens: list[str] = []
+        self.amended: set[str] = set()
+        """Orders that are called otherwise at the exchange than guardian called them."""
+        self.blind_s = 0
+        self.is_edited = False
+        self.lied = self.is_lost = self.was_wiped = False
+        self.copied_at: int | None = None
+
+    # -- the policy
+
+    def policy(self, unit: Decimal = ONE) -> dict[str, Any]:
+        """The caps that the oracle knows; `unit` is what one of the accounting currency is worth."""
+
+        def in_unit(value: Decimal) -> str:
+            return f"{(value / unit).quantize(D('0.00000001')):f}"
+
+        symbols = {
+            name: {"max_notional": in_unit(NOTIONAL), "max_position": f"{most}", "max_quantity": "1"}
+            for name, most in POSITIONS.items()
+        }
+        return {
+            "limits": {
+                "max_open_notional": in_unit(OPEN_CAP),
+                "rolling_notional": [
+                    {"window": f"{length // 60_000}m", "max": in_unit(most)} for length, most in WINDOWS.items()
+                ],
+                "max_orders": [{"window": f"{length // 60_000}m", "max": most} for length, most in COUNTS.items()],
+                "max_open_orders": OPEN_ORDERS,
+                "max_daily_loss": in_unit(LOSS),
+                "duplicate_window": "60s",
+                "halt_after_orders": 20,
+                "min_free_quote": self.rules["min_free_quote"],
+            },
+            "confirmation": {"required_above": in_unit(D(self.rules["required_above"])), "max_outstanding": 3},
+            "symbols": symbols,
+        }
+
+    def edit(self, what: str) -> str:
+        """The owner edits the policy file; every edit begins from the whole one."""
+        owner = self.oracle.owner
+        owner.is_broken = owner.no_create = False
+        owner.symbols, owner.buys_on, owner.currency = set(POSITIONS), set(POSITIONS), "USDT"
+        symbol = self.dice.choice(sorted(POSITIONS))
+        self.is_edited = what != "nothing"
+        changed = self.policy()
+        if what == "breaks":
+            owner.is_broken = True
+            self.rig.write("schema = 1\nnonsense = 1\n")
+            return what
+        if what in {"no create", "no cancel", "only reads"}:
+            owner.no_create = True
+            deny = ["create_order"] if what == "no create" else ["create_order", "cancel_order"]
+            changed["tools"] = {"allow": list(READS)} if what == "only reads" else {"deny": deny}
+        elif what == "symbol":
+            owner.symbols.discard(symbol)
+            owner.buys_on.discard(symbol)
+            changed["symbols"][symbol] = None
+        elif what == "side":
+            owner.buys_on.discard(symbol)
+            changed["symbols"][symbol] |= {"sides": ["SELL"]}
+        elif what == "currency":
+            owner.currency, owner.was_edited = "BTC", True
+            changed = self.policy(unit=self.venue.worth["BTC"])
+            changed["accounting"] = {"currency": "BTC", "conversions": {"USDT": "BTCUSDT", "BTC": None}}
+        self.rig.policy(changed)
+        return f"{what} {symbol}"
+
+    # -- the assistant
+
+    def told(self, reply: Reply) -> str:
+        """A reply in a few words; what no reply may have is noted."""
+        self.reached[f"answer: {reply.outcome.value}"] += 1
+        if reply.outcome is Outcome.FAILED:
+            self.oracle.wrong(0, f"a fault: {(reply.detail or '').strip()[-300:]}")
+        if any(token in repr(reply) for token in self.tokens):
+            self.oracle.wrong(3, "a reply has a token in it")
+        if reply.error is None:
+            return reply.outcome.value
+        codes = sorted({denial.code.name for denial in reply.error.denials} | {reply.error.code.name})
+        self.reached.update(f"denied: {code}" for code in codes)
+        return f"{reply.outcome.value} {' '.join(codes)}"
+
+    def ask(self, order: OrderSpec) -> str:
+        """One order; where a person is asked, mostly they agree at once."""
+        self.asked.append(order)
+        reply = self.rig.ask(order)
+        told = self.told(reply)
+        if isinstance(reply.data, OrderProposed) and self.dice.random() < 0.6:
+            token = self.approve(reply.data.proposal_id)
+            return f"{told}, approved -> {self.told(self.rig.use(token))}"
+        return told
+
+    def ask_together(self, orders: list[OrderSpec]) -> str:
+        self.asked += orders
+        return self._together([(CreateOrder(order=order), dict(order.as_dict())) for order in orders])
+
+    def use_together(self, tokens: list[str]) -> str:
+        return self._together([(CreateOrder(confirmation_token=Secret(token)), {}) for token in tokens])
+
+    def _together(self, requests: list[tuple[CreateOrder, dict[str, str]]]) -> str:
+        """All at once, from all processes."""
+        self.rig.front.lose = [fate for fate in self.rig.front.lose if not fate.startswith("dies")]
+        processes = self.rig.processes
+
+        async def work() -> list[Any]:
+            calls = (
+                processes[number % len(processes)].acall(request, arguments)
+                for number, (request, arguments) in enumerate(requests)
+            )
+            return list(await asyncio.gather(*calls, return_exceptions=True))
+
+        found = self.rig.run(work())
+        return ", ".join(self.told(one) if isinstance(one, Reply) else type(one).__name__ for one in found)
+
+    def cancel(self, order: Order, *, by_number: bool) -> str:
+        """Promise 6: it is cancelled, wherever the exchange can be reached."""
+        ids: dict[str, Any] = {"order_id": order.order_id} if by_number else {"client_order_id": order.posted_as}
+        down, lies = self.rig.front.down, dict(self.rig.front.lies)
+        reachable = not down & {"*"} and not (order.posted_as in self.amended and (down or lies or order.is_hidden))
+        # By its number alone, an order that guardian does not know has to be asked for first.
+        reachable = reachable and not (by_number and (order.is_hidden or down or lies))
+        known = not self.is_lost or order.posted_as not in self.amended
+        reply = self.rig.cancel(order.symbol, **ids)
+        told = self.told(reply)
+        if reachable and known and order.is_open:
+            self.oracle.wrong(6, f"an open order was not cancelled: {told}")
+        self.reached["cancel: done" if not order.is_open else "cancel: not done"] += 1
+        return told
+
+    def known_sellable(self, asset: str) -> Decimal:
+        """What is truly left to sell and what guardian can know of."""
+        rows = self.rig.sql(
+            "SELECT side, base_asset, quantity, quote_notional FROM orders WHERE state IN ('reserved', 'unknown')"
+        )
+        doubt = sum((D(quantity) for side, base, quantity, _ in rows if side == "SELL" and base == asset), ZERO)
+        doubt += sum((D(quote) for side, base, _, quote in rows if side == "BUY" and base != asset), ZERO)
+        for order in self.oracle.ours():
+            if order.is_open and order.side == "SELL" and order.posted_as in self.amended:
+                doubt += order.sent_quantity - order.quantity
+        left = self.oracle.sellable(asset) - self.oracle.to_be_paid(asset) - doubt
+        return max(min(left, self.venue.free.get(asset, ZERO)), ZERO)
+
+    def exit(self, order: OrderSpec) -> str:
+        """Promise 6: it passes, or a person is asked, where nothing of the README's table is in the way."""
+        hindered = self._hindered(order.symbol)
+        reply = self.rig.ask(order)
+        told = self.told(reply)
+        self.reached["exit: hindered" if hindered else "exit: free"] += 1
+        codes = set() if reply.error is None else {denial.code.name for denial in reply.error.denials}
+        if not hindered and reply.outcome is Outcome.DENIED and codes - {"PROPOSALS_EXCEED_MAX"}:
+            self.oracle.wrong(6, f"a full exit is denied: {told}")
+        return f"{told} {hindered or ''}"
+
+    def _hindered(self, symbol: str) -> str | None:
+        """What of the README's table, or of what nobody can know, is in the way of an exit."""
+        owner, market = self.oracle.owner, self.venue.markets[symbol]
+        with self.rig.process.journal.transaction() as tx:
+            state, _ = self.rig.process.journal.trading(tx)
+        reasons = {
+            "halted": state is TradingState.HALTED,
+            "the policy": owner.is_broken or owner.no_create,
+            "the book": not market.is_two_sided or market.status != "TRADING",
+            "the exchange": bool(self.rig.front.down & {"*", *NEEDED}),
+            "the clock": self.rig.clock.wrong_ms != 0,
+            "a contradiction": self.lied or bool(self.rig.front.lies),
+            "a lost home": self.is_lost or self.was_wiped,
+            "a blind exchange": any(order.is_hidden for order in self.oracle.ours()),
+            "an average": market.average is not None and not D("0.6") < market.bid / market.average < D("1.4"),
+        }
+        return next((why for why, is_so in reasons.items() if is_so), None)
+
+    # -- the owner
+
+    def waiting(self) -> list[str]:
+        """The proposals that wait for the owner, as `guardian approve` lists them."""
+        with self.rig.process.journal.transaction() as tx:
+            return [proposal.id for proposal in tx.waiting() if proposal.state == "waiting"]
+
+    def approve(self, proposal: str) -> str:
+        """The owner agrees; a StoreConflict where it has expired."""
+        with self.rig.process.journal.transaction() as tx:
+            shown = tx.proposal(proposal)
+        token = self.rig.approve(proposal)
+        self.oracle.owner.approved[proposal] = dict(shown.resolved)
+        self.oracle.owner.acted = len(self.oracle.sent)
+        self.tokens.append(token)
+        return token
+
+    def halt(self, state: TradingState) -> str:
+        owner = self.oracle.owner
+        with self.rig.process.journal.transaction() as tx:
+            if state is TradingState.HALTED or tx.trading().state is TradingState.ACTIVE:
+                tx.set_trading(state, reason=DEFAULT_REASON, by="owner")
+                owner.state = state.value
+        return state.value
+
+    def resume(self) -> str:
+        self.rig.resume()
+        self.oracle.owner.state = "active"
+        self.oracle.owner.acted = len(self.oracle.sent)
+        return ""
+
+    # -- guardian by itself, and its home
+
+    def looks(self, how: str) -> str:
+        process = self.rig.process
+        if how == "resolves":
+            return f"{len(self.rig.run(process.resolver.run_once()))} found"
+        found = self.rig.run(Reconciler(process.parts).run())
+        return f"{len(found.differences)} differ"
+
+    def copy(self) -> str:
+        self.rig.restart_all(lambda: self._keep(self.rig.home, self.rig.folder / "copy"))
+        self.copied_at = len(self.oracle.sent)
+        return f"after {self.copied_at} orders"
+
+    @staticmethod
+    def _keep(source: Path, target: Path) -> None:
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
+
+    def put_back(self) -> str:
+        """An older copy of the home takes its place; the policy stays as it is."""
+        since = [] if self.copied_at is None else self.oracle.sent[self.copied_at :]
+        unknowable = any(s.post.client_id in self.amended or (s.order is not None and s.order.is_hidden) for s in since)
+        if self.copied_at is None or unknowable or self.was_wiped:
+            return "not now"
+        text = self.rig.policy_path.read_text("utf-8")
+
+        def between() -> None:
+            self._keep(self.rig.folder / "copy", self.rig.home)
+            self.rig.write(text)
+
+        self.rig.restart_all(between)
+        self.is_lost = self.is_lost or bool(since)
+        self.reached["home put back"] += bool(since)
+        return f"{len(since)} orders are forgotten"
+
+    def settles(self) -> None:
+        """At the end everything can be asked again: guardian has every order as the exchange has it."""
+        front = self.rig.front
+        front.down, front.lose, front.lies, front.slow = set(), [], {}, {}
+        self.rig.clock.wrong_ms = 0
+        self.rig.clock.forward(700)
+        for symbol in self.venue.markets:
+            self.venue.reopen(symbol)
+        self.rig.restart_all()
+        for _ in range(40):
+            self.looks("resolves")
+            self.rig.clock.forward(31)
+        self.looks("reconciles")
+        rows = {
+            name: (state, D(executed))
+            for name, state, executed in self.rig.sql("SELECT client_order_id, state, executed_quantity FROM orders")
+        }
+        for order in [] if self.is_lost or self.was_wiped or self.lied else self.oracle.ours():
+            state, executed = rows.get(order.posted_as, ("nothing", ZERO))
+            if (state in {"open", "part_filled"}) is not order.is_open or executed != order.executed:
+                is_so = f"{order.status} {order.executed}"
+                self.oracle.wrong(5, f"in the end an order is {state} {executed}: {order.posted_as} is {is_so}")
+        for state, _ in rows.values():
+            if state in {"reserved", "unknown"}:
+                self.oracle.wrong(5, f"in the end an order is {state}")
+
+    def wipe(self) -> str:
+        self.venue.wipe()
+        self.was_wiped, self.copied_at = True, None
+        return ""
+
+
+def play(seed: int, steps: int = STEPS) -> Played:
+    """Play one seed to its end, or to the first thing that is wrong."""
+    with tempfile.TemporaryDirectory() as folder:
+        one = Play(Path(folder), seed)
+        moves: list[str] = []
+        weights, functions = [weight for weight, _ in MOVES], [function for _, function in MOVES]
+        try:
+            for number in range(steps):
+                calm = troubles(one) if one.dice.random() < 0.3 else []
+                chosen = one.dice.choice(calm) if calm else one.dice.choices(functions, weights)[0]
+                moves.append(f"{number:3} {chosen.__name__}: {made(one, chosen)}")
+                if one.oracle.broken:
+                    break
+            else:
+                moves.append(f"    {made(one, settled)}")
+        finally:
+            one.rig.close()
+        return Played(seed, moves, one.reached + Counter(moves=len(moves)), one.oracle.broken)
+
+
+def troubles(one: Play) -> list[Move]:
+    """What would calm things down; nothing where that cannot be told now."""
+    try:
+        return calming(one)
+    except GuardianError:
+        return []
+
+
+def settled(one: Play) -> str:
+    """The end of a play in which nothing was wrong so far."""
+    one.settles()
+    return "settled"
+
+
+def made(one: Play, chosen: Callable[[Play], str]) -> str:
+    """Make a move; what guardian says no to by an exception is an answer, and a process that died starts again."""
+    try:
+        return chosen(one)
+    except GuardianError as error:
+        return f"{type(error).__name__}: {error.message}"
+    except Killed:
+        one.rig.restart()
+        return "the process died"
+    except Exception as error:  # noqa: BLE001  a fault of guardian's, or of the play
+        one.oracle.wrong(0, f"raised {error!r}")
+        return f"raised {error!r}"
