@@ -51,13 +51,11 @@ def command(ctx: click.Context, name: str) -> None:
 def desktop_entry() -> dict[str, object]:
     """The entry for `claude_desktop_config.json`: absolute paths, and no secret, for there is none to give."""
     import sys
-    from pathlib import Path
 
     from guardian.bootstrap import HOME_VARIABLE, home_folder
 
-    script = Path(sys.executable).with_name("guardian.exe" if sys.platform == "win32" else "guardian")
-    known = [str(script), []] if script.exists() else [sys.executable, ["-m", "guardian"]]
-    entry: dict[str, object] = {"command": known[0], "args": [*known[1], "serve"]}
+    # -I: Python heeds no variable of its own and no folder but its installation's; guardian sees to all others.
+    entry: dict[str, object] = {"command": sys.executable, "args": ["-I", "-m", "guardian", "serve"]}
     if os.environ.get(HOME_VARIABLE):
         # Claude Desktop does not know this shell's variables: without it the server would serve another home.
         entry["env"] = {HOME_VARIABLE: str(home_folder())}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from guardian.cli.render import clean, say
+from guardian.system.variables import known_variables
 
 if TYPE_CHECKING:
     from fastmcp import Client
@@ -75,9 +76,8 @@ class Tour:
             raise StepFailed(f"step {self.step}: {what}")
 
     def environment(self) -> dict[str, str]:
-        """The environment of the processes of the tour: this home, and none of guardian's other settings."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("FASTMCP_", "GUARDIAN_"))}
-        return {**kept, "GUARDIAN_HOME": str(self.home)}
+        """The environment of the processes of the tour: this home, and the variables that count."""
+        return {**known_variables(os.environ), "GUARDIAN_HOME": str(self.home)}
 
     def guardian(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of guardian's on the home of the tour, as a person would."""

@@ -26,6 +26,7 @@ from guardian.exchange.rate_limits import RateLimits, Slot
 from guardian.exchange.request_list import check_parameters, encoded, permitted
 from guardian.exchange.retrying import pauses
 from guardian.exchange.signing import signature
+from guardian.exchange.tls import own_tls_context
 from guardian.exchange.weights import HEADERS
 
 with warnings.catch_warnings():
@@ -303,8 +304,10 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         if session is None or session.closed:
             # The embedded exchange closes idle connections after 5 s: let go of them before it does.
             keepalive_s = 4.0 if self._spec.environment is Environment.PAPER else 15.0
+            # Without TLS there is nothing to check: the paper exchange is on this machine.
+            tls = True if self._spec.environment is Environment.PAPER else own_tls_context()
             session = self.session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(keepalive_timeout=keepalive_s),
+                connector=aiohttp.TCPConnector(keepalive_timeout=keepalive_s, ssl=tls),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"Accept": "application/json", "User-Agent": "guardian"},
                 trust_env=False,

@@ -60,6 +60,14 @@ class Door:
             shared=None if limits_path is None else SharedRows(limits_path, now_ms),
         )
 
+    def warm_up(self) -> None:
+        """Import python-binance, and load the authorities where they are needed; see `Exchange.warm_up`."""
+        import guardian.exchange.client  # noqa: F401  # the import itself is the point
+        from guardian.exchange.tls import own_tls_context
+
+        if self._spec.environment is not Environment.PAPER:
+            own_tls_context()
+
     def client(self) -> GuardedClient:
         """The one client; sends nothing by itself."""
         if self._client is None:

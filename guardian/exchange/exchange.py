@@ -116,7 +116,7 @@ class Exchange:
 
     def warm_up(self) -> None:
         """Import python-binance now (about half a second) instead of at the first call; sends nothing."""
-        import guardian.exchange.client  # noqa: F401  # the import itself is the point
+        self._door.warm_up()
 
     async def close(self) -> None:
         """Close the kept connections. A later call opens new ones."""

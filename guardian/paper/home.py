@@ -27,6 +27,7 @@ import guardian
 from guardian.domain.secrets import Secret
 from guardian.errors import ExchangeUnavailable
 from guardian.system.private_files import check_home, make_folder, read_private
+from guardian.system.variables import known_variables
 
 PORT_FILE: Final = "paper.port"
 DATABASE_FILE: Final = "paper.db"
@@ -42,12 +43,6 @@ _PROBE_TIMEOUT_S: Final = 2.0
 _POLL_S: Final = 0.02
 _END_TIMEOUT_S: Final = 10.0
 _REPLACE_TRIES: Final = 50
-
-# What a Python needs to start and to find its libraries; nothing else of the caller's environment is passed on.
-_PASSED_ON: Final = (
-    "PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "WINDIR", "COMSPEC", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL",
-    "LC_CTYPE", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH",
-)  # fmt: skip
 
 _started: list[subprocess.Popen[bytes]] = []
 """The helpers that this process started. They outlive it, and are only kept so that those that end are reaped."""
@@ -255,7 +250,7 @@ def _popen(
 
 
 def _environment() -> dict[str, str]:
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment = known_variables(os.environ)
     package = Path(guardian.__file__).resolve().parent.parent
     if package.name not in {"site-packages", "dist-packages"}:
         # Run from a source tree, guardian may be importable only because of where its parent stood.

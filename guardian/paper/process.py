@@ -31,6 +31,7 @@ from guardian.paper.home import (
     write_port_file,
 )
 from guardian.system.private_files import check_home, open_private
+from guardian.system.variables import forget_unknown_variables
 
 _OTHER_ENDS_S: Final = 1.0
 """How long a helper waits for one that may just be ending, before it leaves the place to it."""
@@ -132,4 +133,5 @@ def _write_log(home: Path, error: Exception) -> None:
 
 
 if __name__ == "__main__":
+    forget_unknown_variables()
     sys.exit(main())

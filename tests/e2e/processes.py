@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -182,11 +182,11 @@ INITIALIZE = {
 class RawServed:
     """`guardian serve` spoken to in raw lines: all that it writes is seen, and its client can vanish."""
 
-    def __init__(self, machine: Machine, *arguments: str) -> None:
+    def __init__(self, machine: Machine, *arguments: str, entry: Sequence[str] = ("-m", "guardian")) -> None:
         self.lines: list[str] = []
         self._id = 0
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "guardian", "serve", *arguments],
+            [sys.executable, *entry, "serve", *arguments],
             env=machine.environment, cwd=machine.work, text=True, encoding="utf-8",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip

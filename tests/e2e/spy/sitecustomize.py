@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+SPIED = os.environ.get("SPIED")
+"""Read at once: guardian removes every variable that it does not know."""
 _busy: list[bool] = []
 """Not empty while the spy itself writes."""
 
@@ -26,15 +28,15 @@ def told(event: str, arguments: tuple[object, ...]) -> str | None:
 
 
 def spy(event: str, arguments: tuple[object, ...]) -> None:
-    if _busy or (text := told(event, arguments)) is None:
+    if _busy or SPIED is None or (text := told(event, arguments)) is None:
         return
     _busy.append(True)
     try:
-        with Path(os.environ["SPIED"]).open("a", encoding="utf-8") as log:
+        with Path(SPIED).open("a", encoding="utf-8") as log:
             log.write(f"{event}\t{text}\n")
     finally:
         _busy.clear()
 
 
-if "SPIED" in os.environ:
+if SPIED is not None:
     sys.addaudithook(spy)

@@ -1,0 +1,57 @@
+"""The environment variables that count: a short list. All others are removed before anything reads them.
+
+Libraries read hundreds of variables, and many loosen something: `SSL_CERT_FILE` names other authorities,
+`SSLKEYLOGFILE` writes the session's secrets to a file, `OPENSSL_CONF` loads code, `HTTPS_PROXY` leads elsewhere,
+`HOSTALIASES` renames hosts, `PYTHON_KEYRING_BACKEND` picks another keyring, `OTEL_*` and `FASTMCP_*` change or end the
+server. So every process of guardian begins with `forget_unknown_variables`.
+
+What acts before guardian's first line cannot be undone here: `PYTHONPATH`, `PYTHONHOME`, `LD_PRELOAD` and the like run
+code of their own. The entry that `guardian init` prints starts Python with `-I`, which ignores those of Python.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Final
+
+_KNOWN: Final = frozenset(
+    {
+        "GUARDIAN_HOME",
+        # Who the user is and where their folders are. XDG_DATA_HOME is the system's place for user data.
+        "HOME", "USER", "LOGNAME", "SHELL", "XDG_DATA_HOME", "TMPDIR", "TEMP", "TMP",
+        "USERPROFILE", "USERNAME", "USERDOMAIN", "HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA",
+        # What the system needs to start programs, and what this Python was started with: its paper exchange is another.
+        "PATH", "PATHEXT", "COMSPEC", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "PROGRAMDATA",
+        "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "__CF_USER_TEXT_ENCODING",
+        # Where the keyring is, and where it puts the question to unlock it.
+        "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "XDG_CURRENT_DESKTOP", "DISPLAY", "WAYLAND_DISPLAY",
+        "XAUTHORITY",
+        # How text and times are shown: they change nothing that is decided. LC_* besides.
+        "LANG", "LANGUAGE", "TZ", "TERM", "COLORTERM", "NO_COLOR", "COLUMNS", "LINES",
+    }
+)  # fmt: skip
+
+
+def known_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Those variables that count."""
+    return {name: value for name, value in environment.items() if _is_known(name)}
+
+
+def forget_unknown_variables() -> None:
+    """Remove all other variables from this process, for the C libraries in it too. Before anything else is imported.
+
+    What Python itself took from PYTHONWARNINGS is undone: a warning must not end a server.
+    """
+    for name in list(os.environ):
+        if not _is_known(name):
+            del os.environ[name]
+    warnings.resetwarnings()
+    warnings.simplefilter("ignore")
+
+
+def _is_known(name: str) -> bool:
+    # Windows knows no case in these names; elsewhere `home` is not HOME.
+    upper = name.upper() if os.name == "nt" else name
+    return upper in _KNOWN or (upper.startswith("LC_") and upper[3:].isalpha())
