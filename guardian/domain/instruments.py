@@ -170,6 +170,20 @@ class Instrument:
         largest = floor_to(quantity if valid.maximum == 0 else min(quantity, valid.maximum), valid.step)
         return largest if valid.admits(largest) else None
 
+    def valid_prices(self, side: OrderSide, quantity: Decimal, average_price: Decimal | None) -> Range:
+        """The prices that the filters admit for `quantity` on that side, at this average price.
+
+        Where the average price is missing, PERCENT_PRICE_BY_SIDE is left out.
+        """
+        minimum, maximum = ZERO, ZERO
+        if quantity > 0:
+            minimum, maximum = divided_up(self.min_notional, quantity), divided_down(self.max_notional, quantity)
+        valid = self.price.narrowed(minimum, maximum)
+        if self.percent_price is None or average_price is None:
+            return valid
+        band = self.percent_price.band(side, average_price)
+        return valid.narrowed(band.minimum, band.maximum)
+
     def _valid_quantities(self, price: Decimal) -> Range | None:
         """The quantities that LOT_SIZE and NOTIONAL both admit at `price`; None where that is no price."""
         if price <= 0:

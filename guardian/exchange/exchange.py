@@ -52,7 +52,7 @@ from guardian.exchange.environments import ApiFamily, EnvironmentSpec
 from guardian.exchange.listings import Listings, by_symbol, json_list, together
 from guardian.exchange.mapping import account, futures, market, orders, wallet
 from guardian.exchange.rate_limits import Slot
-from guardian.policy.facts import AveragePrice, BookTop
+from guardian.policy.facts import AveragePrice, BookTop, DayOpen
 
 if TYPE_CHECKING:
     from guardian.exchange.client import GuardedClient
@@ -140,6 +140,10 @@ class Exchange:
     async def average_price(self, symbol: str) -> AveragePrice:
         """The exchange's average price and when it last saw a trade."""
         return market.average_price(await self._read(lambda client: client.get_avg_price(symbol=symbol)))
+
+    async def day_open(self, symbol: str) -> DayOpen:
+        """The first price of the last 24 hours."""
+        return market.day_open(await self._read(lambda client: client.get_ticker(symbol=symbol)), symbol)
 
     async def balances(self, include_zero: bool = False) -> Balances:
         """The spot account's balances. Raises ExchangeUnavailable where they are another's; see `expect_account`."""

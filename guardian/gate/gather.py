@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TypeVar
 
 from guardian.domain.accounts import Balances
@@ -15,11 +14,11 @@ from guardian.domain.orders import OrderSpec
 from guardian.domain.trading import Environment
 from guardian.errors import ExchangeError, ExchangeRateLimited, ExchangeRejected
 from guardian.exchange.exchange import Exchange
+from guardian.policy.conversion import market_symbols, next_on_path, path_symbols
 from guardian.policy.engine import needed_facts
-from guardian.policy.facts import AveragePrice, BookTop, Confirmed, Fact, Facts
+from guardian.policy.facts import AveragePrice, BookTop, Confirmed, DayOpen, Fact, Facts
 from guardian.policy.loss import LossNeeds
 from guardian.policy.model import Policy
-from guardian.policy.notional import market_symbols, next_on_path, path_symbols
 
 Answer = TypeVar("Answer")
 
@@ -31,25 +30,33 @@ class _Gathered:
     instruments: dict[str, Instrument] = field(default_factory=dict)
     unlisted: set[str] = field(default_factory=set)
     books: dict[str, BookTop] = field(default_factory=dict)
-    day_opens: dict[str, Decimal] = field(default_factory=dict)
-    average: AveragePrice | None = None
+    day_opens: dict[str, DayOpen] = field(default_factory=dict)
+    averages: dict[str, AveragePrice] = field(default_factory=dict)
     balances: Balances | None = None
     clock_skew_ms: int | None = None
     missing: dict[Fact, str] = field(default_factory=dict)
+    missing_of: dict[tuple[Fact, str], str] = field(default_factory=dict)
     limited: ExchangeRateLimited | None = None
     """Set where the exchange asked to slow down: then nothing is judged."""
 
-    async def take(self, fact: Fact, answer: Awaitable[Answer]) -> Answer | None:
-        """The answer, or None with the reason kept: a fact that cannot be had is a denial by the rule that needs it."""
+    async def take(self, fact: Fact, answer: Awaitable[Answer], symbol: str | None = None) -> Answer | None:
+        """The answer, or None with the reason kept: a fact that is missing is a denial by the rule that needs it.
+
+        With a `symbol` it is that symbol's fact alone that is missing.
+        """
         try:
             return await answer
         except ExchangeRejected as error:
-            self.missing[fact] = f"the exchange refused it (code {error.code})"
+            reason = f"the exchange refused it (code {error.code})"
         except ExchangeRateLimited as error:
             self.limited = error
-            self.missing[fact] = error.message
+            reason = error.message
         except ExchangeError as error:
-            self.missing[fact] = error.message
+            reason = error.message
+        if symbol is None:
+            self.missing[fact] = reason
+        else:
+            self.missing_of[fact, symbol] = reason
         return None
 
 
@@ -78,10 +85,11 @@ async def gather_facts(
     got = _Gathered()
     if Fact.INSTRUMENT in needs:
         await _instruments(spec, policy, exchange, loss, got)
+    priced = _priced_symbols(spec, policy, loss, got)
     await asyncio.gather(
-        _books(spec, policy, exchange, needs, loss, got),
+        _books(exchange, needs, priced, got),
+        _averages(exchange, needs, priced, got),
         _day_opens(exchange, needs, loss, got),
-        _average(spec, exchange, needs, got),
         _balances(exchange, needs, got),
         _clock(exchange, needs, got),
     )
@@ -96,12 +104,13 @@ async def gather_facts(
         unlisted=frozenset(got.unlisted),
         books=got.books,
         day_opens=got.day_opens,
-        average=got.average,
+        averages=got.averages,
         free=None if got.balances is None else {b.asset: b.free for b in got.balances.balances},
         held=None if got.balances is None else {b.asset: plus(b.free, b.locked) for b in got.balances.balances},
         clock_skew_ms=got.clock_skew_ms,
         confirmed=confirmed,
         missing=got.missing,
+        missing_of=got.missing_of,
     )
 
 
@@ -124,27 +133,43 @@ async def _instruments(spec: OrderSpec, policy: Policy, exchange: Exchange, loss
         wanted = dict.fromkeys(symbol for symbol in steps if symbol is not None and symbol not in got.unlisted)
 
 
-async def _books(
-    spec: OrderSpec, policy: Policy, exchange: Exchange, needs: frozenset[Fact], loss: LossNeeds, got: _Gathered
-) -> None:
-    if Fact.BOOK in needs and spec.symbol in got.instruments:
-        paths = (path_symbols(asset, policy.accounting, got.instruments) for asset in sorted(loss.assets))
-        own = market_symbols(spec.symbol, policy, got.instruments)
-        symbols = dict.fromkeys((*own, *sorted(loss.books - got.unlisted), *(leg for path in paths for leg in path)))
-        got.books = await got.take(Fact.BOOK, exchange.book_tops(symbols)) or {}
+def _priced_symbols(spec: OrderSpec, policy: Policy, loss: LossNeeds, got: _Gathered) -> tuple[str, ...]:
+    """Every symbol whose price counts something: the order's own, held ones, and all on the paths of conversion."""
+    if spec.symbol not in got.instruments:
+        return ()
+    paths = (path_symbols(asset, policy.accounting, got.instruments) for asset in sorted(loss.assets))
+    own = market_symbols(spec.symbol, policy, got.instruments)
+    return tuple(dict.fromkeys((*own, *sorted(loss.books - got.unlisted), *(leg for path in paths for leg in path))))
+
+
+async def _books(exchange: Exchange, needs: frozenset[Fact], priced: tuple[str, ...], got: _Gathered) -> None:
+    """The best prices of all symbols, in one request."""
+    if Fact.BOOK in needs and priced:
+        got.books = await got.take(Fact.BOOK, exchange.book_tops(priced)) or {}
+
+
+async def _averages(exchange: Exchange, needs: frozenset[Fact], priced: tuple[str, ...], got: _Gathered) -> None:
+    """The average price of each symbol, all at once; one that is missing takes none of the others away."""
+
+    async def fetch(symbol: str) -> None:
+        average = await got.take(Fact.AVERAGE, exchange.average_price(symbol), symbol)
+        if average is not None:
+            got.averages[symbol] = average
+
+    if Fact.AVERAGE in needs:
+        await asyncio.gather(*(fetch(symbol) for symbol in priced))
 
 
 async def _day_opens(exchange: Exchange, needs: frozenset[Fact], loss: LossNeeds, got: _Gathered) -> None:
-    if Fact.DAY not in needs:
-        return
-    symbols = sorted(symbol for symbol in loss.opens if symbol in got.instruments)
-    tickers = await asyncio.gather(*(got.take(Fact.DAY, exchange.ticker(symbol)) for symbol in symbols))
-    got.day_opens = {ticker.symbol: ticker.open_price for ticker in tickers if ticker is not None}
+    """The price of 24 hours ago of each symbol that was held then, all at once."""
 
+    async def fetch(symbol: str) -> None:
+        opened = await got.take(Fact.DAY, exchange.day_open(symbol), symbol)
+        if opened is not None:
+            got.day_opens[symbol] = opened
 
-async def _average(spec: OrderSpec, exchange: Exchange, needs: frozenset[Fact], got: _Gathered) -> None:
-    if Fact.AVERAGE in needs and spec.symbol in got.instruments:
-        got.average = await got.take(Fact.AVERAGE, exchange.average_price(spec.symbol))
+    if Fact.DAY in needs:
+        await asyncio.gather(*(fetch(symbol) for symbol in sorted(loss.opens) if symbol in got.instruments))
 
 
 async def _balances(exchange: Exchange, needs: frozenset[Fact], got: _Gathered) -> None:

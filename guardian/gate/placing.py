@@ -31,11 +31,12 @@ from guardian.gate.replies import Reply, denied
 from guardian.gate.sending import Reserved, Sender
 from guardian.gate.unbroken import unbroken
 from guardian.gate.views import view_of_proposal
-from guardian.policy.case import is_fresh, may_be_exit
+from guardian.policy.case import may_be_exit
 from guardian.policy.engine import judge_order, judge_tool
 from guardian.policy.facts import Confirmed, Facts
 from guardian.policy.loss import LossNeeds, loss_needs
 from guardian.policy.model import Policy
+from guardian.policy.prices import is_fresh
 from guardian.policy.rules_budget import calls_denial
 from guardian.policy.verdict import Decision, Denial, Verdict
 from guardian.store.database import Transaction
@@ -155,6 +156,8 @@ class OrderPlacer:
             shown_bid=proposal.shown_bid,
             shown_ask=proposal.shown_ask,
             protected_price=Decimal(proposal.resolved["price"]),
+            notional=proposal.notional,
+            quote_notional=proposal.quote_notional,
         )
         return await self._decide(admitted, confirmed, loss)
 
@@ -392,12 +395,14 @@ def judged_on(facts: Facts, verdict: Verdict, policy: Policy) -> dict[str, objec
             symbol: {"bid": book.bid, "ask": book.ask, "fetched_ms": str(book.fetched_ms)}
             for symbol, book in facts.books.items()
         },
+        "averages": {
+            symbol: {"price": average.price, "traded_ms": str(average.traded_ms)}
+            for symbol, average in facts.averages.items()
+        },
         "day_opens": dict(facts.day_opens),
-        "average": None
-        if facts.average is None
-        else {"price": facts.average.price, "traded_ms": str(facts.average.traded_ms)},
         "usage": facts.usage,
-        "missing": {fact.value: why for fact, why in facts.missing.items()},
+        "missing": {fact.value: why for fact, why in facts.missing.items()}
+        | {f"{fact.value} of {symbol}": why for (fact, symbol), why in facts.missing_of.items()},
         "problems": facts.policy_problems,
         "free": None if facts.free is None else {a: plain(v) for a, v in facts.free.items() if v > 0},
     }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from guardian.domain.instruments import Instrument
 from guardian.domain.money import ZERO, minus, round_up, times
-from guardian.domain.orders import OrderSide, OrderSpec, ResolvedOrder
-from guardian.policy.facts import BookTop, Facts, Usage
+from guardian.domain.orders import OrderSide, OrderSpec, OrderType, ResolvedOrder
+from guardian.policy.conversion import PricedLeg, Rate, Unpriced, dearer_rate, dearest_known_rate, priced_path
+from guardian.policy.facts import AveragePrice, BookTop, Confirmed, Facts, Usage
 from guardian.policy.model import Policy, SymbolLimits
-from guardian.policy.notional import Leg, conversion_path, convert, resolve, worst_price
+from guardian.policy.notional import no_worse_price, resolve, worst_price
+from guardian.policy.prices import PriceFault, price_faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +32,10 @@ class Counted:
     """A priced order whose worst case is known in the accounting currency."""
 
     priced: Priced
-    legs: tuple[Leg, ...]
+    rate: Rate
     notional: Decimal
+    in_doubt: bool = False
+    """An exit that counts as the whole cap of one order, since what it is worth is not known: a person is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +48,12 @@ class Case:
     limits: SymbolLimits | None
     instrument: Instrument | None
     book: BookTop | None
+    average: AveragePrice | None
+    faults: tuple[PriceFault, ...]
+    """The checks that the price of the order's own symbol does not pass."""
     order: ResolvedOrder | None
-    legs: tuple[Leg, ...] | str
+    path: tuple[PricedLeg, ...] | Unpriced | None
+    """From the quote asset to the accounting currency; None where the quote asset is not known."""
     priced: Priced | None
     counted: Counted | None
     is_exit: bool
@@ -53,61 +61,85 @@ class Case:
 
 def build_case(spec: OrderSpec, facts: Facts, policy: Policy) -> Case:
     """Work out a case. Nothing is decided here, and whatever cannot be told stays None."""
-    instrument = facts.instruments.get(spec.symbol)
-    book = facts.books.get(spec.symbol)
-    order, priced = None, None
-    legs: tuple[Leg, ...] | str = "the symbol's rules could not be had"
-    if instrument is not None:
-        fixed = None if facts.confirmed is None else facts.confirmed.protected_price
-        order = resolve(spec, instrument, book, policy.prices.market_buffer, fixed)
-        priced = None if order is None else _price(order, instrument, book)
-        legs = fresh_path(instrument.quote_asset, facts, policy)
-    return Case(
+    instrument, book, average = (
+        facts.instruments.get(spec.symbol),
+        facts.books.get(spec.symbol),
+        facts.averages.get(spec.symbol),
+    )
+    order = None if instrument is None else _order(spec, instrument, facts, policy)
+    case = Case(
         spec=spec,
         facts=facts,
         policy=policy,
         limits=policy.symbols.get(spec.symbol),
         instrument=instrument,
         book=book,
+        average=average,
+        faults=tuple(price_faults(spec.symbol, facts, policy)),
         order=order,
-        legs=legs,
-        priced=priced,
-        counted=None if priced is None else _count(priced, legs, facts),
+        path=None if instrument is None else priced_path(instrument.quote_asset, facts, policy),
+        priced=None if instrument is None or order is None else _price(order, instrument, book, facts.confirmed),
+        counted=None,
         is_exit=_is_exit(order, facts),
     )
+    return replace(case, counted=_count(case))
 
 
-def _price(order: ResolvedOrder, instrument: Instrument, book: BookTop | None) -> Priced | None:
+def _order(spec: OrderSpec, instrument: Instrument, facts: Facts, policy: Policy) -> ResolvedOrder | None:
+    """The exact order; a MARKET order that a person confirmed is sent at the price that they saw or a better one."""
+    book, average, confirmed = facts.books.get(spec.symbol), facts.averages.get(spec.symbol), facts.confirmed
+    agreed = None if confirmed is None else confirmed.protected_price
+    order = resolve(spec, instrument, book, policy.prices.market_buffer, agreed)
+    if order is None or agreed is None or spec.order_type is not OrderType.MARKET:
+        return order
+    usable = book if book is not None and book.is_usable else None
+    reference = None if average is None or average.price <= 0 else average.price
+    return replace(order, price=no_worse_price(order, instrument, usable, reference, policy.prices.collar))
+
+
+def _price(
+    order: ResolvedOrder, instrument: Instrument, book: BookTop | None, confirmed: Confirmed | None
+) -> Priced | None:
     unit_price = worst_price(order, book)
     if unit_price is None:
         return None
     quote_notional = round_up(times(unit_price, order.quantity))
+    if confirmed is not None and order.side is OrderSide.SELL:
+        # What a SELL brings beyond what the person saw is theirs, and no reason to deny what they confirmed.
+        quote_notional = min(quote_notional, confirmed.quote_notional)
     return Priced(instrument=instrument, order=order, unit_price=unit_price, quote_notional=quote_notional)
 
 
-def _count(priced: Priced, legs: tuple[Leg, ...] | str, facts: Facts) -> Counted | None:
-    if isinstance(legs, str):
+def _count(case: Case) -> Counted | None:
+    """The order in the accounting currency, at usable prices alone; but an exit is not held back by its market.
+
+    Where a price is not usable, an exit counts at the dearest price known, and at most as the whole cap of one order.
+    """
+    priced = case.priced
+    if priced is None or case.path is None:
         return None
-    return Counted(priced=priced, legs=legs, notional=convert(priced.quote_notional, legs, facts.books))
+    rate, notional = None, None
+    if not isinstance(case.path, Unpriced):
+        rate = dearer_rate(case.path)
+        notional = _notional(case, priced, rate, priced.quote_notional)
+    cap = case.policy.limits.max_open_notional if case.limits is None else case.limits.max_notional
+    if not case.is_exit or (notional is not None and (not case.faults or notional > cap)):
+        return None if rate is None or notional is None else Counted(priced=priced, rate=rate, notional=notional)
+    rate = rate or dearest_known_rate(priced.instrument.quote_asset, case.facts, case.policy)
+    if rate is not None:
+        average = ZERO if case.average is None else case.average.price
+        dearest = round_up(times(max(priced.unit_price, average), priced.order.quantity))
+        notional = _notional(case, priced, rate, dearest)
+        if notional <= cap:
+            return Counted(priced=priced, rate=rate, notional=notional)
+    whole = Rate(multiplier=cap, divisor=priced.quote_notional)
+    return Counted(priced=priced, rate=whole, notional=cap, in_doubt=True)
 
 
-def fresh_path(asset: str, facts: Facts, policy: Policy) -> tuple[Leg, ...] | str:
-    """The way from an asset to the accounting currency, with a usable, fresh book on each leg; or why there is none."""
-    path = conversion_path(asset, policy.accounting, facts.instruments)
-    if isinstance(path, str):
-        return path
-    for leg in path:
-        book = facts.books.get(leg.symbol)
-        if book is None or not book.is_usable:
-            return f"no usable price of {leg.symbol}"
-        if not is_fresh(book, facts, policy):
-            return f"the price of {leg.symbol} is older than `prices.max_age`"
-    return path
-
-
-def is_fresh(book: BookTop, facts: Facts, policy: Policy) -> bool:
-    """Whether a book was fetched within `prices.max_age`; a time in the future is not fresh either."""
-    return 0 <= facts.clock_ms - book.fetched_ms <= policy.prices.max_age_ms
+def _notional(case: Case, priced: Priced, rate: Rate, amount: Decimal) -> Decimal:
+    """What an amount of the quote asset counts for; of a SELL that a person confirmed no more than they saw."""
+    notional, confirmed = rate.convert(amount), case.facts.confirmed
+    return notional if confirmed is None or priced.order.side is OrderSide.BUY else min(notional, confirmed.notional)
 
 
 def sellable(usage: Usage) -> Decimal:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 
 from guardian.domain.codes import Code
@@ -16,10 +15,10 @@ from guardian.domain.money import minus, plain, plus, times
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
 from guardian.domain.requests import Request, Scope
 from guardian.policy import rules_budget, rules_listed, rules_market
-from guardian.policy.case import Case, build_case, may_be_exit
+from guardian.policy.case import Case, Counted, build_case, may_be_exit
+from guardian.policy.conversion import ONE
 from guardian.policy.facts import Fact, Facts, Usage
 from guardian.policy.model import Policy
-from guardian.policy.notional import ONE
 from guardian.policy.verdict import Decision, Denial, Verdict
 
 
@@ -86,7 +85,7 @@ LISTED: Final = (
     Rule(rules_market.price_average, frozenset({_A, _B})),
     Rule(rules_market.collar, frozenset({_I, _B})),
     Rule(rules_market.stop_distance, frozenset({_I, _B})),
-    Rule(rules_budget.convertible, frozenset({_I, Fact.RATES})),
+    Rule(rules_budget.convertible, frozenset({_I, _A, Fact.RATES})),
     Rule(rules_budget.max_notional, frozenset({_I, _B, Fact.RATES})),
     Rule(rules_budget.slicing, frozenset({_I, _B, Fact.RATES, _U})),
     Rule(rules_budget.max_quantity, frozenset({_I})),
@@ -95,7 +94,7 @@ LISTED: Final = (
     Rule(rules_budget.max_open_orders, frozenset({_U})),
     Rule(rules_budget.rolling_notional, frozenset({_I, _B, Fact.RATES, _U})),
     Rule(rules_budget.max_orders, frozenset({_U})),
-    Rule(rules_budget.daily_loss, frozenset({_I, _B, Fact.RATES, Fact.DAY, _U})),
+    Rule(rules_budget.daily_loss, frozenset({_I, _B, _A, Fact.RATES, Fact.DAY, _U})),
     Rule(rules_budget.duplicate, frozenset({_U})),
     Rule(rules_budget.unresolved, frozenset({_U})),
     Rule(rules_budget.free_quote, frozenset({_I, _B, Fact.BALANCES})),
@@ -127,7 +126,7 @@ def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
             # No rule said no, and yet it is not known what the order costs: unknown means no.
             denials.append(Denial(code=Code.NOTIONAL_UNKNOWN, message="what the order costs at worst cannot be told"))
         else:
-            decision = _confirm_or_allow(case, counted.notional, usage)
+            decision = _confirm_or_allow(case, counted, usage)
     return Verdict(
         decision=decision,
         denials=tuple(denials),
@@ -138,16 +137,17 @@ def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
     )
 
 
-def _confirm_or_allow(case: Case, notional: Decimal, usage: Usage) -> Decision:
+def _confirm_or_allow(case: Case, counted: Counted, usage: Usage) -> Decision:
     """A person is asked where this order, with what went unconfirmed since one last acted, passes the threshold.
 
-    An order without symbol limits is an exit from a symbol that the owner has removed: a person is always asked.
+    About an exit a person is always asked where it has no symbol limits, since the owner has removed the symbol, and
+    where what it is worth is in doubt.
     """
     if case.facts.confirmed is not None:
         return Decision.ALLOW
-    if case.limits is None:
+    if case.limits is None or counted.in_doubt:
         return Decision.CONFIRM
-    unconfirmed = plus(usage.unconfirmed_since_person, notional)
+    unconfirmed = plus(usage.unconfirmed_since_person, counted.notional)
     return Decision.CONFIRM if unconfirmed > case.policy.confirmation.required_above else Decision.ALLOW
 
 

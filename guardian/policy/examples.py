@@ -218,7 +218,7 @@ def facts_of(example: Example, policy: Policy) -> Facts:
         environment=policy.environment,
         instruments=instruments,
         books=books,
-        average=_average(given),
+        averages=_averages(given, books, listed),
         free={} if instrument is None else {instrument.quote_asset: Decimal(given["free"])},
         held={} if instrument is None else {instrument.base_asset: position},
         clock_skew_ms=0,
@@ -226,15 +226,13 @@ def facts_of(example: Example, policy: Policy) -> Facts:
     )
 
 
-def _average(given: Mapping[str, str]) -> AveragePrice | None:
-    """The average price that is given, else the middle of the book, else none."""
+def _averages(given: Mapping[str, str], books: Mapping[str, BookTop], listed: str) -> dict[str, AveragePrice]:
+    """By symbol: the middle of its book; of the order's own symbol the average price that is given."""
+    prices = {symbol: times(plus(book.bid, book.ask), Decimal("0.5")) for symbol, book in books.items()}
     if "average" in given:
-        price = Decimal(given["average"])
-    elif "bid" in given:
-        price = times(plus(Decimal(given["bid"]), Decimal(given["ask"])), Decimal("0.5"))
-    else:
-        return None
-    return AveragePrice(price=price, traded_ms=NOW_MS - _age(given["average_age"]))
+        prices[listed] = Decimal(given["average"])
+    traded_ms = NOW_MS - _age(given["average_age"])
+    return {symbol: AveragePrice(price=price, traded_ms=traded_ms) for symbol, price in prices.items()}
 
 
 def _usage(given: Mapping[str, str], policy: Policy) -> Usage:

@@ -21,7 +21,7 @@ class Fact(StrEnum):
     RATES = "rates"
     """The best bid and ask of every symbol on the conversion path."""
     AVERAGE = "average"
-    """The symbol's average price and the time of its last trade."""
+    """The average price, and the time of the last trade, of every symbol whose book is needed."""
     BALANCES = "balances"
     CLOCK = "clock"
     DAY = "day"
@@ -53,6 +53,17 @@ class AveragePrice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DayOpen:
+    """The first trade price of the exchange's rolling 24 hours, in the quote asset, and what it is compared with."""
+
+    price: Decimal
+    previous: Decimal
+    """The price of the trade before it."""
+    low: Decimal
+    high: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DayTrading:
     """What guardian holds of one symbol, and what its orders brought and cost within the last 24 hours."""
 
@@ -64,6 +75,8 @@ class DayTrading:
     """The same 24 hours ago."""
     cash: Mapping[str, Decimal]
     """By asset, the base asset aside: what came in less what was paid within the 24 hours, fees among it."""
+    last_price: Decimal | None = None
+    """What guardian's newest executed order of the symbol was executed at, in the quote asset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +124,16 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmed:
-    """What a person confirmed: the order's protected price and the market they were shown."""
+    """What a person confirmed: the order's protected price, what it counted for, and the market they were shown."""
 
     policy_digest: str
     shown_bid: Decimal
     shown_ask: Decimal
     protected_price: Decimal
-    """The price that the proposal fixed; for MARKET it is not worked out again."""
+    """The price that the proposal fixed; a MARKET order is never sent at a worse one."""
+    notional: Decimal
+    """In the accounting currency, as it was shown."""
+    quote_notional: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +152,10 @@ class Facts:
     """By symbol. A symbol that the exchange does not list is absent and in `unlisted`."""
     unlisted: frozenset[str] = frozenset()
     books: Mapping[str, BookTop] = field(default_factory=dict)
-    day_opens: Mapping[str, Decimal] = field(default_factory=dict)
-    """By symbol: the first price of the last 24 hours, in the quote asset."""
-    average: AveragePrice | None = None
+    averages: Mapping[str, AveragePrice] = field(default_factory=dict)
+    """By symbol."""
+    day_opens: Mapping[str, DayOpen] = field(default_factory=dict)
+    """By symbol."""
     free: Mapping[str, Decimal] | None = None
     """By asset: the free balance; an asset that is absent is zero."""
     held: Mapping[str, Decimal] | None = None
@@ -149,4 +166,11 @@ class Facts:
     confirmed: Confirmed | None = None
     """Set when the request came with a token that fits."""
     missing: Mapping[Fact, str] = field(default_factory=dict)
-    """Why a fact could not be had, in guardian's words."""
+    """Why a fact is missing, in guardian's words."""
+    missing_of: Mapping[tuple[Fact, str], str] = field(default_factory=dict)
+    """The same for a fact of one symbol."""
+
+    def why_missing(self, fact: Fact, symbol: str = "") -> str:
+        """Why a fact, or that fact of one symbol, is missing; a sentence for all that gives no reason."""
+        reason = self.missing_of.get((fact, symbol)) or self.missing.get(fact)
+        return reason or "the exchange did not answer"

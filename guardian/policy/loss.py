@@ -8,19 +8,22 @@ Of each symbol, against not having traded within the 24 hours:
 `price now` is the bid of what is held, and the ask of what was sold beyond that (the owner's own). `price then` is the
 first price of the exchange's rolling 24 hours; what had been sold by then is no gain or loss of this day. A loss is
 converted at the dearer side of each book on the path and a gain at the cheaper one: the sum is never too small.
+
+Each of these prices passed every check of a price, or the loss is not known. Only a leftover too small to be traded
+counts at its last known price instead: it must not be able to deny anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from guardian.domain.money import ZERO, minus, negated, plus, times
-from guardian.policy.case import fresh_path, is_fresh
-from guardian.policy.facts import DayTrading, Fact, Facts
+from guardian.policy.conversion import Unpriced, convert, convert_down, priced_path, unusable
+from guardian.policy.facts import DayTrading, Facts
 from guardian.policy.model import Policy
-from guardian.policy.notional import convert, convert_down
+from guardian.policy.prices import PriceFault, UsablePrice, usable_open, usable_price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,51 +52,77 @@ def loss_needs(traded: Iterable[DayTrading]) -> LossNeeds:
     )
 
 
-def day_loss(traded: Iterable[DayTrading], facts: Facts, policy: Policy) -> Decimal | str:
-    """The loss in the accounting currency, below zero where it is a gain; or why it cannot be told."""
+def day_loss(traded: Iterable[DayTrading], facts: Facts, policy: Policy) -> Decimal | Unpriced:
+    """The loss in the accounting currency, below zero where it is a gain; or why it is not known."""
+    days = tuple(traded)
     gains: dict[str, Decimal] = {}
-    for day in traded:
+    for day in days:
         value = _change_of_value(day, facts, policy)
-        if isinstance(value, str):
+        if isinstance(value, Unpriced):
             return value
         for asset, change in (*day.cash.items(), (day.quote_asset, value)):
             gains[asset] = plus(gains.get(asset, ZERO), change)
     loss = ZERO
     for asset, gain in gains.items():
-        path = () if gain == 0 else fresh_path(asset, facts, policy)
-        if isinstance(path, str):
-            return path
-        if gain < 0:
-            loss = plus(loss, convert(negated(gain), path, facts.books))
-        else:
-            loss = minus(loss, convert_down(gain, path, facts.books))
+        path = () if gain == 0 else priced_path(asset, facts, policy)
+        if isinstance(path, Unpriced):
+            is_fee = all(asset != day.quote_asset for day in days)
+            paid = f"fees were paid in {asset}" if is_fee else f"orders were paid in {asset}"
+            return replace(path, reason=f"{paid}, and {path.reason}")
+        loss = plus(loss, convert(negated(gain), path)) if gain < 0 else minus(loss, convert_down(gain, path))
     return loss
 
 
-def _change_of_value(day: DayTrading, facts: Facts, policy: Policy) -> Decimal | str:
-    """What the position gained by itself, in the quote asset; or why that cannot be told."""
+def _change_of_value(day: DayTrading, facts: Facts, policy: Policy) -> Decimal | Unpriced:
+    """What the position gained by itself, in the quote asset; or why that is not known."""
     if day.position == 0 and day.position_before == 0:
         return ZERO
-    if _is_gone(day.symbol, facts):
+    if day.symbol in facts.unlisted:
         # Nothing that cannot be sold is worth anything, and no gain of such a symbol makes up for a loss elsewhere.
         return negated(max(day.cash.get(day.quote_asset, ZERO), ZERO))
-    now = then = ZERO
-    book = facts.books.get(day.symbol)
-    if day.position != 0 or day.position_before < 0:
-        if book is None or not book.is_usable or not is_fresh(book, facts, policy):
-            return f"there is no fresh price of {day.symbol}"
-        now = times(day.position, book.bid if day.position > 0 else book.ask)
-        then = times(day.position_before, book.ask)
-    if day.position_before > 0:
-        opened = facts.day_opens.get(day.symbol, ZERO)
-        if opened <= 0:
-            why = facts.missing.get(Fact.DAY, "the exchange did not say")
-            return f"the price of {day.symbol} 24 hours ago could not be had: {why}"
-        then = times(day.position_before, opened)
-    return minus(now, then)
+    price = usable_price(day.symbol, facts, policy)
+    now = _worth(day, day.position, price, facts)
+    then = _worth(
+        day,
+        day.position_before,
+        usable_open(day.symbol, facts, policy) if day.position_before > 0 else price,
+        facts,
+    )
+    if isinstance(now, PriceFault):
+        return unusable(now)
+    return unusable(then) if isinstance(then, PriceFault) else minus(now, then)
 
 
-def _is_gone(symbol: str, facts: Facts) -> bool:
-    """Whether the exchange is known not to trade it now."""
-    instrument = facts.instruments.get(symbol)
-    return symbol in facts.unlisted if instrument is None else not instrument.is_trading
+def _worth(
+    day: DayTrading, quantity: Decimal, price: UsablePrice | Decimal | PriceFault, facts: Facts
+) -> Decimal | PriceFault:
+    """What a quantity of the base asset is worth at a price; or why there is none.
+
+    A leftover that is too small to be traded counts at its last known price where there is no usable one.
+    """
+    if quantity == 0:
+        return ZERO
+    if isinstance(price, PriceFault):
+        last = _last_known(day, quantity, facts)
+        return price if last is None else times(quantity, last)
+    if isinstance(price, UsablePrice):
+        price = price.bid if quantity > 0 else price.ask
+    return times(quantity, price)
+
+
+def _last_known(day: DayTrading, quantity: Decimal, facts: Facts) -> Decimal | None:
+    """The last known price of a leftover; None where the quantity is enough to be traded, or that is not known.
+
+    It is a leftover below the least quantity of LOT_SIZE, or below the least notional at guardian's own last price and
+    at the exchange's average: one of the two alone could make a holding look small.
+    """
+    instrument, average = facts.instruments.get(day.symbol), facts.averages.get(day.symbol)
+    if instrument is None:
+        return None
+    amount = quantity.copy_abs()
+    known = [price for price in (day.last_price, None if average is None else average.price) if price is not None]
+    if amount < max(instrument.lot.minimum, instrument.lot.step):
+        return known[0] if known else ZERO
+    if day.last_price is None or times(amount, max(known)) >= instrument.min_notional:
+        return None
+    return day.last_price

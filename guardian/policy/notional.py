@@ -1,4 +1,4 @@
-"""What an order is at worst: its protected price, its notional, and that notional in the accounting currency.
+"""What an order is at worst: its protected price, and what a unit of it counts for in the quote asset.
 
 The formulas are DESIGN's table: `P` the price sent, `S` the stop price, `Q` the base quantity. BUY counts `P*Q`, SELL
 counts `max(P, bid)*Q`, a stop-limit SELL `max(P, S, bid)*Q`; rounded up at the eighth digit.
@@ -6,29 +6,13 @@ counts `max(P, bid)*Q`, a stop-limit SELL `max(P, S, bid)*Q`; rounded up at the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 
 from guardian.domain.instruments import Instrument, largest_quantity
-from guardian.domain.money import (
-    EIGHTH_DIGIT,
-    ZERO,
-    ceil_to,
-    divided_down,
-    divided_up,
-    floor_to,
-    minus,
-    plus,
-    round_down,
-    round_up,
-    times,
-)
+from guardian.domain.money import EIGHTH_DIGIT, ZERO, ceil_to, floor_to, minus, plus, times
 from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec, OrderType, ResolvedOrder, TimeInForce
+from guardian.policy.conversion import ONE
 from guardian.policy.facts import BookTop
-from guardian.policy.model import Accounting, Policy
-
-ONE = Decimal(1)
 
 
 def resolve(
@@ -36,7 +20,8 @@ def resolve(
 ) -> ResolvedOrder | None:
     """The exact order to send, or None where a MARKET order has no usable book to protect it or a price is missing.
 
-    `fixed_price` is the protected price that a proposal fixed; it is never worked out again.
+    `fixed_price` is the protected price that a proposal fixed; it is not worked out again, and the quantity of an order
+    by `quote_quantity` follows from it.
     """
     if spec.order_type is not OrderType.MARKET:
         return _as_asked(spec)
@@ -78,6 +63,29 @@ def _protected_price(side: OrderSide, instrument: Instrument, book: BookTop, buf
     return ceil_to(times(book.bid, minus(ONE, buffer)), tick)
 
 
+def no_worse_price(
+    order: ResolvedOrder, instrument: Instrument, book: BookTop | None, average: Decimal | None, collar: Decimal
+) -> Decimal:
+    """The price to send for a MARKET order that a person confirmed at `order.price`: that price or a better one.
+
+    It is a better one where the market has moved in the person's favour, so that the agreed price is outside the collar
+    or the exchange's filters now: the admitted price that is nearest to the agreed one. Where no better price is
+    admitted it is the agreed one, and the filters say what is wrong with it.
+    """
+    agreed, valid = order.price, instrument.valid_prices(order.side, order.quantity, average)
+    if order.side is OrderSide.BUY:
+        highest = agreed if book is None else min(agreed, times(book.ask, plus(ONE, collar)))
+        if valid.maximum > 0:
+            highest = min(highest, valid.maximum)
+        price = max(floor_to(highest, valid.step), ceil_to(valid.minimum, valid.step))
+        return price if price <= agreed and valid.admits(price) else agreed
+    lowest = agreed if book is None else max(agreed, times(book.bid, minus(ONE, collar)))
+    price = ceil_to(max(lowest, valid.minimum), valid.step)
+    if valid.maximum > 0:
+        price = min(price, floor_to(valid.maximum, valid.step))
+    return price if price >= agreed and valid.admits(price) else agreed
+
+
 def worst_price(order: ResolvedOrder, book: BookTop | None) -> Decimal | None:
     """The price that the order is counted at; None where a SELL has no bid to be compared with."""
     if order.side is OrderSide.BUY:
@@ -85,101 +93,3 @@ def worst_price(order: ResolvedOrder, book: BookTop | None) -> Decimal | None:
     if book is None or not book.is_usable:
         return None
     return max(order.price, order.stop_price or ZERO, book.bid)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
-    """One step of a conversion: through `symbol`, from its base asset or from its quote asset."""
-
-    symbol: str
-    from_base: bool
-
-
-def conversion_path(asset: str, accounting: Accounting, instruments: Mapping[str, Instrument]) -> tuple[Leg, ...] | str:
-    """The declared way from an asset to the accounting currency, or why there is none.
-
-    Base and quote come from the exchange's listing, never from how a symbol is spelt.
-    """
-    legs: list[Leg] = []
-    seen = {asset}
-    while asset != accounting.currency:
-        symbol = accounting.conversions.get(asset)
-        if symbol is None:
-            return f"`accounting.conversions` has no symbol for {asset}"
-        instrument = instruments.get(symbol)
-        if instrument is None:
-            return f"the exchange's rules for {symbol} could not be had"
-        if asset not in {instrument.base_asset, instrument.quote_asset}:
-            return f"{symbol} does not trade {asset}"
-        from_base = asset == instrument.base_asset
-        legs.append(Leg(symbol=symbol, from_base=from_base))
-        asset = instrument.quote_asset if from_base else instrument.base_asset
-        if asset in seen:
-            return f"the path through {symbol} goes in a circle"
-        seen.add(asset)
-    return tuple(legs)
-
-
-def _rate(legs: tuple[Leg, ...], books: Mapping[str, BookTop]) -> tuple[Decimal, Decimal]:
-    """What a path multiplies by and divides by, both exact: the ask of a base asset, the bid of a quote asset."""
-    dividend = divisor = ONE
-    for leg in legs:
-        if leg.from_base:
-            dividend = times(dividend, books[leg.symbol].ask)
-        else:
-            divisor = times(divisor, books[leg.symbol].bid)
-    return dividend, divisor
-
-
-def convert(amount: Decimal, legs: tuple[Leg, ...], books: Mapping[str, BookTop]) -> Decimal:
-    """The amount in the accounting currency, at the dearer side of each book, rounded up once, at the eighth digit."""
-    dividend, divisor = _rate(legs, books)
-    return round_up(divided_up(times(amount, dividend), divisor))
-
-
-def convert_down(amount: Decimal, legs: tuple[Leg, ...], books: Mapping[str, BookTop]) -> Decimal:
-    """The amount in the accounting currency at the cheaper side of each book, rounded down: what it brings at least."""
-    dividend = divisor = ONE
-    for leg in legs:
-        if leg.from_base:
-            dividend = times(dividend, books[leg.symbol].bid)
-        else:
-            divisor = times(divisor, books[leg.symbol].ask)
-    return round_down(divided_down(times(amount, dividend), divisor))
-
-
-def largest_passing(
-    unit_price: Decimal, legs: tuple[Leg, ...], books: Mapping[str, BookTop], step: Decimal, maximum: Decimal
-) -> Decimal:
-    """The largest quantity in whole steps whose converted notional is not above `maximum`."""
-    dividend, divisor = _rate(legs, books)
-    # Notionals are rounded up at the eighth digit, in the quote asset and in the accounting currency, so the budgets
-    # that they must fit are rounded down there.
-    budget = divided_down(times(round_down(maximum), divisor), dividend)
-    return largest_quantity(round_down(budget), unit_price, step)
-
-
-def market_symbols(symbol: str, policy: Policy, instruments: Mapping[str, Instrument]) -> tuple[str, ...]:
-    """The symbols whose books a judgement of an order on `symbol` needs: itself, then the conversion path."""
-    instrument = instruments.get(symbol)
-    if instrument is None:
-        return (symbol,)
-    path = path_symbols(instrument.quote_asset, policy.accounting, instruments)
-    return tuple(dict.fromkeys((symbol, *path)))
-
-
-def path_symbols(asset: str, accounting: Accounting, instruments: Mapping[str, Instrument]) -> tuple[str, ...]:
-    """The symbols on the way from an asset to the accounting currency; none where there is no way."""
-    path = conversion_path(asset, accounting, instruments)
-    return () if isinstance(path, str) else tuple(leg.symbol for leg in path)
-
-
-def next_on_path(asset: str, accounting: Accounting, instruments: Mapping[str, Instrument]) -> str | None:
-    """The first symbol on the way to the accounting currency whose rules are not at hand; None where none is."""
-    for _ in (asset, *accounting.conversions):
-        symbol = None if asset == accounting.currency else accounting.conversions.get(asset)
-        instrument = None if symbol is None else instruments.get(symbol)
-        if instrument is None or asset not in {instrument.base_asset, instrument.quote_asset}:
-            return symbol if instrument is None else None
-        asset = instrument.quote_asset if asset == instrument.base_asset else instrument.base_asset
-    return None

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Final
 
 from guardian.domain.codes import Code
 from guardian.domain.money import ZERO, minus, plain, plus
 from guardian.domain.orders import OrderSide
 from guardian.policy.case import Case, Counted, Priced
+from guardian.policy.conversion import Rate, Unpriced, largest_passing
 from guardian.policy.facts import Fact
 from guardian.policy.loss import day_loss
-from guardian.policy.notional import Leg, largest_passing
 from guardian.policy.verdict import Denial
+
+_EXITS_GO: Final = "selling what guardian bought is not held back by this"
 
 
 def convertible(case: Case) -> Iterator[Denial]:
-    """There is a declared path with fresh prices to the accounting currency; nothing is taken to be 1:1."""
-    if case.instrument is not None and isinstance(case.legs, str):
+    """There is a declared path with usable prices to the accounting currency; nothing is taken to be 1:1.
+
+    An exit is not held back by the market of another symbol; what it counts for then is worked out in the case.
+    """
+    if case.instrument is not None and isinstance(case.path, Unpriced) and not case.is_exit:
         yield Denial(
             code=Code.CONVERSION_UNAVAILABLE,
-            message=f"no way from {case.instrument.quote_asset} to {case.policy.accounting.currency}: {case.legs}",
-            hint="the owner can declare one in `[accounting] conversions`",
+            message=f"no way from {case.instrument.quote_asset} to {case.policy.accounting.currency}: "
+            f"{case.path.reason}",
+            hint=f"{case.path.hint}; {_EXITS_GO}",
         )
 
 
@@ -151,12 +158,11 @@ def daily_loss(case: Case) -> Iterator[Denial]:
     if usage is None or case.is_exit:
         return
     loss = day_loss(usage.traded, case.facts, case.policy)
-    if isinstance(loss, str):
+    if isinstance(loss, Unpriced):
         yield Denial(
             code=Code.DAILY_LOSS_UNKNOWN,
-            message=f"what guardian's trading lost within 24h cannot be told: {loss}",
-            hint="ask again in a moment, or the owner can declare a missing path in `[accounting] conversions`; "
-            "selling what guardian bought is not held back by this",
+            message=f"what guardian's trading lost within 24h is not known: {loss.reason}",
+            hint=f"{loss.hint}; {_EXITS_GO}",
         )
     elif loss > most:
         yield Denial(
@@ -204,7 +210,7 @@ def free_quote(case: Case) -> Iterator[Denial]:
     if priced is None or priced.order.side is not OrderSide.BUY:
         return
     if case.facts.free is None:
-        why = case.facts.missing.get(Fact.BALANCES, "the exchange did not answer")
+        why = case.facts.why_missing(Fact.BALANCES)
         yield Denial(code=Code.BALANCE_UNAVAILABLE, message=f"the balances could not be had: {why}")
         return
     asset, floor = priced.instrument.quote_asset, case.policy.limits.min_free_quote
@@ -216,7 +222,7 @@ def free_quote(case: Case) -> Iterator[Denial]:
             message=f"{plain(free)} {asset} is free, and the order takes {plain(priced.quote_notional)} at worst",
             observed=plain(left),
             limit=plain(floor),
-            hint=_largest(case, priced, (), minus(free, floor)),
+            hint=_largest(priced, Rate(), minus(free, floor)),
         )
 
 
@@ -245,14 +251,14 @@ def _over(case: Case, counted: Counted, code: Code, message: str, spent: Decimal
         message=message,
         observed=f"{plain(plus(spent, counted.notional))} {case.policy.accounting.currency}",
         limit=f"{plain(most)} {case.policy.accounting.currency}",
-        hint=_largest(case, counted.priced, counted.legs, minus(most, spent)),
+        hint=_largest(counted.priced, counted.rate, minus(most, spent)),
     )
 
 
-def _largest(case: Case, priced: Priced, legs: tuple[Leg, ...], budget: Decimal) -> str:
-    """The largest quantity whose worst case, converted along `legs`, fits the budget."""
+def _largest(priced: Priced, rate: Rate, budget: Decimal) -> str:
+    """The largest quantity whose worst case, converted at the rate, fits the budget."""
     step = priced.instrument.lot.step
-    return _at_most(priced, largest_passing(priced.unit_price, legs, case.facts.books, step, max(budget, ZERO)))
+    return _at_most(priced, largest_passing(priced.unit_price, rate, step, max(budget, ZERO)))
 
 
 def _at_most(priced: Priced, quantity: Decimal) -> str:

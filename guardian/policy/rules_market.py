@@ -10,13 +10,11 @@ from guardian.domain.codes import Code
 from guardian.domain.instruments import Instrument
 from guardian.domain.money import ZERO, absolute_difference, ceil_to, floor_to, minus, plain, plus, times
 from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, ResolvedOrder
-from guardian.policy.case import Case, is_fresh
-from guardian.policy.facts import Fact, Facts, Usage
-from guardian.policy.notional import ONE
+from guardian.policy.case import Case
+from guardian.policy.conversion import ONE
+from guardian.policy.facts import BookTop, Fact, Facts, Usage
+from guardian.policy.prices import CLOCK_LIMIT_MS, PriceCheck, PriceFault, percent
 from guardian.policy.verdict import Denial
-
-CLOCK_LIMIT_MS: Final = 1000
-"""Binance refuses requests from more than 1 s ahead; windows and ages mean nothing on a clock that is off by more."""
 
 _FILTER_CODES: Final = {
     "PRICE_FILTER": Code.FILTER_PRICE,
@@ -37,7 +35,7 @@ def instrument_trading(case: Case) -> Iterator[Denial]:
             hint="`get_available_assets` lists what it has",
         )
     elif case.instrument is None:
-        why = case.facts.missing.get(Fact.INSTRUMENT, "the exchange did not answer")
+        why = case.facts.why_missing(Fact.INSTRUMENT)
         yield Denial(
             code=Code.INSTRUMENT_UNAVAILABLE,
             message=f"the symbol's trading rules could not be had: {why}",
@@ -65,8 +63,8 @@ def exchange_filters(case: Case) -> Iterator[Denial]:
             observed=order.wire_type.value,
             limit=types,
         )
-    # Without an average price the percent filter cannot be told; `price_average` denies for that by itself.
-    average = order.price if case.facts.average is None else case.facts.average.price
+    # Without an average price the percent filter is the exchange's to check: only an exit gets past `price_average`.
+    average = order.price if case.average is None else case.average.price
     for breach in instrument.breaches(order, average):
         yield Denial(
             code=_FILTER_CODES[breach.filter],
@@ -103,7 +101,7 @@ def _greatest_position(facts: Facts, usage: Usage, order: ResolvedOrder, instrum
     if instrument.max_position <= 0 or order.side is not OrderSide.BUY:
         return
     if facts.held is None:
-        why = facts.missing.get(Fact.BALANCES, "the exchange did not answer")
+        why = facts.why_missing(Fact.BALANCES)
         yield Denial(code=Code.BALANCE_UNAVAILABLE, message=f"what the account holds could not be had: {why}")
         return
     after = plus(facts.held.get(instrument.base_asset, ZERO), usage.open_buys, order.quantity)
@@ -118,67 +116,42 @@ def _greatest_position(facts: Facts, usage: Usage, order: ResolvedOrder, instrum
 
 def price_usable(case: Case) -> Iterator[Denial]:
     """There is a book with both sides that do not cross, fetched within `prices.max_age`."""
-    book = case.book
-    if book is None or not book.is_usable:
-        why = "one side of the book is empty, or its sides cross"
-        if book is None:
-            why = case.facts.missing.get(Fact.BOOK, "the exchange did not answer")
-        yield Denial(
-            code=Code.PRICE_UNAVAILABLE,
-            message=f"no usable price of {case.spec.symbol}: {why}",
-            hint="try again in a moment",
-        )
-    elif not is_fresh(book, case.facts, case.policy):
-        yield Denial(
-            code=Code.PRICE_STALE,
-            message="the price is too old to judge by",
-            observed=f"{case.facts.clock_ms - book.fetched_ms} ms",
-            limit=f"{case.policy.prices.max_age_ms} ms",
-            hint="try again",
-        )
+    for fault in case.faults:
+        if fault.check is PriceCheck.BOOK:
+            yield _unusable(Code.PRICE_UNAVAILABLE, fault, "try again in a moment")
+        elif fault.check is PriceCheck.AGE:
+            yield _unusable(Code.PRICE_STALE, fault, "try again")
 
 
 def price_average(case: Case) -> Iterator[Denial]:
-    """The exchange saw a trade within `prices.max_trade_age`, and its average agrees with the book's middle."""
-    average, book, prices = case.facts.average, case.book, case.policy.prices
-    if average is None or average.price <= 0:
-        why = case.facts.missing.get(Fact.AVERAGE, "the exchange did not answer")
-        yield Denial(
-            code=Code.PRICE_UNAVAILABLE, message=f"no average price of {case.spec.symbol}: {why}", hint="try again"
-        )
-        return
-    age = case.facts.clock_ms - average.traded_ms
-    # The exchange's clock may be ahead by what the clock rule admits; a trade beyond that is no fact.
-    if not -CLOCK_LIMIT_MS <= age <= prices.max_trade_age_ms:
-        yield Denial(
-            code=Code.TRADE_STALE,
-            message="the exchange has seen no trade of this symbol for too long, or says it saw one in the future",
-            observed=f"{age} ms",
-            limit=f"{prices.max_trade_age_ms} ms",
-        )
-    if book is None or not book.is_usable:
-        return
-    twice_middle, twice_average = plus(book.bid, book.ask), times(average.price, Decimal(2))
-    if absolute_difference(twice_middle, twice_average) > times(twice_average, prices.max_divergence):
-        yield Denial(
-            code=Code.PRICE_DIVERGES,
-            message="the book's middle and the average price are too far apart to trust either",
-            observed=f"middle {plain(times(twice_middle, Decimal('0.5')))}, average {plain(average.price)}",
-            limit=percent(prices.max_divergence),
-            hint="wait until the market has calmed, or for the book to fill",
-        )
+    """The exchange saw a trade within `prices.max_trade_age`, and its average agrees with the book's middle.
+
+    The market that an exit is for is one that falls fast, or in which nobody trades: it does not hold the exit back.
+    """
+    for fault in () if case.is_exit else case.faults:
+        if fault.check is PriceCheck.AVERAGE:
+            yield _unusable(Code.PRICE_UNAVAILABLE, fault, "try again")
+        elif fault.check is PriceCheck.LAST_TRADE:
+            yield _unusable(Code.TRADE_STALE, fault, "wait until the symbol is traded again")
+        elif fault.check is PriceCheck.DIVERGENCE:
+            yield _unusable(Code.PRICE_DIVERGES, fault, "wait until the market has calmed, or for the book to fill")
+
+
+def _unusable(code: Code, fault: PriceFault, hint: str) -> Denial:
+    return Denial(code=code, message=fault.message, observed=fault.observed, limit=fault.limit, hint=hint)
 
 
 def collar(case: Case) -> Iterator[Denial]:
     """A BUY pays at most the ask plus the collar, a SELL takes at least the bid less it.
 
-    The limit price of a stop order is held to its stop price instead of the market.
+    The limit price of a stop order is held to its stop price instead of the market. An order that a person confirmed is
+    held to the market that they saw, where the market has moved in their favour since.
     """
     order, book = case.order, case.book
     if order is None or book is None or not book.is_usable:
         return
     buying = order.side is OrderSide.BUY
-    market = book.ask if buying else book.bid
+    *_, market = _markets(case, order.side, book)
     name = "the ask" if buying else "the bid"
     if order.stop_price is not None:
         market, name = order.stop_price, "the stop price"
@@ -200,10 +173,9 @@ def stop_distance(case: Case) -> Iterator[Denial]:
     order, book = case.order, case.book
     if order is None or order.stop_price is None or book is None or not book.is_usable:
         return
-    market = book.ask if order.side is OrderSide.BUY else book.bid
-    distance = case.policy.prices.stop_distance
-    if absolute_difference(order.stop_price, market) > times(market, distance):
-        low, high = _away(market, distance, up=False), _away(market, distance, up=True)
+    markets, distance = _markets(case, order.side, book), case.policy.prices.stop_distance
+    if all(absolute_difference(order.stop_price, market) > times(market, distance) for market in markets):
+        low, high = _away(markets[0], distance, up=False), _away(markets[0], distance, up=True)
         yield Denial(
             code=Code.STOP_PRICE_TOO_FAR,
             message=f"the stop price is more than {percent(distance)} from the market",
@@ -212,11 +184,21 @@ def stop_distance(case: Case) -> Iterator[Denial]:
         )
 
 
+def _markets(case: Case, side: OrderSide, book: BookTop) -> tuple[Decimal, ...]:
+    """The best price of the other side of the book, then the one that a person saw where the present one is better."""
+    confirmed = case.facts.confirmed
+    if side is OrderSide.BUY:
+        shown = None if confirmed is None else confirmed.shown_ask
+        return (book.ask,) if shown is None or shown <= book.ask else (book.ask, shown)
+    shown = None if confirmed is None else confirmed.shown_bid
+    return (book.bid,) if shown is None or shown >= book.bid else (book.bid, shown)
+
+
 def clock(case: Case) -> Iterator[Denial]:
     """This machine's clock is within 1 s of the exchange's."""
     skew = case.facts.clock_skew_ms
     if skew is None:
-        why = case.facts.missing.get(Fact.CLOCK, "the exchange did not answer")
+        why = case.facts.why_missing(Fact.CLOCK)
         message = f"the exchange's clock could not be asked: {why}"
         yield Denial(code=Code.CLOCK_UNKNOWN, message=message, hint="try again")
     elif abs(skew) > CLOCK_LIMIT_MS:
@@ -231,8 +213,3 @@ def clock(case: Case) -> Iterator[Denial]:
 
 def _away(price: Decimal, fraction: Decimal, *, up: bool) -> Decimal:
     return times(price, plus(ONE, fraction) if up else minus(ONE, fraction))
-
-
-def percent(fraction: Decimal) -> str:
-    """A fraction as people write it: 0.03 is `3%`."""
-    return f"{plain(times(fraction, Decimal(100)))}%"

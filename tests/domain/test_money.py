@@ -35,7 +35,17 @@ from guardian.domain.money import (
     times,
     total,
 )
-from guardian.policy import case, engine, loss, notional, rules_budget, rules_listed, rules_market
+from guardian.policy import (
+    case,
+    conversion,
+    engine,
+    loss,
+    notional,
+    prices,
+    rules_budget,
+    rules_listed,
+    rules_market,
+)
 from guardian.store import ledger
 
 calm = settings(deadline=None)
@@ -271,7 +281,21 @@ def test_what_would_have_to_round_raises() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [instruments, money, case, engine, ledger, loss, notional, rules_budget, rules_listed, rules_market]
+    "module",
+    [
+        instruments,
+        money,
+        case,
+        conversion,
+        engine,
+        ledger,
+        loss,
+        notional,
+        prices,
+        rules_budget,
+        rules_listed,
+        rules_market,
+    ],
 )
 def test_amounts_are_worked_with_by_name_only(module: object) -> None:
     """No bare operator and no `abs`, `round` or `sum` touches an amount: those round to the thread's 28 digits.
@@ -280,8 +304,7 @@ def test_amounts_are_worked_with_by_name_only(module: object) -> None:
     """
     allowed = {
         "facts.clock_ms - book.fetched_ms",
-        "case.facts.clock_ms - book.fetched_ms",
-        "case.facts.clock_ms - average.traded_ms",
+        "facts.clock_ms - average.traded_ms",
         "usage.open_orders + 1",
         "sent + 1",
         "milliseconds % length",

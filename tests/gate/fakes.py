@@ -40,7 +40,7 @@ from guardian.gate.pipeline import Gate
 from guardian.gate.policy_file import PolicyFile
 from guardian.gate.replies import OrderProposed, Reply
 from guardian.gate.resolving import Resolver
-from guardian.policy.facts import AveragePrice, BookTop
+from guardian.policy.facts import AveragePrice, BookTop, DayOpen
 from guardian.policy.load import load_policy
 from guardian.store.records import OrderRow, Scope
 from tests.world import BASE, WIDE, merged, toml
@@ -121,8 +121,18 @@ class FakeExchange:
     unlisted: set[str] = field(default_factory=set)
     """Client order ids that the lists do not have either."""
     books: dict[str, tuple[str, str]] = field(default_factory=lambda: {"BTCUSDT": ("60000", "60001")})
+    averages: dict[str, str] = field(default_factory=dict)
+    """By symbol: the average price; the bid where nothing is said."""
+    averages_fail: dict[str, BaseException] = field(default_factory=dict)
+    """By symbol: what the question for its average price raises."""
+    trade_ages_ms: dict[str, int] = field(default_factory=dict)
+    """By symbol: how long ago the last trade was; none where nothing is said."""
+    statuses: dict[str, str] = field(default_factory=dict)
+    """By symbol: `TRADING` where nothing is said."""
     day_opens: dict[str, str] = field(default_factory=dict)
     """By symbol: the price of 24 hours ago; the bid where nothing is said."""
+    closed_before: dict[str, str] = field(default_factory=dict)
+    """By symbol: the price of the trade before that; the same where nothing is said."""
     free: dict[str, str] = field(default_factory=lambda: {"USDT": "1000000", "BTC": "10"})
     is_right: bool = False
     """Its clock shows true time; else the time of the wall clock, wherever that is set."""
@@ -145,7 +155,11 @@ class FakeExchange:
     async def instruments(self, symbols: Iterable[str]) -> dict[str, Instrument]:
         wanted = tuple(symbols)
         await self._read("instruments", symbols=wanted)
-        return {symbol: instrument(symbol) for symbol in wanted if symbol in self.books}
+        return {
+            symbol: replace(instrument(symbol), status=self.statuses.get(symbol, "TRADING"))
+            for symbol in wanted
+            if symbol in self.books
+        }
 
     async def book_tops(self, symbols: Iterable[str]) -> dict[str, BookTop]:
         started = self.clock.now_ms()
@@ -158,7 +172,17 @@ class FakeExchange:
 
     async def average_price(self, symbol: str) -> AveragePrice:
         await self._read("average_price", symbol=symbol)
-        return AveragePrice(price=D(self.books[symbol][0]), traded_ms=self.clock.now_ms())
+        if symbol in self.averages_fail:
+            raise self.averages_fail[symbol]
+        age_ms = self.trade_ages_ms.get(symbol, 0)
+        price = D(self.averages.get(symbol, self.books[symbol][0]))
+        return AveragePrice(price=price, traded_ms=self.clock.now_ms() - age_ms)
+
+    async def day_open(self, symbol: str) -> DayOpen:
+        await self._read("ticker", symbol=symbol)
+        opened = D(self.day_opens.get(symbol, self.books[symbol][0]))
+        previous = D(self.closed_before.get(symbol, str(opened)))
+        return DayOpen(price=opened, previous=previous, low=min(opened, previous), high=max(opened, previous))
 
     async def balances(self, include_zero: bool = False) -> Balances:
         await self._read("balances", include_zero=include_zero)
@@ -331,15 +355,18 @@ class FakeExchange:
 
 
 def instrument(symbol: str) -> Instrument:
+    """A symbol of two assets, of which the first has three letters; prices in BTC are finer."""
+    in_btc = symbol.endswith("BTC")
+    tick = D("0.00001") if in_btc else D("0.01")
     return Instrument(
         symbol=symbol,
         base_asset=symbol[:3],
         quote_asset=symbol[3:],
         status="TRADING",
         order_types=frozenset(kind.value for kind in OrderType),
-        price=Range(minimum=D("0.01"), maximum=D("1000000"), step=D("0.01")),
+        price=Range(minimum=tick, maximum=D("1000000"), step=tick),
         lot=Range(minimum=D("0.00001"), maximum=D("9000"), step=D("0.00001")),
-        min_notional=D("5"),
+        min_notional=D("0.0001") if in_btc else D("5"),
     )
 
 

@@ -278,7 +278,7 @@ def test_intent_has_all_that_the_judgement_was_made_on(room: Room) -> None:
     assert {"PRICE_UNAVAILABLE", "BALANCE_UNAVAILABLE"} <= denials(reply)
     ((body,),) = room.sql("SELECT body FROM audit WHERE phase='outcome' ORDER BY seq DESC LIMIT 1")
     missing = json.loads(body)["data"]["judged"]["missing"]
-    assert missing["average"] == "down"
+    assert missing["average of BTCUSDT"] == "down"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import TOOLS
 from guardian.domain.trading import Environment, TradingState
 from guardian.policy.engine import judge_order
-from guardian.policy.facts import AveragePrice, BookTop, Confirmed, DayTrading, Facts, Usage
+from guardian.policy.facts import AveragePrice, BookTop, Confirmed, DayOpen, DayTrading, Facts, Usage
 from guardian.policy.model import (
     Accounting,
     Channel,
@@ -144,6 +144,17 @@ def a_book(bid: Decimal | str = BID, ask: Decimal | str = ASK, age_ms: int = 0) 
     return BookTop(bid=D(bid), ask=D(ask), fetched_ms=NOW_MS - age_ms)
 
 
+def an_average(price: Decimal | str = BID, age_ms: int = 0) -> AveragePrice:
+    """The average price, of which the last trade was `age_ms` ago."""
+    return AveragePrice(price=D(price), traded_ms=NOW_MS - age_ms)
+
+
+def opened(price: Decimal | str, **changed: object) -> DayOpen:
+    """The price of 24 hours ago, which the trade before it and the day's prices agree with."""
+    values: dict[str, object] = {name: D(price) for name in ("price", "previous", "low", "high")}
+    return DayOpen(**{**values, **changed})  # type: ignore[arg-type]
+
+
 def usage(**changed: object) -> Usage:
     """Nothing was entered before, and trading is active."""
     values: dict[str, object] = {
@@ -179,15 +190,23 @@ def held(
 
 
 def facts(**changed: object) -> Facts:
-    """A calm market in BTCUSDT, 10,000 USDT free, a true clock. `changed` names fields of Facts or of Usage."""
+    """A calm market in BTCUSDT, 10,000 USDT free, a true clock. `changed` names fields of Facts or of Usage.
+
+    `average` is that of BTCUSDT. A book that comes without an average has its middle for one.
+    """
     used = {name: value for name, value in changed.items() if name in _USAGE_FIELDS}
+    own = {"BTCUSDT": changed.pop("average")} if "average" in changed else {"BTCUSDT": an_average()}
+    books = changed.get("books", {})
+    assert isinstance(books, dict)
+    middles = {symbol: an_average((book.bid + book.ask) / 2) for symbol, book in books.items()}
+    averages = {symbol: average for symbol, average in {**middles, **own}.items() if average is not None}
     values: dict[str, object] = {
         "now_ms": NOW_MS,
         "clock_ms": NOW_MS,
         "environment": Environment.TESTNET,
         "instruments": {"BTCUSDT": an_instrument()},
         "books": {"BTCUSDT": a_book()},
-        "average": AveragePrice(price=D("60000"), traded_ms=NOW_MS),
+        "averages": averages,
         "free": {"USDT": D("10000")},
         "held": {"USDT": D("10000")},
         "clock_skew_ms": 0,
@@ -202,7 +221,7 @@ def cross_facts(**changed: object) -> Facts:
     values: dict[str, object] = {
         "instruments": {"ETHBTC": ETHBTC, "BTCUSDT": an_instrument()},
         "books": {"ETHBTC": a_book("0.05", "0.05001"), "BTCUSDT": a_book()},
-        "average": AveragePrice(price=D("0.05"), traded_ms=NOW_MS),
+        "averages": {"ETHBTC": an_average("0.05"), "BTCUSDT": an_average()},
         "free": {"BTC": D("1")},
         "held": {"BTC": D("1")},
         **changed,
@@ -258,6 +277,8 @@ def confirmed(**changed: object) -> Confirmed:
         "shown_bid": BID,
         "shown_ask": ASK,
         "protected_price": D("60601.01"),
+        "notional": D("60.60101"),
+        "quote_notional": D("60.60101"),
         **changed,
     }
     return Confirmed(**values)  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ from builders import (
     facts,
     held,
     judged,
+    opened,
 )
 
 from guardian.domain.codes import Code, Outcome
@@ -321,7 +322,7 @@ WITHOUT: dict[Fact, dict[str, object]] = {
     Fact.INSTRUMENT: {"instruments": {}},
     Fact.BOOK: {"books": {}},
     Fact.RATES: {"books": {}},
-    Fact.AVERAGE: {"average": None},
+    Fact.AVERAGE: {"averages": {}},
     Fact.BALANCES: {"free": None, "held": None},
     Fact.CLOCK: {"clock_skew_ms": None},
     Fact.USAGE: {"usage": None},
@@ -343,7 +344,7 @@ def test_facts_that_are_not_needed_change_nothing(spec: OrderSpec) -> None:
 def test_a_needed_fact_that_is_missing_denies(fact: Fact) -> None:
     """For each fact that an order needs, the lack of it alone is a denial."""
     spec = an_order(symbol="ETHBTC", price="0.05", quantity="0.01")
-    whole = cross_facts(traded=(held("0.001", before="0.001"),), day_opens={"BTCUSDT": BID})
+    whole = cross_facts(traded=(held("0.001", before="0.001"),), day_opens={"BTCUSDT": opened(BID)})
     assert codes(judged(spec, whole)) == []
     if fact is Fact.RATES:
         bare = replace(whole, books={"ETHBTC": whole.books["ETHBTC"]})

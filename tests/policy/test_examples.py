@@ -295,8 +295,7 @@ def test_an_example_happens_without_a_clock() -> None:
     assert facts == facts_of(example, policy)
     assert facts.now_ms == facts.clock_ms
     assert facts.environment is policy.environment
-    assert facts.average is not None
-    assert facts.average.price == Decimal("60000.5")
+    assert facts.averages["BTCUSDT"].price == Decimal("60000.5")
 
 
 def test_time_in_force_defaults_as_the_tool_does() -> None:

@@ -14,6 +14,7 @@ from builders import (
     a_book,
     a_policy,
     a_sell,
+    an_average,
     an_instrument,
     an_order,
     codes,
@@ -22,20 +23,21 @@ from builders import (
     facts,
     held,
     judged,
+    opened,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
 from guardian.domain.codes import Code
+from guardian.policy.conversion import Unpriced, next_on_path
 from guardian.policy.facts import DayTrading, Fact
 from guardian.policy.loss import day_loss, loss_needs
-from guardian.policy.notional import next_on_path
 from guardian.policy.verdict import Decision
 
 
 def loss(*traded: DayTrading, opens: dict[str, str] | None = None, **changed: object) -> object:
-    opened = {symbol: D(price) for symbol, price in (opens or {}).items()}
-    return day_loss(traded, facts(traded=traded, day_opens=opened, **changed), a_policy())
+    day_opens = {symbol: opened(price) for symbol, price in (opens or {}).items()}
+    return day_loss(traded, facts(traded=traded, day_opens=day_opens, **changed), a_policy())
 
 
 def test_nothing_traded_is_nothing_lost() -> None:
@@ -86,18 +88,26 @@ def test_quote_asset_is_converted_to_the_side_that_makes_the_loss_larger() -> No
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"books": {}}, "no fresh price of BTCUSDT"),
-        ({"books": {"BTCUSDT": a_book(age_ms=5001)}}, "no fresh price of BTCUSDT"),
-        ({"books": {"BTCUSDT": a_book("0", "60001")}}, "no fresh price of BTCUSDT"),
-        ({"day_opens": {}, "missing": {Fact.DAY: "it timed out"}}, "24 hours ago could not be had: it timed out"),
-        ({"day_opens": {"BTCUSDT": D(0)}}, "24 hours ago could not be had: the exchange did not say"),
-        ({"instruments": {"BTCUSDT": an_instrument()}, "traded": (held(cash="-1", quote="EUR"),)}, "EUR"),
-        ({"traded": (held("1", symbol="XRPUSDT"),)}, "no fresh price of XRPUSDT"),
+        ({"books": {}}, "no price of BTCUSDT"),
+        ({"books": {"BTCUSDT": a_book(age_ms=5001)}}, "BTCUSDT is too old to judge by (seen 5001 ms, limit 5000 ms)"),
+        ({"books": {"BTCUSDT": a_book("0", "60001")}}, "one side of the book of BTCUSDT is empty"),
+        ({"books": {"BTCUSDT": a_book("1.00", "1.01")}}, "(seen middle 1.005, average 60000, limit 2%)"),
+        ({"average": None}, "no average price of BTCUSDT: the exchange did not answer"),
+        ({"average": an_average(age_ms=300_001)}, "no trade of BTCUSDT for too long"),
+        ({"instruments": {"BTCUSDT": an_instrument(status="BREAK")}}, "BTCUSDT now (seen BREAK, limit TRADING)"),
+        ({"day_opens": {}, "missing_of": {(Fact.DAY, "BTCUSDT"): "it timed out"}}, "24 hours ago is missing: it timed"),
+        ({"day_opens": {"BTCUSDT": opened(0)}}, "24 hours ago disagrees"),
+        ({"day_opens": {"BTCUSDT": opened(BID, previous=D("58000"))}}, "60000, before it 58000"),
+        ({"day_opens": {"BTCUSDT": opened(BID, high=D("59999"))}}, "24 hours ago disagrees"),
+        ({"day_opens": {"BTCUSDT": opened(BID, low=D("60001"))}}, "24 hours ago disagrees"),
+        ({"day_opens": {"BTCUSDT": opened(BID, previous=D(0))}}, "24 hours ago disagrees"),
+        ({"instruments": {"BTCUSDT": an_instrument()}, "traded": (held(cash="-1", quote="EUR"),)}, "paid in EUR"),
+        ({"traded": (held("1", symbol="XRPUSDT"),)}, "rules for XRPUSDT are missing"),
     ],
 )
 def test_loss_that_cannot_be_told_denies(changed: dict[str, object], words: str) -> None:
     """A missing, stale or one-sided price is no price, and a fee without a path is not nothing."""
-    given = facts(**{"traded": (held("0.001", "0.001"),), "day_opens": {"BTCUSDT": BID}, **changed})
+    given = facts(**{"traded": (held("0.001", "0.001"),), "day_opens": {"BTCUSDT": opened(BID)}, **changed})
     verdict = judged(an_order(), given)
     assert words in denial(verdict, Code.DAILY_LOSS_UNKNOWN).message
     assert Code.DAILY_LOSS_UNKNOWN not in codes(judged(a_sell(), facts(**{**changed, "position": D(1)})))
@@ -120,14 +130,12 @@ def test_path_in_a_circle_asks_for_no_more_rules() -> None:
     assert next_on_path("USDT", accounting, {}) is None
 
 
-def test_symbol_that_is_traded_no_more_is_worth_nothing_and_makes_up_for_nothing() -> None:
+def test_symbol_that_is_listed_no_more_is_worth_nothing_and_makes_up_for_nothing() -> None:
     """What was bought of it today is lost; what it brought today is not counted; and nothing waits for its price."""
     gone = {"unlisted": frozenset({"LUNAUSDT"})}
-    halted = {"instruments": {"LUNAUSDT": an_instrument("LUNAUSDT", "LUNA", status="BREAK")}}
-    for where in (gone, halted):
-        assert loss(held("5", cash="-70", symbol="LUNAUSDT"), **where) == 70
-        assert loss(held("5", "5", symbol="LUNAUSDT"), **where) == 0
-        assert loss(held("0", "5", cash="40", symbol="LUNAUSDT"), **where) == 0
+    assert loss(held("5", cash="-70", symbol="LUNAUSDT"), **gone) == 70
+    assert loss(held("5", "5", symbol="LUNAUSDT"), **gone) == 0
+    assert loss(held("0", "5", cash="40", symbol="LUNAUSDT"), **gone) == 0
 
 
 def test_limit_is_reached_above_it_and_exits_pass() -> None:
@@ -161,17 +169,22 @@ quantities = st.decimals(min_value="-100", max_value="100", places=8)
 prices = st.decimals(min_value="0.00000001", max_value="100000", places=8)
 
 
-@given(position=quantities, before=quantities, cash=amounts, bid=prices, spread=prices, opened=prices)
-def test_loss_is_the_formula_exactly(position, before, cash, bid, spread, opened) -> None:  # type: ignore[no-untyped-def]
+@given(position=quantities, before=quantities, cash=amounts, bid=prices, spread=prices, open_price=prices)
+def test_loss_is_the_formula_exactly(position, before, cash, bid, spread, open_price) -> None:  # type: ignore[no-untyped-def]
     """In the accounting currency itself nothing is lost but to the eighth digit, and that never to the low side."""
     ask = bid + spread
     day = DayTrading(
         symbol="BTCUSDT", quote_asset="USDT", position=position, position_before=before, cash={"USDT": cash}
     )
-    given_facts = facts(books={"BTCUSDT": a_book(bid, ask)}, traded=(day,), day_opens={"BTCUSDT": opened})
+    given_facts = facts(
+        books={"BTCUSDT": a_book(bid, ask)},
+        average=an_average((bid + ask) / 2),
+        traded=(day,),
+        day_opens={"BTCUSDT": opened(open_price)},
+    )
     found = day_loss((day,), given_facts, a_policy())
     now = Fraction(position) * Fraction(bid if position > 0 else ask)
-    then = Fraction(before) * Fraction(opened if before > 0 else ask)
+    then = Fraction(before) * Fraction(open_price if before > 0 else ask)
     exact = -(Fraction(cash) + now - then)
     assert isinstance(found, D)
     assert 0 <= Fraction(found) - exact < Fraction(1, 10**8)
@@ -185,6 +198,7 @@ def test_converted_loss_is_never_below_that_at_any_price_between_bid_and_ask(cas
     market = cross_facts(
         instruments={"ETHBTC": ETHBTC, "BTCUSDT": an_instrument()},
         books={"BTCUSDT": a_book(bid, ask), "ETHBTC": a_book("0.05", "0.0501")},
+        averages={"BTCUSDT": an_average((bid + ask) / 2), "ETHBTC": an_average("0.05")},
         traded=(day,),
     )
     found = day_loss((day,), market, a_policy())
@@ -195,5 +209,5 @@ def test_converted_loss_is_never_below_that_at_any_price_between_bid_and_ask(cas
 
 def test_prices_of_the_future_are_no_prices() -> None:
     """A book that was fetched after now is not fresh: the clock was set back."""
-    assert isinstance(loss(held("1"), books={"BTCUSDT": a_book(age_ms=-1)}, clock_ms=NOW_MS), str)
+    assert isinstance(loss(held("1"), books={"BTCUSDT": a_book(age_ms=-1)}, clock_ms=NOW_MS), Unpriced)
     assert loss(held("1", cash=str(-BID)), books={"BTCUSDT": a_book(BID, ASK)}) == 0

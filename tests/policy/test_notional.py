@@ -28,16 +28,17 @@ from guardian.domain.codes import Code
 from guardian.domain.instruments import Range
 from guardian.domain.money import is_multiple, round_up, times
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
-from guardian.policy.facts import BookTop
-from guardian.policy.notional import (
+from guardian.policy.conversion import (
     Leg,
+    PricedLeg,
     conversion_path,
     convert,
+    dearer_rate,
     largest_passing,
     market_symbols,
-    resolve,
-    worst_price,
 )
+from guardian.policy.notional import resolve, worst_price
+from guardian.policy.prices import UsablePrice
 
 calm = settings(deadline=None)
 """A busy machine is no fault of what is tested."""
@@ -194,11 +195,16 @@ def test_a_path_follows_the_declared_symbols_from_either_side(asset: str, legs: 
     assert found == tuple(Leg(symbol=symbol, from_base=from_base) for symbol, from_base in legs)
 
 
-BOOKS = {
-    "BTCUSDT": a_book("60000", "60001"),
-    "ETHBTC": a_book("0.05", "0.06"),
-    "USDTTRY": a_book("30", "33"),
-    "BTCEUR": a_book("54000", "54001"),
+def usable(symbol: str, bid: Decimal | str, ask: Decimal | str) -> UsablePrice:
+    """A price as if it had passed every check."""
+    return UsablePrice(symbol=symbol, bid=D(bid), ask=D(ask))
+
+
+PRICES = {
+    "BTCUSDT": usable("BTCUSDT", "60000", "60001"),
+    "ETHBTC": usable("ETHBTC", "0.05", "0.06"),
+    "USDTTRY": usable("USDTTRY", "30", "33"),
+    "BTCEUR": usable("BTCEUR", "54000", "54001"),
 }
 
 
@@ -218,49 +224,44 @@ def test_an_amount_is_converted_at_the_dearer_side_and_rounded_up(asset: str, am
     """Times the ask of what is the base, divided by the bid of what is the quote, rounded up at the eighth digit."""
     legs = conversion_path(asset, ACCOUNTING, INSTRUMENTS)  # type: ignore[arg-type]
     assert not isinstance(legs, str)
-    assert convert(D(amount), legs, BOOKS) == D(expected)
+    path = tuple(PricedLeg(price=PRICES[leg.symbol], from_base=leg.from_base) for leg in legs)
+    assert convert(D(amount), path) == D(expected)
 
 
 prices = st.integers(1, 10**12).map(lambda n: D(n) / 10**6)
-legs_and_books = st.lists(st.tuples(st.booleans(), prices, spreads), max_size=3).map(
-    lambda rows: (
-        tuple(Leg(symbol=f"S{n}", from_base=row[0]) for n, row in enumerate(rows)),
-        {f"S{n}": BookTop(bid=row[1], ask=row[1] + row[2], fetched_ms=0) for n, row in enumerate(rows)},
+paths_with_prices = st.lists(st.tuples(st.booleans(), prices, spreads), max_size=3).map(
+    lambda rows: tuple(
+        PricedLeg(price=usable(f"S{n}", row[1], row[1] + row[2]), from_base=row[0]) for n, row in enumerate(rows)
     )
 )
 
 
 @calm
-@given(found=legs_and_books, amount=prices)
-def test_conversion_is_exact_over_any_path_and_never_too_small(
-    found: tuple[tuple[Leg, ...], dict[str, BookTop]], amount: Decimal
-) -> None:
+@given(path=paths_with_prices, amount=prices)
+def test_conversion_is_exact_over_any_path_and_never_too_small(path: tuple[PricedLeg, ...], amount: Decimal) -> None:
     """Whatever mixture of multiplying and dividing legs, the result is the true quotient, rounded up once."""
-    legs, books = found
     true = Fraction(amount)
-    for leg in legs:
-        book = books[leg.symbol]
-        true = true * Fraction(book.ask) if leg.from_base else true / Fraction(book.bid)
-    assert Fraction(convert(amount, legs, books)) == Fraction(math.ceil(true * 10**8), 10**8)
+    for leg in path:
+        true = true * Fraction(leg.price.ask) if leg.from_base else true / Fraction(leg.price.bid)
+    assert Fraction(convert(amount, path)) == Fraction(math.ceil(true * 10**8), 10**8)
 
 
 @calm
 @given(
-    found=legs_and_books,
+    path=paths_with_prices,
     unit=prices,
     step=lots,
     maximum=st.integers(0, 10**14).map(lambda n: D(n) / 10**9),
 )
 def test_the_largest_quantity_passes_and_the_next_step_does_not(
-    found: tuple[tuple[Leg, ...], dict[str, BookTop]], unit: Decimal, step: Decimal, maximum: Decimal
+    path: tuple[PricedLeg, ...], unit: Decimal, step: Decimal, maximum: Decimal
 ) -> None:
     """Counted as an order is counted, the quantity is within the maximum and a step more is over it."""
-    legs, books = found
 
     def counted(quantity: Decimal) -> Decimal:
-        return convert(round_up(times(unit, quantity)), legs, books)
+        return convert(round_up(times(unit, quantity)), path)
 
-    quantity = largest_passing(unit, legs, books, step, maximum)
+    quantity = largest_passing(unit, dearer_rate(path), step, maximum)
     grid = step or D("0.00000001")
     assert is_multiple(quantity, grid)
     assert counted(quantity) <= maximum

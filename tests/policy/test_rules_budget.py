@@ -464,7 +464,7 @@ def test_a_cross_is_counted_along_the_declared_path_at_the_dearer_side() -> None
     ("given", "policy", "why"),
     [
         (cross_facts(), a_policy(conversions={}), "has no symbol for BTC"),
-        (cross_facts(), a_policy(conversions={"BTC": "ETHUSDT"}), "rules for ETHUSDT could not be had"),
+        (cross_facts(), a_policy(conversions={"BTC": "ETHUSDT"}), "rules for ETHUSDT are missing"),
         (
             cross_facts(instruments={"ETHBTC": ETHBTC, "BTCUSDT": an_instrument("BTCUSDT", "XYZ", "USDT")}),
             a_policy(),
@@ -475,21 +475,21 @@ def test_a_cross_is_counted_along_the_declared_path_at_the_dearer_side() -> None
             a_policy(conversions={"BTC": "BTCEUR", "EUR": "BTCEUR"}),
             "goes in a circle",
         ),
-        (cross_facts(books={"ETHBTC": a_book("0.05", "0.05001")}), a_policy(), "no usable price of BTCUSDT"),
+        (cross_facts(books={"ETHBTC": a_book("0.05", "0.05001")}), a_policy(), "no price of BTCUSDT"),
         (
             cross_facts(books={"ETHBTC": a_book("0.05", "0.05001"), "BTCUSDT": a_book("60002", "60001")}),
             a_policy(),
-            "no usable price of BTCUSDT",
+            "one side of the book of BTCUSDT is empty, or its sides cross (seen bid 60002, ask 60001)",
         ),
         (
             cross_facts(books={"ETHBTC": a_book("0.05", "0.05001"), "BTCUSDT": a_book(age_ms=5001)}),
             a_policy(),
-            "BTCUSDT is older than",
+            "the price of BTCUSDT is too old to judge by (seen 5001 ms, limit 5000 ms)",
         ),
         (
             cross_facts(books={"ETHBTC": a_book("0.05", "0.05001"), "BTCUSDT": a_book(age_ms=-1)}),
             a_policy(),
-            "BTCUSDT is older than",
+            "the price of BTCUSDT is too old to judge by (seen -1 ms, limit 5000 ms)",
         ),
     ],
     ids=["no path", "no rules", "another asset", "circle", "no book", "crossed", "stale", "future"],

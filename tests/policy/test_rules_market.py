@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -20,11 +21,14 @@ from builders import (
     facts,
     judged,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guardian.domain.codes import Code
 from guardian.domain.instruments import PercentPrice, Range
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
-from guardian.policy.facts import AveragePrice, Fact, Facts
+from guardian.policy.facts import AveragePrice, Confirmed, Fact, Facts
+from guardian.policy.notional import no_worse_price, resolve
 from guardian.policy.verdict import Decision
 
 D = Decimal
@@ -241,7 +245,7 @@ def test_the_age_of_a_price_is_told_by_the_clock_and_not_by_window_time() -> Non
 )
 def test_no_average_price_denies(average: AveragePrice | None) -> None:
     """An average that is missing, zero or negative is none, and the reason is given."""
-    verdict = judged(given=facts(average=average, missing={Fact.AVERAGE: "it timed out"}))
+    verdict = judged(given=facts(average=average, missing_of={(Fact.AVERAGE, "BTCUSDT"): "it timed out"}))
     assert codes(verdict) == [Code.PRICE_UNAVAILABLE]
     assert "it timed out" in verdict.denials[0].message
 
@@ -332,14 +336,185 @@ def test_the_price_that_a_collar_denial_names_is_on_the_tick_and_passes(
     assert codes(judged(an_order(side=side, price=hint), given)) == []
 
 
-def test_a_price_that_was_confirmed_is_still_held_to_the_collar() -> None:
-    """A market that fell under a confirmed MARKET price by more than the collar denies it."""
-    given = facts(
-        books={"BTCUSDT": a_book("58000", "58001")},
-        average=AveragePrice(price=D("58000"), traded_ms=NOW_MS),
-        confirmed=confirmed(),
+# -- a market that moved in the favour of the person who confirmed
+
+
+def moved(bid: str, ask: str, **changed: object) -> Facts:
+    """The market now, for an order that a person confirmed at 60000 to 60001."""
+    values = {"confirmed": confirmed(), **changed}
+    return facts(books={"BTCUSDT": a_book(bid, ask)}, average=AveragePrice(price=D(bid), traded_ms=NOW_MS), **values)
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "sent"),
+    [
+        ("60000", "60001", "60601.01"),  # as agreed
+        ("60299", "60300", "60601.01"),  # half a percent dearer: as agreed, and no more
+        ("58900", "58901", "60601.01"),  # cheaper, and the agreed price is still within the collar
+        ("58000", "58001", "59741.03"),  # cheaper by more than the collar: the ask and 3 %
+        ("30000", "30001", "30901.03"),
+    ],
+)
+def test_confirmed_purchase_passes_where_the_market_became_cheaper(bid: str, ask: str, sent: str) -> None:
+    """It is sent at the price that the person agreed to, or below where the collar asks for it; never above.
+
+    Before, it was denied as PRICE_OUTSIDE_COLLAR from 2 % cheaper on, and its token was burnt.
+    """
+    verdict = judged(a_market(), moved(bid, ask))
+    assert codes(verdict) == []
+    assert verdict.order is not None
+    assert (verdict.order.price, verdict.order.quantity) == (D(sent), D("0.001"))
+    assert verdict.notional == D(sent) * D("0.001")
+
+
+def sold(**changed: object) -> Confirmed:
+    """A person confirmed selling 0.001 at 59400 or more, under a bid of 60000."""
+    values: dict[str, object] = {
+        "protected_price": D("59400"),
+        "notional": D("60"),
+        "quote_notional": D("60"),
+        **changed,
+    }
+    return confirmed(**values)
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "sent"),
+    [
+        ("60000", "60001", "59400"),
+        ("59700", "59701", "59400"),
+        ("61000", "61001", "59400"),
+        ("62000", "62001", "60140"),  # 3 % below the bid
+        ("120000", "120001", "116400"),
+    ],
+)
+def test_confirmed_sale_passes_where_the_bid_rose(bid: str, ask: str, sent: str) -> None:
+    """It is sent at the agreed price or above, and counts for no more than the person saw: the rest is theirs."""
+    policy = a_policy({"max_notional": D(60)})
+    verdict = judged(a_market(SELL), moved(bid, ask, confirmed=sold()), policy)
+    assert codes(verdict) == []
+    assert verdict.order is not None
+    assert verdict.order.price == D(sent)
+    assert verdict.notional == verdict.quote_notional == min(D(60), D(bid) * D("0.001"))
+
+
+def test_confirmed_market_order_by_value_keeps_the_quantity_that_was_shown() -> None:
+    """50 USDT at 60601.01 is 0.00082; at a better price it is still 0.00082, for less."""
+    verdict = judged(a_market(quote_quantity="50"), moved("58000", "58001"))
+    assert verdict.order is not None
+    assert (verdict.order.price, verdict.order.quantity) == (D("59741.03"), D("0.00082"))
+
+
+@pytest.mark.parametrize(
+    ("side", "agreed", "changed", "sent"),
+    [
+        # 1.01 times the average is the most that the exchange takes: the agreed price is too high for it now
+        (BUY, "60601.01", {"percent_price": BAND}, "59489"),
+        (SELL, "59400", {"percent_price": BAND}, "60390"),  # 0.99 times the average is the least
+        (BUY, "60601.01", {"max_notional": D("59.5")}, "59500"),
+        (SELL, "59400", {"min_notional": D("60")}, "60000"),
+        # the collar would take the order below the exchange's least notional: then no further than that
+        (BUY, "60601.01", {"min_notional": D("60.5")}, "60500"),
+        (SELL, "59400", {"max_notional": D("60")}, "60000"),
+    ],
+)
+def test_confirmed_price_that_a_filter_refuses_now_is_bettered(
+    side: OrderSide, agreed: str, changed: dict[str, object], sent: str
+) -> None:
+    """The nearest price that the exchange takes, on the person's side of the one that they agreed to."""
+    bid, ask = ("57000", "57001") if "min_notional" in changed and side is BUY else ("58900", "58901")
+    if side is SELL:
+        bid, ask = ("61000", "61001") if "max_notional" not in changed else ("63000", "63001")
+    given = moved(
+        bid,
+        ask,
+        instruments={"BTCUSDT": an_instrument(**changed)},
+        confirmed=confirmed() if side is BUY else sold(protected_price=D(agreed)),
     )
-    assert codes(judged(a_market(), given)) == [Code.PRICE_OUTSIDE_COLLAR]
+    verdict = judged(a_market(side), given)
+    assert codes(verdict) == []
+    assert verdict.order is not None
+    assert verdict.order.price == D(sent)
+
+
+@pytest.mark.parametrize(
+    ("side", "changed", "code"),
+    [
+        (BUY, {"min_notional": D("61")}, Code.FILTER_NOTIONAL),
+        (SELL, {"max_notional": D("59")}, Code.FILTER_NOTIONAL),
+        (BUY, {"price": Range(minimum=D("70000"), step=D("0.01"))}, Code.FILTER_PRICE),
+        (SELL, {"price": Range(maximum=D("50000"), step=D("0.01"))}, Code.FILTER_PRICE),
+    ],
+)
+def test_confirmed_price_is_never_made_worse_to_please_a_filter(
+    side: OrderSide, changed: dict[str, object], code: Code
+) -> None:
+    """Where only a worse price would be taken, the agreed one stays, and the filter denies it."""
+    given = facts(
+        instruments={"BTCUSDT": an_instrument(**changed)},
+        confirmed=confirmed() if side is BUY else sold(),
+    )
+    verdict = judged(a_market(side), given)
+    assert codes(verdict) == [code]
+    assert verdict.order is not None
+    assert verdict.order.price == (D("60601.01") if side is BUY else D("59400"))
+
+
+def test_confirmed_price_is_kept_while_nothing_is_known_of_the_market() -> None:
+    """Without a book or an average there is nothing that asks for a better price; their own rules deny."""
+    given = facts(books={}, averages={}, confirmed=confirmed())
+    verdict = judged(a_market(), given)
+    assert verdict.order is not None
+    assert verdict.order.price == D("60601.01")
+    assert set(codes(verdict)) == {Code.PRICE_UNAVAILABLE}
+    bare = judged(a_market(SELL), facts(books={}, confirmed=sold(), average=None))
+    assert bare.order is not None
+    assert bare.order.price == D("59400")
+
+
+def test_confirmed_limit_order_is_held_to_the_market_that_was_shown_where_that_moved_in_favour() -> None:
+    """A LIMIT that a person confirmed goes as it is: cheaper for a BUY, dearer for a SELL is no reason to deny it."""
+    assert codes(judged(an_order(price="60000"), moved("58000", "58001"))) == []
+    assert codes(judged(a_sell(price="60000"), moved("64000", "64001", confirmed=sold()))) == []
+    # unconfirmed it is a price out of the market
+    bare = facts(books={"BTCUSDT": a_book("58000", "58001")}, average=AveragePrice(price=D(58000), traded_ms=NOW_MS))
+    assert codes(judged(an_order(price="60000"), bare)) == [Code.PRICE_OUTSIDE_COLLAR]
+    # and the market that was shown makes no worse one good
+    past_both = an_order(price="61801.04")
+    assert codes(judged(past_both, moved("58000", "58001"))) == [Code.PRICE_OUTSIDE_COLLAR]
+
+
+def test_confirmed_stop_is_held_to_the_market_that_was_shown_where_that_moved_in_favour() -> None:
+    """A bid that rose leaves a stop further behind; the person saw it near enough."""
+    stop = a_stop(SELL, stop_price="48000", price="48000")
+    assert codes(judged(stop, moved("61000", "61001", confirmed=sold()))) == []
+    assert codes(judged(stop, moved("61000", "61001", confirmed=None))) == [Code.STOP_PRICE_TOO_FAR]
+    nearer = a_stop(SELL, stop_price="70000", price="70000")
+    assert codes(judged(nearer, moved("59000", "59001", confirmed=None))) == []
+    assert codes(judged(a_stop(SELL, stop_price="72000", price="72000"), moved("59000", "59001"))) == [
+        Code.STOP_PRICE_TOO_FAR
+    ]
+
+
+@given(
+    agreed=st.integers(1, 10**7).map(lambda n: D(n) / 100),
+    bid=st.integers(1, 10**7).map(lambda n: D(n) / 100),
+    average=st.integers(1, 10**7).map(lambda n: D(n) / 100),
+    quantity=st.integers(1, 10**4).map(lambda n: D(n) / 1000),
+    least=st.integers(0, 100).map(D),
+    side=st.sampled_from(OrderSide),
+)
+def test_no_confirmed_price_is_ever_worse_than_agreed(  # type: ignore[no-untyped-def]
+    agreed, bid, average, quantity, least, side
+) -> None:
+    """Whatever the market and the filters are: a BUY pays at most, a SELL takes at least what the person agreed to."""
+    instrument = an_instrument(percent_price=BAND, min_notional=least, price=Range(step=D("0.01")))
+    order = resolve(a_market(side, quantity=quantity), instrument, None, D(0), agreed)
+    assert order is not None
+    price = no_worse_price(order, instrument, a_book(bid, bid), average, D("0.03"))
+    assert price <= agreed if side is BUY else price >= agreed
+    if price != agreed:
+        assert not instrument.breaches(replace(order, price=price), average)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from guardian.domain.instruments import Instrument, PercentPrice, Range
 from guardian.domain.market import BookLevel, ListedSymbol, OrderBook, Ticker, TickerPrice
 from guardian.domain.money import ZERO
 from guardian.exchange.mapping.rows import Row, exact_number, listed, malformed, rows
-from guardian.policy.facts import AveragePrice, BookTop
+from guardian.policy.facts import AveragePrice, BookTop, DayOpen
 
 
 def server_time(answer: object) -> int:
@@ -42,6 +42,17 @@ def ticker(answer: object, symbol: str) -> Ticker:
         open_time=row.time("openTime"),
         close_time=row.time("closeTime"),
         trades=row.integer("count"),
+    )
+
+
+def day_open(answer: object, symbol: str) -> DayOpen:
+    """The first price in `/api/v3/ticker/24hr`, and what tells whether it is one to trust."""
+    row = _about(answer, symbol)
+    return DayOpen(
+        price=row.number("openPrice"),
+        previous=row.number("prevClosePrice"),
+        low=row.number("lowPrice"),
+        high=row.number("highPrice"),
     )
 
 
