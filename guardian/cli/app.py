@@ -11,11 +11,9 @@ as exceptions from `guardian.errors`.
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from io import TextIOWrapper
@@ -26,6 +24,7 @@ import click
 
 from guardian import __version__
 from guardian.cli.render import say, say_error, say_hint
+from guardian.cli.streams import is_reader_gone, open_missing_streams
 from guardian.errors import (
     CredentialsError,
     ExchangeError,
@@ -109,6 +108,17 @@ def cli(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (`sys.argv` unless given) and return its exit code. Prints every error itself."""
+    open_missing_streams()
+    try:
+        return _main(arguments)
+    except OSError as error:
+        # The words for a person could not be written either.
+        if not is_reader_gone(error):
+            raise
+        return READER_GONE
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         # A character that the terminal's encoding lacks is shown escaped instead of ending the command.
         if isinstance(stream, TextIOWrapper):
@@ -119,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GuardianError as error:
         return _tell(error, run)
     except Exception as error:  # noqa: BLE001 - the outermost guard: a bug is told in one line, not a page
-        if isinstance(error, BrokenPipeError) and _reader_is_gone():
+        if is_reader_gone(error):
             return READER_GONE
         return _tell_bug(error, run)
 
@@ -190,32 +200,3 @@ def _tell_bug(error: Exception, run: Run) -> int:
 def _print_traceback(error: BaseException) -> None:
     # Never with the local variables: they may hold keys.
     say("".join(traceback.TracebackException.from_exception(error, capture_locals=False).format()).rstrip("\n"))
-
-
-def _reader_is_gone() -> bool:
-    """Whether standard output is a pipe that nobody reads any more; if so, it is put to rest."""
-    try:
-        sys.stdout.flush()
-        gone = _has_hung_up(sys.stdout.fileno())
-    except BrokenPipeError:
-        gone = True
-    except (OSError, ValueError):
-        gone = False
-    if gone:
-        # What is still in the buffer would fail again when Python flushes it at its end, with a message of its own.
-        with suppress(OSError, ValueError):
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, sys.stdout.fileno())
-            os.close(null)
-    return gone
-
-
-def _has_hung_up(descriptor: int) -> bool:
-    # Where Python does not buffer (PYTHONUNBUFFERED), nothing is left that a flush could fail on.
-    if sys.platform == "win32":
-        return False
-    import select
-
-    poll = select.poll()
-    poll.register(descriptor, 0)
-    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from guardian.cli.render import say
+from guardian.cli.streams import is_reader_gone
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -36,7 +37,12 @@ def command(policy_path: Path | None, transport: str) -> None:
     server = _server(policy_path)
     if sys.stdin.isatty():
         say("guardian: waiting for an MCP client on standard input; end it with Ctrl-D or Ctrl-C")
-    server.run(transport="stdio", show_banner=False)
+    try:
+        server.run(transport="stdio", show_banner=False)
+    except Exception as error:
+        # A client that goes away has done nothing wrong, and nobody is left to be told.
+        if not is_reader_gone(error):
+            raise
 
 
 def _server(policy_path: Path | None) -> FastMCP:

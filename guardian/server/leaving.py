@@ -1,5 +1,7 @@
 """Being told to end: no call is taken any more, those that are served are finished, and then the process ends.
 
+So it does where nobody reads its replies any more, a client that has gone without closing the server's input.
+
 Left to itself the process would die at once by SIGTERM, in the middle of an order, and not at all by SIGINT while its
 standard input is open: a thread waits there for the next line, which nothing can call back. So the process ends itself.
 An order that is cut off all the same is on disk, and the next start finds out what became of it.
@@ -10,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Final
@@ -19,6 +22,8 @@ PATIENCE_S: Final = 20.0
 LAST_WORDS_S: Final = 0.1
 """For the last reply to reach the client."""
 CLOSING_S: Final = 2.0
+GRACE_S: Final = 1.0
+"""A client that goes closes its other end as well, nearly always; the server then ends by itself."""
 NAMES: Final = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
 """What asks a process to end, as far as the system has it: SIGBREAK is Windows' Ctrl-Break, SIGHUP it has not."""
 
@@ -63,12 +68,19 @@ class Leaving:
         before = {number: signal.getsignal(number) for number in _signals()}
         for number in before:
             _heed(loop, number, self.asked)
+        output = _watch_output(loop, self._nobody_reads)
         try:
             async with around:
                 # What lives around the calls is told to end too: it gives back what other processes wait for.
                 self._close = lambda: around.__aexit__(None, None, None)
-                yield
+                try:
+                    yield
+                finally:
+                    self._close = None
         finally:
+            if output is not None:
+                loop.remove_reader(output)
+                os.close(output)
             for number, handler in before.items():
                 with suppress(NotImplementedError):
                     loop.remove_signal_handler(number)
@@ -80,9 +92,20 @@ class Leaving:
             self._end(128 + number)
             return
         self._signalled = number
-        self._task = asyncio.get_running_loop().create_task(self._leave(number))
+        self._task = asyncio.get_running_loop().create_task(self._leave(128 + number))
 
-    async def _leave(self, number: int) -> None:
+    def _nobody_reads(self) -> None:
+        """The client has closed its end of the server's output."""
+        loop = asyncio.get_running_loop()
+        loop.call_later(GRACE_S, self._depart, loop)
+
+    def _depart(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Where the input was closed too, all of this is being left already.
+        if self._signalled is None and self._close is not None:
+            self._signalled = 0
+            self._task = loop.create_task(self._leave(0))
+
+    async def _leave(self, code: int) -> None:
         # A call may begin another one's idle moment; what counts is that none is left.
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience_s):
@@ -94,7 +117,7 @@ class Leaving:
             async with asyncio.timeout(CLOSING_S):
                 if self._close is not None:
                     await self._close()
-        self._end(128 + number)
+        self._end(code)
 
 
 def _signals() -> tuple[signal.Signals, ...]:
@@ -110,3 +133,26 @@ def _heed(loop: asyncio.AbstractEventLoop, number: signal.Signals, asked: Callab
             loop.call_soon_threadsafe(asked, got)
 
         signal.signal(number, handler)
+
+
+def _watch_output(loop: asyncio.AbstractEventLoop, gone: Callable[[], None]) -> int | None:
+    """Call `gone` once, when the reader of standard output closes its end; None where that cannot be watched."""
+    try:
+        if not stat.S_ISFIFO(os.fstat(1).st_mode):
+            return None  # a socket is readable for other reasons, and a terminal ends with a signal
+        # The SDK puts another file in the place of standard output while it serves.
+        output = os.dup(1)
+    except OSError:
+        return None
+
+    def heard() -> None:
+        # Nothing can be read from this end of a pipe: it is called because the other end is closed.
+        loop.remove_reader(output)
+        gone()
+
+    try:
+        loop.add_reader(output, heard)
+    except NotImplementedError:  # Windows
+        os.close(output)
+        return None
+    return output

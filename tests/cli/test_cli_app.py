@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
 import click
 import pytest
@@ -278,6 +280,27 @@ def test_reader_that_goes_away_is_no_drama(unbuffered: str) -> None:
         )  # fmt: skip
     assert done.stderr == b""
     assert done.returncode == 141
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell is another one there")
+@pytest.mark.parametrize(
+    ("way", "code"),
+    [
+        ("{guardian} --help >&-", 0),
+        ("{guardian} frobnicate 2>&-", 2),
+        ("{guardian} frobnicate 2>&1 | true; exit ${PIPESTATUS[0]}", 141),
+        ("{guardian} --version <&- >&- 2>&-", 0),
+    ],
+)
+def test_stream_that_is_missing_or_has_no_reader_is_no_drama(tmp_path: Path, way: str, code: int) -> None:
+    """Without a stream a command does what it does, and its words go nowhere; never is there a traceback.
+
+    Before: a command that was started with `>&-` told of a bug (`AttributeError`).
+    """
+    line = way.replace("{guardian}", f"{shlex.quote(sys.executable)} -m guardian")
+    environment = {**os.environ, "GUARDIAN_HOME": str(tmp_path / "none")}
+    done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (code, b"")
 
 
 def test_letter_that_the_terminal_lacks_does_not_end_the_command() -> None:

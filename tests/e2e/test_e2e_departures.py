@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import CALLER, Machine, RawServed, Served, query
+from tests.e2e.processes import CALLER, INITIALIZE, Machine, RawServed, Served, query
 from tests.world import WIDE, World, a_world, codes
 
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "order_type": "MARKET", "quote_quantity": "50"}
@@ -58,6 +60,76 @@ def test_order_is_finished_when_the_client_closes_its_end(
     assert outcome(world) == ("done", "filled")
     assert len(world.sent()) == 1
     assert machine.run("audit", "verify").returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes end differently there")
+def test_order_is_finished_when_nobody_reads_the_replies_any_more(
+    machine: Machine, world: World, serve_raw: Callable[..., RawServed]
+) -> None:
+    """A reply breaks on a closed pipe while an order is on its way: it is finished and logged, and no word is said.
+
+    Before: `a bug in guardian: ExceptionGroup`, exit code 3.
+    """
+    talk = serve_raw(machine)
+    talk.start()
+    assert talk.call("get_ticker_price", symbol="BTCUSDT")["outcome"] == "done"
+    world.controls.fault("POST", "/api/v3/order", "delay", seconds=1.0)
+    talk.send_call("create_order", **ORDER)
+    sent_once(world)
+    assert talk.process.stdout is not None
+    talk.process.stdout.close()
+    talk.send_call("get_ticker_price", symbol="BTCUSDT")
+    assert talk.process.wait(timeout=20) == 0
+    assert talk.process.stderr is not None
+    assert talk.process.stderr.read() == ""
+    assert outcome(world) == ("done", "filled")
+    assert len(world.sent()) == 1
+    assert machine.run("audit", "verify").returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell is another one there")
+@pytest.mark.parametrize(
+    "way",
+    [
+        "{serve} <&-",
+        "{serve} <&- >&-",
+        "{serve} </dev/null",
+        "printf '%s' '{half}' | {serve}",
+        "printf '\\xff\\xfe\\n' | {serve}",
+        "(printf '%s\\n' '{half}'; printf '%s\\n' '{hello}'; sleep 1) | {serve} >&-",
+    ],
+)
+def test_client_that_is_not_there_is_no_bug(machine: Machine, world: World, way: str) -> None:
+    """No input, an input that ends in the middle of a line, or no output: exit code 0, and not a word.
+
+    Before: `guardian serve <&-` told of a bug (`AttributeError`) and ended with 3.
+    """
+    hello = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE})
+    serve = f"{shlex.quote(sys.executable)} -m guardian serve"
+    line = way.format(serve=serve, half='{"jsonrpc": "2.0", "id"', hello=hello)
+    done = subprocess.run(
+        ["bash", "-c", line], env=machine.environment, cwd=machine.work, capture_output=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell is another one there")
+def test_client_that_breaks_off_its_sockets_is_no_bug(machine: Machine, world: World) -> None:
+    """Some clients give sockets instead of pipes: one that is gone with something unread is no error either."""
+    ours, its = socket.socketpair()
+    with subprocess.Popen(
+        [sys.executable, "-m", "guardian", "serve"],
+        env=machine.environment, cwd=machine.work, stdin=its, stdout=its, stderr=subprocess.PIPE,
+    ) as server:  # fmt: skip
+        its.close()
+        hello = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE})
+        ours.sendall(hello.encode() + b"\n")
+        ours.recv(1)
+        ours.sendall(hello.encode() + b"\n")
+        ours.close()
+        assert server.stderr is not None
+        assert server.stderr.read() == b""
+    assert server.returncode == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a client is killed by a signal")

@@ -1,0 +1,73 @@
+"""The three standard streams, where one of them is missing or nobody is at its other end any more."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final
+
+_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ESHUTDOWN})
+_GONE_ON_WINDOWS: Final = frozenset({errno.EINVAL, errno.EPIPE})
+
+
+def open_missing_streams() -> None:
+    """Give a process that was started without one of its three streams (`<&-`, `>&-`) an empty one.
+
+    Else the next file that is opened, the log's for one, gets the number of that stream.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # In this order each gets the lowest free number, which is that of its stream.
+            empty = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115  it lasts as long as the process
+            setattr(sys, name, empty)
+
+
+def is_reader_gone(error: BaseException) -> bool:
+    """Whether `error` came up because standard output or error has no reader any more; if so, they are put to rest."""
+    if not is_departure(error):
+        return False
+    gone = [stream for stream in (sys.stdout, sys.stderr) if _has_no_reader(stream)]
+    for stream in gone:
+        _put_to_rest(stream)
+    return bool(gone)
+
+
+def is_departure(error: BaseException) -> bool:
+    """Whether `error`, or each part of it where it is a group, says that the other end of a pipe was closed."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_departure, error.exceptions))
+    if not isinstance(error, OSError):
+        return False
+    return error.errno in (_GONE_ON_WINDOWS if sys.platform == "win32" else _GONE) or isinstance(error, BrokenPipeError)
+
+
+def _has_no_reader(stream: IO[str]) -> bool:
+    try:
+        stream.flush()
+        return _has_hung_up(stream.fileno())
+    except OSError as error:
+        return is_departure(error)
+    except ValueError:
+        return False
+
+
+def _put_to_rest(stream: IO[str]) -> None:
+    # What is still in the buffer would fail again when Python flushes it at its end, with a message of its own.
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
+def _has_hung_up(descriptor: int) -> bool:
+    # Where Python does not buffer (PYTHONUNBUFFERED), nothing is left that a flush could fail on.
+    if sys.platform == "win32":
+        return False
+    import select
+
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
