@@ -79,11 +79,14 @@ IN_FLIGHT_MS: Final = 20_000
 ORDER_MOVES: Final[dict[OrderState, frozenset[OrderState]]] = {
     OrderState.RESERVED: frozenset(OrderState) - {OrderState.RESERVED},
     OrderState.UNKNOWN: frozenset(OrderState) - {OrderState.RESERVED, OrderState.UNKNOWN},
-    OrderState.OPEN: LIVE_STATES - {OrderState.OPEN} | DONE_STATES,
-    OrderState.PART_FILLED: DONE_STATES,
+    OrderState.OPEN: LIVE_STATES - {OrderState.OPEN} | DONE_STATES | {OrderState.UNKNOWN},
+    OrderState.PART_FILLED: DONE_STATES | {OrderState.UNKNOWN},
     **{state: frozenset() for state in FINAL_STATES},
 }
-"""The moves an order can make; every other one is refused. Nothing ever leaves a final state, but by CORRECTIONS."""
+"""The moves an order can make; every other one is refused. Nothing ever leaves a final state, but by CORRECTIONS.
+
+An open order becomes `unknown` where the exchange's report of it contradicts the order that was sent.
+"""
 
 CORRECTIONS: Final[dict[OrderState, frozenset[OrderState]]] = {
     OrderState.NOT_PLACED: LIVE_STATES | DONE_STATES,
@@ -237,7 +240,11 @@ class OrderReport:
     """Quote asset spent or received so far (`cummulativeQuoteQty`); zero where the exchange says less than zero."""
     time: int | None
     """When the exchange last touched it, in milliseconds since the epoch."""
+    created_ms: int | None = None
+    """When the exchange created it, in milliseconds since the epoch; None where the answer does not say."""
     fills: tuple[Fill, ...] = ()
+    flaw: str | None = None
+    """Why the amounts are true of no order at all; they are zero then, and nothing may be made of them."""
 
     @property
     def state(self) -> OrderState:
@@ -256,3 +263,8 @@ _STATES: Final = {
     "EXPIRED_IN_MATCH": OrderState.EXPIRED,
     "REJECTED": OrderState.REJECTED,
 }
+
+
+def unknown_word(status: str) -> str | None:
+    """The exchange's word for a state, where guardian does not know it; else None."""
+    return None if status in _STATES else status

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from guardian.domain.codes import Code, Outcome
+from guardian.domain.matching import contradiction
 from guardian.domain.orders import OrderReport, OrderState
 from guardian.domain.requests import CancelOrder
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
@@ -17,11 +18,12 @@ from guardian.errors import (
     OutcomeUnknown,
     StoreError,
 )
+from guardian.gate.asking import ask_for
 from guardian.gate.calls import CallInfo
 from guardian.gate.connection import Connection
-from guardian.gate.events import note_found
 from guardian.gate.faults import told
 from guardian.gate.journal import CANCEL_PATIENCE_S
+from guardian.gate.learning import row_of, take_report
 from guardian.gate.parts import Parts
 from guardian.gate.replies import OrderCancelled, Reply, ReplyError, denied, done, refused
 from guardian.gate.sending import QUESTIONS_S, rejected_because
@@ -41,6 +43,16 @@ class Target:
     row: OrderRow | None
     has_store: bool
     """False where the store did not answer in time: then it is not asked again."""
+    began_ms: int = 0
+    """Window time before the exchange was asked, where the store told it."""
+
+    def is_meant(self, report: OrderReport) -> bool:
+        """Whether a report is of this order: for one of guardian's, nothing in it contradicts what was sent."""
+        if self.row is not None:
+            return contradiction(self.row.sent, report, asked_by_order_id=self.order_id is not None) is None
+        if report.flaw is not None or report.symbol != self.symbol:
+            return False
+        return self.order_id == report.order_id or self.client_order_id == report.client_order_id
 
 
 class OrderCanceller:
@@ -54,16 +66,16 @@ class OrderCanceller:
         connection = await self._parts.connector.connect(needs_keys=True)
         scope = Scope(environment=self._parts.environment.value, account=connection.account)
         # Where the call could not be written the store is not waited for a second time.
-        row, has_store = None, call.logged
-        if has_store:
-            row, has_store = await self._parts.journal.run(lambda: self._known(scope, request), is_first=True)
         target = Target(
             symbol=request.symbol,
             order_id=request.order_id,
             client_order_id=request.client_order_id,
-            row=row,
-            has_store=has_store,
+            row=None,
+            has_store=call.logged,
         )
+        if call.logged:
+            target = await self._parts.journal.run(lambda: self._known(scope, target), is_first=True)
+        row = target.row
         if row is not None:
             # Order ids start anew where a testnet is wiped: by its own id no order of somebody else's is cancelled.
             target = replace(target, order_id=None, client_order_id=row.client_order_id)
@@ -73,37 +85,38 @@ class OrderCanceller:
             return denied((Denial(code=Code.ORDER_NOT_GUARDIANS, message=message, hint=hint),))
         return await unbroken(self._send(connection, scope, target))
 
-    def _known(self, scope: Scope, request: CancelOrder) -> tuple[OrderRow | None, bool]:
-        """What the store knows, and whether it could be read in time, for a cancel does not wait for the store."""
+    def _known(self, scope: Scope, target: Target) -> Target:
+        """The target with what the store knows of it, where it can be read in time."""
         try:
             with self._parts.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
-                if request.client_order_id is not None:
-                    row = tx.order(request.client_order_id)
-                elif request.order_id is not None:
-                    row = tx.order_by_exchange_id(scope, request.symbol, request.order_id)
+                if target.client_order_id is not None:
+                    row = tx.order(target.client_order_id)
+                elif target.order_id is not None:
+                    row = tx.order_by_exchange_id(scope, target.symbol, target.order_id)
                 else:
                     row = None
+                began_ms = tx.now_ms
         except StoreError:
-            return None, False
-        return (row if row is not None and row.environment == scope.environment else None), True
+            return replace(target, has_store=False)
+        known = row if row is not None and row.environment == scope.environment else None
+        return replace(target, row=known, began_ms=began_ms)
 
     async def _is_ours(self, connection: Connection, request: CancelOrder) -> bool:
         """Failing the store: guardian's own mark on the id, for which an `order_id` alone costs one read."""
         client_order_id = request.client_order_id
         if client_order_id is None:
             report = await connection.exchange.order(request.symbol, order_id=request.order_id)
-            client_order_id = "" if report is None else report.client_order_id
+            is_asked = report is not None and (report.symbol, report.order_id) == (request.symbol, request.order_id)
+            client_order_id = report.client_order_id if report is not None and is_asked else ""
         return client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)
 
     async def _send(self, connection: Connection, scope: Scope, target: Target) -> Reply:
         try:
-            report = await connection.exchange.cancel_order(
-                target.symbol,
-                order_id=target.order_id,
-                client_order_id=target.client_order_id,
-                timestamp_ms=self._parts.now_ms(),
-            )
+            report = await self._delete(connection, target)
         except ExchangeRejected as error:
+            amended = await self._amended(connection, target)
+            if amended is not None:
+                return await self._send(connection, scope, amended)
             return await self._after_refusal(connection, scope, target, Outcome.REJECTED, rejected_because(error))
         except ExchangeRateLimited as error:
             return refused(Code.EXCHANGE_RATE_LIMIT, error.message, retry_after_s=error.retry_after_s)
@@ -118,29 +131,64 @@ class OrderCanceller:
             reply = await self._after_refusal(connection, scope, target, Outcome.UNKNOWN, unknown)
             return replace(reply, detail=told(error))
         await self._learn(scope, target, report)
+        if not target.is_meant(report):
+            unknown = _unknown(target, "the exchange's answer contradicts the order")
+            return await self._after_refusal(connection, scope, target, Outcome.UNKNOWN, unknown)
         return self._cancelled(target, report)
+
+    async def _delete(self, connection: Connection, target: Target) -> OrderReport:
+        return await connection.exchange.cancel_order(
+            target.symbol,
+            order_id=target.order_id,
+            client_order_id=target.client_order_id,
+            timestamp_ms=self._parts.now_ms(),
+        )
+
+    async def _amended(self, connection: Connection, target: Target) -> Target | None:
+        """The same order by its order id, where its owner amended it at the exchange and it is open; else None.
+
+        The exchange then knows it under another client order id, and has refused to cancel it by guardian's.
+        """
+        if target.row is None or target.row.order_id is None or target.order_id is not None:
+            return None
+        try:
+            # Real time, as for the network that is waited for.
+            async with asyncio.timeout(QUESTIONS_S):
+                report = await ask_for(connection.exchange, target.row.sent)
+        except (ExchangeError, CredentialsError, TimeoutError):
+            return None
+        if report is None or report.client_order_id == target.client_order_id or not target.is_meant(report):
+            return None
+        return replace(target, order_id=report.order_id, client_order_id=None)
 
     async def _after_refusal(
         self, connection: Connection, scope: Scope, target: Target, outcome: Outcome, error: ReplyError
     ) -> Reply:
-        """The exchange would not, or its reply was lost: ask how the order stands, and say that."""
+        """The exchange would not, or its reply was lost: ask for the order's state, and say that."""
         reply = Reply(outcome=outcome, error=error)
         try:
             # Real time, as for the network that is waited for.
             async with asyncio.timeout(QUESTIONS_S):
-                report = await connection.exchange.order(
-                    target.symbol, order_id=target.order_id, client_order_id=target.client_order_id
-                )
+                report = await self._ask(connection, target)
         except (ExchangeError, CredentialsError, TimeoutError):
             return reply
         if report is None:
             return reply
         await self._learn(scope, target, report)
+        if not target.is_meant(report):
+            return reply
         if report.state is OrderState.CANCELLED and outcome is Outcome.UNKNOWN:
             return self._cancelled(target, report)
-        note = note_on(view_of_report(report, target.row))
-        message = f"{error.message}; the order now: {note}"
-        return Reply(outcome=outcome, error=replace(error, message=message, client_order_id=report.client_order_id))
+        view = view_of_report(report, target.row)
+        message = f"{error.message}; the order now: {note_on(view)}"
+        return Reply(outcome=outcome, error=replace(error, message=message, client_order_id=view.client_order_id))
+
+    async def _ask(self, connection: Connection, target: Target) -> OrderReport | None:
+        if target.row is not None:
+            return await ask_for(connection.exchange, target.row.sent)
+        return await connection.exchange.order(
+            target.symbol, order_id=target.order_id, client_order_id=target.client_order_id
+        )
 
     async def _learn(self, scope: Scope, target: Target, report: OrderReport) -> None:
         if target.has_store:
@@ -150,9 +198,10 @@ class OrderCanceller:
         """Bring the store up to what the exchange says; a store that fails now learns it when it asks again."""
         try:
             with self._parts.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
-                row = tx.order(report.client_order_id) if target.row is None else target.row
-                if row is not None and row.environment == scope.environment:
-                    note_found(tx, scope, row, report.state, report)
+                row = row_of(tx, scope, report) if target.row is None else target.row
+                if row is not None:
+                    by_order_id = target.order_id is not None
+                    take_report(tx, row, report, began_ms=target.began_ms, asked_by_order_id=by_order_id)
         except StoreError:
             return
 

@@ -19,15 +19,18 @@ def note_found(
     report: OrderReport | None,
     *,
     why: str | None = None,
+    given_up: bool = False,
 ) -> bool:
     """The order's new state, and an `event` row where it is news; whether it was. Raises StoreError.
+
+    With `given_up` the order ends for want of evidence alone.
 
     An order that was open and that the exchange calls rejected has ended, but it was entered: it becomes `expired`.
     """
     known = tx.order(row.client_order_id)
     if state is OrderState.REJECTED and known is not None and known.state in LIVE_STATES:
         state, why = OrderState.EXPIRED, why or "the exchange had it open, and calls it rejected now"
-    if not tx.move_order(row.client_order_id, state, report=report):
+    if not tx.move_order(row.client_order_id, state, report=report, given_up=given_up):
         return False
     body = {"kind": "resolved", "client_order_id": row.client_order_id, "was": row.state, "is": state, "report": report}
     if why is not None:

@@ -60,7 +60,7 @@ def halt(
     )
 
 
-def halt_on_rejects(tx: Transaction, scope: Scope, call_id: str) -> None:
+def halt_on_rejects(tx: Transaction, scope: Scope, call_id: str | None) -> None:
     """Halt where the last REJECTS_IN_A_ROW orders whose fate is known were rejected by the exchange. Raises StoreError.
 
     Orders that never left this machine, or whose fate is not known, neither count nor break the row.

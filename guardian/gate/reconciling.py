@@ -9,45 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
-from guardian.domain.orders import FINAL_STATES, LIVE_STATES, VOID_STATES, OrderReport, OrderState
+from guardian.domain.matching import is_amended
+from guardian.domain.orders import LIVE_STATES, OrderReport, OrderState
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
 from guardian.errors import ExchangeRejected, PolicyInvalid
 from guardian.exchange.exchange import Exchange
-from guardian.gate.events import note_found, tell_once
+from guardian.gate.asking import ask_for
 from guardian.gate.fees import fetch_fees
-from guardian.gate.halting import halt
+from guardian.gate.learning import Kind, row_of, take_report, tell_kind
 from guardian.gate.parts import Parts
 from guardian.gate.replies import OrderView
 from guardian.gate.views import view_of_report
 from guardian.store.database import Transaction
-from guardian.store.orders import correction_key, is_correction, is_in_doubt
+from guardian.store.orders import is_in_doubt
 from guardian.store.records import OrderRow, Scope
 
 RECENT_ORDERS: Final = 500
 """How many of a symbol's newest orders are looked at."""
 KNOWN_FOR_MS: Final = 7 * 86_400_000
 """A symbol is looked at for so long after guardian's last order of it, and always if the policy lists it."""
-LISTS_LAG_MS: Final = 60_000
-"""An order that ended less than this before is not held against a list that still has it open."""
 BETWEEN_SYMBOLS_S: Final = 1.0
 KEY_REFUSED_CODES: Final = frozenset({-1022, -2008, -2014, -2015})
 """The exchange's no to the key and not to what was asked: every other question would have the same answer."""
-
-
-class Kind(StrEnum):
-    """In which way the store and the exchange differed."""
-
-    MOVED = "moved"
-    """The order had gone on; the store now has it."""
-    MISSING = "missing"
-    """The exchange does not know it now. It is asked for until that is certain."""
-    NOT_IN_LOG = "not_in_log"
-    """It has guardian's mark and the log has no intent: the log was cut, or another home uses this account."""
-    CONTRADICTED = "contradicted"
-    """The store had its end, and the exchange has it otherwise. It counts as it is there from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,26 +159,21 @@ class Reconciler:
         pending, began_ms = await run(lambda: self._pending(scope, symbol))
         # The open ones first: what ends in between is in the second list as it ended.
         listed = (*await exchange.open_orders(symbol), *await exchange.all_orders(symbol, limit=RECENT_ORDERS))
-        reports = {report.client_order_id: report for report in listed}
+        reports = {report.order_id: report for report in listed}
+        answers: list[tuple[OrderRow, OrderReport]] = []
         for row in pending:
-            if row.client_order_id in reports:
+            if any(_is_of(row, report) for report in listed):
                 continue
             try:
-                report = await exchange.order(symbol, client_order_id=row.client_order_id)
+                report = await ask_for(exchange, row.sent)
             except ExchangeRejected as error:
                 tally.note_refusal(symbol, error)
                 continue
             if report is not None:
-                reports[row.client_order_id] = report
+                answers.append((row, report))
             else:
                 tally.differences.append(_difference(Kind.MISSING, row, None))
-        ours = [report for report in reports.values() if report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)]
-        found = await run(lambda: self._compare(scope, ours, began_ms))
-        tally.differences.extend(found)
-        tally.agreed += len(ours) - len(found)
-        tally.foreign.extend(
-            view_of_report(report) for report in reports.values() if report not in ours and report.state in LIVE_STATES
-        )
+        await run(lambda: self._compare(scope, reports.values(), answers, began_ms, tally))
         for name in await run(lambda: self._without_fees(scope, symbol)):
             tally.fees += await fetch_fees(self._parts, exchange, name)
 
@@ -207,10 +187,27 @@ class Reconciler:
         with self._parts.journal.transaction() as tx:
             return tuple(row.client_order_id for row in tx.fees_wanted(scope) if row.symbol == symbol)
 
-    def _compare(self, scope: Scope, reports: Iterable[OrderReport], began_ms: int) -> list[Difference]:
+    def _compare(
+        self,
+        scope: Scope,
+        listed: Iterable[OrderReport],
+        answers: Iterable[tuple[OrderRow, OrderReport]],
+        began_ms: int,
+        tally: _Tally,
+    ) -> None:
+        """Bring the store up to each report; one that is not of an order of guardian's is foreign."""
         with self._parts.journal.transaction() as tx:
-            found = (_compared(tx, scope, report, began_ms) for report in reports)
-            return [difference for difference in found if difference is not None]
+            known = ((row_of(tx, scope, report), report) for report in listed)
+            for row, report in (*known, *answers):
+                if row is None and not report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX):
+                    if report.state in LIVE_STATES and report.flaw is None:
+                        tally.foreign.append(view_of_report(report))
+                    continue
+                found = _compared(tx, scope, row, report, began_ms)
+                if found is None:
+                    tally.agreed += 1
+                else:
+                    tally.differences.append(found)
 
 
 def reconciled_mark(scope: Scope) -> str:
@@ -218,11 +215,16 @@ def reconciled_mark(scope: Scope) -> str:
     return f"reconciled/{scope.environment}/{scope.account}"
 
 
-def _compared(tx: Transaction, scope: Scope, report: OrderReport, began_ms: int) -> Difference | None:
-    """Bring the store up to one report; the difference that there was, if any."""
-    row = tx.order(report.client_order_id)
+def _is_of(row: OrderRow, report: OrderReport) -> bool:
+    return report.client_order_id == row.client_order_id or is_amended(row.sent, report)
+
+
+def _compared(
+    tx: Transaction, scope: Scope, row: OrderRow | None, report: OrderReport, began_ms: int
+) -> Difference | None:
+    """Bring the store up to one report of an order of guardian's; the difference that there was, if any."""
     if row is None:
-        _tell(tx, scope, report, Kind.NOT_IN_LOG)
+        tell_kind(tx, scope, report, Kind.NOT_IN_LOG)
         return Difference(
             kind=Kind.NOT_IN_LOG,
             symbol=report.symbol,
@@ -230,51 +232,12 @@ def _compared(tx: Transaction, scope: Scope, report: OrderReport, began_ms: int)
             store=None,
             exchange=report.state,
         )
-    if report.state is OrderState.UNKNOWN or (row.state in FINAL_STATES and report.state in VOID_STATES):
-        return None  # a word that is not known, or a no to what has ended already: nothing to learn from
-    if row.state in FINAL_STATES and _contradicts(row, report):
-        if row.updated_ms > began_ms - LISTS_LAG_MS:
-            return None
-        if _set_right(tx, row, report) or _tell(tx, scope, report, Kind.CONTRADICTED):
-            # Guardian counted less than there was: nothing is added to it until a person has looked.
-            reason = f"the exchange has the order {row.client_order_id}, which guardian took for {row.state.value}"
-            halt(tx, scope, "contradicted", reason, call_id=row.call_id)
-        return _difference(Kind.CONTRADICTED, row, report.state)
-    # What has ended stays as it ended; only more that was executed can still be news.
-    state = row.state if row.state in FINAL_STATES else report.state
-    moved = note_found(tx, row.scope, row, state, report)
+    kind = take_report(tx, row, report, began_ms=began_ms)
     # An order that a process is just sending moves on by itself.
     is_in_flight = row.state is OrderState.RESERVED and not is_in_doubt(row, tx.now_ms)
-    return _difference(Kind.MOVED, row, report.state) if moved and not is_in_flight else None
-
-
-def _contradicts(row: OrderRow, report: OrderReport) -> bool:
-    """Whether the exchange has something of an order whose end the store has, and that end has no room for it."""
-    if row.state in VOID_STATES:
-        return report.state not in VOID_STATES
-    return report.state in LIVE_STATES
-
-
-def _set_right(tx: Transaction, row: OrderRow, report: OrderReport) -> bool:
-    """Count from now on what there is, and say so in a row each time; False where it is no order to set right."""
-    if not is_correction(row, report):
-        return False
-    body = {
-        "kind": f"order_{Kind.CONTRADICTED.value}",
-        "client_order_id": row.client_order_id,
-        "was": row.state,
-        "is": report.state,
-        "report": report,
-    }
-    tell_once(tx, row.scope, correction_key(row), row.symbol, body, call_id=row.call_id)
-    return tx.correct_order(row.client_order_id, report)
-
-
-def _tell(tx: Transaction, scope: Scope, report: OrderReport, kind: Kind) -> bool:
-    """An event row, once for each order; False where it was told before."""
-    key = f"reconcile/{kind.value}/{scope.environment}/{report.client_order_id}"
-    body = {"kind": f"order_{kind.value}", "client_order_id": report.client_order_id, "report": report}
-    return tell_once(tx, scope, key, report.symbol, body)
+    if kind is None or (kind is Kind.MOVED and is_in_flight):
+        return None
+    return _difference(kind, row, report.state)
 
 
 def _difference(kind: Kind, row: OrderRow, state: OrderState | None) -> Difference:

@@ -41,6 +41,8 @@ class OrderView:
     placed_by: str
     """`guardian`, or `other` for orders of the account that guardian did not place."""
     time: str | None
+    exchange_status: str | None = None
+    """Untrusted: the exchange's own word for the state, where guardian does not know that word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

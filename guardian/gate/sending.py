@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from guardian.domain.codes import Code, Outcome
+from guardian.domain.matching import SentOrder, contradiction
 from guardian.domain.orders import OrderReport, OrderState, ResolvedOrder, fees_of
 from guardian.errors import (
     CredentialsError,
@@ -27,6 +28,7 @@ from guardian.exchange.rate_limits import Slot
 from guardian.gate.calls import CallInfo, reply_body
 from guardian.gate.faults import told
 from guardian.gate.halting import halt_on_rejects
+from guardian.gate.learning import refuse_report
 from guardian.gate.parts import Parts
 from guardian.gate.replies import OrderPlaced, Reply, ReplyError, done, refused
 from guardian.gate.views import note_on, view_of_report
@@ -57,6 +59,19 @@ class Reserved:
     slot: Slot | None = None
     """The place in the exchange's limits that was taken for it."""
 
+    @property
+    def sent(self) -> SentOrder:
+        """The order as it is sent, to hold a report against."""
+        return SentOrder(
+            symbol=self.order.symbol,
+            client_order_id=self.client_order_id,
+            side=self.order.side.value,
+            wire_type=self.order.wire_type.value,
+            quantity=self.order.quantity,
+            price=self.order.price,
+            stop_price=self.order.stop_price,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
@@ -65,6 +80,8 @@ class Sent:
     state: OrderState
     reply: Reply
     report: OrderReport | None = None
+    impossible: tuple[tuple[OrderReport, str], ...] = ()
+    """Reports that contradict the order, and why; nothing of them is believed."""
 
 
 class Sender:
@@ -127,8 +144,10 @@ class Sender:
             except Exception as error:  # noqa: BLE001 - as above: that asking failed says nothing about the order
                 _log.warning("asking for an order failed: %s", told(error))
                 continue
-            if found is not None and found.state is not OrderState.UNKNOWN:
-                return found
+            if found is not None:
+                sent = replace(found, impossible=(*sent.impossible, *found.impossible))
+            if sent.state is not OrderState.UNKNOWN:
+                break
         return sent
 
     def _record(self, reserved: Reserved, sent: Sent) -> None:
@@ -138,6 +157,10 @@ class Sender:
         try:
             with journal.transaction() as tx:
                 tx.append(outcome_record(reserved.call, reserved.scope, sent.reply, body))
+                row = tx.order(reserved.client_order_id)
+                if row is not None:
+                    for report, why in sent.impossible:
+                        refuse_report(tx, row, report, why)
                 tx.move_order(
                     reserved.client_order_id,
                     sent.state,
@@ -209,10 +232,12 @@ def _unknown(reserved: Reserved, why: str) -> Sent:
 
 
 def _reported(reserved: Reserved, report: OrderReport) -> Sent:
-    if report.client_order_id != reserved.client_order_id or report.symbol != reserved.order.symbol:
-        return _unknown(reserved, "the exchange answered with another order")
+    why = contradiction(reserved.sent, report)
+    if why is not None:
+        sent = _unknown(reserved, f"the exchange contradicts what was sent ({why}), and trading is halted")
+        return replace(sent, impossible=((report, why),))
     if report.state is OrderState.UNKNOWN:
-        return _unknown(reserved, "the exchange gave it a status that guardian does not know")
+        return replace(_unknown(reserved, "the exchange gave it a status that guardian does not know"), report=report)
     if report.state is OrderState.REJECTED:
         error = ReplyError(
             code=Code.EXCHANGE_REJECTED,

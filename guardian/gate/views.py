@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from guardian.domain.money import ZERO, divided_up, plain, total
-from guardian.domain.orders import OrderReport
+from guardian.domain.orders import OrderReport, unknown_word
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
 from guardian.gate.replies import OrderProposed, OrderView, ProposedOrder
 from guardian.policy.model import Channel
@@ -31,7 +31,8 @@ def view_of_report(report: OrderReport, row: OrderRow | None = None) -> OrderVie
     assets = sorted({fill.commission_asset for fill in report.fills})
     ours = row is not None or report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)
     return OrderView(
-        client_order_id=report.client_order_id,
+        # The owner may have amended it, which gives it another one at the exchange.
+        client_order_id=report.client_order_id if row is None else row.client_order_id,
         order_id=report.order_id,
         symbol=report.symbol,
         side=report.side,
@@ -50,6 +51,7 @@ def view_of_report(report: OrderReport, row: OrderRow | None = None) -> OrderVie
         },
         placed_by="guardian" if ours else "other",
         time=None if report.time is None else iso(report.time),
+        exchange_status=unknown_word(report.status),
     )
 
 
@@ -63,7 +65,7 @@ def view_of_row(row: OrderRow) -> OrderView:
         order_type=row.order_type,
         sent_as=row.wire_type,
         time_in_force=row.time_in_force,
-        quantity=row.quantity,
+        quantity=row.quantity if row.amended_quantity is None else row.amended_quantity,
         price=row.price,
         stop_price=row.stop_price,
         state=row.state.value,
@@ -73,6 +75,7 @@ def view_of_row(row: OrderRow) -> OrderView:
         commissions={},
         placed_by="guardian",
         time=iso(row.reserved_ms),
+        exchange_status=None if row.exchange_status is None else unknown_word(row.exchange_status),
     )
 
 

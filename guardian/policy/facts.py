@@ -102,9 +102,7 @@ class Usage:
     duplicate_of: str | None = None
     """The client order id of the same order within the duplicate window, or of one that is unknown."""
     unresolved_on_symbol: str | None = None
-    """The client order id of an order of the symbol whose fate is not known; a SELL rather than a BUY."""
-    unresolved_sell: bool = False
-    """Whether that order is a SELL: then it is not known either how much is still held."""
+    """The client order id of the oldest order of the symbol whose fate is not known."""
     sliced_since_ms: int | None = None
     """When an order over `max_notional` was denied on this symbol and side, while that still counts."""
     sliced_entered: Decimal = Decimal(0)

@@ -61,6 +61,8 @@ MAX_EXAMPLES: Final = 500
 
 _WINDOW: Final = duration(31 * DAY_MS)
 _UP_TO_A_DAY: Final = duration(DAY_MS)
+ABSENCE_WINDOW_MS: Final = 900_000
+"""`limits.absence_window` where no policy says it."""
 _SCHEMA: Final = 1
 _LOOPBACK: Final = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]):([1-9][0-9]{0,4})", re.ASCII)
 _SYNTAX_LINE: Final = re.compile(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$")
@@ -260,6 +262,7 @@ def _read_limits(table: Table) -> Limits:
         max_daily_loss=table.value("max_daily_loss", positive, "100"),
         duplicate_window_ms=table.value("duplicate_window", _UP_TO_A_DAY, "60s"),
         anti_slicing_window_ms=table.value("anti_slicing_window", _UP_TO_A_DAY, "15m"),
+        absence_window_ms=table.value("absence_window", duration(DAY_MS, least_ms=60_000), "15m"),
         halt_after_orders=table.value("halt_after_orders", count, 20),
         max_calls_per_minute=table.value("max_calls_per_minute", count, 120),
         min_free_quote=table.value("min_free_quote", amount, "0"),

@@ -76,6 +76,8 @@ class Limits:
     max_daily_loss: Decimal
     duplicate_window_ms: int
     anti_slicing_window_ms: int
+    absence_window_ms: int
+    """How long the exchange must not know an order, while it is asked, until that is believed."""
     halt_after_orders: int
     max_calls_per_minute: int
     min_free_quote: Decimal

@@ -176,9 +176,12 @@ def daily_loss(case: Case) -> Iterator[Denial]:
 
 
 def duplicate(case: Case) -> Iterator[Denial]:
-    """The same order was not sent within `limits.duplicate_window`, and none like it is unknown."""
+    """The same order was not sent within `limits.duplicate_window`, and none like it is unknown.
+
+    An exit passes: what was sold or may have been sold is no longer held, so nothing is sold twice.
+    """
     usage = case.facts.usage
-    if usage is not None and usage.duplicate_of is not None:
+    if usage is not None and usage.duplicate_of is not None and not case.is_exit:
         yield Denial(
             code=Code.DUPLICATE_ORDER,
             message=f"the same order was sent a moment ago as `{usage.duplicate_of}`, or its fate is not known yet",
@@ -191,16 +194,18 @@ def duplicate(case: Case) -> Iterator[Denial]:
 def unresolved(case: Case) -> Iterator[Denial]:
     """While an order of the symbol may exist or not, the symbol takes no new ones.
 
-    An exit sells what is known to be held, so an unknown BUY does not trap it; an unknown SELL may have sold that.
+    An exit passes: what an unknown SELL may have sold is deducted in full from what is held, and an unknown BUY adds
+    nothing to it.
     """
     usage = case.facts.usage
-    if usage is None or usage.unresolved_on_symbol is None or (case.is_exit and not usage.unresolved_sell):
+    if usage is None or usage.unresolved_on_symbol is None or case.is_exit:
         return
     yield Denial(
         code=Code.ORDER_UNRESOLVED,
         message=f"the fate of the order `{usage.unresolved_on_symbol}` is not known yet; guardian keeps asking for it",
         observed=usage.unresolved_on_symbol,
-        hint="wait, and look at it with `get_orders`; other symbols are not held back, and cancels never are",
+        hint="wait, and look at it with `get_orders`; other symbols, exits and cancels are not held back; "
+        f"the owner can end the wait with `guardian settle {usage.unresolved_on_symbol}`",
     )
 
 

@@ -133,7 +133,8 @@ def duration(most_ms: int, *, least_ms: int = 1) -> Callable[[object], int]:
             raise Unfit(f"{shown(value)} is not a duration", 'a number and its unit: "250ms", "60s", "15m", "24h"')
         milliseconds = int(found[1]) * _UNITS_MS[found[2]]
         if milliseconds < least_ms:
-            raise Unfit(f"{shown(value)} is too short, it must be longer than zero")
+            least = "it must be longer than zero" if least_ms == 1 else f"the least is {least_ms // 1000}s"
+            raise Unfit(f"{shown(value)} is too short, {least}")
         if milliseconds > most_ms:
             raise Unfit(f"{shown(value)} is too long, the most is {most_ms // HOUR_MS}h")
         return milliseconds

@@ -13,7 +13,9 @@ from guardian.domain.orders import OrderSide
 
 _FLOWS: Final = "SELECT client_order_id, environment, account, symbol, kind, asset, change FROM flows"
 _ORDERS: Final = (
-    "SELECT client_order_id, side, base_asset, executed_quantity, intent_seq FROM orders ORDER BY intent_seq"
+    # An order that the log lacked has no flows until the owner takes it over.
+    "SELECT client_order_id, side, base_asset, CASE adopted WHEN 1 THEN executed_quantity ELSE '0' END, intent_seq "
+    "FROM orders ORDER BY intent_seq"
 )
 _HOLDINGS: Final = "SELECT environment, account, symbol, base_asset, quantity FROM holdings"
 

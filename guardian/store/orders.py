@@ -12,6 +12,7 @@ from sqlalchemy import Select, and_, bindparam, insert, select, text, update
 from guardian.domain.money import plain
 from guardian.domain.orders import (
     CORRECTIONS,
+    FINAL_STATES,
     IN_FLIGHT_MS,
     LIVE_STATES,
     ORDER_MOVES,
@@ -23,20 +24,22 @@ from guardian.domain.orders import (
 from guardian.errors import StoreConflict
 from guardian.store.ledger import LedgerPart
 from guardian.store.marks import MarksPart
-from guardian.store.records import NewOrder, OrderRow, Scope
-from guardian.store.tables import AUDIT, CORRECTED, FEES_WANTED_SQL, ORDERS, PENDING_SQL
+from guardian.store.records import NewOrder, OrderRow, Scope, found_key
+from guardian.store.tables import AUDIT, CORRECTED, FEES_WANTED_SQL, NOT_ADOPTED_SQL, ORDERS, PENDING_SQL
 from guardian.store.unit import ROW, scope_values
 
 _DECIMALS: Final = frozenset(
     {
         "price", "stop_price", "quantity", "quote_quantity", "notional", "quote_notional",
-        "executed_quantity", "executed_quote_quantity", "fee_quantity",
+        "executed_quantity", "executed_quote_quantity", "fee_quantity", "amended_quantity",
     }
 )  # fmt: skip
-_BOOLEANS: Final = frozenset({"is_exit", "confirmed"})
+_BOOLEANS: Final = frozenset({"is_exit", "confirmed", "given_up", "adopted"})
 _NEW_FIELDS: Final = tuple(field.name for field in fields(NewOrder))
 
 _INTENT: Final = select(AUDIT.c.seq, AUDIT.c.call_id).where(AUDIT.c.client_order_id == bindparam("name"))
+_BY_KEY: Final = select(AUDIT.c.seq).where(AUDIT.c.key == bindparam("wanted"))
+_NOT_ADOPTED: Final = select(ORDERS).where(text(NOT_ADOPTED_SQL)).order_by(ORDERS.c.intent_seq)
 _BY_NAME: Final = select(ORDERS).where(ORDERS.c.client_order_id == bindparam("name"))
 _IN_SCOPE: Final = and_(ORDERS.c.environment == bindparam("environment"), ORDERS.c.account == bindparam("account"))
 # order ids start again when a testnet is wiped: the newest is meant
@@ -89,12 +92,57 @@ class OrdersPart(LedgerPart, MarksPart):
             raise self._refused(StoreConflict("an order without its intent in the log is not reserved"))
         if order.reserved_ms != self.now_ms:
             raise self._refused(StoreConflict("an order is reserved at the time of its transaction"))
+        self._insert(order, intent["seq"], adopted=True)
+
+    def enter_found(self, order: NewOrder, report: OrderReport) -> None:
+        """Insert an order that the exchange has and the log lacked; it counts from the commit on.
+
+        It comes into the ledger when the owner resumes, see `adopt_found`.
+
+        Raises StoreConflict: the log has no row with the order's `found_key`.
+        """
+        origin = self._first(_BY_KEY, {"wanted": found_key(order.environment, order.client_order_id)})
+        if origin is None:
+            raise self._refused(StoreConflict("an order that was found without a row of the log is not entered"))
+        self._insert(order, origin["seq"], adopted=False)
+        self.move_order(order.client_order_id, report.state, report=report)
+
+    def waiting_to_be_adopted(self) -> tuple[OrderRow, ...]:
+        """The orders that the log lacked and that no owner has taken over yet, of every scope, oldest first."""
+        return tuple(order_from(row) for row in self._rows(_NOT_ADOPTED))
+
+    def adopt_found(self) -> tuple[OrderRow, ...]:
+        """Take every order that the log lacked into the ledger; returns them."""
+        found = self.waiting_to_be_adopted()
+        for row in found:
+            self._write(update(ORDERS).where(ORDERS.c.client_order_id == row.client_order_id).values(adopted=1))
+            self._post(row, None)
+        return found
+
+    def note_absent(self, client_order_id: str, more_ms: int) -> int:
+        """Add to how long the exchange has not known an order; returns for how long in all."""
+        row = self.order(client_order_id)
+        so_far = 0 if row is None else row.absent_ms + more_ms
+        self._set_absent(client_order_id, so_far)
+        return so_far
+
+    def note_present(self, client_order_id: str) -> None:
+        """The exchange knows the order: its absence counts from zero again."""
+        row = self.order(client_order_id)
+        if row is not None and row.absent_ms:
+            self._set_absent(client_order_id, 0)
+
+    def _set_absent(self, client_order_id: str, absent_ms: int) -> None:
+        this = ORDERS.c.client_order_id == client_order_id
+        self._write(update(ORDERS).where(this).values(absent_ms=absent_ms))
+
+    def _insert(self, order: NewOrder, origin_seq: int, *, adopted: bool) -> None:
         values = {name: _stored(getattr(order, name)) for name in _NEW_FIELDS}
         self._write(
             insert(ORDERS),
             {
                 **values,
-                "intent_seq": intent["seq"],
+                "intent_seq": origin_seq,
                 "state": OrderState.RESERVED.value,
                 "order_id": None,
                 "executed_quantity": "0",
@@ -102,6 +150,12 @@ class OrdersPart(LedgerPart, MarksPart):
                 "fee_quantity": "0",
                 "updated_ms": self.now_ms,
                 "corrections": 0,
+                "created_ms": None,
+                "exchange_status": None,
+                "amended_quantity": None,
+                "absent_ms": 0,
+                "given_up": False,
+                "adopted": adopted,
             },
         )
 
@@ -166,17 +220,19 @@ class OrdersPart(LedgerPart, MarksPart):
         report: OrderReport | None = None,
         order_id: int | None = None,
         fees: Fees | None = None,
+        given_up: bool = False,
     ) -> bool:
         """Move an order on and note what was executed; False if that changed nothing.
 
         Only the moves of `ORDER_MOVES` are made. A report of another state that is not such a move is out of date and
         changes nothing. What was executed and the fees of it only grow, so an older report never shrinks them. What
-        is new of them goes into the ledger.
+        is new of them goes into the ledger. With `given_up` it ends for want of evidence alone, and bars its duplicate.
         """
         row = self.order(client_order_id)
         if row is None or (state is not row.state and state not in ORDER_MOVES[row.state]):
             return False
-        return self._move(row, state, {}, report=report, order_id=order_id, fees=fees)
+        changed: dict[str, object] = {"given_up": True} if given_up else {}
+        return self._move(row, state, changed, report=report, order_id=order_id, fees=fees)
 
     def correct_order(self, client_order_id: str, report: OrderReport) -> bool:
         """Set an order right whose end is wrong here: from now on it is what the exchange reports, and counts so.
@@ -189,7 +245,8 @@ class OrdersPart(LedgerPart, MarksPart):
         row = self.order(client_order_id)
         if row is None or not is_correction(row, report):
             return False
-        return self._move(row, report.state, {"corrections": row.corrections + 1}, report=report)
+        changed: dict[str, object] = {"corrections": row.corrections + 1, "given_up": False}
+        return self._move(row, report.state, changed, report=report)
 
     def _move(
         self,
@@ -210,6 +267,7 @@ class OrdersPart(LedgerPart, MarksPart):
         if report is not None:
             seen["executed_quantity"] = report.executed_quantity
             seen["executed_quote_quantity"] = report.executed_quote_quantity
+            changed.update(_told_by(row, report))
         for name, value in seen.items():
             if value > getattr(row, name):
                 changed[name] = plain(value)
@@ -217,7 +275,7 @@ class OrdersPart(LedgerPart, MarksPart):
             return False
         changed["updated_ms"] = self.now_ms
         self._write(update(ORDERS).where(ORDERS.c.client_order_id == row.client_order_id).values(**changed))
-        if changed.keys() & seen.keys():
+        if row.adopted and changed.keys() & seen.keys():
             now = self.order(row.client_order_id) or row
             self._post(now, fees if fees is not None and fees.quantity > row.fee_quantity else None)
         return True
@@ -226,6 +284,24 @@ class OrdersPart(LedgerPart, MarksPart):
         statement: Select[tuple[object, ...]] = _PENDING if scope is None else _PENDING.where(_IN_SCOPE)
         rows = self._rows(statement, None if scope is None else scope_values(scope))
         return tuple(order_from(row) for row in rows)
+
+
+def _told_by(row: OrderRow, report: OrderReport) -> dict[str, object]:
+    """What else of a report is news: when the order was created, the exchange's word for its state, its quantity.
+
+    An order that has ended stays as it ended; nothing but what was executed is news of it.
+    """
+    news: dict[str, object] = {}
+    if row.state in FINAL_STATES:
+        return news
+    if row.created_ms is None and report.created_ms is not None:
+        news["created_ms"] = report.created_ms
+    if report.status != row.exchange_status:
+        news["exchange_status"] = report.status
+    amended = None if report.quantity == row.quantity else report.quantity
+    if amended != row.amended_quantity:
+        news["amended_quantity"] = None if amended is None else plain(amended)
+    return news
 
 
 def is_in_doubt(row: OrderRow, now_ms: int) -> bool:

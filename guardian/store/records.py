@@ -11,9 +11,18 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from guardian.domain.matching import SentOrder
 from guardian.domain.money import ZERO
-from guardian.domain.orders import OrderState
+from guardian.domain.orders import UNRESOLVED_STATES, OrderState
 from guardian.domain.trading import TradingState
+
+FOUND: Final = "found/"
+"""How the key of the log's row begins that tells of an order which the log lacked; environment and order follow."""
+
+
+def found_key(environment: str, client_order_id: str) -> str:
+    """The key of the log's row that tells of an order which the log lacked."""
+    return f"{FOUND}{environment}/{client_order_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +100,8 @@ class NewOrder:
     """That of an `intent` row of the same call."""
     environment: str
     account: str
-    call_id: str
+    call_id: str | None
+    """None for an order that was found at the exchange and that the log lacked."""
     proposal_id: str | None = None
     symbol: str
     base_asset: str
@@ -140,11 +150,41 @@ class OrderRow(NewOrder):
     updated_ms: int
     corrections: int = 0
     """How often its end turned out to be none."""
+    created_ms: int | None = None
+    """When the exchange created it, by its own clock; None while it was never acknowledged."""
+    exchange_status: str | None = None
+    """The exchange's last word for its state."""
+    amended_quantity: Decimal | None = None
+    """The smaller quantity that its owner amended it to at the exchange."""
+    absent_ms: int = 0
+    """For how long in all it was asked for and the exchange did not know it, since it was last known there."""
+    given_up: bool = False
+    """It is `not_placed` for want of evidence alone, so the same order is still a duplicate of it."""
+    adopted: bool = True
+    """False while an order that the log lacked waits for the owner: it counts, and is not in the ledger."""
 
     @property
     def remaining(self) -> Decimal:
-        """Base asset that is not executed yet."""
-        return max(self.quantity - self.executed_quantity, ZERO)
+        """Base asset that is not executed yet; an amended quantity is believed while the order is known."""
+        quantity = self.quantity
+        if self.amended_quantity is not None and self.state not in UNRESOLVED_STATES:
+            quantity = self.amended_quantity
+        return max(quantity - self.executed_quantity, ZERO)
+
+    @property
+    def sent(self) -> SentOrder:
+        """The order as it was sent, to hold a report against."""
+        return SentOrder(
+            symbol=self.symbol,
+            client_order_id=self.client_order_id,
+            side=self.side,
+            wire_type=self.wire_type,
+            quantity=self.quantity,
+            price=self.price,
+            stop_price=self.stop_price,
+            order_id=self.order_id,
+            created_ms=self.created_ms,
+        )
 
 
 PROPOSAL_ID_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -15,7 +15,7 @@ from guardian.domain.orders import CORRECTIONS, LIVE_STATES, ORDER_MOVES, UNRESO
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX, TradingState
 from guardian.store.places import APPLICATION_ID
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """`user_version`: raised by each change of the tables."""
 
 
@@ -26,8 +26,10 @@ def quoted(states: frozenset[OrderState]) -> str:
 
 PENDING_SQL: Final = f"state IN ({quoted(LIVE_STATES | UNRESOLVED_STATES)})"
 """Orders that are not in a final state."""
-FEES_WANTED_SQL: Final = "executed_quantity <> fee_quantity AND order_id IS NOT NULL"
+FEES_WANTED_SQL: Final = "executed_quantity <> fee_quantity AND order_id IS NOT NULL AND adopted = 1"
 """Orders that were executed and whose fees are not known for all of it."""
+NOT_ADOPTED_SQL: Final = "adopted = 0"
+"""Orders that the log lacked and that the owner has not taken over yet."""
 
 
 def _listed(moves: Mapping[OrderState, frozenset[OrderState]]) -> str:
@@ -103,7 +105,10 @@ class AuditTable(Table, table=True):
 
 
 class OrderTable(Table, table=True):
-    """Every order that was reserved. What it counts for never changes; its state only moves on."""
+    """Every order that was reserved, and every one found at the exchange that the log lacked.
+
+    What it counts for never changes; its state only moves on.
+    """
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -114,13 +119,14 @@ class OrderTable(Table, table=True):
         Index("ix_orders_fingerprint", "environment", "account", "fingerprint", "reserved_ms"),
         Index("ix_orders_pending", "environment", "account", sqlite_where=text(PENDING_SQL)),
         Index("ix_orders_fees", "environment", "account", sqlite_where=text(FEES_WANTED_SQL)),
+        Index("ix_orders_found", "adopted", sqlite_where=text(NOT_ADOPTED_SQL)),
     )
 
     client_order_id: str = Field(primary_key=True)
     intent_seq: int = Field(sa_column=Column(Integer, nullable=False, unique=True))
     environment: str = _text()
     account: str = _text()
-    call_id: str = _text(unique=True)
+    call_id: str | None = _text(required=False, unique=True)
     proposal_id: str | None = _text(required=False, unique=True)
     symbol: str = _text()
     base_asset: str = _text()
@@ -148,6 +154,12 @@ class OrderTable(Table, table=True):
     fee_quantity: str = _text()
     updated_ms: int
     corrections: int
+    created_ms: int | None
+    exchange_status: str | None = _text(required=False)
+    amended_quantity: str | None = _text(required=False)
+    absent_ms: int
+    given_up: bool
+    adopted: bool
 
 
 class FlowTable(Table, table=True):
@@ -330,8 +342,11 @@ MARKS: Final = MarkTable.__table__  # type: ignore[attr-defined]  # as above
 POLICIES: Final = PolicyTable.__table__  # type: ignore[attr-defined]  # as above
 
 _MOVING_ORDER_COLUMNS: Final = frozenset(
-    {"state", "order_id", "executed_quantity", "executed_quote_quantity", "fee_quantity", "updated_ms", "corrections"}
-)
+    {
+        "state", "order_id", "executed_quantity", "executed_quote_quantity", "fee_quantity", "updated_ms",
+        "corrections", "created_ms", "exchange_status", "amended_quantity", "absent_ms", "given_up", "adopted",
+    }
+)  # fmt: skip
 _FIXED_ORDER_COLUMNS: Final = ", ".join(
     column.name for column in ORDERS.columns if column.name not in _MOVING_ORDER_COLUMNS
 )

@@ -7,6 +7,8 @@
 | open, part-filled      | full             | yes         | remainder     | yes       |
 | filled, cancelled, expired | full         | yes         | none          | yes       |
 
+An order that was given up because the exchange did not know it is `not placed`, and still bars its duplicate.
+
 An order is within a window if it is by window time or by the clock: a clock that was far ahead for a moment and is
 right again takes nothing out of a window, for no order is reserved while it is over 1 s from the exchange's.
 
@@ -55,7 +57,7 @@ _SAME: Final = (
     .where(
         _IN_SCOPE,
         ORDERS.c.fingerprint == bindparam("fingerprint"),
-        text(f"state NOT IN ({quoted(VOID_STATES)})"),
+        text(f"(state NOT IN ({quoted(VOID_STATES)}) OR given_up = 1)"),
         _IN_WINDOW | text(f"state IN ({quoted(UNRESOLVED_STATES)})"),
     )
     .order_by(ORDERS.c.intent_seq.desc())
@@ -73,8 +75,6 @@ class UsagePart(AuditPart, OrdersPart, SlicingPart):
         on_symbol = [row for row in pending if row.symbol == order.symbol]
         entering = [row for row in on_symbol if not row.is_exit]
         in_doubt = [row for row in on_symbol if is_in_doubt(row, self.now_ms)]
-        # A SELL first: it holds back what a BUY does not.
-        in_doubt.sort(key=lambda row: (row.side != OrderSide.SELL.value, row.intent_seq))
         since = self.sliced_since(scope, order.symbol, order.side.value, limits.anti_slicing_window_ms)
         return Usage(
             trading=status.trading.state,
@@ -87,7 +87,6 @@ class UsagePart(AuditPart, OrdersPart, SlicingPart):
             open_stop_orders_on_symbol=sum(row.wire_type in _STOP_TYPES for row in entering),
             duplicate_of=self._duplicate_of(scope, order, limits.duplicate_window_ms),
             unresolved_on_symbol=in_doubt[0].client_order_id if in_doubt else None,
-            unresolved_sell=bool(in_doubt) and in_doubt[0].side == OrderSide.SELL.value,
             sliced_since_ms=None if since is None else since.since_ms,
             sliced_entered=ZERO if since is None else self._entered_since(scope, order, since.since_seq),
             position=self.position(scope, order.symbol),

@@ -33,6 +33,7 @@ from guardian.store.checkpoint import Checkpoint, read_checkpoint
 from guardian.store.entries import GENESIS
 from guardian.store.places import CHECKPOINT_NAME
 from guardian.store.reading import ROW_SQL, LogRow, database_path, read_only
+from guardian.store.records import FOUND
 
 BATCH: Final = 5000
 """Rows in one read: short enough not to stand in a writer's way."""
@@ -263,11 +264,12 @@ class _Walk:
         self.add(Finding(kind=kind, seq=row.seq, message=message, evidence=evidence_of(*what), is_told=is_told))
 
     def orders_of(self, connection: sqlite3.Connection) -> None:
-        """Every order has its intent row, and every intent row its order."""
+        """Every order has its intent row, or that of its being found, and every intent row its order."""
         rows = connection.execute(
             "SELECT o.client_order_id, o.intent_seq FROM orders o LEFT JOIN audit a ON a.seq = o.intent_seq "
-            "WHERE o.intent_seq <= ? AND (a.client_order_id IS NOT o.client_order_id OR a.call_id IS NOT o.call_id)",
-            (self._seq,),
+            "WHERE o.intent_seq <= ? AND (a.client_order_id IS NOT o.client_order_id OR a.call_id IS NOT o.call_id) "
+            "AND (a.phase IS NOT 'event' OR a.key IS NOT ? || o.environment || '/' || o.client_order_id)",
+            (self._seq, FOUND),
         ).fetchall()
         for name, seq in rows:
             self.found(Kind.ORDER, seq, f"order `{name}` has no intent row")

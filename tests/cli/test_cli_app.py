@@ -128,9 +128,7 @@ def test_version_is_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == (f"guardian {__version__}\n", "")
 
 
-def test_fine_is_zero_and_data_goes_to_stdout(
-    happens: list[BaseException], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_fine_is_zero_and_data_goes_to_stdout(happens: list[BaseException], capsys: pytest.CaptureFixture[str]) -> None:
     """A command that is fine exits 0; its data is on standard output and nothing is on standard error."""
     assert main(["probe", "--number", "7"]) == 0
     assert capsys.readouterr() == ("data 7\n", "")
@@ -160,9 +158,7 @@ def test_fine_is_zero_and_data_goes_to_stdout(
         (ZeroDivisionError(), 3),
     ],
 )
-def test_exit_code_says_what_kind_of_end_it_was(
-    happens: list[BaseException], error: BaseException, code: int
-) -> None:
+def test_exit_code_says_what_kind_of_end_it_was(happens: list[BaseException], error: BaseException, code: int) -> None:
     """0 fine, 1 the answer is no, 2 wrong usage, 3 could not tell or a bug, 130 stopped."""
     happens.append(error)
     assert main(["probe"]) == code

@@ -105,9 +105,7 @@ def _wrong_pems() -> dict[str, str]:
     key = ed25519.Ed25519PrivateKey.from_private_bytes(PRIVATE)
     other = ec.generate_private_key(ec.SECP256R1())
     return {
-        "encrypted": key.private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")
-        ).decode(),
+        "encrypted": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")).decode(),
         "another kind": other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
         "public": ed25519_public_pem(Secret(base64.b64encode(PRIVATE).decode())),
         "cut": _pem()[:60],

@@ -160,6 +160,8 @@ def test_order_fields_are_read():
     placed = orders.placed(PLACED)
     assert (placed.time, placed.fills[0].quantity) == (1700000000123, Decimal("0.0004"))
     assert orders.cancelled(CANCELLED).client_order_id == ORDER["clientOrderId"]
+    assert (report.created_ms, placed.created_ms) == (ORDER["time"], PLACED["transactTime"])
+    assert orders.cancelled(CANCELLED).created_ms is None
 
 
 def test_positions_without_quantity_are_left_out():
@@ -279,11 +281,25 @@ def test_malformed_answers_are_unavailable_and_nothing_else(name):
     assert refused > 10
 
 
-@pytest.mark.parametrize("change", [{"executedQty": "1"}, {"executedQty": "-1"}, {"origQty": "-1"}])
-def test_order_that_does_not_add_up_is_refused(change):
-    """More executed than ordered, or less than nothing, is not an order."""
-    with pytest.raises(ExchangeUnavailable):
-        orders.order({**ORDER, **change})
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"executedQty": "1"}, "1 was executed of"),
+        ({"executedQty": "-1"}, "below zero"),
+        ({"origQty": "-1"}, "below zero"),
+        ({"price": "-0.01"}, "below zero"),
+        ({"executedQty": "NaN"}, "executedQty"),
+        ({"cummulativeQuoteQty": "NaN"}, "cummulativeQuoteQty"),
+        ({"price": 1.5}, "price"),
+        ({"fills": [{"price": "1"}]}, "qty"),
+    ],
+)
+def test_order_that_does_not_add_up_says_so_and_has_no_amounts(change, why):
+    """More executed than ordered, less than nothing, and what is no number are true of no order: nothing is read."""
+    report = orders.order({**ORDER, **change})
+    assert why in report.flaw
+    assert (report.order_id, report.client_order_id) == (ORDER["orderId"], ORDER["clientOrderId"])
+    assert (report.quantity, report.executed_quantity, report.executed_quote_quantity, report.fills) == (0, 0, 0, ())
 
 
 def test_answer_about_another_symbol_is_refused():

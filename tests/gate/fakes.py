@@ -237,6 +237,7 @@ class FakeExchange:
             executed_quantity=executed,
             executed_quote_quantity=executed * order.price,
             time=self.clock.now_ms(),
+            created_ms=self.clock.now_ms(),
         )
 
     def becomes(self, name: str, status: str, executed: str | None = None) -> None:

@@ -154,7 +154,8 @@ def test_order_id_that_a_wiped_exchange_gave_to_another_cancels_nothing(room: Ro
     name = room.last().client_order_id
     number = room.row(name).order_id
     report = room.exchange.reports.pop(name)
-    room.exchange.reports[FOREIGN] = replace(report, client_order_id=FOREIGN)
+    later = room.clock.now_ms() + 1001
+    room.exchange.reports[FOREIGN] = replace(report, client_order_id=FOREIGN, created_ms=later)
     assert room.cancel(order_id=number).outcome is Outcome.REJECTED
     assert room.exchange.reports[FOREIGN].status == "NEW"
 

@@ -45,7 +45,9 @@ class Model:
         """A report that is no step forward is an old one; the same state can only tell of more."""
         order = ("NEW", "PARTIALLY_FILLED")
         if status == "A_NEW_WORD":
-            return  # no word of ours
+            if self.status not in ENDS:  # no word of ours: the state stays, and what was executed counts
+                self.executed = max(self.executed, executed)
+            return
         if self.status in ENDS:
             if status in ENDS:  # it has ended as it ended; only more that was executed before is news
                 self.executed = max(self.executed, executed)

@@ -33,7 +33,7 @@ def steady(room: Room, chance: bytes = b"\x80\x00") -> Resolver:
 
 def asks(room: Room, resolver: Resolver) -> bool:
     """Whether one more round of a server, in which everything is due, asks for anything."""
-    resolver._asked.clear()
+    resolver._pace.questions.clear()
     return bool(room.run(resolver.run_once(only_due=True)))
 
 
@@ -141,7 +141,7 @@ def test_process_that_stood_still_goes_on_only_where_nobody_took_over(room: Room
 
     async def meanwhile() -> None:
         room.clock.forward(60)
-        second._asked.clear()
+        second._pace.questions.clear()
         assert len(await second.run_once(only_due=True)) == 2
 
     room.exchange.during["order"] = meanwhile

@@ -23,15 +23,12 @@ from guardian.errors import (
     PolicyInvalid,
 )
 from guardian.gate import reconciling
-from guardian.gate.reconciling import BETWEEN_SYMBOLS_S, LISTS_LAG_MS, Kind, Reconciled, Reconciler
-from guardian.gate.resolving import (
-    ABSENT_AFTER_ANSWERS,
-    BACK_OFF_S,
-    PERIOD_S,
-    RECONCILED_AGAIN_S,
-    RECONCILED_EVERY_S,
-    Resolver,
-)
+from guardian.gate.absence import ARCHIVED_AFTER_MS
+from guardian.gate.asking import BACK_OFF_S, PERIOD_S
+from guardian.gate.learning import LISTS_LAG_MS, Kind
+from guardian.gate.reconciling import BETWEEN_SYMBOLS_S, Reconciled, Reconciler
+from guardian.gate.resolving import RECONCILED_AGAIN_S, RECONCILED_EVERY_S, Resolver
+from guardian.gate.views import view_of_row
 from tests.gate.fakes import D, Lost, Placed, Room, limit
 
 
@@ -154,11 +151,15 @@ def test_order_beyond_the_lists_is_asked_for_by_its_id(room: Room) -> None:
 
 
 def test_status_that_is_not_known_moves_nothing(room: Room) -> None:
-    """A word of the exchange's that guardian does not know changes nothing."""
+    """A word of the exchange's that guardian does not know is kept beside the state; what was executed counts."""
     name = opened(room)
-    room.exchange.becomes(name, "SOMETHING_NEW")
+    room.exchange.becomes(name, "SOMETHING_NEW", "0.0004")
+    assert kinds(reconcile(room)) == [("moved", name)]
     assert reconcile(room).differences == ()
-    assert room.row(name).state is OrderState.OPEN
+    row = room.row(name)
+    assert (row.state, row.exchange_status, row.executed_quantity) == (OrderState.OPEN, "SOMETHING_NEW", D("0.0004"))
+    assert view_of_row(row).exchange_status == "SOMETHING_NEW"
+    assert room.ask(side="SELL", quantity="0.0004").outcome is Outcome.DONE
 
 
 def test_order_that_is_just_being_sent_is_no_difference(room: Room) -> None:
@@ -245,10 +246,11 @@ def test_contradiction_that_is_no_correction_halts_and_changes_nothing(room: Roo
     before = room.row(name).state
     room.clock.forward(LISTS_LAG_MS / 1000)
     room.exchange.reports[name] = replace(room.exchange.reports[name], **{"status": "NEW", **change})
+    kind = "contradicted" if "status" in change else "impossible"
     for _ in range(2):
-        assert kinds(reconcile(room)) == [("contradicted", name)]
+        assert kinds(reconcile(room)) == [(kind, name)]
     assert trading(room) is TradingState.HALTED
-    assert events(room).count("order_contradicted") == 1
+    assert events(room).count(f"order_{kind}") == 1
     assert (room.row(name).state, room.row(name).corrections) == (before, 0)
 
 
@@ -279,9 +281,10 @@ def test_wiped_exchange_wedges_nothing(room: Room) -> None:
     unknown = lost(room, "59995")
     room.exchange.reports.clear()
     assert set(kinds(reconcile(room))) == {("missing", name), ("missing", unknown)}
-    for _ in range(ABSENT_AFTER_ANSWERS):
+    for _ in range(16):
+        assert room.row(unknown).state is OrderState.UNKNOWN
         room.run(room.resolver.run_once())
-        room.clock.forward(40)
+        room.clock.forward(60)
     assert room.row(name).state is OrderState.EXPIRED
     assert room.row(unknown).state is OrderState.NOT_PLACED
     assert room.entered() == 60  # what was entered stays entered; what never came to be does not
@@ -296,6 +299,9 @@ def test_archived_order_ends_as_expired(room: Room) -> None:
     """The exchange's word for what ended long ago without a fill ends the asking."""
     name = opened(room)
     room.exchange.fails["order"] = ExchangeRejected(-2026, "Order was archived.", http_status=400)
+    room.run(room.resolver.run_once())
+    assert room.row(name).state is OrderState.OPEN  # a young order is in no archive
+    room.clock.forward(ARCHIVED_AFTER_MS / 1000)
     room.run(room.resolver.run_once())
     assert room.row(name).state is OrderState.EXPIRED
     assert "archive" in room.log_text()
@@ -415,7 +421,7 @@ def test_pauses_are_jittered_by_a_quarter(room: Room, chance: bytes, first: floa
     resolver = steady(room, chance)
     began = room.clock.monotonic()
     room.run(resolver.run_once(only_due=True))
-    (asked,) = resolver._asked.values()
+    (asked,) = resolver._pace.questions.values()
     assert asked.due - began == pytest.approx(first)
     count = room.exchange.names().count("order")
     room.clock.forward(first - 0.01)
@@ -558,7 +564,7 @@ def test_orders_are_asked_for_between_the_symbols(room: Room) -> None:
 
     async def order(*_: object, **__: object) -> None:
         asked.append(round(room.clock.monotonic() - began))
-        other._asked.clear()
+        other._pace.questions.clear()
         assert await other.run_once(only_due=True) == ()
 
     room.exchange.order = order  # type: ignore[method-assign]

@@ -8,13 +8,17 @@ from dataclasses import fields, replace
 
 import pytest
 
-from guardian.domain.orders import Fill, OrderState
+from guardian.domain.codes import Outcome
+from guardian.domain.orders import Fill, OrderReport, OrderState
 from guardian.domain.requests import CreateOrder
-from guardian.domain.trading import Environment
+from guardian.domain.trading import Environment, TradingState
 from guardian.errors import ExchangeRateLimited, ExchangeRejected, ExchangeUnavailable, NoCredentials, OutcomeUnknown
-from guardian.gate.resolving import ABSENT_AFTER_ANSWERS, ABSENT_AFTER_MS, PERIOD_S, TICK_S, Found, Resolver
+from guardian.gate.absence import ABSENT_AFTER_ANSWERS, LONGEST_GAP_MS, Found
+from guardian.gate.asking import PERIOD_S
+from guardian.gate.reconciling import Reconciler
+from guardian.gate.resolving import TICK_S, Resolver
 from guardian.store.records import NewOrder, Phase, Record
-from tests.gate.fakes import D, Lost, Placed, Room, limit
+from tests.gate.fakes import D, Lost, Placed, Room, denials, limit
 
 
 def lost(room: Room, price: str = "60000", *, arrives: bool) -> str:
@@ -90,29 +94,82 @@ def test_live_orders_are_kept_up_to_date(room: Room) -> None:
 
 
 def test_status_that_is_not_known_changes_nothing(room: Room) -> None:
-    """An order with an unknown status stays unknown and is asked for again."""
+    """An order with a status that guardian does not know stays unknown, with that word, and is asked for again."""
     name = lost(room, arrives=True)
     room.exchange.becomes(name, "SOMETHING_NEW")
-    assert once(room) == {name: OrderState.UNKNOWN}
-    assert room.row(name).state is OrderState.UNKNOWN
-    assert "event" not in room.phases()
+    for _ in range(2):
+        assert once(room) == {name: OrderState.UNKNOWN}
+    assert (room.row(name).state, room.row(name).exchange_status) == (OrderState.UNKNOWN, "SOMETHING_NEW")
+    assert room.phases().count("event") == 1
 
 
-def test_absence_is_believed_only_after_time_answers_and_both_lists(room: Room) -> None:
-    """`-2013` counts neither before 60 s nor before the third answer, nor against a list that has the order."""
+def test_absence_is_believed_only_after_the_window_answers_and_both_lists(room: Room) -> None:
+    """`-2013` frees nothing before `limits.absence_window` of being asked, nor against a list that has the order."""
+    room.policy({"limits": {"absence_window": "15m"}})
     name = lost(room, arrives=False)
-    for _ in range(ABSENT_AFTER_ANSWERS + 2):
+    for _ in range(15):
         assert once(room) == {name: None}
-    assert room.entered() == 60
-    room.clock.forward(ABSENT_AFTER_MS / 1000 - 1)
-    assert once(room) == {name: None}
+        assert room.entered() == 60
+        room.clock.forward(60)
     assert "open_orders" not in room.exchange.names()
-    room.clock.forward(1)
-    assert once(room) == {name: OrderState.NOT_PLACED}
+    room.exchange.reports[name] = report_of(room)  # the lists have it, the question by its id does not
+    room.exchange.hidden.add(name)
+    assert once(room) == {name: None}
     assert room.exchange.names()[-2:] == ["open_orders", "all_orders"]
-    assert room.row(name).state is OrderState.NOT_PLACED
+    del room.exchange.reports[name]
+    assert once(room) == {name: OrderState.NOT_PLACED}
+    assert (room.row(name).state, room.row(name).given_up) == (OrderState.NOT_PLACED, True)
     assert room.entered() == 0
     assert '"is":"not_placed"' in room.log_text()
+
+
+def report_of(room: Room) -> OrderReport:
+    """A report of the last order as if it had arrived."""
+    order, name, _ = room.exchange.placed[-1]
+    return room.exchange._report(order, name, "NEW", D(0))
+
+
+def wait_out(room: Room, minutes: int) -> None:
+    """One question a minute."""
+    for _ in range(minutes):
+        room.run(room.resolver.run_once())
+        room.clock.forward(60)
+
+
+def test_order_given_up_bars_its_duplicate_for_the_whole_window_and_is_set_right_if_it_shows_up(room: Room) -> None:
+    """Absence is no proof: the identical order stays denied, and one that shows up after all halts and counts.
+
+    Before, both were filled: 120 USDT of one intent.
+    """
+    room.policy({"limits": {"duplicate_window": "24h", "absence_window": "1m"}})
+    name = lost(room, arrives=True)
+    room.exchange.hidden.add(name)
+    room.exchange.unlisted.add(name)
+    wait_out(room, 4)
+    assert room.row(name).state is OrderState.NOT_PLACED
+    assert denials(room.ask()) == {"DUPLICATE_ORDER"}
+    room.exchange.hidden.clear()
+    room.exchange.unlisted.clear()
+    room.exchange.becomes(name, "FILLED", "0.001")
+    room.run(Reconciler(room.parts).run())
+    assert (room.row(name).state, room.entered()) == (OrderState.FILLED, 60)
+    with room.journal.transaction() as tx:
+        assert tx.trading().state is TradingState.HALTED
+    room.clock.forward(86_400)
+    with room.journal.transaction() as tx:
+        tx.set_trading(TradingState.ACTIVE, reason="a person has looked", by="owner")
+    assert room.ask().outcome is Outcome.DONE  # the window is over
+
+
+def test_time_in_which_nobody_asked_counts_little(room: Room) -> None:
+    """Between two answers at most two minutes count, so that a sleep or a long outage is no absence."""
+    room.policy({"limits": {"absence_window": "5m"}})
+    name = lost(room, arrives=False)
+    for _ in range(3):
+        assert once(room) == {name: None}
+        room.clock.forward(3600)
+    assert room.row(name).absent_ms == 2 * LONGEST_GAP_MS
+    assert once(room) == {name: OrderState.NOT_PLACED}
 
 
 def test_order_that_only_the_lists_have_is_not_absent(room: Room) -> None:
@@ -129,11 +186,12 @@ def test_order_that_only_the_lists_have_is_not_absent(room: Room) -> None:
 
 
 def test_time_alone_is_not_absence(room: Room) -> None:
-    """However long ago it was sent, one answer is not enough."""
+    """However long ago it was sent, one answer or two are not enough."""
+    room.policy({"limits": {"absence_window": "1m"}})
     name = lost(room, arrives=False)
-    assert once(room) == {name: None}
-    room.clock.forward(3600)
-    assert once(room) == {name: None}
+    for _ in range(ABSENT_AFTER_ANSWERS - 1):
+        assert once(room) == {name: None}
+        room.clock.forward(3600)
     assert once(room) == {name: OrderState.NOT_PLACED}
 
 
@@ -148,31 +206,34 @@ def test_clock_that_is_set_does_not_make_an_order_absent_sooner(room: Room, jump
     assert room.row(name).state is OrderState.UNKNOWN
 
 
-def test_restart_starts_the_wait_anew(room: Room) -> None:
-    """What another process was told is not remembered: each waits by itself before it believes."""
+def test_restart_neither_shortens_nor_forgets_the_wait(room: Room) -> None:
+    """What was waited is in the store; time in which no process asked adds nothing, and three answers are needed."""
+    room.policy({"limits": {"absence_window": "10m"}})
     name = lost(room, arrives=False)
-    once(room)
-    room.clock.forward(120)
+    wait_out(room, 6)
+    assert room.row(name).absent_ms == 300_000
     room.again()
-    for _ in range(4):
-        assert once(room) == {name: None}
+    room.clock.forward(86_400)
+    room.clock.wall += 86_400_000
+    assert once(room) == {name: None}
+    assert room.row(name).absent_ms == 300_000
     room.clock.forward(60)
+    wait_out(room, 4)
+    assert room.row(name).state is OrderState.UNKNOWN
     assert once(room) == {name: OrderState.NOT_PLACED}
 
 
-def test_order_found_between_absences_starts_the_wait_anew(room: Room) -> None:
+def test_order_found_between_absences_starts_the_wait_again(room: Room) -> None:
     """An order that was seen and is not seen again was there."""
+    room.policy({"limits": {"absence_window": "5m"}})
     name = lost(room, arrives=True)
     room.exchange.hidden.add(name)
-    for _ in range(3):
-        once(room)
+    wait_out(room, 4)
+    assert room.row(name).absent_ms == 180_000
     room.exchange.becomes(name, "SOMETHING_NEW")
     room.exchange.hidden.clear()
     assert once(room) == {name: OrderState.UNKNOWN}
-    room.exchange.hidden.add(name)
-    room.exchange.unlisted.add(name)
-    room.clock.forward(120)
-    assert once(room) == {name: None}
+    assert room.row(name).absent_ms == 0
 
 
 def test_order_that_cannot_be_asked_for_does_not_hide_the_others(room: Room) -> None:
@@ -361,6 +422,7 @@ def on_live(room: Room) -> str:
 def test_order_that_vanished_on_live_goes_on_counting_and_is_told(room: Room, caplog: pytest.LogCaptureFixture) -> None:
     """Nothing is wiped there: what was acknowledged is open for as long as nobody knows better; one row says so."""
     name = on_live(room)
+    room.policy({"limits": {"absence_window": "1m"}, "environment": "live", "confirmation": {"channel": "terminal"}})
     for _ in range(20):
         assert once(room) == {name: None}
         room.clock.forward(40)

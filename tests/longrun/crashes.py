@@ -328,9 +328,7 @@ def main() -> None:
         kills = sum((t.kills for t in tallies), Counter[str]())
         never = [step for step in STEPS if not kills[step]] if kills.total() >= 10 * len(STEPS) else []
         lines = [report(tallies), *(f"WRONG nobody was killed {step}: this run says nothing of it" for step in never)]
-        lines.append(
-            conditions(kills=kills.total(), seed=asked.seed, seconds=round(time.monotonic() - started))
-        )
+        lines.append(conditions(kills=kills.total(), seed=asked.seed, seconds=round(time.monotonic() - started)))
         return "\n".join(lines), sum(len(t.wrong) for t in tallies) + len(never)
 
     whole(work, told)

@@ -70,6 +70,7 @@ def a_policy(symbol: Mapping[str, object] | None = None, **changed: object) -> P
             "max_daily_loss": D("100"),
             "duplicate_window_ms": 60_000,
             "anti_slicing_window_ms": 900_000,
+            "absence_window_ms": 900_000,
             "halt_after_orders": 20,
             "max_calls_per_minute": 120,
             "min_free_quote": D("0"),

@@ -408,7 +408,7 @@ def test_every_limit_of_the_policy_is_raised_by_the_property() -> None:
     policy = a_policy()
     raised = {*PLAIN_LIMITS, *WINDOW_LIMITS, "min_free_quote"}
     # What these count is a fact by the time an order is judged, and a wider window is a tighter limit.
-    windows = {"duplicate_window_ms", "anti_slicing_window_ms"}
+    windows = {"duplicate_window_ms", "anti_slicing_window_ms", "absence_window_ms"}
     assert {field.name for field in fields(policy.limits)} == raised | windows
     assert {field.name for field in fields(policy.prices)} == {*PRICE_LIMITS, "market_buffer"}
     unlimited = {"sides", "order_types", "time_in_force", "reason"}

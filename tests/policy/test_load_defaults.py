@@ -43,6 +43,7 @@ def test_a_file_with_the_schema_alone_has_every_documented_default() -> None:
     assert (limits.max_open_orders, limits.halt_after_orders, limits.max_calls_per_minute) == (5, 20, 120)
     assert (limits.max_daily_loss, limits.min_free_quote) == (100, 0)
     assert (limits.duplicate_window_ms, limits.anti_slicing_window_ms) == (60_000, 900_000)
+    assert limits.absence_window_ms == 900_000
     prices = policy.prices
     assert (prices.max_age_ms, prices.max_trade_age_ms) == (5_000, 300_000)
     assert (prices.collar, prices.stop_distance) == (Decimal("0.03"), Decimal("0.2"))
@@ -199,8 +200,7 @@ def test_each_setting_says_where_it_comes_from() -> None:
     assert settings["symbols.BTCUSDT.max_notional"].value == '"100"'
     assert settings["limits.rolling_notional"].is_default
     assert (
-        settings["limits.rolling_notional"].value
-        == '[{ window = "5m", max = "200" }, { window = "24h", max = "500" }]'
+        settings["limits.rolling_notional"].value == '[{ window = "5m", max = "200" }, { window = "24h", max = "500" }]'
     )
     assert settings["tools.cancel_foreign"].value == "false"
 

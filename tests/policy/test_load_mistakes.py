@@ -86,6 +86,8 @@ KINDS = [
     (PRICES + 'max_trade_age = "25h"', "prices.max_trade_age", "too long, the most is 24h"),
     (LIMITS + 'duplicate_window = "0s"', "limits.duplicate_window", "longer than zero"),
     (LIMITS + 'anti_slicing_window = "0m"', "limits.anti_slicing_window", "longer than zero"),
+    (LIMITS + 'absence_window = "59s"', "limits.absence_window", "too short, the least is 60s"),
+    (LIMITS + 'absence_window = "25h"', "limits.absence_window", "too long, the most is 24h"),
     (CONFIRMATION + 'proposal_ttl = "0s"', "confirmation.proposal_ttl", "longer than zero"),
     (CONFIRMATION + 'token_ttl = "999999h"', "confirmation.token_ttl", "too long"),
     # percentages
@@ -109,7 +111,7 @@ KINDS = [
     (LIMITS + 'rolling_notional = "100"', "limits.rolling_notional", "is not a list of tables"),
     (LIMITS + 'rolling_notional = ["100"]', "limits.rolling_notional[1]", "is not a table"),
     (LIMITS + 'rolling_notional = [{ window = "5m" }]', "limits.rolling_notional[1].max", "required and missing"),
-    (LIMITS + 'max_orders = [{ max = 5 }]', "limits.max_orders[1].window", "required and missing"),
+    (LIMITS + "max_orders = [{ max = 5 }]", "limits.max_orders[1].window", "required and missing"),
     (LIMITS + 'max_orders = [{ window = "0s", max = 5 }]', "limits.max_orders[1].window", "longer than zero"),
     (LIMITS + 'max_orders = [{ window = "745h", max = 5 }]', "limits.max_orders[1].window", "the most is 744h"),
     (LIMITS + 'max_orders = [{ window = "1m", max = 0 }]', "limits.max_orders[1].max", "too small"),

@@ -263,25 +263,22 @@ def test_a_duplicate_is_denied_and_named() -> None:
     assert "g1-abc" in found.message
 
 
-@pytest.mark.parametrize("is_sell", [False, True])
-def test_symbol_with_an_unresolved_order_takes_no_new_ones(is_sell: bool) -> None:
-    """The order whose fate is not known is named; new exposure waits, whatever that order's side."""
-    given = facts(unresolved_on_symbol="g1-abc", unresolved_sell=is_sell)
+def test_symbol_with_an_unresolved_order_takes_no_new_ones() -> None:
+    """The order whose fate is not known is named; new exposure waits."""
+    given = facts(unresolved_on_symbol="g1-abc")
     found = denial(judged(given=given), Code.ORDER_UNRESOLVED)
     assert found.observed == "g1-abc"
     assert "g1-abc" in found.message
 
 
-@pytest.mark.parametrize("is_sell", [False, True])
-def test_unknown_buy_does_not_trap_an_exit_and_an_unknown_sell_holds_it_back(is_sell: bool) -> None:
-    """What is known to be held can be sold while a BUY is not known; after an unknown SELL nothing is known to be."""
-    given = facts(unresolved_on_symbol="g1-abc", unresolved_sell=is_sell, position=D("0.001"))
-    verdict = judged(a_sell(), given)
-    assert verdict.is_exit
-    assert codes(verdict) == ([Code.ORDER_UNRESOLVED] if is_sell else [])
-    more = judged(a_sell(), facts(unresolved_on_symbol="g1-abc", unresolved_sell=is_sell, position=D("0.0001")))
+@pytest.mark.parametrize("code", ["unresolved_on_symbol", "duplicate_of"])
+def test_what_is_unknown_or_was_just_sent_does_not_trap_an_exit(code: str) -> None:
+    """An exit of what is known to be held passes, for an unknown SELL is deducted from that; all else waits."""
+    verdict = judged(a_sell(), facts(**{code: "g1-abc"}, position=D("0.003"), offered=D("0.002")))
+    assert (verdict.is_exit, codes(verdict)) == (True, [])
+    more = judged(a_sell(), facts(**{code: "g1-abc"}, position=D("0.003"), offered=D("0.0025")))
     assert not more.is_exit
-    assert more.denied_by(Code.ORDER_UNRESOLVED)
+    assert more.denied_by(Code.DUPLICATE_ORDER if code == "duplicate_of" else Code.ORDER_UNRESOLVED)
 
 
 def test_value_typed_in_the_quantity_field_is_caught() -> None:
@@ -423,7 +420,6 @@ def test_an_exit_waits_for_a_person_where_one_is_asked() -> None:
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
-        ({"duplicate_of": "g1-a"}, Code.DUPLICATE_ORDER),
         ({"trading": TradingState.HALTED}, Code.TRADING_HALTED),
     ],
 )

@@ -35,6 +35,7 @@ class World:
             max_daily_loss=Decimal(100),
             duplicate_window_ms=MINUTE,
             anti_slicing_window_ms=15 * MINUTE,
+            absence_window_ms=15 * MINUTE,
             halt_after_orders=20,
             max_calls_per_minute=120,
             min_free_quote=Decimal(0),
@@ -130,7 +131,9 @@ class World:
         )
 
     def move(self, name: str, state: OrderState, *, executed: str | None = None, fee: str | None = None) -> bool:
-        report = None if executed is None else self.report(executed=executed)
+        row = self.order(name)
+        quantity = "0.002" if row is None else str(row.quantity)
+        report = None if executed is None else self.report(executed=executed, quantity=quantity)
         with self.store.transaction() as tx:
             fees = None if fee is None else Fees(quantity=Decimal(executed), by_asset={"BTC": Decimal(fee)})
             return tx.move_order(name, state, report=report, fees=fees)

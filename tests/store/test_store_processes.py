@@ -33,7 +33,8 @@ scope = Scope(environment="paper", account="a1")
 limits = Limits(max_open_notional=Decimal(10**9),
     rolling_notional=(NotionalWindow(window_ms=10**9, maximum=Decimal(1000)),),
     max_orders=(CountWindow(window_ms=60000, maximum=5),), max_open_orders=5, max_daily_loss=Decimal(1),
-    duplicate_window_ms=60000, anti_slicing_window_ms=60000, halt_after_orders=20, max_calls_per_minute=120,
+    duplicate_window_ms=60000, anti_slicing_window_ms=60000, absence_window_ms=60000,
+    halt_after_orders=20, max_calls_per_minute=120,
     min_free_quote=Decimal(0))
 store = Store.open(home, now_ms=lambda: time.time_ns() // 10**6)
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from guardian.domain.money import ZERO
+from dataclasses import dataclass
+from decimal import Decimal
+
+from guardian.domain.money import ZERO, plain
 from guardian.domain.orders import Fill, OrderReport, Trade
-from guardian.exchange.mapping.rows import Row, malformed, rows
+from guardian.errors import ExchangeUnavailable
+from guardian.exchange.mapping.rows import Row, rows
 
 
 def order(answer: object) -> OrderReport:
     """One order of `GET /api/v3/order`, `openOrders` or `allOrders`."""
-    return _report(Row(answer), client_order_id="clientOrderId", touched="updateTime")
+    return _report(Row(answer), client_order_id="clientOrderId", touched="updateTime", created="time")
 
 
 def orders(answer: object) -> tuple[OrderReport, ...]:
     """A list of orders, in the exchange's order: oldest first."""
-    return tuple(_report(row, client_order_id="clientOrderId", touched="updateTime") for row in rows(answer))
+    return tuple(
+        _report(row, client_order_id="clientOrderId", touched="updateTime", created="time") for row in rows(answer)
+    )
 
 
 def placed(answer: object) -> OrderReport:
     """The answer to `POST /api/v3/order` with `newOrderRespType=FULL`."""
-    return _report(Row(answer), client_order_id="clientOrderId", touched="transactTime")
+    return _report(Row(answer), client_order_id="clientOrderId", touched="transactTime", created="transactTime")
 
 
 def cancelled(answer: object) -> OrderReport:
@@ -34,9 +40,9 @@ def trades(answer: object) -> tuple[Trade, ...]:
     )
 
 
-def _report(row: Row, *, client_order_id: str, touched: str) -> OrderReport:
-    stop_price = row.optional_number("stopPrice")
-    report = OrderReport(
+def _report(row: Row, *, client_order_id: str, touched: str, created: str | None = None) -> OrderReport:
+    amounts = _amounts(row)
+    return OrderReport(
         symbol=row.name("symbol"),
         order_id=row.integer("orderId"),
         client_order_id=row.text(client_order_id),
@@ -44,20 +50,52 @@ def _report(row: Row, *, client_order_id: str, touched: str) -> OrderReport:
         order_type=row.text("type"),
         status=row.text("status"),
         time_in_force=row.optional_text("timeInForce"),
-        price=row.number("price"),
-        stop_price=stop_price or None,
-        quantity=row.number("origQty"),
-        executed_quantity=row.number("executedQty"),
-        # Below zero where the exchange has no value, for old orders.
-        executed_quote_quantity=max(row.number("cummulativeQuoteQty"), ZERO),
+        price=amounts.price,
+        stop_price=amounts.stop_price,
+        quantity=amounts.quantity,
+        executed_quantity=amounts.executed_quantity,
+        executed_quote_quantity=amounts.executed_quote_quantity,
         time=row.optional_integer(touched),
-        fills=tuple(map(_fill, row.rows("fills"))),
+        created_ms=None if created is None else row.optional_integer(created),
+        fills=amounts.fills,
+        flaw=amounts.flaw,
     )
-    # An order by quote quantity, which guardian never sends, has no quantity to be held to.
-    is_too_much = report.executed_quantity > report.quantity and not row.optional_number("origQuoteOrderQty")
-    if report.quantity < 0 or report.executed_quantity < 0 or is_too_much:
-        raise malformed("executedQty")
-    return report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Amounts:
+    """The numbers of a report; all zero where one of them is true of no order."""
+
+    price: Decimal = ZERO
+    stop_price: Decimal | None = None
+    quantity: Decimal = ZERO
+    executed_quantity: Decimal = ZERO
+    executed_quote_quantity: Decimal = ZERO
+    fills: tuple[Fill, ...] = ()
+    flaw: str | None = None
+
+
+def _amounts(row: Row) -> _Amounts:
+    try:
+        found = _Amounts(
+            price=row.number("price"),
+            stop_price=row.optional_number("stopPrice") or None,
+            quantity=row.number("origQty"),
+            executed_quantity=row.number("executedQty"),
+            # Below zero where the exchange has no value, for old orders.
+            executed_quote_quantity=max(row.number("cummulativeQuoteQty"), ZERO),
+            fills=tuple(map(_fill, row.rows("fills"))),
+        )
+        # An order by quote quantity, which guardian never sends, has no quantity to be held to.
+        is_by_quote = bool(row.optional_number("origQuoteOrderQty"))
+    except ExchangeUnavailable as error:
+        return _Amounts(flaw=error.message)
+    if min(found.price, found.quantity, found.executed_quantity) < 0:
+        return _Amounts(flaw="an amount of the order is below zero")
+    if found.executed_quantity > found.quantity and not is_by_quote:
+        executed, quantity = plain(found.executed_quantity), plain(found.quantity)
+        return _Amounts(flaw=f"{executed} was executed of {quantity}")
+    return found
 
 
 def _fill(row: Row) -> Fill:
