@@ -424,7 +424,7 @@ def test_an_exit_waits_for_a_person_where_one_is_asked() -> None:
     ],
 )
 def test_an_exit_is_exempt_from_nothing_else(changed: dict[str, object], code: Code) -> None:
-    """Halts and duplicates hold for exits."""
+    """A halt that a person chose holds for exits."""
     assert codes(judged(a_sell(), facts(position=D("0.001"), **changed))) == [code]
 
 
