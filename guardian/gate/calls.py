@@ -12,6 +12,8 @@ from guardian.domain.names import is_listed_name
 from guardian.domain.plain_data import Plain, to_plain
 from guardian.domain.trading import TradingState
 from guardian.gate.replies import OrderProposed, Reply
+from guardian.store.redaction import short_digest
+from guardian.store.redaction import token_digest as token_digest  # what calls are looked up by
 
 MAX_DATA_BYTES: Final = 4000
 """Larger answers are recorded by digest and length: the log is for what was done, not a copy of the market."""
@@ -58,7 +60,7 @@ def symbol_of(arguments: Mapping[str, object]) -> str | None:
 def without_secrets(arguments: Mapping[str, object]) -> dict[str, object]:
     """Raw arguments with every token replaced by a digest that recognises it and redeems nothing."""
     return {
-        key: f"sha256:{token_digest(str(value))[:16]}" if key in SECRET_FIELDS and not _hidden(value) else value
+        key: short_digest(str(value)) if key in SECRET_FIELDS and not _hidden(value) else value
         for key, value in arguments.items()
     }
 
@@ -66,11 +68,6 @@ def without_secrets(arguments: Mapping[str, object]) -> dict[str, object]:
 def _hidden(value: object) -> bool:
     """Nothing, or a digest that somebody made before: no token has a colon."""
     return value is None or (isinstance(value, str) and value.startswith("sha256:"))
-
-
-def token_digest(token: str) -> str:
-    """What a confirmation token is stored and looked up as."""
-    return sha256(f"guardian/confirmation-token/v1/{token}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def plain_record(fields: Mapping[str, object]) -> dict[str, Plain]:

@@ -20,6 +20,7 @@ from guardian.store.database import Store, Transaction
 from guardian.store.emergency import EmergencyFile
 from guardian.store.opening import patient_until
 from guardian.store.records import Entry, Record
+from guardian.store.redaction import without_token_shapes
 from guardian.store.verify import BROKEN, CAUSE, Finding
 
 Result = TypeVar("Result")
@@ -135,7 +136,9 @@ class Journal:
 
     def note_emergency(self, record: Mapping[str, object]) -> bool:
         """Record in the emergency file what the log did not take; that halts trading. False where even this failed."""
-        return self.emergency.append(dict(record))
+        # No token can be looked up where the log takes nothing: whatever looks like one is left out.
+        kept = without_token_shapes(dict(record))
+        return self.emergency.append(kept if isinstance(kept, dict) else {})
 
     def remember(self, policy: Policy) -> None:
         """Keep the last good policy. Raises StoreError."""

@@ -13,6 +13,7 @@ from guardian.errors import ArgumentMistake, InvalidArguments, StoreError
 from guardian.gate.faults import told
 from guardian.gate.replies import Reply, refused
 from guardian.server.loggable import readable
+from guardian.store.redaction import TOKEN_LENGTH
 
 _MAX_MISTAKES: Final = 20
 _WRITERS: Final = frozenset({CreateOrder.tool, CancelOrder.tool})
@@ -23,7 +24,8 @@ def reply_to_fault(tool: str, fault: BaseException) -> Reply:
     if isinstance(fault, ValidationError) and isinstance(fault.__cause__, pydantic.ValidationError):
         return invalid(_mistakes(fault.__cause__))
     if isinstance(fault, NotFoundError):
-        return refused(Code.TOOL_UNKNOWN, f"there is no tool `{tool}`", hint="tools/list names the tools there are")
+        which = _named(tool, f"there is no tool `{tool}`", "there is no such tool")
+        return refused(Code.TOOL_UNKNOWN, which, hint="tools/list names the tools there are")
     return internal_error(tool, fault)
 
 
@@ -75,11 +77,17 @@ def _mistakes(error: pydantic.ValidationError) -> InvalidArguments:
     # Without the input: it may be a token, and it is the caller's own anyway.
     found: dict[str, ArgumentMistake] = {}
     for item in error.errors(include_input=False, include_url=False, include_context=False):
-        field = readable(str(item["loc"][0])) if item["loc"] else "arguments"
+        name = readable(str(item["loc"][0])) if item["loc"] else "arguments"
+        field = _named(name, name, "(an argument with a long name)")
         found.setdefault(field, ArgumentMistake(field, _worded(item["type"], item["msg"])))
         if len(found) == _MAX_MISTAKES:
             break
     return InvalidArguments(tuple(found.values()))
+
+
+def _named(name: str, short: str, long: str) -> str:
+    """`short`; or `long`, where the name could be a confirmation token in the wrong place, which no reply repeats."""
+    return short if len(name) < TOKEN_LENGTH else long
 
 
 def _worded(kind: str, message: str) -> str:

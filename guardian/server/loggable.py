@@ -1,13 +1,17 @@
-"""What the audit log is given of a call: bounded, writable as JSON, and without tokens."""
+"""What the audit log is given of a call: bounded, writable as JSON, and without keys.
+
+Confirmation tokens are recognised where the row is written (`guardian.store.redaction`); nothing here cuts one in two.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from guardian.gate.calls import token_digest
+from guardian.store.redaction import short_digest
 
 MAX_TEXT: Final = 200
 MAX_ITEMS: Final = 32
@@ -17,6 +21,11 @@ MAX_WHOLE: Final = 8000
 """Above this, lists and objects are left out altogether: no tool takes any."""
 _SECRET_NAMES: Final = ("token", "secret", "passw", "apikey", "api_key", "private")
 """No tool but `create_order` has such an argument; a model may still put a token in a misspelt one."""
+_KEY: Final = re.compile(r"[A-Za-z0-9+/=_-]{41,}")
+"""What an API key, its secret or a private key looks like: longer than any name or id that a tool takes."""
+_LONGEST_KEY: Final = 512
+_WORD: Final = re.compile(r"[A-Za-z0-9_-]+")
+_LAST_WORD: Final = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 def loggable_arguments(arguments: Mapping[str, object] | None) -> dict[str, Any]:
@@ -31,7 +40,7 @@ def loggable_arguments(arguments: Mapping[str, object] | None) -> dict[str, Any]
 
 def readable(text: str, most: int = MAX_NAME) -> str:
     """A name from outside as at most `most` printable ASCII characters; every other character becomes a `?`."""
-    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text[:most])
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in _cut(text, most))
 
 
 def _mapping(value: Mapping[Any, object], depth: int) -> dict[str, Any]:
@@ -56,7 +65,7 @@ def _value(value: object, depth: int) -> Any:  # noqa: ANN401 - JSON data has no
         case float():
             return value if math.isfinite(value) else str(value)
         case str():
-            text = value[:MAX_TEXT].encode("utf-8", "backslashreplace").decode()
+            text = _cut(value, MAX_TEXT).encode("utf-8", "backslashreplace").decode()
             return text if len(value) <= MAX_TEXT else f"{text}(cut, {len(value)} characters)"
         case Mapping() if depth > 0:
             return _mapping(value, depth)
@@ -66,7 +75,19 @@ def _value(value: object, depth: int) -> Any:  # noqa: ANN401 - JSON data has no
     return f"(a {type(value).__name__})"
 
 
+def _cut(text: str, most: int) -> str:
+    """At most `most` characters, with keys replaced. A word at the cut is left out: it may be the most of a token."""
+    shown = _KEY.sub(lambda key: short_digest(key[0]) if _varied(key[0]) else key[0], text[: most + _LONGEST_KEY])
+    kept = shown[:most]
+    if not _WORD.match(shown[most : most + 1]):
+        return kept
+    return _LAST_WORD.sub(lambda word: "" if _varied(word[0]) else word[0], kept)
+
+
+def _varied(word: str) -> bool:
+    """Whether a word could be random: no number, and not a few characters over and over."""
+    return not word.isdigit() and len(set(word)) >= 8
+
+
 def _digest(value: object) -> str:
-    if not isinstance(value, str):
-        return f"(a {type(value).__name__})"
-    return f"sha256:{token_digest(value)[:16]}"
+    return short_digest(value) if isinstance(value, str) else f"(a {type(value).__name__})"

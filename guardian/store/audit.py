@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import bindparam, func, insert, select, text
@@ -10,7 +12,8 @@ from guardian.errors import StoreUnavailable
 from guardian.store.control import ControlPart
 from guardian.store.entries import body_of, client_order_id, columns_of, digest_of
 from guardian.store.records import Entry, OpenedCall, Phase, Record
-from guardian.store.tables import AUDIT, MINUTE_SQL
+from guardian.store.redaction import without_tokens
+from guardian.store.tables import AUDIT, MINUTE_SQL, PROPOSALS
 from guardian.store.unit import Head
 
 MINUTE_MS: Final = 60_000
@@ -22,6 +25,10 @@ _LAST: Final = (
     select(AUDIT.c.seq, AUDIT.c.digest, AUDIT.c.phase, AUDIT.c.call_id, AUDIT.c.ts_ms, AUDIT.c.client_order_id)
     .order_by(AUDIT.c.seq.desc())
     .limit(1)
+)
+_LOOKED_UP: Final = 500
+_ISSUED: Final = select(PROPOSALS.c.token_digest).where(
+    PROPOSALS.c.token_digest.in_(bindparam("digests", expanding=True))
 )
 _HAS_KEY: Final = select(AUDIT.c.seq).where(AUDIT.c.key == bindparam("key"))
 
@@ -36,6 +43,7 @@ class AuditPart(ControlPart):
             StoreConflict: the call has a row of this phase already, or another row has this key.
             StoreUnavailable: it cannot be written.
         """
+        record = self._without_tokens(record)
         columns = columns_of(record, self.now_ms)
         # Window time is what counts; where the clock says something else, the log says both.
         told = {} if self.clock_ms == self.now_ms else {"clock_ms": self.clock_ms}
@@ -55,6 +63,21 @@ class AuditPart(ControlPart):
             ts_ms=self.now_ms,
             client_order_id=client_order_id(digest) if record.phase is Phase.INTENT else None,
         )
+
+    def _without_tokens(self, record: Record) -> Record:
+        """The record without the tokens that a model put where none belongs."""
+        given = {"tool": record.tool, "symbol": record.symbol, "account": record.account, "body": record.body}
+        kept = without_tokens(given, self._issued)
+        return record if kept is given else replace(record, **kept)  # type: ignore[arg-type]  # the same fields
+
+    def _issued(self, digests: Collection[str]) -> frozenset[str]:
+        """Which of these digests are of tokens that were issued."""
+        found: set[str] = set()
+        left = list(digests)
+        while left:
+            some, left = left[:_LOOKED_UP], left[_LOOKED_UP:]
+            found |= {row["token_digest"] for row in self._rows(_ISSUED, {"digests": some})}
+        return frozenset(found)
 
     def open_call(self, record: Record) -> OpenedCall:
         """Append the `call` row; say how many calls there were within a minute, and the trading state."""

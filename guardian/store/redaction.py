@@ -1,0 +1,107 @@
+"""Secrets that got where none belongs: recognised by their value, and replaced by a digest that opens nothing.
+
+A model may put a confirmation token anywhere: in another argument, in a longer text, as a name, as the name of a tool.
+The log has only digests of the tokens that were issued, so each piece of text that could be one is looked up. Pieces
+are 24 URL-safe characters; what is hexadecimal throughout (digests, guardian's own client order ids) cannot be a token:
+one in 10 to the 14th would be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from enum import Enum
+from hashlib import sha256
+from typing import Final
+
+from guardian.domain.codes import Code
+from guardian.domain.requests import TOOLS
+
+TOKEN_LENGTH: Final = 24
+_RUN: Final = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH},}}")
+_DIGEST: Final = re.compile(r"(?:g1-)?[0-9a-f]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ORDINARY: Final = frozenset({*TOOLS, *(code.name for code in Code)})
+"""Long words of guardian's own."""
+_MAX_DEPTH: Final = 20
+
+KnownTokens = Callable[[Collection[str]], frozenset[str]]
+"""Which of these digests are of tokens that were issued."""
+
+
+def token_digest(token: str) -> str:
+    """What a confirmation token is stored and looked up as."""
+    return sha256(f"guardian/confirmation-token/v1/{token}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def short_digest(secret: str) -> str:
+    """What stands in the place of a secret: it recognises the secret and opens nothing."""
+    return f"sha256:{token_digest(secret)[:16]}"
+
+
+def without_tokens(value: object, known: KnownTokens) -> object:
+    """The same data with every issued token in it replaced: in texts, in names, at any depth.
+
+    `known` is asked once, and only where something could be a token. Data without one comes back as it is.
+    """
+    pieces = {piece for text in _texts(value, _MAX_DEPTH) for piece in _pieces(text)}
+    if not pieces:
+        return value
+    found = known({token_digest(piece) for piece in pieces})
+    secrets = [piece for piece in pieces if token_digest(piece) in found] if found else []
+    return _replaced(value, secrets, _MAX_DEPTH) if secrets else value
+
+
+def without_token_shapes(value: object) -> object:
+    """The same where no token can be looked up: everything that could be one is replaced."""
+
+    def hidden(run: re.Match[str]) -> str:
+        return run[0] if _is_ordinary(run[0]) else short_digest(run[0])
+
+    return _changed(value, lambda text: _RUN.sub(hidden, text), _MAX_DEPTH)
+
+
+def _is_ordinary(run: str) -> bool:
+    return run in _ORDINARY or _DIGEST.fullmatch(run) is not None
+
+
+def _pieces(text: str) -> Iterator[str]:
+    for run in _RUN.findall(text):
+        if not _is_ordinary(run):
+            yield from (run[start : start + TOKEN_LENGTH] for start in range(len(run) - TOKEN_LENGTH + 1))
+
+
+def _texts(value: object, depth: int) -> Iterator[str]:
+    if isinstance(value, Enum):
+        return
+    match value:
+        case str():
+            yield value
+        case Mapping() if depth > 0:
+            for name, item in value.items():
+                yield str(name)
+                yield from _texts(item, depth - 1)
+        case list() | tuple() if depth > 0:
+            for item in value:
+                yield from _texts(item, depth - 1)
+
+
+def _replaced(value: object, secrets: Collection[str], depth: int) -> object:
+    def hide(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, short_digest(secret))
+        return text
+
+    return _changed(value, hide, depth)
+
+
+def _changed(value: object, change: Callable[[str], str], depth: int) -> object:
+    if isinstance(value, Enum):
+        return value
+    match value:
+        case str():
+            return change(value)
+        case Mapping() if depth > 0:
+            return {change(str(name)): _changed(item, change, depth - 1) for name, item in value.items()}
+        case list() | tuple() if depth > 0:
+            return [_changed(item, change, depth - 1) for item in value]
+    return value
