@@ -3,24 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TypeVar
 
 from guardian.domain.accounts import Balances
 from guardian.domain.instruments import Instrument
-from guardian.domain.money import plus
-from guardian.domain.orders import OrderSpec
+from guardian.domain.money import ZERO, plus
+from guardian.domain.orders import OrderSide, OrderSpec
 from guardian.domain.trading import Environment
 from guardian.errors import ExchangeError, ExchangeRateLimited, ExchangeRejected
 from guardian.exchange.exchange import Exchange
 from guardian.policy.conversion import market_symbols, next_on_path, path_symbols
 from guardian.policy.engine import needed_facts
-from guardian.policy.facts import AveragePrice, BookTop, Confirmed, DayOpen, Fact, Facts
-from guardian.policy.loss import LossNeeds
+from guardian.policy.facts import AveragePrice, BookTop, Confirmed, DayOpen, Fact, Facts, Usage
+from guardian.policy.loss import LossNeeds, loss_needs
 from guardian.policy.model import Policy
+from guardian.store.database import Transaction
+from guardian.store.records import Scope
+from guardian.store.snapshots import Snapshot
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What facts depend on besides the order and the policy, as the store had it before they were asked for."""
+
+    loss: LossNeeds
+    snapshot: Snapshot
+    positions: Mapping[str, Decimal]
+    """By asset."""
+
+    def is_behind(self, spec: OrderSpec, assets: tuple[str, str] | None, usage: Usage) -> bool:
+        """Whether what a SELL may sell back was traded since, so that its balances may lack it."""
+        if spec.side is not OrderSide.SELL or assets is None:
+            return False
+        return usage.position != self.positions.get(assets[0], ZERO)
+
+
+def basis_of(tx: Transaction, scope: Scope) -> Basis:
+    """What the facts of an order depend on, as the store has it now, before they are asked for."""
+    return Basis(loss=loss_needs(tx.traded(scope)), snapshot=tx.snapshot(scope), positions=tx.positions(scope))
 
 
 @dataclass(slots=True)
@@ -67,13 +92,13 @@ async def gather_facts(
     environment: Environment,
     problems: tuple[str, ...],
     confirmed: Confirmed | None,
-    loss: LossNeeds,
+    basis: Basis,
     *,
     may_exit: bool,
 ) -> Facts:
     """Everything that the rules for this order need from the exchange, in one round trip where the rules are warm.
 
-    `loss` is what the loss of the day depends on, as the store had it a moment ago; with `may_exit` a symbol that the
+    `basis` is what the store had a moment ago: answers are compared with it later. With `may_exit` a symbol that the
     policy does not list is asked for too. The times and the usage are
     placeholders: they are read again, together, inside the reservation.
 
@@ -81,7 +106,7 @@ async def gather_facts(
         ExchangeRateLimited: the exchange asked to slow down; that is no verdict on the order, and burns no token.
         CredentialsError: the balances need a key that is not there.
     """
-    needs = needed_facts(spec, policy, may_exit=may_exit)
+    needs, loss = needed_facts(spec, policy, may_exit=may_exit), basis.loss
     got = _Gathered()
     if Fact.INSTRUMENT in needs:
         await _instruments(spec, policy, exchange, loss, got)

@@ -21,7 +21,7 @@ from guardian.errors import ArgumentMistake, InvalidArguments
 from guardian.gate.calls import CallInfo, plain_record, token_digest
 from guardian.gate.connection import Connection
 from guardian.gate.costed import CostedOrder, costed
-from guardian.gate.gather import gather_facts
+from guardian.gate.gather import Basis, basis_of, gather_facts
 from guardian.gate.halting import SKEWS_IN_A_ROW, halt, halt_on_burst, is_far
 from guardian.gate.parts import Parts
 from guardian.gate.placed_before import answer_with
@@ -34,7 +34,7 @@ from guardian.gate.views import view_of_proposal
 from guardian.policy.case import may_be_exit
 from guardian.policy.engine import judge_order, judge_tool
 from guardian.policy.facts import Confirmed, Facts
-from guardian.policy.loss import LossNeeds, loss_needs
+from guardian.policy.loss import loss_needs
 from guardian.policy.model import Policy
 from guardian.policy.prices import is_fresh
 from guardian.policy.rules_budget import calls_denial
@@ -115,9 +115,12 @@ class OrderPlacer:
 
     def _may_exit(self, asked: Asked) -> bool:
         with self._parts.journal.transaction() as tx:
-            return may_be_exit(asked.spec, tx.usage(asked.scope, asked.spec, asked.policy.limits))
+            held = tx.sellable(asked.scope)
+        # Which assets a symbol trades is for the exchange to say, and it is asked only where its name allows for it.
+        named = (rest for asset, rest in held.items() if asked.spec.symbol.startswith(asset))
+        return any(may_be_exit(asked.spec, rest) for rest in named)
 
-    def _begin(self, asked: Asked) -> Reply | LossNeeds:
+    def _begin(self, asked: Asked) -> Reply | Basis:
         """What its facts depend on, or the answer for an order whose proposal was sent a moment ago.
 
         `guardian approve --submit` for instance sends one while the assistant still waits for it.
@@ -127,9 +130,9 @@ class OrderPlacer:
             row = None if proposal is None else _order_of(tx, proposal)
             # One that never came to be is no duplicate: the same order may be asked for again.
             if row is None or row.state in VOID_STATES:
-                return loss_needs(tx.traded(asked.scope))
+                return basis_of(tx, asked.scope)
             is_recent = tx.now_ms - row.reserved_ms < asked.policy.limits.duplicate_window_ms
-            return answer_with(row) if is_recent else loss_needs(tx.traded(asked.scope))
+            return answer_with(row) if is_recent else basis_of(tx, asked.scope)
 
     async def _redeem(
         self,
@@ -145,7 +148,7 @@ class OrderPlacer:
         found = await self._parts.journal.run(lambda: self._look_up(token, scope, stated))
         if isinstance(found, Reply):
             return found
-        proposal, loss = found
+        proposal, basis = found
         spec = spec_from(proposal.spec)
         asked = Asked(call=call, spec=spec, connection=connection, scope=scope, in_force=in_force, proposal=proposal)
         admitted = await self._admit(asked)
@@ -159,18 +162,18 @@ class OrderPlacer:
             notional=proposal.notional,
             quote_notional=proposal.quote_notional,
         )
-        return await self._decide(admitted, confirmed, loss)
+        return await self._decide(admitted, confirmed, basis)
 
-    def _look_up(self, token: str, scope: Scope, stated: Mapping[str, str]) -> tuple[Proposal, LossNeeds] | Reply:
+    def _look_up(self, token: str, scope: Scope, stated: Mapping[str, str]) -> tuple[Proposal, Basis] | Reply:
         with self._parts.journal.transaction() as tx:
             proposal = tx.proposal_by_token(token)
             answer = None if proposal is None else self._usable(tx, proposal, scope, stated)
-            loss = loss_needs(tx.traded(scope))
+            basis = basis_of(tx, scope)
         if proposal is None:
             message = "no proposal has this confirmation token"
             hint = "ask for the order without a token; a person then approves it"
             return denied((Denial(code=Code.CONFIRMATION_UNKNOWN, message=message, hint=hint),))
-        return answer or (proposal, loss)
+        return answer or (proposal, basis)
 
     def _usable(self, tx: Transaction, proposal: Proposal, scope: Scope, stated: Mapping[str, str]) -> Reply | None:
         """None where the proposal can be redeemed now; otherwise the answer."""
@@ -181,7 +184,7 @@ class OrderPlacer:
         row = _order_of(tx, proposal)
         return None if row is None else answer_with(row)
 
-    async def _decide(self, asked: Asked, confirmed: Confirmed | None, loss: LossNeeds) -> Reply:
+    async def _decide(self, asked: Asked, confirmed: Confirmed | None, basis: Basis) -> Reply:
         """Fetch the facts, then judge and reserve in one transaction, then send."""
         parts = self._parts
         rounds = 0
@@ -194,29 +197,31 @@ class OrderPlacer:
                 parts.environment,
                 asked.in_force.problems,
                 confirmed,
-                loss,
+                basis,
                 may_exit=asked.may_exit,
             )
             # From the reservation to the outcome nothing is torn apart by a cancelled call or a closed STDIN.
-            ruled = await unbroken(self._rule_and_send(asked, facts, loss if rounds < FACT_ROUNDS else None))
+            ruled = await unbroken(self._rule_and_send(asked, facts, basis, is_last=rounds >= FACT_ROUNDS))
             if isinstance(ruled, Reply):
                 return ruled
-            loss = ruled
+            basis = ruled
 
-    async def _rule_and_send(self, asked: Asked, facts: Facts, gathered_for: LossNeeds | None) -> Reply | LossNeeds:
+    async def _rule_and_send(self, asked: Asked, facts: Facts, basis: Basis, *, is_last: bool) -> Reply | Basis:
         # The slot in the exchange's limits first: an order that has no room there reserves nothing and burns no token.
         async with asked.connection.exchange.order_slot() as slot:
-            ruled = await self._parts.journal.run(lambda: self._rule(asked, facts, gathered_for))
+            ruled = await self._parts.journal.run(lambda: self._rule(asked, facts, basis, is_last=is_last))
             reply = await self._sender.send(replace(ruled, slot=slot)) if isinstance(ruled, Reserved) else ruled
         return reply  # noqa: RET504 - to a type checker the slot may end without a return
 
-    def _rule(self, asked: Asked, facts: Facts, gathered_for: LossNeeds | None) -> Reply | Reserved | LossNeeds:
+    def _rule(self, asked: Asked, facts: Facts, basis: Basis, *, is_last: bool) -> Reply | Reserved | Basis:
         """The verdict on fresh windows and what follows from it, in one transaction.
 
-        Where `gathered_for` is given and the facts are not what is needed now, what they are to be fetched for instead.
+        Where the facts are not what is needed now, what they are to be fetched for instead; not in the last round.
         """
         with self._parts.journal.transaction() as tx:
-            usage = tx.usage(asked.scope, asked.spec, asked.policy.limits)
+            instrument = facts.instruments.get(asked.spec.symbol)
+            assets = None if instrument is None else (instrument.base_asset, instrument.quote_asset)
+            usage = tx.usage(asked.scope, asked.spec, asked.policy.limits, assets=assets, snapshot=basis.snapshot)
             trading, reason = self._parts.journal.trading(tx)
             usage = replace(usage, trading=trading, halt_reason=reason)
             facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._parts.now_ms())
@@ -225,9 +230,9 @@ class OrderPlacer:
                 answer = self._usable(tx, tx.proposal(asked.proposal.id) or asked.proposal, asked.scope, {})
                 if answer is not None:
                     return answer
-            loss = loss_needs(usage.traded)
-            if gathered_for is not None and not (gathered_for.covers(loss) and are_fresh(facts, asked.policy)):
-                return loss
+            is_covered = basis.loss.covers(loss_needs(usage.traded)) and are_fresh(facts, asked.policy)
+            if not is_last and (not is_covered or basis.is_behind(asked.spec, assets, usage)):
+                return basis_of(tx, asked.scope)
             verdict = judge_order(asked.spec, facts, asked.policy)
             judged = judged_on(facts, verdict, asked.policy)
             self._watch_clock(tx, asked, facts, verdict)

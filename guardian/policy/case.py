@@ -56,6 +56,8 @@ class Case:
     """From the quote asset to the accounting currency; None where the quote asset is not known."""
     priced: Priced | None
     counted: Counted | None
+    sellable: Decimal | None
+    """Base asset that can be sold back as an exit; None where it cannot be told."""
     is_exit: bool
 
 
@@ -67,6 +69,7 @@ def build_case(spec: OrderSpec, facts: Facts, policy: Policy) -> Case:
         facts.averages.get(spec.symbol),
     )
     order = None if instrument is None else _order(spec, instrument, facts, policy)
+    can_sell = None if instrument is None else sellable_back(instrument.base_asset, facts)
     case = Case(
         spec=spec,
         facts=facts,
@@ -80,7 +83,8 @@ def build_case(spec: OrderSpec, facts: Facts, policy: Policy) -> Case:
         path=None if instrument is None else priced_path(instrument.quote_asset, facts, policy),
         priced=None if instrument is None or order is None else _price(order, instrument, book, facts.confirmed),
         counted=None,
-        is_exit=_is_exit(order, facts),
+        sellable=can_sell,
+        is_exit=order is not None and order.side is OrderSide.SELL and 0 < order.quantity <= (can_sell or ZERO),
     )
     return replace(case, counted=_count(case))
 
@@ -147,19 +151,28 @@ def sellable(usage: Usage) -> Decimal:
     return max(minus(usage.position, usage.offered), ZERO)
 
 
-def may_be_exit(spec: OrderSpec, usage: Usage | None) -> bool:
-    """Whether an order can turn out to be an exit, before anything was asked of the exchange.
+def may_be_exit(spec: OrderSpec, held: Decimal) -> bool:
+    """Whether an order can turn out to be an exit where so much is `sellable`, before the exchange was asked.
 
     Its quantity may still be unknown: `quote_quantity` is worked out from the market.
     """
-    if usage is None or spec.side is not OrderSide.SELL:
+    if spec.side is not OrderSide.SELL:
         return False
-    held = sellable(usage)
     return held > 0 and (spec.quantity is None or spec.quantity <= held)
 
 
-def _is_exit(order: ResolvedOrder | None, facts: Facts) -> bool:
-    """Whether it sells no more than guardian bought and has neither sold nor offered."""
-    if order is None or facts.usage is None or order.side is not OrderSide.SELL:
-        return False
-    return 0 < order.quantity <= sellable(facts.usage)
+def sellable_back(base_asset: str, facts: Facts) -> Decimal | None:
+    """What guardian bought of the asset, has neither sold nor offered, and the account really has free.
+
+    None where the account's balances or guardian's own orders are not known: then nothing is known to be an exit.
+    """
+    if facts.usage is None or facts.free is None:
+        return None
+    return max(min(sellable(facts.usage), free_now(base_asset, facts)), ZERO)
+
+
+def free_now(asset: str, facts: Facts) -> Decimal:
+    """The free balance as it was fetched, less what orders may have taken of it since; the balances must be known."""
+    free = {} if facts.free is None else facts.free
+    taken = {} if facts.usage is None else facts.usage.taken
+    return minus(free.get(asset, ZERO), taken.get(asset, ZERO))

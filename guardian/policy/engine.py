@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from guardian.domain.codes import Code
-from guardian.domain.money import minus, plain, plus, times
+from guardian.domain.money import ZERO, minus, plain, plus, times
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
 from guardian.domain.requests import Request, Scope
 from guardian.policy import rules_budget, rules_listed, rules_market
-from guardian.policy.case import Case, Counted, build_case, may_be_exit
+from guardian.policy.case import Case, Counted, build_case, may_be_exit, sellable
 from guardian.policy.conversion import ONE
 from guardian.policy.facts import Fact, Facts, Usage
 from guardian.policy.model import Policy
@@ -110,15 +110,15 @@ def rules_for(spec: OrderSpec, policy: Policy, *, may_exit: bool) -> tuple[Rule,
 
 
 def needed_facts(spec: OrderSpec, policy: Policy, *, may_exit: bool) -> frozenset[Fact]:
-    """The facts that the rules for this order look at; a SELL spends no quote asset and needs no balances."""
-    needs = frozenset[Fact]().union(*(rule.needs for rule in rules_for(spec, policy, may_exit=may_exit)))
-    return needs if spec.side is OrderSide.BUY else needs - {Fact.BALANCES}
+    """The facts that the rules for this order look at."""
+    return frozenset[Fact]().union(*(rule.needs for rule in rules_for(spec, policy, may_exit=may_exit)))
 
 
 def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
     """Judge one order on these facts under this policy: `deny > confirm > allow`, with every denial."""
     case = build_case(spec, facts, policy)
-    rules = rules_for(spec, policy, may_exit=may_be_exit(spec, facts.usage))
+    held = ZERO if facts.usage is None else sellable(facts.usage)
+    rules = rules_for(spec, policy, may_exit=may_be_exit(spec, held))
     denials = [denial for rule in rules for denial in rule.check(case)]
     counted, usage, decision = case.counted, facts.usage, Decision.DENY
     if not denials:

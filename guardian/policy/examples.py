@@ -219,7 +219,9 @@ def facts_of(example: Example, policy: Policy) -> Facts:
         instruments=instruments,
         books=books,
         averages=_averages(given, books, listed),
-        free={} if instrument is None else {instrument.quote_asset: Decimal(given["free"])},
+        free={}
+        if instrument is None
+        else {instrument.quote_asset: Decimal(given["free"]), instrument.base_asset: position},
         held={} if instrument is None else {instrument.base_asset: position},
         clock_skew_ms=0,
         usage=_usage(given, policy),

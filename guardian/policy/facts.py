@@ -108,11 +108,15 @@ class Usage:
     sliced_entered: Decimal = Decimal(0)
     """What was entered on this symbol and side since."""
     position: Decimal = Decimal(0)
-    """Base asset bought less sold, as far as it was executed."""
+    """Base asset that guardian bought less what it sold, spent and paid as fees of it, on all symbols, as executed."""
     open_buys: Decimal = Decimal(0)
-    """Base asset in open and unknown BUYs of the symbol that is not executed yet."""
+    """Base asset that open and unknown BUYs of all symbols may still bring."""
     offered: Decimal = Decimal(0)
-    """Base asset in open and unknown SELLs of the symbol that is not executed yet."""
+    """Base asset that open and unknown orders of all symbols may still take, as SELLs or to pay with."""
+    taken: Mapping[str, Decimal] = field(default_factory=dict)
+    """By asset: what orders may have taken of the free balance that are not known to be in `Facts.free`."""
+    bought_since: Decimal = Decimal(0)
+    """Base asset that BUYs brought and that is not known to be in `Facts.held`."""
     orders_since_person: int = 0
     unconfirmed_since_person: Decimal = Decimal(0)
     """Notional that was sent without a person's confirmation since a person last acted, exits included."""

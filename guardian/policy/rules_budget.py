@@ -9,7 +9,7 @@ from typing import Final
 from guardian.domain.codes import Code
 from guardian.domain.money import ZERO, minus, plain, plus
 from guardian.domain.orders import OrderSide
-from guardian.policy.case import Case, Counted, Priced
+from guardian.policy.case import Case, Counted, Priced, free_now
 from guardian.policy.conversion import Rate, Unpriced, largest_passing
 from guardian.policy.facts import Fact
 from guardian.policy.loss import day_loss
@@ -75,7 +75,10 @@ def max_quantity(case: Case) -> Iterator[Denial]:
 
 
 def max_position(case: Case) -> Iterator[Denial]:
-    """A BUY leaves guardian with no more than the symbol's `max_position`, open and unknown BUYs included."""
+    """A BUY leaves guardian with no more of the base asset than `max_position`, open and unknown BUYs included.
+
+    What guardian holds of an asset is held to it over all symbols.
+    """
     usage, priced = case.facts.usage, case.priced
     # What a BUY is at worst can always be told once the order is known, so none escapes here.
     if case.limits is None or usage is None or priced is None or priced.order.side is not OrderSide.BUY:
@@ -210,16 +213,22 @@ def unresolved(case: Case) -> Iterator[Denial]:
 
 
 def free_quote(case: Case) -> Iterator[Denial]:
-    """After a BUY, at least `limits.min_free_quote` of the quote asset is left free."""
+    """After a BUY, at least `limits.min_free_quote` of the quote asset is left free.
+
+    A SELL is an exit only of what the account really has, so its balances are needed as well.
+    """
     priced = case.priced
+    if case.facts.free is None:
+        yield Denial(
+            code=Code.BALANCE_UNAVAILABLE,
+            message=f"the account's balances are unavailable: {case.facts.why_missing(Fact.BALANCES)}",
+            hint="try again in a moment",
+        )
+        return
     if priced is None or priced.order.side is not OrderSide.BUY:
         return
-    if case.facts.free is None:
-        why = case.facts.why_missing(Fact.BALANCES)
-        yield Denial(code=Code.BALANCE_UNAVAILABLE, message=f"the balances could not be had: {why}")
-        return
     asset, floor = priced.instrument.quote_asset, case.policy.limits.min_free_quote
-    free = case.facts.free.get(asset, ZERO)
+    free = free_now(asset, case.facts)
     left = minus(free, priced.quote_notional)
     if left < floor:
         yield Denial(

@@ -102,9 +102,10 @@ def _greatest_position(facts: Facts, usage: Usage, order: ResolvedOrder, instrum
         return
     if facts.held is None:
         why = facts.why_missing(Fact.BALANCES)
-        yield Denial(code=Code.BALANCE_UNAVAILABLE, message=f"what the account holds could not be had: {why}")
+        yield Denial(code=Code.BALANCE_UNAVAILABLE, message=f"the account's balances are unavailable: {why}")
         return
-    after = plus(facts.held.get(instrument.base_asset, ZERO), usage.open_buys, order.quantity)
+    held = plus(facts.held.get(instrument.base_asset, ZERO), usage.bought_since)
+    after = plus(held, usage.open_buys, order.quantity)
     if after > instrument.max_position:
         yield Denial(
             code=Code.FILTER_POSITION,

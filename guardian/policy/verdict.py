@@ -44,7 +44,7 @@ class Verdict:
     quote_notional: Decimal | None = None
     """The worst case in the quote asset."""
     is_exit: bool = False
-    """A SELL of no more than guardian bought and has neither sold nor offered."""
+    """A SELL of no more than guardian bought, has neither sold nor offered, and the account has free."""
 
     def denied_by(self, code: Code) -> bool:
         """Whether this code is among the denials."""

@@ -17,7 +17,7 @@ _ORDERS: Final = (
     "SELECT client_order_id, side, base_asset, CASE adopted WHEN 1 THEN executed_quantity ELSE '0' END, intent_seq "
     "FROM orders ORDER BY intent_seq"
 )
-_HOLDINGS: Final = "SELECT environment, account, symbol, base_asset, quantity FROM holdings"
+_HOLDINGS: Final = "SELECT environment, account, symbol, asset, quantity FROM holdings"
 
 
 def imbalances(connection: sqlite3.Connection) -> Iterator[tuple[int | None, str]]:
@@ -51,7 +51,10 @@ def _held_against(
         off = minus(traded[name, base], wanted)
         if off != 0:
             yield int(seq), f"the ledger of order `{name}` is off by {plain(off)} {base}"
-    for environment, account, symbol, base, quantity in holdings:
-        off = minus(Decimal(quantity), held[environment, account, symbol, base])
+    for environment, account, symbol, asset, quantity in holdings:
+        off = minus(Decimal(quantity), held.pop((environment, account, symbol, asset), ZERO))
         if off != 0:
-            yield None, f"what is held of {symbol} on `{environment}` is off by {plain(off)} {base}"
+            yield None, f"what is held of {symbol} on `{environment}` is off by {plain(off)} {asset}"
+    for (environment, _, symbol, asset), change in held.items():
+        if change != 0:
+            yield None, f"what is held of {symbol} on `{environment}` is off by {plain(negated(change))} {asset}"

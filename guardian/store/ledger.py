@@ -1,7 +1,8 @@
 """The part of a transaction that keeps what guardian's orders brought and cost, by asset.
 
-Each flow is dated to when guardian learnt of it, in window time and by the clock. The sum of all flows of a symbol's
-base asset is its position: bought less sold less the fees taken of the asset itself.
+Each flow is dated to when guardian learnt of it, in window time and by the clock. The sum of all flows of an asset, on
+whatever symbols, is guardian's position in it: bought less sold, as the base asset or as the quote asset, less the fees
+taken of it. It is below zero where the owner's own was spent.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import and_, bindparam, insert, select, update
 
-from guardian.domain.money import ZERO, minus, negated, plain, plus, times
+from guardian.domain.money import ZERO, minus, negated, plain, plus, times, total
 from guardian.domain.orders import Fees, OrderSide
 from guardian.policy.facts import DayTrading
 from guardian.store.records import OrderRow, Scope
@@ -35,11 +36,12 @@ _HELD: Final = (
     .where(HOLDINGS.c.environment == bindparam("environment"), HOLDINGS.c.account == bindparam("account"))
     .order_by(HOLDINGS.c.symbol)
 )
-_HOLDING: Final = select(HOLDINGS.c.quantity).where(
+_OF_ASSET: Final = select(HOLDINGS.c.quantity).where(
     HOLDINGS.c.environment == bindparam("environment"),
     HOLDINGS.c.account == bindparam("account"),
-    HOLDINGS.c.symbol == bindparam("symbol"),
+    HOLDINGS.c.asset == bindparam("asset"),
 )
+_HOLDING: Final = _OF_ASSET.where(HOLDINGS.c.symbol == bindparam("symbol"))
 
 
 class FlowKind(StrEnum):
@@ -52,10 +54,17 @@ class FlowKind(StrEnum):
 class LedgerPart(Unit):
     """Appends flows, and sums them."""
 
-    def position(self, scope: Scope, symbol: str) -> Decimal:
-        """Base asset bought less sold less the fees taken of it, as far as it was executed, over all time."""
-        row = self._first(_HOLDING, {**scope_values(scope), "symbol": symbol})
-        return ZERO if row is None else Decimal(row["quantity"])
+    def position(self, scope: Scope, asset: str) -> Decimal:
+        """What guardian bought of the asset less what it sold, spent and paid as fees of it, over all time."""
+        rows = self._rows(_OF_ASSET, {**scope_values(scope), "asset": asset})
+        return total(Decimal(row["quantity"]) for row in rows)
+
+    def positions(self, scope: Scope) -> dict[str, Decimal]:
+        """The position in every asset of which guardian has one other than zero, by asset."""
+        sums: dict[str, Decimal] = {}
+        for row in self._rows(_HELD, scope_values(scope)):
+            sums[row["asset"]] = plus(sums.get(row["asset"], ZERO), Decimal(row["quantity"]))
+        return {asset: position for asset, position in sorted(sums.items()) if position != 0}
 
     def traded(self, scope: Scope, window_ms: int = DAY_MS) -> tuple[DayTrading, ...]:
         """By symbol: what is held, and what came and went within the window; symbols with neither are left out."""
@@ -65,6 +74,8 @@ class LedgerPart(Unit):
             of_symbol[flow["asset"]] = plus(of_symbol.get(flow["asset"], ZERO), Decimal(flow["change"]))
         found = []
         for row in self._rows(_HELD, scope_values(scope)):
+            if row["asset"] != row["base_asset"]:
+                continue
             position, came = Decimal(row["quantity"]), changes.get(row["symbol"], {})
             if position == 0 and not came:
                 continue
@@ -90,15 +101,14 @@ class LedgerPart(Unit):
         is_buy = row.side == OrderSide.BUY.value
         bought = row.executed_quantity if is_buy else negated(row.executed_quantity)
         known = self._posted(row.client_order_id)
-        wanted = {(FlowKind.TRADE, row.base_asset): bought, (FlowKind.TRADE, row.quote_asset): _cash(row)}
+        wanted = {(FlowKind.TRADE, row.base_asset): bought, (FlowKind.TRADE, row.quote_asset): cash_of(row)}
         for asset, taken in ({} if fees is None else fees.by_asset).items():
             wanted[FlowKind.FEE, asset] = min(negated(taken), known.get((FlowKind.FEE, asset), ZERO))
         for (kind, asset), sum_now in wanted.items():
             change = minus(sum_now, known.get((kind, asset), ZERO))
             if change != 0:
                 self._append_flow(row, kind, asset, change)
-                if asset == row.base_asset:
-                    self._hold(row, change)
+                self._hold(row, asset, change)
 
     def _posted(self, client_order_id: str) -> dict[tuple[FlowKind, str], Decimal]:
         sums: dict[tuple[FlowKind, str], Decimal] = {}
@@ -120,8 +130,8 @@ class LedgerPart(Unit):
         }
         self._write(insert(FLOWS), values)
 
-    def _hold(self, row: OrderRow, change: Decimal) -> None:
-        where = {**scope_values(row.scope), "symbol": row.symbol}
+    def _hold(self, row: OrderRow, asset: str, change: Decimal) -> None:
+        where = {**scope_values(row.scope), "symbol": row.symbol, "asset": asset}
         held = self._first(_HOLDING, where)
         if held is None:
             assets = {"base_asset": row.base_asset, "quote_asset": row.quote_asset}
@@ -132,7 +142,7 @@ class LedgerPart(Unit):
         self._write(update(HOLDINGS).where(this).values(quantity=sum_now))
 
 
-def _cash(row: OrderRow) -> Decimal:
+def cash_of(row: OrderRow) -> Decimal:
     """Quote asset that an order brought. Where the exchange did not say, a BUY cost its worst, a SELL brought none."""
     if row.side == OrderSide.SELL.value:
         return row.executed_quote_quantity

@@ -185,13 +185,15 @@ class FlowTable(Table, table=True):
 
 
 class HoldingTable(Table, table=True):
-    """By symbol: the sum of all flows of its base asset."""
+    """By symbol and asset: the sum of all flows. The sum over all symbols is guardian's position in the asset."""
 
     __tablename__ = "holdings"
+    __table_args__ = (Index("ix_holdings_asset", "environment", "account", "asset"),)
 
     environment: str = Field(primary_key=True)
     account: str = Field(primary_key=True)
     symbol: str = Field(primary_key=True)
+    asset: str = Field(primary_key=True)
     base_asset: str = _text()
     quote_asset: str = _text()
     quantity: str = _text()

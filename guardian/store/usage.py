@@ -24,7 +24,7 @@ from typing import Final
 
 from sqlalchemy import and_, bindparam, select, text
 
-from guardian.domain.money import ZERO, divided_up, round_up, times, total
+from guardian.domain.money import ZERO, divided_up, minus, negated, round_up, times, total
 from guardian.domain.orders import (
     LIVE_STATES,
     STOP_LIMIT_TYPES,
@@ -37,9 +37,11 @@ from guardian.domain.orders import (
 from guardian.policy.facts import Usage
 from guardian.policy.model import Limits
 from guardian.store.audit import AuditPart
-from guardian.store.orders import OrdersPart, is_in_doubt
+from guardian.store.ledger import cash_of
+from guardian.store.orders import is_in_doubt
 from guardian.store.records import OrderRow, Scope, StatusUsage
 from guardian.store.slicing import SlicingPart
+from guardian.store.snapshots import Snapshot, SnapshotPart, spends
 from guardian.store.tables import ORDERS, quoted
 from guardian.store.unit import ROW, scope_values
 
@@ -65,17 +67,31 @@ _SAME: Final = (
 )
 
 
-class UsagePart(AuditPart, OrdersPart, SlicingPart):
+class UsagePart(AuditPart, SnapshotPart, SlicingPart):
     """Counts for the rules, on the rows as they are in this transaction."""
 
-    def usage(self, scope: Scope, order: OrderSpec, limits: Limits) -> Usage:
-        """Everything that the rules count for this order."""
+    def usage(
+        self,
+        scope: Scope,
+        order: OrderSpec,
+        limits: Limits,
+        *,
+        assets: tuple[str, str] | None,
+        snapshot: Snapshot,
+    ) -> Usage:
+        """Everything that the rules count for this order.
+
+        `assets` are the base and the quote asset of its symbol; without them nothing is known to be held.
+        `snapshot` was taken before the facts of the exchange were asked for that the order is judged on.
+        """
         status = self.status_usage(scope, limits)
         pending = self._pending(scope)
         on_symbol = [row for row in pending if row.symbol == order.symbol]
         entering = [row for row in on_symbol if not row.is_exit]
         in_doubt = [row for row in on_symbol if is_in_doubt(row, self.now_ms)]
         since = self.sliced_since(scope, order.symbol, order.side.value, limits.anti_slicing_window_ms)
+        unseen = self.unseen_since(scope, snapshot)
+        base = None if assets is None else assets[0]
         return Usage(
             trading=status.trading.state,
             halt_reason=status.trading.reason,
@@ -89,14 +105,25 @@ class UsagePart(AuditPart, OrdersPart, SlicingPart):
             unresolved_on_symbol=in_doubt[0].client_order_id if in_doubt else None,
             sliced_since_ms=None if since is None else since.since_ms,
             sliced_entered=ZERO if since is None else self._entered_since(scope, order, since.since_seq),
-            position=self.position(scope, order.symbol),
-            open_buys=total(row.remaining for row in on_symbol if row.side == OrderSide.BUY.value),
-            offered=total(row.remaining for row in on_symbol if row.side == OrderSide.SELL.value),
+            position=ZERO if base is None else self.position(scope, base),
+            open_buys=total(row.remaining for row in pending if _buys(row, base)),
+            offered=total(offered_of(row, base) for row in pending),
+            taken={asset: unseen.taken(asset) for asset in assets or ()},
+            bought_since=ZERO if base is None else unseen.bought(base),
             orders_since_person=status.orders_since_person,
             unconfirmed_since_person=status.unconfirmed_since_person,
             calls_last_minute=self.calls_last_minute(),
             traded=self.traded(scope),
         )
+
+    def sellable(self, scope: Scope) -> dict[str, Decimal]:
+        """By asset: what guardian bought and has neither sold nor offered, where there is any."""
+        pending = self._pending(scope)
+        left = {
+            asset: minus(position, total(offered_of(row, asset) for row in pending))
+            for asset, position in self.positions(scope).items()
+        }
+        return {asset: quantity for asset, quantity in left.items() if quantity > 0}
 
     def status_usage(self, scope: Scope, limits: Limits) -> StatusUsage:
         """What does not depend on the order: the windows, what is open, and what went on without a person."""
@@ -138,6 +165,19 @@ def open_notional(row: OrderRow) -> Decimal:
     if row.state not in LIVE_STATES or row.quantity <= 0:
         return ZERO
     return round_up(divided_up(times(row.notional, row.remaining), row.quantity))
+
+
+def _buys(row: OrderRow, asset: str | None) -> bool:
+    return row.side == OrderSide.BUY.value and row.base_asset == asset
+
+
+def offered_of(row: OrderRow, asset: str | None) -> Decimal:
+    """What an order that has not ended may still take of an asset: by selling it, or by paying with it at the worst."""
+    if spends(row) != asset:
+        return ZERO
+    if row.side == OrderSide.SELL.value:
+        return row.remaining
+    return max(minus(row.quote_notional, negated(cash_of(row))), ZERO)
 
 
 def _entered(rows: Iterable[ROW]) -> Decimal:

@@ -40,7 +40,7 @@ from guardian.gate.pipeline import Gate
 from guardian.gate.policy_file import PolicyFile
 from guardian.gate.replies import OrderProposed, Reply
 from guardian.gate.resolving import Resolver
-from guardian.policy.facts import AveragePrice, BookTop, DayOpen
+from guardian.policy.facts import AveragePrice, BookTop, DayOpen, Usage
 from guardian.policy.load import load_policy
 from guardian.store.records import OrderRow, Scope
 from tests.world import BASE, WIDE, merged, toml
@@ -355,20 +355,21 @@ class FakeExchange:
         return [name for name, _ in self.asked]
 
 
-def instrument(symbol: str) -> Instrument:
+def instrument(symbol: str, **changed: Any) -> Instrument:
     """A symbol of two assets, of which the first has three letters; prices in BTC are finer."""
     in_btc = symbol.endswith("BTC")
     tick = D("0.00001") if in_btc else D("0.01")
-    return Instrument(
-        symbol=symbol,
-        base_asset=symbol[:3],
-        quote_asset=symbol[3:],
-        status="TRADING",
-        order_types=frozenset(kind.value for kind in OrderType),
-        price=Range(minimum=tick, maximum=D("1000000"), step=tick),
-        lot=Range(minimum=D("0.00001"), maximum=D("9000"), step=D("0.00001")),
-        min_notional=D("0.0001") if in_btc else D("5"),
-    )
+    values: dict[str, Any] = {
+        "symbol": symbol,
+        "base_asset": symbol[:3],
+        "quote_asset": symbol[3:],
+        "status": "TRADING",
+        "order_types": frozenset(kind.value for kind in OrderType),
+        "price": Range(minimum=tick, maximum=D("1000000"), step=tick),
+        "lot": Range(minimum=D("0.00001"), maximum=D("9000"), step=D("0.00001")),
+        "min_notional": D("0.0001") if in_btc else D("5"),
+    }
+    return Instrument(**{**values, **changed})
 
 
 @dataclass
@@ -522,6 +523,14 @@ class Room:
     @property
     def scope(self) -> Scope:
         return Scope(environment=self.connector.environment.value, account=self.connector.account)
+
+    def usage(self, spec: OrderSpec | None = None) -> Usage:
+        """What an order would be judged on now, besides what the exchange says."""
+        wanted = spec or limit()
+        limits = self.policy_file.current().policy.limits
+        assets = (wanted.symbol[:3], wanted.symbol[3:])
+        with self.journal.transaction() as tx:
+            return tx.usage(self.scope, wanted, limits, assets=assets, snapshot=tx.snapshot(self.scope))
 
     def entered(self) -> Decimal:
         """What counts in the rolling windows now."""

@@ -110,8 +110,7 @@ def check(room: Room, name: str, model: Model, fee: str) -> None:
     assert row.executed_quantity == model.executed
     assert open_notional(row) == model.open
     assert room.entered() == 60  # whatever became of it, it was entered
-    with room.journal.transaction() as tx:
-        usage = tx.usage(room.scope, limit(side="SELL"), room.policy_file.current().policy.limits)
+    usage = room.usage(limit(side="SELL"))
     fees = model.executed / STEP * D("0.0000001") if fee == "BTC" else D(0)
     assert usage.position == model.executed - fees
     assert usage.open_notional == model.open

@@ -625,8 +625,7 @@ class Gate(RuleBasedStateMachine):
                 continue
             assert (row.state.value, row.executed_quantity) == (ENDED[report.status], report.executed_quantity)
             bought += report.executed_quantity if report.side == "BUY" else -report.executed_quantity
-        with room.journal.transaction() as tx:
-            usage = tx.usage(room.scope, limit(), room.policy_file.current().policy.limits)
+        usage = room.usage()
         assert usage.position == bought, "the position is not what was bought and not sold"
         assert usage.unresolved_on_symbol is None
         never_sent = {name for (name,) in room.sql("SELECT client_order_id FROM orders")} - self.sent.keys()

@@ -213,8 +213,7 @@ def resumed(room: Room) -> None:
 
 def counted(room: Room) -> tuple[str, str, str]:
     """What counts: position, open notional, and what open BUYs would add to the position."""
-    with room.journal.transaction() as tx:
-        usage = tx.usage(room.scope, limit(side="SELL"), room.policy_file.current().policy.limits)
+    usage = room.usage(limit(side="SELL"))
     return plain(usage.position), plain(usage.open_notional), plain(usage.open_buys)
 
 
@@ -323,8 +322,7 @@ def filled_without_fills(room: Room, executed: str = "0.001") -> str:
 
 def position(room: Room) -> str:
     """What the store says is held."""
-    with room.journal.transaction() as tx:
-        usage = tx.usage(room.scope, limit(side="SELL"), room.policy_file.current().policy.limits)
+    usage = room.usage(limit(side="SELL"))
     return str(usage.position)
 
 

@@ -121,10 +121,9 @@ class Desk:
 
     def position(self) -> Decimal:
         """What guardian counts as bought and not sold, as its rules for exits and positions see it."""
-        limits = self.guardian.policy_file.current().policy.limits
         scopes = {row.scope for row in self.orders()}
         with self.guardian.journal.transaction() as tx:
-            return sum((tx.usage(scope, limit("59000"), limits).position for scope in scopes), Decimal(0))
+            return sum((tx.position(scope, "BTC") for scope in scopes), Decimal(0))
 
     def orders(self) -> tuple[OrderRow, ...]:
         """Every order of the home, oldest first."""

@@ -191,7 +191,7 @@ def held(
 
 
 def facts(**changed: object) -> Facts:
-    """A calm market in BTCUSDT, 10,000 USDT free, a true clock. `changed` names fields of Facts or of Usage.
+    """A calm market in BTCUSDT, 10,000 USDT and 10 BTC free, a true clock. `changed` names fields of Facts or Usage.
 
     `average` is that of BTCUSDT. A book that comes without an average has its middle for one.
     """
@@ -208,7 +208,7 @@ def facts(**changed: object) -> Facts:
         "instruments": {"BTCUSDT": an_instrument()},
         "books": {"BTCUSDT": a_book()},
         "averages": averages,
-        "free": {"USDT": D("10000")},
+        "free": {"USDT": D("10000"), "BTC": D("10")},
         "held": {"USDT": D("10000")},
         "clock_skew_ms": 0,
         "usage": usage(**used),
@@ -223,7 +223,7 @@ def cross_facts(**changed: object) -> Facts:
         "instruments": {"ETHBTC": ETHBTC, "BTCUSDT": an_instrument()},
         "books": {"ETHBTC": a_book("0.05", "0.05001"), "BTCUSDT": a_book()},
         "averages": {"ETHBTC": an_average("0.05"), "BTCUSDT": an_average()},
-        "free": {"BTC": D("1")},
+        "free": {"BTC": D("1"), "ETH": D("10")},
         "held": {"BTC": D("1")},
         **changed,
     }

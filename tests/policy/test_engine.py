@@ -198,6 +198,7 @@ def test_with_nothing_known_nothing_is_allowed() -> None:
         Code.INSTRUMENT_UNAVAILABLE,
         Code.PRICE_UNAVAILABLE,
         Code.PRICE_UNAVAILABLE,
+        Code.BALANCE_UNAVAILABLE,
         Code.CLOCK_UNKNOWN,
     ]
     for spec in (an_order(), a_sell(), a_market(), a_market(SELL), a_stop(), a_market(quote_quantity="10")):
@@ -307,14 +308,14 @@ def test_a_symbol_that_is_not_listed_needs_nothing_from_the_exchange() -> None:
 def test_what_may_be_an_exit_needs_the_facts_of_a_sell_whatever_the_policy_lists() -> None:
     """A symbol that was removed from the policy is still sold by all rules, so their facts are fetched."""
     spec = a_sell(symbol="DOGEUSDT")
-    assert needed_facts(spec, a_policy(), may_exit=True) == set(Fact) - {Fact.BALANCES}
+    assert needed_facts(spec, a_policy(), may_exit=True) == set(Fact)
     assert rules_for(spec, a_policy(), may_exit=True) == (*ALWAYS, *LISTED)
 
 
-def test_a_buy_needs_every_fact_and_a_sell_no_balances() -> None:
-    """A SELL spends no quote asset."""
+def test_an_order_needs_every_fact() -> None:
+    """Balances too, of a SELL as well: what the account really has says whether it is an exit."""
     assert needed_facts(an_order(), a_policy(), may_exit=False) == set(Fact)
-    assert needed_facts(a_sell(), a_policy(), may_exit=False) == set(Fact) - {Fact.BALANCES}
+    assert needed_facts(a_sell(), a_policy(), may_exit=False) == set(Fact)
     assert rules_for(an_order(), a_policy(), may_exit=False) == (*ALWAYS, *LISTED)
 
 

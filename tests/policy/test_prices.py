@@ -77,7 +77,7 @@ def market(**changed: object) -> Facts:
         "instruments": instruments,
         "books": {symbol: a_book(middle, middle) for symbol, middle in middles.items()},
         "averages": {symbol: an_average(middle) for symbol, middle in middles.items()},
-        "free": {"USDT": D(10000), "BTC": D(1), "TRY": D(10**6)},
+        "free": {"USDT": D(10000), "BTC": D(1), "TRY": D(10**6), "ETH": D(1000)},
         **changed,
     }
     return facts(**values)

@@ -230,11 +230,40 @@ def test_the_floor_of_free_quote_is_left() -> None:
     assert codes(over) == [Code.FREE_QUOTE_BELOW_MIN]
 
 
-def test_balances_that_could_not_be_had_deny_a_buy_and_not_a_sell() -> None:
-    """A BUY needs to know what is free; a SELL spends no quote asset."""
-    given = facts(free=None, missing={Fact.BALANCES: "it timed out"})
-    assert "it timed out" in denial(judged(given=given), Code.BALANCE_UNAVAILABLE).message
-    assert codes(judged(a_sell(), given)) == []
+@pytest.mark.parametrize("position", ["0", "1"])
+def test_unavailable_balances_deny_every_order(position: str) -> None:
+    """A BUY needs to know what is free, and so does a SELL: it is an exit only of what the account really has.
+
+    Before, a SELL was judged without balances, as an exit where the store said so.
+    """
+    given = facts(free=None, missing={Fact.BALANCES: "it timed out"}, position=D(position))
+    for spec in (an_order(), a_sell()):
+        verdict = judged(spec, given)
+        assert "it timed out" in denial(verdict, Code.BALANCE_UNAVAILABLE).message
+        assert not verdict.is_exit
+
+
+@pytest.mark.parametrize(
+    ("free", "taken", "is_exit"),
+    [("0.001", "0", True), ("0.00099", "0", False), ("0.002", "0.001", True), ("0.002", "0.00100001", False)],
+)
+def test_an_exit_is_bounded_by_what_the_account_has_free(free: str, taken: str, *, is_exit: bool) -> None:
+    """What was sold by hand, or is taken by orders that the balance may lack, is nothing that can be sold back.
+
+    Before, the store alone decided: what guardian had bought was an exit, whether the account still had it or not.
+    """
+    given = facts(**SPENT, position=D("0.002"), free={"BTC": D(free)}, taken={"BTC": D(taken)})
+    assert judged(a_sell(), given).is_exit is is_exit
+
+
+@pytest.mark.parametrize(("taken", "passes"), [("39", True), ("40.00000001", False)])
+def test_what_orders_took_since_the_balance_was_read_is_not_free(taken: str, *, passes: bool) -> None:
+    """`min_free_quote` holds on the balance less what was reserved since it was fetched."""
+    given = facts(free={"USDT": D(1000)}, taken={"USDT": D(taken)})
+    verdict = judged(an_order(), given, a_policy(min_free_quote=D(900)))
+    assert (codes(verdict) == []) is passes
+    if not passes:
+        assert denial(verdict, Code.FREE_QUOTE_BELOW_MIN).observed == "899.99999999"
 
 
 @pytest.mark.parametrize(

@@ -88,8 +88,8 @@ class World:
             "account": scope.account,
             "call_id": entry.call_id,
             "symbol": spec.symbol,
-            "base_asset": "BTC",
-            "quote_asset": "USDT",
+            "base_asset": spec.symbol[:3],
+            "quote_asset": spec.symbol[3:],
             "side": spec.side.value,
             "order_type": "LIMIT",
             "wire_type": "LIMIT",
@@ -144,7 +144,11 @@ class World:
 
     def usage(self, spec: OrderSpec | None = None, scope: Scope | None = None):
         with self.store.transaction() as tx:
-            return tx.usage(scope or self.scope, spec or self.spec(), self.limits)
+            return self.usage_in(tx, spec, scope)
+
+    def usage_in(self, tx: Transaction, spec: OrderSpec | None = None, scope: Scope | None = None):
+        known = scope or self.scope
+        return tx.usage(known, spec or self.spec(), self.limits, assets=("BTC", "USDT"), snapshot=tx.snapshot(known))
 
     def new_proposal(self, tx: Transaction, *, scope: Scope | None = None, key: str = "k", ttl: int = 15 * MINUTE):
         return NewProposal(

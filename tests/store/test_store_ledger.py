@@ -162,3 +162,33 @@ def test_ledger_is_that_of_a_naive_model(steps):
             for asset in ("USDT", "BNB"):
                 assert Fraction(one.cash.get(asset, D(0))) == today[asset]
         world.store.close()
+
+
+def trade(world: World, symbol: str, side: OrderSide, quantity: str, quote: str, fees: dict[str, str] | None = None):
+    """An order that is filled at once."""
+    name = world.place(spec=world.spec(symbol=symbol, side=side, quantity=quantity))
+    known = Fees(quantity=D(quantity), by_asset={asset: D(taken) for asset, taken in (fees or {}).items()})
+    report = world.report(executed=quantity, quote=quote)
+    world.attempt(lambda tx: tx.move_order(name, OrderState.FILLED, report=report, fees=known))
+
+
+def test_position_is_by_asset_over_all_symbols_and_kinds(world):
+    """Bought and sold as base asset, brought and spent as quote asset, and taken as a fee on whatever symbol.
+
+    Before, each symbol had a position of its own: 1 BTC bought on BTCUSDT and sold on BTCFDU left 1 BTC to sell.
+    """
+    trade(world, "BTCUSDT", OrderSide.BUY, "1", "50000", {"BTC": "0.001"})
+    trade(world, "BTCFDU", OrderSide.SELL, "0.4", "20000", {"BNB": "0.01"})
+    trade(world, "ETHBTC", OrderSide.BUY, "2", "0.1", {"ETH": "0.002"})
+    trade(world, "ETHBTC", OrderSide.SELL, "0.5", "0.026", {"BTC": "0.00002"})
+    with world.store.transaction() as tx:
+        assert tx.positions(world.scope) == {
+            "BNB": D("-0.01"),
+            "BTC": D("0.52498"),
+            "ETH": D("1.498"),
+            "FDU": D(20000),
+            "USDT": D(-50000),
+        }
+        assert tx.position(world.scope, "BTC") == D("0.52498")
+        assert tx.position(world.scope, "XRP") == 0
+        assert tx.positions(world.other) == {}

@@ -375,7 +375,7 @@ def test_usage_equals_a_naive_model_over_any_sequence(steps):
             if kind != "move" or orders:
                 latest = max(latest, world.clock_ms)  # the store has seen this time and does not go back
         with world.store.transaction() as tx:
-            found, now = tx.usage(world.scope, world.spec(quantity="999999"), world.limits), tx.now_ms
+            found, now = world.usage_in(tx, world.spec(quantity="999999")), tx.now_ms
         for name, value in naive(world, orders, acted, marks, now).items():
             assert getattr(found, name) == value, name
     finally:

@@ -195,7 +195,9 @@ def traded(log):
             "INSERT INTO flows SELECT id + 9, environment, account, symbol, client_order_id, "
             "ts_ms, clock_ms, kind, asset, change FROM flows"
         ),
-        "UPDATE holdings SET quantity = '5'",
+        "UPDATE holdings SET quantity = '5' WHERE asset = 'BTC'",
+        "UPDATE holdings SET quantity = '5' WHERE asset = 'USDT'",
+        "DELETE FROM holdings WHERE asset = 'BTC'",
         "UPDATE orders SET executed_quantity = '0.001' WHERE intent_seq = 9",
     ],
 )
