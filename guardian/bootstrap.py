@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
-from guardian.domain.trading import Environment, TradingState
+from guardian.domain.trading import Environment
 from guardian.errors import (
     CredentialsError,
     ExchangeError,
@@ -49,9 +49,6 @@ _log: Final = logging.getLogger("guardian")
 HOME_VARIABLE: Final = "GUARDIAN_HOME"
 POLICY_NAME: Final = "policy.toml"
 DEFAULT_POLICY: Final = "testnet"
-
-OWNER_HALT: Final = "halted"
-"""The kind of an emergency record that is an owner's halt which the log did not take."""
 
 PAPER_ACCOUNT: Final = "paper"
 """The account of the embedded paper exchange: one for each home, so that there is nothing to be asked."""
@@ -405,15 +402,10 @@ def _make_home(home: Path) -> None:
 
 
 def _import_emergency(journal: Journal) -> int:
-    """Take what the log did not into the log; where it still does not, trading stays halted."""
+    """Take into the log what it did not take before; trading is halted whether that succeeds or not."""
     if journal.emergency.is_empty():
         return 0
     try:
-        # An owner's halt holds until they resume, not until the next start; it is in force before its record leaves.
-        for record in journal.emergency.pending():
-            if record.get("kind") == OWNER_HALT:
-                with journal.transaction() as tx:
-                    tx.set_trading(TradingState.HALTED, reason=str(record.get("reason")), by="owner")
         return journal.emergency.import_into(journal.store())
     except StoreError:
         return 0

@@ -154,7 +154,7 @@ def _note(tx: Transaction, now: TradingState, before: TradingState, reason: str)
 
 def _halt_without_log(journal: Journal, reason: str, error: StoreError) -> None:
     """An owner's halt by way of the emergency file; it holds until they resume. Raises `error` where that fails too."""
-    from guardian.bootstrap import OWNER_HALT
+    from guardian.store.emergency import OWNER_HALT
 
     if not journal.note_emergency({"kind": OWNER_HALT, "reason": reason}):
         raise error

@@ -10,19 +10,18 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 
 from guardian.domain.trading import TradingState
 from guardian.store.audit import AuditPart
 from guardian.store.records import Phase, Record
-from guardian.store.tables import AUDIT, CONTROL
+from guardian.store.tables import AUDIT
 from guardian.store.verify import BROKEN, CAUSE, TOLD_BY, Finding
 
 SHOWN: Final = 16
 """Findings that a row tells of in words; of the others it has the marks."""
 
 _TOLD: Final = select(AUDIT.c.body).where(AUDIT.c.key >= bindparam("low"), AUDIT.c.key < bindparam("high"))
-_SET_REASON: Final = update(CONTROL).where(CONTROL.c.id == 1)
 
 
 class BrokenPart(AuditPart):
@@ -40,11 +39,8 @@ class BrokenPart(AuditPart):
         reason = reason_of(list(new.values()))
         before = self.trading()
         is_halted = before.state is TradingState.HALTED
-        if not is_halted:
-            self.set_trading(TradingState.HALTED, reason=reason, by="guardian")
-        elif BROKEN not in (before.reason or ""):
-            told = f"{before.reason}; {reason}" if before.reason else reason
-            self._write(_SET_REASON.values(reason=told))
+        if not is_halted or BROKEN not in (before.reason or ""):
+            self.halt_because(reason, by="guardian")
         self.append(
             Record(
                 phase=Phase.EVENT,

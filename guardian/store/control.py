@@ -27,6 +27,10 @@ _RESERVED: Final = select(func.count()).where(
 _NEWEST_POLICY: Final = select(POLICIES).order_by(POLICIES.c.ordinal.desc()).limit(1)
 
 
+MAX_REASON: Final = 2000
+"""Characters of all reasons of one halt together."""
+
+
 class ControlPart(Unit):
     """The kill switch, and what resets the budgets of going on without a person."""
 
@@ -45,6 +49,17 @@ class ControlPart(Unit):
             return
         values = {"state": state.value, "reason": reason, "since_ms": self.now_ms, "by": by}
         self._write(_SET_TRADING.values(**values))
+
+    def halt_because(self, reason: str, *, by: str) -> bool:
+        """Halt trading; a halt that is set already keeps its reason and gets this one too. True for a new halt."""
+        before = self.trading()
+        if before.state is not TradingState.HALTED:
+            self.set_trading(TradingState.HALTED, reason=reason, by=by)
+            return True
+        if reason not in (before.reason or ""):
+            both = f"{before.reason}; {reason}" if before.reason else reason
+            self._write(_SET_TRADING.values(reason=both[:MAX_REASON]))
+        return False
 
     def reserved_since(self, scope: Scope, after_ms: int) -> int:
         """How many orders were reserved after that moment, exits among them: what a burst is told by."""

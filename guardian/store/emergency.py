@@ -1,15 +1,19 @@
 """The emergency file: what must go on although the log cannot be written is recorded here, one JSON object a line.
 
 It is made beforehand, full of zero bytes, and written over in place, so that it works on a full disk. Where the home is
-read-only a second place takes over, named after the home, which every process of that home finds. While either place
-has anything in it, trading is halted in every process; `import_into` takes it into the log and empties it. A record
-of a broken chain goes on halting then: the log tells of it as of any other break.
+read-only another place takes over, which follows from the home's path alone, so that every process of that home finds
+it whatever its environment is. While any place has anything in it, trading is halted in every process. `import_into`
+takes the records into the log, halts trading there in the same transaction, and then empties the file: only a person's
+`resume` ends that halt.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import stat
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,7 +21,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-import platformdirs
 from filelock import FileLock, Timeout
 
 from guardian.errors import NotPrivate, StoreUnavailable
@@ -28,12 +31,17 @@ from guardian.store.verify import BROKEN, CAUSE, Finding, Kind
 from guardian.system.private_files import make_folder, open_private, prepare_file, read_private
 
 if TYPE_CHECKING:
-    from guardian.store.database import Store
+    from guardian.store.database import Store, Transaction
 
 SIZE: Final = 64 * 1024
 _LOCK_TIMEOUT_S: Final = 2.0
 MAX_TEXT: Final = 4000
 """Characters of a line that is not JSON which go into the log."""
+OWNER_HALT: Final = "halted"
+"""The kind of a record that is an owner's halt which the log did not take."""
+MAX_WORD: Final = 64
+_NAMED: Final = 3
+"""Records that the reason of a halt names; of the others it has the number."""
 
 
 def _new_id() -> str:
@@ -41,23 +49,28 @@ def _new_id() -> str:
 
 
 class EmergencyFile:
-    """The emergency file of a home, in its two places."""
+    """The emergency file of a home: in the home, and in the folders that serve where the home does not take it."""
 
     def __init__(self, home: Path, *, second: Path | None = None, new_id: Callable[[], str] = _new_id) -> None:
-        name = sha256(str(home.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        state = second if second is not None else platformdirs.user_state_path("guardian", appauthor=False) / name
-        self.places: Final = (home / EMERGENCY_NAME, state / EMERGENCY_NAME)
+        others = folders_outside(home) if second is None else (second,)
+        self._home = home
+        self._others = others
         self._new_id = new_id
 
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Where a record may be, in the order in which they are tried. A folder that is not the user's own is none."""
+        return tuple(folder / EMERGENCY_NAME for folder in (self._home, *filter(_may_be_ours, self._others)))
+
     def preallocate(self) -> bool:
-        """Make the file ready, in the second place only where the home does not take it; False if neither does.
+        """Make the file ready, outside the home only where the home does not take it; False if no place does.
 
         What the file has is left alone.
         """
         return any(_preallocate(place) for place in self.places)
 
     def append(self, record: Mapping[str, object]) -> bool:
-        """Add one record, on the disk before this returns; False where neither place took it. Never raises."""
+        """Add one record, on the disk before this returns; False where no place took it. Never raises."""
         try:
             line = _line(self._new_id(), record)
         except Exception:  # noqa: BLE001 - the last resort: a record that cannot be written down still halts
@@ -65,7 +78,7 @@ class EmergencyFile:
         return any(_try_append(place, line) for place in self.places)
 
     def is_empty(self) -> bool:
-        """Whether nothing is in either place; a place that is there and cannot be read is not empty."""
+        """Whether nothing is in any place; a place that is there and cannot be read is not empty."""
         return all(_is_empty(place) for place in self.places)
 
     def pending(self) -> tuple[dict[str, object], ...]:
@@ -84,10 +97,10 @@ class EmergencyFile:
         return tuple(found)
 
     def import_into(self, store: Store) -> int:
-        """Take every record into the log as an `event` row, in one transaction, then empty the file.
+        """Take every record into the log as an `event` row and halt trading, in one transaction; then empty the file.
 
-        A crash between the two is harmless: a record that is in the log already is not taken again. Returns how many
-        were new.
+        A crash between the two is harmless: a record that is in the log already is not taken again, and trading is
+        halted by either. Returns how many were new.
 
         Raises:
             StoreUnavailable: a place cannot be read, emptied or locked, so that trading stays halted.
@@ -110,8 +123,47 @@ class EmergencyFile:
         return count
 
 
+def folders_outside(home: Path) -> tuple[Path, ...]:
+    """The folders that serve where the home does not take a record: beside the home, then in the user's own folder.
+
+    They follow from the home's path and the user that the process runs as, and from no environment variable.
+    """
+    resolved = home.resolve()
+    beside = resolved.parent / f".{resolved.name}.emergency"
+    if sys.platform == "win32":
+        return (beside,)
+    import pwd
+
+    try:
+        own = Path(pwd.getpwuid(os.geteuid()).pw_dir)
+        is_own = own.stat().st_uid == os.geteuid()
+    except (KeyError, OSError):  # a user without an account or a folder, as in some containers
+        is_own = False
+    if not is_own:
+        return (beside,)
+    spelling = str(resolved).casefold() if sys.platform == "darwin" else str(resolved)
+    name = sha256(spelling.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return (beside, own / ".guardian-emergency" / name)
+
+
+def _may_be_ours(folder: Path) -> bool:
+    """Whether records can be in a folder outside the home, or be written there.
+
+    Not where another user could change what is in it, and not through a symbolic link. What cannot be looked at may.
+    """
+    try:
+        found = folder.lstat()
+    except OSError:
+        return True
+    if not stat.S_ISDIR(found.st_mode):
+        return False
+    if sys.platform == "win32":
+        return True
+    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
 def _import(store: Store, records: list[dict[str, object]], source: str) -> int:
-    count = 0
+    count, new = 0, list[dict[str, object]]()
     with store.transaction() as tx:
         for record in records:
             key = f"emergency:{record['id']}"
@@ -130,8 +182,37 @@ def _import(store: Store, records: list[dict[str, object]], source: str) -> int:
             if record.get("kind") == CAUSE:
                 reason = str(record.get("reason") or "it was found broken").removeprefix(f"{BROKEN}: ")
                 tx.tell_broken((Finding(kind=Kind.DAMAGED, message=reason, evidence=key),))
+            elif record.get("kind") == OWNER_HALT:
+                tx.halt_because(str(record.get("reason") or "no reason was given"), by="owner")
+            else:
+                new.append(record)
             count += 1
+        if new:
+            _halt_for(tx, new)
     return count
+
+
+def _halt_for(tx: Transaction, records: list[dict[str, object]]) -> None:
+    """Halt trading for what was not written to the log, with a row that says so where that is a new halt."""
+    named = ", ".join(_named(record) for record in records[:_NAMED])
+    more = f", and {len(records) - _NAMED} more" if len(records) > _NAMED else ""
+    reason = f"something could not be written to the log: {named}{more}"
+    if tx.halt_because(reason, by="guardian"):
+        body = {"kind": "halted", "by": "guardian", "cause": "emergency", "reason": reason, "trading": "halted"}
+        tx.append(Record(phase=Phase.EVENT, call_id=None, body=body))
+
+
+def _named(record: Mapping[str, object]) -> str:
+    """One record in a few words: `the outcome of call 1f3a (order g1-...)`."""
+    kind, call_id, order = (_word(record.get(name)) for name in ("kind", "call_id", "client_order_id"))
+    what = {"call": "a cancel", "outcome": "an outcome"}.get(kind, kind or "a line that cannot be read")
+    of_call = f" of call {call_id}" if call_id else ""
+    return what + of_call + (f" (order {order})" if order else "")
+
+
+def _word(value: object) -> str:
+    """A short word of a record for a reason; anything else is left out, for whoever spoilt the file wrote it."""
+    return value if isinstance(value, str) and len(value) <= MAX_WORD and re.fullmatch(r"[\w-]+", value) else ""
 
 
 def _line(name: str, record: Mapping[str, object]) -> bytes:

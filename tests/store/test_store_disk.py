@@ -130,7 +130,7 @@ def test_read_only_disk_is_refused_and_heals(disk, tmp_path):
     assert mount("-o", "remount,rw", str(disk))
     world.store = world.open()
     assert emergency.import_into(world.store) == 1
-    assert event(world).seq == 3
+    assert event(world).seq == 4
     world.store.close()
 
 

@@ -12,8 +12,9 @@ from contextlib import closing
 import pytest
 
 from guardian.domain.secrets import Secret
+from guardian.domain.trading import TradingState
 from guardian.errors import StoreUnavailable
-from guardian.store.emergency import SIZE, EmergencyFile
+from guardian.store.emergency import OWNER_HALT, SIZE, EmergencyFile
 
 
 @pytest.fixture
@@ -59,11 +60,107 @@ def test_every_process_of_the_home_sees_it(emergency, world, tmp_path):
     assert len(other.pending()) == 1
 
 
-def test_second_place_is_the_same_for_the_same_home(world, tmp_path):
-    """It is named after the resolved home, and differs for another home."""
-    same = EmergencyFile(world.home / ".." / world.home.name)
-    assert EmergencyFile(world.home).places[1] == same.places[1]
-    assert EmergencyFile(tmp_path / "other").places[1] != same.places[1]
+def test_places_outside_follow_from_the_home_alone(world, tmp_path, monkeypatch):
+    """They are named after the resolved home, differ for another home, and no environment variable moves them.
+
+    The second place moved with XDG_STATE_HOME, so that a halt from another terminal was not seen.
+    """
+    before = EmergencyFile(world.home).places
+    assert len(set(before)) == len(before) >= 2
+    assert before[1].parent.parent == world.home.parent
+    assert not set(EmergencyFile(tmp_path / "other").places) & set(before)
+    for name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "HOME", "TMPDIR", "USERPROFILE", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    (tmp_path / "link").symlink_to(world.home)
+    for spelling in (world.home, world.home / ".." / world.home.name, tmp_path / "link"):
+        assert EmergencyFile(spelling).places[1:] == before[1:]
+
+
+def test_folder_beside_the_home_that_is_not_the_users_own_is_no_place(world, tmp_path):
+    """A link, a file, or a folder that others can write is neither written, nor read, nor a halt."""
+    beside = EmergencyFile(world.home).places[1].parent
+    (world.home / "emergency.log").mkdir()
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    for make in (lambda: beside.symlink_to(victim), lambda: beside.write_text(""), beside.mkdir):
+        make()
+        if beside.is_dir() and not beside.is_symlink():
+            beside.chmod(0o777)
+        places = EmergencyFile(world.home).places
+        assert all(place.parent != beside for place in places)
+        assert list(victim.iterdir()) == []
+        beside.rmdir() if beside.is_dir() and not beside.is_symlink() else beside.unlink()
+
+
+def test_user_without_a_folder_of_their_own_has_the_place_beside_the_home(world, monkeypatch):
+    """Without an account, or with a folder that is another's, the place beside the home is the only other one."""
+    pwd = pytest.importorskip("pwd")
+    count = len(EmergencyFile(world.home).places)
+    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: {}["none"])
+    assert len(EmergencyFile(world.home).places) == 2 <= count
+
+
+def trading(world):
+    with world.store.transaction() as tx:
+        return tx.trading()
+
+
+@pytest.mark.parametrize(
+    ("record", "named"),
+    [
+        ({"kind": "outcome", "call_id": "c1", "client_order_id": "g1-a"}, "an outcome of call c1 (order g1-a)"),
+        ({"kind": "call", "call_id": "c1"}, "a cancel of call c1"),
+        ({"kind": "call", "call_id": "a b\nc" * 50}, "a cancel"),
+        ({"kind": "other"}, "other"),
+        ({}, "a line that cannot be read"),
+    ],
+)
+def test_import_halts_until_a_person_resumes(emergency, world, record, named):
+    """What was not written halts in the transaction that takes it into the log, and the reason names it.
+
+    The file was emptied by the next start of anything, and trading went on.
+    """
+    emergency.append(record)
+    emergency.import_into(world.store)
+    assert emergency.is_empty()
+    found = trading(world)
+    assert (found.state, found.by) == (TradingState.HALTED, "guardian")
+    assert found.reason == f"something could not be written to the log: {named}"
+
+
+def test_many_records_are_counted_in_the_reason(emergency, world):
+    """Three are named, of the others the number is given."""
+    for number in range(5):
+        emergency.append({"kind": "call", "call_id": f"c{number}"})
+    emergency.import_into(world.store)
+    assert (trading(world).reason or "").endswith("a cancel of call c2, and 2 more")
+
+
+def test_import_adds_to_the_reason_of_a_halt_and_keeps_who_halted(emergency, world):
+    """A halt that is there already keeps its reason, and says the new one too; reducing becomes halted."""
+    with world.store.transaction() as tx:
+        tx.set_trading(TradingState.REDUCING, reason="the day lost 101", by="guardian")
+    emergency.append({"kind": OWNER_HALT, "reason": "a person said so"})
+    emergency.append({"kind": "call", "call_id": "c1"})
+    emergency.import_into(world.store)
+    found = trading(world)
+    assert (found.state, found.by) == (TradingState.HALTED, "owner")
+    assert found.reason == "a person said so; something could not be written to the log: a cancel of call c1"
+
+
+def test_kill_between_the_import_and_the_emptying_neither_doubles_nor_lets_go_on(emergency, world):
+    """Records that are in the log already are not taken again, and trading stays halted; after a resume it goes on."""
+    emergency.append({"kind": "outcome", "call_id": "c1"})
+    content = emergency.places[0].read_bytes()
+    emergency.import_into(world.store)
+    emergency.places[0].write_bytes(content)
+    assert emergency.import_into(world.store) == 0
+    assert len(events(world)) == 2
+    assert trading(world).state is TradingState.HALTED
+    with world.store.transaction() as tx:
+        tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
+    assert emergency.import_into(world.store) == 0
+    assert trading(world).state is TradingState.ACTIVE
 
 
 def test_second_place_is_used_where_the_first_cannot_be(world, tmp_path):
@@ -122,13 +219,14 @@ def test_more_records_than_were_foreseen_still_fit(emergency):
 
 
 def test_import_takes_every_record_into_the_log_and_empties_the_file(emergency, world):
-    """Each becomes an event row; afterwards nothing halts, and there is room again."""
+    """Each becomes an event row, and a last one says that trading is halted for them; there is room again."""
     emergency.append({"kind": "call", "call_id": "c1", "symbol": "BTCUSDT"})
     emergency.append({"kind": "outcome", "call_id": "c1"})
     assert emergency.import_into(world.store) == 2
     assert emergency.pending() == ()
     assert emergency.places[0].read_bytes() == bytes(SIZE)
-    first, second = events(world)
+    first, second, halt = events(world)
+    assert (halt[3]["kind"], halt[3]["cause"]) == ("halted", "emergency")
     assert first[0].startswith("emergency:")
     assert first[1:3] == ("c1", "BTCUSDT")
     assert first[3]["record"]["kind"] == "call"
@@ -144,7 +242,7 @@ def test_importing_twice_is_harmless(emergency, world):
     emergency.places[0].write_bytes(content)
     assert emergency.import_into(world.store) == 0
     assert emergency.pending() == ()
-    assert len(events(world)) == 1
+    assert len(events(world)) == 2
 
 
 def test_both_places_are_imported(emergency, world):
@@ -170,7 +268,7 @@ def test_corrupt_line_is_imported_as_text(emergency, world):
     place.write_bytes((content[:-5] + b"\n\xff\xfe garbage\n[1,2]\n").ljust(SIZE, b"\0"))
     assert len(emergency.pending()) == 3
     assert emergency.import_into(world.store) == 3
-    texts = [event[3]["record"]["text"] for event in events(world)]
+    texts = [event[3]["record"]["text"] for event in events(world)[:-1]]
     assert texts[0].startswith('{"kind":"call"')
     assert texts[1:] == ["\\xff\\xfe garbage", "[1,2]"]
 
