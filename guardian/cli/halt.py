@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,8 @@ from guardian.cli.moments import local_time
 from guardian.cli.opened import note_act, policy_option, with_guardian
 from guardian.cli.owner import ask_yes
 from guardian.cli.render import say, say_error, say_hint
-from guardian.errors import OwnerNotPresent
+from guardian.errors import GuardianError, OwnerNotPresent
+from guardian.store.places import DATABASE_NAME
 
 if TYPE_CHECKING:
     from guardian.domain.trading import TradingState
@@ -54,11 +56,13 @@ def command(
     code, reason = 0, _bounded(reason)
     # By way of the log alone: trading can be stopped also where the policy is broken.
     journal = open_journal()
+    is_new = not (journal.home / DATABASE_NAME).exists()
     try:
         if not reducing:
             say(halt(journal, reason))
         elif not reduce(journal, reason):
             code = 1
+        _say_where(journal, is_new=is_new)
         if not cancel_open:
             _say_what_stays(journal, "guardian halt --reducing" if reducing and code == 0 else "guardian halt")
     finally:
@@ -81,7 +85,11 @@ def _bounded(reason: str) -> str:
 def halt(journal: Journal, reason: str) -> str:
     """Halt and write it down, in one transaction; where the log takes nothing, by way of the emergency file.
 
-    Returns what to say. Raises StoreError: neither took it.
+    Returns what to say.
+
+    Raises:
+        StoreError: neither took it.
+        GuardianError: they took it, and a server would not find it.
     """
     from guardian.domain.trading import TradingState
     from guardian.errors import StoreError
@@ -93,7 +101,9 @@ def halt(journal: Journal, reason: str) -> str:
             _note(tx, TradingState.HALTED, before.state, reason)
     except StoreError as error:
         _halt_without_log(journal, reason, error)
+        _prove(journal, (TradingState.HALTED,))
         return f"trading is halted, by way of the emergency file ({error.message}); `guardian resume` lets it go on"
+    _prove(journal, (TradingState.HALTED,))
     if before.state is not TradingState.HALTED:
         return HALTED
     since = "" if before.since_ms is None else f", since {local_time(before.since_ms)}"
@@ -103,8 +113,7 @@ def halt(journal: Journal, reason: str) -> str:
 def reduce(journal: Journal, reason: str) -> bool:
     """Let exits through and nothing else, and write it down; False where trading is halted, which is left as it is.
 
-    Where the log takes nothing, trading is halted by way of the emergency file. Says how it went. Raises StoreError:
-    neither took it.
+    Where the log takes nothing, trading is halted by way of the emergency file. Says how it went. Raises as `halt`.
     """
     from guardian.domain.trading import TradingState
     from guardian.errors import StoreError
@@ -117,6 +126,7 @@ def reduce(journal: Journal, reason: str) -> bool:
                 _note(tx, TradingState.REDUCING, before, reason)
     except StoreError as error:
         _halt_without_log(journal, reason, error)
+        _prove(journal, (TradingState.HALTED,))
         say(
             f"trading is halted, selling back too, by way of the emergency file ({error.message}); "
             "`guardian resume --reducing` lets selling back go on"
@@ -127,8 +137,44 @@ def reduce(journal: Journal, reason: str) -> bool:
         say_error(f"trading is halted{because}, and stays so: letting exits through would loosen that")
         say_hint("`guardian resume --reducing` lets what guardian bought be sold")
         return False
+    _prove(journal, (TradingState.REDUCING, TradingState.HALTED))
     say(REDUCING if before is TradingState.ACTIVE else f"trading is reducing already{because}; nothing was changed")
     return True
+
+
+def _prove(journal: Journal, states: tuple[TradingState, ...]) -> None:
+    """Read the trading state as a server of this home reads it, through handles of its own.
+
+    Raises GuardianError: a server would not find it in one of `states`.
+    """
+    from guardian.bootstrap import open_journal
+    from guardian.errors import StoreError
+
+    with closing(open_journal(journal.home)) as other:
+        try:
+            with other.transaction() as tx:
+                found = other.trading(tx)[0]
+        except StoreError:
+            if not other.emergency.is_empty():
+                return  # halted by that, whether a server can open the log or not
+            found = None
+    if found not in states:
+        raise GuardianError(
+            f"that trading is stopped was written, and a server of `{journal.home}` would not find it: it may go on",
+            hint="quit the client that runs the server; `guardian status` shows the trading state",
+        )
+
+
+def _say_where(journal: Journal, *, is_new: bool) -> None:
+    """Name the home, and say so where it had no log: then no server has used it, and one may use another."""
+    from guardian.bootstrap import HOME_VARIABLE
+
+    say(f"this is for every guardian of the home `{journal.home}`")
+    if is_new:
+        say(
+            f"that home had no log until now: if your client's entry has another {HOME_VARIABLE}, its server is not "
+            "stopped; set that here and run this again"
+        )
 
 
 def _say_what_stays(journal: Journal, command: str) -> None:

@@ -56,7 +56,6 @@ def desktop_entry() -> dict[str, object]:
 
     # -I: Python heeds no variable of its own and no folder but its installation's; guardian sees to all others.
     entry: dict[str, object] = {"command": sys.executable, "args": ["-I", "-m", "guardian", "serve"]}
-    if os.environ.get(HOME_VARIABLE):
-        # Claude Desktop does not know this shell's variables: without it the server would serve another home.
-        entry["env"] = {HOME_VARIABLE: str(home_folder())}
+    # Always: a client does not have this shell's variables, and a halt in a terminal must be in the server's home.
+    entry["env"] = {HOME_VARIABLE: str(home_folder())}
     return {"mcpServers": {"guardian": entry}}

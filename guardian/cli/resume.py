@@ -82,16 +82,16 @@ def _stands(guardian: Guardian) -> Shown:
 
 
 def resume(guardian: Guardian, shown: Shown, target: TradingState) -> None:
-    """Take what the emergency file has into the log, then let trading go on as far as `target` says.
+    """Set the trading state to `target`.
 
-    Raises StoreError, and GuardianError where trading no longer stands as it was shown: nobody agreed to that.
+    Raises StoreError, and GuardianError where trading is not, or no longer, as it was shown: nobody agreed to that.
     """
     emergency = guardian.journal.emergency
-    pending = not emergency.is_empty()
-    # A halt by way of the emergency file is not in the store, where it would be seen below.
-    came_meanwhile = guardian.imported > 0 or (pending and shown.state is not TradingState.HALTED)
-    if pending and not came_meanwhile:
+    came_meanwhile = guardian.imported > 0
+    if not emergency.is_empty():
+        # The start could not take it into the log, or it came since. Its records have to be shown first.
         emergency.import_into(guardian.journal.store())
+        came_meanwhile = True
     with guardian.journal.transaction() as tx:
         if came_meanwhile or tx.trading() != shown.stored:
             raise GuardianError(

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from guardian.domain.trading import TradingState
 from tests.world import WIDE, Assistant, World, codes
 
 ROOT = Path(__file__).parent.parent.parent
@@ -268,13 +269,16 @@ def test_full_disk_sends_no_order_and_a_cancel_is_in_the_emergency_file(world: W
     pending = assistant.guardian.journal.emergency.pending()
     assert any("cancel_order" in json.dumps(record) or record.get("kind") == "outcome" for record in pending)
     ballast.unlink()
-    # A non-empty emergency file is a halt, until a start or `resume` has taken it into the log.
+    # A non-empty emergency file is a halt. A start takes it into the log, and the owner alone ends the halt.
     halted = assistant.order(**{**LIMIT, "price": "59980"})
     assert "TRADING_HALTED" in codes(halted)
     assistant.close()
     world._assistants.clear()
     after = world.assistant()
     assert after.guardian.imported >= 1
+    assert codes(after.order(**{**LIMIT, "price": "59970"})) == {"TRADING_HALTED"}
+    with after.guardian.journal.transaction() as tx:
+        tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
     assert after.order(**{**LIMIT, "price": "59970"})["outcome"] == "done"
     assert world.command("audit", "verify").returncode == 0
 
@@ -297,4 +301,7 @@ def test_read_only_log_sends_no_order_and_a_cancel_is_in_the_emergency_file(worl
     assert subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=False).returncode == 0
     after = world.assistant()
     assert after.guardian.imported >= 1
+    assert codes(after.order(**{**LIMIT, "price": "59970"})) == {"TRADING_HALTED"}
+    with after.guardian.journal.transaction() as tx:
+        tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
     assert after.order(**{**LIMIT, "price": "59970"})["outcome"] == "done"

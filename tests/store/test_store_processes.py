@@ -208,6 +208,10 @@ def test_process_that_is_killed_while_importing_loses_and_repeats_nothing(world,
     assert emergency.pending() == ()
     with closing(sqlite3.connect(world.home / "guardian.db")) as connection:
         numbers = [row[0] for row in connection.execute("SELECT body -> '$.data.record.n' FROM audit ORDER BY seq")]
+        halted = connection.execute("SELECT state, reason FROM control").fetchone()
+    numbers = [n for n in numbers if n is not None]  # the row of the halt has none
+    assert halted[0] == "halted"
+    assert halted[1].startswith("something could not be written to the log")
     assert sorted(int(n) for n in numbers) == list(range(count))
 
 
