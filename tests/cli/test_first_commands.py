@@ -152,13 +152,14 @@ def test_policy_of_init_is_in_force_as_it_is(machine: Machine, name: str) -> Non
     assert (served.returncode, served.stdout, served.stderr) == (0, "", "")
 
 
-def test_init_without_a_named_home_names_none(machine: Machine) -> None:
-    """Where the home is the system's own place, the entry needs no environment."""
+def test_entry_names_the_home_also_where_nobody_named_one(machine: Machine) -> None:
+    """The server and a terminal then share a home whatever XDG variables either has. (It was named only if it was set.)
+    """
     environment = {name: value for name, value in machine.environment.items() if name != "GUARDIAN_HOME"}
     made = machine.run("init", env=environment)
     assert made.returncode == 0, made.stderr
     (entry,) = json.loads(made.stdout)["mcpServers"].values()
-    assert set(entry) == {"command", "args"}
+    assert Path(entry["env"]["GUARDIAN_HOME"]).joinpath("policy.toml").is_file()
     assert not machine.home.exists()
 
 
