@@ -35,6 +35,7 @@ from guardian.errors import (
 from guardian.gate.policy_file import PolicyFile
 from guardian.policy.load import load_policy
 from guardian.policy.model import PaperSettings, Policy
+from guardian.store.places import POLICY_NAME
 from guardian.system.private_files import check_home, check_owner, make_folder
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger("guardian")
 
 HOME_VARIABLE: Final = "GUARDIAN_HOME"
-POLICY_NAME: Final = "policy.toml"
 DEFAULT_POLICY: Final = "testnet"
 
 PAPER_ACCOUNT: Final = "paper"

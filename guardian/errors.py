@@ -7,6 +7,7 @@ GuardianError
 │   ├── StoreUnavailable      could not be opened, read or written; nothing was recorded
 │   │   └── NotPrivate        a file or folder is another user's, open to others, or a link; it was not used
 │   ├── StoreConflict         an interlock held: what was tried had been done already; nothing was recorded
+│   ├── StoreLost             the log is gone from a home that had one; nothing was recorded
 │   └── StoreCorrupt          the file is not a guardian store, or it is damaged
 ├── ExchangeError             the way to the exchange
 │   ├── RequestRefused        not on the environment's list; never signed, never sent
@@ -92,6 +93,10 @@ class NotPrivate(StoreUnavailable):
 
 class StoreConflict(StoreError):
     """An interlock of the store held: what was tried had been done already. Nothing was recorded."""
+
+
+class StoreLost(StoreError):
+    """The log is gone from a home that had one, and a new one is not begun without the owner. Nothing was recorded."""
 
 
 class StoreCorrupt(StoreError):

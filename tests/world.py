@@ -21,6 +21,7 @@ from fastmcp import Client
 from guardian.bootstrap import Guardian, open_guardian
 from guardian.paper.standalone import PaperServer
 from guardian.server.app import build_server
+from guardian.store.opening import begin_log
 
 T = TypeVar("T")
 Envelope = dict[str, Any]
@@ -203,7 +204,9 @@ class World:
         self.write(toml(merged(base, {"paper": paper}, *changes)))
 
     def write(self, text: str) -> None:
-        """Replace the policy file at once, as an editor does."""
+        """Replace the policy file at once, as an editor does; a home's first one comes with a log, as `init` has it."""
+        if self.policy_path.parent == self.home and not self.policy_path.exists():
+            begin_log(self.home)
         new = self.policy_path.with_suffix(".new")
         new.write_text(text, "utf-8")
         new.chmod(0o600)

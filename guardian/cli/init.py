@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
+from guardian.cli.owner import ask_yes, require_owner
 from guardian.cli.render import print_json, say, say_error, say_hint
 from guardian.system.private_files import check_home, make_folder, open_private
 
@@ -21,14 +23,25 @@ from guardian.system.private_files import check_home, make_folder, open_private
 )
 @click.pass_context
 def command(ctx: click.Context, name: str) -> None:
-    """Make guardian's home and put a policy into it that you can edit. Nothing that is there is overwritten."""
-    from guardian.bootstrap import HOME_VARIABLE, POLICY_NAME, home_folder, ready_made_policy
+    """Make guardian's home, begin its log, and put a policy into it that you can edit.
+
+    Nothing that is there is overwritten. Where a policy is there and the log is gone, it says what a new log means,
+    asks you, and begins it.
+    """
+    from guardian.bootstrap import HOME_VARIABLE, home_folder, ready_made_policy
+    from guardian.store.opening import begin_log, is_lost
+    from guardian.store.places import POLICY_NAME
 
     home = home_folder()
     policy = home / POLICY_NAME
     try:
         make_folder(home)
         check_home(home)
+        if is_lost(home):
+            agreed = _begin_again(home)
+            if not agreed or policy.exists():
+                ctx.exit(0 if agreed else 1)
+        begin_log(home)
         content = ready_made_policy(name).read_bytes()
         # Opened for creation alone: two that start together cannot overwrite one another's file.
         with os.fdopen(open_private(policy, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
@@ -46,6 +59,23 @@ def command(ctx: click.Context, name: str) -> None:
         say("next: `guardian keys add testnet` stores an API key of the Binance testnet in your keyring")
     say("Claude Desktop: put this under Settings, Developer, Edit Config")
     print_json(desktop_entry())
+
+
+def _begin_again(home: Path) -> bool:
+    """Begin a new log in place of one that is lost, if the owner agrees; whether they did."""
+    from guardian.store.opening import begin_log
+
+    require_owner("begin a new log in place of one that is lost")
+    say(f"the log of `{home}` is lost: what guardian ordered, and what is left of every budget, is not known")
+    say("a copy of it that you have is better: put `guardian.db` back, and run no `guardian init`")
+    say("a new log begins with every budget unused; before its first order guardian looks for its own orders at the")
+    say("exchange, counts those that it finds, and halts trading until you have looked")
+    if not ask_yes("begin a new log?"):
+        say("nothing was changed")
+        return False
+    begin_log(home)
+    say("a new log is begun; `guardian audit reconcile` compares it with the exchange now")
+    return True
 
 
 def desktop_entry() -> dict[str, object]:

@@ -99,8 +99,9 @@ async def _tour(tour: Tour) -> None:
     from fastmcp.client.transports import StdioTransport
 
     from guardian.bootstrap import ready_made_policy
+    from guardian.store.opening import begin_log
 
-    tour.home.mkdir(mode=0o700)
+    begin_log(tour.home)
     policy = tour.home / "policy.toml"
     policy.write_bytes(ready_made_policy("tour").read_bytes())
     policy.chmod(0o600)

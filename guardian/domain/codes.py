@@ -170,6 +170,9 @@ class Code(Enum):
     KEYRING_UNAVAILABLE = CodeMeaning(Outcome.UNAVAILABLE, "the keyring is locked, absent, or did not answer")
     REQUEST_REFUSED = CodeMeaning(Outcome.UNAVAILABLE, "the request is not on this environment's list; it was not sent")
     LOG_UNAVAILABLE = CodeMeaning(Outcome.UNAVAILABLE, "the audit log cannot be written; without it nothing is done")
+    LOG_LOST = CodeMeaning(
+        Outcome.UNAVAILABLE, "the home has a policy and its log is gone; the owner restores it or begins a new one"
+    )
     ORDER_NOT_SENT = CodeMeaning(Outcome.UNAVAILABLE, "the order was given up before it left this machine")
     ORDER_UNKNOWN = CodeMeaning(
         Outcome.UNKNOWN, "the order or the cancel may have reached the exchange; it is asked for"

@@ -27,6 +27,7 @@ from guardian.errors import (
     PolicyInvalid,
     RequestRefused,
     StoreError,
+    StoreLost,
 )
 from guardian.gate.calls import CallInfo, CallMeta, symbol_of, without_secrets
 from guardian.gate.cancelling import OrderCanceller
@@ -127,7 +128,7 @@ class Gate:
         except PolicyInvalid as error:
             return refused(Code.POLICY_INVALID, f"there is no usable policy: {error.message}", hint=error.hint)
         except StoreError as error:
-            return refused(Code.LOG_UNAVAILABLE, error.message, hint=error.hint)
+            return refused(store_code(error), error.message, hint=error.hint)
         except KeyringUnavailable as error:
             return refused(Code.KEYRING_UNAVAILABLE, error.message, hint=error.hint)
         except CredentialsError as error:
@@ -219,6 +220,11 @@ class Gate:
             policy=None if call.policy_digest is None else call.policy_digest[:12],
             latency_ms=int(latency * 1000),
         )
+
+
+def store_code(error: StoreError) -> Code:
+    """The code of a call that was refused because the log failed."""
+    return Code.LOG_LOST if isinstance(error, StoreLost) else Code.LOG_UNAVAILABLE
 
 
 def fault(detail: str) -> Reply:

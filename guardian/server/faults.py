@@ -11,6 +11,7 @@ from guardian.domain.codes import Code
 from guardian.domain.requests import CancelOrder, CreateOrder
 from guardian.errors import ArgumentMistake, InvalidArguments, StoreError
 from guardian.gate.faults import told
+from guardian.gate.pipeline import store_code
 from guardian.gate.replies import Reply, refused
 from guardian.server.loggable import readable
 from guardian.store.redaction import TOKEN_LENGTH
@@ -46,7 +47,7 @@ def leaving_now() -> Reply:
 def log_unavailable(error: StoreError) -> Reply:
     """The record of the call could not be opened, so the call was not let through."""
     hint = "a person must make the log writable again; cancel_order works in the meantime"
-    return refused(Code.LOG_UNAVAILABLE, f"nothing was done: {error.message}", hint=error.hint or hint)
+    return refused(store_code(error), f"nothing was done: {error.message}", hint=error.hint or hint)
 
 
 def internal_error(tool: str, fault: BaseException, *, before: str = "") -> Reply:

@@ -76,8 +76,9 @@ class Store:
 
         Raises:
             StoreUnavailable: it cannot be opened or made now, or is of another version.
-            StoreCorrupt: `guardian.db` is not guardian's, is damaged, or is gone although the checkpoint beside it
-                knows of it; or its chain is broken and that cannot be written.
+            StoreCorrupt: `guardian.db` is not guardian's or is damaged; or its chain is broken and that cannot be
+                written.
+            StoreLost: it is gone from a home that has a policy or a checkpoint.
         """
         store = cls(home, now_ms, monotonic, open_file(home, create=True))
         store.anchor()

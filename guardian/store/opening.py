@@ -15,10 +15,10 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-from guardian.errors import StoreCorrupt, StoreUnavailable
+from guardian.errors import StoreCorrupt, StoreLost, StoreUnavailable
 from guardian.store.checkpoint import Checkpoint, read_checkpoint
 from guardian.store.faults import RESTORE_HINT, translated
-from guardian.store.places import APPLICATION_ID, CHECKPOINT_NAME, DATABASE_NAME, LOCK_NAME
+from guardian.store.places import APPLICATION_ID, CHECKPOINT_NAME, DATABASE_NAME, LOCK_NAME, POLICY_NAME
 from guardian.store.tables import SCHEMA_VERSION, create_schema, missing_parts
 from guardian.store.verify import Finding, verify_tail
 from guardian.system.private_files import check_home, make_folder, prepare_file
@@ -105,7 +105,8 @@ def open_file(home: Path, *, create: bool) -> OpenFile:
     Raises:
         NotPrivate: the home or a file in it is another user's, open to others, or a link.
         StoreUnavailable: it cannot be opened or made now, or is of another version.
-        StoreCorrupt: it is not guardian's, it is damaged, or it is gone and the checkpoint knows of it.
+        StoreCorrupt: it is not guardian's, or it is damaged.
+        StoreLost: it is gone from a home that has a policy or a checkpoint.
     """
     path = home / DATABASE_NAME
     try:
@@ -116,7 +117,9 @@ def open_file(home: Path, *, create: bool) -> OpenFile:
             # Read before the database, which only grows: what it names must be in there.
             checkpoint = read_checkpoint(home)
             if create:
-                _make_private_file(path, checkpoint)
+                if is_lost(home):
+                    raise _lost(checkpoint)
+                _make_private_file(path)
             return _opened(path, checkpoint, create=create)
     except Timeout:
         raise StoreUnavailable(
@@ -126,12 +129,53 @@ def open_file(home: Path, *, create: bool) -> OpenFile:
         raise translated(error) from None
 
 
-def _make_private_file(path: Path, checkpoint: Checkpoint | None) -> None:
-    if checkpoint is not None and (not path.exists() or path.stat().st_size == 0):
-        raise StoreCorrupt(
-            f"`{path.name}` is gone or empty, but its checkpoint knows of {checkpoint.seq} rows",
-            hint=f"restore `{path.name}` from a backup, or move `{CHECKPOINT_NAME}` away to begin a new log knowingly",
-        )
+def is_lost(home: Path) -> bool:
+    """Whether the log is gone from a home that had one: a policy or a checkpoint is there. Raises OSError."""
+    path = home / DATABASE_NAME
+    if path.exists() and path.stat().st_size > 0:
+        return False
+    return (home / CHECKPOINT_NAME).exists() or (home / POLICY_NAME).exists()
+
+
+def begin_log(home: Path) -> None:
+    """Begin a new log in a home that has none, whatever else is there; a checkpoint of the lost one is put aside.
+
+    A log that is there is left as it is. Raises NotPrivate, StoreUnavailable and StoreCorrupt.
+    """
+    path = home / DATABASE_NAME
+    try:
+        make_folder(home)
+        check_home(home)
+        with FileLock(home / LOCK_NAME, timeout=LOCK_TIMEOUT_S, mode=0o600):
+            if path.exists() and path.stat().st_size > 0:
+                return
+            if (home / CHECKPOINT_NAME).exists():
+                (home / CHECKPOINT_NAME).replace(_unused(home, f"{CHECKPOINT_NAME}.lost"))
+            _make_private_file(path)
+            _opened(path, None, create=True).close()
+    except Timeout:
+        raise StoreUnavailable("another process is opening the store and does not finish") from None
+    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+        raise translated(error) from None
+
+
+def _unused(home: Path, name: str) -> Path:
+    """A path in the home that nothing has yet."""
+    number = 0
+    while (home / f"{name}-{number}").exists():
+        number += 1
+    return home / f"{name}-{number}"
+
+
+def _lost(checkpoint: Checkpoint | None) -> StoreLost:
+    why = "a policy is there" if checkpoint is None else f"its checkpoint knows of {checkpoint.seq} rows"
+    return StoreLost(
+        f"the log is lost: `{DATABASE_NAME}` is gone or empty, but {why}; what was ordered before is not known",
+        hint=f"the owner restores `{DATABASE_NAME}` from a backup, or runs `guardian init` to begin a new log",
+    )
+
+
+def _make_private_file(path: Path) -> None:
     prepare_file(path)  # what SQLite puts beside it gets its mode
     with path.open("rb") as file:
         # SQLite takes a file of a few bytes for an empty database and writes over it.

@@ -1,9 +1,11 @@
-"""The files in guardian's home that the store keeps: their names, and the mark in the database's header."""
+"""The files in guardian's home that the store knows of: their names, and the mark in the database's header."""
 
 from __future__ import annotations
 
 from typing import Final
 
+POLICY_NAME: Final = "policy.toml"
+"""The owner's own policy; beside it a log that is not there is lost, and not new."""
 DATABASE_NAME: Final = "guardian.db"
 LOCK_NAME: Final = "guardian.lock"
 CHECKPOINT_NAME: Final = "audit.checkpoint"

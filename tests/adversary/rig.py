@@ -29,6 +29,7 @@ from guardian.gate.connection import Connection
 from guardian.gate.pipeline import Gate
 from guardian.gate.replies import OrderProposed, Reply
 from guardian.gate.resolving import Resolver
+from guardian.store.opening import begin_log
 from tests.adversary.rest import Front, Wire
 from tests.adversary.venue import Venue
 from tests.world import merged, toml
@@ -196,6 +197,8 @@ class Rig:
         self.write(toml(merged(POLICY, *changes)))
 
     def write(self, text: str) -> None:
+        if not self.policy_path.exists():
+            begin_log(self.home)  # as `guardian init` does
         new = self.policy_path.with_suffix(".new")
         new.write_text(text, "utf-8")
         new.chmod(0o600)

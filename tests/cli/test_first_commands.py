@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import Machine, Person
+from tests.e2e.processes import Machine, Person, Served
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and pseudo-terminals are POSIX")
 LIMIT_S = 30
@@ -161,6 +161,36 @@ def test_entry_names_the_home_also_where_nobody_named_one(machine: Machine) -> N
     (entry,) = json.loads(made.stdout)["mcpServers"].values()
     assert Path(entry["env"]["GUARDIAN_HOME"]).joinpath("policy.toml").is_file()
     assert not machine.home.exists()
+
+
+@POSIX
+def test_home_whose_log_is_gone_is_lost_until_its_owner_begins_a_new_one(machine: Machine) -> None:
+    """`guardian.db` deleted beside a policy: before, every budget began again at zero, without a word.
+
+    Every call is refused with a code and what to do, and a new log needs a person at a terminal.
+    """
+    assert machine.run("init", "--from", "paper").returncode == 0
+    for path in machine.home.glob("guardian.db*"):
+        path.unlink()
+    (machine.home / "audit.checkpoint").unlink(missing_ok=True)
+
+    served = Served(machine)
+    price = served.call("get_ticker_price", symbol="BTCUSDT")
+    cancelled = served.call("cancel_order", symbol="BTCUSDT", client_order_id="g1-" + "0" * 32)
+    served.close()
+    assert (price["outcome"], price["error"]["code"]) == ("unavailable", "LOG_LOST")
+    assert "guardian init" in price["error"]["hint"]
+    assert cancelled["outcome"] == "rejected"  # it was asked for: the exchange has no such order
+    unattended = machine.run("init")
+    assert unattended.returncode == 1
+    assert "no person is at a terminal" in unattended.stderr
+    for answer, code in (("n", 1), ("y", 0)):
+        person = Person(machine.environment, "init", all_tty=True)
+        person.waits_for("begin a new log? [y/N] ")
+        assert "every budget unused" in person.seen
+        person.types(f"{answer}\n")
+        assert person.leaves()[0] == code
+    assert machine.rows() is not None
 
 
 def test_init_where_no_folder_can_be_is_told(machine: Machine) -> None:

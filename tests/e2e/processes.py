@@ -21,6 +21,7 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
 from guardian.paper.home import stop
+from guardian.store.opening import begin_log
 
 T = TypeVar("T")
 Envelope = dict[str, Any]
@@ -56,7 +57,8 @@ class Machine:
         return {**kept, **own, **temp, **spy}
 
     def write_policy(self, text: str) -> None:
-        self.home.mkdir(mode=0o700, exist_ok=True)
+        if not self.policy.exists():
+            begin_log(self.home)  # as `guardian init` does
         new = self.policy.with_suffix(".new")
         new.write_text(text, "utf-8")
         new.chmod(0o600)

@@ -12,9 +12,10 @@ import time
 import pytest
 from store_world import START_MS, World
 
-from guardian.errors import NotPrivate, StoreCorrupt, StoreUnavailable
+from guardian.errors import NotPrivate, StoreCorrupt, StoreLost, StoreUnavailable
 from guardian.store.checkpoint import CHECKPOINT_NAME
 from guardian.store.database import Store
+from guardian.store.opening import begin_log, is_lost
 from guardian.store.records import Phase, Record
 from guardian.store.tables import SCHEMA_VERSION
 
@@ -123,9 +124,45 @@ def test_lost_log_is_not_replaced_by_a_fresh_one(world, loss):
     world.store.close()
     path = world.home / "guardian.db"
     path.unlink() if loss == "unlink" else path.write_bytes(b"")
-    with pytest.raises(StoreCorrupt, match="checkpoint"):
+    with pytest.raises(StoreLost, match="checkpoint") as refused:
         world.open()
+    assert "guardian init" in refused.value.hint
     assert not path.exists() or path.stat().st_size == 0
+
+
+@pytest.mark.parametrize("loss", ["unlink", "empty"])
+def test_log_that_is_gone_beside_a_policy_is_lost_until_a_new_one_is_begun(world, loss):
+    """A home with a policy and no log is not new: before, its budgets began again at zero. `begin_log` begins one."""
+    fill(world)
+    world.store.close()
+    for name in ("guardian.db", "guardian.db-wal", "guardian.db-shm", CHECKPOINT_NAME):
+        (world.home / name).unlink(missing_ok=True)
+    if loss == "empty":
+        (world.home / "guardian.db").write_bytes(b"")
+    (world.home / "policy.toml").write_text("")
+    (world.home / "policy.toml").chmod(0o600)
+    assert is_lost(world.home)
+    with pytest.raises(StoreLost, match="a policy is there"):
+        world.open()
+    begin_log(world.home)
+    assert not is_lost(world.home)
+    store = world.open()
+    assert store.head() is None
+    store.close()
+
+
+def test_new_log_puts_the_checkpoint_of_the_lost_one_aside(world):
+    """It is evidence, so it is kept under another name, each time another; a log that is there is left as it is."""
+    for number in range(2):
+        fill(world)
+        world.store.close()
+        begin_log(world.home)
+        assert not (world.home / f"{CHECKPOINT_NAME}.lost-{number}").exists()
+        for name in ("guardian.db", "guardian.db-wal", "guardian.db-shm"):
+            (world.home / name).unlink(missing_ok=True)
+        begin_log(world.home)
+        assert (world.home / f"{CHECKPOINT_NAME}.lost-{number}").exists()
+        world.store = world.open()
 
 
 def test_damaged_checkpoint_is_not_taken_for_none(world):
