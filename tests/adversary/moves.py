@@ -79,10 +79,11 @@ def assistant_repeats_itself(play: Play) -> str:
     return f"again -> {play.ask(play.asked[-1])}"
 
 
-@move(8)
+@move(12)
 def assistant_sells_all(play: Play) -> str:
     """The full exit: it must pass wherever nothing of the README's table is in the way."""
-    symbol = play.dice.choice(SYMBOLS)
+    held = [name for name in SYMBOLS if play.oracle.sellable(play.venue.markets[name].base) > 0]
+    symbol = play.dice.choice(held or SYMBOLS)
     market = play.venue.markets[symbol]
     quantity = floor(play.known_sellable(market.base), market.step)
     price = market.bid
@@ -93,14 +94,14 @@ def assistant_sells_all(play: Play) -> str:
     return f"{quantity} {symbol} at {price} -> {play.exit(spec(symbol, 'SELL', quantity, price=price))}"
 
 
-@move(6)
+@move(8)
 def assistant_cancels(play: Play) -> str:
     """An open order of guardian's: it must be cancelled wherever the exchange can be reached."""
     live = [order for order in play.oracle.ours() if order.is_open]
     if not live:
         return "none open"
     order = play.dice.choice(live)
-    return f"{order.posted_as} -> {play.cancel(order, by_number=play.dice.random() < 0.3)}"
+    return f"{order.order_id} -> {play.cancel(order, by_number=play.dice.random() < 0.3)}"
 
 
 @move(1)
@@ -226,7 +227,7 @@ def owner_amends_or_replaces(play: Play) -> str:
     if how == "amends" and smaller > 0:
         play.venue.amend(order, smaller, f"amended_{order.order_id}")
         play.amended.add(order.posted_as)
-        return f"amends {order.posted_as}"
+        return f"amends {order.order_id}"
     play.venue.cancel(order)
     if how == "replaces":
         fields = {"symbol": order.symbol, "side": order.side, "type": "LIMIT", "price": f"{order.price}"}
@@ -236,7 +237,7 @@ def owner_amends_or_replaces(play: Play) -> str:
             play.venue.place(fields, is_foreign=True)
         except Refused as no:
             return no.text
-    return f"{how} {order.posted_as}"
+    return f"{how} {order.order_id}"
 
 
 # -- the market
@@ -290,7 +291,7 @@ def market_fills(play: Play) -> str:
         return "none open"
     order, part = play.dice.choice(live), D(play.dice.choice(("0.4", "1", "1")))
     play.venue.fill(order, part)
-    return f"{part} of {order.posted_as}"
+    return f"{part} of {order.order_id}"
 
 
 @move(1)

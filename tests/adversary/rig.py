@@ -140,7 +140,7 @@ class Process:
             return WireConnector(environment, rig.front, clock, rig.dice)
 
         with patch.multiple(bootstrap, wall_clock_ms=clock.now_ms, ExchangeConnector=connector):
-            opened = open_guardian(rig.policy_path, home=rig.home)
+            opened = open_guardian(home=rig.home)
         journal = opened.journal
         journal._monotonic = clock.monotonic
 
@@ -151,6 +151,7 @@ class Process:
             return done
 
         journal.run = run  # type: ignore[method-assign]  # calls take turns where they wait, so a play can be repeated
+        journal.store()
         self.parts = replace(
             opened.gate.parts, monotonic=clock.monotonic, pause=clock.pause, random_bytes=rig.dice.randbytes
         )
