@@ -15,6 +15,7 @@ from guardian.domain.orders import OrderSide, OrderSpec
 from guardian.domain.trading import Environment
 from guardian.errors import ExchangeError, ExchangeRateLimited, ExchangeRejected
 from guardian.exchange.exchange import Exchange
+from guardian.policy.case import sellable
 from guardian.policy.conversion import market_symbols, next_on_path, path_symbols
 from guardian.policy.engine import needed_facts
 from guardian.policy.facts import AveragePrice, BookTop, Confirmed, DayOpen, Fact, Facts, Usage
@@ -33,19 +34,19 @@ class Basis:
 
     loss: LossNeeds
     snapshot: Snapshot
-    positions: Mapping[str, Decimal]
-    """By asset."""
+    sellable: Mapping[str, Decimal]
+    """By asset: what guardian bought and has neither sold nor offered."""
 
     def is_behind(self, spec: OrderSpec, assets: tuple[str, str] | None, usage: Usage) -> bool:
         """Whether what a SELL may sell back was traded since, so that its balances may lack it."""
         if spec.side is not OrderSide.SELL or assets is None:
             return False
-        return usage.position != self.positions.get(assets[0], ZERO)
+        return sellable(usage) != self.sellable.get(assets[0], ZERO)
 
 
 def basis_of(tx: Transaction, scope: Scope) -> Basis:
     """What the facts of an order depend on, as the store has it now, before they are asked for."""
-    return Basis(loss=loss_needs(tx.traded(scope)), snapshot=tx.snapshot(scope), positions=tx.positions(scope))
+    return Basis(loss=loss_needs(tx.traded(scope)), snapshot=tx.snapshot(scope), sellable=tx.sellable(scope))
 
 
 @dataclass(slots=True)

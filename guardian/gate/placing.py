@@ -6,6 +6,7 @@ trading state, windows, the proposal. What is sent is the object that was judged
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -13,16 +14,17 @@ from typing import Final
 
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.instruments import Instrument
-from guardian.domain.money import plain
 from guardian.domain.orders import VOID_STATES, OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import CreateOrder
 from guardian.domain.trading import TradingState
 from guardian.errors import ArgumentMistake, InvalidArguments
 from guardian.gate.calls import CallInfo, plain_record, token_digest
+from guardian.gate.catching_up import catch_up
 from guardian.gate.connection import Connection
 from guardian.gate.costed import CostedOrder, costed
 from guardian.gate.gather import Basis, basis_of, gather_facts
 from guardian.gate.halting import SKEWS_IN_A_ROW, halt, halt_on_burst, is_far
+from guardian.gate.judged import judged_on
 from guardian.gate.parts import Parts
 from guardian.gate.placed_before import answer_with
 from guardian.gate.policy_file import PolicyInForce
@@ -115,7 +117,7 @@ class OrderPlacer:
 
     def _may_exit(self, asked: Asked) -> bool:
         with self._parts.journal.transaction() as tx:
-            held = tx.sellable(asked.scope)
+            held = tx.sellable(asked.scope, with_open_buys=True)
         # Which assets a symbol trades is for the exchange to say, and it is asked only where its name allows for it.
         named = (rest for asset, rest in held.items() if asked.spec.symbol.startswith(asset))
         return any(may_be_exit(asked.spec, rest) for rest in named)
@@ -190,15 +192,18 @@ class OrderPlacer:
         rounds = 0
         while True:
             rounds += 1
-            facts = await gather_facts(
-                asked.spec,
-                asked.policy,
-                asked.connection.exchange,
-                parts.environment,
-                asked.in_force.problems,
-                confirmed,
-                basis,
-                may_exit=asked.may_exit,
+            facts, _ = await asyncio.gather(
+                gather_facts(
+                    asked.spec,
+                    asked.policy,
+                    asked.connection.exchange,
+                    parts.environment,
+                    asked.in_force.problems,
+                    confirmed,
+                    basis,
+                    may_exit=asked.may_exit,
+                ),
+                catch_up(parts, asked.connection.exchange, asked.scope, asked.spec, basis.snapshot),
             )
             # From the reservation to the outcome nothing is torn apart by a cancelled call or a closed STDIN.
             ruled = await unbroken(self._rule_and_send(asked, facts, basis, is_last=rounds >= FACT_ROUNDS))
@@ -381,33 +386,3 @@ def spec_from(fields: Mapping[str, str]) -> OrderSpec:
 def are_fresh(facts: Facts, policy: Policy) -> bool:
     """Whether no price that was fetched is too old to be judged by."""
     return all(is_fresh(book, facts, policy) for book in facts.books.values())
-
-
-def judged_on(facts: Facts, verdict: Verdict, policy: Policy) -> dict[str, object]:
-    """What an order was judged on, for the log: enough to make the judgement again."""
-    return {
-        "policy": policy.digest,
-        "decision": verdict.decision,
-        "denials": tuple(denial.code for denial in verdict.denials),
-        "order": None if verdict.order is None else verdict.order.as_dict(),
-        "notional": verdict.notional,
-        "quote_notional": verdict.quote_notional,
-        "is_exit": verdict.is_exit,
-        "now_ms": str(facts.now_ms),
-        "clock_ms": str(facts.clock_ms),
-        "clock_skew_ms": None if facts.clock_skew_ms is None else str(facts.clock_skew_ms),
-        "books": {
-            symbol: {"bid": book.bid, "ask": book.ask, "fetched_ms": str(book.fetched_ms)}
-            for symbol, book in facts.books.items()
-        },
-        "averages": {
-            symbol: {"price": average.price, "traded_ms": str(average.traded_ms)}
-            for symbol, average in facts.averages.items()
-        },
-        "day_opens": dict(facts.day_opens),
-        "usage": facts.usage,
-        "missing": {fact.value: why for fact, why in facts.missing.items()}
-        | {f"{fact.value} of {symbol}": why for (fact, symbol), why in facts.missing_of.items()},
-        "problems": facts.policy_problems,
-        "free": None if facts.free is None else {a: plain(v) for a, v in facts.free.items() if v > 0},
-    }

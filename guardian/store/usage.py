@@ -24,7 +24,7 @@ from typing import Final
 
 from sqlalchemy import and_, bindparam, select, text
 
-from guardian.domain.money import ZERO, divided_up, minus, negated, round_up, times, total
+from guardian.domain.money import ZERO, divided_up, minus, negated, plus, round_up, times, total
 from guardian.domain.orders import (
     LIVE_STATES,
     STOP_LIMIT_TYPES,
@@ -116,12 +116,18 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
             traded=self.traded(scope),
         )
 
-    def sellable(self, scope: Scope) -> dict[str, Decimal]:
-        """By asset: what guardian bought and has neither sold nor offered, where there is any."""
-        pending = self._pending(scope)
+    def sellable(self, scope: Scope, *, with_open_buys: bool = False) -> dict[str, Decimal]:
+        """By asset: what guardian bought and has neither sold nor offered, where there is any.
+
+        With `with_open_buys` as if every open BUY had been filled.
+        """
+        pending, positions = self._pending(scope), self.positions(scope)
+        buys = [row for row in pending if with_open_buys and row.side == OrderSide.BUY.value]
+        for row in buys:
+            positions[row.base_asset] = plus(positions.get(row.base_asset, ZERO), row.remaining)
         left = {
             asset: minus(position, total(offered_of(row, asset) for row in pending))
-            for asset, position in self.positions(scope).items()
+            for asset, position in positions.items()
         }
         return {asset: quantity for asset, quantity in left.items() if quantity > 0}
 
