@@ -92,14 +92,23 @@ class Income:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfitAndLoss:
-    """The futures account's wallet and unrealised profit, and the income in the period asked for."""
+    """The futures account's wallet and unrealised profit, and the income in the period asked for.
+
+    Amounts of different assets are never added.
+    """
 
     wallet_balance: Decimal
     unrealized_profit: Decimal
     margin_balance: Decimal
     available_balance: Decimal
+    profit: dict[str, Decimal]
+    """By asset: what trading brought in the period, the sum of `realized`. Transfers are no profit."""
     realized: dict[str, Decimal]
-    """The sum of the income below by `TYPE/ASSET`, for instance `REALIZED_PNL/USDT`."""
+    """The income from trading by `TYPE/ASSET`, for instance `REALIZED_PNL/USDT`, fees and funding included."""
+    transfers: dict[str, Decimal]
+    """What was moved in and out by `TYPE/ASSET`, for instance `TRANSFER/USDT`: bonuses and conversions as well."""
+    other: dict[str, Decimal]
+    """Income of types that guardian does not know, by `TYPE/ASSET`: it is not known whether it is profit."""
     income: tuple[Income, ...]
     complete: bool
     """False where the income list was cut at the limit, so that the sums are of a part."""

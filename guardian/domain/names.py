@@ -14,10 +14,10 @@ LONGEST_NAME: Final = 40
 
 NAME_RULE: Final = "1 to 40 letters, digits and _, in capitals, exactly as the exchange lists it"
 
-NAME_PATTERN: Final = r"^[^\u0000-/:-@\[-^\u0060-\u00a9\u2000-\u206f\u3000\ufe00-\ufe0f\ufeff]+$"
-"""For JSON schemas: wider than `is_name` outside ASCII, because `\\p{L}` is unknown to many readers of schemas."""
+NAME_PATTERN: Final = r"^[^\s!-/:-@\[-^`-~]+$"
+"""For JSON schemas: wider than `is_name`, because many readers of schemas do not know `\\p{L}`."""
 
-CURSOR_PATTERN: Final = r"^[^\u0000-/:-@\[-^\u0060\u007b-\u00a9\u2000-\u206f\u3000\ufe00-\ufe0f\ufeff]+$"
+CURSOR_PATTERN: Final = r"^[^\s!-/:-@\[-^`{-~]+$"
 """The same with the letters a to z."""
 
 # Letters of any script (Lu, Ll, Lt, Lm, Lo) and decimal digits (Nd). Combining marks are left out: they change or hide

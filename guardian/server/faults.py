@@ -75,12 +75,13 @@ def _opaque(tool: str, detail: str) -> Reply:
 
 
 def _mistakes(error: pydantic.ValidationError) -> InvalidArguments:
-    # Without the input: it may be a token, and it is the caller's own anyway.
+    # The input is not repeated: it may be a token, and it is the caller's own anyway.
     found: dict[str, ArgumentMistake] = {}
-    for item in error.errors(include_input=False, include_url=False, include_context=False):
+    for item in error.errors(include_url=False, include_context=False):
         name = readable(str(item["loc"][0])) if item["loc"] else "arguments"
         field = _named(name, name, "(an argument with a long name)")
-        found.setdefault(field, ArgumentMistake(field, _worded(item["type"], item["msg"])))
+        message = "is required, and null is no value" if item["input"] is None else _worded(item["type"], item["msg"])
+        found.setdefault(field, ArgumentMistake(field, message))
         if len(found) == _MAX_MISTAKES:
             break
     return InvalidArguments(tuple(found.values()))

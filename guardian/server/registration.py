@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, Optional, get_type_hints
 
 from fastmcp.tools.base import ToolResult
 from fastmcp.tools.function_tool import FunctionTool
@@ -79,7 +79,8 @@ def _through_the_gate(build: Callable[..., Request]) -> Callable[..., Any]:
     async def ask(**arguments: Any) -> ToolResult:  # noqa: ANN401 - checked by FastMCP against `build`'s own signature
         call = CURRENT_CALL.get()
         try:
-            request = build(**arguments)
+            # Null for an argument that may be left out is leaving it out: it has its default.
+            request = build(**{name: value for name, value in arguments.items() if value is not None})
         except InvalidArguments as error:
             call.reply = invalid(error)
         else:
@@ -87,7 +88,10 @@ def _through_the_gate(build: Callable[..., Request]) -> Callable[..., Any]:
         return ToolResult(content="")
 
     hints = get_type_hints(build, include_extras=True)
-    parameters = [p.replace(annotation=hints[p.name]) for p in inspect.signature(build).parameters.values()]
+    parameters = [
+        p.replace(annotation=hints[p.name] if p.default is p.empty else Optional[hints[p.name]])  # noqa: UP045  at run time
+        for p in inspect.signature(build).parameters.values()
+    ]
     ask.__name__ = ask.__qualname__ = build.__name__
     ask.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters} | {"return": ToolResult}
     ask.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # functions take it, typeshed does not know
@@ -102,13 +106,14 @@ def _unwrapped(text: str) -> str:
 
 
 def _compact(parameters: Schema) -> Schema:
-    """The same schema with less to read: optional parameters without their null branch and null default."""
+    """The same schema with less to read: no titles, no null defaults, and each description once, at the top."""
     properties: Schema = {}
     for name, schema in parameters.get("properties", {}).items():
         kept = {key: value for key, value in schema.items() if key != "title" and (key, value) != ("default", None)}
-        branches = [branch for branch in kept.get("anyOf", []) if branch != {"type": "null"}]
-        if len(branches) == 1:
-            del kept["anyOf"]
-            kept = branches[0] | kept
-        properties[name] = kept
+        options = []
+        for option in kept.pop("anyOf", []):
+            inner = dict(option)
+            kept |= {"description": inner.pop("description")} if "description" in inner else {}
+            options += inner.get("anyOf", [inner])
+        properties[name] = {"anyOf": options, **kept} if options else kept
     return {**parameters, "properties": properties}

@@ -57,7 +57,8 @@ def test_documented_samples_are_read():
     assert (position.side, position.quantity, position.liquidation_price) == ("LONG", Decimal(30), None)
     income = sample(prefix + "get_income_history")
     pnl = futures.profit_and_loss(sample(prefix + "account_information_v3"), income, limit=100)
-    assert pnl.realized == {"TRANSFER/USDT": Decimal("-0.375")}
+    assert (pnl.profit, pnl.realized) == ({}, {})
+    assert pnl.transfers == {"TRANSFER/USDT": Decimal("-0.375")}
     forced = futures.liquidations(sample(prefix + "users_force_orders")).liquidations[0]
     assert (forced.order_id, forced.time) == (6071832819, "2020-07-30T11:13:40.044Z")
     deposits = wallet.deposits(sample("wallet__deposit_history"), GetDepositHistory())
@@ -174,7 +175,8 @@ def test_income_is_summed_by_kind_and_asset():
     """Realised profit is the exact sum by type and asset, and a list as long as the limit is called a part."""
     state, income = ANSWERS["/fapi/v3/account"], ANSWERS["/fapi/v1/income"]
     whole = futures.profit_and_loss(state, income, limit=100)
-    assert whole.realized == {"TRANSFER/USDT": Decimal("-0.375"), "REALIZED_PNL/USDT": Decimal("1.0")}
+    assert whole.realized == {"REALIZED_PNL/USDT": Decimal("1.0")}
+    assert whole.transfers == {"TRANSFER/USDT": Decimal("-0.375")}
     assert (whole.complete, whole.income[0].symbol) == (True, None)
     assert not futures.profit_and_loss(state, income, limit=3).complete
 
@@ -310,6 +312,37 @@ def test_answer_about_another_symbol_is_refused():
     with pytest.raises(ExchangeUnavailable):
         account.fee(ANSWERS["/api/v3/account/commission"], "ETHUSDT")
     assert market.book_tops(ANSWERS["/api/v3/ticker/bookTicker"], ["ETHUSDT"], fetched_ms=1) == {}
+
+
+def income_row(kind, amount, asset="USDT"):
+    return {"symbol": "", "incomeType": kind, "income": amount, "asset": asset, "time": 1_750_000_000_000}
+
+
+def test_transfers_are_no_profit_and_assets_are_never_added():
+    """Profit is what trading brought, by asset; what was moved in or given stands apart, and what is not known too.
+
+    Before: a transfer of 5000 stood under `realized`, beside a loss of 12.
+    """
+    rows = [
+        income_row("TRANSFER", "5000"), income_row("WELCOME_BONUS", "50"), income_row("COIN_SWAP_DEPOSIT", "7", "BTC"),
+        income_row("REALIZED_PNL", "-12"), income_row("REALIZED_PNL", "2.5"), income_row("COMMISSION", "-0.48"),
+        income_row("COMMISSION", "-0.001", "BNB"), income_row("FUNDING_FEE", "0.1"), income_row("NEW_KIND", "9"),
+    ]  # fmt: skip
+    found = futures.profit_and_loss(ANSWERS["/fapi/v3/account"], rows, limit=100)
+    assert found.profit == {"USDT": Decimal("-9.88"), "BNB": Decimal("-0.001")}
+    assert found.realized == {
+        "REALIZED_PNL/USDT": Decimal("-9.5"),
+        "COMMISSION/USDT": Decimal("-0.48"),
+        "COMMISSION/BNB": Decimal("-0.001"),
+        "FUNDING_FEE/USDT": Decimal("0.1"),
+    }
+    assert found.transfers == {
+        "TRANSFER/USDT": Decimal(5000),
+        "WELCOME_BONUS/USDT": Decimal(50),
+        "COIN_SWAP_DEPOSIT/BTC": Decimal(7),
+    }
+    assert found.other == {"NEW_KIND/USDT": Decimal(9)}
+    assert len(found.income) == len(rows)
 
 
 def test_names_are_cleaned():

@@ -16,9 +16,7 @@ from guardian.domain.requests import (
     TOOLS,
     CancelOrder,
     CreateOrder,
-    GetOrders,
     GetPnl,
-    OrdersWanted,
     WithdrawProposal,
 )
 from guardian.domain.secrets import Secret
@@ -66,7 +64,10 @@ async def test_annotations_are_set_and_true(connect):
 
 
 async def test_every_string_is_bounded_and_every_parameter_described(connect):
-    """Each parameter has a description, each string a greatest length or a list of choices, each number its bounds."""
+    """Each parameter has a description, each string a greatest length or a list of choices, each number its bounds.
+
+    Null is among the types of what may be left out, and of nothing else.
+    """
     async with connect() as client:
         tools = await client.list_tools()
     for tool in tools:
@@ -77,7 +78,8 @@ async def test_every_string_is_bounded_and_every_parameter_described(connect):
                     assert "maxLength" in branch or "enum" in branch, (tool.name, name)
                 if branch["type"] == "integer":
                     assert "minimum" in branch, (tool.name, name)
-                assert branch["type"] != "null", "optional parameters are left out, not set to null"
+            is_optional = name not in tool.input_schema.get("required", ())
+            assert ({"type": "null"} in schema.get("anyOf", ())) is is_optional, (tool.name, name)
 
 
 async def test_the_list_of_tools_stays_small(connect):
@@ -217,11 +219,36 @@ async def test_small_letters_are_refused_with_the_name_in_capitals(connect):
     assert 'such as "BTCUSDT"' in result.structured_content["error"]["message"]
 
 
-async def test_null_for_an_optional_argument_is_as_if_left_out(connect, gate):
-    """Clients that send null for what is not set are understood."""
+@pytest.mark.parametrize("tool", TOOLS)
+async def test_null_for_an_optional_argument_is_as_if_left_out(connect, gate, tool):
+    """Clients that send null for what is not set are understood, by the schema and by the check, whatever the default.
+
+    Before: null for `limit`, `status`, `offset` and every other argument with a default was invalid.
+    """
     async with connect() as client:
-        await client.call_tool("get_orders", {"symbol": "BTCUSDT", "order_id": None, "start_time": None})
-    assert gate.requests == [GetOrders(symbol="BTCUSDT", status=OrdersWanted.ALL)]
+        (schema,) = [found.input_schema for found in await client.list_tools() if found.name == tool]
+        required = {name: ARGUMENTS[tool][name] for name in schema.get("required", ())}
+        plain = required or ARGUMENTS[tool]
+        nulls = plain | dict.fromkeys(schema["properties"].keys() - plain.keys())
+        for arguments in (plain, nulls):
+            jsonschema.validate(arguments, schema)
+            await client.call_tool(tool, arguments, raise_on_error=False)
+    assert len(gate.requests) % 2 == 0
+    assert gate.requests[: len(gate.requests) // 2] == gate.requests[len(gate.requests) // 2 :]
+    if tool != "cancel_order":
+        assert len(gate.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("tool", "field"), [("get_ticker", "symbol"), ("get_deposit_address", "coin"), ("get_fee_info", "symbol")]
+)
+async def test_null_for_a_required_argument_is_invalid(connect, gate, tool, field):
+    """What must be there is said to be required."""
+    async with connect() as client:
+        result = await client.call_tool(tool, {**ARGUMENTS[tool], field: None}, raise_on_error=False)
+    assert result.structured_content["outcome"] == "invalid"
+    assert result.structured_content["error"]["message"] == f"{field}: is required, and null is no value"
+    assert gate.requests == []
 
 
 async def test_tools_that_the_policy_does_not_allow_are_hidden(connect, gate):

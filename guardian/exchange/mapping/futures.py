@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
+from typing import Final
 
 from guardian.domain.accounts import Income, Liquidation, Liquidations, Position, Positions, ProfitAndLoss
 from guardian.domain.money import ZERO, plus
@@ -37,23 +39,52 @@ def _position(row: Row) -> Position:
     )
 
 
+_FROM_TRADING: Final = frozenset(
+    {
+        "REALIZED_PNL", "FUNDING_FEE", "COMMISSION", "INSURANCE_CLEAR", "REFERRAL_KICKBACK", "COMMISSION_REBATE",
+        "API_REBATE", "FEE_RETURN", "OPTIONS_PREMIUM_FEE", "OPTIONS_SETTLE_PROFIT", "DELIVERED_SETTELMENT",
+        "POSITION_LIMIT_INCREASE_FEE",
+    }
+)  # fmt: skip
+_MOVED: Final = frozenset(
+    {
+        "TRANSFER", "INTERNAL_TRANSFER", "CROSS_COLLATERAL_TRANSFER", "STRATEGY_UMFUTURES_TRANSFER",
+        "COIN_SWAP_DEPOSIT", "COIN_SWAP_WITHDRAW", "AUTO_EXCHANGE", "WELCOME_BONUS", "CONTEST_REWARD", "BFUSD_REWARD",
+    }
+)  # fmt: skip
+"""The types of income of Binance's "Get Income History", its spelling included. Gifts are not from trading either."""
+
+
 def profit_and_loss(account: object, income: object, *, limit: int) -> ProfitAndLoss:
     """`/fapi/v3/account` and `/fapi/v1/income`; a list as long as the limit may have been cut."""
     state = Row(account)
     entries = tuple(map(_income, rows(income)))
-    sums: dict[str, Decimal] = {}
-    for entry in entries:
-        key = f"{entry.income_type}/{entry.asset}"
-        sums[key] = plus(sums.get(key, ZERO), entry.income)
+    traded = [entry for entry in entries if entry.income_type in _FROM_TRADING]
+    moved = [entry for entry in entries if entry.income_type in _MOVED]
+    other = [entry for entry in entries if entry.income_type not in _FROM_TRADING | _MOVED]
     return ProfitAndLoss(
         wallet_balance=state.number("totalWalletBalance"),
         unrealized_profit=state.number("totalUnrealizedProfit"),
         margin_balance=state.number("totalMarginBalance"),
         available_balance=state.number("availableBalance"),
-        realized=sums,
+        profit=_sums((entry.asset, entry.income) for entry in traded),
+        realized=_by_type(traded),
+        transfers=_by_type(moved),
+        other=_by_type(other),
         income=entries,
         complete=len(entries) < limit,
     )
+
+
+def _by_type(entries: Iterable[Income]) -> dict[str, Decimal]:
+    return _sums((f"{entry.income_type}/{entry.asset}", entry.income) for entry in entries)
+
+
+def _sums(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    sums: dict[str, Decimal] = {}
+    for name, amount in amounts:
+        sums[name] = plus(sums.get(name, ZERO), amount)
+    return sums
 
 
 def _income(row: Row) -> Income:

@@ -27,10 +27,11 @@ def get_pnl(
     end_time: EndTime | None = None,
     limit: IncomeLimit = 100,
 ) -> GetPnl:
-    """Profit and loss of the USD-M futures account: wallet balance, unrealised profit, and income by type and asset.
+    """Profit and loss of the USD-M futures account: wallet balance, unrealised profit, and profit by asset.
 
-    The last 7 days unless a period is given; three months are kept. Where `complete` is false the sums cover only part
-    of the period: raise limit or shorten it. It says nothing about spot trades.
+    `profit` is from trading alone, less fees and funding; `transfers` (deposits, bonuses) are no profit. The last 7
+    days unless a period is given; three months are kept. Where `complete` is false the sums cover only part of the
+    period: raise limit or shorten it. It says nothing about spot trades.
     """
     check_period(start_time, end_time)
     return GetPnl(symbol=symbol, start_time=start_time, end_time=end_time, limit=limit)
