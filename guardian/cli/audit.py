@@ -380,6 +380,7 @@ def _result(found: Reconciled) -> str:
 @click.pass_context
 def checkpoint_of_log(ctx: click.Context, out: Path | None) -> None:
     """Print how far the log has gone. Keep it elsewhere: with it, `verify` sees rows that were cut off or made anew."""
+    from guardian.errors import NotPrivate
     from guardian.store.checkpoint import Checkpoint
     from guardian.store.verify import verify
     from guardian.system.private_files import replace_file
@@ -397,6 +398,8 @@ def checkpoint_of_log(ctx: click.Context, out: Path | None) -> None:
         return
     try:
         replace_file(out.absolute(), found.line.encode())
+    except NotPrivate as error:
+        raise click.BadParameter(f"{error.message}; nothing was written", ctx, param_hint="--out") from error
     except OSError as error:
         raise click.FileError(str(out), hint=error.strerror or "cannot be written") from error
     say(f"written to `{out}`: row {found.seq}; keep it away from this machine")

@@ -80,10 +80,10 @@ class Front:
         self.app = Starlette(routes=[Route("/{path:path}", self._respond, methods=list(_METHODS))])
 
     async def _respond(self, request: Request) -> Response:
-        self._busy()
         if not is_local(request):
-            # A web page that a browser was tricked into resolving to this machine.
+            # Nothing is counted and nothing happens: a page must not spend the limits, nor keep the process alive.
             return _refused(ExchangeRejected(-1002, "You are not authorized to execute this request.", http_status=403))
+        self._busy()
         body = await _body(request)
         if body is None:
             return Response(status_code=413)
@@ -178,9 +178,16 @@ class Front:
 
 
 def is_local(request: Request) -> bool:
-    """Whether a request names this machine as its host."""
-    host = request.headers.get("host", "")
-    return (host if host.endswith("]") else host.rpartition(":")[0] or host) in _LOCAL_HOSTS
+    """Whether a request names this machine as its host, and was not sent by a web page.
+
+    A browser says with `Origin`, `Referer` or `Sec-Fetch-Site` that a page asked; no client of an exchange sends these.
+    With a page's own name for this machine (DNS rebinding) it is the host that tells.
+    """
+    headers = request.headers
+    host = headers.get("host", "")
+    if (host if host.endswith("]") else host.rpartition(":")[0] or host) not in _LOCAL_HOSTS:
+        return False
+    return not {"origin", "referer"} & set(headers.keys()) and headers.get("sec-fetch-site", "none") == "none"
 
 
 def _sent(query: bytes, body: bytes) -> Mapping[str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -466,6 +468,26 @@ def test_checkpoint_that_cannot_be_written_is_exit_1(log, tmp_path):
     code, _, err = log.run("checkpoint", "--out", str(tmp_path / "no" / "such" / "folder"))
     assert code == 1
     assert "folder" in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes as POSIX has them")
+def test_checkpoint_is_written_to_regular_files_alone(log, tmp_path):
+    """A link, a pipe and a device are wrong usage and stay as they are; a file is replaced and private (before: the
+    link was replaced by the file, and a draft with a name that can be told beforehand was written through one)."""
+    log.call(1)
+    target = tmp_path / "target"
+    target.write_text("mine")
+    (tmp_path / "link").symlink_to(target)
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "link", tmp_path / "pipe", Path("/dev/null"), tmp_path):
+        code, _, err = log.run("checkpoint", "--out", str(place))
+        assert (code, str(place) in err) == (2, True), err
+    assert target.read_text() == "mine"
+    assert (tmp_path / "link").is_symlink()
+    target.chmod(0o644)
+    assert log.run("checkpoint", "--out", str(target))[0] == 0
+    assert target.read_text() == log.run("checkpoint")[1]
+    assert target.stat().st_mode & 0o777 == 0o600
 
 
 def test_reading_changes_nothing(log):

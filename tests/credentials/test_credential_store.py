@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from threading import Event, active_count
+from threading import Event, Thread, active_count
+from typing import Final
 
 import pytest
 
+from guardian import credentials
 from guardian.credentials import MAX_VALUE_BYTES, CredentialStore, check_api_key, masked, open_credentials
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.errors import CredentialsError, KeyringUnavailable
@@ -354,7 +357,62 @@ def test_hanging_keyring_is_given_up_and_not_asked_again_meanwhile() -> None:
     assert active_count() == threads + 1
     assert keyring.asked == ["get"]
     keyring.let_go.set()
-    assert store.get("testnet", KeyFamily.SPOT) is None
+    assert answered(lambda: store.get("testnet", KeyFamily.SPOT)) is None
+
+
+def answered(ask: Callable[[], ApiKeyPair | None]) -> ApiKeyPair | None:
+    """The answer of a keyring that has just been let go: the call that hung needs a moment to come back."""
+    for _ in range(200):
+        try:
+            return ask()
+        except KeyringUnavailable:
+            time.sleep(0.01)
+    raise AssertionError("it does not recover")
+
+
+class SystemKeyring(MemoryKeyring):
+    """A system's keyring whose window nobody answers for now; every backend made of it is the same one."""
+
+    priority = 1
+    asked_in_all: Final[list[str]] = []
+    let_go = Event()
+
+    def get_password(self, service: str, username: str) -> str | None:
+        self.asked_in_all.append(service)
+        self.let_go.wait(30)
+        return None
+
+
+def test_process_waits_once_for_a_keyring_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many calls open the keyring meanwhile, one waits and has a thread; the others are refused at once, and
+    are answered again when it is (before: each waited anew and had a thread and a window of its own)."""
+    monkeypatch.setattr(credentials, "_BACKENDS", {sys.platform: (f"{__name__}.SystemKeyring",)})
+    SystemKeyring.let_go.clear()
+    threads, begin = active_count(), time.monotonic()
+    refused = []
+
+    def ask() -> None:
+        try:
+            open_credentials(timeout_s=0.5).get("testnet", KeyFamily.SPOT)
+        except KeyringUnavailable as error:
+            refused.append((error.message, time.monotonic() - begin))
+
+    asking = [Thread(target=ask) for _ in range(20)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join(10)
+    assert max(when for _, when in refused) < 2
+    for _ in range(20):
+        ask()
+    assert len(refused) == 40
+    assert time.monotonic() - begin < 3
+    assert active_count() == threads + 1
+    assert len(SystemKeyring.asked_in_all) == 1
+    assert {message for message, _ in refused} == {"the keyring did not answer within 0.5 s; nothing was changed"}
+    SystemKeyring.let_go.set()
+    assert answered(lambda: open_credentials(timeout_s=10).get("testnet", KeyFamily.SPOT)) is None
+    assert active_count() <= threads + 1
 
 
 def test_unfinished_write_is_not_called_a_failure() -> None:

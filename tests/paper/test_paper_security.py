@@ -145,6 +145,36 @@ def test_only_this_machine_is_answered(unchanged):
     assert unchanged.raw("GET", "/api/v3/time", headers={"Host": "localhost:80"}).status == 200
 
 
+PAGES = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://127.0.0.1:18080"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Referer": "https://evil.example/page"},
+    {"Host": "evil.example"},
+    {"Host": "evil.example:80", "Sec-Fetch-Site": "same-origin"},
+]
+
+
+@pytest.mark.parametrize("headers", PAGES, ids=str)
+def test_web_page_spends_no_limit_and_changes_nothing(paper, client, headers):
+    """Whatever a page fires at the port is refused before it is counted, and no answer lets a page read it (before:
+    a page could spend all of the weight, and get the exchange banned for its user)."""
+    received = len(paper.controls.journal)
+    used = int(client.public("/api/v3/time").headers["x-mbx-used-weight-1m"])
+    for method, path in (("GET", "/api/v3/exchangeInfo"), ("POST", "/api/v3/order?symbol=BTCUSDT"), ("DELETE", "/x")):
+        reply = client.raw(method, path, headers=headers)
+        assert reply.status == 403
+        assert not [name for name in reply.headers if name.lower().startswith("access-control")]
+        assert not [name for name in reply.headers if name.lower().startswith("x-mbx-used")]
+    assert client.raw("OPTIONS", "/api/v3/order", headers=headers).status == 405
+    after = client.public("/api/v3/time")
+    assert int(after.headers["x-mbx-used-weight-1m"]) == used + 1
+    assert len(paper.controls.journal) == received + 2
+
+
 def test_parameters_that_nobody_reads_are_refused(unchanged):
     """An unknown parameter is -1104 on a signed request and -1101 on an open one; a repeated one is -1101."""
     assert unchanged.signed("GET", "/api/v3/openOrders", symbol="BTCUSDT", startTimee=1).error == (

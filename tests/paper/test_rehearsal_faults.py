@@ -6,7 +6,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 import pytest
@@ -191,13 +191,21 @@ def rehearsing() -> Iterator[Serving]:
 
 
 def control(
-    told: Serving, method: str, path: str, body: object = None, *, token: str | None = None, host: str = ""
+    told: Serving,
+    method: str,
+    path: str,
+    body: object = None,
+    *,
+    token: str | None = None,
+    host: str = "",
+    more: Mapping[str, str] | None = None,
 ) -> tuple[int, object]:
     assert told.control_url is not None
     assert told.control_token is not None
     where = told.control_url.removeprefix("http://")
     connection = http.client.HTTPConnection(where, timeout=10)
     headers = {"Authorization": f"Bearer {told.control_token.reveal() if token is None else token}"}
+    headers |= more or {}
     if host:
         headers["Host"] = host
     try:
@@ -206,6 +214,13 @@ def control(
         return reply.status, json.loads(reply.read())
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize("name", ["Origin", "Referer", "Sec-Fetch-Site"])
+def test_controls_answer_no_web_page(rehearsing, name):
+    """A request that a page sent is refused at the control port too, although it has the token."""
+    assert control(rehearsing, "GET", "/")[0] == 200
+    assert control(rehearsing, "GET", "/", more={name: "https://evil.example"})[0] == 403
 
 
 def test_a_standalone_exchange_can_be_controlled_while_it_runs(rehearsing, client_for):

@@ -17,18 +17,17 @@ import binascii
 import json
 import re
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
-from threading import Event, Lock, Thread
 from types import new_class
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
+from guardian.credentials.turns import SYSTEM_KEYRING, Line, Turn, class_path
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
-from guardian.errors import CredentialsError, GuardianError, KeyringUnavailable
+from guardian.errors import CredentialsError, KeyringUnavailable
 
 SERVER_TIMEOUT_S: Final = 3.0
 INTERACTIVE_TIMEOUT_S: Final = 60.0
@@ -52,7 +51,6 @@ _MISSING_HINTS: Final[Mapping[str, str]] = {
     "win32": "run guardian as the user who is logged in, so that the Credential Manager is there",
     "linux": "guardian needs a Secret Service (GNOME Keyring, KWallet or KeePassXC) in your login session",
 }
-_LOCKED_HINT: Final = "unlock your keyring (log in at the desktop, or answer the window it opened), then try again"
 _SLOTS: Final[Mapping[tuple[Environment, KeyFamily], str]] = {
     (Environment.TESTNET, KeyFamily.SPOT): "guardian/binance/testnet",
     (Environment.TESTNET, KeyFamily.FUTURES): "guardian/binance/testnet/futures",
@@ -64,8 +62,6 @@ _TOKEN: Final = re.compile(r"[!-~]{16,512}")
 """Binance's keys are 64 letters and digits; more is let through, but nothing that an HTTP header could trip over."""
 _PLACEHOLDERS: Final = ("__encrypted__:", "${")
 """What MCP clients leave in place of a secret that they failed to fill in."""
-
-T = TypeVar("T")
 
 
 class KeyringBackend(Protocol):
@@ -92,65 +88,6 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _class_path(value: object) -> str:
-    return f"{type(value).__module__}.{type(value).__qualname__}"
-
-
-class _Line:
-    """Calls to a keyring, one at a time, each given up after `timeout_s` seconds in all.
-
-    A call that is given up cannot be stopped: it goes on in its thread, and while it does the next ones are refused
-    instead of piling up threads, and windows on the owner's screen.
-    """
-
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._busy = Lock()
-
-    def call(self, action: Callable[[], T], *, unfinished: str = "nothing was changed") -> T:
-        """The result of `action`. Raises KeyringUnavailable; of a foreign exception only its name comes out.
-
-        A foreign exception, its text and its frames may hold the secret; they end in the thread.
-        """
-        deadline = time.monotonic() + self._timeout_s
-        if not self._busy.acquire(timeout=self._timeout_s):
-            raise self._late("nothing was changed")
-        done = Event()
-        results: list[T] = []
-        failures: list[GuardianError] = []
-
-        def work() -> None:
-            try:
-                results.append(action())
-            except GuardianError as error:
-                failures.append(error)
-            except BaseException as error:  # noqa: BLE001 - backends raise what their systems raise, even panics
-                failures.append(_failure(error))
-            finally:
-                self._busy.release()
-                done.set()
-
-        Thread(target=work, name="guardian-keyring", daemon=True).start()
-        if not done.wait(max(0.0, deadline - time.monotonic())):
-            raise self._late(unfinished)
-        if failures:
-            raise failures[0].with_traceback(None)
-        return results[0]
-
-    def _late(self, unfinished: str) -> KeyringUnavailable:
-        return KeyringUnavailable(
-            f"the keyring did not answer within {self._timeout_s:g} s; {unfinished}", hint=_LOCKED_HINT
-        )
-
-
-def _failure(error: BaseException) -> KeyringUnavailable:
-    from keyring.errors import InitError, KeyringLocked
-
-    if isinstance(error, KeyringLocked | InitError):
-        return KeyringUnavailable("the keyring is locked, or unlocking it was declined", hint=_LOCKED_HINT)
-    return KeyringUnavailable(f"the keyring failed (`{_class_path(error)}`)", hint=_LOCKED_HINT)
-
-
 class CredentialStore:
     """Key pairs in one keyring backend.
 
@@ -164,15 +101,16 @@ class CredentialStore:
         *,
         timeout_s: float = SERVER_TIMEOUT_S,
         now: Callable[[], datetime] = _now,
+        turn: Turn | None = None,
     ) -> None:
         self._backend = backend
-        self._line = _Line(timeout_s)
+        self._line = Line(timeout_s, turn or Turn())
         self._now = now
 
     @property
     def backend_name(self) -> str:
         """Module and class of the backend, for people."""
-        return _class_path(self._backend)
+        return class_path(self._backend)
 
     def get(self, environment: str, family: KeyFamily) -> ApiKeyPair | None:
         """The pair for an environment's host family, or None where none is stored.
@@ -240,9 +178,13 @@ class CredentialStore:
 def open_credentials(*, timeout_s: float = SERVER_TIMEOUT_S) -> CredentialStore:
     """The store in this system's keyring. `timeout_s` bounds each later call too.
 
+    All stores that a process opens take turns: where the keyring hangs, one call waits for it, and the others are
+    refused at once until it has answered.
+
     Raises KeyringUnavailable when none of the allowed backends works here.
     """
-    return CredentialStore(_Line(timeout_s).call(_find_backend), timeout_s=timeout_s)
+    backend = Line(timeout_s, SYSTEM_KEYRING).call(_find_backend)
+    return CredentialStore(backend, timeout_s=timeout_s, turn=SYSTEM_KEYRING)
 
 
 def _find_backend() -> KeyringBackend:
