@@ -143,6 +143,7 @@ def test_changing_keys_needs_a_person(
     monkeypatch.setattr("sys.stdin", None)
     assert main(["keys", *arguments]) == 1
     assert "no person is at a terminal" in capsys.readouterr().err
+    sys.stdin.close()  # what `main` put in the place of the missing one
 
 
 def test_paper_needs_no_key(capsys: pytest.CaptureFixture[str]) -> None:
