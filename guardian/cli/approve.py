@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import secrets
-from decimal import ROUND_CEILING, Decimal
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.moments import local_time
-from guardian.cli.opened import note_act, policy_option, with_guardian
+from guardian.cli.moments import clock_time, local_time
+from guardian.cli.opened import note_act, policy_option, with_guardian, with_journal
 from guardian.cli.owner import ask_yes, require_owner
 from guardian.cli.render import Column, clean, print_json, say, say_error, say_hint, table
+from guardian.cli.submitting import STOPPED, StopRequests, place_approved, say_denials, stop_requests
 from guardian.domain.money import plain
+from guardian.errors import StoreConflict
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
-    from guardian.gate.replies import Reply, ReplyError
+    from guardian.gate.journal import Journal
+    from guardian.gate.previewing import Mismatch
+    from guardian.policy.verdict import Denial
     from guardian.store.records import Proposal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What the person sees before they are asked, and why there is nothing to ask, where that is so."""
+
+    lines: tuple[str, ...] = ()
+    mismatch: Mismatch | None = None
+    denials: tuple[Denial, ...] = ()
 
 
 @click.command()
@@ -34,160 +48,169 @@ def command(ctx: click.Context, proposal_id: str | None, submit: bool, as_json: 
     to use once, or places the order itself with --submit. It needs a real terminal.
     """
     if proposal_id is None:
-        with_guardian(policy_path, lambda guardian: _list(guardian, as_json=as_json))
+        with_journal(lambda journal: _list(journal, as_json=as_json))
         return
     require_owner("approve an order")
     wanted = proposal_id.strip().upper()
-    lines, why_not = with_guardian(policy_path, lambda guardian: _shown(guardian, wanted, submit=submit))
-    if why_not is not None:
-        say_error(why_not)
+    found = with_journal(lambda journal: waiting_proposal(journal, wanted))
+    if isinstance(found, str):
+        say_error(found)
         ctx.exit(1)
-    for line in lines:
+    path = policy_path or policy_of(found)
+    look = with_guardian(path, lambda guardian: _look(guardian, found))
+    for line in look.lines:
         say(line)
-    # Asked with no event loop around it: inside one, Ctrl-C would wait for the answer.
-    if not ask_yes("place this order now?" if submit else "approve this order?"):
-        say("nothing was approved; `guardian reject` turns it down for good")
+    if look.mismatch is not None or look.denials:
+        _say_why_not(look)
         ctx.exit(1)
-    ctx.exit(with_guardian(policy_path, lambda guardian: _approve(guardian, wanted, submit=submit)))
+    try:
+        # Asked with no event loop around it: inside one, Ctrl-C would wait for the answer.
+        if not ask_yes("place this order now?" if submit else "approve this order?"):
+            say("nothing was approved; `guardian reject` turns it down for good")
+            ctx.exit(1)
+    except KeyboardInterrupt:
+        say("\nnothing was approved, and nothing was sent")
+        raise
+    with stop_requests() as stop:
+        ctx.exit(with_guardian(path, lambda guardian: _act(guardian, found, stop, submit=submit)))
 
 
-async def _list(guardian: Guardian, *, as_json: bool) -> None:
-    waiting = await guardian.journal.run(lambda: _waiting(guardian))
+def _list(journal: Journal, *, as_json: bool) -> None:
+    from guardian.gate.proposal_views import money_line, order_line, proposed_order
+
+    with journal.transaction() as tx:
+        waiting, now_ms = tx.waiting(), tx.now_ms
     if as_json:
-        print_json([_as_dict(proposal) for proposal in waiting])
+        print_json([_as_dict(proposal, now_ms) for proposal in waiting])
         return
     if not waiting:
         say("nothing waits for you")
         return
+    orders = [proposed_order(proposal) for proposal in waiting]
     table(
-        [Column("id", whole=True), "environment", "order", Column("at worst", right=True), "state", "expires"],
+        [Column("id", whole=True), "environment", "order", "before fees", "counts as", "state", "expires"],
         [
             (
                 p.id,
                 p.scope.environment,
                 order_line(p),
-                f"{plain(p.notional)} {p.currency}",
+                money_line(order),
+                f"{plain(order.counts_as)} {order.currency}",
                 p.state,
                 local_time(p.expires_ms),
             )
-            for p in waiting
+            for p, order in zip(waiting, orders, strict=True)
         ],
     )
     say("approve one with `guardian approve ID`, or turn it down with `guardian reject ID`")
 
 
-def _waiting(guardian: Guardian) -> tuple[Proposal, ...]:
-    with guardian.journal.transaction() as tx:
-        return tx.waiting()
-
-
-def _as_dict(proposal: Proposal) -> dict[str, object]:
+def _as_dict(proposal: Proposal, now_ms: int) -> Mapping[str, object]:
+    """What `create_order` and the status say of a proposal, and where it belongs."""
     from guardian.domain.plain_data import to_plain
+    from guardian.gate.proposal_views import view_of_proposal
+    from guardian.policy.model import Channel
 
-    found = to_plain(proposal)
-    assert isinstance(found, dict)
-    # A digest redeems nothing; it is of no use to a reader all the same.
-    return {name: value for name, value in found.items() if name not in {"token_digest", "order_key"}}
-
-
-def order_line(proposal: Proposal) -> str:
-    """An order in a few words: `BUY 0.001 BTCUSDT MARKET, sent as LIMIT IOC at 60600`."""
-    wire = proposal.resolved
-    asked = proposal.spec["order_type"]
-    stop = f", stop {wire['stopPrice']}" if "stopPrice" in wire else ""
-    sent_as = f", sent as {wire['type']} {wire.get('timeInForce', '')} at {wire['price']}" if asked == "MARKET" else ""
-    at = "" if sent_as else f" at {wire['price']}"
-    return f"{wire['side']} {wire['quantity']} {wire['symbol']} {asked}{at}{stop}{sent_as}"
-
-
-def summary(proposal: Proposal, budget: str) -> list[str]:
-    """At most five lines, the worst case among them: what a person must see before they agree."""
-    worst = f"{plain(proposal.quote_notional)} {proposal.quote_asset}"
-    if proposal.currency != proposal.quote_asset:
-        worst += f" = {plain(proposal.notional)} {proposal.currency}"
-    return [
-        f"{proposal.scope.environment.upper()}  {order_line(proposal)}",
-        f"at worst {worst}",
-        f"market when asked: bid {plain(proposal.shown_bid)}, ask {plain(proposal.shown_ask)}",
-        budget,
-    ]
+    view = to_plain(view_of_proposal(proposal, now_ms, Channel.TERMINAL, None))
+    assert isinstance(view, dict)
+    for_the_assistant = {"proposal_id", "next_step", "confirmation_token", "warning"}
+    return {
+        "id": proposal.id,
+        "environment": proposal.scope.environment,
+        "account": proposal.scope.account,
+        "policy_source": proposal.policy_source,
+        "policy_digest": proposal.policy_digest,
+        **{name: value for name, value in view.items() if name not in for_the_assistant},
+    }
 
 
-async def _shown(guardian: Guardian, proposal_id: str, *, submit: bool) -> tuple[list[str], str | None]:
-    """What the person must see before they are asked, or why there is nothing to ask."""
-    from guardian.gate.views import proposal_state
+def waiting_proposal(journal: Journal, proposal_id: str) -> Proposal | str:
+    """The proposal, where it still waits to be approved or sent; else what became of it, in words."""
+    from guardian.gate.proposal_views import end_of_proposal
 
-    proposal, now_ms, budget = await guardian.journal.run(lambda: _look_at(guardian, proposal_id))
-    if proposal is None:
-        return [], f"no proposal `{clean(proposal_id)}`; `guardian approve` lists what waits"
-    state = proposal_state(proposal, now_ms)
-    if state not in {"waiting", "approved"}:
-        return [], f"proposal `{proposal.id}` is {state}; the assistant can ask for the order again"
-    if submit and proposal.scope.environment != guardian.gate.environment.value:
-        return [], f"this proposal is for `{proposal.scope.environment}`, and the policy names another"
-    in_force = guardian.policy_file.current()
-    if submit and (in_force.problems or in_force.policy.digest != proposal.policy_digest):
-        # The gate would deny it, and a denial uses the proposal up.
-        return [], (
-            f"`{in_force.source}` is not, or no longer, the policy that this order was asked under; "
-            "give `--policy FILE` if the server runs with it, else let the assistant ask again"
-        )
-    return summary(proposal, budget), None
-
-
-async def _approve(guardian: Guardian, proposal_id: str, *, submit: bool) -> int:
-    token = await guardian.journal.run(lambda: approve(guardian, proposal_id))
-    if not submit:
-        click.echo(token)
-        say("approved: hand this token to the assistant; it works once, for this order only, and not for long")
-        return 0
-    return _told(await _submit(guardian, token))
-
-
-def _look_at(guardian: Guardian, proposal_id: str) -> tuple[Proposal | None, int, str]:
-    """The proposal, the time, and the share of the budget that is used."""
-    from guardian.policy.rules_budget import duration
-
-    policy = guardian.policy_file.current().policy
-    with guardian.journal.transaction() as tx:
+    with journal.transaction() as tx:
         proposal = tx.proposal(proposal_id)
         if proposal is None:
-            return None, tx.now_ms, ""
-        usage = tx.status_usage(proposal.scope, policy.limits)
-        shares = [
-            _share(proposal, w.maximum, usage.entered[w.window_ms], duration(w.window_ms))
-            for w in policy.limits.rolling_notional
-        ]
-        return proposal, tx.now_ms, f"budget: {', '.join(shares)} {policy.accounting.currency}"
+            return f"no proposal `{clean(proposal_id)}`; `guardian approve` lists what waits"
+        if proposal.is_outstanding(tx.now_ms):
+            return proposal
+        row = None if proposal.client_order_id is None else tx.order(proposal.client_order_id)
+        ended = end_of_proposal(proposal, row, tx.now_ms)
+        return ended if row is not None else f"{ended}; nothing was sent"
 
 
-def _share(proposal: Proposal, maximum: Decimal, used: Decimal, window: str) -> str:
-    """This order's share of one budget; of a sale only what was used, for it may be of what guardian bought."""
-    if proposal.side != "BUY" or maximum <= 0:
-        return f"{plain(used)} of {plain(maximum)} used in {window}"
-    percent = (proposal.notional * 100 / maximum).to_integral_value(ROUND_CEILING)
-    return f"{percent}% of {plain(maximum)} in {window} (used: {plain(used)})"
+def policy_of(proposal: Proposal) -> Path | None:
+    """The policy file that the proposal was made under; None where that is the one that serves by default."""
+    from guardian.bootstrap import find_policy_file, home_folder
+
+    source = Path(proposal.policy_source)
+    return None if find_policy_file(home_folder()) == source else source
+
+
+async def _look(guardian: Guardian, proposal: Proposal) -> Look:
+    """Everything that can be known before the question: nothing is asked about an order that would be denied."""
+    from guardian.gate.previewing import Mismatch, Previewer
+    from guardian.gate.proposal_views import summary
+
+    previewer = Previewer(guardian.gate.parts)
+    preview = previewer.mismatch(proposal) or await previewer.preview(proposal)
+    if isinstance(preview, Mismatch):
+        return Look(mismatch=preview)
+    lines = summary(proposal, preview.now_ms, market=preview.market, budget=preview.budget, clock=clock_time)
+    return Look(lines=lines, denials=preview.denials)
+
+
+def _say_why_not(look: Look) -> None:
+    if look.mismatch is not None:
+        say_error(f"{look.mismatch.why}; nothing was approved")
+        say_hint(look.mismatch.hint)
+    say_denials(look.denials, "this order would be denied now, so nothing was approved; it still waits")
+
+
+async def _act(guardian: Guardian, proposal: Proposal, stop: StopRequests, *, submit: bool) -> int:
+    """Approve, and hand over the token or place the order. What may have changed since the look is looked at again."""
+    from guardian.gate.previewing import Previewer
+
+    if stop.asked:
+        say("nothing was approved, and nothing was sent")
+        return STOPPED
+    mismatch = Previewer(guardian.gate.parts).mismatch(proposal)
+    if mismatch is not None:
+        _say_why_not(Look(mismatch=mismatch))
+        return 1
+    try:
+        token = await guardian.journal.run(lambda: approve(guardian, proposal.id))
+    except StoreConflict:
+        ended = await guardian.journal.run(lambda: waiting_proposal(guardian.journal, proposal.id))
+        if not isinstance(ended, str):
+            raise
+        say_error(ended)
+        return 1
+    if submit:
+        return await place_approved(guardian, proposal.id, token, stop)
+    click.echo(token)
+    say("approved: hand this token to the assistant; it works once, for this order only, and not for long")
+    return 0
 
 
 def approve(guardian: Guardian, proposal_id: str) -> str:
     """Issue the token and note that a person acted, in one transaction. The token exists nowhere but in the answer.
 
     Raises:
-        StoreConflict: the proposal was used, turned down or has expired in the meantime.
+        StoreConflict: the proposal was used, turned down, withdrawn or has expired in the meantime.
     """
     from guardian.gate.calls import token_digest
     from guardian.gate.proposals import new_token
 
     token = new_token(secrets.token_bytes)
-    rules = guardian.policy_file.current().policy.confirmation
     with guardian.journal.transaction() as tx:
+        proposal = tx.proposal(proposal_id)
         tx.issue_token(
             proposal_id,
             token_digest=token_digest(token),
-            expires_ms=tx.now_ms + rules.token_ttl_ms,
+            expires_ms=tx.now_ms + (0 if proposal is None else proposal.token_ttl_ms),
             by_person=True,
         )
-        proposal = tx.proposal(proposal_id)
         if proposal is not None:
             tx.person_acted(proposal.scope, f"approved {proposal_id}")
             tx.end_slicing(proposal.scope, proposal.symbol, proposal.side)
@@ -195,43 +218,3 @@ def approve(guardian: Guardian, proposal_id: str) -> str:
             fields = {"proposal": proposal_id, "symbol": proposal.symbol, "environment": scope.environment}
             note_act(tx, "approved", {**fields, "account": scope.account})
     return token
-
-
-async def _submit(guardian: Guardian, token: str) -> Reply:
-    """Place the approved order through the gate, as one call like any other."""
-    from guardian.domain.requests import CreateOrder
-    from guardian.domain.secrets import Secret
-
-    arguments = {"confirmation_token": token}
-    call = await guardian.gate.open_call(CreateOrder.tool, arguments, client="guardian approve --submit")
-    reply = await guardian.gate.handle(call, CreateOrder(confirmation_token=Secret(token)))
-    await guardian.gate.close_call(call, reply)
-    return reply
-
-
-def _told(reply: Reply) -> int:
-    """Say what became of it; 0 where it was placed, 1 where the answer was no, 3 where it is not known."""
-    from guardian.domain.codes import Outcome
-    from guardian.gate.replies import OrderPlaced
-
-    if isinstance(reply.data, OrderPlaced):
-        click.echo(reply.data.order.client_order_id)
-        say(f"placed: {reply.data.note}")
-        return 0
-    if reply.error is not None:
-        _say_no(reply.error)
-        if reply.error.exchange_text:
-            say(f"the exchange says: {clean(reply.error.exchange_text)}")
-    return 3 if reply.outcome is Outcome.UNKNOWN else 1
-
-
-def _say_no(error: ReplyError) -> None:
-    """Every rule that said no, or the one error."""
-    if not error.denials:
-        say_error(error.message)
-        if error.hint:
-            say_hint(error.hint)
-        return
-    say_error("the order was denied; nothing was sent")
-    for denial in error.denials:
-        say(f"  {denial.code.name}: {denial.message}{f' ({denial.hint})' if denial.hint else ''}")

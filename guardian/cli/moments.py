@@ -34,6 +34,12 @@ def local_time(milliseconds: int) -> str:
     return f"{_utc(milliseconds).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
+def clock_time(milliseconds: int) -> str:
+    """`16:20:30` where the person is, with the date where it is not today's."""
+    day, clock = local_time(milliseconds).split(" ")
+    return clock if day == f"{datetime.now().astimezone():%Y-%m-%d}" else f"{day} {clock}"
+
+
 def utc_time(milliseconds: int) -> str:
     """ISO 8601 in UTC, to the millisecond."""
     return f"{_utc(milliseconds):%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"

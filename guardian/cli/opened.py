@@ -14,6 +14,7 @@ from guardian.errors import StoreError
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
+    from guardian.gate.journal import Journal
     from guardian.store.database import Transaction
 
 Result = TypeVar("Result")
@@ -38,6 +39,17 @@ def with_guardian(policy_path: Path | None, work: Callable[[Guardian], Awaitable
             await guardian.close()
 
     return asyncio.run(run())
+
+
+def with_journal(work: Callable[[Journal], Result]) -> Result:
+    """Open the log of the home alone, do the work, close it: for what needs no policy, keys or exchange."""
+    from guardian.bootstrap import open_journal
+
+    journal = open_journal()
+    try:
+        return work(journal)
+    finally:
+        journal.close()
 
 
 def note_act(tx: Transaction, kind: str, fields: Mapping[str, str | None]) -> None:

@@ -149,7 +149,8 @@ def _said(envelope: Mapping[str, Any]) -> str:
         order = data["order"]
         return (
             f"{envelope['outcome']}: proposal {data['proposal_id']}, {order['side']} {order['quantity']} "
-            f"{order['symbol']}, at worst {order['worst_case_notional']} {order['currency']}; nothing was sent"
+            f"{order['symbol']}, "
+            f"costs at most {order['costs_at_most']} {order['quote_asset']} before fees; nothing was sent"
         )
     if "note" in data:
         return f"{envelope['outcome']}: {data['note']}"

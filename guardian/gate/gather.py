@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from guardian.domain.orders import OrderSide, OrderSpec
 from guardian.domain.trading import Environment
 from guardian.errors import ExchangeError, ExchangeRateLimited, ExchangeRejected
 from guardian.exchange.exchange import Exchange
+from guardian.gate.journal import Journal
 from guardian.policy.case import sellable
 from guardian.policy.conversion import market_symbols, next_on_path, path_symbols
 from guardian.policy.engine import needed_facts
@@ -47,6 +48,21 @@ class Basis:
 def basis_of(tx: Transaction, scope: Scope) -> Basis:
     """What the facts of an order depend on, as the store has it now, before they are asked for."""
     return Basis(loss=loss_needs(tx.traded(scope)), snapshot=tx.snapshot(scope), sellable=tx.sellable(scope))
+
+
+def assets_of(facts: Facts, spec: OrderSpec) -> tuple[str, str] | None:
+    """The base and the quote asset of an order, as the exchange lists them; None where that is not known."""
+    instrument = facts.instruments.get(spec.symbol)
+    return None if instrument is None else (instrument.base_asset, instrument.quote_asset)
+
+
+def usage_now(
+    tx: Transaction, journal: Journal, scope: Scope, spec: OrderSpec, policy: Policy, facts: Facts, basis: Basis
+) -> Usage:
+    """What the rules count for this order in this transaction, with a halt that the emergency file sets."""
+    usage = tx.usage(scope, spec, policy.limits, assets=assets_of(facts, spec), snapshot=basis.snapshot)
+    trading, reason = journal.trading(tx)
+    return replace(usage, trading=trading, halt_reason=reason)
 
 
 @dataclass(slots=True)

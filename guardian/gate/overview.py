@@ -11,9 +11,10 @@ from guardian.domain.requests import CancelOrder
 from guardian.domain.trading import Environment, TradingState
 from guardian.errors import CredentialsError, ExchangeError
 from guardian.gate.parts import Parts
+from guardian.gate.proposal_views import view_of_proposal
 from guardian.gate.reconciling import reconciled_mark
 from guardian.gate.replies import OrderProposed, OrderView
-from guardian.gate.views import iso, view_of_proposal, view_of_row
+from guardian.gate.views import iso, view_of_row
 from guardian.policy.model import Limits, Policy
 from guardian.policy.rules_budget import duration
 from guardian.store.records import OrderRow, Scope, StatusUsage

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Final
 
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.instruments import Instrument
-from guardian.domain.orders import VOID_STATES, OrderSide, OrderSpec, OrderType, TimeInForce
+from guardian.domain.orders import VOID_STATES, OrderSpec
 from guardian.domain.requests import CreateOrder
 from guardian.domain.trading import TradingState
 from guardian.errors import ArgumentMistake, InvalidArguments
@@ -22,17 +21,17 @@ from guardian.gate.calls import CallInfo, plain_record, token_digest
 from guardian.gate.catching_up import catch_up
 from guardian.gate.connection import Connection
 from guardian.gate.costed import CostedOrder, costed
-from guardian.gate.gather import Basis, basis_of, gather_facts
+from guardian.gate.gather import Basis, assets_of, basis_of, gather_facts, usage_now
 from guardian.gate.halting import SKEWS_IN_A_ROW, halt, halt_on_burst, is_far
 from guardian.gate.judged import judged_on
 from guardian.gate.parts import Parts
 from guardian.gate.placed_before import answer_with
 from guardian.gate.policy_file import PolicyInForce
-from guardian.gate.proposals import answer_for_token, expected_fields, order_key, propose
+from guardian.gate.proposal_views import budget_use, view_of_proposal
+from guardian.gate.proposals import answer_for_token, confirmed_by, expected_fields, order_key, propose, spec_from
 from guardian.gate.replies import Reply, denied
 from guardian.gate.sending import Reserved, Sender
 from guardian.gate.unbroken import unbroken
-from guardian.gate.views import view_of_proposal
 from guardian.policy.case import may_be_exit
 from guardian.policy.engine import judge_order, judge_tool
 from guardian.policy.facts import Confirmed, Facts
@@ -156,15 +155,7 @@ class OrderPlacer:
         admitted = await self._admit(asked)
         if isinstance(admitted, Reply):
             return admitted
-        confirmed = Confirmed(
-            policy_digest=proposal.policy_digest,
-            shown_bid=proposal.shown_bid,
-            shown_ask=proposal.shown_ask,
-            protected_price=Decimal(proposal.resolved["price"]),
-            notional=proposal.notional,
-            quote_notional=proposal.quote_notional,
-        )
-        return await self._decide(admitted, confirmed, basis)
+        return await self._decide(admitted, confirmed_by(proposal), basis)
 
     def _look_up(self, token: str, scope: Scope, stated: Mapping[str, str]) -> tuple[Proposal, Basis] | Reply:
         with self._parts.journal.transaction() as tx:
@@ -173,7 +164,10 @@ class OrderPlacer:
             basis = basis_of(tx, scope)
         if proposal is None:
             message = "no proposal has this confirmation token"
-            hint = "ask for the order without a token; a person then approves it"
+            hint = (
+                "look with get_orders whether the order is there: a newer token may have placed it. Only if it is not, "
+                "ask for it without a token; a person then approves it"
+            )
             return denied((Denial(code=Code.CONFIRMATION_UNKNOWN, message=message, hint=hint),))
         return answer or (proposal, basis)
 
@@ -224,11 +218,7 @@ class OrderPlacer:
         Where the facts are not what is needed now, what they are to be fetched for instead; not in the last round.
         """
         with self._parts.journal.transaction() as tx:
-            instrument = facts.instruments.get(asked.spec.symbol)
-            assets = None if instrument is None else (instrument.base_asset, instrument.quote_asset)
-            usage = tx.usage(asked.scope, asked.spec, asked.policy.limits, assets=assets, snapshot=basis.snapshot)
-            trading, reason = self._parts.journal.trading(tx)
-            usage = replace(usage, trading=trading, halt_reason=reason)
+            usage = usage_now(tx, self._parts.journal, asked.scope, asked.spec, asked.policy, facts, basis)
             facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._parts.now_ms())
             if asked.proposal is not None:
                 # Another call may have used, and a person may have rejected it, while the facts were fetched.
@@ -236,7 +226,7 @@ class OrderPlacer:
                 if answer is not None:
                     return answer
             is_covered = basis.loss.covers(loss_needs(usage.traded)) and are_fresh(facts, asked.policy)
-            if not is_last and (not is_covered or basis.is_behind(asked.spec, assets, usage)):
+            if not is_last and (not is_covered or basis.is_behind(asked.spec, assets_of(facts, asked.spec), usage)):
                 return basis_of(tx, asked.scope)
             verdict = judge_order(asked.spec, facts, asked.policy)
             judged = judged_on(facts, verdict, asked.policy)
@@ -274,11 +264,18 @@ class OrderPlacer:
     def _propose(
         self, tx: Transaction, asked: Asked, facts: Facts, verdict: Verdict, judged: Mapping[str, object]
     ) -> Reply:
-        made = propose(tx, asked.scope, asked.policy, facts, verdict, self._parts.random_bytes)
+        made = propose(tx, asked.scope, asked.in_force, facts, verdict, self._parts.random_bytes)
         if isinstance(made, Denial):
             return replace(denied((made,)), judged=judged)
         proposal, token = made
-        view = view_of_proposal(proposal, tx.now_ms, asked.policy.confirmation.channel, token)
+        view = view_of_proposal(
+            proposal,
+            tx.now_ms,
+            asked.policy.confirmation.channel,
+            token,
+            market=facts.books.get(proposal.symbol),
+            budget=budget_use(facts, verdict, asked.policy),
+        )
         return Reply(outcome=Outcome.CONFIRMATION_REQUIRED, data=view, judged=judged)
 
     def _reserve(
@@ -363,24 +360,6 @@ def new_order(
 def _order_of(tx: Transaction, proposal: Proposal) -> OrderRow | None:
     """The order that a proposal became, if it became one."""
     return None if proposal.client_order_id is None else tx.order(proposal.client_order_id)
-
-
-def spec_from(fields: Mapping[str, str]) -> OrderSpec:
-    """The order that `OrderSpec.as_dict` wrote down."""
-
-    def amount(name: str) -> Decimal | None:
-        return Decimal(fields[name]) if name in fields else None
-
-    return OrderSpec(
-        symbol=fields["symbol"],
-        side=OrderSide(fields["side"]),
-        order_type=OrderType(fields["order_type"]),
-        quantity=amount("quantity"),
-        quote_quantity=amount("quote_quantity"),
-        price=amount("price"),
-        stop_price=amount("stop_price"),
-        time_in_force=TimeInForce(fields["time_in_force"]) if "time_in_force" in fields else None,
-    )
 
 
 def are_fresh(facts: Facts, policy: Policy) -> bool:

@@ -55,7 +55,7 @@ class PolicyFile:
         remembers: bool = True,
     ) -> None:
         self.remembers = remembers
-        self._path = path
+        self._path = path.absolute()  # a proposal keeps it, and is approved from another folder
         self._load = load
         self._memory = memory
         self._packaged = packaged

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Final
 
 from guardian.domain.codes import Code
-from guardian.domain.orders import OrderSpec
+from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.gate.calls import token_digest
 from guardian.gate.costed import costed
-from guardian.gate.views import proposal_state
-from guardian.policy.facts import Facts
+from guardian.gate.policy_file import PolicyInForce
+from guardian.gate.proposal_views import proposal_state
+from guardian.policy.facts import Confirmed, Facts
 from guardian.policy.model import Channel, Policy
 from guardian.policy.verdict import Denial, Verdict
 from guardian.store.database import Transaction
@@ -36,7 +38,7 @@ def new_token(random_bytes: Callable[[int], bytes]) -> str:
 def propose(
     tx: Transaction,
     scope: Scope,
-    policy: Policy,
+    in_force: PolicyInForce,
     facts: Facts,
     verdict: Verdict,
     random_bytes: Callable[[int], bytes],
@@ -45,7 +47,7 @@ def propose(
 
     The token is None but for `channel = "chat"`. Where too many wait, the denial says so.
     """
-    costs = costed(verdict)
+    costs, policy = costed(verdict), in_force.policy
     order = costs.order
     proposal = tx.proposal_for(scope, order_key(order.spec))
     if proposal is None or not _still_stands(proposal, tx.now_ms, policy):
@@ -72,6 +74,8 @@ def propose(
                 spec=order.spec.as_dict(),
                 resolved=order.as_dict(),
                 policy_digest=policy.digest,
+                policy_source=in_force.source,
+                token_ttl_ms=policy.confirmation.token_ttl_ms,
                 notional=costs.notional,
                 quote_notional=costs.quote_notional,
                 quote_asset=instrument.quote_asset,
@@ -86,7 +90,7 @@ def propose(
     if policy.confirmation.channel is not Channel.CHAT or proposal.state != "waiting":
         return proposal, None
     token = new_token(random_bytes)
-    expires = min(proposal.expires_ms, tx.now_ms + policy.confirmation.token_ttl_ms)
+    expires = min(proposal.expires_ms, tx.now_ms + proposal.token_ttl_ms)
     tx.issue_token(proposal.id, token_digest=token_digest(token), expires_ms=expires, by_person=False)
     issued = tx.proposal(proposal.id)
     return (issued or proposal), token
@@ -97,6 +101,36 @@ def _still_stands(proposal: Proposal, now_ms: int, policy: Policy) -> bool:
     if proposal.policy_digest != policy.digest or now_ms >= proposal.expires_ms or proposal.state in _USED_UP:
         return False
     return proposal_state(proposal, now_ms) != "expired"
+
+
+def spec_from(fields: Mapping[str, str]) -> OrderSpec:
+    """The order that `OrderSpec.as_dict` wrote down."""
+
+    def amount(name: str) -> Decimal | None:
+        return Decimal(fields[name]) if name in fields else None
+
+    return OrderSpec(
+        symbol=fields["symbol"],
+        side=OrderSide(fields["side"]),
+        order_type=OrderType(fields["order_type"]),
+        quantity=amount("quantity"),
+        quote_quantity=amount("quote_quantity"),
+        price=amount("price"),
+        stop_price=amount("stop_price"),
+        time_in_force=TimeInForce(fields["time_in_force"]) if "time_in_force" in fields else None,
+    )
+
+
+def confirmed_by(proposal: Proposal) -> Confirmed:
+    """What a person confirms with this proposal, as the rules look at it."""
+    return Confirmed(
+        policy_digest=proposal.policy_digest,
+        shown_bid=proposal.shown_bid,
+        shown_ask=proposal.shown_ask,
+        protected_price=Decimal(proposal.resolved["price"]),
+        notional=proposal.notional,
+        quote_notional=proposal.quote_notional,
+    )
 
 
 def expected_fields(proposal: Proposal, stated: Mapping[str, str]) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ class OrderPlaced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposedOrder:
-    """The exact order that waits: what would be sent and what it counts for."""
+    """The exact order that waits: what would be sent, what it costs or brings, and what it counts as."""
 
     symbol: str
     side: str
@@ -67,12 +67,29 @@ class ProposedOrder:
     quantity: Decimal
     price: Decimal
     stop_price: Decimal | None
-    worst_case_quote: Decimal
+    costs_at_most: Decimal | None
+    """In the quote asset, before fees; null for a SELL."""
+    brings_at_least: Decimal | None
+    """In the quote asset, before fees, if all of it fills; null for a BUY."""
     quote_asset: str
-    worst_case_notional: Decimal
+    counts_as: Decimal
+    """Against the owner's limits, in `currency`. A SELL counts at the bid or its stop price where that is higher."""
     currency: str
     bid: Decimal
+    """When it was proposed."""
     ask: Decimal
+    """When it was proposed."""
+    fills_at_once: bool
+    """Whether it crosses the book and so fills like a market order, a LIMIT too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketNow:
+    """The best prices of the book, and when they were asked for."""
+
+    bid: Decimal
+    ask: Decimal
+    asked: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +100,14 @@ class OrderProposed:
     state: str
     """`waiting`, `approved`, `rejected` or `expired`."""
     order: ProposedOrder
+    proposed: str
+    waiting_s: int
     expires: str
+    left_s: int
+    market_now: MarketNow | None
+    """Null where it was not asked for, as in the status."""
+    summary: tuple[str, ...]
+    """The order in words, as the person is shown it."""
     next_step: str
     """What the person must do, and then the assistant."""
     confirmation_token: str | None = None

@@ -1,4 +1,4 @@
-"""Orders and proposals as the assistant sees them."""
+"""Orders as the assistant sees them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from decimal import Decimal
 from guardian.domain.money import ZERO, divided_up, plain, total
 from guardian.domain.orders import OrderReport, unknown_word
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
-from guardian.gate.replies import OrderProposed, OrderView, ProposedOrder
-from guardian.policy.model import Channel
-from guardian.store.records import OrderRow, Proposal, ProposalState
+from guardian.gate.replies import OrderView
+from guardian.store.records import OrderRow
 
 
 def iso(milliseconds: int) -> str:
     """Milliseconds since the epoch as ISO 8601 in UTC, to the millisecond."""
     moment = datetime.fromtimestamp(milliseconds // 1000, tz=UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+
+
+def utc_clock(milliseconds: int) -> str:
+    """The time of day in UTC, to the second: `16:20:30Z`."""
+    return f"{iso(milliseconds)[11:19]}Z"
 
 
 def average_price(quantity: Decimal, quote_quantity: Decimal) -> Decimal | None:
@@ -76,88 +80,6 @@ def view_of_row(row: OrderRow) -> OrderView:
         placed_by="guardian",
         time=iso(row.reserved_ms),
         exchange_status=None if row.exchange_status is None else unknown_word(row.exchange_status),
-    )
-
-
-def proposal_state(proposal: Proposal, now_ms: int) -> str:
-    """The state as a person would say it: what has run out is `expired`, what was burnt is `rejected`."""
-    if proposal.state == "burnt":
-        return "rejected"
-    if proposal.state == "waiting" and now_ms >= proposal.expires_ms:
-        return "expired"
-    if proposal.state == "approved" and (proposal.token_expires_ms is None or now_ms >= proposal.token_expires_ms):
-        return "expired"
-    return proposal.state
-
-
-def end_of_proposal(proposal: Proposal, row: OrderRow | None, now_ms: int) -> str:
-    """What became of a proposal that no longer waits, in words; `row` is the order that it became, if it became one."""
-    name = f"proposal {proposal.id}"
-    if row is not None:
-        return f"{name} was sent as order {row.client_order_id}; {note_on(view_of_row(row))}"
-    if proposal.state is ProposalState.BURNT:
-        return f"{name} was denied when it was to be sent ({proposal.reason})"
-    if proposal.state is ProposalState.REJECTED:
-        return f"{name} was turned down by a person"
-    if proposal.state is ProposalState.WITHDRAWN:
-        return f"{name} was withdrawn by the assistant"
-    return f"{name} is {proposal_state(proposal, now_ms)}"
-
-
-def proposed_order(proposal: Proposal) -> ProposedOrder:
-    """The order of a proposal."""
-    return ProposedOrder(
-        symbol=proposal.symbol,
-        side=proposal.side,
-        order_type=proposal.spec["order_type"],
-        sent_as=proposal.resolved["type"],
-        time_in_force=proposal.resolved.get("timeInForce"),
-        quantity=Decimal(proposal.resolved["quantity"]),
-        price=Decimal(proposal.resolved["price"]),
-        stop_price=Decimal(proposal.resolved["stopPrice"]) if "stopPrice" in proposal.resolved else None,
-        worst_case_quote=proposal.quote_notional,
-        quote_asset=proposal.quote_asset,
-        worst_case_notional=proposal.notional,
-        currency=proposal.currency,
-        bid=proposal.shown_bid,
-        ask=proposal.shown_ask,
-    )
-
-
-def view_of_proposal(proposal: Proposal, now_ms: int, channel: Channel, token: str | None) -> OrderProposed:
-    """A proposal with what the person must do next."""
-    state = proposal_state(proposal, now_ms)
-    in_chat = channel is Channel.CHAT
-    expires = proposal.expires_ms if proposal.token_expires_ms is None else proposal.token_expires_ms
-    return OrderProposed(
-        proposal_id=proposal.id,
-        state=state,
-        order=proposed_order(proposal),
-        expires=iso(expires),
-        next_step=_next_step(proposal.id, state, in_chat=in_chat),
-        confirmation_token=token,
-        warning=(
-            'the policy says `channel = "chat"`: this token guards against slips and price moves, not against the '
-            "assistant; show the order to the person and use the token only after they agreed"
-            if in_chat
-            else None
-        ),
-    )
-
-
-def _next_step(proposal_id: str, state: str, *, in_chat: bool) -> str:
-    if state == "rejected":
-        return "a person turned this order down; do not ask for it again unless they say so"
-    if state in {"expired", "withdrawn"}:
-        return "too late; ask for the order again if it is still wanted"
-    if in_chat:
-        return "show the order to the person; after they agreed, call create_order with `confirmation_token` alone"
-    if state == "approved":
-        return "a person approved it and was given a token; call create_order with `confirmation_token` alone"
-    return (
-        f"nothing was sent. The person runs `guardian approve {proposal_id}` in a terminal and either gives you the "
-        "token it shows, for create_order with `confirmation_token` alone, or places the order there with `--submit`; "
-        "asking for the same order again tells how it stands, cancel_order with `proposal_id` alone takes it back"
     )
 
 

@@ -12,8 +12,8 @@ from guardian.gate.calls import CallInfo
 from guardian.gate.events import note_withdrawn
 from guardian.gate.journal import CANCEL_PATIENCE_S
 from guardian.gate.parts import Parts
+from guardian.gate.proposal_views import end_of_proposal, proposed_order
 from guardian.gate.replies import ProposalWithdrawn, Reply, ReplyError, denied, done
-from guardian.gate.views import end_of_proposal, proposed_order
 from guardian.policy.verdict import Denial
 from guardian.store.records import OrderRow, Proposal, ProposalState
 

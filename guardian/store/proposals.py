@@ -57,6 +57,8 @@ class ProposalsPart(Unit):
             "spec": json.dumps(dict(made.spec)),
             "resolved": json.dumps(dict(made.resolved)),
             "policy_digest": made.policy_digest,
+            "policy_source": made.policy_source,
+            "token_ttl_ms": made.token_ttl_ms,
             "notional": plain(made.notional),
             "quote_notional": plain(made.quote_notional),
             "quote_asset": made.quote_asset,

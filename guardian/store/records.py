@@ -220,6 +220,10 @@ class NewProposal:
     resolved: Mapping[str, str]
     """The order as it would be sent, its protected price and quantity among it."""
     policy_digest: str
+    policy_source: str
+    """The file that the policy was read from: only a process that reads the same can send the order."""
+    token_ttl_ms: int
+    """How long an approval holds, under that policy."""
     notional: Decimal
     quote_notional: Decimal
     quote_asset: str

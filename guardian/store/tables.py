@@ -218,6 +218,8 @@ class ProposalTable(Table, table=True):
     spec: str = _text()
     resolved: str = _text()
     policy_digest: str = _text()
+    policy_source: str = _text()
+    token_ttl_ms: int
     notional: str = _text()
     quote_notional: str = _text()
     quote_asset: str = _text()

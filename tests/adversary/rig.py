@@ -260,7 +260,7 @@ class Rig:
         return approve(self.process.guardian, proposal_id)
 
     def reject(self, proposal_id: str) -> None:
-        reject(self.process.guardian, proposal_id)
+        reject(self.process.guardian.journal, proposal_id)
 
     def resume(self, target: TradingState = TradingState.ACTIVE) -> None:
         """What `guardian resume` does once the owner has said yes."""

@@ -69,10 +69,12 @@ def test_person_approves_and_the_token_works_once_through_the_server(
     person.waits_for("approve this order? [y/N] ")
     shown = person.seen.split("approve this order?")[0].strip().splitlines()
     assert len(shown) <= 5, shown
-    assert shown[0] == "PAPER  BUY 0.00082 BTCUSDT MARKET, sent as LIMIT IOC at 60601.01"
-    assert shown[1] == "at worst 49.6928282 USDT"
-    assert shown[3] == "budget: 25% of 200 in 5m (used: 0), 10% of 500 in 24h (used: 0) USDT"
-    assert max(len(line) for line in shown) <= 80
+    assert shown[0] == "PAPER  BUY 0.00082 BTCUSDT MARKET as LIMIT IOC at 60601.01"
+    assert re.fullmatch(r"fills at once, like a market order: 60000/60001 at \d\d:\d\d:\d\d", shown[1])
+    assert shown[2] == "costs at most 49.6928282 USDT before fees"
+    assert shown[3] == "your limits with it: 25% of 200 in 5m, 10% of 500 in 24h"
+    assert re.fullmatch(r"asked \d+s ago at 60000/60001; 14m left, until \d\d:\d\d:\d\d", shown[4])
+    assert max(len(line) for line in shown) <= 60
     person.types("y\n")
     code, out = person.leaves()
     assert code == 0
@@ -124,18 +126,19 @@ def test_order_that_is_no_longer_allowed_is_not_placed_by_submit(world: World, s
     assert "Traceback" not in person.seen
 
 
-def test_submit_under_another_policy_is_refused_before_it_is_asked(
+def test_approval_under_another_policy_is_refused_before_it_is_asked(
     world: World, sit_down: Callable[..., Person]
 ) -> None:
-    """Where the server runs with `--policy FILE` and the command does not, the order is left as it is, with a hint."""
+    """A policy that was moved since is named with what to do, with and without `--submit`; the order is left alone."""
     name = proposed(world.assistant())
     elsewhere = world.home.parent / "elsewhere.toml"
     world.policy_path.rename(elsewhere)
-    person = sit_down("approve", name, "--submit")
-    assert person.leaves() == (1, "")
-    assert "--policy FILE" in person.seen
-    assert "[y/N]" not in person.seen
-    assert states(world) == {name: "waiting"}
+    for submit in ((), ("--submit",)):
+        person = sit_down("approve", name, *submit)
+        assert person.leaves() == (1, "")
+        assert "--policy FILE" in person.seen
+        assert "[y/N]" not in person.seen
+        assert states(world) == {name: "waiting"}
     person = sit_down("approve", name, "--submit", "--policy", str(elsewhere))
     person.waits_for("[y/N] ")
     person.types("y\n")
@@ -202,7 +205,8 @@ def test_expired_unknown_and_sent_proposals_cannot_be_approved(world: World, sit
     world.policy(TERMINAL, {"confirmation": {"proposal_ttl": "300ms"}})
     expired = proposed(assistant, quote_quantity="40")
     time.sleep(0.4)
-    for name, words in ((sent, "is sent"), (expired, "is expired"), ("\x1b[2JNOPE", "no proposal `\\x1b[2JNOPE`")):
+    unknown = ("\x1b[2JNOPE", "no proposal `\\x1b[2JNOPE`")
+    for name, words in ((sent, "was sent as order g1-"), (expired, "is expired"), unknown):
         person = sit_down("approve", name)
         code, out = person.leaves()
         assert (code, out) == (1, ""), name
@@ -251,7 +255,7 @@ def test_rejecting_needs_no_terminal_and_is_final(world: World, sit_down: Callab
     assert codes(assistant.call("create_order", confirmation_token=token.strip())) == {"CONFIRMATION_REJECTED"}
     assert world.sent() == []
     again = world.command("reject", name)
-    assert (again.returncode, "already" in again.stderr) == (1, True)
+    assert (again.returncode, "turned down by a person; there is nothing" in again.stderr) == (1, True)
     unknown = world.command("reject", "NOPE")
     assert (unknown.returncode, "no proposal `NOPE`" in unknown.stderr) == (1, True)
     assert events(world) == ["approved", "rejected"]

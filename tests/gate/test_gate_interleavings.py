@@ -524,7 +524,7 @@ class Gate(RuleBasedStateMachine):
         home: Any = SimpleNamespace(journal=self.room.journal, policy_file=self.room.policy_file)
         proposal = self.waiting.pop(number % len(self.waiting))
         if not agrees:
-            reject(home, proposal)
+            reject(home.journal, proposal)
         else:
             with suppress(StoreConflict):  # it has ended or expired
                 self.tokens.append(approve(home, proposal))

@@ -28,8 +28,9 @@ from guardian.errors import (
     OutcomeUnknown,
 )
 from guardian.gate.costed import costed
+from guardian.gate.proposal_views import view_of_proposal
 from guardian.gate.replies import OrderPlaced, OrderProposed, Reply
-from guardian.gate.views import iso, view_of_proposal
+from guardian.gate.views import iso
 from guardian.policy.model import Channel
 from guardian.policy.verdict import Decision, Verdict
 from guardian.store.records import ProposalState
@@ -52,8 +53,7 @@ def agrees(room: Room, proposal_id: str) -> str:
 
 
 def says_no(room: Room, proposal_id: str) -> None:
-    home: Any = SimpleNamespace(journal=room.journal)
-    assert reject(home, proposal_id) is None
+    assert reject(room.journal, proposal_id) is None
 
 
 def placed(reply: Reply) -> OrderPlaced:
@@ -91,7 +91,7 @@ def test_asking_again_returns_the_same_proposal_and_its_state(room: Room) -> Non
     agrees(room, first.proposal_id)
     approved = room.propose()
     assert (approved.proposal_id, approved.state) == (first.proposal_id, "approved")
-    assert "was given a token" in approved.next_step
+    assert "places it themselves or hands you a token" in approved.next_step
     says_no(room, first.proposal_id)
     turned_down = room.propose()
     assert (turned_down.proposal_id, turned_down.state) == (first.proposal_id, "rejected")

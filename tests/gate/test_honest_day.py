@@ -33,7 +33,7 @@ def test_honest_day_goes_through_and_every_reply_answers_what_a_person_would_ask
     assert asked["data"]["confirmation_token"] is None
     assert f"guardian approve {asked['data']['proposal_id']}" in asked["data"]["next_step"]
     # 0.00099 is what 60 buys at 60601.01, the ask and 1 %, in steps of 0.00001.
-    assert asked["data"]["order"]["worst_case_notional"] == "59.9949999"
+    assert asked["data"]["order"]["costs_at_most"] == "59.9949999"
 
     again = assistant.order(quote_quantity="60")
     assert again["data"]["proposal_id"] == asked["data"]["proposal_id"]

@@ -159,6 +159,8 @@ class World:
             spec={"symbol": "BTCUSDT", "order_type": "MARKET"},
             resolved={"price": "50500", "quantity": "0.002", "type": "LIMIT"},
             policy_digest="p" * 64,
+            policy_source="/home/policy.toml",
+            token_ttl_ms=5 * MINUTE,
             notional=Decimal("101.1"),
             quote_notional=Decimal("101.1"),
             quote_asset="USDT",
