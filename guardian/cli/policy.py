@@ -35,13 +35,21 @@ def command() -> None:
 def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
     """Say whether a policy is valid, and every mistake with its line.
 
-    The examples in the file are tried. Exit code 0: valid. 1: it has mistakes. 3: the file cannot be read.
+    The examples in the file are tried. What is valid and can never take effect is a warning. Exit code 0: valid. 1: it
+    has mistakes. 3: the file cannot be read.
     """
+    from guardian.policy.warnings import policy_warnings
+
     path = _named_or_serving(file)
     reading = _read_or_exit(ctx, path, as_json=as_json)
     policy = reading.policy
+    warnings = [
+        PolicyMistake(key=one.key, message=one.message, line=_line_of(one.key, reading), hint=one.hint)
+        for one in policy_warnings(policy)
+    ]
     if as_json:
-        print_json({"file": path, "valid": True, **_identity(reading), "mistakes": []})
+        document = {"file": path, "valid": True, **_identity(reading), "mistakes": []}
+        print_json({**document, "warnings": [_as_json(warning) for warning in warnings]})
         return
     examples = len(policy.examples)
     fields(
@@ -56,6 +64,8 @@ def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
             ("examples", f"{examples} tried, each came out as expected" if examples else "none"),
         ]
     )
+    for warning in warnings:
+        say(_place(path, warning, "warning: "))
 
 
 @command.command("show")
@@ -115,7 +125,8 @@ def _read_or_exit(ctx: click.Context, path: Path, *, as_json: bool) -> PolicyRea
         return read_policy(read_policy_text(path, packaged=packaged))
     except PolicyInvalid as error:
         if as_json:
-            print_json({"file": path, "valid": False, "mistakes": [_as_json(mistake) for mistake in error.mistakes]})
+            mistakes = [_as_json(mistake) for mistake in error.mistakes]
+            print_json({"file": path, "valid": False, "mistakes": mistakes, "warnings": []})
         else:
             _tell(path, error)
         ctx.exit(NO)
@@ -123,13 +134,26 @@ def _read_or_exit(ctx: click.Context, path: Path, *, as_json: bool) -> PolicyRea
 
 def _tell(path: Path, error: PolicyInvalid) -> None:
     for mistake in error.mistakes:
-        where = f"{path}:{mistake.line}" if mistake.line is not None else str(path)
-        key = f"`{mistake.key}`: " if mistake.key else ""
-        say(f"{where}: {key}{mistake.message}{f' ({mistake.hint})' if mistake.hint else ''}")
+        say(_place(path, mistake))
     mistakes = len(error.mistakes)
     say_error(f"the policy has {mistakes} mistake{'s' if mistakes != 1 else ''}; no order is created under it")
     if error.hint:
         say_hint(error.hint)
+
+
+def _place(path: Path, mistake: PolicyMistake, kind: str = "") -> str:
+    """A mistake or a warning as `file:line: key: message`, so that an editor can jump to it."""
+    where = f"{path}:{mistake.line}" if mistake.line is not None else str(path)
+    key = f"`{mistake.key}`: " if mistake.key else ""
+    return f"{where}: {kind}{key}{mistake.message}{f' ({mistake.hint})' if mistake.hint else ''}"
+
+
+def _line_of(key: str, reading: PolicyReading) -> int | None:
+    """The line of a key, of the table that it is in, or of the first key in it; None where defaults say it all."""
+    lines = {setting.key: setting.line for setting in reading.settings if setting.line is not None}
+    table, _, _ = key.rpartition(".")
+    inside = (line for name, line in lines.items() if name.startswith(f"{key}."))
+    return lines.get(key) or lines.get(table) or next(inside, None)
 
 
 def _as_json(mistake: PolicyMistake) -> dict[str, object]:

@@ -94,7 +94,7 @@ class Code(Enum):
     # -- denied: by sizes and budgets
     NOTIONAL_UNKNOWN = CodeMeaning(Outcome.DENIED, "what the order costs at worst cannot be told")
     CONVERSION_UNAVAILABLE = CodeMeaning(
-        Outcome.DENIED, "no declared path, or no fresh price on it, from the quote asset to the accounting currency"
+        Outcome.DENIED, "no declared path, or no usable price on it, from the quote asset to the accounting currency"
     )
     NOTIONAL_EXCEEDS_MAX = CodeMeaning(Outcome.DENIED, "the order costs more at worst than the symbol's `max_notional`")
     SLICING_EXCEEDS_MAX = CodeMeaning(

@@ -198,3 +198,49 @@ def test_the_keys_of_a_simulator_are_never_shown(
     bad = write(tmp_path / "bad.toml", text.replace("canarysecret", "canary secret"))
     assert main(["policy", *arguments, str(bad)]) == 1
     assert "canary" not in "".join(capsys.readouterr())
+
+
+CONTRADICTING = """schema = 1
+[accounting]
+conversions = { BTC = "BTCUSDT" }
+[prices]
+collar = "0.5%"
+[limits]
+max_open_orders = 7
+[symbols.BTCUSDT]
+max_notional = "250"
+max_quantity = "0.005"
+max_position = "0.02"
+"""
+
+
+def test_check_warns_of_what_is_valid_and_can_never_take_effect(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 0, the summary as ever, and each warning on standard error with its line and what to write instead.
+
+    Before, nothing was said: a MARKET order and, once fees were paid in BNB, every purchase was denied.
+    """
+    path = write(tmp_path / "p.toml", CONTRADICTING)
+    assert main(["policy", "check", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert "valid" in out
+    lines = err.splitlines()
+    assert lines[0].startswith(f"{path}:3: warning: `accounting.conversions`: it has no symbol for BNB")
+    assert lines[0].endswith('(add `BNB = "BNBUSDT"`)')
+    assert lines[1].startswith(f"{path}:5: warning: `prices.collar`: no MARKET order passes")
+    assert lines[2].startswith(f"{path}:9: warning: `symbols.BTCUSDT.max_notional`: no order of more than 200 passes")
+    assert len(lines) == 3
+
+
+def test_check_as_json_has_the_warnings_too(policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A list of its own, empty where there is nothing to warn of."""
+    assert main(["policy", "check", "--json", str(policy)]) == 0
+    assert json.loads(capsys.readouterr().out)["warnings"] == []
+    path = write(tmp_path / "p.toml", GOOD.replace("BTCUSDT]", "BTCEUR]").split("[[", maxsplit=1)[0])
+    assert main(["policy", "check", "--json", str(path)]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["valid"], document["mistakes"]) == (True, [])
+    (warning,) = document["warnings"]
+    assert (warning["key"], warning["line"]) == ("symbols.BTCEUR", 5)
+    assert warning["hint"] == "add how its quote asset becomes USDT"
