@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,12 +64,17 @@ def _show(status: StatusView) -> None:
     fields(rows)
     table(
         ["limit", "window", *(Column(title, right=True, whole=True) for title in ("used", "of", "left"))],
-        [(b.limit, b.window or "-", plain(b.used), plain(b.maximum), plain(b.left)) for b in status.budgets],
+        [(b.limit, b.window or "-", _amount(b.used), plain(b.maximum), _amount(b.left)) for b in status.budgets],
     )
     for problem in status.policy_problems:
         say(f"policy: {problem}")
     if status.emergency_records:
         say(f"the emergency file has {status.emergency_records} records: trading is halted; see `guardian resume`")
+
+
+def _amount(value: Decimal | None) -> str:
+    """An amount, or that it cannot be told: orders were judged in another currency."""
+    return "unknown" if value is None else plain(value)
 
 
 def _trading(status: StatusView) -> str:

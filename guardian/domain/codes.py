@@ -133,7 +133,9 @@ class Code(Enum):
     CALLS_EXCEED_MAX = CodeMeaning(Outcome.DENIED, "more calls within a minute than `limits.max_calls_per_minute`")
     CLOCK_UNKNOWN = CodeMeaning(Outcome.DENIED, "the exchange's clock could not be asked")
     CLOCK_SKEWED = CodeMeaning(Outcome.DENIED, "this machine's clock is more than 1 s from the exchange's")
-    USAGE_UNKNOWN = CodeMeaning(Outcome.DENIED, "what was entered before could not be read from the store")
+    USAGE_UNKNOWN = CodeMeaning(
+        Outcome.DENIED, "what was entered before could not be read, or was counted in another currency"
+    )
     # -- denied: by the confirmation
     CONFIRMATION_UNKNOWN = CodeMeaning(Outcome.DENIED, "no proposal has this confirmation token")
     CONFIRMATION_EXPIRED = CodeMeaning(Outcome.DENIED, "the proposal or its confirmation token has expired")

@@ -60,7 +60,14 @@ def usage_now(
     tx: Transaction, journal: Journal, scope: Scope, spec: OrderSpec, policy: Policy, facts: Facts, basis: Basis
 ) -> Usage:
     """What the rules count for this order in this transaction, with a halt that the emergency file sets."""
-    usage = tx.usage(scope, spec, policy.limits, assets=assets_of(facts, spec), snapshot=basis.snapshot)
+    usage = tx.usage(
+        scope,
+        spec,
+        policy.limits,
+        currency=policy.accounting.currency,
+        assets=assets_of(facts, spec),
+        snapshot=basis.snapshot,
+    )
     trading, reason = journal.trading(tx)
     return replace(usage, trading=trading, halt_reason=reason)
 

@@ -38,8 +38,9 @@ class Budget:
     limit: str
     window: str | None
     maximum: Decimal
-    used: Decimal
-    left: Decimal
+    used: Decimal | None
+    """None where orders count that were judged in another currency and have no worth in this one."""
+    left: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,8 @@ class StatusView:
     """When all symbols were last compared with the exchange; None if never."""
     proposals: tuple[OrderProposed, ...]
     orders_since_person: int
-    unconfirmed_since_person: Decimal
+    unconfirmed_since_person: Decimal | None
+    """None where some of it was judged in another currency; then a person is asked about every order."""
     budgets: tuple[Budget, ...]
     policy_source: str
     policy_digest: str
@@ -177,7 +179,7 @@ class Overview:
             stored = tx.trading()
             # The store knows nothing of a halt by way of the emergency file: neither when, nor by whom.
             as_stored = stored.state is trading and stored.reason == reason
-            usage = tx.status_usage(scope, policy.limits)
+            usage = tx.status_usage(scope, policy.limits, policy.accounting.currency)
             reconciled_ms = tx.marked(reconciled_mark(scope))
             return StatusView(
                 # Whatever their account: an order that may exist is always shown.
@@ -197,7 +199,7 @@ class Overview:
                     view_of_proposal(p, tx.now_ms, policy.confirmation.channel, None) for p in tx.outstanding(scope)
                 ),
                 orders_since_person=usage.orders_since_person,
-                unconfirmed_since_person=usage.unconfirmed_since_person,
+                unconfirmed_since_person=usage.unconfirmed_since_person if usage.is_unconfirmed_known else None,
                 budgets=budgets(policy.limits, usage),
                 policy_source=in_force.source,
                 policy_digest=policy.digest,
@@ -209,7 +211,7 @@ class Overview:
         policy = in_force.policy
         scope = Scope(environment=self._parts.environment.value, account=account or "none")
         with self._parts.journal.transaction() as tx:
-            usage = tx.status_usage(scope, policy.limits)
+            usage = tx.status_usage(scope, policy.limits, policy.accounting.currency)
         return PolicyView(
             environment=self._parts.environment.value,
             digest=policy.digest,
@@ -261,15 +263,16 @@ def symbol_views(policy: Policy) -> tuple[SymbolView, ...]:
 
 def budgets(limits: Limits, usage: StatusUsage) -> tuple[Budget, ...]:
     """Every budget with what is used and left of it."""
+    known = not usage.uncounted
     rows = [
-        _budget("rolling_notional", duration(w.window_ms), w.maximum, usage.entered[w.window_ms])
+        _budget("rolling_notional", duration(w.window_ms), w.maximum, usage.entered[w.window_ms] if known else None)
         for w in limits.rolling_notional
     ]
     rows += [
         _budget("max_orders", duration(w.window_ms), Decimal(w.maximum), Decimal(usage.ordered[w.window_ms]))
         for w in limits.max_orders
     ]
-    rows.append(_budget("max_open_notional", None, limits.max_open_notional, usage.open_notional))
+    rows.append(_budget("max_open_notional", None, limits.max_open_notional, usage.open_notional if known else None))
     rows.append(_budget("max_open_orders", None, Decimal(limits.max_open_orders), Decimal(usage.open_orders)))
     rows.append(
         _budget("halt_after_orders", None, Decimal(limits.halt_after_orders), Decimal(usage.orders_since_person))
@@ -277,5 +280,6 @@ def budgets(limits: Limits, usage: StatusUsage) -> tuple[Budget, ...]:
     return tuple(rows)
 
 
-def _budget(limit: str, window: str | None, maximum: Decimal, used: Decimal) -> Budget:
-    return Budget(limit=limit, window=window, maximum=maximum, used=used, left=max(minus(maximum, used), ZERO))
+def _budget(limit: str, window: str | None, maximum: Decimal, used: Decimal | None) -> Budget:
+    left = None if used is None else max(minus(maximum, used), ZERO)
+    return Budget(limit=limit, window=window, maximum=maximum, used=used, left=left)

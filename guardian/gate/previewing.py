@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from guardian.gate.catching_up import catch_up
 from guardian.gate.gather import Basis, basis_of, gather_facts, usage_now
 from guardian.gate.parts import Parts
 from guardian.gate.policy_file import PolicyInForce
@@ -79,6 +80,8 @@ class Previewer:
                 hint="`guardian keys list` shows the key; let the assistant ask for the order again to trade with it",
             )
         spec = spec_from(proposal.spec)
+        before = await parts.journal.run(lambda: self._basis(scope))
+        await catch_up(parts, connection.exchange, scope, spec, before.snapshot)
         basis = await parts.journal.run(lambda: self._basis(scope))
         facts = await gather_facts(
             spec,

@@ -37,7 +37,7 @@ class BudgetUse:
 
 def budget_use(facts: Facts, verdict: Verdict, policy: Policy) -> BudgetUse | None:
     """What the judged order does to the rolling budgets; None where what was used is not known."""
-    if facts.usage is None:
+    if facts.usage is None or facts.usage.uncounted:
         return None
     return BudgetUse(is_exit=verdict.is_exit, limits=policy.limits, used=facts.usage.entered)
 

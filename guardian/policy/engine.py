@@ -85,6 +85,7 @@ LISTED: Final = (
     Rule(rules_market.price_average, frozenset({_A, _B})),
     Rule(rules_market.collar, frozenset({_I, _B})),
     Rule(rules_market.stop_distance, frozenset({_I, _B})),
+    Rule(rules_budget.countable, frozenset({_U})),
     Rule(rules_budget.convertible, frozenset({_I, _A, Fact.RATES})),
     Rule(rules_budget.max_notional, frozenset({_I, _B, Fact.RATES})),
     Rule(rules_budget.slicing, frozenset({_I, _B, Fact.RATES, _U})),
@@ -141,11 +142,11 @@ def _confirm_or_allow(case: Case, counted: Counted, usage: Usage) -> Decision:
     """A person is asked where this order, with what went unconfirmed since one last acted, passes the threshold.
 
     About an exit a person is always asked where it has no symbol limits, since the owner has removed the symbol, and
-    where what it is worth is in doubt.
+    where what it is worth is in doubt. Of any order a person is asked where what went unconfirmed is not known.
     """
     if case.facts.confirmed is not None:
         return Decision.ALLOW
-    if case.limits is None or counted.in_doubt:
+    if case.limits is None or counted.in_doubt or not usage.is_unconfirmed_known:
         return Decision.CONFIRM
     unconfirmed = plus(usage.unconfirmed_since_person, counted.notional)
     return Decision.CONFIRM if unconfirmed > case.policy.confirmation.required_above else Decision.ALLOW

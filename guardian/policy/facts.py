@@ -120,6 +120,10 @@ class Usage:
     orders_since_person: int = 0
     unconfirmed_since_person: Decimal = Decimal(0)
     """Notional that was sent without a person's confirmation since a person last acted, exits included."""
+    is_unconfirmed_known: bool = True
+    """False where some of that was judged in another currency and has no worth in this one."""
+    uncounted: tuple[str, ...] = ()
+    """Currencies in which orders were judged that the sums above lack, for they have no worth in this one."""
     calls_last_minute: int = 0
     """Calls of all tools but cancel_order, this one included."""
 

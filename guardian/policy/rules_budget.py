@@ -18,6 +18,22 @@ from guardian.policy.verdict import Denial
 _EXITS_GO: Final = "selling what guardian bought is not held back by this"
 
 
+def countable(case: Case) -> Iterator[Denial]:
+    """Every order that counts in a budget was judged in the accounting currency, or has a worth in it."""
+    usage, currency = case.facts.usage, case.policy.accounting.currency
+    if usage is None or not usage.uncounted or case.is_exit:
+        return
+    others = " and ".join(usage.uncounted)
+    yield Denial(
+        code=Code.USAGE_UNKNOWN,
+        message=f"orders that still count were judged in {others}, and what they are worth in {currency} is not known",
+        observed=others,
+        limit=currency,
+        hint=f"the owner can set `[accounting] currency` back to {usage.uncounted[0]}, "
+        f"or the orders leave the windows with time; {_EXITS_GO}",
+    )
+
+
 def convertible(case: Case) -> Iterator[Denial]:
     """There is a declared path with usable prices to the accounting currency; nothing is taken to be 1:1.
 

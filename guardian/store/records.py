@@ -272,6 +272,8 @@ class StatusUsage:
     unresolved: int
     orders_since_person: int
     unconfirmed_since_person: Decimal
+    is_unconfirmed_known: bool = True
+    uncounted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,6 @@ but a person is asked about them as about all else. Sums are exact, in Python.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -32,7 +31,6 @@ from guardian.domain.orders import (
     VOID_STATES,
     OrderSide,
     OrderSpec,
-    OrderState,
 )
 from guardian.policy.facts import Usage
 from guardian.policy.model import Limits
@@ -44,12 +42,14 @@ from guardian.store.slicing import SlicingPart
 from guardian.store.snapshots import Snapshot, SnapshotPart, spends
 from guardian.store.tables import ORDERS, quoted
 from guardian.store.unit import ROW, scope_values
+from guardian.store.worth import WORTH_COLUMNS, Worth
 
 _STOP_TYPES: Final = frozenset(order_type.value for order_type in STOP_LIMIT_TYPES)
 _IN_SCOPE: Final = and_(ORDERS.c.environment == bindparam("environment"), ORDERS.c.account == bindparam("account"))
 _COUNTED: Final = select(
-    ORDERS.c.notional, ORDERS.c.state, ORDERS.c.is_exit, ORDERS.c.confirmed, ORDERS.c.reserved_ms, ORDERS.c.sent_ms
-)
+    *(ORDERS.c[name] for name in WORTH_COLUMNS),
+    ORDERS.c.state, ORDERS.c.is_exit, ORDERS.c.confirmed, ORDERS.c.reserved_ms, ORDERS.c.sent_ms,
+)  # fmt: skip
 _IN_WINDOW: Final = (ORDERS.c.reserved_ms > bindparam("after")) | (ORDERS.c.sent_ms > bindparam("clock_after"))
 _WITHIN: Final = _COUNTED.where(_IN_SCOPE, _IN_WINDOW)
 _SINCE_SEQ: Final = _COUNTED.where(_IN_SCOPE, ORDERS.c.intent_seq > bindparam("after"))
@@ -76,15 +76,16 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
         order: OrderSpec,
         limits: Limits,
         *,
+        currency: str,
         assets: tuple[str, str] | None,
         snapshot: Snapshot,
     ) -> Usage:
-        """Everything that the rules count for this order.
+        """Everything that the rules count for this order, in `currency`.
 
         `assets` are the base and the quote asset of its symbol; without them nothing is known to be held.
         `snapshot` was taken before the facts of the exchange were asked for that the order is judged on.
         """
-        status = self.status_usage(scope, limits)
+        status, sliced = self.status_usage(scope, limits, currency), Worth(currency)
         pending = self._pending(scope)
         on_symbol = [row for row in pending if row.symbol == order.symbol]
         entering = [row for row in on_symbol if not row.is_exit]
@@ -104,7 +105,8 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
             duplicate_of=self._duplicate_of(scope, order, limits.duplicate_window_ms),
             unresolved_on_symbol=in_doubt[0].client_order_id if in_doubt else None,
             sliced_since_ms=None if since is None else since.since_ms,
-            sliced_entered=ZERO if since is None else self._entered_since(scope, order, since.since_seq),
+            sliced_entered=sliced.entered(() if since is None else self._on_side_since(scope, order, since.since_seq)),
+            uncounted=tuple(sorted({*status.uncounted, *sliced.uncounted})),
             position=ZERO if base is None else self.position(scope, base),
             open_buys=total(row.remaining for row in pending if _buys(row, base)),
             offered=total(offered_of(row, base) for row in pending),
@@ -112,6 +114,7 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
             bought_since=ZERO if base is None else unseen.bought(base),
             orders_since_person=status.orders_since_person,
             unconfirmed_since_person=status.unconfirmed_since_person,
+            is_unconfirmed_known=status.is_unconfirmed_known,
             calls_last_minute=self.calls_last_minute(),
             traded=self.traded(scope),
         )
@@ -131,8 +134,9 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
         }
         return {asset: quantity for asset, quantity in left.items() if quantity > 0}
 
-    def status_usage(self, scope: Scope, limits: Limits) -> StatusUsage:
+    def status_usage(self, scope: Scope, limits: Limits, currency: str) -> StatusUsage:
         """What does not depend on the order: the windows, what is open, and what went on without a person."""
+        counted, unconfirmed = Worth(currency), Worth(currency)
         windows = {window.window_ms for window in limits.rolling_notional}
         counts = {window.window_ms for window in limits.max_orders}
         longest = max(windows | counts, default=0)
@@ -141,13 +145,15 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
         pending = self._pending(scope)
         return StatusUsage(
             trading=self.trading(),
-            entered={window: _entered(self._within(rows, window)) for window in windows},
+            entered={window: counted.entered(self._within(rows, window)) for window in windows},
             ordered={window: sum(not row["is_exit"] for row in self._within(rows, window)) for window in counts},
-            open_notional=total(open_notional(row) for row in pending if not row.is_exit),
+            open_notional=total(open_notional(row, counted.of_order(row)) for row in pending if not row.is_exit),
             open_orders=sum(not row.is_exit for row in pending),
             unresolved=sum(is_in_doubt(row, self.now_ms) for row in pending),
             orders_since_person=len(since_person),
-            unconfirmed_since_person=_notional(row for row in since_person if not row["confirmed"]),
+            unconfirmed_since_person=unconfirmed.total(row for row in since_person if not row["confirmed"]),
+            is_unconfirmed_known=not unconfirmed.uncounted,
+            uncounted=tuple(sorted(counted.uncounted)),
         )
 
     def _within(self, rows: list[ROW], window_ms: int) -> list[ROW]:
@@ -159,18 +165,18 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
         row = self._first(_SAME, values)
         return None if row is None else str(row["client_order_id"])
 
-    def _entered_since(self, scope: Scope, order: OrderSpec, seq: int) -> Decimal:
+    def _on_side_since(self, scope: Scope, order: OrderSpec, seq: int) -> list[ROW]:
         values = {**scope_values(scope), "after": seq, "symbol": order.symbol, "side": order.side.value}
-        return _entered(self._rows(_ON_SIDE_SINCE, values))
+        return self._rows(_ON_SIDE_SINCE, values)
 
 
-def open_notional(row: OrderRow) -> Decimal:
-    """What an order still counts for while it is open: all of it where its fate is unknown, else what remains."""
+def open_notional(row: OrderRow, notional: Decimal) -> Decimal:
+    """How much of its notional an order counts for while it is open: all where its fate is unknown, else the rest."""
     if row.state in UNRESOLVED_STATES:
-        return row.notional
+        return notional
     if row.state not in LIVE_STATES or row.quantity <= 0:
         return ZERO
-    return round_up(divided_up(times(row.notional, row.remaining), row.quantity))
+    return round_up(divided_up(times(notional, row.remaining), row.quantity))
 
 
 def _buys(row: OrderRow, asset: str | None) -> bool:
@@ -184,13 +190,3 @@ def offered_of(row: OrderRow, asset: str | None) -> Decimal:
     if row.side == OrderSide.SELL.value:
         return row.remaining
     return max(minus(row.quote_notional, negated(cash_of(row))), ZERO)
-
-
-def _entered(rows: Iterable[ROW]) -> Decimal:
-    """The notional of orders that were entered: neither exits nor such as never came to be."""
-    return _notional(row for row in rows if not row["is_exit"])
-
-
-def _notional(rows: Iterable[ROW]) -> Decimal:
-    """The notional of orders, exits included, without those that never came to be."""
-    return total(Decimal(row["notional"]) for row in rows if OrderState(row["state"]) not in VOID_STATES)

@@ -530,13 +530,14 @@ class Room:
         limits = self.policy_file.current().policy.limits
         assets = (wanted.symbol[:3], wanted.symbol[3:])
         with self.journal.transaction() as tx:
-            return tx.usage(self.scope, wanted, limits, assets=assets, snapshot=tx.snapshot(self.scope))
+            snapshot = tx.snapshot(self.scope)
+            return tx.usage(self.scope, wanted, limits, currency="USDT", assets=assets, snapshot=snapshot)
 
     def entered(self) -> Decimal:
         """What counts in the rolling windows now."""
         limits = self.policy_file.current().policy.limits
         with self.journal.transaction() as tx:
-            usage = tx.status_usage(self.scope, limits)
+            usage = tx.status_usage(self.scope, limits, "USDT")
         return max(usage.entered.values())
 
 

@@ -757,7 +757,7 @@ class Gate(RuleBasedStateMachine):
         """In every window, open, and in number; an order that is not known in full, whatever became of it."""
         limits = self.room.policy_file.current().policy.limits
         with self.room.journal.transaction() as tx:
-            told, now = tx.status_usage(self.room.scope, limits), tx.now_ms
+            told, now = tx.status_usage(self.room.scope, limits, "USDT"), tx.now_ms
         counted = [sent for sent in self.sent.values() if not sent.is_exit]
         for window in WINDOWS:
             truth = sum((s.notional for s in counted if s.at_ms > now - window and not self.is_void(s)), D(0))

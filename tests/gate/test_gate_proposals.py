@@ -432,7 +432,7 @@ def test_approval_starts_the_counts_anew_and_ends_slicing(room: Room) -> None:
     assert room.ask(price="60000").outcome is Outcome.DONE
     assert "SLICING_EXCEEDS_MAX" in denials(room.ask(price="59990"))
     with room.journal.transaction() as tx:
-        assert tx.status_usage(room.scope, room.policy_file.current().policy.limits).orders_since_person == 1
+        assert tx.status_usage(room.scope, room.policy_file.current().policy.limits, "USDT").orders_since_person == 1
         tx.end_slicing(room.scope, "BTCUSDT", "BUY")
     assert room.ask(price="59990").outcome is Outcome.DONE
     waiting = room.ask(price="59980")
@@ -440,7 +440,7 @@ def test_approval_starts_the_counts_anew_and_ends_slicing(room: Room) -> None:
     token = agrees(room, waiting.data.proposal_id)
     placed(room.use(token))
     with room.journal.transaction() as tx:
-        usage = tx.status_usage(room.scope, room.policy_file.current().policy.limits)
+        usage = tx.status_usage(room.scope, room.policy_file.current().policy.limits, "USDT")
         assert (usage.orders_since_person, usage.unconfirmed_since_person) == (1, Decimal(0))
         assert tx.trading().state is TradingState.ACTIVE
 

@@ -198,7 +198,7 @@ def exposure(world: World, desk: Desk) -> Exposure:
     limits = desk.guardian.policy_file.current().policy.limits
     scopes = {row.scope for row in desk.orders()}
     with desk.guardian.journal.transaction() as tx:
-        usages = [tx.status_usage(scope, limits) for scope in scopes]
+        usages = [tx.status_usage(scope, limits, "USDT") for scope in scopes]
     taken = world.controls.orders()
     worth = {o["orderId"]: Decimal(o["price"]) * Decimal(o["origQty"]) for o in taken}
     left = sum(

@@ -148,7 +148,14 @@ class World:
 
     def usage_in(self, tx: Transaction, spec: OrderSpec | None = None, scope: Scope | None = None):
         known = scope or self.scope
-        return tx.usage(known, spec or self.spec(), self.limits, assets=("BTC", "USDT"), snapshot=tx.snapshot(known))
+        return tx.usage(
+            known,
+            spec or self.spec(),
+            self.limits,
+            currency="USDT",
+            assets=("BTC", "USDT"),
+            snapshot=tx.snapshot(known),
+        )
 
     def new_proposal(self, tx: Transaction, *, scope: Scope | None = None, key: str = "k", ttl: int = 15 * MINUTE):
         return NewProposal(

@@ -65,7 +65,7 @@ CAP = """
 for number in range(10):
     with store.transaction() as tx:
         order = spec(int(who) * 100 + number)
-        usage = tx.usage(scope, order, limits, assets=("BTC", "USDT"), snapshot=tx.snapshot(scope))
+        usage = tx.usage(scope, order, limits, currency="USDT", assets=("BTC", "USDT"), snapshot=tx.snapshot(scope))
         if usage.entered[10**9] + 100 <= 1000:
             reserve(tx, f"{who}-{number}", order)
             print("sent", flush=True)

@@ -183,7 +183,7 @@ def test_status_has_the_same_numbers_as_the_rules(world):
     place_in(world, OrderState.OPEN)
     place_in(world, OrderState.UNKNOWN, spec=world.spec(price="50001"))
     with world.store.transaction() as tx:
-        status = tx.status_usage(world.scope, world.limits)
+        status = tx.status_usage(world.scope, world.limits, "USDT")
     usage = world.usage()
     for name in (
         "entered",
