@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from guardian.domain.orders import OrderSpec
 from guardian.domain.requests import GetBalance, GetOrders, WithdrawProposal
 from guardian.domain.trading import TradingState
+from guardian.store.opening import is_lost
 from tests.adversary.rest import ALL_ORDERS, OPEN_ORDERS, ORDER, Post
 from tests.adversary.rig import spec
 from tests.adversary.venue import ZERO, Order, Refused, floor
@@ -406,12 +407,24 @@ def home_is_put_back(play: Play) -> str:
 
 
 @move(1)
+def home_loses_its_log(play: Play) -> str:
+    return play.lose_log() if play.dice.random() < 0.5 else "not now"
+
+
+@move(1)
+def owner_begins_a_log(play: Play) -> str:
+    return play.begin_log()
+
+
+@move(1)
 def testnet_is_wiped(play: Play) -> str:
     return play.wipe() if play.dice.random() < 0.3 else "not now"
 
 
 def calming(play: Play) -> list[Move]:
     """The moves that end a trouble which there is now."""
+    if is_lost(play.rig.home):
+        return [owner_begins_a_log]
     markets, front = play.venue.markets.values(), play.rig.front
     with play.rig.process.journal.transaction() as tx:
         state, _ = play.rig.process.journal.trading(tx)

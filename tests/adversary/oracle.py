@@ -53,6 +53,8 @@ class Expected:
     min_free: Decimal = ZERO
     is_broken: bool = False
     """The policy file cannot be used."""
+    no_log: bool = False
+    """It is gone, and the owner has begun no other."""
     no_create: bool = False
     symbols: set[str] = field(default_factory=lambda: set(POSITIONS))
     buys_on: set[str] = field(default_factory=lambda: set(POSITIONS))
@@ -185,6 +187,8 @@ class Oracle:
             self.wrong(6, "sent while the owner had halted trading")
         if owner.state == "reducing" and not sent.is_exit:
             self.wrong(6, "no exit, and sent while trading is reducing")
+        if owner.no_log:
+            self.wrong(7, "sent while the log was lost")
         if owner.is_broken or owner.no_create:
             self.wrong(7, "sent while the policy file was broken, or allowed no create_order")
         not_listed = fields["symbol"] not in (owner.buys_on if fields["side"] == "BUY" else owner.symbols)

@@ -22,8 +22,9 @@ from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError
 from guardian.gate.reconciling import Reconciler
 from guardian.gate.replies import OrderProposed, Reply
+from guardian.store.opening import begin_log
 from tests.adversary.moves import MOVES, Move, after, calming
-from tests.adversary.oracle import COUNTS, LOSS, NOTIONAL, OPEN_CAP, OPEN_ORDERS, POSITIONS, WINDOWS, Oracle
+from tests.adversary.oracle import COUNTS, LOSS, NOTIONAL, OPEN_CAP, OPEN_ORDERS, POSITIONS, WINDOWS, Oracle, Sent
 from tests.adversary.rest import Killed
 from tests.adversary.rig import Rig
 from tests.adversary.venue import ZERO, Order
@@ -286,8 +287,7 @@ class Play:
     def put_back(self) -> str:
         """An older copy of the home takes its place; the policy stays as it is."""
         since = [] if self.copied_at is None else self.oracle.sent[self.copied_at :]
-        unknowable = any(s.post.client_id in self.amended or (s.order is not None and s.order.is_hidden) for s in since)
-        if self.copied_at is None or unknowable or self.was_wiped:
+        if self.copied_at is None or self._cannot_be_found(since):
             return "not now"
         text = self.rig.policy_path.read_text("utf-8")
 
@@ -296,9 +296,36 @@ class Play:
             self.rig.write(text)
 
         self.rig.restart_all(between)
+        self.oracle.owner.no_log = False
         self.is_lost = self.is_lost or bool(since)
         self.reached["home put back"] += bool(since)
         return f"{len(since)} orders are forgotten"
+
+    def _cannot_be_found(self, sent: list[Sent]) -> bool:
+        """Whether orders are called otherwise, hidden, wiped or of a symbol that nobody looks at any more."""
+        is_odd = any(s.post.client_id in self.amended or (s.order is not None and s.order.is_hidden) for s in sent)
+        return is_odd or self.was_wiped or self.oracle.owner.symbols != set(POSITIONS)
+
+    def lose_log(self) -> str:
+        """`guardian.db` is deleted; the policy stays."""
+        if self._cannot_be_found(self.oracle.sent):
+            return "not now"
+
+        def between() -> None:
+            for path in self.rig.home.glob("guardian.db*"):
+                path.unlink()
+
+        self.rig.restart_all(between)
+        self.oracle.owner.no_log = self.is_lost = True
+        self.reached["log lost"] += 1
+        return ""
+
+    def begin_log(self) -> str:
+        """The owner says `guardian init` to a lost log."""
+        begin_log(self.rig.home)
+        self.oracle.owner.no_log = False
+        self.oracle.owner.state = "active"
+        return ""
 
     def settles(self) -> None:
         """At the end everything can be asked again: guardian has every order as the exchange has it."""
@@ -306,6 +333,7 @@ class Play:
         front.down, front.lose, front.lies, front.slow = set(), [], {}, {}
         self.rig.clock.wrong_ms = 0
         self.rig.clock.forward(700)
+        self.begin_log()
         for symbol in self.venue.markets:
             self.venue.reopen(symbol)
         self.rig.restart_all()
