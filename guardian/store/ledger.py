@@ -8,13 +8,14 @@ taken of it. It is below zero where the owner's own was spent.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import and_, bindparam, insert, select, update
 
-from guardian.domain.money import ZERO, minus, negated, plain, plus, times, total
+from guardian.domain.money import ZERO, divided_up, minus, negated, plain, plus, round_up, times, total
 from guardian.domain.orders import Fees, OrderSide
 from guardian.policy.facts import DayTrading
 from guardian.store.records import OrderRow, Scope
@@ -87,6 +88,7 @@ class LedgerPart(Unit):
                     position=position,
                     position_before=minus(position, came.get(base, ZERO)),
                     cash={asset: change for asset, change in came.items() if asset != base and change != 0},
+                    last_price=None if row["last_price"] is None else Decimal(row["last_price"]),
                 )
             )
         return tuple(found)
@@ -104,11 +106,17 @@ class LedgerPart(Unit):
         wanted = {(FlowKind.TRADE, row.base_asset): bought, (FlowKind.TRADE, row.quote_asset): cash_of(row)}
         for asset, taken in ({} if fees is None else fees.by_asset).items():
             wanted[FlowKind.FEE, asset] = min(negated(taken), known.get((FlowKind.FEE, asset), ZERO))
+        traded = False
         for (kind, asset), sum_now in wanted.items():
             change = minus(sum_now, known.get((kind, asset), ZERO))
             if change != 0:
                 self._append_flow(row, kind, asset, change)
                 self._hold(row, asset, change)
+                traded = traded or kind is FlowKind.TRADE
+        price = _executed_price(row)
+        if traded and price is not None:
+            where = {**scope_values(row.scope), "symbol": row.symbol, "asset": row.base_asset}
+            self._update_holding(where, {"last_price": plain(price)})
 
     def _posted(self, client_order_id: str) -> dict[tuple[FlowKind, str], Decimal]:
         sums: dict[tuple[FlowKind, str], Decimal] = {}
@@ -137,9 +145,18 @@ class LedgerPart(Unit):
             assets = {"base_asset": row.base_asset, "quote_asset": row.quote_asset}
             self._write(insert(HOLDINGS), {**where, **assets, "quantity": plain(change)})
             return
-        sum_now = plain(plus(Decimal(held["quantity"]), change))
+        self._update_holding(where, {"quantity": plain(plus(Decimal(held["quantity"]), change))})
+
+    def _update_holding(self, where: Mapping[str, object], values: Mapping[str, str]) -> None:
         this = and_(*(HOLDINGS.c[name] == value for name, value in where.items()))
-        self._write(update(HOLDINGS).where(this).values(quantity=sum_now))
+        self._write(update(HOLDINGS).where(this).values(**values))
+
+
+def _executed_price(row: OrderRow) -> Decimal | None:
+    """What an order was executed at on average, rounded up at the eighth digit; None where the exchange did not say."""
+    if row.executed_quantity <= 0 or row.executed_quote_quantity <= 0:
+        return None
+    return round_up(divided_up(row.executed_quote_quantity, row.executed_quantity))
 
 
 def cash_of(row: OrderRow) -> Decimal:

@@ -185,7 +185,10 @@ class FlowTable(Table, table=True):
 
 
 class HoldingTable(Table, table=True):
-    """By symbol and asset: the sum of all flows. The sum over all symbols is guardian's position in the asset."""
+    """By symbol and asset: the sum of all flows. The sum over all symbols is guardian's position in the asset.
+
+    `last_price` is that of the symbol's newest executed order, in the row of its base asset.
+    """
 
     __tablename__ = "holdings"
     __table_args__ = (Index("ix_holdings_asset", "environment", "account", "asset"),)
@@ -197,6 +200,7 @@ class HoldingTable(Table, table=True):
     base_asset: str = _text()
     quote_asset: str = _text()
     quantity: str = _text()
+    last_price: str | None = _text(required=False)
 
 
 class ProposalTable(Table, table=True):

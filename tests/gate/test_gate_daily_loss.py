@@ -133,6 +133,25 @@ def test_what_is_held_for_longer_counts_from_its_price_a_day_ago(losing: Room) -
     assert denials(at(losing)) == {"DAILY_LOSS_EXCEEDS_MAX"}
 
 
+def test_leftover_beside_a_book_without_bids_denies_no_order_of_another_symbol(losing: Room) -> None:
+    """0.0000084 BTC is left of a sold position, too little to be sold, and BTCUSDT has no bid: ETHUSDT is traded.
+
+    Before, every order of every symbol was denied as DAILY_LOSS_UNKNOWN for as long as the book stayed so.
+    """
+    losing.policy(FREELY, LOSS_OF_5, {"symbols": {"ETHUSDT": losing_symbol()}})
+    losing.exchange.books["ETHUSDT"] = ("3000", "3001")
+    bought(losing, "0.001", fee="0.0000016", fee_asset="BTC")
+    losing.exchange.script = [Placed("FILLED", "0.00099")]
+    assert at(losing, side="SELL", quantity="0.00099").outcome is Outcome.DONE
+    losing.clock.forward(120)
+    losing.exchange.averages["BTCUSDT"] = "60000"
+    losing.exchange.books["BTCUSDT"] = ("0", "60001")
+    assert losing.ask(symbol="ETHUSDT", quantity="0.01", price="3001").outcome is Outcome.DONE
+    losing.clock.forward(2 * DAY_S)
+    losing.exchange.fails["ticker"] = ExchangeUnavailable("no answer")
+    assert losing.ask(symbol="ETHUSDT", quantity="0.011", price="3001").outcome is Outcome.DONE
+
+
 def test_loss_leaves_with_the_day(losing: Room) -> None:
     """Sold at a loss, a day ago: nothing of it is held, and nothing of it counts."""
     bought(losing)

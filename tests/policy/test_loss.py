@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -24,13 +25,14 @@ from builders import (
     held,
     judged,
     opened,
+    symbol_limits,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
 from guardian.domain.codes import Code
 from guardian.policy.conversion import Unpriced, next_on_path
-from guardian.policy.facts import DayTrading, Fact
+from guardian.policy.facts import DayTrading, Fact, Facts
 from guardian.policy.loss import day_loss, loss_needs
 from guardian.policy.verdict import Decision
 
@@ -136,6 +138,125 @@ def test_symbol_that_is_listed_no_more_is_worth_nothing_and_makes_up_for_nothing
     assert loss(held("5", cash="-70", symbol="LUNAUSDT"), **gone) == 70
     assert loss(held("5", "5", symbol="LUNAUSDT"), **gone) == 0
     assert loss(held("0", "5", cash="40", symbol="LUNAUSDT"), **gone) == 0
+
+
+@pytest.mark.parametrize(
+    ("cash", "conversions", "words"),
+    [
+        ({"BNB": "-0.001"}, {}, "fees were paid in BNB, and `[accounting] conversions` has no symbol for BNB; "),
+        ({"BNB": "-0.001"}, {}, 'add `BNB = "BNBUSDT"`'),
+        ({"XYZ": "-1"}, {}, 'fees were paid in XYZ, and `[accounting] conversions` has no symbol for XYZ; add `XYZ ='),
+        ({"BNB": "-0.001"}, {"BNB": "BNBUSDT"}, "fees were paid in BNB, and one side of the book of BNBUSDT is empty"),
+    ],
+)
+def test_fees_without_a_price_are_told_in_words(
+    cash: dict[str, str], conversions: dict[str, str], words: str
+) -> None:
+    """The denial names the fee asset and the line to add to the policy. Before, it named neither fees nor the line."""
+    day = held(cash="-1", **cash)
+    given_facts = facts(
+        traded=(day,),
+        instruments={"BTCUSDT": an_instrument(), "BNBUSDT": an_instrument("BNBUSDT", "BNB")},
+        books={"BTCUSDT": a_book(), "BNBUSDT": a_book("0", "600")},
+    )
+    verdict = judged(an_order(), given_facts, a_policy(conversions=conversions))
+    assert codes(verdict) == [Code.DAILY_LOSS_UNKNOWN]
+    assert words in denial(verdict, Code.DAILY_LOSS_UNKNOWN).message
+
+
+# -- leftovers: what is too small to be traded denies nothing
+
+ONE_SIDED = {"books": {"BTCUSDT": a_book("0", "60001")}}
+LEAST = "0.00001"
+"""LOT_SIZE's least quantity; the least notional is 5."""
+
+
+def leftover(position: str, before: str | None = None, cash: str = "0", last: str | None = "60000") -> DayTrading:
+    """A small position, as it was a day ago where nothing else is said."""
+    day = held(position, position if before is None else before, cash)
+    return replace(day, last_price=None if last is None else D(last))
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        (leftover("0.0000084"), "0"),  # below LOT_SIZE, and as it was
+        (leftover("0.0000084", "0", "-0.6"), "0.096"),  # bought today: 0.504 is left at the last known price
+        (leftover("0.00008"), "0"),  # tradable by LOT_SIZE, but worth 4.80 of 5
+        (leftover("0.00008", "0", "-5"), "0.2"),
+        (leftover("-0.00008", "0", "5"), "-0.2"),  # the owner's own, sold
+        (leftover("0.0000084", last=None), "0"),
+        (leftover("0.0000084", "0", "-0.6", last=None), "0.096"),  # at the exchange's average
+    ],
+)
+def test_leftover_beside_a_book_without_bids_counts_at_its_last_known_price(day: DayTrading, expected: str) -> None:
+    """Guardian's own last price, else the exchange's average. Before, it denied every order of every symbol."""
+    assert loss(day, opens={}, **ONE_SIDED) == D(expected)
+    assert codes(judged(an_order(symbol="ETHUSDT", price="3000", quantity="0.01"), other_market(day), OTHER)) == []
+
+
+OTHER = a_policy(symbols={"ETHUSDT": symbol_limits(max_quantity=D(1), max_position=D(1))})
+
+
+def other_market(day: DayTrading) -> Facts:
+    """ETHUSDT is calm, and BTCUSDT has no bid."""
+    return facts(
+        instruments={"BTCUSDT": an_instrument(), "ETHUSDT": an_instrument("ETHUSDT", "ETH")},
+        books={"BTCUSDT": a_book("0", "60001"), "ETHUSDT": a_book("3000", "3000")},
+        traded=(day,),
+    )
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"books": {}},
+        {"books": {"BTCUSDT": a_book("1.00", "1.01")}},
+        {"books": {"BTCUSDT": a_book(age_ms=5001)}},
+        {"average": None},
+        {"average": an_average(age_ms=300_001)},
+        {"instruments": {"BTCUSDT": an_instrument(status="BREAK")}},
+    ],
+)
+def test_leftover_denies_nothing_whatever_is_wrong_with_its_market(fault: dict[str, object]) -> None:
+    """Halted, thin, stale or silent: what cannot be traded anyway waits for no price."""
+    assert loss(leftover("0.00008"), opens={}, **fault) == 0
+
+
+def test_leftover_in_a_calm_market_is_worth_what_its_market_says() -> None:
+    """The last known price stands in for a missing one, and for nothing else."""
+    assert loss(leftover("0.00008", "0", "-4.8", last="1")) == 0
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        leftover("0.0000834"),  # 5.004 at the last known price
+        leftover(LEAST, last=None),  # LOT_SIZE admits it, and no own price says that it is worth less than 5
+        leftover("0.001", last="1"),  # an old price under which it would be small; the average says 60
+    ],
+)
+def test_holding_that_can_be_traded_is_no_leftover(day: DayTrading) -> None:
+    """It is not known what it lost, so that is what is said."""
+    assert isinstance(loss(day, opens={"BTCUSDT": "60000"}, **ONE_SIDED), Unpriced)
+
+
+def test_low_average_makes_no_leftover_of_a_holding() -> None:
+    """0.001 BTC at 60000 is no leftover because the exchange says 1.00."""
+    unsure = loss(leftover("0.001"), opens={"BTCUSDT": "60000"}, average=an_average("1"))
+    assert isinstance(unsure, Unpriced)
+
+
+def test_symbol_whose_rules_are_missing_has_no_leftovers() -> None:
+    """Without LOT_SIZE and the least notional nothing is known to be small."""
+    assert isinstance(loss(leftover("0.0000084"), instruments={}), Unpriced)
+
+
+def test_holding_that_became_a_leftover_needs_its_price_of_a_day_ago() -> None:
+    """0.001 was held and 0.0000084 is left: what was sold is measured by the price of 24 hours ago."""
+    day = leftover("0.0000084", "0.001", "59")
+    assert loss(day, opens={"BTCUSDT": "60000"}, **ONE_SIDED) == D("60") - D("59") - D("0.504")
+    assert isinstance(loss(day, opens={}, **ONE_SIDED), Unpriced)
 
 
 def test_limit_is_reached_above_it_and_exits_pass() -> None:

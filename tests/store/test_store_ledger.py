@@ -77,6 +77,28 @@ def test_fill_without_its_worth_counts_at_its_worst_until_it_is_known(world, sid
     assert day(world).cash == {"USDT": D(98) if side is OrderSide.SELL else D(-98)}
 
 
+def test_newest_executed_price_of_a_symbol_is_kept_with_what_is_held_of_it(world):
+    """What is left of a holding counts at it where the market has no price: of the order that was executed last."""
+    first = world.place()
+    fill(world, first, "0.0005", "25")
+    assert day(world).last_price == D(50000)
+    fill(world, first, "0.002", "98")
+    assert day(world).last_price == D(49000)
+    fill(world, world.place(spec=world.spec(side=OrderSide.SELL)), "0.0003", "14.1", {"USDT": "0.1"})
+    assert day(world).last_price == D(47000)
+    fill(world, world.place(quantity="0.003"), "0.0003", "14.2222222")
+    assert day(world).last_price == D("47407.40733334")
+
+
+def test_fill_without_its_worth_changes_no_last_price(world):
+    """An order of which the exchange does not say what it brought has no price."""
+    name = world.place()
+    fill(world, name, "0.002", "0")
+    assert day(world).last_price is None
+    fill(world, name, "0.002", "98")
+    assert day(world).last_price == D(49000)
+
+
 def test_flows_leave_the_window_and_the_position_stays(world):
     """After 24 hours a fill is no trading of the day any more; what it bought was held all along."""
     fill(world, world.place(), "0.002", "100")
