@@ -302,6 +302,10 @@ class Person:
     def interrupt(self) -> None:
         os.killpg(self._process.pid, signal.SIGINT)
 
+    def receives(self, number: int) -> None:
+        """The command alone is sent this signal."""
+        self._process.send_signal(number)
+
     def is_gone(self) -> None:
         """Whatever happened, nothing is left of it."""
         self._process.kill()

@@ -251,6 +251,8 @@ def test_failure_before_the_judgement_does_not_burn_the_token(room: Room, what: 
         (room.home / "away.db").rename(room.home / "guardian.db")
         assert not room.journal.emergency.is_empty()
         room.again()
+        with room.journal.transaction() as tx:  # what could not be written halts until a person resumes
+            tx.set_trading(TradingState.ACTIVE, reason="test", by="owner")
     assert room.exchange.placed == []
     assert not placed(room.use(token)).already_placed
 
