@@ -300,9 +300,15 @@ class Guardian:
 
     async def _get_ready(self) -> None:
         """Do in the background what the first call would otherwise wait for; what fails here fails there, aloud."""
+        from guardian.gate.reconciling import why_not_compared
+        from guardian.store.records import Scope
+
         with suppress(GuardianError):
             connection = await self.connector.connect(needs_keys=False)
             await asyncio.to_thread(connection.exchange.warm_up)
+            if connection.has_keys:
+                scope = Scope(environment=self.gate.environment.value, account=connection.account)
+                await why_not_compared(self.gate.parts, scope)
 
     async def close(self) -> None:
         """Close the exchange's connections and the store."""

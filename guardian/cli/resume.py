@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +13,13 @@ from guardian.cli.moments import local_time
 from guardian.cli.opened import note_act, policy_option, with_guardian
 from guardian.cli.owner import ask_yes, require_owner
 from guardian.cli.render import say, say_error, say_hint
+from guardian.domain.money import plain
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
-    from guardian.store.records import TradingStatus
+    from guardian.store.records import OrderRow, TradingStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,8 @@ class Shown:
     stored: TradingStatus
     """As the store has it; a non-empty emergency file is a halt besides."""
     told: str
+    found: frozenset[str] = frozenset()
+    """The orders at the exchange that the log lacked and that resuming takes over, by client order id."""
 
 
 @click.command()
@@ -70,15 +74,27 @@ def _stands(guardian: Guardian) -> Shown:
         state, reason = guardian.journal.trading(tx)
         stored = tx.trading()
         waiting = len(tx.unresolved(None))
+        found = tx.waiting_to_be_adopted()
     told = f"trading is {state.value}"
     if state is stored.state and stored.since_ms is not None:
         told += f" since {local_time(stored.since_ms)}"
     told += f": {reason}" if reason else ""
     if waiting:
         told += f"; {waiting} order{' is' if waiting == 1 else 's are'} not resolved yet"
+    if found:
+        each = "; ".join(
+            f"{row.client_order_id}: {row.side} {plain(row.quantity)} {row.symbol}, {plain(row.executed_quantity)} of "
+            f"it executed, {row.state.value}"
+            for row in found
+        )
+        told += f"; found at the exchange and not in this log, resuming takes into the position: {each}"
     if guardian.imported:
         told += f"; emergency records taken into the log: {guardian.imported}"
-    return Shown(state=state, reason=reason, stored=stored, told=told)
+    return Shown(state=state, reason=reason, stored=stored, told=told, found=_names(found))
+
+
+def _names(rows: Iterable[OrderRow]) -> frozenset[str]:
+    return frozenset(row.client_order_id for row in rows)
 
 
 def resume(guardian: Guardian, shown: Shown, target: TradingState) -> None:
@@ -93,7 +109,7 @@ def resume(guardian: Guardian, shown: Shown, target: TradingState) -> None:
         emergency.import_into(guardian.journal.store())
         came_meanwhile = True
     with guardian.journal.transaction() as tx:
-        if came_meanwhile or tx.trading() != shown.stored:
+        if came_meanwhile or tx.trading() != shown.stored or _names(tx.waiting_to_be_adopted()) != shown.found:
             raise GuardianError(
                 "trading stopped anew while you were asked; nothing was changed", hint="`guardian resume` shows why"
             )
@@ -103,6 +119,8 @@ def resume(guardian: Guardian, shown: Shown, target: TradingState) -> None:
             reason = f"{shown.reason or 'halted'} (the owner lets exits through)"
         tx.set_trading(target, reason=reason, by="owner")
         tx.person_acted(None, "resumed")
+        for row in tx.adopt_found():
+            note_act(tx, "order_adopted", {"by": "owner", "client_order_id": row.client_order_id, "symbol": row.symbol})
         note_act(
             tx,
             "resumed",

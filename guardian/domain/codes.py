@@ -126,6 +126,9 @@ class Code(Enum):
         Outcome.DENIED,
         "the fate of an earlier order of the symbol is not known; until it is, the symbol takes no new ones",
     )
+    ORDERS_NOT_COMPARED = CodeMeaning(
+        Outcome.DENIED, "guardian's orders were not compared with the exchange's since this process started"
+    )
     FREE_QUOTE_BELOW_MIN = CodeMeaning(
         Outcome.DENIED, "less of the quote asset would be left free than `limits.min_free_quote`"
     )

@@ -25,6 +25,7 @@ from guardian.gate.events import note_found, tell_once
 from guardian.gate.fees import BEFORE_IT_WAS_SENT_MS
 from guardian.gate.learning import Kind, take_report
 from guardian.gate.parts import Parts
+from guardian.gate.reconciling import UNLISTED_CODE
 from guardian.policy.load import ABSENCE_WINDOW_MS
 from guardian.store.records import OrderRow, Scope
 
@@ -38,8 +39,6 @@ ARCHIVED_CODE: Final = -2026
 ARCHIVED_AFTER_MS: Final = 80 * 86_400_000
 """It archives orders after 90 days; of one that is younger than this the word is not believed."""
 
-UNLISTED_CODE: Final = -1121
-"""The exchange's word for a symbol that it does not list."""
 GONE_AFTER_MS: Final = 86_400_000
 """For so long a symbol must be gone, in window time and over restarts, until orders of it end."""
 GONE_HERE_MS: Final = 600_000

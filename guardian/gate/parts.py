@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from guardian.domain.trading import Environment
+from guardian.gate.comparing import Compared
 from guardian.gate.connection import Connector
 from guardian.gate.journal import Journal
 from guardian.gate.policy_file import PolicyFile
@@ -31,3 +32,5 @@ class Parts:
     """An awaitable pause of so many seconds."""
     random_bytes: Callable[[int], bytes]
     """So many bytes that nobody can guess."""
+    compared: Compared = field(default_factory=Compared)
+    """What this process has compared with the exchange since it started."""

@@ -29,6 +29,7 @@ from guardian.gate.placed_before import answer_with
 from guardian.gate.policy_file import PolicyInForce
 from guardian.gate.proposal_views import budget_use, view_of_proposal
 from guardian.gate.proposals import answer_for_token, confirmed_by, expected_fields, order_key, propose, spec_from
+from guardian.gate.reconciling import why_not_compared
 from guardian.gate.replies import Reply, denied
 from guardian.gate.sending import Reserved, Sender
 from guardian.gate.unbroken import unbroken
@@ -183,6 +184,7 @@ class OrderPlacer:
     async def _decide(self, asked: Asked, confirmed: Confirmed | None, basis: Basis) -> Reply:
         """Fetch the facts, then judge and reserve in one transaction, then send."""
         parts = self._parts
+        uncompared = await why_not_compared(parts, asked.scope)
         rounds = 0
         while True:
             rounds += 1
@@ -199,6 +201,7 @@ class OrderPlacer:
                 ),
                 catch_up(parts, asked.connection.exchange, asked.scope, asked.spec, basis.snapshot),
             )
+            facts = replace(facts, uncompared=uncompared)
             # From the reservation to the outcome nothing is torn apart by a cancelled call or a closed STDIN.
             ruled = await unbroken(self._rule_and_send(asked, facts, basis, is_last=rounds >= FACT_ROUNDS))
             if isinstance(ruled, Reply):

@@ -1,24 +1,26 @@
 """Reconciliation: the exchange's lists of open and recent orders against what the store says, symbol by symbol.
 
-What moved on is taken over, with an event row. An order with guardian's mark that the log does not have is loud. One
+What moved on is taken over, with an event row. An order with guardian's mark that the log lacks counts and halts. One
 that the log says has ended and that has not is set right, so that it counts, and trading halts. Orders that guardian
 did not place are shown and not counted: what is capped is what the assistant does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from guardian.domain.matching import is_amended
 from guardian.domain.orders import LIVE_STATES, OrderReport, OrderState
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
-from guardian.errors import ExchangeRejected, PolicyInvalid
+from guardian.errors import CredentialsError, ExchangeError, ExchangeRejected, PolicyInvalid
 from guardian.exchange.exchange import Exchange
 from guardian.gate.asking import ask_for
 from guardian.gate.fees import fetch_fees
-from guardian.gate.learning import Kind, row_of, take_report, tell_kind
+from guardian.gate.found import Valued, enter_unlogged, value_unlogged
+from guardian.gate.learning import Kind, row_of, take_report
 from guardian.gate.parts import Parts
 from guardian.gate.replies import OrderView
 from guardian.gate.views import view_of_report
@@ -26,11 +28,13 @@ from guardian.store.database import Transaction
 from guardian.store.orders import is_in_doubt
 from guardian.store.records import OrderRow, Scope
 
-RECENT_ORDERS: Final = 500
+RECENT_ORDERS: Final = 1000
 """How many of a symbol's newest orders are looked at."""
 KNOWN_FOR_MS: Final = 7 * 86_400_000
 """A symbol is looked at for so long after guardian's last order of it, and always if the policy lists it."""
 BETWEEN_SYMBOLS_S: Final = 1.0
+UNLISTED_CODE: Final = -1121
+"""The exchange's word for a symbol that it does not list."""
 KEY_REFUSED_CODES: Final = frozenset({-1022, -2008, -2014, -2015})
 """The exchange's no to the key and not to what was asked: every other question would have the same answer."""
 
@@ -101,13 +105,18 @@ class Reconciler:
         self._parts = parts
 
     async def run(
-        self, symbols: Iterable[str] | None = None, *, between: Callable[[], Awaitable[bool]] | None = None
+        self,
+        symbols: Iterable[str] | None = None,
+        *,
+        between: Callable[[], Awaitable[bool]] | None = None,
+        at_once: bool = False,
     ) -> Reconciled:
         """Reconcile these symbols, or all that the store knows or the policy lists.
 
         A symbol that the exchange refuses to tell of (it lacks it, or does not list it any more) is noted and keeps no
         other from being looked at. With `between` there is a pause between two symbols, and that is done then: where
-        it says False the rest is left out.
+        it says False the rest is left out. With `at_once` all symbols are asked for together, and those on which any
+        order of guardian's is open as well.
 
         Raises ExchangeError, CredentialsError and StoreError: what was found before is in the log.
         """
@@ -115,7 +124,10 @@ class Reconciler:
         scope = Scope(environment=self._parts.environment.value, account=connection.account)
         wanted = await self._parts.journal.run(lambda: self._symbols(scope)) if symbols is None else tuple(symbols)
         tally, done = _Tally(), 0
-        for symbol in wanted:
+        if at_once:
+            wanted = await self._at_once(connection.exchange, scope, wanted, tally)
+            done = len(wanted)
+        for symbol in () if at_once else wanted:
             if between is not None and done:
                 await self._parts.pause(BETWEEN_SYMBOLS_S)
                 if not await between():
@@ -128,6 +140,7 @@ class Reconciler:
         is_whole = symbols is None and done == len(wanted) and not tally.refused
         if is_whole:
             await self._parts.journal.run(lambda: self._note_whole(scope))
+            self._parts.compared.done.add(scope)
         return Reconciled(
             environment=scope.environment,
             account=scope.account,
@@ -139,6 +152,22 @@ class Reconciler:
             foreign=tuple(tally.foreign),
             fees=tally.fees,
         )
+
+    async def _at_once(
+        self, exchange: Exchange, scope: Scope, symbols: tuple[str, ...], tally: _Tally
+    ) -> tuple[str, ...]:
+        """Compare these symbols and those with an open order of guardian's, all together; returns which."""
+        marked = (one.symbol for one in await exchange.open_orders(None) if _is_marked(one))
+        wanted = tuple(dict.fromkeys((*symbols, *marked)))
+        results = await asyncio.gather(
+            *(self._symbol(exchange, scope, symbol, tally) for symbol in wanted), return_exceptions=True
+        )
+        for symbol, result in zip(wanted, results, strict=True):
+            if isinstance(result, ExchangeRejected):
+                tally.note_refusal(symbol, result)
+            elif result is not None:
+                raise result
+        return wanted
 
     def _symbols(self, scope: Scope) -> tuple[str, ...]:
         with self._parts.journal.transaction() as tx:
@@ -173,7 +202,8 @@ class Reconciler:
                 answers.append((row, report))
             else:
                 tally.differences.append(_difference(Kind.MISSING, row, None))
-        await run(lambda: self._compare(scope, reports.values(), answers, began_ms, tally))
+        unlogged = await value_unlogged(self._parts, exchange, scope, tuple(reports.values()))
+        await run(lambda: self._compare(scope, unlogged, reports.values(), answers, began_ms, tally))
         for name in await run(lambda: self._without_fees(scope, symbol)):
             tally.fees += await fetch_fees(self._parts, exchange, name)
 
@@ -190,6 +220,7 @@ class Reconciler:
     def _compare(
         self,
         scope: Scope,
+        unlogged: Sequence[Valued],
         listed: Iterable[OrderReport],
         answers: Iterable[tuple[OrderRow, OrderReport]],
         began_ms: int,
@@ -197,13 +228,14 @@ class Reconciler:
     ) -> None:
         """Bring the store up to each report; one that is not of an order of guardian's is foreign."""
         with self._parts.journal.transaction() as tx:
+            enter_unlogged(tx, scope, unlogged)
             known = ((row_of(tx, scope, report), report) for report in listed)
             for row, report in (*known, *answers):
-                if row is None and not report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX):
+                if row is None:
                     if report.state in LIVE_STATES and report.flaw is None:
                         tally.foreign.append(view_of_report(report))
                     continue
-                found = _compared(tx, scope, row, report, began_ms)
+                found = _compared(tx, row, report, began_ms)
                 if found is None:
                     tally.agreed += 1
                 else:
@@ -219,25 +251,38 @@ def _is_of(row: OrderRow, report: OrderReport) -> bool:
     return report.client_order_id == row.client_order_id or is_amended(row.sent, report)
 
 
-def _compared(
-    tx: Transaction, scope: Scope, row: OrderRow | None, report: OrderReport, began_ms: int
-) -> Difference | None:
+def _is_marked(report: OrderReport) -> bool:
+    return report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)
+
+
+def _compared(tx: Transaction, row: OrderRow, report: OrderReport, began_ms: int) -> Difference | None:
     """Bring the store up to one report of an order of guardian's; the difference that there was, if any."""
-    if row is None:
-        tell_kind(tx, scope, report, Kind.NOT_IN_LOG)
-        return Difference(
-            kind=Kind.NOT_IN_LOG,
-            symbol=report.symbol,
-            client_order_id=report.client_order_id,
-            store=None,
-            exchange=report.state,
-        )
     kind = take_report(tx, row, report, began_ms=began_ms)
+    if not row.adopted:
+        return replace(_difference(Kind.NOT_IN_LOG, row, report.state), store=None)
     # An order that a process is just sending moves on by itself.
     is_in_flight = row.state is OrderState.RESERVED and not is_in_doubt(row, tx.now_ms)
     if kind is None or (kind is Kind.MOVED and is_in_flight):
         return None
     return _difference(kind, row, report.state)
+
+
+async def why_not_compared(parts: Parts, scope: Scope) -> str | None:
+    """None once this process has compared all orders of the scope; else it does so now, or says why it could not.
+
+    Raises StoreError.
+    """
+
+    async def compare() -> str | None:
+        try:
+            found = await Reconciler(parts).run(at_once=True)
+        except (ExchangeError, CredentialsError) as error:
+            return error.message
+        # A symbol that the exchange does not list has no orders there.
+        refused = (one for one in found.refused if one.exchange_code != UNLISTED_CODE)
+        return next((f"{one.symbol}: {one.why}" for one in refused), None)
+
+    return await parts.compared.ensure(scope, compare)
 
 
 def _difference(kind: Kind, row: OrderRow, state: OrderState | None) -> Difference:

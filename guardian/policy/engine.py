@@ -69,6 +69,7 @@ ALWAYS: Final = (
     Rule(rules_listed.environment),
     Rule(rules_listed.live_enabled),
     Rule(rules_listed.tool_allowed),
+    Rule(rules_listed.compared),
     Rule(rules_budget.calls, frozenset({_U})),
     Rule(rules_listed.symbol_listed),
 )

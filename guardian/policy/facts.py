@@ -154,6 +154,8 @@ class Facts:
     """The environment that this process runs in."""
     policy_problems: tuple[str, ...] = ()
     """The mistakes of the policy file, while the last good policy stands in for it."""
+    uncompared: str | None = None
+    """Why guardian's orders were not compared with the exchange's since this process started."""
     instruments: Mapping[str, Instrument] = field(default_factory=dict)
     """By symbol. A symbol that the exchange does not list is absent and in `unlisted`."""
     unlisted: frozenset[str] = frozenset()

@@ -85,6 +85,20 @@ def live_enabled(case: Case) -> Iterator[Denial]:
         )
 
 
+def compared(case: Case) -> Iterator[Denial]:
+    """Guardian's orders were compared with the exchange's since this process started, so that the budgets are true.
+
+    An exit passes: it sells what is known to be held.
+    """
+    if case.facts.uncompared is not None and not case.is_exit:
+        yield Denial(
+            code=Code.ORDERS_NOT_COMPARED,
+            message="guardian's orders could not be compared with the exchange's since this process started: "
+            f"{case.facts.uncompared}",
+            hint="ask again in a moment: each order tries it once more; selling back what guardian bought passes",
+        )
+
+
 def tool_allowed(case: Case) -> Iterator[Denial]:
     """The policy allows `create_order`."""
     if CreateOrder.tool not in case.policy.tools.allowed:

@@ -267,7 +267,7 @@ class OrdersPart(LedgerPart, MarksPart):
         if report is not None:
             seen["executed_quantity"] = report.executed_quantity
             seen["executed_quote_quantity"] = report.executed_quote_quantity
-            changed.update(_told_by(row, report))
+            changed.update(_told_by(row, state, report))
         for name, value in seen.items():
             if value > getattr(row, name):
                 changed[name] = plain(value)
@@ -286,13 +286,13 @@ class OrdersPart(LedgerPart, MarksPart):
         return tuple(order_from(row) for row in rows)
 
 
-def _told_by(row: OrderRow, report: OrderReport) -> dict[str, object]:
+def _told_by(row: OrderRow, state: OrderState, report: OrderReport) -> dict[str, object]:
     """What else of a report is news: when the order was created, the exchange's word for its state, its quantity.
 
     An order that has ended stays as it ended; nothing but what was executed is news of it.
     """
     news: dict[str, object] = {}
-    if row.state in FINAL_STATES:
+    if row.state in FINAL_STATES and state is row.state:
         return news
     if row.created_ms is None and report.created_ms is not None:
         news["created_ms"] = report.created_ms

@@ -281,7 +281,7 @@ class FakeExchange:
         found = self._find(symbol, order_id, client_order_id)
         return None if found is None or found.client_order_id in self.hidden else found
 
-    async def open_orders(self, symbol: str) -> tuple[OrderReport, ...]:
+    async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
         await self._read("open_orders", symbol=symbol)
         return tuple(r for r in self._listed(symbol) if r.status in {"NEW", "PARTIALLY_FILLED"})
 
@@ -298,8 +298,9 @@ class FakeExchange:
             for fill in self.trades.get(order_id, ())
         )
 
-    def _listed(self, symbol: str) -> tuple[OrderReport, ...]:
-        return tuple(r for r in self.reports.values() if r.symbol == symbol and r.client_order_id not in self.unlisted)
+    def _listed(self, symbol: str | None) -> tuple[OrderReport, ...]:
+        there = (r for r in self.reports.values() if r.client_order_id not in self.unlisted)
+        return tuple(r for r in there if symbol in {None, r.symbol})
 
     # -- reads
 
@@ -414,6 +415,8 @@ class Room:
         self.policy_path = folder / "policy.toml"
         self.runner = asyncio.Runner()
         self.calls = 0
+        self.is_compared = True
+        """Whether a process that starts takes its orders for compared, so that no first order asks for them."""
         self.policy(*changes)
         self.start()
 
@@ -441,6 +444,8 @@ class Room:
             random_bytes=os.urandom,
         )
         self.parts = parts
+        if self.is_compared:
+            parts.compared.done.add(self.scope)
         self.gate = Gate(parts)
         self.resolver = Resolver(parts=parts)
 

@@ -115,7 +115,7 @@ def test_guardians_order_without_an_intent_is_loud(room: Room) -> None:
         assert kinds(found) == [("not_in_log", other)]
         assert (found.differences[0].store, found.differences[0].exchange) == (None, OrderState.OPEN)
     assert found.agreed == 1
-    assert events(room) == ["order_not_in_log"]
+    assert events(room) == ["order_not_in_log", "halted"]
 
 
 def test_orders_of_others_are_shown_and_not_counted(room: Room) -> None:

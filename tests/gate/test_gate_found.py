@@ -1,0 +1,151 @@
+"""A home put back from a copy: the first order waits for a comparison, and what the log lacks counts and halts."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from guardian.cli.resume import _stands, resume
+from guardian.domain.codes import Outcome
+from guardian.domain.orders import Fill, OrderState
+from guardian.domain.trading import TradingState
+from guardian.errors import ExchangeUnavailable, GuardianError
+from guardian.gate.reconciling import Kind, Reconciler
+from guardian.store.verify import verify
+from tests.gate.fakes import D, Placed, Room, denials, limit
+
+
+def bought(room: Room, price: str = "60000", *, filled: bool = True) -> str:
+    """An order that filled, or is open; its client order id."""
+    fill = Fill(price=D(price), quantity=D("0.001"), commission=D("0"), commission_asset="USDT")
+    room.exchange.script = [Placed("FILLED", "0.001", (fill,)) if filled else Placed("NEW")]
+    assert room.ask(price=price).outcome is Outcome.DONE
+    return room.last().client_order_id
+
+
+def put_back(room: Room) -> None:
+    """An older copy of the home: as it was before the orders were sent. Then guardian starts."""
+    room.journal.close()
+    shutil.rmtree(room.home)
+    shutil.copytree(room.folder / "copy", room.home)
+    room.is_compared = False
+    room.start()
+
+
+def copied(room: Room) -> None:
+    room.ask(price="1")  # denied: the log has something
+    room.journal.close()
+    shutil.copytree(room.home, room.folder / "copy")
+    room.start()
+
+
+def status(room: Room) -> tuple[TradingState, str | None]:
+    with room.journal.transaction() as tx:
+        return tx.trading().state, tx.trading().reason
+
+
+class Opened:
+    """What `resume` needs of an opened home."""
+
+    def __init__(self, room: Room) -> None:
+        self.journal, self.imported = room.journal, 0
+
+
+def resumed(room: Room) -> str:
+    opened = Opened(room)
+    shown = _stands(opened)  # type: ignore[arg-type]  # it has what is asked for
+    resume(opened, shown, TradingState.ACTIVE)  # type: ignore[arg-type]  # as above
+    return shown.told
+
+
+def position(room: Room) -> str:
+    with room.journal.transaction() as tx:
+        return str(tx.position(room.scope, "BTC"))
+
+
+def test_orders_that_an_older_copy_lacks_halt_count_and_are_adopted(room: Room) -> None:
+    """The first order after a start waits for the comparison. Before, the budget was new: 859 USDT in a cap of 500.
+
+    What was found counts in windows, count and open notional while trading is halted, is in the ledger once the owner
+    resumes, and `audit verify` is content all along.
+    """
+    copied(room)
+    names = [bought(room), bought(room, "59000"), bought(room, "58900", filled=False)]
+    put_back(room)
+    assert denials(room.ask(price="58000")) == {"TRADING_HALTED"}
+    assert len(room.exchange.placed) == 3
+    state, reason = status(room)
+    assert state is TradingState.HALTED
+    assert reason is not None
+    assert "3 orders of guardian's that this log lacks" in reason
+    assert room.entered() == D("60") + D("59") + D("58.9")
+    limits = room.policy_file.current().policy.limits
+    with room.journal.transaction() as tx:
+        usage = tx.status_usage(room.scope, limits)
+    assert (usage.open_notional, usage.open_orders, set(usage.ordered.values())) == (D("58.9"), 1, {3})
+    assert [room.row(name).state for name in names] == [OrderState.FILLED, OrderState.FILLED, OrderState.OPEN]
+    assert position(room) == "0"
+    assert verify(room.home).findings == ()
+    told = resumed(room)
+    assert all(name in told for name in names)
+    assert position(room) == "0.002"
+    assert status(room)[0] is TradingState.ACTIVE
+    assert verify(room.home).findings == ()
+    assert room.entered() == D("177.9")
+    assert room.ask(side="SELL", quantity="0.0015").outcome is Outcome.DONE  # it can be sold back
+    assert room.last().is_exit
+    assert room.cancel(client_order_id=names[2]).outcome is Outcome.DONE
+
+
+def test_what_was_found_since_the_owner_was_shown_stops_the_resume(room: Room) -> None:
+    """Nobody agreed to take over an order that they were not shown."""
+    copied(room)
+    bought(room)
+    put_back(room)
+    room.ask(price="58000")
+    opened = Opened(room)
+    shown = _stands(opened)  # type: ignore[arg-type]  # it has what is asked for
+    report = next(iter(room.exchange.reports.values()))
+    other = "g1-" + "f" * 32
+    room.exchange.reports[other] = type(report)(
+        **{name: getattr(report, name) for name in report.__slots__} | {"client_order_id": other, "order_id": 77}
+    )
+    found = room.run(Reconciler(room.parts).run())
+    assert [one.kind for one in found.differences] == [Kind.NOT_IN_LOG, Kind.NOT_IN_LOG]
+    with pytest.raises(GuardianError):
+        resume(opened, shown, TradingState.ACTIVE)  # type: ignore[arg-type]  # as above
+    assert position(room) == "0"
+
+
+def test_order_waits_for_the_comparison_and_an_exit_passes_where_it_cannot_be_done(room: Room) -> None:
+    """Where the lists cannot be read nothing is entered; what was bought can be sold back. One success is enough."""
+    bought(room)
+    room.is_compared = False
+    room.again()
+    room.exchange.fails["all_orders"] = ExchangeUnavailable("the lists are down")
+    assert denials(room.ask(price="58000")) == {"ORDERS_NOT_COMPARED"}
+    assert room.ask(side="SELL", quantity="0.001").outcome is Outcome.DONE
+    del room.exchange.fails["all_orders"]
+    before = len(room.exchange.asked)
+    assert room.ask(price="58000").outcome is Outcome.DONE
+    assert "all_orders" in room.exchange.names()[before:]
+    before = len(room.exchange.asked)
+    assert room.ask(price="57999").outcome is Outcome.DONE
+    assert "all_orders" not in room.exchange.names()[before:]  # a warm order asks for no list
+
+
+def test_found_order_counts_at_what_it_was_and_when_it_was(room: Room) -> None:
+    """It is dated to its creation at the exchange: in the windows that it was in, and in no other."""
+    copied(room)
+    room.policy({"limits": {"rolling_notional": [{"window": "5m", "max": "9000"}, {"window": "24h", "max": "9000"}]}})
+    bought(room)
+    room.clock.forward(3600)
+    put_back(room)
+    room.ask(price="58000")
+    with room.journal.transaction() as tx:
+        entered = tx.status_usage(room.scope, room.policy_file.current().policy.limits).entered
+    assert entered == {300_000: D(0), 86_400_000: D(60)}
+    row = room.row(next(iter(room.exchange.reports)))
+    assert (row.call_id, row.adopted, row.currency, row.notional) == (None, False, "USDT", D(60))
+    assert limit().fingerprint == row.fingerprint
