@@ -153,7 +153,7 @@ def test_policy_of_init_is_in_force_as_it_is(machine: Machine, name: str) -> Non
 
 
 def test_entry_names_the_home_also_where_nobody_named_one(machine: Machine) -> None:
-    """The server and a terminal then share a home whatever XDG variables either has. (It was named only if it was set.)"""
+    """The server and a terminal then share a home whatever XDG variables either has. (Named only where it was set.)"""
     environment = {name: value for name, value in machine.environment.items() if name != "GUARDIAN_HOME"}
     made = machine.run("init", env=environment)
     assert made.returncode == 0, made.stderr
