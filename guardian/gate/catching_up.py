@@ -11,8 +11,9 @@ from typing import Final
 from guardian.domain.orders import LIVE_STATES, OrderSide, OrderSpec, OrderState
 from guardian.errors import ExchangeError, ExchangeRateLimited
 from guardian.exchange.exchange import Exchange
-from guardian.gate.events import note_found
+from guardian.gate.asking import ask_for
 from guardian.gate.fees import fetch_fees
+from guardian.gate.learning import Kind, take_report
 from guardian.gate.parts import Parts
 from guardian.store.records import OrderRow, Scope
 from guardian.store.snapshots import Snapshot
@@ -44,13 +45,14 @@ def _changes_what_is_held(row: OrderRow, symbol: str) -> bool:
 
 async def _ask(parts: Parts, exchange: Exchange, scope: Scope, row: OrderRow) -> None:
     try:
-        report = await exchange.order(row.symbol, client_order_id=row.client_order_id)
-        if report is None or report.state is OrderState.UNKNOWN:
+        report = await ask_for(exchange, row.sent)
+        if report is None:
             return
 
-        def note() -> bool:
+        def note() -> Kind | None:
             with parts.journal.transaction() as tx:
-                return note_found(tx, scope, row, report.state, report)
+                # What has ended meanwhile is not held against this report.
+                return take_report(tx, row, report, began_ms=0)
 
         await parts.journal.run(note)
         await fetch_fees(parts, exchange, row.client_order_id)

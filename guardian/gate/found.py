@@ -28,7 +28,6 @@ from guardian.policy.model import Policy
 from guardian.store.database import Transaction
 from guardian.store.records import NewOrder, Scope, found_key
 
-CAUSE: Final = "not_in_log"
 _SENT_TYPES: Final = frozenset(kind.value for kind in OrderType)
 
 
@@ -146,7 +145,7 @@ def enter_unlogged(tx: Transaction, scope: Scope, orders: Sequence[Valued]) -> N
             f"{first.side} {plain(first.quantity)}): an older copy of the home was put back, its log was lost, or "
             "another home uses this account"
         )
-        halt(tx, scope, CAUSE, reason)
+        halt(tx, scope, "not_in_log", reason)
 
 
 def _new_order(tx: Transaction, scope: Scope, order: Valued) -> NewOrder:

@@ -10,6 +10,7 @@ from guardian.gate.parts import Parts
 from guardian.gate.policy_file import PolicyInForce
 from guardian.gate.proposal_views import BudgetUse, budget_use
 from guardian.gate.proposals import confirmed_by, spec_from
+from guardian.gate.reconciling import why_not_compared
 from guardian.policy.engine import judge_order
 from guardian.policy.facts import BookTop, Facts
 from guardian.policy.verdict import Denial, Verdict
@@ -93,6 +94,7 @@ class Previewer:
             basis,
             may_exit=True,
         )
+        facts = replace(facts, uncompared=await why_not_compared(parts, scope))
         facts, verdict = await parts.journal.run(lambda: self._judge(proposal, facts, basis, in_force))
         return Preview(
             now_ms=facts.now_ms,

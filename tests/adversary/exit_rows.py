@@ -15,6 +15,10 @@ STATE: Final = (
     Row(rule="policy_valid", code="POLICY_INVALID", expected=_DENIED, world=w.policy_breaks),
     Row(rule="environment", code="POLICY_ENVIRONMENT_CHANGED", expected=_DENIED, policy={"environment": "demo"}),
     Row(rule="tool_allowed", code="TOOL_NOT_ALLOWED", expected=_DENIED, policy={"tools": {"deny": ["create_order"]}}),
+    Row(
+        rule="compared", code="ORDERS_NOT_COMPARED", expected=_PASSES,
+        world=w.no_answer("/api/v3/allOrders", restarts=True),
+    ),
     Row(rule="calls", code="CALLS_EXCEED_MAX", expected=_PASSES, policy=limits(max_calls_per_minute=1)),
     Row(rule="symbol_listed", code="SYMBOL_NOT_LISTED", expected=_ASKED, policy={"symbols": {"BTCUSDT": None}}),
     Row(
@@ -205,6 +209,16 @@ HALTS: Final = (
     Row(
         rule="contradicted", code="TRADING_HALTED", expected=_DENIED, why="the exchange contradicts the log",
         world=w.log_and_exchange_contradict, is_halt=True,
+    ),
+    Row(
+        rule="exchange_contradicts", code="TRADING_HALTED", expected=_DENIED,
+        why="the exchange contradicts the order that was sent",
+        world=w.exchange_tells_of_another_price, is_halt=True,
+    ),
+    Row(
+        rule="not_in_log", code="TRADING_HALTED", expected=_DENIED,
+        why="the exchange has an order of guardian's that the log lacks",
+        world=w.order_is_not_in_the_log, is_halt=True,
     ),
     Row(
         rule="emergency", code="TRADING_HALTED", expected=_DENIED, why="an outcome could not be written",

@@ -239,6 +239,24 @@ def log_and_exchange_contradict(rig: Rig) -> None:
     rig.run(Reconciler(rig.process.parts).run(("BTCUSDT",)))
 
 
+def exchange_tells_of_another_price(rig: Rig) -> None:
+    """An open order of guardian's is told with another price than was sent."""
+    assert rig.ask(spec("BTCUSDT", price="41000")).outcome is Outcome.DONE
+    order = rig.front.posts[-1].order
+    assert order is not None
+    order.price = D(40999)
+    rig.run(Reconciler(rig.process.parts).run(("BTCUSDT",)))
+
+
+def order_is_not_in_the_log(rig: Rig) -> None:
+    """The exchange has an order with guardian's mark that the log lacks."""
+    assert rig.ask(spec("BTCUSDT", price="41000")).outcome is Outcome.DONE
+    order = rig.front.posts[-1].order
+    assert order is not None
+    order.client_id, order.order_id = "g1-" + "e" * 32, order.order_id + 1000
+    rig.run(Reconciler(rig.process.parts).run(("BTCUSDT",)))
+
+
 def something_was_not_written(rig: Rig) -> None:
     assert rig.process.journal.note_emergency({"kind": "outcome", "call_id": "1", "outcome": "done"})
 

@@ -82,7 +82,7 @@ def test_orders_that_an_older_copy_lacks_halt_count_and_are_adopted(room: Room) 
     assert room.entered() == D("60") + D("59") + D("58.9")
     limits = room.policy_file.current().policy.limits
     with room.journal.transaction() as tx:
-        usage = tx.status_usage(room.scope, limits)
+        usage = tx.status_usage(room.scope, limits, "USDT")
     assert (usage.open_notional, usage.open_orders, set(usage.ordered.values())) == (D("58.9"), 1, {3})
     assert [room.row(name).state for name in names] == [OrderState.FILLED, OrderState.FILLED, OrderState.OPEN]
     assert position(room) == "0"
@@ -144,7 +144,7 @@ def test_found_order_counts_at_what_it_was_and_when_it_was(room: Room) -> None:
     put_back(room)
     room.ask(price="58000")
     with room.journal.transaction() as tx:
-        entered = tx.status_usage(room.scope, room.policy_file.current().policy.limits).entered
+        entered = tx.status_usage(room.scope, room.policy_file.current().policy.limits, "USDT").entered
     assert entered == {300_000: D(0), 86_400_000: D(60)}
     row = room.row(next(iter(room.exchange.reports)))
     assert (row.call_id, row.adopted, row.currency, row.notional) == (None, False, "USDT", D(60))

@@ -108,6 +108,7 @@ REACHED: dict[Code, Callable[[], Verdict]] = {
     Code.DAILY_LOSS_EXCEEDS_MAX: lambda: judged(given=facts(traded=(held(cash="-100.00000001"),))),
     Code.DUPLICATE_ORDER: lambda: judged(given=facts(duplicate_of="g1-a")),
     Code.ORDER_UNRESOLVED: lambda: judged(given=facts(unresolved_on_symbol="g1-a")),
+    Code.ORDERS_NOT_COMPARED: lambda: judged(given=facts(uncompared="the exchange did not answer")),
     Code.FREE_QUOTE_BELOW_MIN: lambda: judged(given=facts(free={})),
     Code.BALANCE_UNAVAILABLE: lambda: judged(given=facts(free=None)),
     Code.CALLS_EXCEED_MAX: lambda: judged(given=facts(calls_last_minute=121)),
