@@ -15,14 +15,14 @@ from guardian.gate.asking import ask_for
 from guardian.gate.fees import fetch_fees
 from guardian.gate.learning import Kind, take_report
 from guardian.gate.parts import Parts
-from guardian.store.records import OrderRow, Scope
+from guardian.store.records import OrderRow
 from guardian.store.snapshots import Snapshot
 
 MAX_QUESTIONS: Final = 10
 """How many orders are asked for at once; the rest is left to the resolver."""
 
 
-async def catch_up(parts: Parts, exchange: Exchange, scope: Scope, spec: OrderSpec, snapshot: Snapshot) -> None:
+async def catch_up(parts: Parts, exchange: Exchange, spec: OrderSpec, snapshot: Snapshot) -> None:
     """Ask for the open orders whose end or fill changes what a SELL can sell back, and note what is found.
 
     Nothing is asked where there are none, or for a BUY. A question that fails changes nothing.
@@ -34,7 +34,7 @@ async def catch_up(parts: Parts, exchange: Exchange, scope: Scope, spec: OrderSp
     rows = [row for row in snapshot.pending if _changes_what_is_held(row, spec.symbol)]
     # BUYs first: they are what brings something to sell.
     rows.sort(key=lambda row: (row.side != OrderSide.BUY.value, -row.intent_seq))
-    await asyncio.gather(*(_ask(parts, exchange, scope, row) for row in rows[:MAX_QUESTIONS]))
+    await asyncio.gather(*(_ask(parts, exchange, row) for row in rows[:MAX_QUESTIONS]))
 
 
 def _changes_what_is_held(row: OrderRow, symbol: str) -> bool:
@@ -43,7 +43,7 @@ def _changes_what_is_held(row: OrderRow, symbol: str) -> bool:
     return is_open and symbol.startswith((row.base_asset, row.quote_asset))
 
 
-async def _ask(parts: Parts, exchange: Exchange, scope: Scope, row: OrderRow) -> None:
+async def _ask(parts: Parts, exchange: Exchange, row: OrderRow) -> None:
     try:
         report = await ask_for(exchange, row.sent)
         if report is None:

@@ -199,7 +199,7 @@ class OrderPlacer:
                     basis,
                     may_exit=asked.may_exit,
                 ),
-                catch_up(parts, asked.connection.exchange, asked.scope, asked.spec, basis.snapshot),
+                catch_up(parts, asked.connection.exchange, asked.spec, basis.snapshot),
             )
             facts = replace(facts, uncompared=uncompared)
             # From the reservation to the outcome nothing is torn apart by a cancelled call or a closed STDIN.

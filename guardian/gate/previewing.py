@@ -82,7 +82,7 @@ class Previewer:
             )
         spec = spec_from(proposal.spec)
         before = await parts.journal.run(lambda: self._basis(scope))
-        await catch_up(parts, connection.exchange, scope, spec, before.snapshot)
+        await catch_up(parts, connection.exchange, spec, before.snapshot)
         basis = await parts.journal.run(lambda: self._basis(scope))
         facts = await gather_facts(
             spec,
