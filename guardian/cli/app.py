@@ -23,7 +23,7 @@ from typing import Final
 import click
 
 from guardian import __version__
-from guardian.cli.render import say, say_error, say_hint
+from guardian.cli.render import print_line, say, say_error, say_hint
 from guardian.cli.streams import is_reader_gone, open_missing_streams
 from guardian.errors import (
     CredentialsError,
@@ -103,7 +103,8 @@ def cli(ctx: click.Context) -> None:
     Start with `guardian tour`. Everything is kept in one folder: GUARDIAN_HOME, else the system's place for user data.
     """
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        for line in ctx.get_help().splitlines():
+            print_line(line)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -150,22 +151,25 @@ def _run(arguments: Sequence[str] | None, run: Run) -> int:
     except SystemExit as left:
         return left.code if isinstance(left.code, int) else (FINE if left.code is None else NO)
     except (KeyboardInterrupt, click.Abort):
-        say("\nguardian: stopped")
+        say("")
+        say("guardian: stopped")
         return STOPPED
     return FINE
 
 
 def _tell_usage(error: click.UsageError) -> None:
     if error.ctx is not None:
-        say(error.ctx.get_usage().replace("Usage:", "usage:", 1))
+        for line in error.ctx.get_usage().replace("Usage:", "usage:", 1).splitlines():
+            say(line)
     say_error(_worded(error.format_message()))
     if error.ctx is not None:
         say_hint(f"`{error.ctx.command_path} --help`")
 
 
 def _worded(message: str) -> str:
-    """click's sentence in guardian's manner: lower case, no full stop."""
-    return message[:1].lower() + message[1:].removesuffix(".")
+    """click's sentence in guardian's manner: on one line, lower case, no full stop."""
+    words = " ".join(message.split())
+    return words[:1].lower() + words[1:].removesuffix(".")
 
 
 def _tell(error: GuardianError, run: Run) -> int:
@@ -199,4 +203,6 @@ def _tell_bug(error: Exception, run: Run) -> int:
 
 def _print_traceback(error: BaseException) -> None:
     # Never with the local variables: they may hold keys.
-    say("".join(traceback.TracebackException.from_exception(error, capture_locals=False).format()).rstrip("\n"))
+    told = traceback.TracebackException.from_exception(error, capture_locals=False)
+    for line in "".join(told.format()).splitlines():
+        say(f"| {line}")  # the text of a foreign exception forges no line of guardian's

@@ -13,9 +13,10 @@ import click
 from guardian.cli.moments import clock_time, local_time
 from guardian.cli.opened import note_act, policy_option, with_guardian, with_journal
 from guardian.cli.owner import ask_yes, require_owner
-from guardian.cli.render import Column, clean, print_json, say, say_error, say_hint, table
+from guardian.cli.render import Column, print_json, print_line, say, say_error, say_hint, table
 from guardian.cli.submitting import STOPPED, StopRequests, place_approved, say_denials, stop_requests
 from guardian.domain.money import plain
+from guardian.domain.text import clean
 from guardian.errors import StoreConflict
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def command(ctx: click.Context, proposal_id: str | None, submit: bool, as_json: 
             say("nothing was approved; `guardian reject` turns it down for good")
             ctx.exit(1)
     except KeyboardInterrupt:
-        say("\nnothing was approved, and nothing was sent")
+        say("")
+        say("nothing was approved, and nothing was sent")
         raise
     with stop_requests() as stop:
         ctx.exit(with_guardian(path, lambda guardian: _act(guardian, found, stop, submit=submit)))
@@ -188,7 +190,7 @@ async def _act(guardian: Guardian, proposal: Proposal, stop: StopRequests, *, su
         return 1
     if submit:
         return await place_approved(guardian, proposal.id, token, stop)
-    click.echo(token)
+    print_line(token)
     say("approved: hand this token to the assistant; it works once, for this order only, and not for long")
     return 0
 

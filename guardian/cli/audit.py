@@ -14,8 +14,9 @@ import click
 
 from guardian.cli.moments import local_time, moment_ms, utc_time
 from guardian.cli.opened import policy_option
-from guardian.cli.render import Column, clean, fields, print_json, say, table
+from guardian.cli.render import Column, fields, print_json, print_line, say, table
 from guardian.domain.names import is_name
+from guardian.domain.text import clean
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
@@ -201,7 +202,7 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
     elif rows:
         for number, (row, problem) in enumerate(rows):
             if number:
-                click.echo()
+                print_line("")
             _print_row(row, problem)
     if not rows:
         say(f"nothing in the log is called `{name}`; `guardian audit list` shows what is")
@@ -394,7 +395,7 @@ def checkpoint_of_log(ctx: click.Context, out: Path | None) -> None:
         ctx.exit(1)
     found = Checkpoint(seq=report.last_seq, digest=report.head)
     if out is None:
-        click.echo(found.line, nl=False)
+        print_line(found.line.rstrip("\n"))
         return
     try:
         replace_file(out.absolute(), found.line.encode())

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guardian.cli.opened import note_act
-from guardian.cli.render import clean, say
+from guardian.cli.render import say
 from guardian.domain.money import plain
+from guardian.domain.text import clean
 from guardian.errors import CredentialsError, ExchangeError, OutcomeUnknown, StoreError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import click
 
 from guardian.cli.opened import note_in_log
 from guardian.cli.owner import ask_secret, ask_yes, require_owner
-from guardian.cli.render import Column, fields, print_json, say, say_hint, table
+from guardian.cli.render import Column, fields, print_json, print_line, say, say_hint, table
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, KeyringUnavailable, StoreError
@@ -280,10 +280,13 @@ def _read_pem(path: Path) -> Secret:
 
 def _show_public_key(signing_key: Secret, where: str, *, new: bool) -> None:
     if new:
-        say("a new Ed25519 key pair; this is its public half, which is no secret:\n")
+        say("a new Ed25519 key pair; this is its public half, which is no secret:")
+        say("")
     else:
-        say("the public half of the key in that file:\n")
-    click.echo(ed25519_public_pem(signing_key), nl=False)
+        say("the public half of the key in that file:")
+        say("")
+    for line in ed25519_public_pem(signing_key).splitlines():
+        print_line(line)
     if new:
         say(f"register it at {where}, as a self-generated key; allow reading and spot trading, never withdrawals")
         say("where that page only hands out a key and a secret: ctrl-c, and the same command with `--kind hmac`")

@@ -10,8 +10,8 @@ from typing import TextIO
 
 import click
 
-from guardian.cli.render import clean
 from guardian.domain.secrets import Secret
+from guardian.domain.text import clean
 from guardian.errors import OwnerNotPresent
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.render import say
+from guardian.cli.render import print_line, say
 
 if TYPE_CHECKING:
     from guardian.paper.standalone import Serving
@@ -149,7 +149,7 @@ def _told(exchange: Serving) -> None:
     if exchange.control_url is not None and exchange.control_token is not None:
         rows += [("control_url", exchange.control_url), ("control_token", exchange.control_token.reveal())]
     for name, value in rows:
-        click.echo(f"{name:<11} {value}")
+        print_line(f"{name:<11} {value}")
     sys.stdout.flush()
     if exchange.replay_end is not None:
         end = datetime.fromtimestamp(exchange.replay_end / 1000, UTC)

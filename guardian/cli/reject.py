@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from guardian.cli.opened import note_act, with_journal
-from guardian.cli.render import clean, say, say_error
+from guardian.cli.render import say, say_error
+from guardian.domain.text import clean
 
 if TYPE_CHECKING:
     from guardian.gate.journal import Journal

@@ -5,8 +5,8 @@ The rules, for every command:
 - data goes to standard output, words for people to standard error, so that `guardian ... | jq` and `> file` work
 - messages are in lower case, have no full stop, and put what a person would type or see elsewhere in `backticks`
 - an error is `guardian: error: what, where`, followed by `guardian: hint: the next step` where there is one
-- text that a model or the exchange supplied goes through `clean()` before it reaches a terminal; `table`, `fields` and
-  `say` do it themselves
+- nothing is printed but by the functions here, which clean each line and each value: text that a model, a policy, the
+  exchange or a file supplied neither forges a line nor reaches the terminal's controls
 - a table fits the terminal; an id is never wrapped or cut; through a pipe nothing is wrapped or cut, and there is no
   colour, nor where `NO_COLOR` is set
 - wherever there is a table there is `--json`, which prints one JSON document
@@ -27,14 +27,11 @@ from typing import Final
 
 import click
 
-# Printable by Unicode's word, yet nothing is seen: variation selectors, fillers, joiners, the blank braille pattern.
-_UNSEEN: Final = frozenset(
-    chr(code)
-    for code in (
-        0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0,
-        *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0),
-    )
-)  # fmt: skip
+from guardian.domain.text import clean
+
+MOST_LINE: Final = 8_000
+MOST_CELL: Final = 65_536
+"""Characters that are shown of one line of words, and of one value."""
 _GAP: Final = 2
 _NARROWEST: Final = 8
 """Columns that may wrap are not made narrower than this."""
@@ -49,27 +46,14 @@ class Column:
     whole: bool = False
 
 
-def clean(text: str) -> str:
-    """`text` on one line with every character escaped that could move the cursor, hide, or change the reading order.
-
-    Control characters (so all ANSI sequences too), line ends, bidirectional marks, zero-width and unassigned
-    characters and odd spaces come out as `\\x1b`, `\\u202e` and so on.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(c if c.isprintable() and c not in _UNSEEN else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    if code <= 0xFF:
-        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(character, f"\\x{code:02x}")
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
-
-
 def say(text: str) -> None:
-    """Words for a person, on standard error. Line ends stay; everything else that is not plain text is escaped."""
-    click.echo("\n".join(clean(line) for line in text.split("\n")), err=True)
+    """One line of words for a person, on standard error; what is not plain text in it, line ends too, is escaped."""
+    click.echo(clean(text, MOST_LINE), err=True)
+
+
+def print_line(text: str) -> None:
+    """One line of data, on standard output, cleaned as all that is printed."""
+    click.echo(clean(text, MOST_CELL))
 
 
 def say_error(message: str) -> None:
@@ -116,14 +100,15 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return clean(value)
-    return clean(_json_value(value) if isinstance(value, Decimal | datetime) else str(value))
+        return clean(value, MOST_CELL)
+    return clean(_json_value(value) if isinstance(value, Decimal | datetime) else str(value), MOST_CELL)
 
 
 def fields(rows: Sequence[tuple[str, object]]) -> None:
     """`name  value` lines on standard output, the names aligned. Values are cleaned, never wrapped or cut."""
-    width = max((len(name) for name, _ in rows), default=0)
-    for name, value in rows:
+    named = [(clean(name), value) for name, value in rows]
+    width = max((len(name) for name, _ in named), default=0)
+    for name, value in named:
         click.echo(f"{name.ljust(width)}  {_cell(value)}")
 
 

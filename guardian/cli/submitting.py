@@ -9,9 +9,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-import click
-
-from guardian.cli.render import clean, say, say_error, say_hint
+from guardian.cli.render import print_line, say, say_error, say_hint
+from guardian.domain.text import clean
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
@@ -120,7 +119,7 @@ def _tell(reply: Reply) -> int:
     from guardian.gate.replies import OrderPlaced
 
     if isinstance(reply.data, OrderPlaced):
-        click.echo(reply.data.order.client_order_id)
+        print_line(reply.data.order.client_order_id)
         say(f"placed: {reply.data.note}")
         return 0
     if reply.error is not None:

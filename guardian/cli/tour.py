@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guardian.cli.render import clean, say
+from guardian.cli.render import print_line, say
 from guardian.system.variables import known_variables
 
 if TYPE_CHECKING:
@@ -64,11 +64,12 @@ class Tour:
     def title(self, text: str) -> None:
         """Begin a step."""
         self.step += 1
-        click.echo(f"\n{self.step}. {text}")
+        print_line("")
+        print_line(f"{self.step}. {text}")
 
     def line(self, who: str, text: str) -> None:
         """What somebody said or did."""
-        click.echo(f"   {who:<9} {clean(text)}")
+        print_line(f"   {who:<9} {text}")
 
     def must(self, condition: bool, what: str) -> None:
         """Check a step: raises StepFailed unless it went as it must."""
@@ -105,7 +106,7 @@ async def _tour(tour: Tour) -> None:
     policy = tour.home / "policy.toml"
     policy.write_bytes(ready_made_policy("tour").read_bytes())
     policy.chmod(0o600)
-    click.echo("guardian's tour: a real MCP server and a paper exchange on this machine; no keys, no network, no money")
+    print_line("guardian's tour: a real MCP server and a paper exchange on this machine; no keys, no network, no money")
     transport = StdioTransport(
         sys.executable,
         ["-m", "guardian", "serve"],
@@ -239,13 +240,12 @@ def _log(tour: Tour) -> None:
     for arguments in (("audit", "list", "--limit", "20"), ("audit", "verify")):
         shown = tour.guardian(*arguments)
         for line in shown.stdout.splitlines():
-            click.echo(f"   {clean(line)}")
+            print_line(f"   {line}")
         tour.must(shown.returncode == 0, f"`guardian {' '.join(arguments)}` failed: {shown.stderr}")
     listed = tour.guardian("audit", "list", "--tool", "create_order", "--limit", "50", "--json")
     tour.must(listed.returncode == 0 and len(json.loads(listed.stdout)) >= 7, "the log does not have every order")
-    click.echo(
-        "\nthat was all. Next: `guardian init` makes a home of your own; the README says how Claude Desktop joins"
-    )
+    print_line("")
+    print_line("that was all. Next: `guardian init` makes a home of your own; the README says how Claude Desktop joins")
 
 
 async def _order(tour: Tour, client: Client[Any], *, quote_quantity: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from fastmcp.tools.base import ToolResult
 
 from guardian.domain.plain_data import Plain, to_plain
+from guardian.domain.text import clean_strings
 from guardian.gate.replies import Reply, ReplyError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,11 +38,8 @@ def tool_result(reply: Reply, meta: EnvelopeMeta) -> ToolResult:
     """
     structured = envelope(reply, meta)
     text = as_text(structured)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        # A lone surrogate cannot be written as UTF-8, and the whole reply would be lost with it.
-        text = text.encode("utf-8", "replace").decode()
+    if not text.isascii() or "\\" in text or "\x7f" in text:
+        # The same text and the same data; a lone surrogate could not even be written as UTF-8.
         structured = json.loads(text)
     return ToolResult(content=text, structured_content=structured, is_error=reply.outcome.is_error)
 
@@ -64,7 +62,16 @@ def envelope(reply: Reply, meta: EnvelopeMeta) -> dict[str, Any]:
 
 
 def as_text(data: object) -> str:
-    """JSON data as compact text. Raises ValueError for a number that is not finite."""
+    """JSON data as compact text, every text in it cleaned. Raises ValueError for a number that is not finite.
+
+    Reasons, names and messages may come from a file, a person or the exchange, and are shown by who knows what.
+    """
+    text = _written(data)
+    # JSON escapes control characters with a backslash; what else is unclean is not ASCII.
+    return text if text.isascii() and "\\" not in text and "\x7f" not in text else _written(clean_strings(data))
+
+
+def _written(data: object) -> str:
     return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 

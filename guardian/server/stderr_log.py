@@ -10,6 +10,10 @@ import logging
 import sys
 from typing import Final
 
+from guardian.domain.text import clean
+
+MOST_TEXT: Final = 2_000
+"""Characters of a record."""
 _OWN: Final = "guardian"
 _FOREIGN: Final = ("fastmcp", "mcp")
 
@@ -19,9 +23,9 @@ class PlainFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         if record.name == _OWN or record.name.startswith(f"{_OWN}."):
-            text = record.getMessage()
+            text = clean(record.getMessage(), MOST_TEXT)
         else:
-            text = f"{record.name} at {record.module}:{record.lineno}"
+            text = clean(f"{record.name} at {record.module}:{record.lineno}", MOST_TEXT)
         fault = record.exc_info[0] if record.exc_info else None
         kind = f" ({fault.__name__})" if fault is not None else ""
         return f"guardian: {record.levelname.lower()}: {text}{kind}"

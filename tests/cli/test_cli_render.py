@@ -61,10 +61,10 @@ def test_clean_leaves_no_character_of_a_dangerous_kind() -> None:
     assert through == []
 
 
-def test_words_go_to_stderr_escaped_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """What is said to a person is on standard error; its line ends stay and the rest is escaped."""
+def test_words_go_to_stderr_escaped_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is said to a person is on standard error, on one line; a line end within it is escaped as all else."""
     say("one\ntwo \x1b[2J")
-    assert capsys.readouterr() == ("", "one\ntwo \\x1b[2J\n")
+    assert capsys.readouterr() == ("", "one\\ntwo \\x1b[2J\n")
 
 
 def test_json_is_one_ascii_document_in_the_given_order(capsys: pytest.CaptureFixture[str]) -> None:
