@@ -10,12 +10,17 @@ from typing import Final
 
 from guardian.domain.money import ZERO, minus, negated, plain, plus
 from guardian.domain.orders import OrderSide
+from guardian.store.tables import CORRECTION
 
 _FLOWS: Final = "SELECT client_order_id, environment, account, symbol, kind, asset, change FROM flows"
 _ORDERS: Final = (
     # An order that the log lacked has no flows until the owner takes it over.
     "SELECT client_order_id, side, base_asset, CASE adopted WHEN 1 THEN executed_quantity ELSE '0' END, intent_seq "
     "FROM orders ORDER BY intent_seq"
+)
+_CORRECTIONS: Final = (
+    f"SELECT DISTINCT client_order_id FROM flows WHERE kind NOT IN ('trade', 'fee') AND client_order_id NOT IN "  # noqa: S608 - a constant
+    f"(SELECT key FROM audit WHERE phase = 'event' AND key LIKE '{CORRECTION}%')"
 )
 _HOLDINGS: Final = "SELECT environment, account, symbol, asset, quantity FROM holdings"
 
@@ -28,8 +33,11 @@ def imbalances(connection: sqlite3.Connection) -> Iterator[tuple[int | None, str
     connection.execute("BEGIN")  # one moment of all three tables: others go on writing
     try:
         flows, orders, holdings = (connection.execute(sql).fetchall() for sql in (_FLOWS, _ORDERS, _HOLDINGS))
+        unknown = connection.execute(_CORRECTIONS).fetchall()
     finally:
         connection.execute("COMMIT")
+    for (source,) in unknown:
+        yield None, f"the ledger has a correction `{source}` that no row of the log tells of"
     try:
         yield from _held_against(flows, orders, holdings)
     except (InvalidOperation, TypeError, ValueError):
@@ -43,7 +51,8 @@ def _held_against(
     held: dict[tuple[str, ...], Decimal] = defaultdict(lambda: ZERO)
     for name, environment, account, symbol, kind, asset, text in flows:
         change, place = Decimal(text), (environment, account, symbol, asset)
-        held[place] = plus(held[place], change)
+        if kind != "worth":
+            held[place] = plus(held[place], change)
         if kind == "trade":
             traded[name, asset] = plus(traded[name, asset], change)
     for name, side, base, executed, seq in orders:

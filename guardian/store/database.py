@@ -23,6 +23,7 @@ from guardian.errors import StoreConflict, StoreCorrupt, StoreError, StoreUnavai
 from guardian.store.accounts import AccountsPart
 from guardian.store.broken import BrokenPart
 from guardian.store.checkpoint import write_checkpoint
+from guardian.store.corrections import CorrectionsPart
 from guardian.store.ending import End, end_of
 from guardian.store.faults import RESTORE_HINT, translated
 from guardian.store.leases import LeasesPart
@@ -47,7 +48,7 @@ MAX_JUMP: Final = 1_000_000
 """Rows that the log goes on after, at most, where they are gone; a checkpoint that says more is not believed."""
 
 
-class Transaction(UsagePart, ProposalsPart, LeasesPart, AccountsPart, BrokenPart):
+class Transaction(UsagePart, CorrectionsPart, ProposalsPart, LeasesPart, AccountsPart, BrokenPart):
     """Everything that can be done in one transaction. See the parts."""
 
 

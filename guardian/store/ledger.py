@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -50,6 +51,21 @@ class FlowKind(StrEnum):
 
     TRADE = "trade"
     FEE = "fee"
+    CORRECTION = "correction"
+    """The owner set the position right; see `guardian.store.corrections`."""
+    WORTH = "worth"
+    """What a correction took off or added was worth: it counts in the loss of the day, and is no position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a flow belongs: the symbol with its assets, and the order or the row of the log that it came from."""
+
+    scope: Scope
+    symbol: str
+    base_asset: str
+    quote_asset: str
+    source: str
 
 
 class LedgerPart(Unit):
@@ -106,12 +122,12 @@ class LedgerPart(Unit):
         wanted = {(FlowKind.TRADE, row.base_asset): bought, (FlowKind.TRADE, row.quote_asset): cash_of(row)}
         for asset, taken in ({} if fees is None else fees.by_asset).items():
             wanted[FlowKind.FEE, asset] = min(negated(taken), known.get((FlowKind.FEE, asset), ZERO))
+        place = Place(row.scope, row.symbol, row.base_asset, row.quote_asset, row.client_order_id)
         traded = False
         for (kind, asset), sum_now in wanted.items():
             change = minus(sum_now, known.get((kind, asset), ZERO))
             if change != 0:
-                self._append_flow(row, kind, asset, change)
-                self._hold(row, asset, change)
+                self._flow(place, kind, asset, change)
                 traded = traded or kind is FlowKind.TRADE
         price = _executed_price(row)
         if traded and price is not None:
@@ -125,11 +141,12 @@ class LedgerPart(Unit):
             sums[key] = plus(sums.get(key, ZERO), Decimal(flow["change"]))
         return sums
 
-    def _append_flow(self, row: OrderRow, kind: FlowKind, asset: str, change: Decimal) -> None:
+    def _flow(self, place: Place, kind: FlowKind, asset: str, change: Decimal) -> None:
+        """Append a flow and add it to what is held."""
         values = {
-            **scope_values(row.scope),
-            "symbol": row.symbol,
-            "client_order_id": row.client_order_id,
+            **scope_values(place.scope),
+            "symbol": place.symbol,
+            "client_order_id": place.source,
             "ts_ms": self.now_ms,
             "clock_ms": self.clock_ms,
             "kind": kind.value,
@@ -137,12 +154,14 @@ class LedgerPart(Unit):
             "change": plain(change),
         }
         self._write(insert(FLOWS), values)
+        if kind is not FlowKind.WORTH:
+            self._hold(place, asset, change)
 
-    def _hold(self, row: OrderRow, asset: str, change: Decimal) -> None:
-        where = {**scope_values(row.scope), "symbol": row.symbol, "asset": asset}
+    def _hold(self, place: Place, asset: str, change: Decimal) -> None:
+        where = {**scope_values(place.scope), "symbol": place.symbol, "asset": asset}
         held = self._first(_HOLDING, where)
         if held is None:
-            assets = {"base_asset": row.base_asset, "quote_asset": row.quote_asset}
+            assets = {"base_asset": place.base_asset, "quote_asset": place.quote_asset}
             self._write(insert(HOLDINGS), {**where, **assets, "quantity": plain(change)})
             return
         self._update_holding(where, {"quantity": plain(plus(Decimal(held["quantity"]), change))})

@@ -10,7 +10,8 @@ import pytest
 
 from guardian.domain.codes import Outcome
 from guardian.domain.orders import Fill
-from guardian.errors import ExchangeUnavailable
+from guardian.errors import ExchangeUnavailable, GuardianError
+from guardian.gate.positions import Positions
 from tests.gate.fakes import D, Placed, Room, denials
 from tests.gate.true_account import TrueExchange
 
@@ -128,3 +129,45 @@ def test_unavailable_balances_trap_no_one_for_longer_than_they_last(room: Room) 
     del room.exchange.fails["balances"]
     assert room.ask(kind="MARKET", side="SELL", quantity="0.0016").outcome is Outcome.DONE
     assert room.last().is_exit
+
+
+def test_owner_lists_and_sets_positions(room: Room) -> None:
+    """By asset: bought, has, free and sellable; after a correction both exits and `max_position` go by it."""
+    assert room.ask(kind="MARKET", quantity="0.0016").outcome is Outcome.DONE
+    positions = Positions(room.parts)
+    found = {one.asset: one for one in room.run(positions.all())}
+    assert (found["BTC"].bought, found["BTC"].has, found["BTC"].sellable) == (D("0.0016"), D("2.0016"), D("0.0016"))
+    assert found["USDT"].sellable == 0
+    correction = room.run(positions.prepare("BTC", D("0.0005")))
+    assert correction.prices == {"BTCUSDT": D(60000)}
+    positions.correct(correction)
+    assert room.usage().position == D("0.0005")
+    assert "ROLLING_NOTIONAL_EXCEEDS_MAX" in denials(room.ask(kind="MARKET", side="SELL", quantity="0.0006"))
+    assert room.ask(kind="MARKET", side="SELL", quantity="0.0005").outcome is Outcome.DONE
+    assert room.last().is_exit
+
+
+def test_position_that_moved_while_the_owner_was_asked_is_left_alone(room: Room) -> None:
+    """What they agreed to was another number."""
+    assert room.ask(kind="MARKET", quantity="0.0008").outcome is Outcome.DONE
+    positions = Positions(room.parts)
+    correction = room.run(positions.prepare("BTC", D(0)))
+    assert room.ask(kind="MARKET", side="SELL", quantity="0.0004").outcome is Outcome.DONE
+    with pytest.raises(GuardianError, match="while you were asked"):
+        positions.correct(correction)
+    assert room.usage().position == D("0.0004")
+
+
+def test_position_is_set_at_the_price_that_the_loss_counts_it_at(room: Room) -> None:
+    """The ask of what was sold too much; nothing for a symbol that is gone; no correction without a usable price."""
+    room.exchange.books["BTCUSDT"] = ("60000", "60100")
+    assert room.ask(kind="MARKET", side="SELL", quantity="0.0016").outcome is Outcome.DONE
+    positions = Positions(room.parts)
+    assert room.run(positions.prepare("BTC", D(0))).prices == {"BTCUSDT": D(60100)}
+    room.exchange.books["BTCUSDT"] = ("60000", "0")
+    with pytest.raises(ExchangeUnavailable, match="no usable price of BTCUSDT"):
+        room.run(positions.prepare("BTC", D(0)))
+    del room.exchange.books["BTCUSDT"]
+    assert room.run(positions.prepare("BTC", D(0))).prices == {"BTCUSDT": D(0)}
+    with pytest.raises(GuardianError, match="the account has 0 XRP"):
+        room.run(positions.prepare("XRP", D(1)))

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from store_world import MINUTE, World
 
 from guardian.domain.orders import Fees, OrderSide, OrderState
+from guardian.errors import StoreConflict
 from guardian.store.ledger import DAY_MS
+from guardian.store.records import Phase, Record
+from guardian.store.verify import Kind, verify
 
 D = Decimal
 
@@ -214,3 +217,89 @@ def test_position_is_by_asset_over_all_symbols_and_kinds(world):
         assert tx.position(world.scope, "BTC") == D("0.52498")
         assert tx.position(world.scope, "XRP") == 0
         assert tx.positions(world.other) == {}
+
+
+def correct(world: World, asset: str, quantity: str, prices: dict[str, str] | None = None, *, key: str | None = None):
+    """The owner sets a position, with its row in the log."""
+
+    def work(tx):
+        name = key or f"position/{tx.head.seq + 1}"
+        tx.append(Record(phase=Phase.EVENT, key=name, body={"kind": "position_set"}))
+        known = {symbol: D(price) for symbol, price in (prices or {}).items()}
+        tx.correct_position(world.scope, asset, D(quantity), known, name)
+
+    world.attempt(work)
+
+
+def gain(world: World, price: str, then: str) -> Decimal:
+    """What the day gained in the quote assets, at these prices of BTC."""
+    days = world.attempt(lambda tx: tx.traded(world.scope))
+    return sum(
+        (sum(d.cash.values(), D(0)) + d.position * D(price) - d.position_before * D(then) for d in days), D(0)
+    )
+
+
+def test_correction_is_neither_gain_nor_loss(world):
+    """Bought today at 50000 and sold by hand at 40000: the loss of 10000 a BTC stays, and nothing is added to it."""
+    trade(world, "BTCUSDT", OrderSide.BUY, "1", "50000")
+    assert gain(world, "40000", "0") == -10000
+    correct(world, "BTC", "0", {"BTCUSDT": "40000"})
+    assert gain(world, "40000", "0") == -10000
+    assert gain(world, "90000", "0") == -10000
+    with world.store.transaction() as tx:
+        assert tx.positions(world.scope) == {"USDT": D(-50000)}
+    world.clock_ms += DAY_MS + 1
+    assert world.attempt(lambda tx: tx.traded(world.scope)) == ()
+
+
+def test_correction_of_what_was_held_before_keeps_the_loss_of_the_day(world):
+    """Held for days, worth 45000 a day ago and 40000 now: the day lost 5000, before the correction and after."""
+    trade(world, "BTCUSDT", OrderSide.BUY, "1", "50000")
+    world.clock_ms += 3 * DAY_MS
+    assert gain(world, "40000", "45000") == -5000
+    correct(world, "BTC", "0.25", {"BTCUSDT": "40000"})
+    assert gain(world, "40000", "45000") == -5000
+    with world.store.transaction() as tx:
+        assert tx.position(world.scope, "BTC") == D("0.25")
+
+
+def test_correction_takes_from_the_symbols_that_hold_and_adds_to_none(world):
+    """What is taken off is taken off where it is held; what is added belongs to no symbol, so no price moves it."""
+    trade(world, "BTCUSDT", OrderSide.BUY, "1", "50000")
+    trade(world, "BTCFDU", OrderSide.SELL, "0.4", "20000")
+    correct(world, "BTC", "0.1", {"BTCUSDT": "50000", "BTCFDU": "50000"})
+    held = {day.symbol: day.position for day in world.attempt(lambda tx: tx.traded(world.scope))}
+    assert held == {"BTCUSDT": D("0.5"), "BTCFDU": D("-0.4")}
+    correct(world, "BTC", "2", {"BTCUSDT": "50000", "BTCFDU": "50000"})
+    held = {day.symbol: day.position for day in world.attempt(lambda tx: tx.traded(world.scope))}
+    assert held == {"BTCUSDT": D("0.5"), "BTCFDU": D(0)}
+    correct(world, "XRP", "7")
+    with world.store.transaction() as tx:
+        assert tx.position(world.scope, "BTC") == 2
+        assert tx.position(world.scope, "XRP") == 7
+
+
+def test_correction_needs_its_row_and_its_prices(world):
+    """Nothing is corrected without a row of the log and the price of each symbol that it is taken off."""
+    trade(world, "BTCUSDT", OrderSide.BUY, "1", "50000")
+    for key, prices in (("other", {"BTCUSDT": "1"}), (None, {})):
+        with pytest.raises(StoreConflict):
+            correct(world, "BTC", "0", prices, key=key)
+    with world.store.transaction() as tx:
+        assert tx.position(world.scope, "BTC") == 1
+
+
+def test_corrected_ledger_adds_up_and_one_by_hand_does_not(world):
+    """LEDGER: corrections with their rows are intact; a correction that no row tells of is found."""
+    trade(world, "BTCUSDT", OrderSide.BUY, "1", "50000")
+    correct(world, "BTC", "0.5", {"BTCUSDT": "40000"})
+    assert verify(world.home).is_intact
+    world.store.close()
+    connection = sqlite3.connect(world.home / "guardian.db")
+    connection.execute(
+        "INSERT INTO flows (environment, account, symbol, client_order_id, ts_ms, clock_ms, kind, asset, change) "
+        "VALUES ('paper', 'a1', 'BTCUSDT', 'position/999', 0, 0, 'worth', 'USDT', '1000000')"
+    )
+    connection.commit()
+    connection.close()
+    assert [finding.kind for finding in verify(world.home).findings] == [Kind.LEDGER]
