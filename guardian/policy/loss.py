@@ -89,8 +89,17 @@ def _change_of_value(day: DayTrading, facts: Facts, policy: Policy) -> Decimal |
         facts,
     )
     if isinstance(now, PriceFault):
-        return unusable(now)
+        return _unusable(day, now, facts)
     return unusable(then) if isinstance(then, PriceFault) else minus(now, then)
+
+
+def _unusable(day: DayTrading, fault: PriceFault, facts: Facts) -> Unpriced:
+    """A held symbol without a usable price; where it is not traded now, also what to do if it never will be."""
+    found, instrument = unusable(fault), facts.instruments.get(day.symbol)
+    if instrument is None or instrument.is_trading:
+        return found
+    command = f"`guardian position set {instrument.base_asset} 0`"
+    return replace(found, hint=f"{found.hint}; if {day.symbol} is never traded again, the owner can run {command}")
 
 
 def _worth(

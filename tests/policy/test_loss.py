@@ -164,6 +164,18 @@ def test_fees_without_a_price_are_told_in_words(
     assert words in denial(verdict, Code.DAILY_LOSS_UNKNOWN).message
 
 
+def test_held_symbol_that_is_halted_comes_with_a_way_out_for_the_owner() -> None:
+    """It may trade again, or never: then the owner takes what is held of it out of the account of guardian's."""
+    halted = {"BTCUSDT": an_instrument(status="BREAK")}
+    verdict = judged(an_order(symbol="ETHUSDT", price="3000", quantity="0.01"), other_market(held("0.001")), OTHER)
+    assert "position set" not in (denial(verdict, Code.DAILY_LOSS_UNKNOWN).hint or "")
+    given_facts = replace(other_market(held("0.001")), instruments=other_market(held("1")).instruments | halted)
+    verdict = judged(an_order(symbol="ETHUSDT", price="3000", quantity="0.01"), given_facts, OTHER)
+    hint = denial(verdict, Code.DAILY_LOSS_UNKNOWN).hint or ""
+    assert hint.startswith("ask again when that market is back; if BTCUSDT is never traded again, the owner can run ")
+    assert "`guardian position set BTC 0`" in hint
+
+
 # -- leftovers: what is too small to be traded denies nothing
 
 ONE_SIDED = {"books": {"BTCUSDT": a_book("0", "60001")}}

@@ -472,6 +472,22 @@ def test_confirmed_price_is_kept_while_nothing_is_known_of_the_market() -> None:
     assert bare.order.price == D("59400")
 
 
+def test_confirmed_price_needs_no_bounds_of_the_exchange() -> None:
+    """Where PRICE_FILTER has no greatest price, the collar alone asks for a better one."""
+    listed = {"BTCUSDT": an_instrument(price=Range(step=D("0.01")))}
+    given = moved("62000", "62001", confirmed=sold(), instruments=listed)
+    verdict = judged(a_market(SELL), given)
+    assert codes(verdict) == []
+    assert verdict.order is not None
+    assert verdict.order.price == D("60140")
+
+
+def test_confirmed_value_that_buys_nothing_is_still_no_order() -> None:
+    """A quantity of zero is denied as such, whatever its price."""
+    given = moved("58000", "58001", instruments={"BTCUSDT": an_instrument(lot=Range(step=D(1)))})
+    assert Code.FILTER_QUANTITY in codes(judged(a_market(quote_quantity="50"), given))
+
+
 def test_confirmed_limit_order_is_held_to_the_market_that_was_shown_where_that_moved_in_favour() -> None:
     """A LIMIT that a person confirmed goes as it is: cheaper for a BUY, dearer for a SELL is no reason to deny it."""
     assert codes(judged(an_order(price="60000"), moved("58000", "58001"))) == []
