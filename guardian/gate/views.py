@@ -99,6 +99,4 @@ def note_on(view: OrderView) -> str:
         return "the exchange rejected it: nothing was filled"
     if view.state == "not_placed":
         return "it never reached the exchange"
-    if view.state in {"unknown", "reserved"}:
-        return "whether it exists is not known yet; guardian keeps asking the exchange"
-    return f"its state is {view.state}"
+    return "whether it exists is not known yet; guardian keeps asking the exchange"

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
+from guardian.domain.orders import OrderSide, OrderSpec, OrderState, OrderType, TimeInForce
 from guardian.domain.requests import CreateOrder
-from guardian.gate.proposal_views import BudgetUse, order_line, proposed_order, summary, view_of_proposal
+from guardian.domain.trading import Environment
+from guardian.gate.proposal_views import (
+    BudgetUse,
+    budget_use,
+    end_of_proposal,
+    order_line,
+    proposed_order,
+    summary,
+    view_of_proposal,
+)
 from guardian.gate.replies import OrderProposed, ProposedOrder
 from guardian.gate.views import iso, utc_clock
-from guardian.policy.facts import BookTop
+from guardian.policy.facts import BookTop, Facts
 from guardian.policy.model import Channel
+from guardian.policy.verdict import Decision, Verdict
 from guardian.store.records import Proposal
 from tests.gate.fakes import START_MS, Room
-from tests.gate.test_gate_proposals import ASKS, CHAT
+from tests.gate.test_gate_proposals import ASKS, CHAT, agrees, placed
 
 D = Decimal
 WIDE_SYMBOL = {
@@ -125,6 +136,32 @@ def test_second_line_says_what_would_become_of_the_order_now(
     assert not reply.data.order.fills_at_once
 
 
+@pytest.mark.parametrize(
+    ("state", "executed", "words"),
+    [
+        (OrderState.FILLED, "0.001", "filled: 0.001 at 60000 on average"),
+        (OrderState.PART_FILLED, "0.0004", "open in the book: 0.0004 of 0.001 filled at 60000 on average"),
+        (OrderState.OPEN, "0", "open in the book: 0 of 0.001 filled"),
+        (OrderState.CANCELLED, "0.0004", "cancelled: 0.0004 of 0.001 was filled at 60000 on average, the rest was not"),
+        (OrderState.EXPIRED, "0", "expired: nothing was filled"),
+        (OrderState.REJECTED, "0", "the exchange rejected it: nothing was filled"),
+        (OrderState.NOT_PLACED, "0", "it never reached the exchange"),
+        (OrderState.UNKNOWN, "0", "whether it exists is not known yet; guardian keeps asking the exchange"),
+        (OrderState.RESERVED, "0", "whether it exists is not known yet; guardian keeps asking the exchange"),
+    ],
+)
+def test_end_of_a_sent_proposal_names_the_order_and_its_state(
+    room: Room, state: OrderState, executed: str, words: str
+) -> None:
+    """Whatever became of the order, the sentence has its id and says whether anything of it is there."""
+    made = ask(room, "BUY", "LIMIT", "0.001", "60000")
+    placed(room.use(agrees(room, made.proposal_id)))
+    done = D(executed)
+    row = replace(room.last(), state=state, executed_quantity=done, executed_quote_quantity=done * 60000)
+    told = end_of_proposal(stored(room, made.proposal_id), row, START_MS)
+    assert told == f"proposal {made.proposal_id} was sent as order {row.client_order_id}; {words}"
+
+
 def test_market_moved_since_the_proposal_is_shown_beside_it(room: Room) -> None:
     """Asking again shows the market now and when it was asked for, next to the one shown at the proposal."""
     first = ask(room, "BUY", "LIMIT", "0.001", "59000")
@@ -190,6 +227,12 @@ def test_selling_back_spends_no_budget_and_is_shown_so(room: Room) -> None:
     assert room.ask(kind="MARKET").outcome.value == "done"
     made = ask(room, "SELL", "LIMIT", "0.001", "59500")
     assert "counts as 60 USDT against max_notional, spends no budget" in made.summary
+
+
+def test_share_of_a_budget_that_is_not_known_is_not_shown(room: Room) -> None:
+    """Where what was used before is not known, no share is made up."""
+    unknown = Facts(now_ms=START_MS, clock_ms=START_MS, environment=Environment.PAPER)
+    assert budget_use(unknown, Verdict(decision=Decision.DENY), room.policy_file.current().policy) is None
 
 
 def test_number_in_another_currency_is_shown_as_what_it_counts_for(room: Room) -> None:

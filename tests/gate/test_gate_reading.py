@@ -346,7 +346,7 @@ def test_status_lists_what_is_not_known_first(room: Room) -> None:
     assert (status.trading, status.trading_reason, status.keys) == ("halted", "for a test", "present")
     assert (status.trading_since, status.trading_by) == (iso(room.clock.wall), "owner")
     assert "`guardian resume`" in (status.trading_means or "")
-    assert note_on(status.unresolved[0]) == "its state is unknown"
+    assert note_on(status.unresolved[0]) == "whether it exists is not known yet; guardian keeps asking the exchange"
     used = {(budget.limit, budget.window): budget.used for budget in status.budgets}
     assert used["rolling_notional", "24h"] == Decimal("119.999")
     room.journal.note_emergency({"kind": "test"})
