@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
@@ -12,7 +11,7 @@ from guardian.errors import StoreUnavailable
 from guardian.store.control import ControlPart
 from guardian.store.entries import body_of, client_order_id, columns_of, digest_of
 from guardian.store.records import Entry, OpenedCall, Phase, Record
-from guardian.store.redaction import without_tokens
+from guardian.store.redaction import token_digest, token_pieces, without
 from guardian.store.tables import AUDIT, MINUTE_SQL, PROPOSALS
 from guardian.store.unit import Head
 
@@ -43,11 +42,13 @@ class AuditPart(ControlPart):
             StoreConflict: the call has a row of this phase already, or another row has this key.
             StoreUnavailable: it cannot be written.
         """
-        record = self._without_tokens(record)
-        columns = columns_of(record, self.now_ms)
-        # Window time is what counts; where the clock says something else, the log says both.
-        told = {} if self.clock_ms == self.now_ms else {"clock_ms": self.clock_ms}
-        body = body_of({**columns, **told}, record.body)
+        columns, body = self._written(record)
+        tokens = self._tokens_in(body)
+        if tokens:
+            # A model put a confirmation token where none belongs: what is written has its digest.
+            given = {"tool": record.tool, "symbol": record.symbol, "account": record.account, "body": record.body}
+            kept = without(given, tokens)
+            columns, body = self._written(replace(record, **kept))  # type: ignore[arg-type]  # the same fields
         seq = self._head.seq + 1
         digest = digest_of(self._head.digest, seq, body)
         values = {"seq": seq, "prev_hash": self._head.digest, "digest": digest, "body": body, **columns}
@@ -64,20 +65,21 @@ class AuditPart(ControlPart):
             client_order_id=client_order_id(digest) if record.phase is Phase.INTENT else None,
         )
 
-    def _without_tokens(self, record: Record) -> Record:
-        """The record without the tokens that a model put where none belongs."""
-        given = {"tool": record.tool, "symbol": record.symbol, "account": record.account, "body": record.body}
-        kept = without_tokens(given, self._issued)
-        return record if kept is given else replace(record, **kept)  # type: ignore[arg-type]  # the same fields
+    def _written(self, record: Record) -> tuple[dict[str, str | int | None], bytes]:
+        """The columns and the body of a row."""
+        columns = columns_of(record, self.now_ms)
+        # Window time is what counts; where the clock says something else, the log says both.
+        told = {} if self.clock_ms == self.now_ms else {"clock_ms": self.clock_ms}
+        return columns, body_of({**columns, **told}, record.body)
 
-    def _issued(self, digests: Collection[str]) -> frozenset[str]:
-        """Which of these digests are of tokens that were issued."""
-        found: set[str] = set()
-        left = list(digests)
+    def _tokens_in(self, body: bytes) -> list[str]:
+        """The confirmation tokens in a row; the store is asked only where something could be one."""
+        pieces = {token_digest(piece): piece for piece in token_pieces(body)}
+        left, found = list(pieces), list[str]()
         while left:
             some, left = left[:_LOOKED_UP], left[_LOOKED_UP:]
-            found |= {row["token_digest"] for row in self._rows(_ISSUED, {"digests": some})}
-        return frozenset(found)
+            found += [pieces[row["token_digest"]] for row in self._rows(_ISSUED, {"digests": some})]
+        return found
 
     def open_call(self, record: Record) -> OpenedCall:
         """Append the `call` row; say how many calls there were within a minute, and the trading state."""

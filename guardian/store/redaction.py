@@ -9,9 +9,10 @@ one in 10 to the 14th would be.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 from hashlib import sha256
+from string import ascii_letters, digits
 from typing import Final
 
 from guardian.domain.codes import Code
@@ -19,13 +20,13 @@ from guardian.domain.requests import TOOLS
 
 TOKEN_LENGTH: Final = 24
 _RUN: Final = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH},}}")
+_LETTERS: Final = f"{ascii_letters}{digits}_-".encode()
+_WORDS: Final = bytes(byte if byte in _LETTERS else ord(" ") for byte in range(256))
+"""Leaves only what a token is made of, and blanks: ten times as fast as a regular expression."""
 _DIGEST: Final = re.compile(r"(?:g1-)?[0-9a-f]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ORDINARY: Final = frozenset({*TOOLS, *(code.name for code in Code)})
 """Long words of guardian's own."""
 _MAX_DEPTH: Final = 20
-
-KnownTokens = Callable[[Collection[str]], frozenset[str]]
-"""Which of these digests are of tokens that were issued."""
 
 
 def token_digest(token: str) -> str:
@@ -38,17 +39,24 @@ def short_digest(secret: str) -> str:
     return f"sha256:{token_digest(secret)[:16]}"
 
 
-def without_tokens(value: object, known: KnownTokens) -> object:
-    """The same data with every issued token in it replaced: in texts, in names, at any depth.
+def token_pieces(text: bytes) -> frozenset[str]:
+    """Every piece of a text in UTF-8 that could be a token; most texts have none. It is asked for every row."""
+    pieces: set[str] = set()
+    for word in text.translate(_WORDS).split():
+        if len(word) >= TOKEN_LENGTH and not _is_ordinary(run := word.decode()):
+            pieces.update(run[start : start + TOKEN_LENGTH] for start in range(len(run) - TOKEN_LENGTH + 1))
+    return frozenset(pieces)
 
-    `known` is asked once, and only where something could be a token. Data without one comes back as it is.
-    """
-    pieces = {piece for text in _texts(value, _MAX_DEPTH) for piece in _pieces(text)}
-    if not pieces:
-        return value
-    found = known({token_digest(piece) for piece in pieces})
-    secrets = [piece for piece in pieces if token_digest(piece) in found] if found else []
-    return _replaced(value, secrets, _MAX_DEPTH) if secrets else value
+
+def without(value: object, tokens: Collection[str]) -> object:
+    """The same data with these tokens replaced: in texts, in names, at any depth."""
+
+    def hide(text: str) -> str:
+        for token in tokens:
+            text = text.replace(token, short_digest(token))
+        return text
+
+    return _changed(value, hide, _MAX_DEPTH)
 
 
 def without_token_shapes(value: object) -> object:
@@ -62,36 +70,6 @@ def without_token_shapes(value: object) -> object:
 
 def _is_ordinary(run: str) -> bool:
     return run in _ORDINARY or _DIGEST.fullmatch(run) is not None
-
-
-def _pieces(text: str) -> Iterator[str]:
-    for run in _RUN.findall(text):
-        if not _is_ordinary(run):
-            yield from (run[start : start + TOKEN_LENGTH] for start in range(len(run) - TOKEN_LENGTH + 1))
-
-
-def _texts(value: object, depth: int) -> Iterator[str]:
-    if isinstance(value, Enum):
-        return
-    match value:
-        case str():
-            yield value
-        case Mapping() if depth > 0:
-            for name, item in value.items():
-                yield str(name)
-                yield from _texts(item, depth - 1)
-        case list() | tuple() if depth > 0:
-            for item in value:
-                yield from _texts(item, depth - 1)
-
-
-def _replaced(value: object, secrets: Collection[str], depth: int) -> object:
-    def hide(text: str) -> str:
-        for secret in secrets:
-            text = text.replace(secret, short_digest(secret))
-        return text
-
-    return _changed(value, hide, depth)
 
 
 def _changed(value: object, change: Callable[[str], str], depth: int) -> object:
