@@ -184,6 +184,11 @@ class Instrument:
         band = self.percent_price.band(side, average_price)
         return valid.narrowed(band.minimum, band.maximum)
 
+    def smallest_valid(self, price: Decimal) -> Decimal | None:
+        """The smallest quantity that LOT_SIZE and NOTIONAL admit at `price`; None for none."""
+        valid = self._valid_quantities(price)
+        return None if valid is None else valid.nearest(ZERO)
+
     def _valid_quantities(self, price: Decimal) -> Range | None:
         """The quantities that LOT_SIZE and NOTIONAL both admit at `price`; None where that is no price."""
         if price <= 0:

@@ -17,6 +17,7 @@ from guardian.domain.requests import Request, Scope
 from guardian.policy import rules_budget, rules_listed, rules_market
 from guardian.policy.case import Case, Counted, build_case, may_be_exit, sellable
 from guardian.policy.conversion import ONE
+from guardian.policy.exits import with_exit
 from guardian.policy.facts import Fact, Facts, Usage
 from guardian.policy.model import Policy
 from guardian.policy.verdict import Decision, Denial, Verdict
@@ -121,7 +122,7 @@ def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
     case = build_case(spec, facts, policy)
     held = ZERO if facts.usage is None else sellable(facts.usage)
     rules = rules_for(spec, policy, may_exit=may_be_exit(spec, held))
-    denials = [denial for rule in rules for denial in rule.check(case)]
+    denials = with_exit(case, (denial for rule in rules for denial in rule.check(case)))
     counted, usage, decision = case.counted, facts.usage, Decision.DENY
     if not denials:
         if counted is None or usage is None:

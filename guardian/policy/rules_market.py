@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.domain.codes import Code
-from guardian.domain.instruments import Instrument
+from guardian.domain.instruments import FilterBreach, Instrument
 from guardian.domain.money import ZERO, absolute_difference, ceil_to, floor_to, minus, plain, plus, times
 from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, ResolvedOrder
-from guardian.policy.case import Case
+from guardian.policy.case import Case, free_now
 from guardian.policy.conversion import ONE
 from guardian.policy.facts import BookTop, Fact, Facts, Usage
 from guardian.policy.prices import CLOCK_LIMIT_MS, PriceCheck, PriceFault, percent
@@ -71,13 +71,31 @@ def exchange_filters(case: Case) -> Iterator[Denial]:
             message=f"the exchange's filter {breach.filter} does not admit this {breach.field}",
             observed=breach.observed,
             limit=breach.limit,
-            hint=f"no {breach.field} passes as the rest of the order stands"
-            if breach.nearest is None
-            else f"the nearest valid {breach.field} is {breach.nearest}",
+            hint=_valid_value(case, instrument, order, breach),
         )
     if case.facts.usage is not None:
         yield from _order_counts(case.facts.usage, order, instrument)
         yield from _greatest_position(case.facts, case.facts.usage, order, instrument)
+
+
+def _valid_value(case: Case, instrument: Instrument, order: ResolvedOrder, breach: FilterBreach) -> str:
+    """A hint with a value that passes: of quantities the largest that is no more than was asked for, or is free.
+
+    Only where that is too little is a larger one named, and of a SELL no more than the account has free.
+    """
+    nearest = breach.nearest
+    if breach.field == "quantity":
+        selling = order.side is OrderSide.SELL and case.facts.free is not None
+        most = free_now(instrument.base_asset, case.facts) if selling else None
+        wanted = order.quantity if most is None else min(order.quantity, most)
+        below = instrument.largest_valid(wanted, order.price)
+        if below is not None:
+            nearest = plain(below)
+        elif most is not None and nearest is not None and Decimal(nearest) > most:
+            nearest = None
+    if nearest is None:
+        return f"no {breach.field} passes as the rest of the order stands"
+    return f"the nearest valid {breach.field} is {nearest}"
 
 
 def _order_counts(usage: Usage, order: ResolvedOrder, instrument: Instrument) -> Iterator[Denial]:

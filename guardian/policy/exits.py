@@ -1,0 +1,86 @@
+"""How what guardian bought can be sold back: the orders that together leave nothing that could still be sold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import ROUND_CEILING, Decimal
+from typing import Final
+
+from guardian.domain.codes import Code
+from guardian.domain.money import EIGHTH_DIGIT, divided_down, divided_up, floor_to, minus, plain, plus, times
+from guardian.domain.orders import OrderSide
+from guardian.policy.case import Case
+from guardian.policy.conversion import largest_passing
+from guardian.policy.verdict import Denial
+
+NAMES_EXIT: Final = frozenset(
+    {
+        Code.TRADING_REDUCING, Code.FILTER_QUANTITY, Code.FILTER_NOTIONAL, Code.NOTIONAL_EXCEEDS_MAX,
+        Code.QUANTITY_EXCEEDS_MAX, Code.SLICING_EXCEEDS_MAX, Code.OPEN_NOTIONAL_EXCEEDS_MAX,
+        Code.OPEN_ORDERS_EXCEED_MAX, Code.ROLLING_NOTIONAL_EXCEEDS_MAX, Code.ORDER_COUNT_EXCEEDS_MAX,
+        Code.DAILY_LOSS_EXCEEDS_MAX, Code.DAILY_LOSS_UNKNOWN, Code.USAGE_UNKNOWN,
+    }
+)  # fmt: skip
+"""Denials of a SELL that another quantity, or an exit, would not have had."""
+
+
+def exit_orders(case: Case) -> tuple[Decimal, ...]:
+    """The quantities that sell back all of what can be sold, each within every cap and filter; none where none fits.
+
+    The price is that of the order that was asked for.
+    """
+    priced, counted, limits = case.priced, case.counted, case.limits
+    if priced is None or counted is None or case.sellable is None:
+        return ()
+    step, price = priced.instrument.lot.step or EIGHTH_DIGIT, priced.order.price
+    total = floor_to(case.sellable, step)
+    most = total
+    if limits is not None:
+        fits = largest_passing(priced.unit_price, counted.rate, step, limits.max_notional)
+        most = min(total, limits.max_quantity, fits)
+    largest, least = priced.instrument.largest_valid(most, price), priced.instrument.smallest_valid(price)
+    return () if largest is None or least is None else split_exit(total, largest, least, step)
+
+
+def split_exit(total: Decimal, most: Decimal, least: Decimal, step: Decimal) -> tuple[Decimal, ...]:
+    """`total` in as few and as equal orders as `most` allows; less than all only where a rest is below `least`."""
+    if total < least:
+        return ()
+    count = divided_up(total, most).to_integral_value(rounding=ROUND_CEILING)
+    share = floor_to(divided_down(total, count), step)
+    if share < least:
+        return (most,) * int(minus(count, Decimal(1)))
+    larger = int(divided_down(minus(total, times(share, count)), step))
+    return (plus(share, step),) * larger + (share,) * (int(count) - larger)
+
+
+def exit_text(case: Case) -> str | None:
+    """What can be sold back, in words; None where there is nothing."""
+    if case.instrument is None or not case.sellable:
+        return None
+    asset, orders = case.instrument.base_asset, exit_orders(case)
+    if not orders:
+        return f"what guardian bought and can sell back, {plain(case.sellable)} {asset}, fits no order of this kind now"
+    if len(orders) == 1:
+        return f"the largest exit is {plain(orders[0])} {asset}, all that can be sold back; it needs no budget"
+    parts = " and ".join(f"{number} of {plain(quantity)}" for quantity, number in Counter(orders).items())
+    return (
+        f"the largest exit is {plain(orders[0])} {asset}; all that can be sold back, {plain(plus(*orders))}, "
+        f"goes in {len(orders)} orders without a budget: {parts}"
+    )
+
+
+def with_exit(case: Case, denials: Iterable[Denial]) -> list[Denial]:
+    """The denials of a SELL, with what can be sold back named first in the hints that are about a quantity."""
+    found = list(denials)
+    text = exit_text(case) if case.spec.side is OrderSide.SELL else None
+    if text is None:
+        return found
+    return [
+        replace(denial, hint=text if denial.hint is None else f"{text}; {denial.hint}")
+        if denial.code in NAMES_EXIT
+        else denial
+        for denial in found
+    ]
