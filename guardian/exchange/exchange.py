@@ -135,7 +135,10 @@ class Exchange:
     async def book_tops(self, symbols: Iterable[str]) -> dict[str, BookTop]:
         """The best prices of several symbols in one request, dated to when it started; one not listed is absent."""
         wanted = tuple(dict.fromkeys(symbols))
-        return await by_symbol(wanted, self._fetch_book_tops) if wanted else {}
+        found = await by_symbol(wanted, self._fetch_book_tops) if wanted else {}
+        for symbol in set(wanted) - found.keys():
+            self._listings.forget(symbol)  # kept as listed, and the exchange no longer knows it
+        return found
 
     async def average_price(self, symbol: str) -> AveragePrice:
         """The exchange's average price and when it last saw a trade."""
@@ -216,7 +219,12 @@ class Exchange:
         fields: dict[str, Any] = dict(order.as_dict())
         fields |= {"newClientOrderId": client_order_id, "newOrderRespType": "FULL"}
         fields |= {"timestamp": timestamp_ms, "slot": slot}
-        answer = await self._door.write(lambda client: client.create_order(**fields))
+        try:
+            answer = await self._door.write(lambda client: client.create_order(**fields))
+        except ExchangeRejected:
+            # It passed the rules that are kept, so they may have changed: the next order is judged by new ones.
+            self._listings.forget(order.symbol)
+            raise
         return _reported(answer, orders.placed)
 
     async def cancel_order(

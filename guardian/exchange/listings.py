@@ -1,4 +1,4 @@
-"""The exchange's trading rules, kept for an hour."""
+"""The exchange's trading rules, kept for an hour, or until the exchange contradicts them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 KEPT_S: Final = 3600.0
 """How long trading rules are taken from memory, in seconds."""
+HALTED_KEPT_S: Final = 5.0
+"""The same for a symbol whose status is not TRADING: no longer than a price, for the status ends unannounced."""
 UNKNOWN_SYMBOL: Final = -1121
 
 
@@ -34,12 +36,18 @@ class Listings:
         """The rules of these symbols, those that are not kept in one request; one that is not listed is absent."""
         wanted = tuple(dict.fromkeys(symbols))
         asked = tuple(symbol for symbol in wanted if self._kept(symbol) is None)
-        if asked:
-            found = await by_symbol(asked, self._fetch_some)
-            now = self._monotonic()
-            self._instruments.update({symbol: (now, instrument) for symbol, instrument in found.items()})
         kept = {symbol: self._kept(symbol) for symbol in wanted}
+        if asked:
+            now = self._monotonic()  # before the fetch: rules are never taken for newer than they are
+            found = await by_symbol(asked, self._fetch_some)
+            self._instruments.update({symbol: (now, instrument) for symbol, instrument in found.items()})
+            kept |= found
         return {symbol: instrument for symbol, instrument in kept.items() if instrument is not None}
+
+    def forget(self, symbol: str) -> None:
+        """Fetch the symbol's rules, and the list of all symbols, again when they are next needed."""
+        self._instruments.pop(symbol, None)
+        self._all = None
 
     async def everything(self) -> tuple[ListedSymbol, ...]:
         """All listed symbols, by name. Several callers at once wait for one request."""
@@ -51,7 +59,11 @@ class Listings:
 
     def _kept(self, symbol: str) -> Instrument | None:
         kept = self._instruments.get(symbol)
-        return kept[1] if kept is not None and self._monotonic() - kept[0] < KEPT_S else None
+        if kept is None:
+            return None
+        since, instrument = kept
+        age_s, most_s = self._monotonic() - since, KEPT_S if instrument.is_trading else HALTED_KEPT_S
+        return instrument if age_s < most_s else None
 
     async def _fetch_some(self, symbols: Sequence[str]) -> dict[str, Instrument]:
         parameters = {"symbol": symbols[0]} if len(symbols) == 1 else {"symbols": json_list(symbols)}
