@@ -10,28 +10,18 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import platformdirs
 
-from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
+from guardian.connecting import ExchangeConnector, wall_clock_ms
 from guardian.domain.trading import Environment
-from guardian.errors import (
-    CredentialsError,
-    ExchangeError,
-    ExchangeUnavailable,
-    GuardianError,
-    KeyringUnavailable,
-    NoCredentials,
-    PolicyInvalid,
-    PolicyMistake,
-    StoreError,
-)
+from guardian.errors import GuardianError, PolicyInvalid, PolicyMistake, StoreError
 from guardian.gate.policy_file import PolicyFile
 from guardian.policy.load import load_policy
 from guardian.policy.model import PaperSettings, Policy
@@ -39,8 +29,7 @@ from guardian.store.places import POLICY_NAME
 from guardian.system.private_files import check_home, check_owner, make_folder
 
 if TYPE_CHECKING:
-    from guardian.exchange.exchange import Exchange
-    from guardian.gate.connection import Connection
+    from guardian.gate.connection import Connector
     from guardian.gate.journal import Journal
     from guardian.gate.parts import Parts
     from guardian.gate.pipeline import Gate
@@ -49,9 +38,8 @@ _log: Final = logging.getLogger("guardian")
 
 HOME_VARIABLE: Final = "GUARDIAN_HOME"
 DEFAULT_POLICY: Final = "testnet"
-
-PAPER_ACCOUNT: Final = "paper"
-"""The account of the embedded paper exchange: one for each home, so that there is nothing to be asked."""
+MOST_POLICIES: Final = 20
+"""Remembered policies that are looked through for where a paper exchange of the user's own is."""
 
 
 def home_folder() -> Path:
@@ -82,166 +70,37 @@ def find_policy_file(home: Path) -> Path:
     return own if own.exists() else ready_made_policy(DEFAULT_POLICY)
 
 
-def wall_clock_ms() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
+class Connectors:
+    """The connectors of one home, one for each environment, made when they are first asked for."""
 
-
-class ExchangeConnector:
-    """Connects to one environment's exchange when it is first needed, with the keys that are there then."""
-
-    def __init__(
-        self,
-        environment: Environment,
-        home: Path,
-        paper: PaperSettings,
-        journal: Journal,
-        *,
-        now_ms: Callable[[], int] = wall_clock_ms,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.environment = environment
+    def __init__(self, home: Path, journal: Journal, policy_file: PolicyFile) -> None:
         self._home = home
-        self._paper = paper
         self._journal = journal
-        self._now_ms = now_ms
-        self._monotonic = monotonic
-        self._connection: Connection | None = None
-        self._exchange: Exchange | None = None
-        self._made_for: tuple[object, ...] = ()
-        """The endpoint and the keys that `_exchange` has."""
-        self._in_doubt = False
-        self._retired: list[Exchange] = []
-        self._lock = asyncio.Lock()
+        self._policy_file = policy_file
+        self._made: dict[Environment, ExchangeConnector] = {}
 
-    @property
-    def has_wallet(self) -> bool:
-        """Whether the environment has `/sapi`: only `live` and `paper` have."""
-        return self.environment in {Environment.LIVE, Environment.PAPER}
+    def __call__(self, environment: Environment) -> ExchangeConnector:
+        """The connector to an environment; a paper exchange of the user's own is where a policy says or last said."""
+        if environment not in self._made:
+            paper = next((one.paper for one in self._policies() if one.environment is environment), PaperSettings())
+            self._made[environment] = ExchangeConnector(environment, self._home, paper, self._journal)
+        return self._made[environment]
 
-    async def connect(self, *, needs_keys: bool) -> Connection:
-        """The connection; keys that were missing are looked for again when they are needed.
-
-        Raises:
-            NoCredentials, KeyringUnavailable: keys are needed and cannot be had.
-            ExchangeUnavailable: the paper exchange could not be started.
-            ExchangeError: keys are needed, and the exchange could not be asked whose they are.
-        """
-        async with self._lock:
-            connection = self._connection
-            if connection is None or self._in_doubt or (needs_keys and not connection.has_keys):
-                connection = self._connection = await self._connect(needs_keys)
-                self._in_doubt = False
-            return connection
-
-    async def lost(self) -> None:
-        """The embedded paper exchange may have ended itself: the next connect finds or starts it again."""
-        self._in_doubt = self.environment is Environment.PAPER and self._paper.endpoint is None
-
-    def _retire(self) -> None:
-        """Put the exchange aside; it is closed at the end, for other calls may be in the middle of an order on it."""
-        self._connection = None
-        if self._exchange is not None:
-            self._retired.append(self._exchange)
-            self._exchange = None
+    def _policies(self) -> Iterator[Policy]:
+        """The policy in force, then those that were good before, the newest first."""
+        with suppress(PolicyInvalid):
+            yield self._policy_file.current().policy
+        with suppress(StoreError):
+            with self._journal.transaction() as tx:
+                stored = tx.good_policies(MOST_POLICIES)
+            for one in stored:
+                with suppress(PolicyInvalid):
+                    yield load_policy(one.text)
 
     async def close(self) -> None:
-        """Close every connection that was made."""
-        self._retire()
-        while self._retired:
-            await self._retired.pop().close()
-
-    async def _connect(self, needs_keys: bool) -> Connection:
-        from guardian.gate.connection import NO_ACCOUNT, Connection, account_of
-
-        endpoint: str | None = None
-        spot: ApiKeyPair | None
-        futures: ApiKeyPair | None
-        if self.environment is Environment.PAPER:
-            endpoint, spot = await asyncio.to_thread(self._paper_endpoint)
-            futures = spot
-        else:
-            spot, futures = await self._keys(needs_keys)
-        exchange = self._exchange_with(endpoint, spot, futures)
-        if spot is None:
-            return Connection(exchange=exchange, account=NO_ACCOUNT, has_keys=futures is not None)
-        if endpoint is not None and self._paper.endpoint is None:
-            return Connection(exchange=exchange, account=PAPER_ACCOUNT, has_keys=True)
-        try:
-            account = await account_of(spot, exchange, self._journal)
-        except ExchangeError:
-            if needs_keys:
-                raise
-            return Connection(exchange=exchange, account=NO_ACCOUNT, has_keys=False)
-        return Connection(exchange=exchange, account=account, has_keys=True)
-
-    def _exchange_with(self, endpoint: str | None, spot: ApiKeyPair | None, futures: ApiKeyPair | None) -> Exchange:
-        """The exchange there, with these keys: the one that was made before, where neither has changed."""
-        from guardian.exchange.environments import EnvironmentSpec
-        from guardian.exchange.exchange import Exchange
-
-        if self._exchange is not None and self._made_for == (endpoint, spot, futures):
-            return self._exchange
-        self._retire()
-        spec = EnvironmentSpec(environment=self.environment, paper_endpoint=endpoint)
-        self._made_for = (endpoint, spot, futures)
-        self._exchange = Exchange(
-            spec,
-            spot=spot,
-            futures=futures,
-            now_ms=self._now_ms,
-            monotonic=self._monotonic,
-            limits_path=self._home / "limits.db",
-        )
-        return self._exchange
-
-    def _paper_endpoint(self) -> tuple[str, ApiKeyPair]:
-        """Where the paper exchange is, and its keys: the user's simulator or the embedded one."""
-        paper = self._paper
-        if paper.endpoint is not None and paper.api_key is not None and paper.api_secret is not None:
-            return paper.endpoint, _paper_pair(paper.api_key, paper.api_secret)
-        from guardian.paper.home import find_or_start
-
-        try:
-            found = find_or_start(self._home)
-        except (OSError, TimeoutError) as error:
-            raise ExchangeUnavailable(
-                f"the paper exchange could not be started: {error}",
-                hint="`guardian status` shows where it is looked for",
-            ) from None
-        return found.url, _paper_pair(found.api_key, found.api_secret)
-
-    async def _keys(self, needed: bool) -> tuple[ApiKeyPair | None, ApiKeyPair | None]:
-        name = self.environment.value
-        hint = f"a person can run `guardian keys add {name}`"
-        try:
-            spot, futures = await asyncio.to_thread(self._read_keys)
-        except CredentialsError as error:
-            if not needed:
-                return None, None
-            if isinstance(error, KeyringUnavailable):
-                raise
-            raise NoCredentials(error.message, hint=error.hint or hint) from None
-        if needed and spot is None and futures is None:
-            raise NoCredentials(f"no key is stored for `{name}`", hint=hint)
-        return spot, futures
-
-    def _read_keys(self) -> tuple[ApiKeyPair | None, ApiKeyPair | None]:
-        from guardian.credentials import open_credentials
-
-        store = open_credentials()
-        name = self.environment.value
-        return store.get(name, KeyFamily.SPOT), store.get(name, KeyFamily.FUTURES)
-
-
-def _paper_pair(api_key: Secret, api_secret: Secret) -> ApiKeyPair:
-    return ApiKeyPair(
-        environment=Environment.PAPER.value,
-        family=KeyFamily.SPOT,
-        kind=KeyKind.HMAC,
-        api_key=api_key,
-        signing_key=api_secret,
-    )
+        """Close all connections that were made."""
+        for connector in self._made.values():
+            await connector.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,9 +111,14 @@ class Guardian:
     gate: Gate
     journal: Journal
     policy_file: PolicyFile
-    connector: ExchangeConnector
+    connectors: Connectors
     imported: int
     """How many records of the emergency file were taken into the log at this start."""
+
+    @property
+    def connector(self) -> Connector:
+        """The way to the exchange where orders are created."""
+        return self.gate.parts.connector
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -264,8 +128,8 @@ class Guardian:
         # A command that looks at the home, or a server with another file, leaves the home's last good policy as it is.
         self.policy_file.remembers = self._serves_own_policy()
         elsewhere = await asyncio.to_thread(self._elsewhere)
-        asked = [Resolver(parts=parts).run_forever() for parts in (self.gate.parts, *elsewhere)]
-        tasks = [asyncio.create_task(work) for work in (self._get_ready(), *asked)]
+        asked = [Resolver(parts=parts).run_forever() for parts in elsewhere]
+        tasks = [asyncio.create_task(work) for work in (self._get_ready(), self._resolve_here(), *asked)]
         for task in tasks:
             task.add_done_callback(_tell_end)
         try:
@@ -274,9 +138,14 @@ class Guardian:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for parts in elsewhere:
-                await parts.connector.close()
             await self.close()
+
+    async def _resolve_here(self) -> None:
+        """Resolve unknown orders where orders are created, once that is known."""
+        from guardian.gate.resolving import Resolver
+
+        await self.gate.chosen.wait()
+        await Resolver(parts=self.gate.parts).run_forever()
 
     def _serves_own_policy(self) -> bool:
         return self.policy_file.path.resolve() == (self.home / POLICY_NAME).resolve()
@@ -287,22 +156,20 @@ class Guardian:
         Only reads go there; a policy that names another environment than before changes where orders are created.
         """
         parts = self.gate.parts
-        others = [environment for environment in Environment if environment is not parts.environment]
+        others = [one for one in Environment if not parts.is_chosen or one is not parts.environment]
         try:
             with self.journal.transaction() as tx:
                 pending = [environment for environment in others if tx.has_pending(environment.value)]
         except StoreError:
             return ()
-        return tuple(
-            replace(parts, environment=e, connector=ExchangeConnector(e, self.home, PaperSettings(), self.journal))
-            for e in pending
-        )
+        return tuple(there for there in map(parts.elsewhere, pending) if there is not None)
 
     async def _get_ready(self) -> None:
         """Do in the background what the first call would otherwise wait for; what fails here fails there, aloud."""
         from guardian.gate.reconciling import why_not_compared
         from guardian.store.records import Scope
 
+        await self.gate.chosen.wait()
         with suppress(GuardianError):
             connection = await self.connector.connect(needs_keys=False)
             await asyncio.to_thread(connection.exchange.warm_up)
@@ -312,7 +179,7 @@ class Guardian:
 
     async def close(self) -> None:
         """Close the exchange's connections and the store."""
-        await self.connector.close()
+        await self.connectors.close()
         await asyncio.to_thread(self.journal.close)
 
 
@@ -344,11 +211,12 @@ def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) 
     """Open a home and wire the gate. Nothing is asked of the network, the keyring or the paper exchange yet.
 
     A store that cannot be opened does not stop this: every call is then refused but cancels, and the store is tried
-    again at each.
+    again at each. Nor does a policy that cannot be used and has no last good one to stand in for it: every call is
+    then answered with its mistakes but cancels, and the first good one fixes the environment.
 
     Raises:
         NotPrivate: the home or a file in it is another user's, open to others, or a link.
-        PolicyInvalid: the policy cannot be used, and no last good one can stand in for it.
+        PolicyInvalid: what is named as the home is not a folder.
     """
     from guardian.gate.parts import Parts
     from guardian.gate.pipeline import Gate
@@ -360,11 +228,14 @@ def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) 
     journal.emergency.preallocate()
     imported = _import_emergency(journal)
     policy_file = policy_file_of(folder, policy_path, journal)
-    policy: Policy = policy_file.current().policy
-    connector = ExchangeConnector(policy.environment, folder, policy.paper, journal)
+    connectors, environment, is_chosen = Connectors(folder, journal, policy_file), Environment.TESTNET, False
+    with suppress(PolicyInvalid):
+        environment, is_chosen = policy_file.current().policy.environment, True
     parts = Parts(
-        environment=policy.environment,
-        connector=connector,
+        environment=environment,
+        connector=connectors(environment),
+        is_chosen=is_chosen,
+        connector_to=connectors,
         journal=journal,
         policy_file=policy_file,
         now_ms=wall_clock_ms,
@@ -377,7 +248,7 @@ def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) 
         gate=Gate(parts),
         journal=journal,
         policy_file=policy_file,
-        connector=connector,
+        connectors=connectors,
         imported=imported,
     )
 

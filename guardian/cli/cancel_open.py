@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from guardian.cli.cancel_all import marked_orders
@@ -23,10 +21,8 @@ async def cancel_own(guardian: Guardian) -> int:
     Raises CredentialsError and ExchangeError where the store cannot be read and the exchange cannot be asked either.
     """
     try:
-        everywhere = await guardian.journal.run(lambda: _open_orders(guardian))
-        here = guardian.gate.environment.value
-        rows = [row for row in everywhere if row.environment == here]
-        complete = _say_what_is_elsewhere(row.environment for row in everywhere if row.environment != here)
+        rows = await guardian.journal.run(lambda: _open_orders(guardian))
+        complete = True
         orders = [(row.symbol, row.client_order_id, _told(row)) for row in rows]
     except StoreError as error:
         # Exits are never trapped: the exchange knows guardian's orders by the mark on their ids.
@@ -35,7 +31,7 @@ async def cancel_own(guardian: Guardian) -> int:
         complete = False  # there may be some on other symbols
         orders = [(report.symbol, report.client_order_id, _told(report)) for report in reports]
     if not orders:
-        say("guardian has no open orders" if complete else "no open orders of guardian's were found here")
+        say("guardian has no open orders" if complete else "no open orders of guardian's were found")
     results = [await _cancel(guardian, *order) for order in orders]
     return 0 if all(results) and complete else 3
 
@@ -44,17 +40,6 @@ def _open_orders(guardian: Guardian) -> tuple[OrderRow, ...]:
     """Guardian's orders that are open or may be, in every environment."""
     with guardian.journal.transaction() as tx:
         return (*tx.unresolved(None), *tx.live(None))
-
-
-def _say_what_is_elsewhere(environments: Iterable[str]) -> bool:
-    """Name the orders that this process cannot cancel, for its policy names another environment; True for none."""
-    counts = Counter(environments)
-    for name, count in sorted(counts.items()):
-        say(
-            f"in `{name}` {'1 order' if count == 1 else f'{count} orders'} of guardian's may be open, and this policy "
-            f"is for another environment: cancel there by hand, or with `--policy FILE` of one for `{name}`"
-        )
-    return not counts
 
 
 def _told(order: OrderRow | OrderReport) -> str:

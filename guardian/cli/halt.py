@@ -71,7 +71,7 @@ def command(
         from guardian.cli.cancel_open import cancel_own
 
         # Also where --reducing was refused: cancelling tightens, and was asked for.
-        code = max(code, with_guardian(policy_path, cancel_own))
+        code = max(code, with_guardian(policy_path, cancel_own, needs_policy=False))
         code = max(code, _cancel_others(policy_path)) if every else code
     ctx.exit(code)
 
@@ -210,7 +210,7 @@ def _cancel_others(policy_path: Path | None) -> int:
     """Show the orders that guardian did not place, ask, and cancel them. Halting is done whatever comes of this."""
     from guardian.cli.cancel_all import cancel_foreign, foreign_orders, told
 
-    others, complete = with_guardian(policy_path, foreign_orders)
+    others, complete = with_guardian(policy_path, foreign_orders, needs_policy=False)
     if not others:
         say("there are no other open orders" if complete else "no other open orders were found")
         return 0 if complete else 3
@@ -225,4 +225,5 @@ def _cancel_others(policy_path: Path | None) -> int:
     if not agreed:
         say("the orders that guardian did not place are left alone")
         return 3
-    return 0 if with_guardian(policy_path, lambda guardian: cancel_foreign(guardian, others)) and complete else 3
+    cancelled = with_guardian(policy_path, lambda guardian: cancel_foreign(guardian, others), needs_policy=False)
+    return 0 if cancelled and complete else 3

@@ -222,7 +222,8 @@ def _warn_of_pending(slot: tuple[Environment, KeyFamily]) -> None:
 
 
 def _pending(environment: str) -> int:
-    from guardian.bootstrap import home_folder, wall_clock_ms
+    from guardian.bootstrap import home_folder
+    from guardian.connecting import wall_clock_ms
     from guardian.store.database import Store
     from guardian.store.places import DATABASE_NAME
 

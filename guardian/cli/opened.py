@@ -27,13 +27,20 @@ policy_option = click.option(
 )
 
 
-def with_guardian(policy_path: Path | None, work: Callable[[Guardian], Awaitable[Result]]) -> Result:
-    """Open the home, do the work, close the home, whatever happens."""
+def with_guardian(
+    policy_path: Path | None, work: Callable[[Guardian], Awaitable[Result]], *, needs_policy: bool = True
+) -> Result:
+    """Open the home, do the work, close the home, whatever happens.
+
+    Raises PolicyInvalid where a policy is needed and there is no usable one.
+    """
     from guardian.bootstrap import open_guardian
 
     async def run() -> Result:
         guardian = open_guardian(policy_path)
         try:
+            if needs_policy:
+                guardian.policy_file.current()
             return await work(guardian)
         finally:
             await guardian.close()
@@ -72,7 +79,8 @@ def note_act(tx: Transaction, kind: str, fields: Mapping[str, str | None]) -> No
 
 def note_in_log(kind: str, fields: Mapping[str, str | None]) -> None:
     """Write down what a person did to something besides the store, once it is done; say it where that fails."""
-    from guardian.bootstrap import home_folder, wall_clock_ms
+    from guardian.bootstrap import home_folder
+    from guardian.connecting import wall_clock_ms
     from guardian.store.database import Store
 
     try:

@@ -42,7 +42,9 @@ class Shown:
 def command(ctx: click.Context, reducing: bool, policy_path: Path | None) -> None:
     """Let trading go on. Shows why it stopped, asks you, and needs a real terminal."""
     require_owner("resume trading")
-    shown = with_guardian(policy_path, lambda guardian: guardian.journal.run(lambda: _stands(guardian)))
+    shown = with_guardian(
+        policy_path, lambda guardian: guardian.journal.run(lambda: _stands(guardian)), needs_policy=False
+    )
     say(shown.told)
     if reducing and shown.state is not TradingState.HALTED:
         ctx.exit(_not_halted(shown.state))
@@ -54,7 +56,9 @@ def command(ctx: click.Context, reducing: bool, policy_path: Path | None) -> Non
         say("nothing was changed")
         ctx.exit(1)
     target = TradingState.REDUCING if reducing else TradingState.ACTIVE
-    with_guardian(policy_path, lambda guardian: guardian.journal.run(lambda: resume(guardian, shown, target)))
+    with_guardian(
+        policy_path, lambda guardian: guardian.journal.run(lambda: resume(guardian, shown, target)), needs_policy=False
+    )
     say("trading is reducing: only selling back what guardian bought passes" if reducing else "trading is active")
 
 

@@ -35,7 +35,7 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
     async def work(guardian: Guardian) -> StatusView:
         return await Overview(guardian.gate.parts).status()
 
-    status = with_guardian(policy_path, work)
+    status = with_guardian(policy_path, work, needs_policy=False)
     if as_json:
         print_json(to_plain(status))
     else:
@@ -46,18 +46,19 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
 
 def _show(status: StatusView) -> None:
     # First of all, and on standard output: it is what a reader of a saved status must not miss.
+    fields([("orders", status.orders)])
     fields([("NOT RESOLVED", _not_resolved(order, status.environment)) for order in status.unresolved])
     if status.unresolved:
         say("a running server keeps asking the exchange until it is known; `guardian audit reconcile` asks now")
     rows: list[tuple[str, object]] = [
-        ("environment", status.environment.upper()),
+        ("environment", (status.environment or "none: no usable policy names one").upper()),
         ("trading", _trading(status)),
         ("keys", status.keys),
         ("open orders", "none" if not status.open_orders else len(status.open_orders)),
         *(("", _told(order)) for order in status.open_orders),
         ("last reconciled", "never" if status.reconciled is None else local_time(_ms(status.reconciled))),
         ("waiting for you", ", ".join(p.proposal_id for p in status.proposals) or "nothing"),
-        ("policy", f"{status.policy_source} ({status.policy_digest[:12]})"),
+        ("policy", f"{status.policy_source} ({(status.policy_digest or 'not usable')[:12]})"),
     ]
     if status.trading_means is not None:
         rows.insert(2, ("which means", status.trading_means))
@@ -86,7 +87,7 @@ def _trading(status: StatusView) -> str:
     return f"{status.trading}{since}{by}" + (f": {status.trading_reason}" if status.trading_reason else "")
 
 
-def _not_resolved(order: UnresolvedOrder, here: str) -> str:
+def _not_resolved(order: UnresolvedOrder, here: str | None) -> str:
     return _told(order) + ("" if order.environment == here else f" in {order.environment.upper()}")
 
 

@@ -45,7 +45,8 @@ class CallMeta:
 
     call_id: str
     timestamp_ms: int
-    environment: str
+    environment: str | None
+    """None while no good policy has named one."""
     trading: str
     policy: str | None
     latency_ms: int

@@ -9,7 +9,7 @@ from guardian.domain.codes import Code, Outcome
 from guardian.domain.matching import contradiction
 from guardian.domain.orders import OrderReport, OrderState
 from guardian.domain.requests import CancelOrder
-from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
+from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX, Environment
 from guardian.errors import (
     CredentialsError,
     ExchangeError,
@@ -62,9 +62,13 @@ class OrderCanceller:
         self._parts = parts
 
     async def cancel(self, call: CallInfo, request: CancelOrder, *, cancel_foreign: bool) -> Reply:
-        """One `cancel_order`. Raises CredentialsError, and ExchangeError from the read of an `order_id` alone."""
-        connection = await self._parts.connector.connect(needs_keys=True)
-        scope = Scope(environment=self._parts.environment.value, account=connection.account)
+        """One `cancel_order`, in the environment that the order was sent to.
+
+        Raises:
+            CredentialsError: that environment needs keys that are not there.
+            ExchangeError: the read of an `order_id` alone failed.
+            PolicyInvalid: neither the store nor a policy tells which environment that is.
+        """
         # Where the call could not be written the store is not waited for a second time.
         target = Target(
             symbol=request.symbol,
@@ -73,9 +77,30 @@ class OrderCanceller:
             row=None,
             has_store=call.logged,
         )
-        if call.logged:
+        if target.has_store and (target.client_order_id is not None or not self._parts.is_chosen):
+            target = await self._parts.journal.run(lambda: self._known(None, target), is_first=True)
+        if target.row is not None and (
+            not self._parts.is_chosen or target.row.environment != self._parts.environment.value
+        ):
+            there = self._parts.elsewhere(Environment(target.row.environment))
+            if there is not None:
+                return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
+            target = replace(target, row=None)
+        if not self._parts.is_chosen:
+            self._parts.policy_file.current()
+        connection = await self._parts.connector.connect(needs_keys=True)
+        scope = Scope(environment=self._parts.environment.value, account=connection.account)
+        if target.has_store and target.client_order_id is None:
             target = await self._parts.journal.run(lambda: self._known(scope, target), is_first=True)
         row = target.row
+        if row is not None and row.account != connection.account:
+            return refused(
+                Code.REQUEST_REFUSED,
+                f"the order is of another account of `{row.environment}` than the one that is reached now; nothing was "
+                "sent, and it may be open",
+                hint="store a key of that account, or give `--policy FILE` of one that names its exchange; or cancel "
+                "it at the exchange",
+            )
         if row is not None:
             # Order ids start anew where a testnet is wiped: by its own id no order of somebody else's is cancelled.
             target = replace(target, order_id=None, client_order_id=row.client_order_id)
@@ -85,21 +110,22 @@ class OrderCanceller:
             return denied((Denial(code=Code.ORDER_NOT_GUARDIANS, message=message, hint=hint),))
         return await unbroken(self._send(connection, scope, target))
 
-    def _known(self, scope: Scope, target: Target) -> Target:
-        """The target with what the store knows of it, where it can be read in time."""
+    def _known(self, scope: Scope | None, target: Target) -> Target:
+        """The target with what the store knows of it, where it can be read in time; without a scope, anywhere."""
         try:
             with self._parts.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
                 if target.client_order_id is not None:
                     row = tx.order(target.client_order_id)
-                elif target.order_id is not None:
+                elif target.order_id is not None and scope is None:
+                    row = tx.only_order_with_exchange_id(target.symbol, target.order_id)
+                elif target.order_id is not None and scope is not None:
                     row = tx.order_by_exchange_id(scope, target.symbol, target.order_id)
                 else:
                     row = None
                 began_ms = tx.now_ms
         except StoreError:
             return replace(target, has_store=False)
-        known = row if row is not None and row.environment == scope.environment else None
-        return replace(target, row=known, began_ms=began_ms)
+        return replace(target, row=row, began_ms=began_ms)
 
     async def _is_ours(self, connection: Connection, request: CancelOrder) -> bool:
         """Failing the store: guardian's own mark on the id, for which an `order_id` alone costs one read."""

@@ -7,19 +7,21 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.domain.money import ZERO, minus
-from guardian.domain.requests import CancelOrder
+from guardian.domain.requests import CancelOrder, CreateOrder
 from guardian.domain.trading import Environment, TradingState
-from guardian.errors import CredentialsError, ExchangeError
+from guardian.errors import CredentialsError, ExchangeError, PolicyInvalid
 from guardian.gate.parts import Parts
+from guardian.gate.policy_file import PolicyInForce
 from guardian.gate.proposal_views import view_of_proposal
 from guardian.gate.reconciling import reconciled_mark
 from guardian.gate.replies import OrderProposed, OrderView
 from guardian.gate.views import iso, view_of_row
-from guardian.policy.model import Limits, Policy
+from guardian.policy.model import Channel, Limits, Policy
 from guardian.policy.rules_budget import duration
 from guardian.store.records import OrderRow, Scope, StatusUsage
 from guardian.store.review import Line, Wanted, review
 
+PRESENT: Final = "present"
 TRADING_MEANS: Final = {
     TradingState.REDUCING: (
         "only selling back what guardian bought passes; reads and cancels go on; the owner can run `guardian resume`"
@@ -73,6 +75,18 @@ class PolicyView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoPolicyView:
+    """What is wrong with the policy, where there is no good one to go by."""
+
+    environment: str | None
+    digest: None
+    orders: str
+    tools: tuple[str, ...]
+    """What works without a policy, for guardian's own orders."""
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnresolvedOrder(OrderView):
     """An order that may exist, and where it was sent: a policy that names another environment does not hide it."""
 
@@ -82,10 +96,13 @@ class UnresolvedOrder(OrderView):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusView:
-    """How things stand. `unresolved` comes first: what may exist at the exchange and is not known to."""
+    """The status. What stops orders comes first, then what may exist at the exchange and is not known to."""
 
+    orders: str
+    """`not stopped`, or `stopped, because ...` with everything that stops every order but an exit."""
     unresolved: tuple[UnresolvedOrder, ...]
-    environment: str
+    environment: str | None
+    """None while no good policy has named one."""
     account: str | None
     keys: str
     """`present`, or why there are none."""
@@ -102,12 +119,13 @@ class StatusView:
     reconciled: str | None
     """When all symbols were last compared with the exchange; None if never."""
     proposals: tuple[OrderProposed, ...]
-    orders_since_person: int
+    orders_since_person: int | None
+    """None where there is no policy to count by."""
     unconfirmed_since_person: Decimal | None
     """None where some of it was judged in another currency; then a person is asked about every order."""
     budgets: tuple[Budget, ...]
     policy_source: str
-    policy_digest: str
+    policy_digest: str | None
     policy_problems: tuple[str, ...]
 
 
@@ -133,21 +151,31 @@ class Overview:
 
     async def account(self) -> tuple[str | None, str]:
         """The account and whether there are keys, or why there are none."""
+        if not self._parts.is_chosen:
+            return None, "not looked for: no policy says for which environment"
         try:
             connection = await self._parts.connector.connect(needs_keys=True)
         except (CredentialsError, ExchangeError) as error:
             return None, error.message
-        return connection.account, "present"
+        return connection.account, PRESENT
 
     async def status(self) -> StatusView:
-        """Raises StoreError and PolicyInvalid."""
+        """Raises StoreError."""
         account, keys = await self.account()
         return await self._parts.journal.run(lambda: self._status(account, keys))
 
-    async def policy(self) -> PolicyView:
-        """Raises StoreError and PolicyInvalid."""
+    async def policy(self) -> PolicyView | NoPolicyView:
+        """Raises StoreError."""
         account, _ = await self.account()
         return await self._parts.journal.run(lambda: self._policy(account))
+
+    def _in_force(self) -> tuple[PolicyInForce | None, tuple[str, ...]]:
+        """The policy in force and the problems of its file; None where no good one was ever seen."""
+        try:
+            found = self._parts.policy_file.current()
+        except PolicyInvalid as error:
+            return None, tuple(str(mistake) for mistake in error.mistakes)
+        return found, _problems(found.problems, found.policy, self._parts.environment)
 
     async def recent(self, limit: int) -> tuple[RecentCall, ...]:
         """The newest calls and events, newest last. Raises StoreError."""
@@ -170,21 +198,25 @@ class Overview:
         )
 
     def _status(self, account: str | None, keys: str) -> StatusView:
-        in_force = self._parts.policy_file.current()
-        policy = in_force.policy
-        scope = Scope(environment=self._parts.environment.value, account=account or "none")
+        in_force, problems = self._in_force()
+        policy = None if in_force is None else in_force.policy
+        environment = self._parts.environment.value if self._parts.is_chosen else None
+        scope = Scope(environment=environment or "none", account=account or "none")
         emergency = self._parts.journal.emergency.pending()
         with self._parts.journal.transaction() as tx:
             trading, reason = self._parts.journal.trading(tx)
             stored = tx.trading()
             # The store knows nothing of a halt by way of the emergency file: neither when, nor by whom.
             as_stored = stored.state is trading and stored.reason == reason
-            usage = tx.status_usage(scope, policy.limits, policy.accounting.currency)
+            usage = None if policy is None else tx.status_usage(scope, policy.limits, policy.accounting.currency)
+            channel = Channel.TERMINAL if policy is None else policy.confirmation.channel
+            stopped_by = stops(trading, reason, problems, policy, keys)
             reconciled_ms = tx.marked(reconciled_mark(scope))
             return StatusView(
+                orders=f"stopped, because {'; '.join(stopped_by)}" if stopped_by else "not stopped",
                 # Whatever their account: an order that may exist is always shown.
                 unresolved=tuple(_unresolved(row) for row in tx.unresolved(None)),
-                environment=self._parts.environment.value,
+                environment=environment,
                 account=account,
                 keys=keys,
                 trading=trading.value,
@@ -196,18 +228,26 @@ class Overview:
                 open_orders=tuple(view_of_row(row) for row in tx.live(scope)),
                 reconciled=None if reconciled_ms is None else iso(reconciled_ms),
                 proposals=tuple(
-                    view_of_proposal(p, tx.now_ms, policy.confirmation.channel, None) for p in tx.outstanding(scope)
+                    view_of_proposal(p, tx.now_ms, channel, None) for p in tx.outstanding(scope)
                 ),
-                orders_since_person=usage.orders_since_person,
-                unconfirmed_since_person=usage.unconfirmed_since_person if usage.is_unconfirmed_known else None,
-                budgets=budgets(policy.limits, usage),
-                policy_source=in_force.source,
-                policy_digest=policy.digest,
-                policy_problems=_problems(in_force.problems, policy, self._parts.environment),
+                orders_since_person=None if usage is None else usage.orders_since_person,
+                unconfirmed_since_person=_unconfirmed(usage),
+                budgets=() if policy is None or usage is None else budgets(policy.limits, usage),
+                policy_source=str(self._parts.policy_file.path),
+                policy_digest=None if policy is None else policy.digest,
+                policy_problems=problems,
             )
 
-    def _policy(self, account: str | None) -> PolicyView:
-        in_force = self._parts.policy_file.current()
+    def _policy(self, account: str | None) -> PolicyView | NoPolicyView:
+        in_force, problems = self._in_force()
+        if in_force is None:
+            return NoPolicyView(
+                environment=self._parts.environment.value if self._parts.is_chosen else None,
+                digest=None,
+                orders="stopped, because there is no usable policy",
+                tools=(CancelOrder.tool,),
+                problems=problems,
+            )
         policy = in_force.policy
         scope = Scope(environment=self._parts.environment.value, account=account or "none")
         with self._parts.journal.transaction() as tx:
@@ -221,8 +261,32 @@ class Overview:
             confirmation_required_above=policy.confirmation.required_above,
             symbols=symbol_views(policy),
             budgets=budgets(policy.limits, usage),
-            problems=_problems(in_force.problems, policy, self._parts.environment),
+            problems=problems,
         )
+
+
+def stops(
+    trading: TradingState, reason: str | None, problems: tuple[str, ...], policy: Policy | None, keys: str
+) -> tuple[str, ...]:
+    """Everything that stops every order but an exit, in words; nothing that one order alone would meet."""
+    found = [] if trading is TradingState.ACTIVE else [f"trading is {trading.value}: {reason or 'no reason was given'}"]
+    if policy is None:
+        found.append(f"there is no usable policy: {'; '.join(problems)}")
+        return tuple(found)
+    found += [f"the policy: {problem}" for problem in problems]
+    if policy.environment is Environment.LIVE:
+        found.append("this version creates no orders on `live`")
+    if CreateOrder.tool not in policy.tools.allowed:
+        found.append(f"the policy does not allow `{CreateOrder.tool}`")
+    elif not policy.symbols:
+        found.append("the policy lists no symbol")
+    if keys != PRESENT:
+        found.append(keys)
+    return tuple(found)
+
+
+def _unconfirmed(usage: StatusUsage | None) -> Decimal | None:
+    return usage.unconfirmed_since_person if usage is not None and usage.is_unconfirmed_known else None
 
 
 def _detail(line: Line) -> str | None:

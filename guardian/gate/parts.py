@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from guardian.domain.trading import Environment
@@ -21,6 +21,7 @@ class Parts:
     """Everything the gate works with. Time and randomness come in here and nowhere else."""
 
     environment: Environment
+    """Where orders are created; of no meaning while `is_chosen` is False."""
     connector: Connector
     journal: Journal
     policy_file: PolicyFile
@@ -34,3 +35,13 @@ class Parts:
     """So many bytes that nobody can guess."""
     compared: Compared = field(default_factory=Compared)
     """What this process has compared with the exchange since it started."""
+    is_chosen: bool = True
+    """False while no good policy has named an environment: then only cancels of guardian's own orders go anywhere."""
+    connector_to: Callable[[Environment], Connector] | None = None
+    """The connector to another environment, for cancels of orders that guardian placed there."""
+
+    def elsewhere(self, environment: Environment) -> Parts | None:
+        """The same parts in another environment; None where there is no way to it."""
+        if self.connector_to is None:
+            return None
+        return replace(self, environment=environment, connector=self.connector_to(environment), is_chosen=True)

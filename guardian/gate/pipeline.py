@@ -7,8 +7,10 @@ close_call  the `outcome` row
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from guardian.domain.codes import Code, Outcome
@@ -33,7 +35,7 @@ from guardian.gate.calls import CallInfo, CallMeta, symbol_of, without_secrets
 from guardian.gate.cancelling import OrderCanceller
 from guardian.gate.faults import told
 from guardian.gate.journal import CANCEL_PATIENCE_S
-from guardian.gate.overview import Overview, PolicyView, RecentCall, StatusView
+from guardian.gate.overview import NoPolicyView, Overview, PolicyView, RecentCall, StatusView
 from guardian.gate.parts import Parts
 from guardian.gate.placing import OrderPlacer
 from guardian.gate.reading import Reader
@@ -50,12 +52,28 @@ class Gate:
     """Every call of every tool passes here."""
 
     def __init__(self, parts: Parts) -> None:
+        self.chosen = asyncio.Event()
+        """Set once the environment is known."""
+        self._use(parts)
+
+    def _use(self, parts: Parts) -> None:
         self.parts = parts
+        if parts.is_chosen:
+            self.chosen.set()
         self._sender = Sender(parts)
         self._placer = OrderPlacer(parts, self._sender)
         self._canceller = OrderCanceller(parts)
         self._withdrawer = ProposalWithdrawer(parts)
         self._reader = Reader(parts)
+
+    def _choose(self) -> None:
+        """Fix the environment by the first good policy, where there was none when the gate was made."""
+        if self.chosen.is_set():
+            return
+        with suppress(PolicyInvalid):
+            there = self.parts.elsewhere(self.parts.policy_file.current().policy.environment)
+            if there is not None:
+                self._use(there)
 
     @property
     def environment(self) -> Environment:
@@ -68,6 +86,7 @@ class Gate:
         Raises:
             StoreError: it cannot be written, and the tool is not `cancel_order`; nothing may be done.
         """
+        self._choose()
         parts = self.parts
         started = parts.monotonic()
         call_id = parts.random_bytes(16).hex()
@@ -79,7 +98,7 @@ class Gate:
             tool=tool,
             symbol=symbol_of(arguments),
             outcome=None,
-            environment=parts.environment.value,
+            environment=parts.environment.value if parts.is_chosen else None,
             account=None,
             body=body,
         )
@@ -188,11 +207,13 @@ class Gate:
             journal.note_emergency({"kind": "outcome", "call_id": call.call_id, **body})
 
     async def status(self) -> StatusView:
-        """How things stand. Raises StoreError and PolicyInvalid."""
+        """How things stand. Raises StoreError."""
+        self._choose()
         return await Overview(self.parts).status()
 
-    async def policy_view(self) -> PolicyView:
-        """What is allowed, with the headroom left. Raises StoreError and PolicyInvalid."""
+    async def policy_view(self) -> PolicyView | NoPolicyView:
+        """What is allowed, with the headroom left, or what is wrong with the policy. Raises StoreError."""
+        self._choose()
         return await Overview(self.parts).policy()
 
     async def recent(self, limit: int) -> tuple[RecentCall, ...]:
@@ -215,7 +236,7 @@ class Gate:
         return CallMeta(
             call_id=call.call_id,
             timestamp_ms=self.parts.now_ms(),
-            environment=self.environment.value,
+            environment=self.environment.value if self.parts.is_chosen else None,
             trading=call.trading.value,
             policy=None if call.policy_digest is None else call.policy_digest[:12],
             latency_ms=int(latency * 1000),

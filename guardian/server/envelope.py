@@ -23,7 +23,8 @@ class EnvelopeMeta:
     call_id: str | None
     timestamp_ms: int
     """When the reply was made, in milliseconds since the epoch."""
-    environment: str
+    environment: str | None
+    """None also while no good policy has named one."""
     trading: str | None
     policy: str | None
     latency_ms: int

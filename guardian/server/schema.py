@@ -100,7 +100,7 @@ _META: Final = _record(
     {
         "call_id": _TEXT_OR_NULL,
         "timestamp": _TEXT,
-        "environment": {"type": "string", "enum": [environment.value for environment in Environment]},
+        "environment": {"type": ["string", "null"], "enum": [*(one.value for one in Environment), None]},
         "trading": {"enum": [*(state.value for state in TradingState), None]},
         "policy": _TEXT_OR_NULL,
         "latency_ms": {"type": "integer"},

@@ -24,7 +24,8 @@ _RESERVED: Final = select(func.count()).where(
     ORDERS.c.account == bindparam("account"),
     ORDERS.c.reserved_ms > bindparam("after"),
 )
-_NEWEST_POLICY: Final = select(POLICIES).order_by(POLICIES.c.ordinal.desc()).limit(1)
+_POLICIES: Final = select(POLICIES).order_by(POLICIES.c.ordinal.desc())
+_NEWEST_POLICY: Final = _POLICIES.limit(1)
 
 
 MAX_REASON: Final = 2000
@@ -83,6 +84,11 @@ class ControlPart(Unit):
         newest = self.last_good_policy()
         if newest is None or newest.digest != digest or newest.text != text:
             self._write(insert(POLICIES), {"digest": digest, "text": text, "stored_ms": self.now_ms})
+
+    def good_policies(self, limit: int) -> tuple[StoredPolicy, ...]:
+        """The policies that were remembered, the newest first."""
+        rows = self._rows(_POLICIES.limit(limit), {})
+        return tuple(StoredPolicy(digest=row["digest"], text=row["text"], stored_ms=row["stored_ms"]) for row in rows)
 
     def last_good_policy(self) -> StoredPolicy | None:
         """The policy that was remembered last."""

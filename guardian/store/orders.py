@@ -49,6 +49,9 @@ _BY_ORDER_ID: Final = (
     .order_by(ORDERS.c.intent_seq.desc())
     .limit(1)
 )
+_ANYWHERE_BY_ORDER_ID: Final = (
+    select(ORDERS).where(ORDERS.c.symbol == bindparam("symbol"), ORDERS.c.order_id == bindparam("number")).limit(2)
+)
 _PENDING: Final = select(ORDERS).where(text(PENDING_SQL)).order_by(ORDERS.c.intent_seq)
 _ANY_PENDING: Final = (
     select(ORDERS.c.client_order_id).where(text(PENDING_SQL), ORDERS.c.environment == bindparam("environment")).limit(1)
@@ -168,6 +171,14 @@ class OrdersPart(LedgerPart, MarksPart):
         """The order that the exchange knows by this id."""
         row = self._first(_BY_ORDER_ID, {**scope_values(scope), "symbol": symbol, "number": order_id})
         return None if row is None else order_from(row)
+
+    def only_order_with_exchange_id(self, symbol: str, order_id: int) -> OrderRow | None:
+        """The one order of guardian's with this symbol and exchange id in all environments; None for none or several.
+
+        Exchanges number their orders independently of one another.
+        """
+        found = self._rows(_ANYWHERE_BY_ORDER_ID, {"symbol": symbol, "number": order_id})
+        return order_from(found[0]) if len(found) == 1 else None
 
     def orders(
         self,

@@ -362,11 +362,15 @@ def test_status_says_no_where_something_is_amiss(world: World) -> None:
     assert broken.returncode == 1
     assert "max_open_ordres" in broken.stderr
     assert "max_open_orders" in broken.stdout
+    first = broken.stdout.splitlines()[0]
+    assert first.startswith("orders  stopped, because the policy: ")
+    assert "max_open_ordres" in first
+    assert json.loads(world.command("status", "--json").stdout)["orders"].startswith("stopped, because the policy: ")
     assert json.loads(world.command("status", "--json").stdout)["policy_problems"]
 
 
 def test_unresolved_order_comes_first_in_status(world: World) -> None:
-    """An order that may exist is named before anything else, and the exit code is 1."""
+    """An order that may exist is named right after what stops orders, and the exit code is 1."""
     world.policy(TERMINAL, {"confirmation": {"required_above": "1000"}})
     world.controls.fault("POST", "/api/v3/order", "reset_before")
     world.controls.fault("GET", "/api/v3/order", "not_found_2013", seconds=60)
@@ -375,7 +379,7 @@ def test_unresolved_order_comes_first_in_status(world: World) -> None:
     status = world.command("status")
     assert status.returncode == 1
     assert status.stdout.startswith(
-        "NOT RESOLVED  BUY 0.00082 BTCUSDT at 60601.01, " + reply["error"]["client_order_id"]
+        "orders  not stopped\nNOT RESOLVED  BUY 0.00082 BTCUSDT at 60601.01, " + reply["error"]["client_order_id"]
     )
 
 

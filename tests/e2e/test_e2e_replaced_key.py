@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from guardian.bootstrap import ExchangeConnector
+from guardian.connecting import ExchangeConnector
 from guardian.domain.orders import OrderState
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
