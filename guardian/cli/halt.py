@@ -150,6 +150,7 @@ def _prove(journal: Journal, states: tuple[TradingState, ...]) -> None:
     from guardian.bootstrap import open_journal
     from guardian.errors import StoreError
 
+    journal.close()
     with closing(open_journal(journal.home)) as other:
         try:
             with other.transaction() as tx:

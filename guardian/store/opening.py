@@ -28,7 +28,8 @@ BUSY_TIMEOUT_MS: Final = 5000
 """What SQLite itself waits, for instance while another process recovers the file."""
 BEGIN_TIMEOUT_S: Final = 10.0
 _PAUSE_S: Final = 0.001
-_MAGIC: Final = b"SQLite format 3\0"
+_HEADER_BYTES: Final = 100
+"""The header that every SQLite database begins with."""
 QUICK_CHECK_BYTES: Final = 32 * 1024 * 1024
 """Up to this size the whole file is checked when it is opened (about 0.1 s); `guardian audit verify` checks any."""
 
@@ -177,10 +178,10 @@ def _lost(checkpoint: Checkpoint | None) -> StoreLost:
 
 def _make_private_file(path: Path) -> None:
     prepare_file(path)  # what SQLite puts beside it gets its mode
-    with path.open("rb") as file:
-        # SQLite takes a file of a few bytes for an empty database and writes over it.
-        if file.read(len(_MAGIC)) not in {b"", _MAGIC}:
-            raise StoreCorrupt(f"`{path.name}` is not a database", hint=RESTORE_HINT)
+    # SQLite takes a file of a few bytes for an empty database and writes over it. The file is not opened to find out:
+    # closing it would end the locks of every other connection of this process, and others could take the log from them.
+    if 0 < path.stat().st_size < _HEADER_BYTES:
+        raise StoreCorrupt(f"`{path.name}` is not a database", hint=RESTORE_HINT)
 
 
 def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool) -> OpenFile:

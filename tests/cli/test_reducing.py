@@ -141,11 +141,13 @@ def test_cancel_open_goes_with_reducing_also_where_it_is_refused(world: World) -
 
 def test_reducing_halts_in_full_where_the_log_takes_nothing(world: World) -> None:
     """Without the log it cannot be reducing, so it is halted by way of the emergency file, and says so."""
+    (world.home / "guardian.db").rename(world.home / "away.db")
     (world.home / "guardian.db").mkdir()
     halted = world.command("halt", "--reducing", "--reason", "no log")
     assert halted.returncode == 0, halted.stderr
     assert "trading is halted, selling back too, by way of the emergency file" in halted.stderr
     (world.home / "guardian.db").rmdir()
+    (world.home / "away.db").rename(world.home / "guardian.db")
     status = json.loads(world.command("status", "--json").stdout)
     assert (status["trading"], status["trading_reason"]) == ("halted", "no log")
 
