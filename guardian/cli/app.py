@@ -53,6 +53,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "halt": ("guardian.cli.halt:command", "stop trading now; cancelling and reading go on"),
     "resume": ("guardian.cli.resume:command", "let trading go on after a halt"),
     "position": ("guardian.cli.position:command", "what guardian bought and what can be sold back; set it right"),
+    "settle": ("guardian.cli.settle:command", "end the wait for an order whose fate is unknown"),
     "audit": ("guardian.cli.audit:command", "read and verify the log of every call"),
     "policy": ("guardian.cli.policy:command", "check and show the policy, the limits you set"),
     "keys": ("guardian.cli.keys:command", "keep Binance API keys in the system's keyring"),

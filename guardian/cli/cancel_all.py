@@ -28,7 +28,7 @@ async def foreign_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], b
     connection = await guardian.connector.connect(needs_keys=True)
     symbols = await guardian.journal.run(lambda: _symbols(guardian, connection.account))
     found, complete = await _open_on(connection, symbols)
-    foreign = await guardian.journal.run(lambda: _not_ours(guardian, found))
+    foreign = await guardian.journal.run(lambda: _not_ours(guardian, connection.account, found))
     return foreign, complete
 
 
@@ -107,6 +107,10 @@ def _symbols(guardian: Guardian, account: str) -> tuple[str, ...]:
     return tuple(sorted({*guardian.policy_file.current().policy.symbols, *known}))
 
 
-def _not_ours(guardian: Guardian, reports: list[OrderReport]) -> tuple[OrderReport, ...]:
+def _not_ours(guardian: Guardian, account: str, reports: list[OrderReport]) -> tuple[OrderReport, ...]:
+    from guardian.gate.learning import row_of
+    from guardian.store.records import Scope
+
+    scope = Scope(environment=guardian.gate.environment.value, account=account)
     with guardian.journal.transaction() as tx:
-        return tuple(report for report in reports if tx.order(report.client_order_id) is None)
+        return tuple(report for report in reports if row_of(tx, scope, report) is None)

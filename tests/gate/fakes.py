@@ -220,7 +220,7 @@ class FakeExchange:
             raise act.failure
         report = self._report(order, client_order_id, act.status, D(act.executed))
         self.reports[client_order_id] = report
-        return replace(self.odd_answer or report, fills=act.fills)
+        return self.odd_answer or replace(report, fills=act.fills)
 
     def _report(self, order: ResolvedOrder, name: str, status: str, executed: Decimal) -> OrderReport:
         return OrderReport(

@@ -145,13 +145,11 @@ def test_symbol_that_is_listed_no_more_is_worth_nothing_and_makes_up_for_nothing
     [
         ({"BNB": "-0.001"}, {}, "fees were paid in BNB, and `[accounting] conversions` has no symbol for BNB; "),
         ({"BNB": "-0.001"}, {}, 'add `BNB = "BNBUSDT"`'),
-        ({"XYZ": "-1"}, {}, 'fees were paid in XYZ, and `[accounting] conversions` has no symbol for XYZ; add `XYZ ='),
+        ({"XYZ": "-1"}, {}, "fees were paid in XYZ, and `[accounting] conversions` has no symbol for XYZ; add `XYZ ="),
         ({"BNB": "-0.001"}, {"BNB": "BNBUSDT"}, "fees were paid in BNB, and one side of the book of BNBUSDT is empty"),
     ],
 )
-def test_fees_without_a_price_are_told_in_words(
-    cash: dict[str, str], conversions: dict[str, str], words: str
-) -> None:
+def test_fees_without_a_price_are_told_in_words(cash: dict[str, str], conversions: dict[str, str], words: str) -> None:
     """The denial names the fee asset and the line to add to the policy. Before, it named neither fees nor the line."""
     day = held(cash="-1", **cash)
     given_facts = facts(

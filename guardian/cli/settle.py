@@ -1,0 +1,160 @@
+"""`guardian settle`: the owner ends the wait for an order whose fate is unknown."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from guardian.cli.moments import local_time
+from guardian.cli.opened import policy_option, with_guardian
+from guardian.cli.owner import ask_yes, require_owner
+from guardian.cli.render import say, say_error, say_hint
+from guardian.domain.money import plain
+from guardian.domain.orders import FINAL_STATES, LIVE_STATES, OrderState
+from guardian.errors import CredentialsError, ExchangeError, GuardianError
+
+if TYPE_CHECKING:
+    from guardian.bootstrap import Guardian
+    from guardian.store.database import Transaction
+    from guardian.store.records import OrderRow
+
+DEFAULT_REASON = "the owner says that it is not at the exchange"
+MAX_REASON = 300
+"""Characters of a reason; what is longer is cut."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsettled:
+    """An order that can be settled, as a person is shown it."""
+
+    row: OrderRow
+    lines: tuple[str, ...]
+
+
+@click.command()
+@click.argument("client_order_id")
+@click.option("--reason", default=DEFAULT_REASON, show_default=True, help="Written in the log.")
+@policy_option
+@click.pass_context
+def command(ctx: click.Context, client_order_id: str, reason: str, policy_path: Path | None) -> None:
+    """End the wait for an order whose fate is unknown: it no longer counts against your budgets.
+
+    Guardian asks the exchange once more; an order that is there is not settled. It shows what settling means, asks you,
+    and needs a real terminal. The same order stays refused for `limits.duplicate_window`, and one that shows up after
+    all counts again and halts trading.
+    """
+    require_owner("settle an order")
+    found = with_guardian(policy_path, lambda guardian: look(guardian, client_order_id))
+    if isinstance(found, str):
+        say_error(found)
+        say_hint("`guardian status` lists the orders that are not resolved")
+        ctx.exit(1)
+    for line in found.lines:
+        say(line)
+    # Asked with no event loop around it: inside one, Ctrl-C would wait for the answer.
+    if not ask_yes("settle it?"):
+        say("nothing was changed")
+        ctx.exit(1)
+    reason = reason.strip()[:MAX_REASON] or DEFAULT_REASON
+    state = with_guardian(
+        policy_path, lambda guardian: guardian.journal.run(lambda: settle(guardian, found.row, reason))
+    )
+    say(f"settled: {client_order_id} is {state.value}")
+
+
+async def look(guardian: Guardian, client_order_id: str) -> Unsettled | str:
+    """The order as it is now, after asking the exchange for it, or why it cannot be settled. Raises StoreError."""
+    row = await guardian.journal.run(lambda: _row(guardian, client_order_id))
+    if row is None:
+        return f"guardian has no order `{client_order_id}`"
+    asked = "the exchange was asked just now and does not know it"
+    if row.environment == guardian.gate.environment.value and row.state not in FINAL_STATES:
+        try:
+            is_there = await _ask(guardian, row)
+        except (ExchangeError, CredentialsError) as error:
+            is_there, asked = False, f"the exchange could not be asked now: {error.message}"
+        row = await guardian.journal.run(lambda: _row(guardian, client_order_id)) or row
+        if is_there and row.state in LIVE_STATES:
+            return f"the exchange has this order, and it is {row.state.value}: cancel it instead"
+        if is_there:
+            asked = "the exchange has it, and what it says of it is not known or not believed"
+    elif row.state not in FINAL_STATES:
+        asked = f"it was sent on `{row.environment}`, where this policy does not lead, and was not asked for"
+    if row.state in FINAL_STATES:
+        return f"the fate of this order is known: it is {row.state.value}"
+    return Unsettled(row=row, lines=_lines(guardian, row, asked))
+
+
+async def _ask(guardian: Guardian, row: OrderRow) -> bool:
+    """Ask the exchange once more and take in what it says; whether it knows the order."""
+    from guardian.gate.asking import ask_for
+    from guardian.gate.learning import Kind, take_report
+
+    connection = await guardian.connector.connect(needs_keys=True)
+    report = await ask_for(connection.exchange, row.sent)
+    if report is None:
+        return False
+
+    def learn() -> Kind | None:
+        with guardian.journal.transaction() as tx:
+            return take_report(tx, row, report, began_ms=0)
+
+    await guardian.journal.run(learn)
+    return True
+
+
+def _row(guardian: Guardian, client_order_id: str) -> OrderRow | None:
+    with guardian.journal.transaction() as tx:
+        return tx.order(client_order_id)
+
+
+def _lines(guardian: Guardian, row: OrderRow, asked: str) -> tuple[str, ...]:
+    """The order, what settling it frees, and what that means if it is filled after all."""
+    limits = guardian.policy_file.current().policy.limits
+    price = "" if row.price is None else f" at {plain(row.price)}"
+    cost = f"{plain(row.notional)} {row.currency}"
+    what = f"{row.side} {plain(row.quantity)} {row.symbol}{price} on {row.environment.upper()}"
+    lines = [f"{what}, sent {local_time(row.sent_ms)}, {row.state.value}; {asked}"]
+    if _end_of(row) is OrderState.NOT_PLACED:
+        budgets = ", ".join(f"{plain(w.maximum)} in {w.window_ms // 60_000} min" for w in limits.rolling_notional)
+        lines.append(f"settled, it counts as never placed: {cost} of your budgets are free at once")
+        lines.append(f"if it is filled after all, your budget of {budgets} can be exceeded by {cost}")
+    else:
+        lines.append(f"the exchange had it: settled, it counts as expired, and {cost} are no longer open")
+        lines.append(f"if it is filled after all, your budget of open orders can be exceeded by {cost}")
+    minutes = limits.duplicate_window_ms / 60_000
+    lines.append(f"the same order stays refused until {minutes:g} min after it was sent")
+    return tuple(lines)
+
+
+def _end_of(row: OrderRow) -> OrderState:
+    """An order that was acknowledged was entered; one that never was is taken for never placed."""
+    return OrderState.NOT_PLACED if row.order_id is None else OrderState.EXPIRED
+
+
+def settle(guardian: Guardian, shown: OrderRow, reason: str) -> OrderState:
+    """End the wait for the order, with a row of the log that says who did it and why; its state then.
+
+    Raises StoreError, and GuardianError where the order is not as it was shown: nobody agreed to that.
+    """
+    from guardian.gate.events import note_found
+
+    with guardian.journal.transaction() as tx:
+        if _told(tx, shown) != _told(None, shown):
+            raise GuardianError(
+                "the order moved on while you were asked; nothing was changed", hint="`guardian settle` shows it again"
+            )
+        state = _end_of(shown)
+        why = f"settled by the owner ({getpass.getuser()}): {reason}"
+        note_found(tx, shown.scope, shown, state, None, why=why, given_up=state is OrderState.NOT_PLACED)
+    return state
+
+
+def _told(tx: Transaction | None, shown: OrderRow) -> tuple[object, ...]:
+    """What a person was shown of an order, as it is in this transaction; without one, as it was."""
+    row = shown if tx is None else tx.order(shown.client_order_id) or shown
+    return row.state, row.order_id, row.executed_quantity
