@@ -113,10 +113,10 @@ def test_every_listed_command_exists(name: str) -> None:
 
 
 def test_commands_are_those_of_this_release() -> None:
-    """The command line has the thirteen commands, each with a short text in lower case and without a full stop."""
+    """The command line has these commands, each with a short text in lower case and without a full stop."""
     assert set(COMMANDS) == {
         "serve", "tour", "init", "audit", "policy", "keys", "approve", "reject", "halt", "resume", "settle", "status",
-        "paper",
+        "position", "paper",
     }  # fmt: skip
     for _, short in COMMANDS.values():
         assert short[0].islower()
