@@ -108,7 +108,7 @@ def check(room: Room, name: str, model: Model, fee: str) -> None:
     row = room.row(name)
     assert row.state is not OrderState.NOT_PLACED
     assert row.executed_quantity == model.executed
-    assert open_notional(row) == model.open
+    assert open_notional(row, row.notional) == model.open
     assert room.entered() == 60  # whatever became of it, it was entered
     usage = room.usage(limit(side="SELL"))
     fees = model.executed / STEP * D("0.0000001") if fee == "BTC" else D(0)

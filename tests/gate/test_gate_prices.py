@@ -12,6 +12,7 @@ from guardian.domain.orders import Fill
 from guardian.domain.trading import TradingState
 from guardian.errors import ExchangeRateLimited, ExchangeUnavailable
 from tests.gate.fakes import D, FakeExchange, Placed, Room, denials
+from tests.world import World, codes
 
 DAY_S = 86_400
 SYMBOLS = {"max_notional": "100", "max_quantity": "1000", "max_position": "1000"}
@@ -208,3 +209,27 @@ def test_approved_sale_is_sent_where_the_bid_rose(room: Room) -> None:
     ((order, _, _),) = room.exchange.placed
     assert order.price == D("61110")
     assert room.last().notional == D("60")
+
+
+def test_whole_way_through_a_thin_leg(world: World) -> None:
+    """Over HTTP: BTCUSDT at 1.00 under its average stops ETHBTC BUYs and what is held of BTC stops ETHUSDT BUYs.
+
+    Selling ETH back for BTC passes meanwhile; nothing latches, and when the market is back all goes on.
+    """
+    wide = {"symbols": {"ETHBTC": {**SYMBOLS, "max_position": "1000"}}}
+    world.policy(wide)
+    assistant = world.assistant()
+    assert assistant.confirmed(quantity="0.001")["outcome"] == "done"
+    assert assistant.confirmed(symbol="ETHBTC", quantity="0.01")["outcome"] == "done"
+    world.controls.set_average("BTCUSDT", "60000")
+    world.market("1.00", "1.01")
+    assert codes(assistant.order(symbol="ETHBTC", quantity="10")) >= {"CONVERSION_UNAVAILABLE", "DAILY_LOSS_UNKNOWN"}
+    assert codes(assistant.order(symbol="ETHUSDT", quantity="0.01")) == {"DAILY_LOSS_UNKNOWN"}
+    world.controls.free_book("BTCUSDT")
+    world.market("60000", "60001")
+    assert assistant.order(symbol="ETHUSDT", quantity="0.01")["outcome"] == "confirmation_required"
+    assert assistant.call("get_orders", symbol="ETHBTC", status="open")["meta"]["trading"] == "active"
+    world.controls.set_average("BTCUSDT", "60000")
+    world.market("1.00", "1.01")
+    sold = assistant.confirmed(symbol="ETHBTC", side="SELL", quantity="0.009")
+    assert sold["outcome"] == "done", sold
