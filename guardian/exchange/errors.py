@@ -23,6 +23,7 @@ from guardian.errors import (
     NotSent,
     OutcomeUnknown,
 )
+from guardian.exchange.hints import hint_for
 from guardian.exchange.text import clean_text
 from guardian.exchange.weights import TOO_MANY_ORDERS
 
@@ -41,23 +42,6 @@ LONGEST_BAN_S: Final = 3 * 24 * 3600
 
 UNKNOWN_CODES: Final = frozenset({-1000, -1001, -1006, -1007})
 """Binance: the execution status is unknown and could have been a success."""
-
-HINTS: Final = {
-    -1013: "an exchange filter refused it; get_available_assets shows the symbol's rules",
-    -1021: "this machine's clock is off; let the system set the time by itself, then try again",
-    -1022: "the stored key does not sign as the exchange expects; see `guardian keys list`, then `guardian keys add`",
-    -1100: "an argument holds a character that the exchange does not take",
-    -1111: "too many decimal places for this symbol",
-    -1121: "the exchange does not list this symbol; get_available_assets lists what it has",
-    -1127: "the period between start_time and end_time is longer than the exchange allows",
-    -2008: "this key is not one of this environment's; `guardian keys add` stores the right one",
-    -2010: "the exchange did not take the order: most often too little free balance, see get_balance",
-    -2011: "the order is not open any more; get_orders shows what became of it",
-    -2013: "no such order; it may have been archived, or be too new to be found",
-    -2014: "the stored key is malformed; `guardian keys add` stores another",
-    -2015: "the key, its permissions or this address are not right; check at the exchange, then `guardian keys add`",
-}
-"""The next step for the codes that people meet."""
 
 # Raised while a connection is being made, so before a byte of the request is written.
 _BEFORE_SENDING: Final = (
@@ -104,7 +88,7 @@ def from_status(
         return ExchangeRateLimited(wait_s, banned=banned, hint="do not call again before that")
     is_certain = code not in UNKNOWN_CODES and not (write and _may_have_happened(status, code, text))
     if refused and code is not None and is_certain:
-        return ExchangeRejected(code, clean_text(text, TEXT_LIMIT), http_status=status, hint=HINTS.get(code))
+        return ExchangeRejected(code, clean_text(text, TEXT_LIMIT), http_status=status, hint=hint_for(code, text))
     if status in {403, 451}:
         # The firewall in front of the exchange, and its refusal of a region: no code, and nothing behind ran.
         hint = "the exchange's firewall or region rules refuse this address; waiting or another network may help"

@@ -23,6 +23,7 @@ from guardian.errors import (
 )
 from guardian.exchange import client
 from guardian.exchange.errors import from_exception, from_status
+from guardian.exchange.hints import hint_for
 
 pytestmark = pytest.mark.anyio
 
@@ -417,3 +418,45 @@ def test_library_refusals_are_translated_by_status_and_code():
     blocked = from_exception(page, write=True)
     assert isinstance(blocked, ExchangeRejected)
     assert "signature" not in blocked.text
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "words"),
+    [
+        (-2010, "Account has insufficient balance for requested action.", "get_balance"),
+        (-2010, "Order would immediately match and take.", "LIMIT_MAKER"),
+        (-2010, "Stop price would trigger immediately.", "already past stop_price"),
+        (-2010, "Order would trigger immediately.", "already past stop_price"),
+        (-2010, "Market is closed.", "not trading now"),
+        (-2010, "Duplicate order sent.", "an open order has this id"),
+        (-2010, "Stop loss orders are not supported for this symbol.", "order types"),
+        (-2010, "This symbol is restricted for this account.", "the account may not"),
+        (-2010, "Rest API trading is not enabled.", "allow trading"),
+        (-2010, "Order book liquidity is less than LOT_SIZE filter minimum quantity.", "too thin"),
+        (-2010, "Price * QTY is zero or less.", "the exchange's text says why"),
+        (-2010, "", None),
+        (-1013, "Filter failure: LOT_SIZE", "get_available_assets"),
+        (-1013, "Market is closed.", "not trading now"),
+        (-1013, "Invalid quantity.", "the exchange's text says why"),
+        (-2011, "Unknown order sent.", "no open order has this id"),
+        (-2011, "Order was not canceled due to cancel restrictions.", "limited to"),
+        (-2011, "Something new.", "the exchange's text says why"),
+        (-1121, "Invalid symbol.", "get_available_assets"),
+        (-9999, "Anything.", None),
+    ],
+)
+def test_hint_goes_by_the_text_where_a_code_has_many_causes(code, text, words):
+    """No hint names a cause that the exchange did not.
+
+    Before: each -2010 was called "most often too little free balance", a LIMIT_MAKER that would cross too.
+    """
+    refused = from_status(400, code, text, write=True)
+    hint = getattr(refused, "hint", None)
+    if text.startswith("Duplicate"):
+        assert isinstance(refused, OutcomeUnknown)
+        assert words in hint_for(code, text)
+        return
+    assert isinstance(refused, ExchangeRejected)
+    assert hint is None if words is None else words in hint
+    if "balance" not in text:
+        assert "balance" not in (hint or "")
