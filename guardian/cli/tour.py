@@ -192,7 +192,7 @@ async def _within_the_cap(tour: Tour, client: Client[Any]) -> None:
 async def _balance(tour: Tour, client: Client[Any]) -> None:
     tour.title("the balance has changed")
     after, before = await _held(tour, client), tour.seen["before"]
-    fee = Decimal(tour.seen["order"]["commissions"].get("BTC", "0"))
+    fee = Decimal((tour.seen["order"]["commissions"] or {}).get("BTC", "0"))
     bought = Decimal(tour.seen["order"]["executed_quantity"]) - fee
     tour.must(after["BTC"] - before["BTC"] == bought, "the bitcoin that was bought is not there")
     tour.must(after["USDT"] < before["USDT"], "nothing was paid")

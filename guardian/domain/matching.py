@@ -90,8 +90,10 @@ def _impossible_amounts(sent: SentOrder, report: OrderReport) -> str | None:
     return _impossible_quote(sent, executed, quote)
 
 
-def _impossible_quote(sent: SentOrder, executed: Decimal, quote: Decimal) -> str | None:
+def _impossible_quote(sent: SentOrder, executed: Decimal, quote: Decimal | None) -> str | None:
     """Nobody pays more for a BUY than its price, or gets less for a SELL; nothing is many times better either."""
+    if quote is None:
+        return None
     if executed == 0 and quote != 0:
         return f"the quote amount is {plain(quote)}, and nothing was executed"
     if sent.price is None or executed == 0:

@@ -236,13 +236,15 @@ class OrderReport:
     stop_price: Decimal | None
     quantity: Decimal
     executed_quantity: Decimal
-    executed_quote_quantity: Decimal
-    """Quote asset spent or received so far (`cummulativeQuoteQty`); zero where the exchange says less than zero."""
+    executed_quote_quantity: Decimal | None
+    """Quote asset spent or received so far (`cummulativeQuoteQty`); None where the exchange does not know it."""
     time: int | None
     """When the exchange last touched it, in milliseconds since the epoch."""
     created_ms: int | None = None
     """When the exchange created it, in milliseconds since the epoch; None where the answer does not say."""
     fills: tuple[Fill, ...] = ()
+    prevented_quantity: Decimal | None = None
+    """What did not trade because the other side was the account's own order; None where the answer does not say."""
     flaw: str | None = None
     """Why the amounts are true of no order at all; they are zero then, and nothing may be made of them."""
 
@@ -263,8 +265,3 @@ _STATES: Final = {
     "EXPIRED_IN_MATCH": OrderState.EXPIRED,
     "REJECTED": OrderState.REJECTED,
 }
-
-
-def unknown_word(status: str) -> str | None:
-    """The exchange's word for a state, where guardian does not know it; else None."""
-    return None if status in _STATES else status

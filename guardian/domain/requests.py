@@ -161,7 +161,8 @@ class OrdersWanted(StrEnum):
 class GetOrders(Request):
     tool: ClassVar[str] = "get_orders"
     scope: ClassVar[Scope] = Scope.ACCOUNT
-    symbol: str
+    symbol: str | None = None
+    """None for the open orders of all symbols, and for nothing else."""
     status: OrdersWanted = OrdersWanted.ALL
     order_id: int | None = None
     client_order_id: str | None = None

@@ -6,15 +6,22 @@ Fees in another asset (BNB, the quote asset) take nothing of it; they count for 
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 from guardian.domain.orders import Trade, fees_of
 from guardian.exchange.exchange import Exchange
 from guardian.gate.parts import Parts
+from guardian.store.database import Transaction
 from guardian.store.records import OrderRow
 
 BEFORE_IT_WAS_SENT_MS: Final = 60_000
 """Trades before the order was sent, less what clocks may differ by, are another's: order ids start anew on a wipe."""
+
+
+def known_fees(tx: Transaction, row: OrderRow, executed: Decimal) -> dict[str, Decimal] | None:
+    """The fees of an order's first `executed` base asset, by asset; None where the ledger lacks some of them."""
+    return tx.fees(row.client_order_id) if row.fee_quantity >= executed else None
 
 
 async def fetch_fees(parts: Parts, exchange: Exchange, client_order_id: str) -> bool:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.domain.instruments import Instrument
-from guardian.domain.money import plain, round_up, times
+from guardian.domain.money import ZERO, plain, round_up, times
 from guardian.domain.orders import OrderReport, OrderSide, OrderSpec, OrderType
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
 from guardian.errors import ExchangeError, ExchangeUnavailable, PolicyInvalid
@@ -79,7 +79,7 @@ async def _value(
         what = report.flaw or f"{report.symbol} is not listed"
         raise ExchangeUnavailable(f"what an order of guardian's that the log lacks counts for is unknown: {what}")
     price = max(report.price, report.stop_price or report.price)
-    quote_notional = round_up(max(times(price, report.quantity), report.executed_quote_quantity))
+    quote_notional = round_up(max(times(price, report.quantity), report.executed_quote_quantity or ZERO))
     spec = OrderSpec(
         symbol=report.symbol,
         side=OrderSide(report.side),

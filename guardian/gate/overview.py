@@ -10,6 +10,7 @@ from guardian.domain.money import ZERO, minus
 from guardian.domain.requests import CancelOrder, CreateOrder
 from guardian.domain.trading import Environment, TradingState
 from guardian.errors import CredentialsError, ExchangeError, PolicyInvalid
+from guardian.gate.fees import known_fees
 from guardian.gate.parts import Parts
 from guardian.gate.policy_file import PolicyInForce
 from guardian.gate.proposal_views import view_of_proposal
@@ -225,7 +226,9 @@ class Overview:
                 trading_by=stored.by if as_stored else None,
                 trading_means=TRADING_MEANS.get(trading),
                 emergency_records=len(emergency),
-                open_orders=tuple(view_of_row(row) for row in tx.live(scope)),
+                open_orders=tuple(
+                    view_of_row(row, known_fees(tx, row, row.executed_quantity)) for row in tx.live(scope)
+                ),
                 reconciled=None if reconciled_ms is None else iso(reconciled_ms),
                 proposals=tuple(
                     view_of_proposal(p, tx.now_ms, channel, None) for p in tx.outstanding(scope)

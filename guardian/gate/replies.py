@@ -34,15 +34,23 @@ class OrderView:
     state: str
     """`open`, `part_filled`, `filled`, `cancelled`, `expired`, `rejected`, `unknown`, `not_placed` or `reserved`."""
     executed_quantity: Decimal
-    executed_quote_quantity: Decimal
+    executed_quote_quantity: Decimal | None
+    """Spent or received; null where the exchange does not know it."""
     average_price: Decimal | None
-    commissions: dict[str, Decimal]
-    """By asset, where the exchange stated the fills."""
+    commissions: dict[str, Decimal] | None
+    """The fees of all that is executed, by asset; null where they are not known for all of it."""
     placed_by: str
     """`guardian`, or `other` for orders of the account that guardian did not place."""
     time: str | None
-    exchange_status: str | None = None
-    """Untrusted: the exchange's own word for the state, where guardian does not know that word."""
+    """When it was created: an order of guardian's when it was sent, another when the exchange took it in."""
+    updated: str | None
+    """When the exchange last touched it, where this is the exchange's own answer."""
+    exchange_status: str | None
+    """Untrusted: the exchange's last word for the state, for instance `EXPIRED_IN_MATCH`."""
+    prevented_quantity: Decimal | None
+    """What did not trade because the other side was the account's own order; null where it is not said."""
+    source: str
+    """`exchange`: as it said just now. `log`: as guardian knows it, which the exchange's answer did not show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +148,8 @@ class Orders:
 
     unresolved: tuple[OrderView, ...]
     orders: tuple[OrderView, ...]
+    note: str | None = None
+    """Set where orders are given that this answer of the exchange did not show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ from guardian.gate.halting import halt_on_rejects
 from guardian.gate.learning import refuse_report
 from guardian.gate.parts import Parts
 from guardian.gate.replies import OrderPlaced, Reply, ReplyError, done, refused
-from guardian.gate.views import note_on, view_of_report
+from guardian.gate.views import known_moment, note_on, view_of_report
 from guardian.store.records import Phase, Record, Scope
 
 _log: Final = logging.getLogger("guardian.gate")
@@ -241,10 +241,15 @@ def _reported(reserved: Reserved, report: OrderReport) -> Sent:
     if report.state is OrderState.REJECTED:
         error = ReplyError(
             code=Code.EXCHANGE_REJECTED,
-            message="the exchange took the order in and then rejected it; nothing was filled",
+            message="the exchange took the order in and then rejected it, without a reason; nothing was filled",
             client_order_id=reserved.client_order_id,
         )
         return Sent(state=report.state, reply=Reply(outcome=Outcome.REJECTED, error=error), report=report)
-    view = replace(view_of_report(report), order_type=reserved.order.spec.order_type.value, placed_by="guardian")
+    view = replace(
+        view_of_report(report),
+        order_type=reserved.order.spec.order_type.value,
+        placed_by="guardian",
+        time=known_moment(reserved.sent_ms),
+    )
     placed = OrderPlaced(order=view, already_placed=False, note=note_on(view))
     return Sent(state=report.state, reply=done(placed), report=report)

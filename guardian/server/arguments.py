@@ -171,7 +171,7 @@ def cancel_request(
 
 def orders_request(
     *,
-    symbol: str,
+    symbol: str | None,
     status: OrdersWanted,
     order_id: int | None,
     client_order_id: str | None,
@@ -181,12 +181,15 @@ def orders_request(
 ) -> GetOrders:
     """The request to list orders. Raises InvalidArguments where ids, times and status contradict one another."""
     mistakes = _period_mistakes(start_time, end_time, 1)
+    has_id = order_id is not None or client_order_id is not None
+    if symbol is None and (has_id or status is not OrdersWanted.OPEN):
+        mistakes.append(ArgumentMistake("symbol", 'is required, unless status "open" lists those of all symbols'))
     if order_id is not None and client_order_id is not None:
         mistakes.append(ArgumentMistake("order_id", "not together with client_order_id"))
     for name, given in (("start_time", start_time), ("end_time", end_time)):
         if given is None:
             continue
-        if order_id is not None or client_order_id is not None:
+        if has_id:
             mistakes.append(ArgumentMistake(name, "not together with an id"))
         if status is OrdersWanted.OPEN:
             mistakes.append(ArgumentMistake(name, 'only with status "all"; open orders are listed whatever their age'))

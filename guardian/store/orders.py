@@ -277,7 +277,8 @@ class OrdersPart(LedgerPart, MarksPart):
         seen = {} if fees is None else {"fee_quantity": fees.quantity}
         if report is not None:
             seen["executed_quantity"] = report.executed_quantity
-            seen["executed_quote_quantity"] = report.executed_quote_quantity
+            if report.executed_quote_quantity is not None:
+                seen["executed_quote_quantity"] = report.executed_quote_quantity
             changed.update(_told_by(row, state, report))
         for name, value in seen.items():
             if value > getattr(row, name):

@@ -154,9 +154,12 @@ def test_symbol_closed_to_spot_trading_is_not_trading():
 
 
 def test_order_fields_are_read():
-    """Quantities and quote amounts come through exactly; a stop price of zero and a negative quote amount are none."""
+    """Quantities and quote amounts come through exactly; a stop price of zero and a negative quote amount are none.
+
+    Before: a quote amount below zero, Binance's word for "not known", became zero.
+    """
     report = orders.order({**ORDER, "cummulativeQuoteQty": "-1.00000000"})
-    assert (report.state, report.stop_price, report.executed_quote_quantity) == (OrderState.PART_FILLED, None, 0)
+    assert (report.state, report.stop_price, report.executed_quote_quantity) == (OrderState.PART_FILLED, None, None)
     assert report.time == 1700000000123
     placed = orders.placed(PLACED)
     assert (placed.time, placed.fills[0].quantity) == (1700000000123, Decimal("0.0004"))

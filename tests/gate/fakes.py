@@ -136,6 +136,8 @@ class FakeExchange:
     free: dict[str, str] = field(default_factory=lambda: {"USDT": "1000000", "BTC": "10"})
     is_right: bool = False
     """Its clock shows true time; else the time of the wall clock, wherever that is set."""
+    prevented: Decimal | None = None
+    """What self-trade prevention holds back of each order."""
     odd_answer: OrderReport | None = None
     trades: dict[int, tuple[Fill, ...]] = field(default_factory=dict)
     """By the exchange's order id: what the list of trades has."""
@@ -238,6 +240,7 @@ class FakeExchange:
             executed_quote_quantity=executed * order.price,
             time=self.clock.now_ms(),
             created_ms=self.clock.now_ms(),
+            prevented_quantity=self.prevented,
         )
 
     def becomes(self, name: str, status: str, executed: str | None = None) -> None:

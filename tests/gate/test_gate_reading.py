@@ -201,7 +201,9 @@ def test_get_orders_by_id_and_of_open_ones(room: Room) -> None:
     room.ask()
     name = room.last().client_order_id
     report = room.exchange.reports[name]
-    room.exchange.reports["web_1"] = replace(report, client_order_id="web_1", order_id=99, status="FILLED", time=None)
+    room.exchange.reports["web_1"] = replace(
+        report, client_order_id="web_1", order_id=99, status="FILLED", time=None, created_ms=None
+    )
     by_name = orders(room.call(requests.GetOrders(symbol="BTCUSDT", client_order_id=name)))
     by_number = orders(room.call(requests.GetOrders(symbol="BTCUSDT", order_id=99)))
     nothing = orders(room.call(requests.GetOrders(symbol="BTCUSDT", order_id=4711)))

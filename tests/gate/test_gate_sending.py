@@ -30,6 +30,7 @@ from guardian.errors import (
 from guardian.gate.replies import OrderPlaced
 from guardian.gate.sending import QUESTIONS_S, QUICK_QUESTIONS_S
 from guardian.gate.unbroken import unbroken
+from guardian.gate.views import known_moment
 from guardian.store.records import Scope, StatusUsage
 from tests.gate.fakes import D, Lost, Placed, Room, denials, limit
 
@@ -259,8 +260,11 @@ def test_answer_about_another_order_is_no_answer(room: Room, part: str) -> None:
     assert room.last().state is OrderState.UNKNOWN
 
 
-def test_report_that_cannot_be_shown_leaves_the_order_unknown(room: Room) -> None:
-    """A report with a time beyond reason breaks nothing: the order may exist, and that is what is said."""
+def test_time_beyond_reason_is_null_and_hides_no_order(room: Room) -> None:
+    """A report with a time beyond the year 9999 breaks nothing: the order is placed, and that is what is said.
+
+    Before: the reply was `unknown` for an order that the exchange had acknowledged.
+    """
     room.ask(price="59000")
     foreign = next(iter(room.exchange.reports.values()))
 
@@ -270,9 +274,9 @@ def test_report_that_cannot_be_shown_leaves_the_order_unknown(room: Room) -> Non
 
     room.exchange.before_place = answer_oddly
     reply = room.ask()
-    assert reply.outcome is Outcome.UNKNOWN
-    assert reply.detail is not None
-    assert room.last().state is OrderState.UNKNOWN
+    assert isinstance(reply.data, OrderPlaced)
+    assert (reply.data.order.updated, reply.data.order.time) == (None, known_moment(room.last().sent_ms))
+    assert room.last().state is OrderState.OPEN
 
 
 def test_fault_while_sending_is_told_in_the_log_without_its_text_from_outside(room: Room) -> None:

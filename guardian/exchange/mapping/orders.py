@@ -55,9 +55,10 @@ def _report(row: Row, *, client_order_id: str, touched: str, created: str | None
         quantity=amounts.quantity,
         executed_quantity=amounts.executed_quantity,
         executed_quote_quantity=amounts.executed_quote_quantity,
-        time=row.optional_integer(touched),
-        created_ms=None if created is None else row.optional_integer(created),
+        time=row.known_time(touched),
+        created_ms=None if created is None else row.known_time(created),
         fills=amounts.fills,
+        prevented_quantity=row.known_amount("preventedQuantity"),
         flaw=amounts.flaw,
     )
 
@@ -70,7 +71,7 @@ class _Amounts:
     stop_price: Decimal | None = None
     quantity: Decimal = ZERO
     executed_quantity: Decimal = ZERO
-    executed_quote_quantity: Decimal = ZERO
+    executed_quote_quantity: Decimal | None = ZERO
     fills: tuple[Fill, ...] = ()
     flaw: str | None = None
 
@@ -82,8 +83,7 @@ def _amounts(row: Row) -> _Amounts:
             stop_price=row.optional_number("stopPrice") or None,
             quantity=row.number("origQty"),
             executed_quantity=row.number("executedQty"),
-            # Below zero where the exchange has no value, for old orders.
-            executed_quote_quantity=max(row.number("cummulativeQuoteQty"), ZERO),
+            executed_quote_quantity=_known(row.number("cummulativeQuoteQty")),
             fills=tuple(map(_fill, row.rows("fills"))),
         )
         # An order by quote quantity, which guardian never sends, has no quantity to be held to.
@@ -96,6 +96,11 @@ def _amounts(row: Row) -> _Amounts:
         executed, quantity = plain(found.executed_quantity), plain(found.quantity)
         return _Amounts(flaw=f"{executed} was executed of {quantity}")
     return found
+
+
+def _known(quote_quantity: Decimal) -> Decimal | None:
+    """Binance writes a number below zero where it has no value, for old orders."""
+    return None if quote_quantity < 0 else quote_quantity
 
 
 def _fill(row: Row) -> Fill:

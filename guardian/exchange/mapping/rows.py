@@ -106,6 +106,20 @@ class Row:
         """As `integer`; None where it is absent."""
         return self.integer(name) if self.has(name) else None
 
+    def known_time(self, name: str) -> int | None:
+        """Milliseconds since the epoch; None where it is absent, zero, or no time before the year 10000."""
+        value = self._fields.get(name)
+        is_time = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LATEST_MS
+        return value if isinstance(value, int) and is_time else None
+
+    def known_amount(self, name: str) -> Decimal | None:
+        """A number that is not below zero; None where it is absent or is no such number."""
+        try:
+            found = self.optional_number(name)
+        except ExchangeUnavailable:
+            return None
+        return None if found is None or found < 0 else found
+
     def identifier(self, name: str) -> str:
         """An id that is text in one place and an integer in another."""
         value = self._fields.get(name)

@@ -79,7 +79,7 @@ def cancel_order(
 
 
 def get_orders(
-    symbol: Symbol,
+    symbol: Symbol | None = None,
     status: Status = OrdersWanted.ALL,
     order_id: OrderId | None = None,
     client_order_id: ClientOrderId | None = None,
@@ -89,8 +89,10 @@ def get_orders(
 ) -> GetOrders:
     """Spot orders of a symbol, newest last, with state, what filled, average price, and who placed them.
 
-    With order_id or client_order_id: that one order, the way to learn what became of an `unknown` one. With times:
-    "all" only, 24 hours at most. `unresolved` lists guardian's orders whose fate is not known yet: they count as open.
+    Without symbol: only status "open", of all symbols. With order_id or client_order_id: that one order, the way to
+    learn what became of an `unknown` one. With times: "all" only, 24 hours at most. `unresolved` lists guardian's
+    orders whose fate is not known yet: they count as open. An order with the source "log" was not in this answer of the
+    exchange, which can lag.
     """
     return orders_request(
         symbol=symbol,
