@@ -137,8 +137,9 @@ class Row:
         return iso_time(self.integer(name), name)
 
     def optional_time(self, name: str) -> str | None:
-        """As `time`; None where it is absent or zero."""
-        return self.time(name) if self._fields.get(name) not in (None, 0) else None
+        """As `time`; None where it is absent, zero, or no time before the year 10000."""
+        found = self.known_time(name)
+        return None if found is None else iso_time(found, name)
 
     def row(self, name: str) -> Row:
         """An object within."""
