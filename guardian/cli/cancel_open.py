@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from guardian.cli.cancel_all import marked_orders
@@ -20,6 +21,8 @@ async def cancel_own(guardian: Guardian) -> int:
 
     Raises CredentialsError and ExchangeError where the store cannot be read and the exchange cannot be asked either.
     """
+    from guardian.gate.unbroken import unbroken
+
     try:
         rows = await guardian.journal.run(lambda: _open_orders(guardian))
         complete = True
@@ -32,7 +35,15 @@ async def cancel_own(guardian: Guardian) -> int:
         orders = [(report.symbol, report.client_order_id, _told(report)) for report in reports]
     if not orders:
         say("guardian has no open orders" if complete else "no open orders of guardian's were found")
-    results = [await _cancel(guardian, *order) for order in orders]
+    results = []
+    for number, order in enumerate(orders, start=1):
+        try:
+            # Ctrl-C waits for this one: what became of it is said and written down.
+            results.append(await unbroken(_cancel(guardian, *order)))
+        except asyncio.CancelledError:
+            if number < len(orders):
+                say(f"stopped: {len(orders) - number} of guardian's orders were not cancelled")
+            raise
     return 0 if all(results) and complete else 3
 
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import re
+import signal
 import sys
 import time
 import urllib.parse
@@ -54,6 +55,27 @@ def stands(world: World) -> list[tuple[str, str]]:
 def events(world: World) -> list[str]:
     rows = query(world.home, "SELECT body FROM audit WHERE phase = 'event' ORDER BY seq")
     return [json.loads(bytes(row["body"]))["data"]["kind"] for row in rows]
+
+
+def test_ctrl_c_between_cancels_leaves_no_call_without_its_outcome(
+    world: World, sit_down: Callable[..., Person]
+) -> None:
+    """The cancel that is on its way is waited for, said and written down; how many were left alone is said as well."""
+    world.assistant().order(order_type="LIMIT", quantity="0.001", price="58900")
+    world.controls.fault("DELETE", "/api/v3/order", "delay", seconds=2)
+    person = sit_down("halt", "--cancel-open")
+    called = "SELECT call_id FROM audit WHERE phase = 'call' AND tool = 'cancel_order'"
+    deadline = time.monotonic() + 20
+    while not query(world.home, called):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.3)
+    person.receives(signal.SIGINT)
+    assert person.leaves() == (130, "")
+    assert len(re.findall("cancelled: BTCUSDT g1-", person.seen)) == 1
+    assert "stopped: 1 of guardian's orders were not cancelled" in person.seen
+    ended = query(world.home, f"SELECT outcome FROM audit WHERE phase = 'outcome' AND call_id IN ({called})")
+    assert [row["outcome"] for row in ended] == ["done"]
 
 
 def test_without_a_terminal_only_guardians_own_orders_are_cancelled(world: World) -> None:

@@ -221,6 +221,15 @@ def test_chat_is_told_to_show_the_same_lines(room: Room) -> None:
     assert "data.summary" in (reply.warning or "")
 
 
+def test_channel_elicit_shows_what_the_terminal_shows(room: Room) -> None:
+    """Until clients are asked themselves `elicit` is as `terminal`: the lines, the command to run, and no token."""
+    room.policy({"confirmation": {"required_above": "0", "channel": "elicit"}})
+    reply = room.propose(price="60001")
+    assert reply.summary[1].startswith("fills at once, like a market order: 60000/60001 at")
+    assert reply.confirmation_token is None
+    assert f"guardian approve {reply.proposal_id}" in reply.next_step
+
+
 def test_selling_back_spends_no_budget_and_is_shown_so(room: Room) -> None:
     """An exit counts against the cap of one order; its line does not claim a share of a budget."""
     room.policy({"confirmation": {"required_above": "100", "channel": "terminal"}})
