@@ -64,7 +64,8 @@ async def _cancel(guardian: Guardian, symbol: str, client_order_id: str, told: s
     from guardian.domain.requests import CancelOrder
 
     arguments = {"symbol": symbol, "client_order_id": client_order_id}
-    call = await guardian.gate.open_call(CancelOrder.tool, arguments, client="guardian halt --cancel-open")
+    client = "guardian halt --cancel-open"
+    call = await guardian.gate.open_call(CancelOrder.tool, arguments, client=client, by_owner=True)
     reply = await guardian.gate.handle(call, CancelOrder(symbol=symbol, client_order_id=client_order_id))
     await guardian.gate.close_call(call, reply)
     if reply.outcome is Outcome.DONE:

@@ -72,7 +72,7 @@ async def place_approved(guardian: Guardian, proposal_id: str, token: str, stop:
 
     gate = guardian.gate
     arguments = {"confirmation_token": token}
-    call = await gate.open_call(CreateOrder.tool, arguments, client="guardian approve --submit")
+    call = await gate.open_call(CreateOrder.tool, arguments, client="guardian approve --submit", by_owner=True)
     work = asyncio.ensure_future(gate.handle(call, CreateOrder(confirmation_token=Secret(token))))
     asked = asyncio.ensure_future(stop.wait())
     await asyncio.wait({work, asked}, return_when=asyncio.FIRST_COMPLETED)

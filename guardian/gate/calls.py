@@ -37,6 +37,8 @@ class CallInfo:
     client: str | None
     logged: bool
     """False for a cancel that goes on although the log cannot be written."""
+    by_owner: bool = False
+    """Whether the owner made it on the command line; it spends none of the assistant's budget of calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

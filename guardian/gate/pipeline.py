@@ -80,8 +80,13 @@ class Gate:
         """Where this gate leads."""
         return self.parts.environment
 
-    async def open_call(self, tool: str, arguments: Mapping[str, object], *, client: str | None = None) -> CallInfo:
+    async def open_call(
+        self, tool: str, arguments: Mapping[str, object], *, client: str | None = None, by_owner: bool = False
+    ) -> CallInfo:
         """Write the `call` row, unknown tools and bad arguments included.
+
+        `by_owner` marks a call that the owner makes on the command line: it stands outside the assistant's budget of
+        calls. `client` is what the client says of itself, and marks nothing.
 
         Raises:
             StoreError: it cannot be written, and the tool is not `cancel_order`; nothing may be done.
@@ -100,6 +105,7 @@ class Gate:
             outcome=None,
             environment=parts.environment.value if parts.is_chosen else None,
             account=None,
+            key=f"owner:{call_id}" if by_owner else None,
             body=body,
         )
         opened: OpenedCall | None = None
@@ -124,6 +130,7 @@ class Gate:
             policy_digest=digest,
             client=client,
             logged=opened is not None,
+            by_owner=by_owner,
         )
 
     def _open(self, record: Record, patience_s: float | None) -> tuple[OpenedCall, TradingState]:

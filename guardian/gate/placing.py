@@ -222,6 +222,8 @@ class OrderPlacer:
         """
         with self._parts.journal.transaction() as tx:
             usage = usage_now(tx, self._parts.journal, asked.scope, asked.spec, asked.policy, facts, basis)
+            # The assistant's calls of this minute are nothing to a call of the owner's.
+            usage = replace(usage, calls_last_minute=0) if asked.call.by_owner else usage
             facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._parts.now_ms())
             if asked.proposal is not None:
                 # Another call may have used, and a person may have rejected it, while the facts were fetched.

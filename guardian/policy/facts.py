@@ -125,7 +125,7 @@ class Usage:
     uncounted: tuple[str, ...] = ()
     """Currencies in which orders were judged that the sums above lack, for they have no worth in this one."""
     calls_last_minute: int = 0
-    """Calls of all tools but cancel_order, this one included."""
+    """The assistant's calls of `create_order`, this one included; none for a call of the owner's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import bindparam, func, insert, select, text
+from sqlalchemy import Select, bindparam, func, insert, select, text
 
+from guardian.domain.requests import CancelOrder, CreateOrder
 from guardian.errors import StoreUnavailable
 from guardian.store.control import ControlPart
 from guardian.store.entries import body_of, client_order_id, columns_of, digest_of
@@ -20,6 +21,9 @@ MINUTE_MS: Final = 60_000
 _APPEND: Final = insert(AUDIT)
 # Literal words, so that SQLite sees that the partial index covers it.
 _CALLS: Final = select(func.count()).select_from(AUDIT).where(text(MINUTE_SQL), AUDIT.c.ts_ms > bindparam("since"))
+_READS: Final = _CALLS.where(AUDIT.c.tool != CreateOrder.tool)
+# A call of the owner's has a key, which no call of the assistant's can have.
+_CREATES: Final = _CALLS.where(AUDIT.c.tool == CreateOrder.tool, AUDIT.c.key.is_(None))
 _LAST: Final = (
     select(AUDIT.c.seq, AUDIT.c.digest, AUDIT.c.phase, AUDIT.c.call_id, AUDIT.c.ts_ms, AUDIT.c.client_order_id)
     .order_by(AUDIT.c.seq.desc())
@@ -82,13 +86,23 @@ class AuditPart(ControlPart):
         return found
 
     def open_call(self, record: Record) -> OpenedCall:
-        """Append the `call` row; say how many calls there were within a minute, and the trading state."""
-        entry = self.append(record)
-        return OpenedCall(entry=entry, calls_last_minute=self.calls_last_minute(), trading=self.trading())
+        """Append the `call` row; say how many calls spent the same budget within a minute, and the trading state.
 
-    def calls_last_minute(self) -> int:
-        """Calls of all tools but `cancel_order` within the last 60 s, in every process of this home."""
-        return int(self._run(_CALLS, {"since": self.now_ms - MINUTE_MS}).scalar_one())
+        Cancels, and calls of the owner's, spend none.
+        """
+        entry, seen = self.append(record), 0
+        if record.tool == CreateOrder.tool and record.key is None:
+            seen = self.creates_last_minute()
+        elif record.tool not in {CreateOrder.tool, CancelOrder.tool}:
+            seen = self._seen_last_minute(_READS)
+        return OpenedCall(entry=entry, calls_last_minute=seen, trading=self.trading())
+
+    def creates_last_minute(self) -> int:
+        """The assistant's calls of `create_order` within the last 60 s, in every process of this home."""
+        return self._seen_last_minute(_CREATES)
+
+    def _seen_last_minute(self, calls: Select[int]) -> int:
+        return int(self._run(calls, {"since": self.now_ms - MINUTE_MS}).scalar_one())
 
     def has_key(self, key: str) -> bool:
         """Whether a row with this key is in the log."""

@@ -115,7 +115,7 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
             orders_since_person=status.orders_since_person,
             unconfirmed_since_person=status.unconfirmed_since_person,
             is_unconfirmed_known=status.is_unconfirmed_known,
-            calls_last_minute=self.calls_last_minute(),
+            calls_last_minute=self.creates_last_minute(),
             traded=self.traded(scope),
         )
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from guardian.domain.codes import Outcome
+from guardian.domain.requests import CreateOrder, GetTickerPrice
 from guardian.domain.trading import TradingState
-from guardian.gate.replies import OrderProposed
-from tests.gate.fakes import Room, denials
+from guardian.gate.replies import OrderProposed, Reply
+from tests.gate.fakes import Room, denials, limit
 
 QUIET: dict[str, Any] = {"confirmation": {"required_above": "1000000"}}
 
@@ -98,3 +99,31 @@ def test_approved_exit_over_the_calls_of_a_minute_passes(room: Room) -> None:
     for _ in range(3):
         room.ask(quantity="0.0011")
     assert room.use(token).outcome is Outcome.DONE
+
+
+def test_reads_spend_nothing_of_the_budget_of_orders_nor_the_other_way_round(room: Room) -> None:
+    """Each has its own minute. (Reads spent the minute of orders, and the owner's own submits were denied.)"""
+    room.policy(QUIET, {"limits": {"max_calls_per_minute": 2}})
+    read = GetTickerPrice(symbol="BTCUSDT")
+    assert [room.call(read).outcome for _ in range(3)] == [Outcome.DONE, Outcome.DONE, Outcome.RATE_LIMITED]
+    assert [room.ask(quantity=quantity).outcome for quantity in ("0.001", "0.0011")] == [Outcome.DONE] * 2
+    assert denials(room.ask(quantity="0.0012")) == {"CALLS_EXCEED_MAX"}
+    room.clock.forward(61)
+    assert room.call(read).outcome is Outcome.DONE
+
+
+def test_call_of_the_owner_stands_outside_the_budget_and_the_log_says_whose_it_is(room: Room) -> None:
+    """What the client says of itself marks no call as the owner's; the row of a call that is the owner's has a key."""
+    room.policy(QUIET, {"limits": {"max_calls_per_minute": 1}})
+    assert room.ask().outcome is Outcome.DONE
+
+    async def submit(*, by_owner: bool) -> Reply:
+        call = await room.gate.open_call("create_order", {}, client="guardian approve --submit", by_owner=by_owner)
+        reply = await room.gate.handle(call, CreateOrder(order=limit(quantity="0.0011")))
+        await room.gate.close_call(call, reply)
+        return reply
+
+    assert denials(room.run(submit(by_owner=False))) == {"CALLS_EXCEED_MAX"}
+    assert room.run(submit(by_owner=True)).outcome is Outcome.DONE
+    keys = [key for (key,) in room.sql("SELECT key FROM audit WHERE phase = 'call' ORDER BY seq")]
+    assert [key is not None and key.startswith("owner:") for key in keys] == [False, False, True]

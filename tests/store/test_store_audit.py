@@ -200,15 +200,21 @@ def test_numbers_that_json_readers_round_are_strings(world):
     assert data == {"big": "9007199254740992", "small": 9007199254740991}
 
 
-def test_calls_of_the_last_minute_count_all_tools_but_cancels(world):
-    """Opening a call says how many calls there were within 60 s, this one included, cancels left out."""
+def test_reads_and_creates_of_the_last_minute_are_counted_apart(world):
+    """Opening a call says how many calls spent its budget within 60 s, this one included.
 
-    def call(number, tool):
+    Reads and creates have one each; cancels and the owner's own calls spend none. (All but cancels shared one.)
+    """
+
+    def call(number, tool, key=None):
         with world.store.transaction() as tx:
-            return tx.open_call(Record(phase=Phase.CALL, call_id=f"c{number}", tool=tool)).calls_last_minute
+            return tx.open_call(Record(phase=Phase.CALL, call_id=f"c{number}", tool=tool, key=key)).calls_last_minute
 
     assert call(1, "get_ticker") == 1
-    assert call(2, "cancel_order") == 1
+    assert call(2, "cancel_order") == 0
+    assert call(6, "create_order") == 1
+    assert call(7, "create_order", key="owner:c7") == 0
+    assert call(8, "create_order") == 2
     assert call(3, "no_such_tool") == 2
     world.clock_ms += 59_999
     assert call(4, "get_ticker") == 3
