@@ -199,6 +199,13 @@ def owner_mends_the_policy(play: Play) -> str:
     return play.edit("nothing")
 
 
+@move(1)
+def owner_sets_a_position(play: Play) -> str:
+    """As it truly is, or to nothing."""
+    asset = play.dice.choice(("BTC", "ETH"))
+    return play.set_position(asset, play.dice.choice((ZERO, play.oracle.held(asset))))
+
+
 @move(2)
 def owner_trades_by_hand(play: Play) -> str:
     """Also with what guardian bought."""

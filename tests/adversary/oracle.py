@@ -166,8 +166,11 @@ class Oracle:
     def _person(self, sent: Sent, proposal: str | None) -> None:
         if sent.confirmed and proposal is not None:
             agreed = self.owner.approved[proposal]
-            names = ("symbol", "side", "quantity", "price", "type")
-            if any(sent.post.fields[name] != agreed[name] for name in names):
+            fields, names = sent.post.fields, ("symbol", "side", "quantity", "type")
+            # A price that is better for the person than what they agreed to is theirs.
+            better = D(fields["price"]) - D(agreed["price"])
+            is_worse = better > 0 if fields["side"] == "BUY" else better < 0
+            if is_worse or any(fields[name] != agreed[name] for name in names):
                 self.wrong(3, f"approved {agreed}, sent {sent.post.fields}")
             return
         loose = [s.worth for s in self.sent[self.owner.acted :] if not s.confirmed and s.order is not None]

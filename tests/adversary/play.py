@@ -20,6 +20,7 @@ from guardian.domain.requests import CreateOrder
 from guardian.domain.secrets import Secret
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError
+from guardian.gate.positions import Positions
 from guardian.gate.reconciling import Reconciler
 from guardian.gate.replies import OrderProposed, Reply
 from guardian.store.opening import begin_log
@@ -264,6 +265,14 @@ class Play:
         self.oracle.owner.state = "active"
         self.oracle.owner.acted = len(self.oracle.sent)
         return ""
+
+    def set_position(self, asset: str, quantity: Decimal) -> str:
+        """What `guardian position set` does once the owner has said yes: from then on it is true."""
+        positions = Positions(self.rig.process.parts)
+        correction = self.rig.run(positions.prepare(asset, quantity))
+        positions.correct(correction)
+        self.oracle.net[asset] = quantity
+        return f"{quantity} {asset}"
 
     # -- guardian by itself, and its home
 

@@ -18,18 +18,9 @@ ROOT = Path(__file__).parent.parent.parent
 BESIDE = {"owner", "reducing", "emergency", "broken"}
 """What stops trading without a call of `halt`: the owner, a log that cannot be written, and one that was damaged."""
 
-PENDING = {
-    "PRICE_UNAVAILABLE", "TRADE_STALE", "PRICE_DIVERGES", "CONVERSION_UNAVAILABLE", "DUPLICATE_ORDER",
-    "ORDER_UNRESOLVED", "BALANCE_UNAVAILABLE",
-}  # fmt: skip
-"""Rows on their way: not held to the table yet."""
-
-
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_cancel_passes_and_an_exit_does_what_the_table_says(row: Row, tmp_path: Path) -> None:
     """In a world in which this says no, the cancel of an open order is done; a full exit ends as the README says."""
-    if row.code in PENDING:
-        pytest.xfail("on its way")
     seen = play(row, tmp_path)
     assert row.code in seen.denied, "the world does not bring about what the row is about"
     assert seen.cancelled

@@ -24,7 +24,6 @@ TO_REACH = (
 """What the seeds come to: plays that do not have shown too little."""
 
 
-@pytest.mark.skip(reason="on its way")
 def test_whatever_an_adversary_does_the_promises_hold() -> None:
     """Prices, legs, policies, homes, clocks, people and the exchange itself go wrong in any order; nothing breaks."""
     reached: Counter[str] = Counter()
