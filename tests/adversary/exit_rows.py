@@ -106,6 +106,10 @@ EXCHANGE: Final = (
 
 BUDGETS: Final = (
     Row(
+        rule="countable", code="USAGE_UNKNOWN", expected=_ASKED, why="orders counted in another currency",
+        symbol="BTCUSDC", world=w.currency_is_edited,
+    ),
+    Row(
         rule="convertible", code="CONVERSION_UNAVAILABLE", expected=_PASSES, why="no usable price on the way",
         symbol="BTCUSDC",
         world=market(sets(bid=w.D(0)), symbol="USDCUSDT"),
@@ -232,5 +236,9 @@ HALTS: Final = (
 
 ROWS: Final = (*STATE, *EXCHANGE, *BUDGETS, *CONFIRMATION, *HALTS)
 
-JUDGED: Final = ("LIVE_NOT_ENABLED", "USAGE_UNKNOWN", "NOTIONAL_UNKNOWN")
+JUDGED: Final = {
+    "LIVE_NOT_ENABLED": "",
+    "USAGE_UNKNOWN": " (the log cannot be read)",
+    "NOTIONAL_UNKNOWN": "",
+}
 """Codes that no world here brings about: the test judges an exit on facts made by hand. It is denied."""

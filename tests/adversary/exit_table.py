@@ -20,7 +20,9 @@ def table(results: Mapping[Row, Exit]) -> str:
     lines = [HEAD]
     for exit_ in Exit:
         rows = [row for row in results if results[row] is exit_ and not row.is_halt]
-        named = [_named(row) for row in rows] + [f"`{code}`" for code in JUDGED if exit_ is Exit.DENIED]
+        named = [_named(row) for row in rows]
+        if exit_ is Exit.DENIED:
+            named += [f"`{code}`{why}" for code, why in JUDGED.items()]
         lines.append(f"| {exit_} | {', '.join(named)} |")
     lines += ["", HALTS_HEAD]
     lines += [f"| {row.why} | {results[row]} |" for row in results if row.is_halt]

@@ -189,6 +189,12 @@ def ether_cannot_be_priced(rig: Rig) -> None:
     rig.venue.show("ETHUSDT", D(0), D(0))
 
 
+def currency_is_edited(rig: Rig) -> None:
+    """An order was judged in USDT, and nothing says what that is worth in USDC."""
+    assert rig.ask(spec("ETHUSDT", quantity="0.02", price="2000")).outcome is Outcome.DONE
+    rig.policy({"accounting": {"currency": "USDC", "conversions": {"BTC": "BTCUSDC", "ETH": None, "USDC": None}}})
+
+
 def bitcoin_falls(rig: Rig) -> None:
     rig.venue.moves("BTC", D("0.95"))
 
