@@ -11,6 +11,7 @@ from guardian.cli.app import COULD_NOT_TELL, NO
 from guardian.cli.render import Column, fields, print_json, say, say_error, say_hint, table
 from guardian.domain.requests import TOOLS
 from guardian.errors import PolicyInvalid, PolicyMistake
+from guardian.system.private_files import open_at_once
 
 if TYPE_CHECKING:
     from guardian.policy.load import PolicyReading
@@ -114,8 +115,7 @@ def _read_or_exit(ctx: click.Context, path: Path, *, as_json: bool) -> PolicyRea
 
     try:
         # Asked apart from the reading, which calls an unreadable file invalid, as it must while guardian serves.
-        with path.open("rb"):
-            pass
+        open_at_once(path).close()
     except OSError as error:
         say_error(f"cannot read `{path}`: {error.strerror or 'the system gave no reason'}")
         say_hint("name a policy file, or make one with `guardian init`")

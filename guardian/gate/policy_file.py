@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from guardian.errors import PolicyInvalid, PolicyMistake, StoreError
 from guardian.policy.model import Policy
-from guardian.system.private_files import policy_problem
+from guardian.system.private_files import open_at_once, policy_problem
 
 MAX_BYTES: Final = 1_000_000
 
@@ -132,8 +132,7 @@ def read_policy_text(path: Path, *, packaged: bool) -> str:
         PolicyInvalid: it is missing, unreadable, huge, not UTF-8, not a file, another user's, or others can change it.
     """
     try:
-        # A pipe must not make this wait for somebody who writes to it.
-        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+        with open_at_once(path) as file:
             found = os.fstat(file.fileno())
             problem = None if packaged else policy_problem(path, found)
             if problem is not None:

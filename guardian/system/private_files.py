@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from guardian.errors import NotPrivate
 
@@ -126,6 +126,16 @@ def read_private(path: Path) -> bytes:
     """What a regular file that is own and private holds. Raises OSError."""
     with os.fdopen(open_private(path, os.O_RDONLY), "rb") as file:
         return file.read()
+
+
+def open_at_once(path: Path) -> BinaryIO:
+    """Open any file for reading without waiting for the other end of a pipe. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | (_SAFELY & ~getattr(os, "O_NOFOLLOW", 0)))
+    try:
+        return os.fdopen(descriptor, "rb")
+    except OSError:  # a folder
+        os.close(descriptor)
+        raise
 
 
 def replace_file(path: Path, content: bytes) -> None:

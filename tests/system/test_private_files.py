@@ -243,6 +243,17 @@ def test_policy_that_is_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "policy.toml")
     with pytest.raises(PolicyInvalid, match="is not a file"):
         read_policy_text(tmp_path / "policy.toml", packaged=False)
+    assert main(["policy", "check", str(tmp_path / "policy.toml")]) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="/proc is needed to count open files")
+def test_policy_that_is_a_folder_leaves_no_file_open(tmp_path):
+    """A server reads its policy at every call: what cannot be read must not use up its open files."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        with pytest.raises(PolicyInvalid):
+            read_policy_text(tmp_path, packaged=False)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_paper_exchange_uses_private_files_alone(home):
