@@ -60,6 +60,7 @@ POLICY: dict[str, Any] = {
         "max_open_orders": OPEN_ORDERS_CAP,
         "duplicate_window": "1s",
         "anti_slicing_window": "15m",
+        "absence_window": "1m",
     },
     "confirmation": {"required_above": "180", "channel": "terminal", "max_outstanding": 3},
     "symbols": {"BTCUSDT": {"max_notional": "100", "max_position": "0.004"}},

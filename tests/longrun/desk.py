@@ -41,9 +41,10 @@ from tests.world import World
 SYMBOL = "BTCUSDT"
 OPEN_AT_EXCHANGE = frozenset({"NEW", "PARTIALLY_FILLED"})
 BIG: dict[str, Any] = {
-    "symbols": {SYMBOL: {"max_notional": "1000", "max_quantity": "1", "max_position": "1000"}, "ETHUSDT": None}
+    "symbols": {SYMBOL: {"max_notional": "1000", "max_quantity": "1", "max_position": "1000"}, "ETHUSDT": None},
+    "limits": {"absence_window": "1m"},
 }
-"""The limits of the symbol are out of the way too."""
+"""The limits of the symbol are out of the way too, and absence is believed as soon as a policy can have it."""
 
 
 class Waiting:
