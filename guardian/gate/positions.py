@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -10,6 +11,8 @@ from guardian.errors import ExchangeUnavailable, GuardianError
 from guardian.exchange.exchange import Exchange
 from guardian.gate.connection import Connection
 from guardian.gate.parts import Parts
+from guardian.policy.facts import Facts
+from guardian.policy.prices import PriceFault, usable_price
 from guardian.store.records import Phase, Record, Scope
 from guardian.store.tables import CORRECTION
 
@@ -49,7 +52,7 @@ class Positions:
         return await self._of(connection, scope, None)
 
     async def prepare(self, asset: str, quantity: Decimal) -> Correction:
-        """Everything that a correction depends on. Raises as `all` does.
+        """Everything that a correction depends on. Raises as `all` does, and PolicyInvalid where there is no policy.
 
         Raises GuardianError: the account does not have so much, so that it could not be sold back.
         """
@@ -61,7 +64,8 @@ class Positions:
                 hint=f"`guardian position set {asset} {plain(position.has)}` is the most",
             )
         held = await self._parts.journal.run(lambda: self._held(scope, asset))
-        prices = {symbol: await _price(connection.exchange, symbol, held[symbol]) for symbol in held}
+        exchange = connection.exchange
+        prices = {symbol: await _price(self._parts, exchange, symbol, held[symbol]) for symbol in held}
         return Correction(scope=scope, position=position, quantity=quantity, prices=prices)
 
     def correct(self, correction: Correction) -> None:
@@ -121,16 +125,28 @@ class Positions:
             return tx.correction_symbols(scope, asset)
 
 
-async def _price(exchange: Exchange, symbol: str, held: Decimal) -> Decimal:
+async def _price(parts: Parts, exchange: Exchange, symbol: str, held: Decimal) -> Decimal:
     """What the loss of the day counts the symbol at: the bid of what is held, the ask of what was sold too much.
 
-    Zero for a symbol that the exchange no longer lists, which the loss counts as worth nothing too.
+    It passes every check of a price. Zero for a symbol that the exchange no longer lists, which the loss counts as
+    worth nothing too, and for what is held of one that it does not trade now: it cannot be sold.
 
-    Raises ExchangeUnavailable: the book has no usable price now.
+    Raises ExchangeUnavailable: there is no usable price now.
     """
-    if not await exchange.instruments((symbol,)):
+    instruments = await exchange.instruments((symbol,))
+    instrument = instruments.get(symbol)
+    if instrument is None or (held > 0 and not instrument.is_trading):
         return ZERO
-    book = (await exchange.book_tops((symbol,))).get(symbol)
-    if book is None or not book.is_usable:
-        raise ExchangeUnavailable(f"there is no usable price of {symbol} now", hint="try again in a moment")
-    return book.bid if held > 0 else book.ask
+    books, average = await asyncio.gather(exchange.book_tops((symbol,)), exchange.average_price(symbol))
+    facts = Facts(
+        now_ms=0,
+        clock_ms=parts.now_ms(),
+        environment=parts.environment,
+        instruments=instruments,
+        books=books,
+        averages={symbol: average},
+    )
+    price = usable_price(symbol, facts, parts.policy_file.current().policy)
+    if isinstance(price, PriceFault):
+        raise ExchangeUnavailable(f"there is no usable price of {symbol} now: {price}", hint="try again in a moment")
+    return price.bid if held > 0 else price.ask

@@ -158,6 +158,21 @@ def test_position_that_moved_while_the_owner_was_asked_is_left_alone(room: Room)
     assert room.usage().position == D("0.0004")
 
 
+def test_position_is_set_at_a_usable_price_alone(room: Room) -> None:
+    """A thin book while the owner corrects a position neither hides a loss nor invents one.
+
+    What is held of a symbol that is not traded can be set all the same, at nothing: it cannot be sold.
+    """
+    assert room.ask(kind="MARKET", quantity="0.0016").outcome is Outcome.DONE
+    room.exchange.averages["BTCUSDT"] = "60000"
+    room.exchange.books["BTCUSDT"] = ("1.00", "1.01")
+    positions = Positions(room.parts)
+    with pytest.raises(ExchangeUnavailable, match=r"middle 1\.005, average 60000"):
+        room.run(positions.prepare("BTC", D(0)))
+    room.exchange.rules["BTCUSDT"] = {"status": "BREAK"}
+    assert room.run(positions.prepare("BTC", D(0))).prices == {"BTCUSDT": D(0)}
+
+
 def test_position_is_set_at_the_price_that_the_loss_counts_it_at(room: Room) -> None:
     """The ask of what was sold too much; nothing for a symbol that is gone; no correction without a usable price."""
     room.exchange.books["BTCUSDT"] = ("60000", "60100")
@@ -166,6 +181,10 @@ def test_position_is_set_at_the_price_that_the_loss_counts_it_at(room: Room) -> 
     assert room.run(positions.prepare("BTC", D(0))).prices == {"BTCUSDT": D(60100)}
     room.exchange.books["BTCUSDT"] = ("60000", "0")
     with pytest.raises(ExchangeUnavailable, match="no usable price of BTCUSDT"):
+        room.run(positions.prepare("BTC", D(0)))
+    room.exchange.books["BTCUSDT"] = ("60000", "60100")
+    room.exchange.rules["BTCUSDT"] = {"status": "BREAK"}
+    with pytest.raises(ExchangeUnavailable, match="takes no new orders for BTCUSDT now"):
         room.run(positions.prepare("BTC", D(0)))
     del room.exchange.books["BTCUSDT"]
     assert room.run(positions.prepare("BTC", D(0))).prices == {"BTCUSDT": D(0)}
