@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from guardian.domain.orders import Fill, OrderState
+from guardian.domain.orders import Fill, OrderReport, OrderState
 from guardian.domain.requests import GetOrders, OrdersWanted
+from guardian.errors import ExchangeUnavailable
 from guardian.gate.replies import OrderCancelled, OrderPlaced, Orders, OrderView, Reply
 from guardian.gate.views import average_price, iso, known_moment, note_on, view_of_row
 from tests.gate.fakes import Placed, Room
@@ -229,3 +230,45 @@ def test_average_of_huge_numbers_is_exact() -> None:
     assert average_price(D(3), D(1)) == D("0.33333333")
     assert average_price(D(0), D(1)) is None
     assert average_price(D(1), None) is None
+
+
+# -- an answer that makes no sense, and a log that cannot be read
+
+
+def test_answer_about_another_order_is_no_answer(room: Room) -> None:
+    """An order that was asked for by its id and is not the one that came is not given as if it were."""
+    placed(room.ask())
+    room.exchange.reports["web_1"] = replace(
+        room.exchange.reports[room.last().client_order_id], client_order_id="web_1", order_id=99
+    )
+
+    async def of_another(*_: object, **__: object) -> OrderReport:
+        return room.exchange.reports["web_1"]
+
+    room.exchange.order = of_another  # type: ignore[method-assign]  # the exchange answers with another order
+    with pytest.raises(ExchangeUnavailable, match="about another order"):
+        room.run(room.gate._reader.read(GetOrders(symbol="BTCUSDT", order_id=98), room.policy_file.current().policy))
+
+
+def test_flawed_and_impossible_reports_are_not_shown_as_they_are(room: Room) -> None:
+    """Of guardian's own order the log's view is given; a foreign one without sense makes the read unavailable."""
+    name = placed(room.ask()).client_order_id
+    report = room.exchange.reports[name]
+    room.exchange.reports[name] = replace(report, side="SELL")
+    (given,) = listed(room.call(ALL)).orders
+    assert (given.source, given.side, given.state) == ("log", "BUY", "unknown")
+    room.exchange.reports[name] = report
+    room.exchange.reports["web_1"] = replace(report, client_order_id="web_1", order_id=99, flaw="1 was executed of 0")
+    reply = room.call(ALL)
+    assert reply.error is not None
+    assert "makes no sense" in reply.error.message
+
+
+def test_orders_are_read_where_the_log_cannot_be(room: Room) -> None:
+    """Without the log the exchange's own answer is given, whichever way the orders are asked for."""
+    name = placed(room.ask()).client_order_id
+    call = room.open("get_orders")
+    (room.home / "guardian.db").rename(room.home / "away.db")
+    for request_ in (ALL, GetOrders(symbol="BTCUSDT", client_order_id=name)):
+        found = listed(room.run(room.gate.handle(call, request_)))
+        assert [(one.client_order_id, one.placed_by) for one in found.orders] == [(name, "guardian")]
