@@ -57,6 +57,7 @@ def _show(status: StatusView) -> None:
         ("open orders", "none" if not status.open_orders else len(status.open_orders)),
         *(("", _told(order)) for order in status.open_orders),
         ("last reconciled", "never" if status.reconciled is None else local_time(_ms(status.reconciled))),
+        *_sell_back(status),
         ("waiting for you", ", ".join(p.proposal_id for p in status.proposals) or "nothing"),
         ("policy", f"{status.policy_source} ({(status.policy_digest or 'not usable')[:12]})"),
     ]
@@ -71,6 +72,21 @@ def _show(status: StatusView) -> None:
         say(f"policy: {problem}")
     if status.emergency_records:
         say(f"the emergency file has {status.emergency_records} records: trading is halted; see `guardian resume`")
+
+
+def _sell_back(status: StatusView) -> list[tuple[str, object]]:
+    """`can be sold back   0.0033 BTC on BTCUSDT, in 2 orders: 0.00165, 0.00165`."""
+    if status.sell_back is None:
+        return [("can be sold back", "unknown: the exchange could not be asked")]
+    lines = []
+    for one in status.sell_back:
+        orders = ", ".join(plain(quantity) for quantity in one.orders[:5]) + (", ..." if len(one.orders) > 5 else "")
+        how = f"in {len(one.orders)} orders: {orders}" if len(one.orders) > 1 else "in one order"
+        if not one.orders:
+            how = "but it fits no order now"
+        quantity = plain(one.quantity if one.orders else one.sellable)
+        lines.append(f"{quantity} {one.asset} on {one.symbol}, {how}")
+    return [("can be sold back" if number == 0 else "", line) for number, line in enumerate(lines or ["nothing"])]
 
 
 def _amount(value: Decimal | None) -> str:

@@ -16,6 +16,7 @@ from guardian.gate.policy_file import PolicyInForce
 from guardian.gate.proposal_views import view_of_proposal
 from guardian.gate.reconciling import reconciled_mark
 from guardian.gate.replies import OrderProposed, OrderView
+from guardian.gate.selling_back import SellBack, sell_backs
 from guardian.gate.views import iso, view_of_row
 from guardian.policy.model import Channel, Limits, Policy
 from guardian.policy.rules_budget import duration
@@ -72,6 +73,8 @@ class PolicyView:
     confirmation_required_above: Decimal
     symbols: tuple[SymbolView, ...]
     budgets: tuple[Budget, ...]
+    sell_back: tuple[SellBack, ...] | None
+    """What guardian bought and can sell back without a budget; None where the exchange could not be asked."""
     problems: tuple[str, ...]
 
 
@@ -125,6 +128,8 @@ class StatusView:
     unconfirmed_since_person: Decimal | None
     """None where some of it was judged in another currency; then a person is asked about every order."""
     budgets: tuple[Budget, ...]
+    sell_back: tuple[SellBack, ...] | None
+    """What guardian bought and can sell back without a budget; None where the exchange could not be asked."""
     policy_source: str
     policy_digest: str | None
     policy_problems: tuple[str, ...]
@@ -163,12 +168,18 @@ class Overview:
     async def status(self) -> StatusView:
         """Raises StoreError."""
         account, keys = await self.account()
-        return await self._parts.journal.run(lambda: self._status(account, keys))
+        sell_back = await self._sell_back()
+        return await self._parts.journal.run(lambda: self._status(account, keys, sell_back))
 
     async def policy(self) -> PolicyView | NoPolicyView:
         """Raises StoreError."""
         account, _ = await self.account()
-        return await self._parts.journal.run(lambda: self._policy(account))
+        sell_back = await self._sell_back()
+        return await self._parts.journal.run(lambda: self._policy(account, sell_back))
+
+    async def _sell_back(self) -> tuple[SellBack, ...] | None:
+        in_force, _ = await self._parts.journal.run(self._in_force)
+        return None if in_force is None else await sell_backs(self._parts, in_force)
 
     def _in_force(self) -> tuple[PolicyInForce | None, tuple[str, ...]]:
         """The policy in force and the problems of its file; None where no good one was ever seen."""
@@ -198,7 +209,7 @@ class Overview:
             for line in (*listing.unresolved, *listing.lines)
         )
 
-    def _status(self, account: str | None, keys: str) -> StatusView:
+    def _status(self, account: str | None, keys: str, sell_back: tuple[SellBack, ...] | None) -> StatusView:
         in_force, problems = self._in_force()
         policy = None if in_force is None else in_force.policy
         environment = self._parts.environment.value if self._parts.is_chosen else None
@@ -236,12 +247,13 @@ class Overview:
                 orders_since_person=None if usage is None else usage.orders_since_person,
                 unconfirmed_since_person=_unconfirmed(usage),
                 budgets=() if policy is None or usage is None else budgets(policy.limits, usage),
+                sell_back=sell_back,
                 policy_source=str(self._parts.policy_file.path),
                 policy_digest=None if policy is None else policy.digest,
                 policy_problems=problems,
             )
 
-    def _policy(self, account: str | None) -> PolicyView | NoPolicyView:
+    def _policy(self, account: str | None, sell_back: tuple[SellBack, ...] | None) -> PolicyView | NoPolicyView:
         in_force, problems = self._in_force()
         if in_force is None:
             return NoPolicyView(
@@ -264,6 +276,7 @@ class Overview:
             confirmation_required_above=policy.confirmation.required_above,
             symbols=symbol_views(policy),
             budgets=budgets(policy.limits, usage),
+            sell_back=sell_back,
             problems=problems,
         )
 

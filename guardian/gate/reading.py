@@ -15,7 +15,9 @@ from guardian.exchange.exchange import Exchange
 from guardian.gate.order_reads import OrderReader
 from guardian.gate.parts import Parts
 from guardian.gate.replies import Reply, done, refused
+from guardian.gate.selling_back import with_sell_back
 from guardian.policy.model import Policy
+from guardian.store.records import Scope
 
 Read = Callable[[Exchange, Any], Awaitable[object]]
 
@@ -23,7 +25,6 @@ PLAIN_READS: Final[dict[type[Request], Read]] = {
     requests.GetTickerPrice: lambda exchange, request: exchange.ticker_price(request.symbol),
     requests.GetTicker: lambda exchange, request: exchange.ticker(request.symbol),
     requests.GetOrderBook: lambda exchange, request: exchange.order_book(request.symbol, request.limit),
-    requests.GetBalance: lambda exchange, request: exchange.balances(request.include_zero),
     requests.GetAccountSnapshot: lambda exchange, request: exchange.account_snapshot(request),
     requests.GetPositionInfo: lambda exchange, request: exchange.positions(request),
     requests.GetPnl: lambda exchange, request: exchange.profit_and_loss(request),
@@ -58,6 +59,11 @@ class Reader:
             return await self._orders.read(connection, request)
         if isinstance(request, requests.GetAvailableAssets):
             return done(await self._listing(connection.exchange, request, policy))
+        if isinstance(request, requests.GetBalance):
+            balances = await connection.exchange.balances(request.include_zero)
+            scope = Scope(environment=self._parts.environment.value, account=connection.account)
+            symbols = tuple(sorted(policy.symbols))
+            return done(await with_sell_back(self._parts, connection.exchange, scope, symbols, balances))
         return done(await PLAIN_READS[type(request)](connection.exchange, request))
 
     async def _listing(self, exchange: Exchange, request: requests.GetAvailableAssets, policy: Policy) -> Listing:

@@ -143,6 +143,26 @@ class OrderCancelled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AssetBalance:
+    """What the account has of an asset, and how much of that guardian bought and can sell back without a budget."""
+
+    asset: str
+    free: Decimal
+    locked: Decimal
+    sell_back: Decimal | None
+    """In whole steps of its symbol; None where guardian's own log could not be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBalances:
+    """All balances of the spot account."""
+
+    balances: tuple[AssetBalance, ...]
+    can_trade: bool
+    updated: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
     """Orders, newest last. `unresolved` lists what guardian sent and does not know the fate of, first of all."""
 

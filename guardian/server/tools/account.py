@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from guardian.domain.accounts import Balances
 from guardian.domain.market import Fee
 from guardian.domain.requests import GetBalance, GetFeeInfo
+from guardian.gate.replies import AccountBalances
 from guardian.server.parameters import IncludeZero, Symbol
 from guardian.server.registration import ToolSpec
 
@@ -14,6 +14,7 @@ from guardian.server.registration import ToolSpec
 def get_balance(include_zero: IncludeZero = False) -> GetBalance:
     """The spot account's assets now: `free` to use, and `locked` in open orders, each in units of the asset itself.
 
+    `sell_back` is how much of it guardian bought and can sell back now; that needs no budget.
     Not the futures account (get_position_info, get_pnl) and not the past (get_account_snapshot).
     """
     return GetBalance(include_zero=include_zero)
@@ -28,6 +29,6 @@ def get_fee_info(symbol: Symbol) -> GetFeeInfo:
 
 
 ACCOUNT_TOOLS: Final = (
-    ToolSpec(build=get_balance, title="Spot balances", returns=(Balances,)),
+    ToolSpec(build=get_balance, title="Spot balances", returns=(AccountBalances,)),
     ToolSpec(build=get_fee_info, title="Commission rates", returns=(Fee,)),
 )
