@@ -119,6 +119,7 @@ async def _converted(parts: Parts, exchange: Exchange, scope: Scope, spec: Order
         facts = await gather_facts(spec, policy, exchange, parts.environment, (), None, basis, may_exit=True)
     except ExchangeError:
         return None
+    facts = replace(facts, now_ms=parts.now_ms(), clock_ms=parts.now_ms())
     counted = build_case(replace(spec, order_type=OrderType.LIMIT, stop_price=None), facts, policy).counted
     return None if counted is None else counted.notional
 

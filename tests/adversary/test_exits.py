@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 BESIDE = {"owner", "reducing", "emergency", "broken"}
 """What stops trading without a call of `halt`: the owner, a log that cannot be written, and one that was damaged."""
 
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_cancel_passes_and_an_exit_does_what_the_table_says(row: Row, tmp_path: Path) -> None:
     """In a world in which this says no, the cancel of an open order is done; a full exit ends as the README says."""

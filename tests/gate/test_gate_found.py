@@ -10,7 +10,13 @@ from guardian.cli.resume import _stands, resume
 from guardian.domain.codes import Outcome
 from guardian.domain.orders import Fill, OrderState
 from guardian.domain.trading import TradingState
-from guardian.errors import ExchangeUnavailable, GuardianError
+from guardian.errors import (
+    ExchangeRateLimited,
+    ExchangeRejected,
+    ExchangeUnavailable,
+    GuardianError,
+    PolicyInvalid,
+)
 from guardian.gate.reconciling import Kind, Reconciler
 from guardian.store.verify import verify
 from tests.gate.fakes import D, Placed, Room, denials, limit
@@ -149,3 +155,57 @@ def test_found_order_counts_at_what_it_was_and_when_it_was(room: Room) -> None:
     row = room.row(next(iter(room.exchange.reports)))
     assert (row.call_id, row.adopted, row.currency, row.notional) == (None, False, "USDT", D(60))
     assert limit().fingerprint == row.fingerprint
+
+
+def unlogged(room: Room, **change: object) -> str:
+    """An order with guardian's mark that no log ever had."""
+    bought(room, filled=False)
+    report = next(iter(room.exchange.reports.values()))
+    other = "g1-" + "f" * 32
+    values = {name: getattr(report, name) for name in report.__slots__}
+    room.exchange.reports[other] = type(report)(**{**values, "client_order_id": other, "order_id": 77, **change})
+    room.is_compared = False
+    room.again()
+    return other
+
+
+def test_found_order_of_another_quote_asset_is_converted(room: Room) -> None:
+    """It counts in the accounting currency at what a new order would; where no price tells, in its own quote asset."""
+    room.exchange.books |= {"ETHBTC": ("0.05", "0.05001"), "ETHUSDT": ("3000", "3000.1")}
+    price = D("0.05")
+    name = unlogged(room, symbol="ETHBTC", quantity=D("0.01"), price=price, side="BUY")
+    room.ask(price="58000")
+    assert (room.row(name).currency, room.row(name).quote_notional) == ("USDT", D("0.0005"))
+    assert D("30") <= room.row(name).notional < D("30.1")
+
+
+@pytest.mark.parametrize("broken", ["price", "policy", "exchange"])
+def test_found_order_that_cannot_be_converted_counts_in_its_quote_asset(room: Room, broken: str) -> None:
+    """It is never left out, and never taken to be worth the same number in another currency."""
+    room.exchange.books["ETHBTC"] = ("0.05", "0.05001")
+    name = unlogged(room, symbol="ETHBTC", quantity=D("0.01"), price=D("0.05"))
+    if broken == "price":
+        room.exchange.books["BTCUSDT"] = ("0", "0")
+    elif broken == "policy":
+        room.policy_file.current = lambda: (_ for _ in ()).throw(PolicyInvalid(()))  # type: ignore[method-assign]
+    else:
+        room.exchange.fails["book_tops"] = ExchangeRateLimited(5)
+    room.run(Reconciler(room.parts).run(at_once=True))
+    assert (room.row(name).currency, room.row(name).notional) == ("BTC", D("0.0005"))
+
+
+@pytest.mark.parametrize("change", [{"symbol": "XXXYYY"}, {"side": "HOLD"}, {"flaw": "no number"}], ids=str)
+def test_found_order_whose_worth_is_unknown_lets_nothing_be_ordered(room: Room, change: dict[str, object]) -> None:
+    """What it counts for cannot be told, so nothing is added to it."""
+    unlogged(room, **change)
+    assert denials(room.ask(price="58000")) == {"ORDERS_NOT_COMPARED"}
+
+
+def test_symbol_that_the_exchange_refuses_otherwise_than_as_unlisted_is_not_compared(room: Room) -> None:
+    """A symbol that is not listed has no orders there; any other no leaves them unknown."""
+    room.is_compared = False
+    room.again()
+    for code, codes in ((-1100, {"ORDERS_NOT_COMPARED"}), (-1121, set())):
+        room.exchange.fails["all_orders"] = ExchangeRejected(code, "no", http_status=400)
+        reply = room.ask(price=str(58000 + code))
+        assert (set() if reply.error is None else denials(reply)) == codes

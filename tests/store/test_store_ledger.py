@@ -234,9 +234,7 @@ def correct(world: World, asset: str, quantity: str, prices: dict[str, str] | No
 def gain(world: World, price: str, then: str) -> Decimal:
     """What the day gained in the quote assets, at these prices of BTC."""
     days = world.attempt(lambda tx: tx.traded(world.scope))
-    return sum(
-        (sum(d.cash.values(), D(0)) + d.position * D(price) - d.position_before * D(then) for d in days), D(0)
-    )
+    return sum((sum(d.cash.values(), D(0)) + d.position * D(price) - d.position_before * D(then) for d in days), D(0))
 
 
 def test_correction_is_neither_gain_nor_loss(world):
