@@ -85,7 +85,7 @@ class Code(Enum):
     PRICE_STALE = CodeMeaning(Outcome.DENIED, "the price was fetched longer ago than `prices.max_age`")
     TRADE_STALE = CodeMeaning(Outcome.DENIED, "the exchange saw no trade for longer than `prices.max_trade_age`")
     PRICE_DIVERGES = CodeMeaning(
-        Outcome.DENIED, "the book's middle and the average price are further apart than allowed"
+        Outcome.DENIED, "the book and the average price, or the two sides of the book, are further apart than allowed"
     )
     PRICE_OUTSIDE_COLLAR = CodeMeaning(Outcome.DENIED, "the price is further from the market than `prices.collar`")
     STOP_PRICE_TOO_FAR = CodeMeaning(

@@ -2,8 +2,8 @@
 
 The order's own symbol, each leg of a conversion, each symbol in the daily loss and each fee asset are held to the same
 checks: the symbol is TRADING, its book has two sides that do not cross and was fetched within `prices.max_age`, its
-average price is known, it traded within `prices.max_trade_age`, and the book's middle is within `prices.max_divergence`
-of the average.
+average price is known, it traded within `prices.max_trade_age`, the book's middle is within `prices.max_divergence` of
+the average, and its two sides are at most twice that apart.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from guardian.domain.money import absolute_difference, plain, plus, times
+from guardian.domain.money import absolute_difference, minus, plain, plus, times
 from guardian.policy.facts import AveragePrice, BookTop, Fact, Facts
 from guardian.policy.model import Policy
 
@@ -143,6 +143,14 @@ def _divergence(symbol: str, book: BookTop, average: AveragePrice, policy: Polic
             message=f"the middle of the book of {symbol} and the average price are too far apart to trust either",
             observed=f"middle {plain(times(twice_middle, Decimal('0.5')))}, average {plain(average.price)}",
             limit=percent(policy.prices.max_divergence),
+        )
+    # Two stray levels can have the average in their middle: each side is then as far from it as the other.
+    elif minus(book.ask, book.bid) > times(twice_average, policy.prices.max_divergence):
+        yield PriceFault(
+            check=PriceCheck.DIVERGENCE,
+            message=f"the two sides of the book of {symbol} are too far apart to trust either",
+            observed=f"bid {plain(book.bid)}, ask {plain(book.ask)}, average {plain(average.price)}",
+            limit=f"{percent(times(policy.prices.max_divergence, Decimal(2)))} of the average",
         )
 
 

@@ -298,12 +298,14 @@ def test_only_what_matters_is_asked_for() -> None:
 amounts = st.decimals(min_value="-1000000", max_value="1000000", places=8)
 quantities = st.decimals(min_value="-100", max_value="100", places=8)
 prices = st.decimals(min_value="0.00000001", max_value="100000", places=8)
+spreads = st.decimals(min_value="0", max_value="0.04", places=4)
+"""As a part of the bid: what a usable price has at most."""
 
 
-@given(position=quantities, before=quantities, cash=amounts, bid=prices, spread=prices, open_price=prices)
+@given(position=quantities, before=quantities, cash=amounts, bid=prices, spread=spreads, open_price=prices)
 def test_loss_is_the_formula_exactly(position, before, cash, bid, spread, open_price) -> None:  # type: ignore[no-untyped-def]
     """In the accounting currency itself nothing is lost but to the eighth digit, and that never to the low side."""
-    ask = bid + spread
+    ask = bid * (1 + spread)
     day = DayTrading(
         symbol="BTCUSDT", quote_asset="USDT", position=position, position_before=before, cash={"USDT": cash}
     )
@@ -321,10 +323,10 @@ def test_loss_is_the_formula_exactly(position, before, cash, bid, spread, open_p
     assert 0 <= Fraction(found) - exact < Fraction(1, 10**8)
 
 
-@given(cash=amounts, bid=prices, spread=prices)
+@given(cash=amounts, bid=prices, spread=spreads)
 def test_converted_loss_is_never_below_that_at_any_price_between_bid_and_ask(cash, bid, spread) -> None:  # type: ignore[no-untyped-def]
     """Whatever the quote asset is really worth, within the book, the loss that is counted is no smaller."""
-    ask = bid + spread
+    ask = bid * (1 + spread)
     day = held(cash=str(cash), symbol="ETHBTC", quote="BTC")
     market = cross_facts(
         instruments={"ETHBTC": ETHBTC, "BTCUSDT": an_instrument()},

@@ -147,6 +147,8 @@ FAULTS = {
     "thin and far too cheap": (lambda f, s: with_book(f, s, "0.00002", "0.00003"), "middle", Code.PRICE_DIVERGES),
     "bid fell away": (lambda f, s: with_book(f, s, "0.00002", "1"), "middle", Code.PRICE_DIVERGES),
     "stray high bid": (lambda f, s: with_book(f, s, "20", "21"), "middle", Code.PRICE_DIVERGES),
+    "a stray level on each side": (lambda f, s: with_book(f, s, "0.0001", "1.9999"), "two sides", Code.PRICE_DIVERGES),
+    "sides apart": (lambda f, s: with_book(f, s, "0.98", "1.0201"), "limit 4% of the average", Code.PRICE_DIVERGES),
     "no average": (lambda f, s: without(f, "averages", s), "no average price", Code.PRICE_UNAVAILABLE),
     "average of zero": (lambda f, s: with_average(f, s, "0"), "no average price", Code.PRICE_UNAVAILABLE),
     "average elsewhere": (lambda f, s: with_average(f, s, "1.03"), "limit 2%", Code.PRICE_DIVERGES),
@@ -335,7 +337,7 @@ def test_thin_bid_invents_no_loss() -> None:
     status=st.sampled_from(["TRADING", "TRADING", "TRADING", "BREAK"]),
 )
 def test_usable_price_is_one_that_passes_every_check(bid, spread, average, age, trade_age, status) -> None:  # type: ignore[no-untyped-def]
-    """It is made exactly where all six checks pass, worked out here by other means, and has the book's two sides."""
+    """It is made exactly where all checks pass, worked out here by other means, and has the book's two sides."""
     policy = a_policy()
     given_facts = facts(
         instruments={"BTCUSDT": an_instrument(status=status)},
@@ -350,6 +352,7 @@ def test_usable_price_is_one_that_passes_every_check(bid, spread, average, age, 
         and average > 0
         and -1000 <= trade_age <= 300_000
         and abs((bid + ask) / 2 - average) <= average * D("0.02")
+        and ask - bid <= average * D("0.04")
     )
     found = usable_price("BTCUSDT", given_facts, policy)
     assert isinstance(found, UsablePrice if passes else PriceFault)
