@@ -88,7 +88,6 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
         status, sliced = self.status_usage(scope, limits, currency), Worth(currency)
         pending = self._pending(scope)
         on_symbol = [row for row in pending if row.symbol == order.symbol]
-        entering = [row for row in on_symbol if not row.is_exit]
         in_doubt = [row for row in on_symbol if is_in_doubt(row, self.now_ms)]
         since = self.sliced_since(scope, order.symbol, order.side.value, limits.anti_slicing_window_ms)
         unseen = self.unseen_since(scope, snapshot)
@@ -100,8 +99,9 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
             ordered=status.ordered,
             open_notional=status.open_notional,
             open_orders=status.open_orders,
-            open_orders_on_symbol=len(entering),
-            open_stop_orders_on_symbol=sum(row.wire_type in _STOP_TYPES for row in entering),
+            # As the exchange counts them: exits among them.
+            open_orders_on_symbol=len(on_symbol),
+            open_stop_orders_on_symbol=sum(row.wire_type in _STOP_TYPES for row in on_symbol),
             duplicate_of=self._duplicate_of(scope, order, limits.duplicate_window_ms),
             unresolved_on_symbol=in_doubt[0].client_order_id if in_doubt else None,
             sliced_since_ms=None if since is None else since.since_ms,

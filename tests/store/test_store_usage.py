@@ -381,3 +381,14 @@ def test_usage_equals_a_naive_model_over_any_sequence(steps):
     finally:
         world.store.close()
         shutil.rmtree(folder)
+
+
+def test_open_exits_count_where_the_exchange_counts_them(world):
+    """MAX_NUM_ORDERS and MAX_NUM_ALGO_ORDERS count exits too; guardian's own `max_open_orders` does not.
+
+    Before, exits were left out of all three.
+    """
+    name = world.place(is_exit=True, spec=world.spec(side=OrderSide.SELL), wire_type="STOP_LOSS_LIMIT")
+    world.move(name, OrderState.OPEN)
+    usage = world.usage()
+    assert (usage.open_orders, usage.open_orders_on_symbol, usage.open_stop_orders_on_symbol) == (0, 1, 1)
