@@ -5,18 +5,20 @@ They are the owner's own doing, so a person at a terminal is asked, and each is 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from guardian.cli.opened import note_act
 from guardian.cli.render import say
 from guardian.domain.money import plain
 from guardian.domain.text import clean
-from guardian.errors import CredentialsError, ExchangeError, OutcomeUnknown, StoreError
+from guardian.errors import CredentialsError, ExchangeError, OutcomeUnknown, PolicyInvalid, StoreError
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
     from guardian.domain.orders import OrderReport
     from guardian.gate.connection import Connection
+    from guardian.gate.parts import Parts
 
 
 async def foreign_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
@@ -25,8 +27,9 @@ async def foreign_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], b
     The second value is whether every symbol could be asked for; what could not is said. Raises CredentialsError,
     ExchangeError and StoreError where nothing could be asked for at all.
     """
-    connection = await guardian.connector.connect(needs_keys=True)
-    symbols = await guardian.journal.run(lambda: _symbols(guardian, connection.account))
+    there = await guardian.journal.run(lambda: _there(guardian))
+    connection = await there.connector.connect(needs_keys=True)
+    symbols = await guardian.journal.run(lambda: _symbols(guardian, there, connection.account))
     found, complete = await _open_on(connection, symbols)
     foreign = await guardian.journal.run(lambda: _not_ours(guardian, connection.account, found))
     return foreign, complete
@@ -35,12 +38,14 @@ async def foreign_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], b
 async def marked_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
     """Open orders with guardian's mark on their id, on the symbols that the policy lists: for want of the store.
 
-    The second value is as that of `foreign_orders`. Raises CredentialsError and ExchangeError.
+    The second value is as that of `foreign_orders`. Raises CredentialsError and ExchangeError, and PolicyInvalid where no
+    policy says where to look.
     """
     from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
 
+    symbols = tuple(sorted(guardian.policy_file.current().policy.symbols))
     connection = await guardian.connector.connect(needs_keys=True)
-    found, complete = await _open_on(connection, tuple(sorted(guardian.policy_file.current().policy.symbols)))
+    found, complete = await _open_on(connection, symbols)
     return tuple(report for report in found if report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)), complete
 
 
@@ -64,12 +69,13 @@ def told(report: OrderReport) -> str:
 
 async def cancel_foreign(guardian: Guardian, reports: tuple[OrderReport, ...]) -> bool:
     """Cancel each and say how it went; whether all of them are cancelled. Raises CredentialsError."""
-    connection = await guardian.connector.connect(needs_keys=True)
+    there = await guardian.journal.run(lambda: _there(guardian))
+    connection = await there.connector.connect(needs_keys=True)
     results = []
     for report in reports:
         fields = {
             "symbol": report.symbol,
-            "environment": guardian.gate.environment.value,
+            "environment": there.environment.value,
             "account": connection.account,
             "order_id": str(report.order_id),
             "client_order_id": report.client_order_id,
@@ -98,13 +104,36 @@ def _note(guardian: Guardian, kind: str, fields: dict[str, str | None]) -> None:
         note_act(tx, kind, fields)
 
 
-def _symbols(guardian: Guardian, account: str) -> tuple[str, ...]:
+def _there(guardian: Guardian) -> Parts:
+    """Where to look: where the policy says, else where guardian placed its last order.
+
+    Raises PolicyInvalid: no policy says, and there is no order.
+    """
+    from guardian.domain.trading import Environment
+
+    parts = guardian.gate.parts
+    if parts.is_chosen:
+        return parts
+    with guardian.journal.transaction() as tx:
+        newest = tx.newest_environment()
+    there = None if newest is None else parts.elsewhere(Environment(newest))
+    if there is None:
+        guardian.policy_file.current()
+        return parts
+    return there
+
+
+def _symbols(guardian: Guardian, there: Parts, account: str) -> tuple[str, ...]:
+    """The symbols that guardian traded in that account, and those of the policy, where there is one."""
     from guardian.store.records import Scope
 
-    scope = Scope(environment=guardian.gate.environment.value, account=account)
+    scope = Scope(environment=there.environment.value, account=account)
     with guardian.journal.transaction() as tx:
         known = tx.known_symbols(scope, -1)
-    return tuple(sorted({*guardian.policy_file.current().policy.symbols, *known}))
+    listed: tuple[str, ...] = ()
+    with suppress(PolicyInvalid):
+        listed = tuple(guardian.policy_file.current().policy.symbols)
+    return tuple(sorted({*listed, *known}))
 
 
 def _not_ours(guardian: Guardian, account: str, reports: list[OrderReport]) -> tuple[OrderReport, ...]:

@@ -52,6 +52,7 @@ _BY_ORDER_ID: Final = (
 _ANYWHERE_BY_ORDER_ID: Final = (
     select(ORDERS).where(ORDERS.c.symbol == bindparam("symbol"), ORDERS.c.order_id == bindparam("number")).limit(2)
 )
+_NEWEST_ENVIRONMENT: Final = select(ORDERS.c.environment).order_by(ORDERS.c.intent_seq.desc()).limit(1)
 _PENDING: Final = select(ORDERS).where(text(PENDING_SQL)).order_by(ORDERS.c.intent_seq)
 _ANY_PENDING: Final = (
     select(ORDERS.c.client_order_id).where(text(PENDING_SQL), ORDERS.c.environment == bindparam("environment")).limit(1)
@@ -217,6 +218,11 @@ class OrdersPart(LedgerPart, MarksPart):
     def live(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
         """Orders that are open at the exchange, oldest first."""
         return tuple(row for row in self._pending(scope) if row.state in LIVE_STATES)
+
+    def newest_environment(self) -> str | None:
+        """The environment of the order that was reserved last, of any account; None where there is none."""
+        row = self._first(_NEWEST_ENVIRONMENT, {})
+        return None if row is None else str(row["environment"])
 
     def has_pending(self, environment: str) -> bool:
         """Whether the environment has any order, of any account, that is not in a final state or lacks its fees."""

@@ -208,3 +208,13 @@ def test_own_orders_are_cancelled_whatever_the_policy_is(world: World, how: str)
     done = world.command("halt", "--cancel-open")
     assert done.returncode == 0, done.stderr
     assert stands(world) == [("BTCUSDT", "CANCELED"), ("BTCUSDT", "NEW"), ("ETHUSDT", "NEW")]
+
+
+def test_orders_of_others_are_cancelled_without_a_policy(world: World, sit_down: Callable[..., Person]) -> None:
+    """Without a usable policy `--all` looks where guardian placed its last order. (It failed.)"""
+    world.write("schema = 2\n")
+    person = sit_down("halt", "--cancel-open", "--all")
+    person.waits_for("[y/N]")
+    person.types("y\n")
+    assert person.leaves()[0] == 0
+    assert ("BTCUSDT", "NEW") not in stands(world)

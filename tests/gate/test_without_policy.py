@@ -16,7 +16,8 @@ from guardian.bootstrap import open_guardian
 from guardian.cli.app import main
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.requests import TOOLS, GetOrders, GetTickerPrice
-from guardian.domain.trading import Environment
+from guardian.domain.trading import Environment, TradingState
+from guardian.gate.overview import stops
 from guardian.gate.pipeline import Gate
 from guardian.server.app import build_server
 from tests.gate.fakes import FakeConnector, FakeExchange, Room
@@ -225,3 +226,10 @@ def test_commands_without_a_good_policy_never_show_a_traceback(
         assert code == 1
         assert said.out.startswith("orders  ")
         assert "stopped, because there is no usable policy" in said.out.splitlines()[0]
+
+
+def test_status_of_live_and_of_missing_keys(room: Room) -> None:
+    """That this version creates no orders on `live`, and why there are no keys, stops orders too."""
+    policy = replace(room.policy_file.current().policy, environment=Environment.LIVE)
+    said = stops(TradingState.ACTIVE, None, (), policy, "no key is stored for `live`")
+    assert said == ("this version creates no orders on `live`", "no key is stored for `live`")
