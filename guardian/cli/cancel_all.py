@@ -38,8 +38,8 @@ async def foreign_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], b
 async def marked_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
     """Open orders with guardian's mark on their id, on the symbols that the policy lists: for want of the store.
 
-    The second value is as that of `foreign_orders`. Raises CredentialsError and ExchangeError, and PolicyInvalid where no
-    policy says where to look.
+    The second value is as that of `foreign_orders`. Raises CredentialsError and ExchangeError, and PolicyInvalid where
+    no policy says where to look.
     """
     from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
 
