@@ -12,9 +12,17 @@ from guardian.domain.codes import Outcome
 from guardian.domain.orders import Fill, OrderReport, OrderState
 from guardian.domain.requests import CreateOrder
 from guardian.domain.trading import Environment, TradingState
-from guardian.errors import ExchangeRateLimited, ExchangeRejected, ExchangeUnavailable, NoCredentials, OutcomeUnknown
+from guardian.errors import (
+    ExchangeRateLimited,
+    ExchangeRejected,
+    ExchangeUnavailable,
+    NoCredentials,
+    OutcomeUnknown,
+    PolicyInvalid,
+)
 from guardian.gate.absence import ABSENT_AFTER_ANSWERS, LONGEST_GAP_MS, Found
 from guardian.gate.asking import PERIOD_S
+from guardian.gate.policy_file import PolicyInForce
 from guardian.gate.reconciling import Reconciler
 from guardian.gate.resolving import TICK_S, Resolver
 from guardian.store.records import NewOrder, Phase, Record
@@ -481,3 +489,17 @@ def test_no_to_the_key_ends_the_round(room: Room) -> None:
     with pytest.raises(ExchangeRejected):
         once(room)
     assert len(room.exchange.asked) == asked + 1
+
+
+def test_absence_window_without_a_policy_is_fifteen_minutes(room: Room) -> None:
+    """A policy that is gone and was never good frees nothing sooner."""
+    name = lost(room, arrives=False)
+
+    def current() -> PolicyInForce:
+        raise PolicyInvalid(())
+
+    room.policy_file.current = current  # type: ignore[method-assign]
+    wait_out(room, 15)
+    assert room.row(name).state is OrderState.UNKNOWN
+    wait_out(room, 1)
+    assert room.row(name).state is OrderState.NOT_PLACED
