@@ -225,8 +225,8 @@ def owner_trades_by_hand(play: Play) -> str:
 
 @move(3)
 def owner_amends_or_replaces(play: Play) -> str:
-    """At the exchange: guardian is not told."""
-    live = [order for order in play.oracle.ours() if order.is_open and not order.executed]
+    """At the exchange: guardian is not told. What it knows no number of could be found by nobody then."""
+    live = [order for order in play.oracle.ours() if order.is_open and not order.executed and play.is_known(order)]
     if not live:
         return "none open"
     order, how = play.dice.choice(live), play.dice.choice(("amends", "amends", "cancels", "replaces"))

@@ -336,6 +336,11 @@ class Play:
         self.oracle.owner.state = "active"
         return ""
 
+    def is_known(self, order: Order) -> bool:
+        """Whether guardian has the number that the exchange gave an order."""
+        rows = self.rig.sql("SELECT order_id FROM orders WHERE client_order_id=?", order.posted_as)
+        return any(number is not None for (number,) in rows)
+
     def settles(self) -> None:
         """At the end everything can be asked again: guardian has every order as the exchange has it."""
         front = self.rig.front
