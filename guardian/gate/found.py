@@ -28,6 +28,7 @@ from guardian.policy.model import Policy
 from guardian.store.database import Transaction
 from guardian.store.records import NewOrder, Scope, found_key
 
+LOG_WAS_BEHIND: Final = "the log lacked orders of guardian's, and this one may have been among them"
 _SENT_TYPES: Final = frozenset(kind.value for kind in OrderType)
 
 
@@ -125,7 +126,10 @@ async def _converted(parts: Parts, exchange: Exchange, scope: Scope, spec: Order
 
 
 def enter_unlogged(tx: Transaction, scope: Scope, orders: Sequence[Valued]) -> None:
-    """Enter orders that the log lacks, each with its row of the log, and halt trading. Raises StoreError."""
+    """Enter orders that the log lacks, each with its row of the log, and halt trading. Raises StoreError.
+
+    Every proposal ends as well: any of these orders may be the one that it was confirmed for, and a token is used once.
+    """
     entered = [order for order in orders if tx.order(order.report.client_order_id) is None]
     for order in entered:
         report = order.report
@@ -147,6 +151,8 @@ def enter_unlogged(tx: Transaction, scope: Scope, orders: Sequence[Valued]) -> N
             "another home uses this account"
         )
         halt(tx, scope, "not_in_log", reason)
+        for proposal in tx.outstanding(scope):
+            tx.burn(proposal.id, LOG_WAS_BEHIND)
 
 
 def _new_order(tx: Transaction, scope: Scope, order: Valued) -> NewOrder:

@@ -104,6 +104,29 @@ def test_orders_that_an_older_copy_lacks_halt_count_and_are_adopted(room: Room) 
     assert room.cancel(client_order_id=names[2]).outcome is Outcome.DONE
 
 
+def test_token_in_an_older_copy_is_not_used_a_second_time(room: Room) -> None:
+    """An order was confirmed and sent, and a copy from before that was put back: after the owner's `resume` the token
+    places nothing, whether it or another order came first. Before, it placed the order a second time.
+    """
+    room.policy({"confirmation": {"required_above": "0", "channel": "chat"}})
+    token = room.propose().confirmation_token
+    assert token is not None
+    room.journal.close()
+    shutil.copytree(room.home, room.folder / "copy")
+    room.start()
+    assert room.use(token).outcome is Outcome.DONE
+    room.clock.forward(90)  # beyond the window of duplicates
+    put_back(room)
+    assert denials(room.ask(price="59000")) == {"TRADING_HALTED"}
+    resumed(room)
+    assert denials(room.use(token)) == {"CONFIRMATION_REJECTED"}
+    assert len(room.exchange.placed) == 1
+    put_back(room)
+    assert denials(room.use(token)) == {"CONFIRMATION_REJECTED"}
+    assert len(room.exchange.placed) == 1
+    assert verify(room.home).findings == ()
+
+
 def test_what_was_found_since_the_owner_was_shown_stops_the_resume(room: Room) -> None:
     """Nobody agreed to take over an order that they were not shown."""
     copied(room)
