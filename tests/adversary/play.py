@@ -1,52 +1,36 @@
-"""One play: one seed, one home, one exchange, and whatever the dice say, under the oracle's eyes."""
+"""A play's rig and oracle, and what the moves are made with: the assistant's, the owner's and guardian's own doings."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import shutil
-import tempfile
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 from guardian.cli.halt import DEFAULT_REASON
+from guardian.cli.settle import look, settle
 from guardian.domain.codes import Outcome
 from guardian.domain.orders import OrderSpec
 from guardian.domain.requests import CreateOrder
 from guardian.domain.secrets import Secret
 from guardian.domain.trading import TradingState
-from guardian.errors import GuardianError
 from guardian.gate.positions import Positions
 from guardian.gate.reconciling import Reconciler
 from guardian.gate.replies import OrderProposed, Reply
 from guardian.store.opening import begin_log
-from tests.adversary.moves import MOVES, Move, after, calming
 from tests.adversary.oracle import COUNTS, LOSS, NOTIONAL, OPEN_CAP, OPEN_ORDERS, POSITIONS, WINDOWS, Oracle, Sent
-from tests.adversary.rest import Killed
+from tests.adversary.rest import Post
 from tests.adversary.rig import Rig
 from tests.adversary.venue import ZERO, Order
 
 D = Decimal
 ONE: Final = D(1)
-STEPS: Final = 80
 NEEDED: Final = ("/api/v3/ticker/bookTicker", "/api/v3/account", "/api/v3/time", "GET /api/v3/order")
 """What an exit cannot do without."""
 READS: Final = ("get_ticker_price", "get_orders", "get_balance")
 EDITS: Final = ("breaks", "no create", "no cancel", "only reads", "symbol", "side", "currency", "nothing")
-
-
-@dataclass
-class Played:
-    """What came of a play."""
-
-    seed: int
-    moves: list[str]
-    reached: Counter[str]
-    broken: list[tuple[int, str]] = field(default_factory=list)
 
 
 class Play:
@@ -61,7 +45,7 @@ class Play:
         self.venue = self.rig.venue
         self.oracle = Oracle(self.rig)
         self.oracle.owner.required_above, self.oracle.owner.min_free = D(required), D(floor)
-        self.rig.front.after_post = lambda post: after(self, post)
+        self.rig.front.after_post = self.arrived
         self.reached = self.oracle.reached
         self.asked: list[OrderSpec] = []
         self.tokens: list[str] = []
@@ -71,6 +55,20 @@ class Play:
         self.is_edited = False
         self.lied = self.is_lost = self.was_wiped = False
         self.copied_at: int | None = None
+
+    def arrived(self, post: Post) -> None:
+        """An order is in. While the exchange is blind no read shows it for so many seconds."""
+        self.oracle.arrived(post)
+        order, seconds = post.order, self.blind_s
+        if order is None or not seconds:
+            return
+        self.blind_s = 0
+        order.is_hidden = True
+
+        def shows() -> None:
+            order.is_hidden = False
+
+        self.rig.clock.later.append((self.rig.clock.true_ms + seconds * 1000, shows))
 
     # -- the policy
 
@@ -268,11 +266,33 @@ class Play:
 
     def set_position(self, asset: str, quantity: Decimal) -> str:
         """What `guardian position set` does once the owner has said yes: from then on it is true."""
+        self.looks("resolves")
+        if self._unresolved():
+            return "not now: what they bring is not in it yet"
         positions = Positions(self.rig.process.parts)
         correction = self.rig.run(positions.prepare(asset, quantity))
         positions.correct(correction)
         self.oracle.net[asset] = quantity
         return f"{quantity} {asset}"
+
+    def _unresolved(self) -> list[str]:
+        rows = self.rig.sql("SELECT client_order_id FROM orders WHERE state IN ('reserved', 'unknown')")
+        return [name for (name,) in rows]
+
+    def settle(self) -> str:
+        """What `guardian settle` does once the owner has said yes: its budget is theirs from then on."""
+        names = self._unresolved()
+        if not names:
+            return "nothing is unknown"
+        found = self.rig.run(look(self.rig.process.guardian, names[0]))
+        if isinstance(found, str):
+            return found
+        state = settle(self.rig.process.guardian, found.row, DEFAULT_REASON)
+        for sent in self.oracle.sent:
+            if sent.post.client_id == names[0]:
+                sent.order = None
+        self.is_lost = True
+        return state.value
 
     # -- guardian by itself, and its home
 
@@ -369,54 +389,8 @@ class Play:
                 self.oracle.wrong(5, f"in the end an order is {state}")
 
     def wipe(self) -> str:
+        if self.is_lost:
+            return "not now: what guardian forgot could be found by nobody"
         self.venue.wipe()
         self.was_wiped, self.copied_at = True, None
         return ""
-
-
-def play(seed: int, steps: int = STEPS) -> Played:
-    """Play one seed to its end, or to the first thing that is wrong."""
-    with tempfile.TemporaryDirectory() as folder:
-        one = Play(Path(folder), seed)
-        moves: list[str] = []
-        weights, functions = [weight for weight, _ in MOVES], [function for _, function in MOVES]
-        try:
-            for number in range(steps):
-                calm = troubles(one) if one.dice.random() < 0.3 else []
-                chosen = one.dice.choice(calm) if calm else one.dice.choices(functions, weights)[0]
-                moves.append(f"{number:3} {chosen.__name__}: {made(one, chosen)}")
-                if one.oracle.broken:
-                    break
-            else:
-                moves.append(f"    {made(one, settled)}")
-        finally:
-            one.rig.close()
-        return Played(seed, moves, one.reached + Counter(moves=len(moves)), one.oracle.broken)
-
-
-def troubles(one: Play) -> list[Move]:
-    """What would calm things down; nothing where that cannot be told now."""
-    try:
-        return calming(one)
-    except GuardianError:
-        return []
-
-
-def settled(one: Play) -> str:
-    """The end of a play in which nothing was wrong so far."""
-    one.settles()
-    return "settled"
-
-
-def made(one: Play, chosen: Callable[[Play], str]) -> str:
-    """Make a move; what guardian says no to by an exception is an answer, and a process that died starts again."""
-    try:
-        return chosen(one)
-    except GuardianError as error:
-        return f"{type(error).__name__}: {error.message}"
-    except Killed:
-        one.rig.restart()
-        return "the process died"
-    except Exception as error:  # noqa: BLE001  a fault of guardian's, or of the play
-        one.oracle.wrong(0, f"raised {error!r}")
-        return f"raised {error!r}"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.adversary.play import Play, play
+from tests.adversary.play import Play
+from tests.adversary.runs import play
 from tests.adversary.venue import ZERO, D
 
 SEEDS = range(1, 26)

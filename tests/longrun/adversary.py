@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 
-from tests.adversary.play import STEPS, play
+from tests.adversary.runs import STEPS, play
 
 
 def main() -> int:
