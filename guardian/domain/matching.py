@@ -7,12 +7,13 @@ quantity. Order ids start again at 1 when a testnet is wiped, so an order id alo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from guardian.domain.money import ZERO, divided_up, minus, plain, plus, times, total
-from guardian.domain.orders import OrderReport, OrderSide
+from guardian.domain.orders import Fill, OrderReport, OrderSide
 
 SAME_MOMENT_MS: Final = 1000
 """The acknowledgement's time and the creation time of a later report differ by less for one order."""
@@ -21,6 +22,8 @@ ROUNDING: Final = Decimal("0.0001")
 SMALLEST_ROUNDING: Final = Decimal("0.000001")
 FAR_BETTER: Final = Decimal(10)
 """No execution is this many times better than the order's own price; an amount that says so is an error."""
+LARGEST_FEE: Final = Decimal("0.1")
+"""No fee is a larger share of the execution that it is taken from; an amount that says so is an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,8 @@ class SentOrder:
     """An order as guardian sent it, with what its acknowledgement told."""
 
     symbol: str
+    base_asset: str
+    quote_asset: str
     client_order_id: str
     side: str
     wire_type: str
@@ -87,7 +92,24 @@ def _impossible_amounts(sent: SentOrder, report: OrderReport) -> str | None:
     filled = total(fill.quantity for fill in report.fills)
     if filled > executed:
         return f"the fills add up to {plain(filled)}, and {plain(executed)} was executed"
-    return _impossible_quote(sent, executed, quote)
+    return _impossible_quote(sent, executed, quote) or impossible_fills(sent, report.fills)
+
+
+def impossible_fills(sent: SentOrder, fills: Iterable[Fill]) -> str | None:
+    """Why executions cannot be of the order that was sent, by their prices and fees; None where they can.
+
+    A fee in a third asset is not held against anything here: what that asset is worth is not known.
+    """
+    for fill in fills:
+        amount = times(fill.price, fill.quantity)
+        impossible = _impossible_quote(sent, fill.quantity, amount)
+        if impossible is not None:
+            return f"of a fill, {impossible}"
+        taken_from = {sent.base_asset: fill.quantity, sent.quote_asset: amount}.get(fill.commission_asset)
+        if taken_from is not None and fill.commission > plus(times(taken_from, LARGEST_FEE), SMALLEST_ROUNDING):
+            fee = f"{plain(fill.commission)} {fill.commission_asset}"
+            return f"the fee of a fill is {fee} of {plain(taken_from)}"
+    return None
 
 
 def _impossible_quote(sent: SentOrder, executed: Decimal, quote: Decimal | None) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
+from guardian.domain.matching import impossible_fills
 from guardian.domain.orders import Trade, fees_of
 from guardian.exchange.exchange import Exchange
 from guardian.gate.parts import Parts
@@ -45,8 +46,10 @@ def _wanted(parts: Parts, client_order_id: str) -> OrderRow | None:
 def _note(parts: Parts, row: OrderRow, trades: tuple[Trade, ...]) -> bool:
     ours = [trade for trade in trades if trade.time >= row.sent_ms - BEFORE_IT_WAS_SENT_MS]
     fees = fees_of(trade.fill for trade in ours)
-    # More than was ordered is no order of guardian's. Fewer than are executed come later: the list lags.
-    if len(ours) < len(trades) or fees.quantity > row.quantity:
+    # More than was ordered, or at other prices, is no order of guardian's. Fewer than are executed come later: the list
+    # lags.
+    is_other = fees.quantity > row.quantity or impossible_fills(row.sent, (trade.fill for trade in ours)) is not None
+    if len(ours) < len(trades) or is_other:
         return False
     with parts.journal.transaction() as tx:
         now = tx.order(row.client_order_id)

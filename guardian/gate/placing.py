@@ -318,6 +318,8 @@ class OrderPlacer:
             scope=asked.scope,
             exchange=asked.connection.exchange,
             order=order,
+            base_asset=instrument.base_asset,
+            quote_asset=instrument.quote_asset,
             client_order_id=name,
             sent_ms=sent_ms,
         )

@@ -54,6 +54,8 @@ class Reserved:
     scope: Scope
     exchange: Exchange
     order: ResolvedOrder
+    base_asset: str
+    quote_asset: str
     client_order_id: str
     sent_ms: int
     slot: Slot | None = None
@@ -64,6 +66,8 @@ class Reserved:
         """The order as it is sent, to hold a report against."""
         return SentOrder(
             symbol=self.order.symbol,
+            base_asset=self.base_asset,
+            quote_asset=self.quote_asset,
             client_order_id=self.client_order_id,
             side=self.order.side.value,
             wire_type=self.order.wire_type.value,

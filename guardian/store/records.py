@@ -176,6 +176,8 @@ class OrderRow(NewOrder):
         """The order as it was sent, to hold a report against."""
         return SentOrder(
             symbol=self.symbol,
+            base_asset=self.base_asset,
+            quote_asset=self.quote_asset,
             client_order_id=self.client_order_id,
             side=self.side,
             wire_type=self.wire_type,

@@ -11,6 +11,8 @@ from guardian.domain.orders import OrderReport
 def sent(price: str | None = "100", side: str = "BUY", order_id: int | None = None) -> SentOrder:
     return SentOrder(
         symbol="BTCUSDT",
+        base_asset="BTC",
+        quote_asset="USDT",
         client_order_id="g1-a",
         side=side,
         wire_type="LIMIT",

@@ -29,6 +29,21 @@ LIES: dict[str, dict[str, Any]] = {
     "quote of nothing": {"executed_quote_quantity": D("1")},
     "quote too good": {"status": "FILLED", "executed_quantity": D("0.001"), "executed_quote_quantity": D("1")},
     "fills": {"fills": (Fill(price=D("60000"), quantity=D("1"), commission=D(0), commission_asset="BTC"),)},
+    "price of a fill": {
+        "executed_quantity": D("0.001"),
+        "executed_quote_quantity": D("60"),
+        "fills": (Fill(price=D("66000"), quantity=D("0.001"), commission=D(0), commission_asset="BTC"),),
+    },
+    "fee in base": {
+        "executed_quantity": D("0.001"),
+        "executed_quote_quantity": D("60"),
+        "fills": (Fill(price=D("60000"), quantity=D("0.001"), commission=D("5"), commission_asset="BTC"),),
+    },
+    "fee in quote": {
+        "executed_quantity": D("0.001"),
+        "executed_quote_quantity": D("60"),
+        "fills": (Fill(price=D("60000"), quantity=D("0.001"), commission=D("60"), commission_asset="USDT"),),
+    },
     "no number": {"flaw": "the exchange's answer does not have the expected shape (executedQty)"},
 }
 
@@ -245,3 +260,24 @@ def test_replaced_order_ends_and_the_new_one_is_the_owners(room: Room) -> None:
     found = room.run(Reconciler(room.parts).run(("BTCUSDT",)))
     assert [view.client_order_id for view in found.foreign] == ["web_new"]
     assert room.row(name).state is OrderState.CANCELLED
+
+
+@pytest.mark.parametrize(
+    "lie", [{"price": D("66000")}, {"price": D("1")}, {"commission": D("7")}, {"quantity": D("0.002")}]
+)
+def test_listed_trades_that_contradict_the_order_bring_no_fee(room: Room, lie: dict[str, Any]) -> None:
+    """Trades under the order's number at another price, or with a fee beyond what was traded, are not of the order.
+
+    Before, a fee of 7 BTC for 0.001 BTC made the position -6.999, and nothing could be sold back.
+    """
+    room.exchange.script = [Placed("FILLED", "0.001")]
+    assert room.ask().outcome is Outcome.DONE
+    row = room.last()
+    assert row.order_id is not None
+    true = Fill(price=D("60000"), quantity=D("0.001"), commission=D("0.000001"), commission_asset="BTC")
+    room.exchange.trades[row.order_id] = (replace(true, **lie),)
+    room.run(Reconciler(room.parts).run())
+    assert room.fees(row.client_order_id) == {}
+    room.exchange.trades[row.order_id] = (true,)
+    room.run(Reconciler(room.parts).run())
+    assert room.fees(row.client_order_id) == {"BTC": D("0.000001")}
