@@ -91,9 +91,7 @@ def _join(
             joined.views.append(_view(report, row, fees))
     missing = [row for row in _wanted(tx, scope, request, reports) if row.client_order_id not in shown]
     joined.not_shown = tuple(_of_log(tx, row) for row in missing)
-    joined.unresolved = tuple(
-        _of_log(tx, row) for row in tx.unresolved(scope) if request.symbol in {None, row.symbol}
-    )
+    joined.unresolved = tuple(_of_log(tx, row) for row in tx.unresolved(scope) if request.symbol in {None, row.symbol})
     return joined
 
 

@@ -241,9 +241,7 @@ class Overview:
                     view_of_row(row, known_fees(tx, row, row.executed_quantity)) for row in tx.live(scope)
                 ),
                 reconciled=None if reconciled_ms is None else iso(reconciled_ms),
-                proposals=tuple(
-                    view_of_proposal(p, tx.now_ms, channel, None) for p in tx.outstanding(scope)
-                ),
+                proposals=tuple(view_of_proposal(p, tx.now_ms, channel, None) for p in tx.outstanding(scope)),
                 orders_since_person=None if usage is None else usage.orders_since_person,
                 unconfirmed_since_person=_unconfirmed(usage),
                 budgets=() if policy is None or usage is None else budgets(policy.limits, usage),

@@ -105,6 +105,14 @@ def _crosses(proposal: Proposal, market: BookTop | None) -> bool:
     return price >= ask if proposal.side == OrderSide.BUY.value else price <= bid
 
 
+def _is_stop_passed(proposal: Proposal, stop_price: Decimal, market: BookTop | None) -> bool:
+    """Whether both sides of the book are past the stop price already: the exchange takes no such order."""
+    bid, ask = (proposal.shown_bid, proposal.shown_ask) if market is None else (market.bid, market.ask)
+    is_buy, is_loss = proposal.side == OrderSide.BUY.value, proposal.spec["order_type"] == OrderType.STOP_LOSS_LIMIT
+    # A BUY with a stop-loss waits for the market to rise, as a SELL with a take-profit does; the others for it to fall.
+    return bid >= stop_price if is_buy is is_loss else ask <= stop_price
+
+
 def view_of_proposal(
     proposal: Proposal,
     now_ms: int,
@@ -188,7 +196,8 @@ def _at_the_market(
     if order.fills_at_once:
         what = FILLS_AT_ONCE
     elif order.stop_price is not None:
-        what = "waits for its stop price"
+        is_passed = _is_stop_passed(proposal, order.stop_price, market)
+        what = "would be rejected, for its stop price is passed" if is_passed else "waits for its stop price"
     elif order.time_in_force in {TimeInForce.IOC.value, TimeInForce.FOK.value}:
         what = "fills nothing and lapses"
     elif _crosses(proposal, market):

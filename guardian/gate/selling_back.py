@@ -98,9 +98,7 @@ async def _on_symbol(
     )
 
 
-def _case(
-    parts: Parts, scope: Scope, in_force: PolicyInForce, basis: Basis, spec: OrderSpec, facts: Facts
-) -> Case:
+def _case(parts: Parts, scope: Scope, in_force: PolicyInForce, basis: Basis, spec: OrderSpec, facts: Facts) -> Case:
     with parts.journal.transaction() as tx:
         usage = usage_now(tx, parts.journal, scope, spec, in_force.policy, facts, basis)
         now = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=parts.now_ms())

@@ -120,12 +120,28 @@ def test_person_sees_what_the_order_costs_or_brings_and_what_it_counts_as(
         ("BUY", "LIMIT_MAKER", "59000", None, None, "rests in the book: 60000/60001 at"),
         ("BUY", "LIMIT_MAKER", "60001", None, None, "would be rejected, for it may not fill at once: 60000/60001 at"),
         ("SELL", "STOP_LOSS_LIMIT", "58000", "58500", "GTC", "waits for its stop price: 60000/60001 at"),
+        ("SELL", "STOP_LOSS_LIMIT", "60000", "60500", "GTC", "would be rejected, for its stop price is passed: 60000/"),
+        ("SELL", "TAKE_PROFIT_LIMIT", "60400", "60500", "GTC", "waits for its stop price: 60000/60001 at"),
+        (
+            "SELL",
+            "TAKE_PROFIT_LIMIT",
+            "59400",
+            "59500",
+            "GTC",
+            "would be rejected, for its stop price is passed: 60000/",
+        ),
+        ("BUY", "STOP_LOSS_LIMIT", "60600", "60500", "GTC", "waits for its stop price: 60000/60001 at"),
+        ("BUY", "STOP_LOSS_LIMIT", "59600", "59500", "GTC", "would be rejected, for its stop price is passed: 60000/"),
+        ("BUY", "TAKE_PROFIT_LIMIT", "59600", "59500", "GTC", "waits for its stop price: 60000/60001 at"),
     ],
 )
 def test_second_line_says_what_would_become_of_the_order_now(
     room: Room, side: str, kind: str, price: str, stop: str | None, rests: str | None, words: str
 ) -> None:
-    """An order that does not fill at once rests, lapses, waits for its stop or would be rejected; in words."""
+    """An order that does not fill at once rests, lapses, waits for its stop or would be rejected; in words.
+
+    Before, a stop that the market had passed was said to wait for it.
+    """
     spec = OrderSpec(
         symbol="BTCUSDT", side=OrderSide(side), order_type=OrderType(kind), quantity=D("0.001"), price=D(price),
         stop_price=None if stop is None else D(stop), time_in_force=None if rests is None else TimeInForce(rests),
