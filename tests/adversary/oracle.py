@@ -42,7 +42,8 @@ class Sent:
     at_ms: int
     is_exit: bool
     confirmed: bool
-    number: int
+    is_forgotten: bool = False
+    """It was refused, and the log that knew of it is gone: the exchange lists no such order."""
 
 
 @dataclass
@@ -142,7 +143,7 @@ class Oracle:
         rows = self.rig.sql("SELECT proposal_id, is_exit FROM orders WHERE client_order_id=?", post.client_id)
         proposal, said_exit = rows[0] if rows else (None, 0)
         confirmed = proposal in self.owner.approved
-        sent = Sent(post, None, self.worth_of(fields), post.at_ms, is_exit, confirmed, len(self.sent))
+        sent = Sent(post, None, self.worth_of(fields), post.at_ms, is_exit, confirmed)
         self.reached["sent: exit" if is_exit else "sent"] += 1
         if not rows:
             self.wrong(2, "an order without a reservation")
@@ -210,7 +211,7 @@ class Oracle:
             if entered > most * allowance:
                 self.wrong(4, f"{entered:.2f} entered within {window // MINUTE}m, {most} may")
         for window, number in COUNTS.items():
-            if 1 + sum(not s.is_exit and s.at_ms > sent.at_ms - window for s in self.sent) > number:
+            if 1 + sum(not (s.is_exit or s.is_forgotten) and s.at_ms > sent.at_ms - window for s in self.sent) > number:
                 self.wrong(4, f"more than {number} orders within {window // MINUTE}m")
         live = [s for s in here if s.order is not None and s.order.is_open and s.order in self.venue.orders]
         left = [s.worth * s.order.left / s.order.sent_quantity for s in live if s.order is not None]
@@ -268,6 +269,11 @@ class Oracle:
         halted = 0 if market.halted_ms is None else self.venue.now_ms() - market.halted_ms
         age = market.traded_ago_ms + halted
         return f"last trade {age} ms ago" if age > TRADE_AGE + MINUTE else None
+
+    def forget_refused(self) -> None:
+        """The log was lost or put back."""
+        for sent in self.sent:
+            sent.is_forgotten = sent.is_forgotten or sent.order is None
 
     def cancelled(self, order: Order) -> None:
         """Guardian has cancelled an order. Nobody let it cancel what it did not place."""

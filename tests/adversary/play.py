@@ -327,13 +327,15 @@ class Play:
         self.rig.restart_all(between)
         self.oracle.owner.no_log = False
         self.is_lost = self.is_lost or bool(since)
+        self.oracle.forget_refused()
         self.reached["home put back"] += bool(since)
         return f"{len(since)} orders are forgotten"
 
     def _cannot_be_found(self, sent: list[Sent]) -> bool:
         """Whether orders are called otherwise, hidden, wiped or of a symbol that nobody looks at any more."""
-        is_odd = any(s.post.client_id in self.amended or (s.order is not None and s.order.is_hidden) for s in sent)
-        return is_odd or self.was_wiped or self.oracle.owner.symbols != set(POSITIONS)
+        is_odd = any(one.post.client_id in self.amended for one in sent)
+        is_hidden = any(order.is_hidden for order in self.oracle.ours())
+        return is_odd or is_hidden or self.was_wiped or self.oracle.owner.symbols != set(POSITIONS)
 
     def lose_log(self) -> str:
         """`guardian.db` is deleted; the policy stays."""
@@ -346,6 +348,7 @@ class Play:
 
         self.rig.restart_all(between)
         self.oracle.owner.no_log = self.is_lost = True
+        self.oracle.forget_refused()
         self.reached["log lost"] += 1
         return ""
 

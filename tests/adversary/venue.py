@@ -228,7 +228,7 @@ class Venue:
         )  # fmt: skip
         self.next_id += 1
         self.orders.append(order)
-        self._trade(order)
+        self._trade(order, takes=True)
         if order.is_open and order.time_in_force in {"IOC", "FOK"}:
             self._end(order, "EXPIRED")
         return order
@@ -251,7 +251,7 @@ class Venue:
             if order.symbol == symbol and order.is_open:
                 self._trade(order)
 
-    def _trade(self, order: Order) -> None:
+    def _trade(self, order: Order, *, takes: bool = False) -> None:
         market = self.markets[order.symbol]
         buying = order.side == "BUY"
         if market.status != "TRADING":
@@ -266,7 +266,7 @@ class Venue:
         if order.time_in_force == "FOK" and quantity < order.left:
             return
         # A resting order fills at its own price, one that comes in at the book's.
-        self._fill(order, market, best if order.updated == self.now_ms() else order.price, quantity)
+        self._fill(order, market, best if takes else order.price, quantity)
 
     @staticmethod
     def _is_reached(order: Order, market: Market) -> bool:
