@@ -77,6 +77,9 @@ class Code(Enum):
         Outcome.DENIED, "price times quantity is below the exchange's least or above its most"
     )
     FILTER_ORDER_COUNT = CodeMeaning(Outcome.DENIED, "the exchange takes no more open orders for this symbol")
+    OPEN_ORDERS_UNKNOWN = CodeMeaning(
+        Outcome.DENIED, "the symbol's open orders, whose number the exchange limits, could not be listed"
+    )
     FILTER_POSITION = CodeMeaning(
         Outcome.DENIED, "the exchange lets nobody hold more of this asset than its MAX_POSITION"
     )

@@ -16,10 +16,11 @@ from guardian.domain.trading import Environment
 from guardian.errors import ExchangeError, ExchangeRateLimited, ExchangeRejected
 from guardian.exchange.exchange import Exchange
 from guardian.gate.journal import Journal
+from guardian.gate.open_orders import OpenOrderLister
 from guardian.policy.case import sellable
 from guardian.policy.conversion import market_symbols, next_on_path, path_symbols
 from guardian.policy.engine import needed_facts
-from guardian.policy.facts import AveragePrice, BookTop, Confirmed, DayOpen, Fact, Facts, Usage
+from guardian.policy.facts import AveragePrice, BookTop, Confirmed, DayOpen, Fact, Facts, ListedOrders, Usage
 from guardian.policy.loss import LossNeeds, loss_needs
 from guardian.policy.model import Policy
 from guardian.store.database import Transaction
@@ -67,6 +68,7 @@ def usage_now(
         currency=policy.accounting.currency,
         assets=assets_of(facts, spec),
         snapshot=basis.snapshot,
+        listed=facts.listed_orders,
     )
     trading, reason = journal.trading(tx)
     return replace(usage, trading=trading, halt_reason=reason)
@@ -82,6 +84,7 @@ class _Gathered:
     day_opens: dict[str, DayOpen] = field(default_factory=dict)
     averages: dict[str, AveragePrice] = field(default_factory=dict)
     balances: Balances | None = None
+    listed_orders: ListedOrders | None = None
     clock_skew_ms: int | None = None
     missing: dict[Fact, str] = field(default_factory=dict)
     missing_of: dict[tuple[Fact, str], str] = field(default_factory=dict)
@@ -119,11 +122,12 @@ async def gather_facts(
     basis: Basis,
     *,
     may_exit: bool,
+    lister: OpenOrderLister | None = None,
 ) -> Facts:
     """Everything that the rules for this order need from the exchange, in one round trip where the rules are warm.
 
     `basis` is what the store had a moment ago: answers are compared with it later. With `may_exit` a symbol that the
-    policy does not list is asked for too. The times and the usage are
+    policy does not list is asked for too. Without a `lister` the open orders are left out. The times and the usage are
     placeholders: they are read again, together, inside the reservation.
 
     Raises:
@@ -140,6 +144,7 @@ async def gather_facts(
         _averages(exchange, needs, priced, got),
         _day_opens(exchange, needs, loss, got),
         _balances(exchange, needs, got),
+        _open_orders(spec, exchange, needs, basis, lister, got),
         _clock(exchange, needs, got),
     )
     if got.limited is not None:
@@ -156,6 +161,7 @@ async def gather_facts(
         averages=got.averages,
         free=None if got.balances is None else {b.asset: b.free for b in got.balances.balances},
         held=None if got.balances is None else {b.asset: plus(b.free, b.locked) for b in got.balances.balances},
+        listed_orders=got.listed_orders,
         clock_skew_ms=got.clock_skew_ms,
         confirmed=confirmed,
         missing=got.missing,
@@ -224,6 +230,20 @@ async def _day_opens(exchange: Exchange, needs: frozenset[Fact], loss: LossNeeds
 async def _balances(exchange: Exchange, needs: frozenset[Fact], got: _Gathered) -> None:
     if Fact.BALANCES in needs:
         got.balances = await got.take(Fact.BALANCES, exchange.balances())
+
+
+async def _open_orders(
+    spec: OrderSpec,
+    exchange: Exchange,
+    needs: frozenset[Fact],
+    basis: Basis,
+    lister: OpenOrderLister | None,
+    got: _Gathered,
+) -> None:
+    instrument = got.instruments.get(spec.symbol)
+    if Fact.OPEN_ORDERS in needs and lister is not None and instrument is not None:
+        listing = lister.listed(exchange, spec, instrument, basis.snapshot)
+        got.listed_orders = await got.take(Fact.OPEN_ORDERS, listing)
 
 
 async def _clock(exchange: Exchange, needs: frozenset[Fact], got: _Gathered) -> None:

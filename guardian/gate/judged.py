@@ -29,6 +29,9 @@ def judged_on(facts: Facts, verdict: Verdict, policy: Policy) -> dict[str, objec
             symbol: {"price": average.price, "traded_ms": str(average.traded_ms)}
             for symbol, average in facts.averages.items()
         },
+        "listed_orders": None
+        if facts.listed_orders is None
+        else {"count": str(facts.listed_orders.count), "stops": str(facts.listed_orders.stops)},
         "day_opens": dict(facts.day_opens),
         "usage": facts.usage,
         "missing": {fact.value: why for fact, why in facts.missing.items()}

@@ -10,7 +10,9 @@ from guardian.domain.trading import Environment
 from guardian.gate.comparing import Compared
 from guardian.gate.connection import Connector
 from guardian.gate.journal import Journal
+from guardian.gate.open_orders import KeptLists, OpenOrderLister
 from guardian.gate.policy_file import PolicyFile
+from guardian.store.records import Scope
 
 RECEIVE_WINDOW_MS: Final = 5000
 """How old a request may be when it leaves: Binance's default `recvWindow`."""
@@ -35,10 +37,16 @@ class Parts:
     """So many bytes that nobody can guess."""
     compared: Compared = field(default_factory=Compared)
     """What this process has compared with the exchange since it started."""
+    open_order_lists: KeptLists = field(default_factory=KeptLists)
+    """The lists of open orders that this process keeps for a moment."""
     is_chosen: bool = True
     """False while no good policy has named an environment: then only cancels of guardian's own orders go anywhere."""
     connector_to: Callable[[Environment], Connector] | None = None
     """The connector to another environment, for cancels of orders that guardian placed there."""
+
+    def lister(self, scope: Scope) -> OpenOrderLister:
+        """What lists the open orders of an account."""
+        return OpenOrderLister(kept=self.open_order_lists, scope=scope, monotonic=self.monotonic)
 
     def elsewhere(self, environment: Environment) -> Parts | None:
         """The same parts in another environment; None where there is no way to it."""

@@ -198,6 +198,7 @@ class OrderPlacer:
                     confirmed,
                     basis,
                     may_exit=asked.may_exit,
+                    lister=parts.lister(asked.scope),
                 ),
                 catch_up(parts, asked.connection.exchange, asked.spec, basis.snapshot),
             )

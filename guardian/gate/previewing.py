@@ -93,6 +93,7 @@ class Previewer:
             confirmed_by(proposal),
             basis,
             may_exit=True,
+            lister=parts.lister(scope),
         )
         facts = replace(facts, uncompared=await why_not_compared(parts, scope))
         facts, verdict = await parts.journal.run(lambda: self._judge(proposal, facts, basis, in_force))

@@ -115,6 +115,8 @@ class Sender:
             )
             return _reported(reserved, report)
         except ExchangeRejected as error:
+            # The refusal may contradict the kept list: the next order is judged on a list of now.
+            self._parts.open_order_lists.forget(reserved.scope, reserved.order.symbol)
             return _rejected(reserved, error)
         except ExchangeRateLimited as error:
             reply = refused(Code.EXCHANGE_RATE_LIMIT, error.message, retry_after_s=error.retry_after_s)

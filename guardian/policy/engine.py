@@ -82,7 +82,7 @@ LISTED: Final = (
     Rule(rules_listed.order_type_allowed),
     Rule(rules_listed.time_in_force_allowed),
     Rule(rules_market.instrument_trading, frozenset({_I})),
-    Rule(rules_market.exchange_filters, frozenset({_I, _A, _U, Fact.BALANCES})),
+    Rule(rules_market.exchange_filters, frozenset({_I, _A, _U, Fact.BALANCES, Fact.OPEN_ORDERS})),
     Rule(rules_market.price_usable, frozenset({_B})),
     Rule(rules_market.price_average, frozenset({_A, _B})),
     Rule(rules_market.collar, frozenset({_I, _B})),

@@ -27,7 +27,7 @@ from guardian.domain.orders import (
 )
 from guardian.domain.trading import Environment, TradingState
 from guardian.policy.engine import judge_order
-from guardian.policy.facts import AveragePrice, BookTop, DayTrading, Facts, Usage
+from guardian.policy.facts import AveragePrice, BookTop, DayTrading, Facts, ListedOrders, Usage
 from guardian.policy.model import Example, Policy
 from guardian.policy.reader import Table
 from guardian.policy.values import DAY_MS, amount, asset, choice, count, duration, one_of, positive, symbol, text
@@ -223,6 +223,7 @@ def facts_of(example: Example, policy: Policy) -> Facts:
         if instrument is None
         else {instrument.quote_asset: Decimal(given["free"]), instrument.base_asset: position},
         held={} if instrument is None else {instrument.base_asset: position},
+        listed_orders=ListedOrders(),
         clock_skew_ms=0,
         usage=_usage(given, policy),
     )

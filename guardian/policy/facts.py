@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from guardian.domain.instruments import Instrument
+from guardian.domain.orders import UNRESOLVED_STATES, OrderState
 from guardian.domain.trading import Environment, TradingState
 
 
@@ -23,6 +24,8 @@ class Fact(StrEnum):
     AVERAGE = "average"
     """The average price, and the time of the last trade, of every symbol whose book is needed."""
     BALANCES = "balances"
+    OPEN_ORDERS = "open_orders"
+    """The open orders of the symbol, whoever placed them, where the exchange limits their number."""
     CLOCK = "clock"
     DAY = "day"
     """The price of 24 hours ago of each symbol that was held then."""
@@ -50,6 +53,25 @@ class AveragePrice:
 
     price: Decimal
     traded_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedOrders:
+    """The open orders of one symbol as the exchange lists them: guardian's, and those placed by anybody else."""
+
+    count: int = 0
+    stops: int = 0
+    """The stop orders among them, of any type."""
+    client_order_ids: frozenset[str] = frozenset()
+    order_ids: frozenset[int] = frozenset()
+    acknowledged: frozenset[str] = frozenset()
+    """Client order ids of guardian's orders that were open before the request: one that is not listed has ended."""
+
+    def may_lack(self, client_order_id: str, order_id: int | None, state: OrderState) -> bool:
+        """Whether an order of guardian's that has not ended may be open at the exchange and is not listed here."""
+        if client_order_id in self.client_order_ids or order_id in self.order_ids:
+            return False
+        return state in UNRESOLVED_STATES or client_order_id not in self.acknowledged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +120,9 @@ class Usage:
     open_notional: Decimal = Decimal(0)
     open_orders: int = 0
     open_orders_on_symbol: int = 0
+    """Orders of the symbol, exits among them, that may be open at the exchange and are not in `Facts.listed_orders`."""
     open_stop_orders_on_symbol: int = 0
+    """The stop orders among those."""
     duplicate_of: str | None = None
     """The client order id of the same order within the duplicate window, or of one that is unknown."""
     unresolved_on_symbol: str | None = None
@@ -168,6 +192,8 @@ class Facts:
     """By asset: the free balance; an asset that is absent is zero."""
     held: Mapping[str, Decimal] | None = None
     """By asset: free plus locked."""
+    listed_orders: ListedOrders | None = None
+    """Of the order's symbol."""
     clock_skew_ms: int | None = None
     """The local clock less the exchange's."""
     usage: Usage | None = None

@@ -74,7 +74,7 @@ def exchange_filters(case: Case) -> Iterator[Denial]:
             hint=_valid_value(case, instrument, order, breach),
         )
     if case.facts.usage is not None:
-        yield from _order_counts(case.facts.usage, order, instrument)
+        yield from _order_counts(case.facts, case.facts.usage, order, instrument)
         yield from _greatest_position(case.facts, case.facts.usage, order, instrument)
 
 
@@ -98,19 +98,31 @@ def _valid_value(case: Case, instrument: Instrument, order: ResolvedOrder, breac
     return f"the nearest valid {breach.field} is {nearest}"
 
 
-def _order_counts(usage: Usage, order: ResolvedOrder, instrument: Instrument) -> Iterator[Denial]:
-    """MAX_NUM_ORDERS and MAX_NUM_ALGO_ORDERS, on what guardian has open."""
-    counts = [("MAX_NUM_ORDERS", usage.open_orders_on_symbol, instrument.max_orders)]
-    if order.wire_type in STOP_LIMIT_TYPES:
-        counts.append(("MAX_NUM_ALGO_ORDERS", usage.open_stop_orders_on_symbol, instrument.max_stop_orders))
-    for name, seen, most in counts:
+def _order_counts(facts: Facts, usage: Usage, order: ResolvedOrder, instrument: Instrument) -> Iterator[Denial]:
+    """MAX_NUM_ORDERS and MAX_NUM_ALGO_ORDERS, on all that is open at the exchange, whoever placed it."""
+    most_stops = instrument.max_stop_orders if order.wire_type in STOP_LIMIT_TYPES else None
+    if instrument.max_orders is None and most_stops is None:
+        return
+    listed = facts.listed_orders
+    if listed is None:
+        yield Denial(
+            code=Code.OPEN_ORDERS_UNKNOWN,
+            message=f"the symbol's open orders could not be listed: {facts.why_missing(Fact.OPEN_ORDERS)}",
+            hint="the exchange limits their number, so nothing was sent; try again in a moment",
+        )
+        return
+    counts = (
+        ("MAX_NUM_ORDERS", "open orders", listed.count + usage.open_orders_on_symbol, instrument.max_orders),
+        ("MAX_NUM_ALGO_ORDERS", "open stop orders", listed.stops + usage.open_stop_orders_on_symbol, most_stops),
+    )
+    for name, what, seen, most in counts:
         if most is not None and seen >= most:
             yield Denial(
                 code=Code.FILTER_ORDER_COUNT,
-                message=f"the exchange's filter {name} is reached for this symbol",
+                message=f"the exchange's filter {name} is reached for this symbol: {seen} of {most} {what}, cancel one",
                 observed=str(seen),
                 limit=str(most),
-                hint="cancel an open order first",
+                hint="`get_orders` lists them; the owner cancels at the exchange what guardian did not place",
             )
 
 

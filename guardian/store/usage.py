@@ -32,7 +32,7 @@ from guardian.domain.orders import (
     OrderSide,
     OrderSpec,
 )
-from guardian.policy.facts import Usage
+from guardian.policy.facts import ListedOrders, Usage
 from guardian.policy.model import Limits
 from guardian.store.audit import AuditPart
 from guardian.store.ledger import cash_of
@@ -79,15 +79,19 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
         currency: str,
         assets: tuple[str, str] | None,
         snapshot: Snapshot,
+        listed: ListedOrders | None = None,
     ) -> Usage:
         """Everything that the rules count for this order, in `currency`.
 
         `assets` are the base and the quote asset of its symbol; without them nothing is known to be held.
-        `snapshot` was taken before the facts of the exchange were asked for that the order is judged on.
+        `snapshot` was taken before the facts of the exchange were asked for that the order is judged on. Orders that
+        `listed` accounts for are not counted again as open on the symbol.
         """
         status, sliced = self.status_usage(scope, limits, currency), Worth(currency)
         pending = self._pending(scope)
         on_symbol = [row for row in pending if row.symbol == order.symbol]
+        of_exchange = listed or ListedOrders()
+        unlisted = [row for row in on_symbol if of_exchange.may_lack(row.client_order_id, row.order_id, row.state)]
         in_doubt = [row for row in on_symbol if is_in_doubt(row, self.now_ms)]
         since = self.sliced_since(scope, order.symbol, order.side.value, limits.anti_slicing_window_ms)
         unseen = self.unseen_since(scope, snapshot)
@@ -100,8 +104,8 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
             open_notional=status.open_notional,
             open_orders=status.open_orders,
             # As the exchange counts them: exits among them.
-            open_orders_on_symbol=len(on_symbol),
-            open_stop_orders_on_symbol=sum(row.wire_type in _STOP_TYPES for row in on_symbol),
+            open_orders_on_symbol=len(unlisted),
+            open_stop_orders_on_symbol=sum(row.wire_type in _STOP_TYPES for row in unlisted),
             duplicate_of=self._duplicate_of(scope, order, limits.duplicate_window_ms),
             unresolved_on_symbol=in_doubt[0].client_order_id if in_doubt else None,
             sliced_since_ms=None if since is None else since.since_ms,

@@ -77,6 +77,10 @@ EXCHANGE: Final = (
         world=market(sets(max_orders=1), restarts=True),
     ),
     Row(
+        rule="exchange_filters", code="OPEN_ORDERS_UNKNOWN", expected=_DENIED,
+        world=w.no_answer("/api/v3/openOrders", restarts=True),
+    ),
+    Row(
         rule="exchange_filters", code="FILTER_POSITION", expected=_PASSES,
         world=market(sets(max_position=w.D("0.0001")), restarts=True),
     ),

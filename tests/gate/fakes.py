@@ -129,6 +129,8 @@ class FakeExchange:
     """By symbol: how long ago the last trade was; none where nothing is said."""
     statuses: dict[str, str] = field(default_factory=dict)
     """By symbol: `TRADING` where nothing is said."""
+    filters: dict[str, int] = field(default_factory=dict)
+    """What the trading rules of every symbol have besides, such as `max_orders`."""
     day_opens: dict[str, str] = field(default_factory=dict)
     """By symbol: the price of 24 hours ago; the bid where nothing is said."""
     closed_before: dict[str, str] = field(default_factory=dict)
@@ -158,7 +160,7 @@ class FakeExchange:
         wanted = tuple(symbols)
         await self._read("instruments", symbols=wanted)
         return {
-            symbol: replace(instrument(symbol), status=self.statuses.get(symbol, "TRADING"))
+            symbol: replace(instrument(symbol), status=self.statuses.get(symbol, "TRADING"), **self.filters)
             for symbol in wanted
             if symbol in self.books
         }

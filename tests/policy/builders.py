@@ -12,7 +12,7 @@ from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import TOOLS
 from guardian.domain.trading import Environment, TradingState
 from guardian.policy.engine import judge_order
-from guardian.policy.facts import AveragePrice, BookTop, Confirmed, DayOpen, DayTrading, Facts, Usage
+from guardian.policy.facts import AveragePrice, BookTop, Confirmed, DayOpen, DayTrading, Facts, ListedOrders, Usage
 from guardian.policy.model import (
     Accounting,
     Channel,
@@ -210,6 +210,7 @@ def facts(**changed: object) -> Facts:
         "averages": averages,
         "free": {"USDT": D("10000"), "BTC": D("10")},
         "held": {"USDT": D("10000")},
+        "listed_orders": ListedOrders(),
         "clock_skew_ms": 0,
         "usage": usage(**used),
         **{name: value for name, value in changed.items() if name not in used},

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from builders import (
     BID,
+    ETHBTC,
     NOW_MS,
     a_book,
     a_market,
@@ -85,6 +86,9 @@ REACHED: dict[Code, Callable[[], Verdict]] = {
     Code.FILTER_QUANTITY: lambda: judged(an_order(quantity="0.000999999")),
     Code.FILTER_NOTIONAL: lambda: judged(given=instrument(min_notional=D(61))),
     Code.FILTER_ORDER_COUNT: lambda: judged(given=instrument(max_orders=0)),
+    Code.OPEN_ORDERS_UNKNOWN: lambda: judged(
+        given=facts(instruments={"BTCUSDT": an_instrument(max_orders=200)}, listed_orders=None)
+    ),
     Code.FILTER_POSITION: lambda: judged(given=instrument(max_position=D("0.0009"))),
     Code.PRICE_UNAVAILABLE: lambda: judged(given=facts(books={})),
     Code.PRICE_STALE: lambda: judged(given=facts(books={"BTCUSDT": a_book(age_ms=5001)})),
@@ -326,6 +330,7 @@ WITHOUT: dict[Fact, dict[str, object]] = {
     Fact.RATES: {"books": {}},
     Fact.AVERAGE: {"averages": {}},
     Fact.BALANCES: {"free": None, "held": None},
+    Fact.OPEN_ORDERS: {"listed_orders": None},
     Fact.CLOCK: {"clock_skew_ms": None},
     Fact.USAGE: {"usage": None},
     Fact.DAY: {"day_opens": {}},
@@ -346,7 +351,11 @@ def test_facts_that_are_not_needed_change_nothing(spec: OrderSpec) -> None:
 def test_a_needed_fact_that_is_missing_denies(fact: Fact) -> None:
     """For each fact that an order needs, the lack of it alone is a denial."""
     spec = an_order(symbol="ETHBTC", price="0.05", quantity="0.01")
-    whole = cross_facts(traded=(held("0.001", before="0.001"),), day_opens={"BTCUSDT": opened(BID)})
+    whole = cross_facts(
+        traded=(held("0.001", before="0.001"),),
+        day_opens={"BTCUSDT": opened(BID)},
+        instruments={"ETHBTC": replace(ETHBTC, max_orders=200), "BTCUSDT": an_instrument()},
+    )
     assert codes(judged(spec, whole)) == []
     if fact is Fact.RATES:
         bare = replace(whole, books={"ETHBTC": whole.books["ETHBTC"]})

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from guardian.domain.codes import Code
 from guardian.domain.instruments import PercentPrice, Range
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
-from guardian.policy.facts import AveragePrice, Confirmed, Fact, Facts
+from guardian.policy.facts import AveragePrice, Confirmed, Fact, Facts, ListedOrders
 from guardian.policy.notional import no_worse_price, resolve
 from guardian.policy.verdict import Decision
 
@@ -173,6 +173,44 @@ def test_the_exchanges_counts_of_open_orders_are_kept(spec: OrderSpec, seen: int
     found = [one for one in judged(spec, given).denials if one.code is Code.FILTER_ORDER_COUNT]
     assert [name for one in found for name in names if f" {name} " in one.message] == names
     assert len(found) == len(names)
+
+
+def test_open_orders_of_others_count_and_the_denial_says_how_many() -> None:
+    """What the exchange lists and what guardian has open besides add up; a plain order looks at the larger limit alone.
+
+    Before, only guardian's own were counted.
+    """
+    given = facts(
+        instruments={"BTCUSDT": an_instrument(max_orders=200, max_stop_orders=5)},
+        listed_orders=ListedOrders(count=199, stops=3),
+        open_orders_on_symbol=0,
+        open_stop_orders_on_symbol=2,
+    )
+    found = denial(judged(a_stop(), given), Code.FILTER_ORDER_COUNT)
+    assert (found.observed, found.limit) == ("5", "5")
+    assert found.message.endswith("5 of 5 open stop orders, cancel one")
+    assert codes(judged(given=given)) == []
+    assert given.usage is not None
+    full = replace(given, usage=replace(given.usage, open_orders_on_symbol=1))
+    assert denial(judged(given=full), Code.FILTER_ORDER_COUNT).message.endswith("200 of 200 open orders, cancel one")
+
+
+@pytest.mark.parametrize(
+    ("limits", "plain", "stop"),
+    [({}, True, True), ({"max_orders": 200}, False, False), ({"max_stop_orders": 5}, True, False)],
+)
+def test_without_the_list_only_what_no_limit_concerns_passes(limits: dict[str, int], plain: bool, stop: bool) -> None:
+    """A list that could not be read denies each order that the exchange would hold to it, exits too, and says why."""
+    given = facts(
+        instruments={"BTCUSDT": an_instrument(**limits)},
+        listed_orders=None,
+        missing={Fact.OPEN_ORDERS: "it timed out"},
+        position=D("0.001"),
+    )
+    for spec, passes in ((an_order(), plain), (a_sell(), plain), (a_stop(), stop)):
+        verdict = judged(spec, given)
+        assert codes(verdict) == ([] if passes else [Code.OPEN_ORDERS_UNKNOWN])
+        assert all("it timed out" in one.message for one in verdict.denials)
 
 
 @pytest.mark.parametrize(
