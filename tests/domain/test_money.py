@@ -306,6 +306,8 @@ def test_amounts_are_worked_with_by_name_only(module: object) -> None:
         "facts.clock_ms - book.fetched_ms",
         "facts.clock_ms - average.traded_ms",
         "usage.open_orders + 1",
+        "listed.count + usage.open_orders_on_symbol",
+        "listed.stops + usage.open_stop_orders_on_symbol",
         "sent + 1",
         "milliseconds % length",
         "milliseconds // length",
