@@ -92,6 +92,8 @@ class OrderCanceller:
         scope = Scope(environment=self._parts.environment.value, account=connection.account)
         if target.has_store and target.client_order_id is None:
             target = await self._parts.journal.run(lambda: self._known(scope, target), is_first=True)
+        if target.has_store and target.row is None and not cancel_foreign:
+            target = await self._known_as_amended(connection, scope, target)
         row = target.row
         if row is not None and row.account != connection.account:
             return refused(
@@ -126,6 +128,24 @@ class OrderCanceller:
         except StoreError:
             return replace(target, has_store=False)
         return replace(target, row=row, began_ms=began_ms)
+
+    async def _known_as_amended(self, connection: Connection, scope: Scope, target: Target) -> Target:
+        """The target with its row where its client order id is the one that its owner's amendment gave it.
+
+        Raises ExchangeError: the read that this costs failed.
+        """
+        name = target.client_order_id
+        if name is None or name.startswith(CLIENT_ORDER_ID_PREFIX):
+            return target
+        report = await connection.exchange.order(target.symbol, client_order_id=name)
+        if report is None or report.client_order_id != name:
+            return target
+
+        def known() -> Target:
+            with self._parts.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
+                return replace(target, row=row_of(tx, scope, report), began_ms=tx.now_ms)
+
+        return await self._parts.journal.run(known, is_first=True)
 
     async def _is_ours(self, connection: Connection, request: CancelOrder) -> bool:
         """Failing the store: guardian's own mark on the id, for which an `order_id` alone costs one read."""

@@ -281,3 +281,19 @@ def test_listed_trades_that_contradict_the_order_bring_no_fee(room: Room, lie: d
     room.exchange.trades[row.order_id] = (true,)
     room.run(Reconciler(room.parts).run())
     assert room.fees(row.client_order_id) == {"BTC": D("0.000001")}
+
+
+def test_amended_order_is_cancelled_by_the_id_that_the_amendment_gave_it(room: Room) -> None:
+    """The id that the owner sees at the exchange names guardian's order too. Before, it was said to be another's.
+
+    An id of an order that guardian did not place, or of none, stays denied.
+    """
+    name = opened(room, {})
+    amended = replace(room.exchange.reports.pop(name), client_order_id="web_1", quantity=D("0.0005"))
+    room.exchange.reports["web_1"] = amended
+    room.exchange.reports["web_2"] = replace(amended, client_order_id="web_2", order_id=99)
+    assert denials(room.cancel(client_order_id="web_2")) == {"ORDER_NOT_GUARDIANS"}
+    assert denials(room.cancel(client_order_id="web_3")) == {"ORDER_NOT_GUARDIANS"}
+    assert room.cancel(client_order_id="web_1").outcome is Outcome.DONE
+    assert [room.exchange.reports[one].status for one in ("web_1", "web_2")] == ["CANCELED", "NEW"]
+    assert room.row(name).state is OrderState.CANCELLED
