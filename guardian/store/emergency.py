@@ -225,12 +225,15 @@ def _line(name: str, record: Mapping[str, object]) -> bytes:
 
 
 def _records(content: bytes) -> list[dict[str, object]]:
-    return [_parsed(line) for line in content.replace(b"\0", b"").split(b"\n") if line.strip()]
+    lines = [line for line in content.replace(b"\0", b"").split(b"\n") if line.strip()]
+    # Blanks alone halt too, so they are a record as well: no import ends a halt without a person.
+    return [_parsed(line) for line in lines or [content]]
 
 
 def _parsed(line: bytes) -> dict[str, object]:
     try:
         record = json.loads(line)
+        json.dumps(record, ensure_ascii=False).encode()  # half a character could be written nowhere
     except (ValueError, RecursionError):
         record = None
     if isinstance(record, dict) and isinstance(record.get("id"), str):

@@ -128,6 +128,27 @@ def test_import_halts_until_a_person_resumes(emergency, world, record, named):
     assert found.reason == f"something could not be written to the log: {named}"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"id": "\\ud800"}\n',
+        b'{"id": "a", "call_id": "\\udfff"}\n',
+        b'{"id": "a", "kind": "halted", "reason": "x \\ud83d"}\n',
+        b" \n",
+        b"\n\n",
+    ],
+)
+def test_any_content_of_the_file_halts_until_a_person_resumes(emergency, world, line):
+    """Text with half a character and lines of blanks are taken into the log too, and halt.
+
+    Before: the first ended every command with a bug, and blanks alone were a halt that the next start lifted.
+    """
+    emergency.places[0].write_bytes(line.ljust(SIZE, b"\0"))
+    assert emergency.import_into(world.store) == 1
+    assert emergency.is_empty()
+    assert trading(world).state is TradingState.HALTED
+
+
 def test_many_records_are_counted_in_the_reason(emergency, world):
     """Three are named, of the others the number is given."""
     for number in range(5):
