@@ -6,6 +6,7 @@ Environment variables can name the home folder (GUARDIAN_HOME) and nothing else.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import secrets
@@ -48,12 +49,25 @@ def home_folder() -> Path:
     Raises:
         NotPrivate: it is there and is another user's. Whoever opens what is in it looks at the rest: a halt must work
             also where that is refused.
+        GuardianError: what is named is no place of a folder.
     """
     named = os.environ.get(HOME_VARIABLE)
-    home = Path(named).expanduser().resolve() if named else platformdirs.user_data_path("guardian", appauthor=False)
-    with suppress(OSError):  # what cannot be looked at cannot be opened either: that is reported where it is opened
+    folder = Path(named) if named else platformdirs.user_data_path("guardian", appauthor=False)
+    try:
+        home = folder.expanduser().resolve()
+    except RuntimeError as error:  # an unknown user after `~`, or a loop of links
+        raise _no_home(folder, str(error)) from error
+    try:
         check_owner(home)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise _no_home(folder, "its name is too long") from error
+        # What cannot be looked at cannot be opened either: that is reported where it is opened.
     return home
+
+
+def _no_home(folder: Path, why: str) -> GuardianError:
+    return GuardianError(f"guardian's home cannot be `{folder}`: {why}", hint=f"set {HOME_VARIABLE} to a folder")
 
 
 def ready_made_policy(name: str) -> Path:

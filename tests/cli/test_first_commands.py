@@ -203,6 +203,17 @@ def test_init_where_no_folder_can_be_is_told(machine: Machine) -> None:
         assert "hint: set GUARDIAN_HOME" in made.stderr
 
 
+@POSIX
+@pytest.mark.parametrize("named", ["~nobody-of-this-name/guardian", "/tmp/" + "x" * 300])
+@pytest.mark.parametrize("command", ["halt", "status", "init", "serve"])
+def test_home_that_no_folder_can_have_is_told(machine: Machine, named: str, command: str) -> None:
+    """An unknown user's folder or too long a name is no bug. Before: `a bug in guardian`, RuntimeError and OSError."""
+    done = machine.run(command, env={**machine.environment, "GUARDIAN_HOME": named})
+    assert done.returncode == 1
+    assert "guardian's home cannot be" in done.stderr
+    assert "hint: set GUARDIAN_HOME" in done.stderr
+
+
 # paper
 
 
