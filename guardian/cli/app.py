@@ -24,7 +24,7 @@ import click
 
 from guardian import __version__
 from guardian.cli.render import print_line, say, say_error, say_hint
-from guardian.cli.streams import is_reader_gone, open_missing_streams
+from guardian.cli.streams import is_disk_full, is_reader_gone, open_missing_streams
 from guardian.errors import (
     CredentialsError,
     ExchangeError,
@@ -116,9 +116,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _main(arguments)
     except OSError as error:
         # The words for a person could not be written either.
-        if not is_reader_gone(error):
+        if is_reader_gone(error):
+            return READER_GONE
+        if not is_disk_full(error):
             raise
-        return READER_GONE
+        return COULD_NOT_TELL
 
 
 def _main(arguments: Sequence[str] | None) -> int:
@@ -134,6 +136,9 @@ def _main(arguments: Sequence[str] | None) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost guard: a bug is told in one line, not a page
         if is_reader_gone(error):
             return READER_GONE
+        if is_disk_full(error):
+            say_error("the output could not be written; is the disk full?")
+            return COULD_NOT_TELL
         return _tell_bug(error, run)
 
 

@@ -9,7 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
-_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ESHUTDOWN})
+_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ESHUTDOWN, errno.EIO})
+"""EIO is what a terminal says that was closed."""
+_FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _GONE_ON_WINDOWS: Final = frozenset({errno.EINVAL, errno.EPIPE})
 
 
@@ -33,6 +35,18 @@ def is_reader_gone(error: BaseException) -> bool:
     for stream in gone:
         _put_to_rest(stream)
     return bool(gone)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether `error` says that no place is left to write to; if so, the streams that take no more are put to rest."""
+    if not isinstance(error, OSError) or error.errno not in _FULL:
+        return False
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            _put_to_rest(stream)
+    return True
 
 
 def is_departure(error: BaseException) -> bool:

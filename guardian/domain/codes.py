@@ -185,6 +185,10 @@ class Code(Enum):
     ORDER_UNKNOWN = CodeMeaning(
         Outcome.UNKNOWN, "the order or the cancel may have reached the exchange; it is asked for"
     )
+    CALL_TAKEN_BACK = CodeMeaning(
+        Outcome.FAILED,
+        "the client took the call back, or went away, before there was an answer; it is in the log alone",
+    )
     INTERNAL_ERROR = CodeMeaning(Outcome.FAILED, "a fault of guardian's; the log has the whole of it")
 
     @property

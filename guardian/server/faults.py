@@ -18,6 +18,8 @@ from guardian.store.redaction import TOKEN_LENGTH
 
 _MAX_MISTAKES: Final = 20
 _WRITERS: Final = frozenset({CreateOrder.tool, CancelOrder.tool})
+_UNKNOWN_ARGUMENT: Final = "unexpected_keyword_argument"
+_LOOK: Final = "look with get_orders what became of the order before asking again"
 
 
 def reply_to_fault(tool: str, fault: BaseException) -> Reply:
@@ -62,13 +64,16 @@ def no_reply(tool: str) -> Reply:
 
 def taken_back(tool: str) -> Reply:
     """For the log: the client took the call back, or went away, before there was an answer."""
-    return _opaque(tool, "the client took the call back, or went away, before there was an answer")
+    hint = _LOOK if tool in _WRITERS else None
+    return refused(
+        Code.CALL_TAKEN_BACK, "the client took the call back, or went away, before there was an answer", hint=hint
+    )
 
 
 def _opaque(tool: str, detail: str) -> Reply:
     hint = "a person finds it in the audit log by the call_id"
     if tool in _WRITERS:
-        hint = f"look with get_orders what became of the order before asking again; {hint}"
+        hint = f"{_LOOK}; {hint}"
     return refused(
         Code.INTERNAL_ERROR, "guardian failed on this call; the fault is in its log", hint=hint, detail=detail
     )
@@ -80,7 +85,8 @@ def _mistakes(error: pydantic.ValidationError) -> InvalidArguments:
     for item in error.errors(include_url=False, include_context=False):
         name = readable(str(item["loc"][0])) if item["loc"] else "arguments"
         field = _named(name, name, "(an argument with a long name)")
-        message = "is required, and null is no value" if item["input"] is None else _worded(item["type"], item["msg"])
+        is_null = item["input"] is None and item["type"] != _UNKNOWN_ARGUMENT
+        message = "is required, and null is no value" if is_null else _worded(item["type"], item["msg"])
         found.setdefault(field, ArgumentMistake(field, message))
         if len(found) == _MAX_MISTAKES:
             break
@@ -96,7 +102,7 @@ def _worded(kind: str, message: str) -> str:
     match kind:
         case "missing_argument" | "missing_keyword_only_argument":
             return "is required"
-        case "unexpected_keyword_argument":
+        case kind if kind == _UNKNOWN_ARGUMENT:
             return "there is no such argument"
     text = message.removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
     return text[:1].lower() + text[1:]

@@ -312,3 +312,20 @@ def test_letter_that_the_terminal_lacks_does_not_end_the_command() -> None:
         env={**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"},
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "\\u20bf\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no file here that is always full")
+@pytest.mark.parametrize(
+    ("way", "told"),
+    [
+        ("{guardian} --help >/dev/full", "guardian: error: the output could not be written; is the disk full?"),
+        ("{guardian} frobnicate 2>/dev/full", ""),
+        ("{guardian} --version >/dev/full 2>&1", ""),
+    ],
+)
+def test_output_that_takes_no_more_is_told_and_no_bug(tmp_path: Path, way: str, told: str) -> None:
+    """On a full disk a command says so and ends with 3. Before: `a bug in guardian`, and Python's own words."""
+    line = way.replace("{guardian}", f"{shlex.quote(sys.executable)} -m guardian")
+    environment = {**os.environ, "GUARDIAN_HOME": str(tmp_path / "none")}
+    done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr.decode().strip()) == (3, told)

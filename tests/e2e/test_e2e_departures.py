@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import socket
@@ -128,6 +129,22 @@ def test_client_that_breaks_off_its_sockets_is_no_bug(machine: Machine, world: W
         ours.sendall(hello.encode() + b"\n")
         ours.close()
         assert server.stderr is not None
+        assert server.stderr.read() == b""
+    assert server.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals are other things there")
+def test_terminal_that_is_closed_is_no_bug(machine: Machine, world: World) -> None:
+    """A client that talks through a terminal of its own and closes it is one that goes away. Before: exit code 120."""
+    ours, its = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "guardian", "serve"],
+        env=machine.environment, cwd=machine.work, stdin=its, stdout=its, stderr=subprocess.PIPE,
+    ) as server:  # fmt: skip
+        os.close(its)
+        assert server.stderr is not None
+        assert b"waiting for an MCP client" in server.stderr.readline()
+        os.close(ours)
         assert server.stderr.read() == b""
     assert server.returncode == 0
 

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 import anyio
 from fake_gate import FakeGate
 
+from guardian.domain.codes import Code
 from guardian.gate.calls import CallInfo
 from guardian.gate.replies import Reply
 from guardian.server.app import build_server
@@ -35,7 +36,8 @@ def main() -> None:
     class Telling(FakeGate):
         async def close_call(self, call: CallInfo, reply: Reply) -> None:
             await anyio.sleep(0.05)
-            sys.stderr.write(f"CLOSED {call.tool} {'took the call back' in (reply.detail or '')}\n")
+            is_taken_back = reply.error is not None and reply.error.code is Code.CALL_TAKEN_BACK
+            sys.stderr.write(f"CLOSED {call.tool} {is_taken_back}\n")
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
