@@ -13,8 +13,7 @@ from guardian.gate.connection import Connection
 from guardian.gate.parts import Parts
 from guardian.policy.facts import Facts
 from guardian.policy.prices import PriceFault, usable_price
-from guardian.store.records import Phase, Record, Scope
-from guardian.store.tables import CORRECTION
+from guardian.store.records import CORRECTION, Phase, Record, Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

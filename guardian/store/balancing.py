@@ -10,7 +10,7 @@ from typing import Final
 
 from guardian.domain.money import ZERO, minus, negated, plain, plus
 from guardian.domain.orders import OrderSide
-from guardian.store.tables import CORRECTION
+from guardian.store.records import CORRECTION
 
 _FLOWS: Final = "SELECT client_order_id, environment, account, symbol, kind, asset, change FROM flows"
 _ORDERS: Final = (

@@ -17,8 +17,8 @@ from sqlalchemy import bindparam, select
 from guardian.domain.money import ZERO, absolute_difference, minus, negated, times
 from guardian.errors import StoreConflict
 from guardian.store.ledger import FlowKind, LedgerPart, Place
-from guardian.store.records import Scope
-from guardian.store.tables import CORRECTION, HOLDINGS
+from guardian.store.records import CORRECTION, Scope
+from guardian.store.tables import HOLDINGS
 from guardian.store.unit import scope_values
 
 _AS_BASE: Final = (

@@ -18,6 +18,8 @@ from guardian.domain.trading import TradingState
 
 FOUND: Final = "found/"
 """How the key of the log's row begins that tells of an order which the log lacked; environment and order follow."""
+CORRECTION: Final = "position/"
+"""How the key of the log's row of a corrected position begins."""
 
 
 def found_key(environment: str, client_order_id: str) -> str:

@@ -46,8 +46,6 @@ CORRECTED_SQL: Final = (
     f"NEW.corrections = OLD.corrections + 1 AND ({_listed(CORRECTIONS)}) AND EXISTS ({_ROW_OF_IT} AND phase = 'event')"
 )
 """A correction is counted and has its own row of the log: neither code nor hand makes one by accident."""
-CORRECTION: Final = "position/"
-"""How the key of the log's row of a corrected position begins."""
 MINUTE_SQL: Final = "phase = 'call' AND tool <> 'cancel_order'"
 """Calls that count against the calls of a minute."""
 CALL_PHASES_SQL: Final = "phase IN ('call', 'intent', 'outcome')"

@@ -22,10 +22,11 @@ from guardian.errors import ExchangeUnavailable
 from guardian.gate.connection import NO_ACCOUNT, Connection
 from guardian.gate.journal import Journal
 from guardian.gate.overview import StatusView
+from guardian.gate.reconciling import why_not_compared
 from guardian.paper.security import HmacVerifier
 from guardian.paper.standalone import PaperServer
 from guardian.policy.model import PaperSettings
-from guardian.store.records import OrderRow
+from guardian.store.records import OrderRow, Scope
 from tests.world import WIDE, Assistant, World, codes
 
 SECOND = {"api_key": "2" * 64, "api_secret": "t" * 64}
@@ -93,10 +94,13 @@ def without_uid(world: World) -> None:
 
 def lose_an_order(world: World) -> str:
     """An order that reached the exchange, whose reply was lost and which cannot be asked for; its name."""
+    assistant = world.assistant()
+    scope = Scope(environment="paper", account=account_of(assistant))
+    assert assistant.run(why_not_compared(assistant.guardian.gate.parts, scope)) is None
     world.controls.fault("POST", "/api/v3/order", "reply_lost")
     for path in ("/api/v3/order", "/api/v3/openOrders", "/api/v3/allOrders"):
         world.controls.fault("GET", path, "status", times=ALWAYS, status=503, body="{}")
-    reply = world.assistant().order(**LIMIT)
+    reply = assistant.order(**LIMIT)
     assert reply["outcome"] == "unknown", reply
     return str(reply["error"]["client_order_id"])
 

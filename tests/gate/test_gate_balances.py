@@ -149,11 +149,12 @@ class Desk:
         }[status]
 
     async def order(self, side: str, number: int, status: str) -> Reply:
-        self.exchange.script.append(self.act(number, status))
-        before = len(self.exchange.placed)
+        act, before = self.act(number, status), len(self.exchange.placed)
+        # In front: an order that is asked for while another one waits is placed before it.
+        self.exchange.script.insert(0, act)
         reply = await self.room.acall(CreateOrder(order=limit(side=side, quantity=str(D("0.0001") * number))))
         if len(self.exchange.placed) == before:
-            self.exchange.script.pop()
+            self.exchange.script.remove(act)
         return reply
 
     def step(self, kind: str, number: int, status: str) -> None:

@@ -112,7 +112,7 @@ def test_store_that_is_restored_stays_halted_until_the_owner_resumes(busy: Room)
         guardian = open_guardian(busy.policy_path, home=busy.home)
         busy.run(guardian.close())
         state, reason = trading(busy)
-        assert (state, "not a database" in str(reason)) == (TradingState.HALTED, True)
+        assert (state, "is damaged" in str(reason)) == (TradingState.HALTED, True)
         assert busy.journal.emergency.is_empty()
     assert [body["cause"] for body in halts(busy)] == [CAUSE]
     assert denials(busy.ask(quantity="0.0016")) == {"TRADING_HALTED"}

@@ -147,7 +147,7 @@ def test_missing_keys_and_a_locked_keyring_are_told_apart(room: Room) -> None:
 
 
 def test_read_over_the_call_budget_is_rate_limited_and_cancels_are_not_counted(room: Room) -> None:
-    """The budget of calls holds reads up for a minute; an order over it is denied; cancels spend none."""
+    """The budget of calls holds reads up for a minute; orders have one of their own; cancels spend none."""
     room.policy({"limits": {"max_calls_per_minute": 2}})
     for _ in range(5):
         room.cancel(client_order_id="g1-nothing")
@@ -157,7 +157,8 @@ def test_read_over_the_call_budget_is_rate_limited_and_cancels_are_not_counted(r
     assert code(reply) is Code.CALL_BUDGET_SPENT
     assert reply.error is not None
     assert reply.error.retry_after_s == 60
-    assert "CALLS_EXCEED_MAX" in denials(room.ask())
+    assert [room.ask(quantity=each).outcome for each in ("0.0001", "0.0002")] == [Outcome.DONE] * 2
+    assert "CALLS_EXCEED_MAX" in denials(room.ask(quantity="0.0003"))
     assert room.exchange.names().count("ticker_price") == 2
     room.clock.forward(61)
     assert room.call(PRICE).outcome is Outcome.DONE

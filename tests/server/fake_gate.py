@@ -86,7 +86,9 @@ class FakeGate:
         self.fail_view: Exception | None = None
         self.fail_allowed: Exception | None = None
 
-    async def open_call(self, tool: str, arguments: Mapping[str, object], *, client: str | None = None) -> CallInfo:
+    async def open_call(
+        self, tool: str, arguments: Mapping[str, object], *, client: str | None = None, by_owner: bool = False
+    ) -> CallInfo:
         if self.fail_open is not None and tool != "cancel_order":
             raise self.fail_open
         self.opened.append((tool, dict(arguments), client))
