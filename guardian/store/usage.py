@@ -193,4 +193,6 @@ def offered_of(row: OrderRow, asset: str | None) -> Decimal:
         return ZERO
     if row.side == OrderSide.SELL.value:
         return row.remaining
+    if row.state in LIVE_STATES and row.price is not None:
+        return round_up(times(row.price, row.remaining))  # its owner may have amended it to a smaller quantity
     return max(minus(row.quote_notional, negated(cash_of(row))), ZERO)

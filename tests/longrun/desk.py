@@ -137,6 +137,7 @@ class Desk:
 @asynccontextmanager
 async def a_desk(world: World) -> AsyncIterator[Desk]:
     guardian = open_guardian(world.policy_path, home=world.home)
+    guardian.journal.store()  # the log is there before anything is asked
     desk = Desk(guardian, Waiting())
     try:
         yield desk

@@ -20,6 +20,7 @@ from typing import Any
 from guardian.bootstrap import open_journal
 from guardian.cli.halt import halt
 from guardian.domain.orders import FINAL_STATES, VOID_STATES
+from guardian.domain.trading import TradingState
 from guardian.gate.replies import OrderProposed
 from guardian.store.reading import database_path, read_only
 from tests.longrun.crashes import Nursery, a_market, a_nursery
@@ -198,7 +199,7 @@ def cap_race(kind: str, world: World, nursery: Nursery, dice: random.Random, cal
     if max(race.most, race.at_exchange) <= race.cap - room_left(kind):
         race.wrong.append(f"{kind} was never more than {race.most} of {race.cap}: the race says nothing")
     if kind == "halt_after_orders":
-        race.late = _behind_the_halt(world, race)
+        race.late = _behind_the_halt(world, race, TradingState.REDUCING)
     return race
 
 
@@ -207,16 +208,16 @@ def _worth(world: World) -> Decimal:
     return sum((Decimal(order["price"]) * Decimal(order["origQty"]) for order in taken), Decimal(0))
 
 
-def _behind_the_halt(world: World, race: Race) -> int:
-    """How many reservations are behind the one row that says that trading is reducing."""
+def _behind_the_halt(world: World, race: Race, state: TradingState) -> int:
+    """How many reservations are behind the one row that says that trading is halted, or reducing."""
     with read_only(database_path(world.home)) as connection:
         events = connection.execute("SELECT seq, body FROM audit WHERE phase = 'event' ORDER BY seq").fetchall()
-        halts = [seq for seq, body in events if b'"reducing"' in bytes(body)]
+        halts = [seq for seq, body in events if f'"{state}"'.encode() in bytes(body)]
         reserved = [seq for (seq,) in connection.execute("SELECT intent_seq FROM orders")]
     late = sum(seq > min(halts, default=0) for seq in reserved)
     if len(halts) != 1 or late:
         race.wrong.append(f"{late} reservations behind {len(halts)} halts")
-    if not any("TRADING_REDUCING" in told for told in race.outcomes):
+    if not any(f"TRADING_{state.name}" in told for told in race.outcomes):
         race.wrong.append("nobody met the halt: the race says nothing")
     return late
 
@@ -240,7 +241,7 @@ def halt_race(world: World, nursery: Nursery, dice: random.Random, calls: int) -
     race.wrong += [f"a process ended with {status}" for status in statuses if status != 0]
     race.outcomes = outcomes(world, pids)
     race.orders = len(walk(world))
-    race.late = _behind_the_halt(world, race)
+    race.late = _behind_the_halt(world, race, TradingState.HALTED)
     return race
 
 

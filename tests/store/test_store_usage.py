@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from store_world import MINUTE, World
 
 from guardian.domain.orders import ORDER_MOVES, OrderSide, OrderState
+from guardian.store.usage import offered_of
 
 WINDOW = 5 * MINUTE
 PATHS = {
@@ -147,6 +148,21 @@ def test_position_is_what_was_executed_less_fees(world):
     assert usage.position == Decimal("0.6") - Decimal("0.2") + Decimal("0.05") - Decimal("0.0006")
     assert usage.open_buys == Decimal("0.4") + Decimal("0.01")
     assert usage.offered == Decimal("0.3")
+
+
+def test_open_purchase_holds_back_of_its_quote_asset_what_it_may_still_spend(world):
+    """All of it while its fate is unknown; what the amended remainder costs once it is known.
+
+    Before, an order that its owner had halved held back its whole worth, and an exit of the quote asset was denied.
+    """
+    spec = world.spec(quantity="0.002", price="50000")
+    name = world.place(spec=spec)
+    assert offered_of(world.order(name), "USD") == 0
+    assert offered_of(world.order(name), spec.symbol[3:]) == Decimal(100)
+    halved = world.report(executed="0.0004", quote="19", quantity="0.001")
+    with world.store.transaction() as tx:
+        assert tx.move_order(name, OrderState.PART_FILLED, report=halved)
+    assert offered_of(world.order(name), spec.symbol[3:]) == Decimal("0.0006") * 50000
 
 
 def test_stop_orders_are_counted_on_their_symbol(world):
