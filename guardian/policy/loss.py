@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from guardian.domain.instruments import Instrument
 from guardian.domain.money import ZERO, minus, negated, plus, times
 from guardian.policy.conversion import Unpriced, convert, convert_down, priced_path, unusable
 from guardian.policy.facts import DayTrading, Facts
@@ -64,13 +65,34 @@ def day_loss(traded: Iterable[DayTrading], facts: Facts, policy: Policy) -> Deci
             gains[asset] = plus(gains.get(asset, ZERO), change)
     loss = ZERO
     for asset, gain in gains.items():
-        path = () if gain == 0 else priced_path(asset, facts, policy)
-        if isinstance(path, Unpriced):
+        found = _converted_loss(asset, gain, facts, policy)
+        if isinstance(found, Unpriced):
             is_fee = all(asset != day.quote_asset for day in days)
             paid = f"fees were paid in {asset}" if is_fee else f"orders were paid in {asset}"
-            return replace(path, reason=f"{paid}, and {path.reason}")
-        loss = plus(loss, convert(negated(gain), path)) if gain < 0 else minus(loss, convert_down(gain, path))
+            return replace(found, reason=f"{paid}, and {found.reason}")
+        loss = plus(loss, found)
     return loss
+
+
+def _converted_loss(asset: str, gain: Decimal, facts: Facts, policy: Policy) -> Decimal | Unpriced:
+    """The loss in the accounting currency that a gain of an asset is, below zero for a gain; or why it is not known.
+
+    A loss below the least quantity that its symbol trades, as fees are, needs no usable price: it counts at the average
+    price and at most as the least notional. A gain that small counts as nothing.
+    """
+    path = () if gain == 0 else priced_path(asset, facts, policy)
+    if not isinstance(path, Unpriced):
+        return convert(negated(gain), path) if gain < 0 else negated(convert_down(gain, path))
+    symbol = policy.accounting.conversions.get(asset, "")
+    instrument, average = facts.instruments.get(symbol), facts.averages.get(symbol)
+    if instrument is None or instrument.base_asset != asset or gain.copy_abs() >= _least_quantity(instrument):
+        return path
+    worth = ZERO if average is None or gain > 0 else times(gain, max(average.price, ZERO))
+    return _converted_loss(instrument.quote_asset, max(worth, negated(instrument.min_notional)), facts, policy)
+
+
+def _least_quantity(instrument: Instrument) -> Decimal:
+    return max(instrument.lot.minimum, instrument.lot.step)
 
 
 def _change_of_value(day: DayTrading, facts: Facts, policy: Policy) -> Decimal | Unpriced:
@@ -130,7 +152,7 @@ def _last_known(day: DayTrading, quantity: Decimal, facts: Facts) -> Decimal | N
         return None
     amount = quantity.copy_abs()
     known = [price for price in (day.last_price, None if average is None else average.price) if price is not None]
-    if amount < max(instrument.lot.minimum, instrument.lot.step):
+    if amount < _least_quantity(instrument):
         return known[0] if known else ZERO
     if day.last_price is None or times(amount, max(known)) >= instrument.min_notional:
         return None

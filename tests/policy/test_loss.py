@@ -31,6 +31,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardian.domain.codes import Code
+from guardian.domain.instruments import Range
 from guardian.policy.conversion import Unpriced, next_on_path
 from guardian.policy.facts import DayTrading, Fact, Facts
 from guardian.policy.loss import day_loss, loss_needs
@@ -249,6 +250,46 @@ def test_leftover_in_a_calm_market_is_worth_what_its_market_says() -> None:
 def test_holding_that_can_be_traded_is_no_leftover(day: DayTrading) -> None:
     """It is not known what it lost, so that is what is said."""
     assert isinstance(loss(day, opens={"BTCUSDT": "60000"}, **ONE_SIDED), Unpriced)
+
+
+BNB = {"conversions": {"BNB": "BNBUSDT"}}
+
+
+def with_fees(paid: str, **changed: object) -> Facts:
+    """BTCUSDT is calm, fees were paid in BNB, whose book is empty, and BNBUSDT trades no less than 0.001."""
+    lot = Range(minimum=D("0.001"), maximum=D("9000"), step=D("0.001"))
+    values: dict[str, object] = {
+        "instruments": {"BTCUSDT": an_instrument(), "BNBUSDT": an_instrument("BNBUSDT", "BNB", lot=lot)},
+        "books": {"BTCUSDT": a_book(), "BNBUSDT": a_book("0", "0")},
+        "averages": {"BTCUSDT": an_average(), "BNBUSDT": an_average("600")},
+        "traded": (held(BNB=paid),),
+        **changed,
+    }
+    return facts(**values)
+
+
+@pytest.mark.parametrize(
+    ("paid", "average", "expected"),
+    [
+        ("-0.0009", "600", "0.54"),
+        ("-0.0009", None, "0"),
+        ("-0.0009", "100000000", "5"),  # an absurd average counts at most as the least notional
+        ("0.0009", "100000000", "0"),  # and makes up for no loss
+    ],
+)
+def test_fees_below_what_their_symbol_trades_deny_nothing(paid: str, average: str | None, expected: str) -> None:
+    """They need no usable price. Before, the fee of one small order denied every other while BNBUSDT was halted."""
+    averages = {"BTCUSDT": an_average()} | ({} if average is None else {"BNBUSDT": an_average(average)})
+    given_facts, policy = with_fees(paid, averages=averages), a_policy(**BNB)
+    assert given_facts.usage is not None
+    assert day_loss(given_facts.usage.traded, given_facts, policy) == D(expected)
+    assert codes(judged(an_order(), given_facts, policy)) == []
+
+
+def test_fees_that_could_be_traded_need_a_price() -> None:
+    """From the least quantity of their symbol on, what they are worth is not known without its market."""
+    given_facts = with_fees("-0.001")
+    assert codes(judged(an_order(), given_facts, a_policy(**BNB))) == [Code.DAILY_LOSS_UNKNOWN]
 
 
 def test_low_average_makes_no_leftover_of_a_holding() -> None:
