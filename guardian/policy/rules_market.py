@@ -74,7 +74,7 @@ def exchange_filters(case: Case) -> Iterator[Denial]:
             hint=_valid_value(case, instrument, order, breach),
         )
     if case.facts.usage is not None:
-        yield from _order_counts(case.facts, case.facts.usage, order, instrument)
+        yield from _order_counts(case, case.facts.usage, order, instrument)
         yield from _greatest_position(case.facts, case.facts.usage, order, instrument)
 
 
@@ -98,18 +98,23 @@ def _valid_value(case: Case, instrument: Instrument, order: ResolvedOrder, breac
     return f"the nearest valid {breach.field} is {nearest}"
 
 
-def _order_counts(facts: Facts, usage: Usage, order: ResolvedOrder, instrument: Instrument) -> Iterator[Denial]:
-    """MAX_NUM_ORDERS and MAX_NUM_ALGO_ORDERS, on all that is open at the exchange, whoever placed it."""
+def _order_counts(case: Case, usage: Usage, order: ResolvedOrder, instrument: Instrument) -> Iterator[Denial]:
+    """MAX_NUM_ORDERS and MAX_NUM_ALGO_ORDERS, on all that is open at the exchange, whoever placed it.
+
+    An exit is held to what is known to be open: a list that cannot be read does not hold it back.
+    """
     most_stops = instrument.max_stop_orders if order.wire_type in STOP_LIMIT_TYPES else None
     if instrument.max_orders is None and most_stops is None:
         return
-    listed = facts.listed_orders
+    listed = case.facts.listed_orders
     if listed is None:
-        yield Denial(
-            code=Code.OPEN_ORDERS_UNKNOWN,
-            message=f"the symbol's open orders could not be listed: {facts.why_missing(Fact.OPEN_ORDERS)}",
-            hint="the exchange limits their number, so nothing was sent; try again in a moment",
-        )
+        if not case.is_exit:
+            why = case.facts.why_missing(Fact.OPEN_ORDERS)
+            yield Denial(
+                code=Code.OPEN_ORDERS_UNKNOWN,
+                message=f"the symbol's open orders could not be listed: {why}",
+                hint="the exchange limits their number, so nothing was sent; try again in a moment",
+            )
         return
     counts = (
         ("MAX_NUM_ORDERS", "open orders", listed.count + usage.open_orders_on_symbol, instrument.max_orders),

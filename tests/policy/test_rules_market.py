@@ -200,14 +200,14 @@ def test_open_orders_of_others_count_and_the_denial_says_how_many() -> None:
     [({}, True, True), ({"max_orders": 200}, False, False), ({"max_stop_orders": 5}, True, False)],
 )
 def test_without_the_list_only_what_no_limit_concerns_passes(limits: dict[str, int], plain: bool, stop: bool) -> None:
-    """A list that could not be read denies each order that the exchange would hold to it, exits too, and says why."""
+    """A list that could not be read denies each order that the exchange would hold to it, but no exit, and says why."""
     given = facts(
         instruments={"BTCUSDT": an_instrument(**limits)},
         listed_orders=None,
         missing={Fact.OPEN_ORDERS: "it timed out"},
         position=D("0.001"),
     )
-    for spec, passes in ((an_order(), plain), (a_sell(), plain), (a_stop(), stop)):
+    for spec, passes in ((an_order(), plain), (a_sell(), True), (a_stop(), True), (a_stop(BUY), stop)):
         verdict = judged(spec, given)
         assert codes(verdict) == ([] if passes else [Code.OPEN_ORDERS_UNKNOWN])
         assert all("it timed out" in one.message for one in verdict.denials)
