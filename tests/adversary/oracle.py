@@ -75,9 +75,12 @@ class Oracle:
     def __init__(self, rig: Rig) -> None:
         self.rig, self.venue = rig, rig.venue
         self.sent: list[Sent] = []
-        self.net: dict[str, Decimal] = defaultdict(lambda: ZERO)
-        """By asset: what guardian's orders brought and cost, fees among it."""
-        self.flows: list[tuple[int, str, Decimal]] = []
+        self.flows: list[tuple[str, str, Decimal]] = []
+        """By order, as it was called when it was sent, and asset: what it brought and cost, fees among it."""
+        self.corrected: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        """By asset: what the owner added to guardian's position in it, or took off."""
+        self.settled: dict[str, str] = {}
+        """By order: the state in which the owner ended it, by their word alone."""
         self.broken: list[tuple[int, str]] = []
         self.owner = Expected()
         self.reached: Counter[str] = Counter()
@@ -94,6 +97,25 @@ class Oracle:
         """Guardian's orders that are at the exchange, amended ones among them."""
         return [order for order in self.venue.orders if not order.is_foreign]
 
+    def by_their_word(self) -> set[str]:
+        """The orders that the owner has settled, as long as guardian's log has nothing else to go by.
+
+        What they did after all is the owner's: they were shown that. One that shows up later is guardian's again.
+        """
+        asked = "SELECT 1 FROM orders WHERE client_order_id=? AND state=?"
+        return {name for name, state in self.settled.items() if self.rig.sql(asked, name, state)}
+
+    def counted(self) -> list[Order]:
+        """Guardian's orders, without those that the owner has settled."""
+        settled = self.by_their_word()
+        return [order for order in self.ours() if order.posted_as not in settled]
+
+    def net(self, asset: str) -> Decimal:
+        """What guardian's orders brought and cost of an asset, as the owner has set it right."""
+        settled = self.by_their_word()
+        changes = (change for name, what, change in self.flows if what == asset and name not in settled)
+        return sum(changes, self.corrected[asset])
+
     def traded(self, row: TradeRow) -> None:
         """A trade of guardian's changes what it holds of two or three assets."""
         if row.order.is_foreign:
@@ -102,12 +124,11 @@ class Oracle:
         sign = 1 if row.order.side == "BUY" else -1
         paid = -sign * row.price * row.quantity
         for asset, change in ((market.base, sign * row.quantity), (market.quote, paid), (row.fee_asset, -row.fee)):
-            self.net[asset] += change
-            self.flows.append((self.venue.now_ms(), asset, change))
+            self.flows.append((row.order.posted_as, asset, change))
 
     def held(self, asset: str) -> Decimal:
         """What guardian bought and has not sold, as far as the account really has it."""
-        return max(min(self.net[asset], self.venue.held(asset)), ZERO)
+        return max(min(self.net(asset), self.venue.held(asset)), ZERO)
 
     def to_be_paid(self, asset: str) -> Decimal:
         """What guardian's open BUYs spend of an asset once they fill."""
@@ -116,7 +137,7 @@ class Oracle:
 
     def sellable(self, asset: str) -> Decimal:
         """What is a full exit of an asset: bought, and neither sold nor offered."""
-        selling = (o for o in self.ours() if o.side == "SELL" and self.venue.markets[o.symbol].base == asset)
+        selling = (o for o in self.counted() if o.side == "SELL" and self.venue.markets[o.symbol].base == asset)
         return max(self.held(asset) - sum((o.left for o in selling), ZERO), ZERO)
 
     def worth_of(self, fields: dict[str, str]) -> Decimal:
@@ -129,7 +150,9 @@ class Oracle:
 
     def lost(self) -> Decimal:
         """What guardian's trades of the last 24 hours lost, at true prices. (A play is shorter than that.)"""
-        return -sum((change * self.venue.worth[asset] for _, asset, change in self.flows), ZERO)
+        settled = self.by_their_word()
+        flows = ((asset, change) for name, asset, change in self.flows if name not in settled)
+        return -sum((change * self.venue.worth[asset] for asset, change in flows), ZERO)
 
     # -- an order arrives
 
@@ -226,7 +249,7 @@ class Oracle:
             self._buys(sent, market, quantity)
 
     def _buys(self, sent: Sent, market: Market, quantity: Decimal) -> None:
-        buys = [o for o in self.ours() if o.side == "BUY" and self.venue.markets[o.symbol].base == market.base]
+        buys = [o for o in self.counted() if o.side == "BUY" and self.venue.markets[o.symbol].base == market.base]
         after = self.held(market.base) + sum((o.left for o in buys), quantity)
         most = POSITIONS[market.symbol]
         if after > most + EPSILON:

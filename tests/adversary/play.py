@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+from collections import defaultdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ from guardian.domain.trading import TradingState
 from guardian.gate.positions import Positions
 from guardian.gate.reconciling import Reconciler
 from guardian.gate.replies import OrderProposed, Reply
-from guardian.store.opening import begin_log
+from guardian.store.opening import begin_log, is_lost
 from tests.adversary.oracle import COUNTS, LOSS, NOTIONAL, OPEN_CAP, OPEN_ORDERS, POSITIONS, WINDOWS, Oracle, Sent
 from tests.adversary.rest import Post
 from tests.adversary.rig import Rig
@@ -55,6 +56,8 @@ class Play:
         self.is_edited = False
         self.lied = self.is_lost = self.was_wiped = False
         self.copied_at: int | None = None
+        self.copied_words: tuple[str, dict[str, Decimal]] = ("active", {})
+        """What the owner had said to guardian when its home was copied: the switch, and the positions they set."""
 
     def arrived(self, post: Post) -> None:
         """An order is in. While the exchange is blind no read shows it for so many seconds."""
@@ -272,7 +275,7 @@ class Play:
         positions = Positions(self.rig.process.parts)
         correction = self.rig.run(positions.prepare(asset, quantity))
         positions.correct(correction)
-        self.oracle.net[asset] = quantity
+        self.oracle.corrected[asset] += quantity - self.oracle.net(asset)
         return f"{quantity} {asset}"
 
     def _unresolved(self) -> list[str]:
@@ -291,6 +294,7 @@ class Play:
         for sent in self.oracle.sent:
             if sent.post.client_id == names[0]:
                 sent.order = None
+        self.oracle.settled[names[0]] = state.value
         self.is_lost = True
         return state.value
 
@@ -306,6 +310,7 @@ class Play:
     def copy(self) -> str:
         self.rig.restart_all(lambda: self._keep(self.rig.home, self.rig.folder / "copy"))
         self.copied_at = len(self.oracle.sent)
+        self.copied_words = self.oracle.owner.state, dict(self.oracle.corrected)
         return f"after {self.copied_at} orders"
 
     @staticmethod
@@ -314,7 +319,7 @@ class Play:
         shutil.copytree(source, target)
 
     def put_back(self) -> str:
-        """An older copy of the home takes its place; the policy stays as it is."""
+        """An older copy of the home takes its place, and the owner's word is what it was then; the policy stays."""
         since = [] if self.copied_at is None else self.oracle.sent[self.copied_at :]
         if self.copied_at is None or self._cannot_be_found(since):
             return "not now"
@@ -325,7 +330,9 @@ class Play:
             self.rig.write(text)
 
         self.rig.restart_all(between)
-        self.oracle.owner.no_log = False
+        self.oracle.owner.no_log = is_lost(self.rig.home)
+        self.oracle.owner.state, corrected = self.copied_words
+        self.oracle.corrected = defaultdict(lambda: ZERO, corrected)
         self.is_lost = self.is_lost or bool(since)
         self.oracle.forget_refused()
         self.reached["home put back"] += bool(since)
@@ -348,15 +355,17 @@ class Play:
 
         self.rig.restart_all(between)
         self.oracle.owner.no_log = self.is_lost = True
+        self.oracle.corrected.clear()
         self.oracle.forget_refused()
         self.reached["log lost"] += 1
         return ""
 
     def begin_log(self) -> str:
-        """The owner says `guardian init` to a lost log."""
+        """The owner says `guardian init`: a lost log begins, without what they said before; another goes on."""
+        if is_lost(self.rig.home):
+            self.oracle.owner.no_log = False
+            self.oracle.owner.state = "active"
         begin_log(self.rig.home)
-        self.oracle.owner.no_log = False
-        self.oracle.owner.state = "active"
         return ""
 
     def is_known(self, order: Order) -> bool:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from guardian.domain.trading import TradingState
 from tests.adversary.play import Play
+from tests.adversary.rig import spec
 from tests.adversary.runs import play
 from tests.adversary.venue import ZERO, D
 
@@ -45,6 +47,45 @@ def test_the_oracle_sees_what_nobody_may_send(tmp_path: Path) -> None:
     one.rig.front.answer("POST", "/api/v3/order", {**fields, "newClientOrderId": "g1-x", "timeInForce": "GTC"})
     one.rig.close()
     assert {promise for promise, _ in one.oracle.broken} == {2, 3, 4, 7}
+
+
+def test_what_the_owner_settled_is_theirs_until_it_shows_up(tmp_path: Path) -> None:
+    """A SELL that the owner says was not placed leaves all that was bought to be sold, until guardian finds it."""
+    one = Play(tmp_path, 1)
+    one.oracle.owner.required_above = D(1000000)
+    one.rig.policy(one.policy(), {"confirmation": {"required_above": "1000000"}})
+    assert one.ask(spec(quantity="0.001")) == "done"
+    one.rig.front.lose, one.blind_s = ["reply"], 600
+    assert one.ask(spec(side="SELL", quantity="0.0004", price="59900")) == "unknown ORDER_UNKNOWN"
+    assert one.oracle.sellable("BTC") == D("0.000599")
+    assert one.settle() == "not_placed"
+    assert one.oracle.sellable("BTC") == D("0.000999")
+    assert one.ask(spec(side="SELL", quantity="0.0005", price="59900")) == "done"
+    assert one.oracle.sellable("BTC") == D("0.000499")
+    one.rig.clock.forward(700)
+    one.looks("reconciles")
+    one.rig.close()
+    assert one.oracle.sellable("BTC") == D("0.000099")
+    assert one.oracle.broken == []
+
+
+def test_a_home_that_is_put_back_knows_what_the_owner_had_said_by_then(tmp_path: Path) -> None:
+    """A switch and a position set after the copy are forgotten with the rest; a log that is there has both."""
+    one = Play(tmp_path, 1)
+    one.oracle.owner.required_above = D(1000000)
+    one.rig.policy(one.policy(), {"confirmation": {"required_above": "1000000"}})
+    assert one.ask(spec(quantity="0.001")) == "done"
+    one.copy()
+    one.set_position("BTC", ZERO)
+    one.halt(TradingState.REDUCING)
+    one.begin_log()
+    assert (one.oracle.owner.state, one.oracle.sellable("BTC")) == ("reducing", ZERO)
+    one.put_back()
+    assert (one.oracle.owner.state, one.oracle.sellable("BTC")) == ("active", D("0.000999"))
+    assert one.ask(spec(quantity="0.0002", price="59000")) == "done"
+    assert one.ask(spec(side="SELL", quantity="0.0005", price="59900")) == "done"
+    one.rig.close()
+    assert one.oracle.broken == []
 
 
 @pytest.mark.parametrize("seed", [1, 2])
