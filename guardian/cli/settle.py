@@ -14,7 +14,7 @@ from guardian.cli.opened import policy_option, with_guardian
 from guardian.cli.owner import ask_yes, require_owner
 from guardian.cli.render import say, say_error, say_hint
 from guardian.domain.money import plain
-from guardian.domain.orders import FINAL_STATES, LIVE_STATES, OrderState
+from guardian.domain.orders import FINAL_STATES, LIVE_STATES, OrderSide, OrderState
 from guardian.errors import CredentialsError, ExchangeError, GuardianError
 
 if TYPE_CHECKING:
@@ -119,13 +119,20 @@ def _lines(guardian: Guardian, row: OrderRow, asked: str) -> tuple[str, ...]:
     cost = f"{plain(row.notional)} {row.currency}"
     what = f"{row.side} {plain(row.quantity)} {row.symbol}{price} on {row.environment.upper()}"
     lines = [f"{what}, sent {local_time(row.sent_ms)}, {row.state.value}; {asked}"]
-    if _end_of(row) is OrderState.NOT_PLACED:
+    never = _end_of(row) is OrderState.NOT_PLACED
+    counts_as = "settled, it counts as never placed" if never else "the exchange had it: settled, it counts as expired"
+    if row.is_exit:
+        lines.append(f"{counts_as}; as an exit it is in no budget")
+    elif never:
         budgets = ", ".join(f"{plain(w.maximum)} in {w.window_ms // 60_000} min" for w in limits.rolling_notional)
-        lines.append(f"settled, it counts as never placed: {cost} of your budgets are free at once")
+        lines.append(f"{counts_as}: {cost} of your budgets are free at once")
         lines.append(f"if it is filled after all, your budget of {budgets} can be exceeded by {cost}")
     else:
-        lines.append(f"the exchange had it: settled, it counts as expired, and {cost} are no longer open")
+        lines.append(f"{counts_as}, and {cost} are no longer open")
         lines.append(f"if it is filled after all, your budget of open orders can be exceeded by {cost}")
+    if row.side == OrderSide.SELL.value:
+        rest = f"{plain(row.remaining)} {row.base_asset}"
+        lines.append(f"if it is filled after all, up to {rest} of your own can be sold as if guardian had bought them")
     minutes = limits.duplicate_window_ms / 60_000
     lines.append(f"the same order stays refused until {minutes:g} min after it was sent")
     return tuple(lines)

@@ -65,6 +65,29 @@ def test_owner_settles_an_order_that_never_arrived(world: World, sit_down: Calla
     assert codes(assistant.order(**LIMIT)) == {"DUPLICATE_ORDER"}
 
 
+def test_owner_is_told_that_a_settled_sell_can_be_sold_again(world: World, sit_down: Callable[..., Person]) -> None:
+    """An exit is in no budget, so nothing of one is freed; what it would sell is, and may be the owner's own then.
+
+    It said that budgets were free at once, and nothing of what can be sold twice.
+    """
+    assistant = world.assistant()
+    assert assistant.order(order_type="MARKET", quantity="0.0005")["outcome"] == "done"
+    for quantity, words in (
+        ("0.0004", "as an exit it is in no budget"),
+        ("0.0005", "of your budgets are free at once"),
+    ):
+        world.controls.fault("POST", "/api/v3/order", "reset_before")
+        reply = assistant.order(side="SELL", order_type="LIMIT", quantity=quantity, price="60500")
+        assert reply["outcome"] == "unknown"
+        name = reply["error"]["client_order_id"]
+        person = sit_down("settle", name)
+        person.waits_for("settle it? [y/N] ")
+        assert words in person.seen
+        assert f"if it is filled after all, up to {quantity} BTC of your own can be sold as if" in person.seen
+        person.types("y\n")
+        assert (person.leaves()[0], orders(world)[name]) == (0, "not_placed")
+
+
 def test_order_that_the_exchange_has_or_that_is_known_is_not_settled(
     world: World, sit_down: Callable[..., Person]
 ) -> None:
