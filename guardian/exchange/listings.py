@@ -1,4 +1,4 @@
-"""The exchange's trading rules, kept for an hour, or until the exchange contradicts them."""
+"""The exchange's trading rules, kept for an hour while a symbol trades, or until the exchange contradicts them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ T = TypeVar("T")
 
 KEPT_S: Final = 3600.0
 """How long trading rules are taken from memory, in seconds."""
-HALTED_KEPT_S: Final = 5.0
-"""The same for a symbol whose status is not TRADING: no longer than a price, for the status ends unannounced."""
 UNKNOWN_SYMBOL: Final = -1121
 
 
@@ -58,12 +56,12 @@ class Listings:
             return self._all[1]
 
     def _kept(self, symbol: str) -> Instrument | None:
+        """The rules that are kept. As a price, a status other than TRADING never is: it ends without notice."""
         kept = self._instruments.get(symbol)
         if kept is None:
             return None
         since, instrument = kept
-        age_s, most_s = self._monotonic() - since, KEPT_S if instrument.is_trading else HALTED_KEPT_S
-        return instrument if age_s < most_s else None
+        return instrument if instrument.is_trading and self._monotonic() - since < KEPT_S else None
 
     async def _fetch_some(self, symbols: Sequence[str]) -> dict[str, Instrument]:
         parameters = {"symbol": symbols[0]} if len(symbols) == 1 else {"symbols": json_list(symbols)}

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from guardian.domain.codes import Outcome
 from guardian.domain.trading import TradingState
 from tests.adversary.play import Play
-from tests.adversary.rig import spec
+from tests.adversary.rig import a_rig, spec
 from tests.adversary.runs import play
 from tests.adversary.venue import ZERO, D
+from tests.gate.fakes import denials
 
 SEEDS = range(1, 26)
 TO_REACH = (
@@ -86,6 +88,18 @@ def test_a_home_that_is_put_back_knows_what_the_owner_had_said_by_then(tmp_path:
     assert one.ask(spec(side="SELL", quantity="0.0005", price="59900")) == "done"
     one.rig.close()
     assert one.oracle.broken == []
+
+
+def test_an_exit_passes_as_soon_as_its_symbol_trades_again(tmp_path: Path) -> None:
+    """A status other than TRADING that was seen a moment ago denies nothing. (For 5 s it did.)"""
+    with a_rig(tmp_path) as rig:
+        assert rig.ask(spec(price=D(60001))).outcome is Outcome.DONE
+        rig.restart()  # what is kept of the symbol is forgotten
+        rig.venue.halt("BTCUSDT")
+        sale = spec(side="SELL", quantity="0.00099", price=D(60000))
+        assert denials(rig.ask(sale)) == {"SYMBOL_NOT_TRADING"}
+        rig.venue.reopen("BTCUSDT")
+        assert rig.ask(sale).outcome is Outcome.DONE
 
 
 @pytest.mark.parametrize("seed", [1, 2])
