@@ -187,6 +187,9 @@ class Play:
         # By its number alone, an order that guardian does not know has to be asked for first.
         reachable = reachable and not (by_number and (order.is_hidden or down or lies))
         known = not self.is_lost or order.posted_as not in self.amended
+        # Without its row, a cancel could go to no exchange that anything in the home names.
+        is_nowhere = self.rig.process.began_nowhere and self.rig.is_nowhere() and not self.is_known(order)
+        known = known and not is_nowhere
         reply = self.rig.cancel(order.symbol, **ids)
         told = self.told(reply)
         if reachable and known and order.is_open:

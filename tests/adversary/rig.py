@@ -142,6 +142,7 @@ class Process:
 
         with patch.multiple(bootstrap, wall_clock_ms=clock.now_ms, ExchangeConnector=connector):
             opened = open_guardian(home=rig.home)
+        opened.policy_file.remembers = True  # as a server's does
         journal = opened.journal
         journal._monotonic = clock.monotonic
 
@@ -159,6 +160,7 @@ class Process:
         )
         self.gate = Gate(self.parts)
         self.guardian: Guardian = replace(opened, gate=self.gate)
+        self.began_nowhere = rig.is_nowhere()
         self.resolver = Resolver(parts=self.parts)
 
     @property
@@ -227,6 +229,10 @@ class Rig:
             process.close()
         between()
         self.processes, self.at = [Process(self)], 0
+
+    def is_nowhere(self) -> bool:
+        """Whether nothing in the home tells of an environment: neither the policy file nor a policy that was good."""
+        return "environment" not in self.policy_path.read_text("utf-8") and not self.sql("SELECT digest FROM policies")
 
     def copy_home(self, name: str) -> None:
         """Keep a copy of the home's database as it is now."""

@@ -102,6 +102,24 @@ def test_an_exit_passes_as_soon_as_its_symbol_trades_again(tmp_path: Path) -> No
         assert rig.ask(sale).outcome is Outcome.DONE
 
 
+@pytest.mark.parametrize("at_start", [True, False], ids=["at the start", "later"])
+def test_a_cancel_needs_no_log_and_no_good_policy_but_a_place(tmp_path: Path, *, at_start: bool) -> None:
+    """Where the log is lost and the policy file is broken too, only a process that began before is told of a place."""
+    one = Play(tmp_path, 1)
+    one.oracle.owner.required_above = D(1000)
+    one.rig.policy({"confirmation": {"required_above": "1000"}})
+    assert one.rig.ask(spec(quantity="0.001", price=D(59000))).outcome is Outcome.DONE
+    (order,) = one.oracle.ours()
+    if at_start:
+        one.edit("breaks")
+    one.lose_log()
+    one.edit("breaks")
+    told = one.cancel(order, by_number=False)
+    one.rig.close()
+    assert (told, order.is_open) == (("denied POLICY_INVALID", True) if at_start else ("done", False))
+    assert one.oracle.broken == []
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_play_can_be_played_again(seed: int) -> None:
     """One number is one play: the same moves with the same answers."""
