@@ -163,10 +163,10 @@ class Sender:
         try:
             with journal.transaction() as tx:
                 tx.append(outcome_record(reserved.call, reserved.scope, sent.reply, body))
-                row = tx.order(reserved.client_order_id)
-                if row is not None:
-                    for report, why in sent.impossible:
-                        refuse_report(tx, row, report, why)
+                for report, why in sent.impossible:
+                    row = tx.order(reserved.client_order_id)
+                    assert row is not None, "an order that was sent was reserved"
+                    refuse_report(tx, row, report, why)
                 tx.move_order(
                     reserved.client_order_id,
                     sent.state,

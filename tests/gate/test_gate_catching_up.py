@@ -10,7 +10,7 @@ import pytest
 
 from guardian.domain.codes import Outcome
 from guardian.domain.orders import Fill, OrderState
-from guardian.errors import ExchangeUnavailable, OutcomeUnknown
+from guardian.errors import ExchangeRateLimited, ExchangeUnavailable, OutcomeUnknown
 from tests.gate.fakes import D, Lost, Room, denials
 from tests.gate.true_account import TrueExchange
 
@@ -92,6 +92,16 @@ def test_cancelled_by_hand_no_longer_holds_back_what_it_offered(room: Room) -> N
     room.exchange.becomes(room.last().client_order_id, "CANCELED")
     assert sell(room).outcome is Outcome.DONE
     assert room.last().is_exit
+
+
+def test_exchange_that_asks_to_slow_down_is_no_verdict(room: Room) -> None:
+    """The exit is neither judged nor sent then, and passes a moment later."""
+    rest(room, "0.0008")
+    room.exchange.fails["order"] = ExchangeRateLimited(7)
+    assert sell(room, "0.0008").outcome is Outcome.RATE_LIMITED
+    del room.exchange.fails["order"]
+    room.exchange.becomes(room.last().client_order_id, "FILLED", "0.0008")
+    assert sell(room, "0.0008").outcome is Outcome.DONE
 
 
 def test_nothing_more_is_asked_without_open_orders_on_the_asset(room: Room) -> None:

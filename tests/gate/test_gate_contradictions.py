@@ -13,6 +13,7 @@ from guardian.domain.codes import Outcome
 from guardian.domain.orders import Fill, OrderReport, OrderState
 from guardian.domain.requests import GetOrders
 from guardian.domain.trading import TradingState
+from guardian.errors import OutcomeUnknown
 from guardian.gate.reconciling import Reconciler
 from guardian.gate.replies import Orders
 from tests.gate.fakes import D, Placed, Room, denials
@@ -140,6 +141,32 @@ def test_report_that_contradicts_the_order_is_not_believed_and_halts(
     assert "the exchange contradicts" in trading.reason
     assert room.sql("SELECT count(*) FROM flows") == [(0,)]
     assert room.log_text().count("order_impossible") == 1
+
+
+def test_question_after_a_lost_cancel_is_held_against_the_order(room: Room) -> None:
+    """Nothing of a report that contradicts the order is said to be its state: whether it was cancelled is unknown."""
+    name = opened(room, {"side": "SELL"})
+    room.exchange.cancels = [OutcomeUnknown("the reply was lost")]
+    reply = room.cancel(client_order_id=name)
+    assert reply.outcome is Outcome.UNKNOWN
+    assert reply.error is not None
+    assert "the order now" not in reply.error.message
+    assert room.row(name).state is OrderState.UNKNOWN
+
+
+@pytest.mark.parametrize("lie", [{"symbol": "ETHUSDT"}, {"flaw": "the answer has no number"}])
+def test_answer_to_the_cancel_of_a_foreign_order_is_about_that_order(room: Room, lie: dict[str, Any]) -> None:
+    """Guardian knows its symbol and its ids alone: an answer about another order cancels nothing."""
+    room.policy({"tools": {"cancel_foreign": True}})
+    name = opened(room, {})
+    foreign = replace(room.exchange.reports[name], client_order_id="web_7", order_id=77)
+    room.exchange.reports["web_7"] = foreign
+
+    async def cancel(*_: object, **__: object) -> OrderReport:
+        return replace(foreign, status="CANCELED", **lie)
+
+    room.exchange.cancel_order = cancel  # type: ignore[method-assign]
+    assert room.cancel(client_order_id="web_7").outcome is Outcome.UNKNOWN
 
 
 def test_order_is_known_again_once_the_exchange_tells_the_truth(room: Room) -> None:
