@@ -107,8 +107,11 @@ def query(home: Path, sql: str) -> list[dict[str, Any]]:
 
 
 def phases(rows: list[dict[str, Any]], call_id: str) -> list[str]:
-    """The phases of one call, in order."""
-    return [row["phase"] for row in rows if row["call_id"] == call_id]
+    """The phases of one call, in order.
+
+    Without its events: the server looks every second at the orders that are not final, also at one just being sent.
+    """
+    return [row["phase"] for row in rows if row["call_id"] == call_id and row["phase"] != "event"]
 
 
 class Served:

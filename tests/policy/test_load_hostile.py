@@ -66,10 +66,10 @@ HOSTILE = {
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_text_is_an_invalid_policy_and_nothing_worse(text: str) -> None:
     """Size, depth and odd characters are mistakes like any other, found in bounded time, with a message to match."""
-    started = time.monotonic()
+    started = time.process_time()  # what else the machine does is no fault of the reader
     with pytest.raises(PolicyInvalid) as raised:
         load_policy(text)
-    assert time.monotonic() - started < SOON_S
+    assert time.process_time() - started < SOON_S
     assert raised.value.mistakes
     for mistake in raised.value.mistakes:
         assert len(str(mistake)) < 700
