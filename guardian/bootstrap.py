@@ -85,7 +85,7 @@ def find_policy_file(home: Path) -> Path:
 
 
 class Connectors:
-    """The connectors of one home, one for each environment, made when they are first asked for."""
+    """The connectors of one home, one for each environment, created at first use."""
 
     def __init__(self, home: Path, journal: Journal, policy_file: PolicyFile) -> None:
         self._home = home

@@ -24,7 +24,14 @@ import click
 
 from guardian import __version__
 from guardian.cli.render import print_line, say, say_error, say_hint
-from guardian.cli.streams import is_disk_full, is_reader_gone, open_missing_streams
+from guardian.cli.streams import (
+    forget_lost_words,
+    is_departure,
+    is_disk_full,
+    is_reader_gone,
+    lost_words,
+    open_missing_streams,
+)
 from guardian.errors import (
     CredentialsError,
     ExchangeError,
@@ -112,8 +119,13 @@ def cli(ctx: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (`sys.argv` unless given) and return its exit code. Prints every error itself."""
     open_missing_streams()
+    forget_lost_words()
     try:
-        return _main(arguments)
+        code = _main(arguments)
+        lost = lost_words()
+        if lost is None:
+            return code
+        return READER_GONE if is_departure(lost) else COULD_NOT_TELL
     except OSError as error:
         # The words for a person could not be written either.
         if is_reader_gone(error):

@@ -5,6 +5,8 @@ They are the owner's own doing, so a person at a terminal is asked, and each is 
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -31,7 +33,7 @@ async def foreign_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], b
     connection = await there.connector.connect(needs_keys=True)
     symbols = await guardian.journal.run(lambda: _symbols(guardian, there, connection.account))
     found, complete = await _open_on(connection, symbols)
-    foreign = await guardian.journal.run(lambda: _not_ours(guardian, connection.account, found))
+    foreign = await guardian.journal.run(lambda: _not_ours(guardian, there, connection.account, found))
     return foreign, complete
 
 
@@ -68,38 +70,52 @@ def told(report: OrderReport) -> str:
 
 
 async def cancel_foreign(guardian: Guardian, reports: tuple[OrderReport, ...]) -> bool:
-    """Cancel each and say how it went; whether all of them are cancelled. Raises CredentialsError."""
+    """Cancel each and say how it went; whether all of them are cancelled. Raises CredentialsError.
+
+    Ctrl-C waits for the cancel in progress, and the number of orders that were not cancelled is then said.
+    """
+    from guardian.gate.unbroken import unbroken
+
     there = await guardian.journal.run(lambda: _there(guardian))
     connection = await there.connector.connect(needs_keys=True)
     results = []
-    for report in reports:
-        fields = {
-            "symbol": report.symbol,
-            "environment": there.environment.value,
-            "account": connection.account,
-            "order_id": str(report.order_id),
-            "client_order_id": report.client_order_id,
-        }
+    for number, report in enumerate(reports, start=1):
         try:
-            await guardian.journal.run(lambda fields=fields: _note(guardian, "cancelling_foreign", fields))  # type: ignore[misc]  # bound now, on purpose
-            await connection.exchange.cancel_order(
-                report.symbol, order_id=report.order_id, timestamp_ms=guardian.gate.parts.now_ms()
-            )
-        except (ExchangeError, CredentialsError, StoreError) as error:
-            how = "not known to be cancelled" if isinstance(error, OutcomeUnknown) else "not cancelled"
-            say(f"{how}: {told(report)}: {error.message}")
-            results.append(False)
-            continue
-        say(f"cancelled: {told(report)}")
-        results.append(True)
-        try:
-            await guardian.journal.run(lambda fields=fields: _note(guardian, "cancelled_foreign", fields))  # type: ignore[misc]  # as above
-        except StoreError as error:
-            say(f"guardian: warning: that it is cancelled is not in the log: {error.message}")
+            results.append(await unbroken(_cancel(guardian, there, connection, report)))
+        except asyncio.CancelledError:
+            if number < len(reports):
+                say(f"stopped: {len(reports) - number} of the orders that guardian did not place were not cancelled")
+            raise
     return all(results)
 
 
-def _note(guardian: Guardian, kind: str, fields: dict[str, str | None]) -> None:
+async def _cancel(guardian: Guardian, there: Parts, connection: Connection, report: OrderReport) -> bool:
+    """Cancel one order, with a row in the log before and after, and say how it went."""
+    fields = {
+        "symbol": report.symbol,
+        "environment": there.environment.value,
+        "account": connection.account,
+        "order_id": str(report.order_id),
+        "client_order_id": report.client_order_id,
+    }
+    try:
+        await guardian.journal.run(lambda: _note(guardian, "cancelling_foreign", fields))
+        await connection.exchange.cancel_order(
+            report.symbol, order_id=report.order_id, timestamp_ms=guardian.gate.parts.now_ms()
+        )
+    except (ExchangeError, CredentialsError, StoreError) as error:
+        how = "not known to be cancelled" if isinstance(error, OutcomeUnknown) else "not cancelled"
+        say(f"{how}: {told(report)}: {error.message}")
+        return False
+    say(f"cancelled: {told(report)}")
+    try:
+        await guardian.journal.run(lambda: _note(guardian, "cancelled_foreign", fields))
+    except StoreError as error:
+        say(f"guardian: warning: that it is cancelled is not in the log: {error.message}")
+    return True
+
+
+def _note(guardian: Guardian, kind: str, fields: Mapping[str, str | None]) -> None:
     with guardian.journal.transaction() as tx:
         note_act(tx, kind, fields)
 
@@ -136,10 +152,10 @@ def _symbols(guardian: Guardian, there: Parts, account: str) -> tuple[str, ...]:
     return tuple(sorted({*listed, *known}))
 
 
-def _not_ours(guardian: Guardian, account: str, reports: list[OrderReport]) -> tuple[OrderReport, ...]:
+def _not_ours(guardian: Guardian, there: Parts, account: str, reports: list[OrderReport]) -> tuple[OrderReport, ...]:
     from guardian.gate.learning import row_of
     from guardian.store.records import Scope
 
-    scope = Scope(environment=guardian.gate.environment.value, account=account)
+    scope = Scope(environment=there.environment.value, account=account)
     with guardian.journal.transaction() as tx:
         return tuple(report for report in reports if row_of(tx, scope, report) is None)

@@ -44,10 +44,15 @@ def command(ctx: click.Context, name: str) -> None:
         begin_log(home)
         content = ready_made_policy(name).read_bytes()
         # Opened for creation alone: two that start together cannot overwrite one another's file.
-        with os.fdopen(open_private(policy, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
-            file.write(content)
+        descriptor = open_private(policy, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+        except BaseException:
+            policy.unlink(missing_ok=True)  # a part of a policy is worse than none
+            raise
     except OSError as error:
-        if policy.exists():
+        if isinstance(error, FileExistsError) and policy.exists():
             say_error(f"`{policy}` is there already; it was left as it is")
             say_hint("edit it, then `guardian policy check`")
         else:

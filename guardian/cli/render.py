@@ -27,6 +27,7 @@ from typing import Final
 
 import click
 
+from guardian.cli.streams import is_lost
 from guardian.domain.text import clean
 
 MOST_LINE: Final = 8_000
@@ -47,8 +48,16 @@ class Column:
 
 
 def say(text: str) -> None:
-    """One line of words for a person, on standard error; what is not plain text in it, line ends too, is escaped."""
-    click.echo(clean(text, MOST_LINE), err=True)
+    """One line of words for a person, on standard error; what is not plain text in it, line ends too, is escaped.
+
+    Where standard error takes nothing (a full disk, a pipe without a reader, a closed terminal) the command continues
+    without a word, and `main` returns another exit code: a cancel is not left out because it cannot be reported.
+    """
+    try:
+        click.echo(clean(text, MOST_LINE), err=True)
+    except OSError as error:
+        if not is_lost(error):
+            raise
 
 
 def print_line(text: str) -> None:

@@ -75,6 +75,8 @@ async def look(guardian: Guardian, client_order_id: str) -> Unsettled | str:
     if row.environment == guardian.gate.environment.value and row.state not in FINAL_STATES:
         try:
             is_there = await _ask(guardian, row)
+            if is_there is None:
+                is_there, asked = False, "it is of another account than the stored key, so the exchange was not asked"
         except (ExchangeError, CredentialsError) as error:
             is_there, asked = False, f"the exchange could not be asked now: {error.message}"
         row = await guardian.journal.run(lambda: _row(guardian, client_order_id)) or row
@@ -89,12 +91,17 @@ async def look(guardian: Guardian, client_order_id: str) -> Unsettled | str:
     return Unsettled(row=row, lines=_lines(guardian, row, asked))
 
 
-async def _ask(guardian: Guardian, row: OrderRow) -> bool:
-    """Ask the exchange once more and take in what it says; whether it knows the order."""
+async def _ask(guardian: Guardian, row: OrderRow) -> bool | None:
+    """Ask the exchange once more and take in what it says; whether it knows the order.
+
+    None where the key at hand is of another account: its answer would say nothing about this order.
+    """
     from guardian.gate.asking import ask_for
     from guardian.gate.learning import Kind, take_report
 
     connection = await guardian.connector.connect(needs_keys=True)
+    if connection.account != row.account:
+        return None
     report = await ask_for(connection.exchange, row.sent)
     if report is None:
         return False
@@ -156,9 +163,17 @@ def settle(guardian: Guardian, shown: OrderRow, reason: str) -> OrderState:
                 "the order moved on while you were asked; nothing was changed", hint="`guardian settle` shows it again"
             )
         state = _end_of(shown)
-        why = f"settled by the owner ({getpass.getuser()}): {reason}"
+        why = f"settled by the owner ({_user()}): {reason}"
         note_found(tx, shown.scope, shown, state, None, why=why, given_up=state is OrderState.NOT_PLACED)
     return state
+
+
+def _user() -> str:
+    """The name of the user that runs this; where the system has no name for them (in a container), "unnamed"."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "unnamed"
 
 
 def _told(tx: Transaction | None, shown: OrderRow) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
@@ -13,6 +14,34 @@ _GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ESHUTDOWN, errno.
 """EIO is what a terminal says that was closed."""
 _FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _GONE_ON_WINDOWS: Final = frozenset({errno.EINVAL, errno.EPIPE})
+
+
+@dataclass(slots=True)
+class _Lost:
+    """The first error by which words for a person were lost in this run."""
+
+    error: OSError | None = None
+
+
+_lost: Final = _Lost()
+
+
+def forget_lost_words() -> None:
+    """A new run of the command line has lost no words."""
+    _lost.error = None
+
+
+def lost_words() -> OSError | None:
+    """The error by which words for a person were lost in this run; None where all were written."""
+    return _lost.error
+
+
+def is_lost(error: OSError) -> bool:
+    """Whether `error` says that a stream takes nothing any more; if so, it is put to rest and that is remembered."""
+    if not (is_reader_gone(error) or is_disk_full(error)):
+        return False
+    _lost.error = _lost.error or error
+    return True
 
 
 def open_missing_streams() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -78,8 +78,7 @@ async def place_approved(guardian: Guardian, proposal_id: str, token: str, stop:
     await asyncio.wait({work, asked}, return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
     if not work.done():
-        with suppress(OSError):  # the terminal may be gone
-            say("stopping; an order that is on its way is waited for")
+        say("stopping; an order that is on its way is waited for")
         work.cancel()
         await asyncio.wait({work})
     reply = (
@@ -119,8 +118,8 @@ def _tell(reply: Reply) -> int:
     from guardian.gate.replies import OrderPlaced
 
     if isinstance(reply.data, OrderPlaced):
+        say(f"placed: {reply.data.note}")  # first: standard output may take nothing
         print_line(reply.data.order.client_order_id)
-        say(f"placed: {reply.data.note}")
         return 0
     if reply.error is not None:
         say_denials(reply.error.denials, "the order was denied; nothing was sent, and its approval is used up")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import re
 import signal
+import subprocess
 import sys
 import time
 import urllib.parse
@@ -218,3 +220,45 @@ def test_orders_of_others_are_cancelled_without_a_policy(world: World, sit_down:
     person.types("y\n")
     assert person.leaves()[0] == 0
     assert ("BTCUSDT", "NEW") not in stands(world)
+
+
+def test_ctrl_c_between_cancels_of_others_says_what_was_not_cancelled(
+    world: World, sit_down: Callable[..., Person]
+) -> None:
+    """The cancel in progress is waited for and said, and so is the number that was left. (It said "stopped" alone.)"""
+    person = sit_down("halt", "--cancel-open", "--all")
+    person.waits_for("[y/N]")
+    world.controls.fault("DELETE", "/api/v3/order", "delay", seconds=2)
+    person.types("y\n")
+    deadline = time.monotonic() + 20
+    while "cancelling_foreign" not in events(world):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.3)
+    person.receives(signal.SIGINT)
+    assert person.leaves() == (130, "")
+    assert len(re.findall("cancelled: BUY 0.00?2 ", person.seen)) == 1, person.seen
+    assert "stopped: 1 of the orders that guardian did not place were not cancelled" in person.seen
+    assert events(world).count("cancelled_foreign") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no file here that is always full")
+@pytest.mark.parametrize("target", ["/dev/full", "closed pipe"])
+def test_words_that_nobody_can_read_keep_nothing_from_being_cancelled(world: World, target: str) -> None:
+    """Standard error takes nothing: trading halts and every cancel is sent all the same. (It ended after the halt.)"""
+    if target == "/dev/full":
+        stderr = os.open(target, os.O_WRONLY)
+    else:
+        reading, stderr = os.pipe()
+        os.close(reading)
+    command = [sys.executable, "-m", "guardian", "halt", "--cancel-open"]
+    environment = {**os.environ, "GUARDIAN_HOME": str(world.home)}
+    try:
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, timeout=60,
+            check=False,
+        )  # fmt: skip
+    finally:
+        os.close(stderr)
+    assert stands(world) == [("BTCUSDT", "CANCELED"), ("BTCUSDT", "NEW"), ("ETHUSDT", "NEW")]
+    assert done.returncode == (3 if target == "/dev/full" else 141)

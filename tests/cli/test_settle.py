@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from guardian.cli import settle
 from tests.e2e.processes import Person, query
 from tests.world import WIDE, World, a_world, codes
 
@@ -102,3 +103,13 @@ def test_order_that_the_exchange_has_or_that_is_known_is_not_settled(
     person = sit_down("settle", placed)
     person.waits_for("the fate of this order is known: it is cancelled")
     assert person.leaves()[0] == 1
+
+
+def test_user_without_a_name_can_settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container a user may have no name. (It ended as a bug of guardian's, after the yes.)"""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    assert settle._user() == "unnamed"

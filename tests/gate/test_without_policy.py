@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +15,12 @@ from fastmcp import Client
 
 from guardian.bootstrap import open_guardian
 from guardian.cli.app import main
+from guardian.cli.cancel_all import foreign_orders
+from guardian.cli.settle import Unsettled, look
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.requests import TOOLS, GetOrders, GetTickerPrice
 from guardian.domain.trading import Environment, TradingState
+from guardian.errors import OutcomeUnknown
 from guardian.gate.overview import stops
 from guardian.gate.pipeline import Gate
 from guardian.server.app import build_server
@@ -114,6 +118,33 @@ def test_cancel_of_an_order_of_another_account_is_not_sent(far: Far) -> None:
     assert reply.error is not None
     assert reply.error.code is Code.REQUEST_REFUSED
     assert "cancel_order" not in room.exchange.names()
+
+
+def test_order_of_guardians_is_not_taken_for_foreign_where_no_policy_names_the_environment(far: Far) -> None:
+    """`halt --cancel-open --all` compares with the log of the environment that it asked. (It compared with `testnet`
+    and offered guardian's own order as "not placed by guardian".)"""
+    room = far.room
+    an_order(room)
+    without_policy(room)
+    far.use(Environment.TESTNET, is_chosen=False)
+    guardian: Any = SimpleNamespace(gate=room.gate, journal=room.journal, policy_file=room.policy_file)
+    assert room.run(foreign_orders(guardian)) == ((), True)
+    assert "open_orders" in room.exchange.names()
+
+
+def test_another_accounts_key_is_not_asked_for_an_order_to_settle(room: Room) -> None:
+    """That another account does not know the order proves nothing, and is not said of it. (It was.)"""
+    room.exchange.script = [OutcomeUnknown("no reply")]
+    name = room.ask().error.client_order_id  # type: ignore[union-attr]  # it is unknown
+    room.connector.account = "account-2"
+    asked = len(room.exchange.asked)
+    guardian: Any = SimpleNamespace(
+        gate=room.gate, journal=room.journal, policy_file=room.policy_file, connector=room.connector
+    )
+    found = room.run(look(guardian, name))
+    assert isinstance(found, Unsettled)
+    assert "it is of another account than the stored key, so the exchange was not asked" in found.lines[0]
+    assert len(room.exchange.asked) == asked
 
 
 def test_cancel_where_there_is_no_way_to_the_other_environment_is_of_no_order_here(far: Far) -> None:
