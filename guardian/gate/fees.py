@@ -40,7 +40,8 @@ async def fetch_fees(parts: Parts, exchange: Exchange, client_order_id: str) -> 
 def _wanted(parts: Parts, client_order_id: str) -> OrderRow | None:
     with parts.journal.transaction() as tx:
         row = tx.order(client_order_id)
-    return row if row is not None and row.executed_quantity > row.fee_quantity else None
+    is_wanted = row is not None and row.adopted and row.executed_quantity > row.fee_quantity
+    return row if is_wanted else None
 
 
 def _note(parts: Parts, row: OrderRow, trades: tuple[Trade, ...]) -> bool:

@@ -280,7 +280,8 @@ class OrdersPart(LedgerPart, MarksPart):
             changed["state"] = state.value
         if row.order_id is None and known_id is not None:
             changed["order_id"] = known_id
-        seen = {} if fees is None else {"fee_quantity": fees.quantity}
+        # Fees are known once the ledger has them, and it takes in nothing of an order before it is adopted.
+        seen = {} if fees is None or not row.adopted else {"fee_quantity": fees.quantity}
         if report is not None:
             seen["executed_quantity"] = report.executed_quantity
             if report.executed_quote_quantity is not None:

@@ -232,3 +232,23 @@ def test_symbol_that_the_exchange_refuses_otherwise_than_as_unlisted_is_not_comp
         room.exchange.fails["all_orders"] = ExchangeRejected(code, "no", http_status=400)
         reply = room.ask(price=str(58000 + code))
         assert (set() if reply.error is None else denials(reply)) == codes
+
+
+def test_fees_of_a_found_order_come_into_the_position_with_it(room: Room) -> None:
+    """An order that the log lacked fills before the owner resumes; its fee in BTC is taken off what can be sold back.
+
+    Before, its fees were taken for known while nothing of it was in the ledger, and were never asked for again.
+    """
+    copied(room)
+    name = bought(room, filled=False)
+    put_back(room)
+    assert denials(room.ask(price="58000")) == {"TRADING_HALTED"}
+    room.exchange.becomes(name, "FILLED", "0.001")
+    fill = Fill(price=D("60000"), quantity=D("0.001"), commission=D("0.000001"), commission_asset="BTC")
+    room.exchange.trades = {room.exchange.reports[name].order_id: (fill,)}
+    room.run(room.resolver.run_once())
+    assert room.row(name).state is OrderState.FILLED
+    resumed(room)
+    room.run(room.resolver.run_once())
+    assert position(room) == "0.000999"
+    assert room.fees(name) == {"BTC": D("0.000001")}
