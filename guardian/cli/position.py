@@ -84,7 +84,7 @@ def set_position(ctx: click.Context, asset: str, quantity: Decimal, policy_path:
         ctx.exit(1)
 
     async def act(guardian: Guardian) -> None:
-        await guardian.journal.run(lambda: Positions(guardian.gate.parts).correct(correction))
+        await Positions(guardian.gate.parts).set(correction)
 
     with_guardian(policy_path, act)
     say(f"guardian's position is {plain(quantity)} {asset}")

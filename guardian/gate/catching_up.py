@@ -43,19 +43,27 @@ def _changes_what_is_held(row: OrderRow, symbol: str) -> bool:
     return is_open and symbol.startswith((row.base_asset, row.quote_asset))
 
 
+async def learn_of(parts: Parts, exchange: Exchange, row: OrderRow) -> None:
+    """Ask for an order and for the fees of what it has executed, and note what is found.
+
+    Raises ExchangeError, CredentialsError and StoreError.
+    """
+    report = await ask_for(exchange, row.sent)
+    if report is None:
+        return
+
+    def note() -> Kind | None:
+        with parts.journal.transaction() as tx:
+            # What has ended meanwhile is not held against this report.
+            return take_report(tx, row, report, began_ms=0)
+
+    await parts.journal.run(note)
+    await fetch_fees(parts, exchange, row.client_order_id)
+
+
 async def _ask(parts: Parts, exchange: Exchange, row: OrderRow) -> None:
     try:
-        report = await ask_for(exchange, row.sent)
-        if report is None:
-            return
-
-        def note() -> Kind | None:
-            with parts.journal.transaction() as tx:
-                # What has ended meanwhile is not held against this report.
-                return take_report(tx, row, report, began_ms=0)
-
-        await parts.journal.run(note)
-        await fetch_fees(parts, exchange, row.client_order_id)
+        await learn_of(parts, exchange, row)
     except ExchangeRateLimited:
         raise
     except ExchangeError:

@@ -9,11 +9,13 @@ from decimal import Decimal
 from guardian.domain.money import ZERO, plain, plus
 from guardian.errors import ExchangeUnavailable, GuardianError
 from guardian.exchange.exchange import Exchange
+from guardian.gate.catching_up import learn_of
 from guardian.gate.connection import Connection
 from guardian.gate.parts import Parts
 from guardian.policy.facts import Facts
 from guardian.policy.prices import PriceFault, usable_price
-from guardian.store.records import CORRECTION, Phase, Record, Scope
+from guardian.store.database import Transaction
+from guardian.store.records import CORRECTION, OrderRow, Phase, Record, Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +55,14 @@ class Positions:
     async def prepare(self, asset: str, quantity: Decimal) -> Correction:
         """Everything that a correction depends on. Raises as `all` does, and PolicyInvalid where there is no policy.
 
-        Raises GuardianError: the account does not have so much, so that it could not be sold back.
+        Guardian's open orders on the asset are asked for first, so that what they executed is in the position.
+
+        Raises GuardianError: the account does not have so much, so that it could not be sold back; or an order on the
+        asset is not resolved or not adopted.
         """
         connection, scope = await self._connect()
+        await self._catch_up(connection, scope, asset)
+        await self._parts.journal.run(lambda: self._check_nothing_is_due(scope, asset))
         (position,) = await self._of(connection, scope, asset)
         if quantity > position.has:
             raise GuardianError(
@@ -67,13 +74,25 @@ class Positions:
         prices = {symbol: await _price(self._parts, exchange, symbol, held[symbol]) for symbol in held}
         return Correction(scope=scope, position=position, quantity=quantity, prices=prices)
 
+    async def set(self, correction: Correction) -> None:
+        """Set the position as `correct` does, after open orders on the asset were asked for once more.
+
+        Raises as `prepare` does.
+        """
+        connection, scope = await self._connect()
+        if scope == correction.scope:  # else none of its orders can be asked for with this key
+            await self._catch_up(connection, scope, correction.position.asset)
+        await self._parts.journal.run(lambda: self.correct(correction))
+
     def correct(self, correction: Correction) -> None:
         """Set the position and say so in the log, in one transaction.
 
-        Raises StoreError, and GuardianError where the position is no longer as it was shown.
+        Raises StoreError, and GuardianError where the position is no longer as it was shown, or an order on the asset
+        is not resolved or not adopted.
         """
         scope, asset, was = correction.scope, correction.position.asset, correction.position.bought
         with self._parts.journal.transaction() as tx:
+            _refuse_what_is_due(tx, scope, asset)
             if tx.position(scope, asset) != was:
                 raise GuardianError(
                     f"guardian traded {asset} while you were asked; nothing was changed",
@@ -96,6 +115,20 @@ class Positions:
     async def _connect(self) -> tuple[Connection, Scope]:
         connection = await self._parts.connector.connect(needs_keys=True)
         return connection, Scope(environment=self._parts.environment.value, account=connection.account)
+
+    async def _catch_up(self, connection: Connection, scope: Scope, asset: str) -> None:
+        """Take in what open orders on the asset have executed by now, and fees that are not known yet."""
+        for row in await self._parts.journal.run(lambda: self._unfinished(scope, asset)):
+            await learn_of(self._parts, connection.exchange, row)
+
+    def _unfinished(self, scope: Scope, asset: str) -> tuple[OrderRow, ...]:
+        with self._parts.journal.transaction() as tx:
+            rows = (*tx.live(scope), *tx.in_doubt(scope), *tx.fees_wanted(scope))
+        return tuple({row.client_order_id: row for row in rows if _trades(row, asset)}.values())
+
+    def _check_nothing_is_due(self, scope: Scope, asset: str) -> None:
+        with self._parts.journal.transaction() as tx:
+            _refuse_what_is_due(tx, scope, asset)
 
     async def _of(self, connection: Connection, scope: Scope, asset: str | None) -> tuple[Position, ...]:
         balances = {balance.asset: balance for balance in (await connection.exchange.balances()).balances}
@@ -122,6 +155,29 @@ class Positions:
     def _held(self, scope: Scope, asset: str) -> dict[str, Decimal]:
         with self._parts.journal.transaction() as tx:
             return tx.correction_symbols(scope, asset)
+
+
+def _trades(row: OrderRow, asset: str) -> bool:
+    return asset in {row.base_asset, row.quote_asset}
+
+
+def _refuse_what_is_due(tx: Transaction, scope: Scope, asset: str) -> None:
+    """Raise GuardianError where an order may change the position by what it executed before the owner sets it."""
+    unresolved = next((row for row in tx.unresolved(scope) if _trades(row, asset)), None)
+    if unresolved is not None:
+        name = unresolved.client_order_id
+        raise GuardianError(
+            f"the fate of the order `{name}` is not known yet: what it traded of {asset} would be added to that",
+            hint=f"wait until `guardian status` no longer lists it, or end the wait with `guardian settle {name}`",
+        )
+    found = (row for row in tx.waiting_to_be_adopted() if row.scope == scope and _trades(row, asset))
+    not_adopted = next(found, None)
+    if not_adopted is not None:
+        raise GuardianError(
+            f"the order `{not_adopted.client_order_id}` was found at the exchange, and `guardian resume` adds what it "
+            f"traded of {asset} to the position",
+            hint="run `guardian resume` or `guardian resume --reducing` first",
+        )
 
 
 async def _price(parts: Parts, exchange: Exchange, symbol: str, held: Decimal) -> Decimal:

@@ -17,6 +17,7 @@ from guardian.errors import (
     GuardianError,
     PolicyInvalid,
 )
+from guardian.gate.positions import Positions
 from guardian.gate.reconciling import Kind, Reconciler
 from guardian.store.verify import verify
 from tests.gate.fakes import D, Placed, Room, denials, limit
@@ -252,3 +253,17 @@ def test_fees_of_a_found_order_come_into_the_position_with_it(room: Room) -> Non
     room.run(room.resolver.run_once())
     assert position(room) == "0.000999"
     assert room.fees(name) == {"BTC": D("0.000001")}
+
+
+def test_position_is_not_set_before_found_orders_are_adopted(room: Room) -> None:
+    """`guardian resume` adds what they traded, so the owner resumes first. Before, it came on top of what was set."""
+    copied(room)
+    name = bought(room)
+    put_back(room)
+    assert denials(room.ask(price="58000")) == {"TRADING_HALTED"}
+    positions = Positions(room.parts)
+    with pytest.raises(GuardianError, match=f"`{name}` was found at the exchange, and `guardian resume` adds"):
+        room.run(positions.prepare("BTC", D("0.001")))
+    resumed(room)
+    room.run(positions.set(room.run(positions.prepare("BTC", D("0.0005")))))
+    assert position(room) == "0.0005"

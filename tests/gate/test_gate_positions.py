@@ -10,9 +10,9 @@ import pytest
 
 from guardian.domain.codes import Outcome
 from guardian.domain.orders import Fill
-from guardian.errors import ExchangeUnavailable, GuardianError
+from guardian.errors import ExchangeUnavailable, GuardianError, OutcomeUnknown
 from guardian.gate.positions import Positions
-from tests.gate.fakes import D, Placed, Room, denials
+from tests.gate.fakes import D, Lost, Placed, Room, denials
 from tests.gate.true_account import TrueExchange
 
 LISTED = {"max_notional": "1000", "max_quantity": "5", "max_position": "5"}
@@ -156,6 +156,60 @@ def test_position_that_moved_while_the_owner_was_asked_is_left_alone(room: Room)
     with pytest.raises(GuardianError, match="while you were asked"):
         positions.correct(correction)
     assert room.usage().position == D("0.0004")
+
+
+@pytest.mark.parametrize(("side", "symbol"), [("BUY", "BTCUSDT"), ("SELL", "BTCUSDT"), ("BUY", "ETHBTC")])
+def test_position_is_not_set_while_an_order_of_the_asset_is_unresolved(room: Room, side: str, symbol: str) -> None:
+    """What it turns out to have traded would come on top of what the owner set. Before, it did.
+
+    The order and what to do are named; another asset can be set, and this one once the fate of the order is known.
+    """
+    price, quantity = ("0.05", "0.03") if symbol == "ETHBTC" else ("60000", "0.0016")
+    room.exchange.script = [Lost(OutcomeUnknown("the reply was lost"), "FILLED")]
+    room.exchange.fails["order"] = ExchangeUnavailable("the exchange did not answer")
+    assert room.ask(side=side, symbol=symbol, price=price, quantity=quantity).outcome is Outcome.UNKNOWN
+    del room.exchange.fails["order"]
+    name = room.last().client_order_id
+    room.exchange.hidden = {name}
+    positions = Positions(room.parts)
+    with pytest.raises(GuardianError, match=f"`{name}` is not known yet") as refused:
+        room.run(positions.prepare("BTC", D(1)))
+    assert f"guardian settle {name}" in (refused.value.hint or "")
+    assert room.run(positions.prepare("FDU", D(0))).quantity == 0
+    room.exchange.hidden = set()
+    room.exchange.becomes(name, "CANCELED", "0")
+    room.run(positions.set(room.run(positions.prepare("BTC", D(1)))))
+    assert room.usage().position == D(1)
+
+
+def test_order_that_is_sent_while_the_owner_is_asked_keeps_the_position(room: Room) -> None:
+    """An order whose fate became unknown between the question and the answer stops the correction as well."""
+    positions = Positions(room.parts)
+    correction = room.run(positions.prepare("BTC", D(1)))
+    room.exchange.script = [Lost(OutcomeUnknown("the reply was lost"))]
+    room.exchange.fails["order"] = ExchangeUnavailable("the exchange did not answer")
+    assert room.ask().outcome is Outcome.UNKNOWN
+    with pytest.raises(GuardianError, match="is not known yet"):
+        positions.correct(correction)
+    assert room.usage().position == 0
+
+
+def test_what_an_open_order_executed_is_in_the_position_before_it_is_set(room: Room) -> None:
+    """It filled and guardian had not asked yet: it is asked before the owner is shown anything, and after their yes.
+
+    Before, the fill was added to what the owner had set with it in mind.
+    """
+    assert room.ask(quantity="0.0016").outcome is Outcome.DONE
+    name, positions = room.last().client_order_id, Positions(room.parts)
+    room.exchange.becomes(name, "PARTIALLY_FILLED", "0.001")
+    correction = room.run(positions.prepare("BTC", D(1)))
+    assert correction.position.bought == D("0.001")
+    room.exchange.becomes(name, "FILLED", "0.0016")
+    with pytest.raises(GuardianError, match="while you were asked"):
+        room.run(positions.set(correction))
+    assert room.usage().position == D("0.0016")
+    room.run(positions.set(room.run(positions.prepare("BTC", D(1)))))
+    assert room.usage().position == D(1)
 
 
 def test_position_is_set_at_a_usable_price_alone(room: Room) -> None:
