@@ -64,7 +64,7 @@ class OrderState(StrEnum):
     REJECTED = "rejected"
     """The exchange said no."""
     NOT_PLACED = "not_placed"
-    """It is certain that it never reached the exchange."""
+    """It never reached the exchange, or was given up because the exchange did not know it: its row tells which."""
 
 
 UNRESOLVED_STATES: Final = frozenset({OrderState.RESERVED, OrderState.UNKNOWN})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.orders import UNRESOLVED_STATES, VOID_STATES, OrderState
 from guardian.gate.replies import OrderPlaced, Reply, ReplyError, done, refused
-from guardian.gate.views import note_on, view_of_row
+from guardian.gate.views import note_on, note_on_row, view_of_row
 from guardian.store.records import OrderRow
 
 
@@ -20,6 +20,15 @@ def answer_with(row: OrderRow) -> Reply:
             client_order_id=row.client_order_id,
         )
         return Reply(outcome=Outcome.UNKNOWN, error=error)
+    if row.given_up:
+        error = ReplyError(
+            code=Code.ORDER_UNKNOWN,
+            message=f"this order was sent before, and {note_on_row(row)}; nothing was sent now",
+            hint="look with get_orders and this client order id whether it is there after all; the same order is "
+            "refused until `limits.duplicate_window` after it was sent",
+            client_order_id=row.client_order_id,
+        )
+        return Reply(outcome=Outcome.UNKNOWN, error=error)
     if row.state in VOID_STATES:
         return _never_placed(row)
     note = f"this order was placed before, nothing was sent now; {note_on(view)}"
@@ -27,7 +36,7 @@ def answer_with(row: OrderRow) -> Reply:
 
 
 def _never_placed(row: OrderRow) -> Reply:
-    """The answer for an order that was sent before, or nearly, and never came to be."""
+    """The answer for an order that was rejected, or that is known never to have left this machine."""
     if row.state is OrderState.REJECTED:
         code, what = Code.EXCHANGE_REJECTED, "the exchange rejected this order when it was sent"
     else:

@@ -14,7 +14,7 @@ from typing import Final
 from guardian.domain.money import ZERO, plain, plus, round_down, round_up, times
 from guardian.domain.orders import OrderSide, OrderType, TimeInForce
 from guardian.gate.replies import MarketNow, OrderProposed, ProposedOrder
-from guardian.gate.views import iso, note_on, utc_clock, view_of_row
+from guardian.gate.views import iso, note_on_row, utc_clock
 from guardian.policy.facts import BookTop, Facts
 from guardian.policy.model import Channel, Limits, Policy
 from guardian.policy.rules_budget import duration
@@ -57,7 +57,7 @@ def end_of_proposal(proposal: Proposal, row: OrderRow | None, now_ms: int) -> st
     """What became of a proposal that no longer waits, in words; `row` is the order that it became, if it became one."""
     name = f"proposal {proposal.id}"
     if row is not None:
-        return f"{name} was sent as order {row.client_order_id}; {note_on(view_of_row(row))}"
+        return f"{name} was sent as order {row.client_order_id}; {note_on_row(row)}"
     if proposal.state is ProposalState.BURNT:
         return f"{name} was denied when it was to be sent ({proposal.reason})"
     if proposal.state is ProposalState.REJECTED:

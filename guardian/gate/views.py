@@ -132,6 +132,13 @@ def note_on(view: OrderView) -> str:
     return "whether it exists is not known yet; guardian keeps asking the exchange"
 
 
+def note_on_row(row: OrderRow) -> str:
+    """As `note_on`, of an order as guardian's store knows it: one that was given up is not told as never sent."""
+    if row.given_up:
+        return "it counts as never placed, because the exchange did not know it when guardian stopped asking"
+    return note_on(view_of_row(row))
+
+
 def _why_it_ended(view: OrderView) -> str:
     if view.exchange_status == "EXPIRED_IN_MATCH":
         return _prevented(view) or "; the exchange prevented a trade with another of the account's own orders"

@@ -28,7 +28,7 @@ from guardian.errors import (
     OutcomeUnknown,
 )
 from guardian.gate.costed import costed
-from guardian.gate.proposal_views import view_of_proposal
+from guardian.gate.proposal_views import end_of_proposal, view_of_proposal
 from guardian.gate.replies import OrderPlaced, OrderProposed, Reply
 from guardian.gate.views import iso
 from guardian.policy.model import Channel
@@ -135,6 +135,31 @@ def test_order_that_never_came_to_be_is_not_told_as_done(room: Room, failure: Ex
     fresh = room.propose()
     assert fresh.proposal_id != first.proposal_id
     placed(room.use(agrees(room, fresh.proposal_id)))
+
+
+def test_order_that_was_given_up_is_not_told_as_never_sent(room: Room) -> None:
+    """Nothing proves that it never arrived, and the same order is still refused: "ask again" would be wrong.
+
+    Before, the answer was that it never reached the exchange.
+    """
+    first = room.propose()
+    token = agrees(room, first.proposal_id)
+    room.exchange.script = [OutcomeUnknown("lost")]
+    assert room.use(token).outcome is Outcome.UNKNOWN
+    name = room.last().client_order_id
+    with room.journal.transaction() as tx:
+        assert tx.move_order(name, OrderState.NOT_PLACED, given_up=True)
+    replayed = room.use(token)
+    assert replayed.outcome is Outcome.UNKNOWN
+    assert replayed.error is not None
+    assert replayed.error.client_order_id == name
+    assert "the exchange did not know it when guardian stopped asking" in replayed.error.message
+    assert "ask for the order again" not in (replayed.error.hint or "")
+    assert denials(room.ask()) == {"DUPLICATE_ORDER"}
+    with room.journal.transaction() as tx:
+        proposal = tx.proposal(first.proposal_id)
+        assert proposal is not None
+        assert "never reached" not in end_of_proposal(proposal, tx.order(name), tx.now_ms)
 
 
 def test_used_token_of_an_unknown_order_answers_unknown(room: Room) -> None:
