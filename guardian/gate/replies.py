@@ -150,7 +150,10 @@ class AssetBalance:
     free: Decimal
     locked: Decimal
     sell_back: Decimal | None
-    """In whole steps of its symbol; None where guardian's own log could not be read."""
+    """In whole steps of its symbol, zero where that is too little to be sold.
+
+    None where guardian's own log could not be read.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.domain.accounts import Balances
+from guardian.domain.instruments import Instrument
 from guardian.domain.money import ZERO, floor_to, total
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
 from guardian.errors import CredentialsError, ExchangeError, ExchangeUnavailable, StoreError
@@ -18,7 +19,7 @@ from guardian.gate.policy_file import PolicyInForce
 from guardian.gate.replies import AccountBalances, AssetBalance
 from guardian.policy.case import Case, build_case
 from guardian.policy.exits import exit_orders
-from guardian.policy.facts import Facts
+from guardian.policy.facts import BookTop, Facts
 from guardian.store.records import Scope
 
 MAX_SYMBOLS: Final = 10
@@ -108,7 +109,7 @@ def _case(parts: Parts, scope: Scope, in_force: PolicyInForce, basis: Basis, spe
 async def with_sell_back(
     parts: Parts, exchange: Exchange, scope: Scope, symbols: tuple[str, ...], balances: Balances
 ) -> AccountBalances:
-    """The balances with what can be sold back of each asset, in whole steps of a symbol of the policy that trades it.
+    """The balances with what can be sold back of each asset on a symbol of the policy, by its steps and least notional.
 
     Reading keeps working where the store does not: then that is None for all.
     """
@@ -117,7 +118,8 @@ async def with_sell_back(
         held = await parts.journal.run(lambda: _sellable(parts, scope))
     except StoreError:
         held = None
-    steps = await _steps(exchange, tuple(s for s in symbols if any(s.startswith(asset) for asset in held or ())))
+    wanted = tuple(s for s in symbols if any(s.startswith(asset) for asset in held or ()))
+    markets = await _markets(exchange, wanted)
     return AccountBalances(
         balances=tuple(
             AssetBalance(
@@ -126,7 +128,7 @@ async def with_sell_back(
                 locked=one.locked,
                 sell_back=None
                 if held is None
-                else floor_to(max(min(held.get(one.asset, ZERO), one.free), ZERO), steps.get(one.asset, ZERO)),
+                else _most_on_any(max(min(held.get(one.asset, ZERO), one.free), ZERO), one.asset, markets),
             )
             for one in balances.balances
         ),
@@ -140,17 +142,31 @@ def _sellable(parts: Parts, scope: Scope) -> dict[str, Decimal]:
         return tx.sellable(scope)
 
 
-async def _steps(exchange: Exchange, symbols: tuple[str, ...]) -> dict[str, Decimal]:
-    """By base asset: the finest step of these symbols; from memory once they were asked for."""
+async def _markets(exchange: Exchange, symbols: tuple[str, ...]) -> tuple[tuple[Instrument, BookTop | None], ...]:
+    """The rules of these symbols, each with its best prices; no prices, or nothing, where the exchange fails."""
     if not symbols:
-        return {}
+        return ()
     try:
         instruments = await exchange.instruments(symbols)
     except ExchangeError:
-        return {}
-    steps: dict[str, Decimal] = {}
-    for instrument in instruments.values():
-        known = steps.get(instrument.base_asset)
-        step = instrument.lot.step
-        steps[instrument.base_asset] = step if known is None else min(known, step)
-    return steps
+        return ()
+    try:
+        books = await exchange.book_tops(tuple(instruments)) if instruments else {}
+    except ExchangeError:
+        books = {}
+    return tuple((instrument, books.get(symbol)) for symbol, instrument in instruments.items())
+
+
+def _most_on_any(quantity: Decimal, asset: str, markets: tuple[tuple[Instrument, BookTop | None], ...]) -> Decimal:
+    """How much of the quantity can be sold on one of the symbols that trade the asset; all of it where none does."""
+    found = [_most_on(quantity, instrument, book) for instrument, book in markets if instrument.base_asset == asset]
+    return max(found, default=quantity)
+
+
+def _most_on(quantity: Decimal, instrument: Instrument, book: BookTop | None) -> Decimal:
+    """In whole steps; zero where that is less than LOT_SIZE and NOTIONAL admit at the bid, as far as that is known."""
+    whole = floor_to(quantity, instrument.lot.step)
+    if book is None or not book.is_usable:
+        return whole
+    least = instrument.smallest_valid(book.bid)
+    return ZERO if least is None or whole < least else whole

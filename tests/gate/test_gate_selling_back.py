@@ -127,3 +127,22 @@ def test_finest_step_of_two_symbols_counts(room: Room) -> None:
     assert balances(room)["BTC"].sell_back == D("0.001598")
     true.rules = {"BTCUSDT": lot}
     assert balances(room)["BTC"].sell_back == D("0.001598")
+
+
+def test_balances_name_nothing_that_is_below_the_least_notional(room: Room) -> None:
+    """A rest in whole steps that the exchange would refuse for its worth is nothing to sell back.
+
+    Before, it was named, and the SELL was denied. Without a price it is unknown what the rest is worth: it is named.
+    """
+    true = room.exchange
+    assert isinstance(true, TrueExchange)
+    buy(room, "0.0016", "0.0000016")
+    true.rules = {"BTCUSDT": {"min_notional": D("95")}}
+    assert balances(room)["BTC"].sell_back == D("0.00159")  # 95.4
+    true.books["BTCUSDT"] = ("59000", "59001")
+    assert balances(room)["BTC"].sell_back == 0  # 93.81
+    true.fails["book_tops"] = ExchangeUnavailable("the exchange did not answer")
+    assert balances(room)["BTC"].sell_back == D("0.00159")
+    del true.fails["book_tops"]
+    true.books["BTCUSDT"] = ("0", "59001")
+    assert balances(room)["BTC"].sell_back == D("0.00159")
