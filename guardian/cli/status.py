@@ -111,7 +111,8 @@ def _told(order: OrderView) -> str:
     price = "" if order.price is None else f" at {plain(order.price)}"
     since = "" if order.time is None else f" since {local_time(_ms(order.time))}"
     what = f"{order.side} {plain(order.quantity)} {order.symbol}{price}"
-    return f"{what}, {order.client_order_id} ({order.state}{since})"
+    said = "" if order.exchange_status is None else f", {order.exchange_status} at the exchange"
+    return f"{what}, {order.client_order_id} ({order.state}{since}{said})"
 
 
 def _ms(iso: str) -> int:

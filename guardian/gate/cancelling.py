@@ -67,7 +67,7 @@ class OrderCanceller:
         Raises:
             CredentialsError: that environment needs keys that are not there.
             ExchangeError: the read of an `order_id` alone failed.
-            PolicyInvalid: neither the store nor a policy tells which environment that is.
+            PolicyInvalid: neither the store nor the policy file tells which environment that is.
         """
         # Where the call could not be written the store is not waited for a second time.
         target = Target(
@@ -87,7 +87,9 @@ class OrderCanceller:
                 return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
             target = replace(target, row=None)
         if not self._parts.is_chosen:
-            self._parts.policy_file.current()
+            there = self._parts.elsewhere(self._named_environment())
+            if there is not None:
+                return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
         connection = await self._parts.connector.connect(needs_keys=True)
         scope = Scope(environment=self._parts.environment.value, account=connection.account)
         if target.has_store and target.client_order_id is None:
@@ -111,6 +113,11 @@ class OrderCanceller:
             hint = "the owner can cancel it at the exchange, or set `[tools] cancel_foreign = true`"
             return denied((Denial(code=Code.ORDER_NOT_GUARDIANS, message=message, hint=hint),))
         return await unbroken(self._send(connection, scope, target))
+
+    def _named_environment(self) -> Environment:
+        """The environment that the policy's file names, whatever its mistakes. Raises PolicyInvalid: it names none."""
+        named = self._parts.policy_file.named_environment()
+        return self._parts.policy_file.current().policy.environment if named is None else named
 
     def _known(self, scope: Scope | None, target: Target) -> Target:
         """The target with what the store knows of it, where it can be read in time; without a scope, anywhere."""

@@ -9,7 +9,7 @@ from typing import Final
 from guardian.domain.money import ZERO, minus
 from guardian.domain.requests import CancelOrder, CreateOrder
 from guardian.domain.trading import Environment, TradingState
-from guardian.errors import CredentialsError, ExchangeError, PolicyInvalid
+from guardian.errors import CredentialsError, ExchangeError, PolicyInvalid, StoreError
 from guardian.gate.fees import known_fees
 from guardian.gate.parts import Parts
 from guardian.gate.policy_file import PolicyInForce
@@ -19,11 +19,14 @@ from guardian.gate.replies import OrderProposed, OrderView
 from guardian.gate.selling_back import SellBack, sell_backs
 from guardian.gate.views import iso, view_of_row
 from guardian.policy.model import Channel, Limits, Policy
+from guardian.policy.prices import CLOCK_LIMIT_MS
 from guardian.policy.rules_budget import duration
 from guardian.store.records import OrderRow, Scope, StatusUsage
 from guardian.store.review import Line, Wanted, review
 
 PRESENT: Final = "present"
+WRITABLE_MARK: Final = "status/writable"
+"""Written by each status, to learn whether the log can be written."""
 TRADING_MEANS: Final = {
     TradingState.REDUCING: (
         "only selling back what guardian bought passes; reads and cancels go on; the owner can run `guardian resume`"
@@ -103,7 +106,10 @@ class StatusView:
     """The status. What stops orders comes first, then what may exist at the exchange and is not known to."""
 
     orders: str
-    """`not stopped`, or `stopped, because ...` with everything that stops every order but an exit."""
+    """`not stopped`, or `stopped, because ...` with everything that stops every order but an exit.
+
+    Where only orders of some symbols are stopped: `stopped on BTCUSDT, because ...`.
+    """
     unresolved: tuple[UnresolvedOrder, ...]
     environment: str | None
     """None while no good policy has named one."""
@@ -150,7 +156,7 @@ class RecentCall:
 
 
 class Overview:
-    """Answers what stands, from the store and the policy; of the exchange only whose account it is."""
+    """Answers what stands, from the store and the policy, with the exchange's clock and what can be sold back there."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -169,7 +175,10 @@ class Overview:
         """Raises StoreError."""
         account, keys = await self.account()
         sell_back = await self._sell_back()
-        return await self._parts.journal.run(lambda: self._status(account, keys, sell_back))
+        faults = await self._clock_fault() if keys == PRESENT else ()
+        return await self._parts.journal.run(
+            lambda: self._status(account, keys, sell_back, (*self._log_fault(), *faults))
+        )
 
     async def policy(self) -> PolicyView | NoPolicyView:
         """Raises StoreError."""
@@ -209,7 +218,29 @@ class Overview:
             for line in (*listing.unresolved, *listing.lines)
         )
 
-    def _status(self, account: str | None, keys: str, sell_back: tuple[SellBack, ...] | None) -> StatusView:
+    async def _clock_fault(self) -> tuple[str, ...]:
+        """Why an order would be denied for the clock now; nothing where it would not."""
+        try:
+            connection = await self._parts.connector.connect(needs_keys=True)
+            skew_ms = await connection.exchange.clock_skew_ms()
+        except (CredentialsError, ExchangeError) as error:
+            return (f"the exchange's clock could not be asked: {error.message}",)
+        if abs(skew_ms) <= CLOCK_LIMIT_MS:
+            return ()
+        return (f"this machine's clock is {skew_ms} ms from the exchange's",)
+
+    def _log_fault(self) -> tuple[str, ...]:
+        """Why the log takes nothing now, by writing a mark to it; nothing where it does."""
+        try:
+            with self._parts.journal.transaction() as tx:
+                tx.mark(WRITABLE_MARK, anew=True)
+        except StoreError as error:
+            return (f"the log cannot be written: {error.message}",)
+        return ()
+
+    def _status(
+        self, account: str | None, keys: str, sell_back: tuple[SellBack, ...] | None, faults: tuple[str, ...]
+    ) -> StatusView:
         in_force, problems = self._in_force()
         policy = None if in_force is None else in_force.policy
         environment = self._parts.environment.value if self._parts.is_chosen else None
@@ -222,10 +253,11 @@ class Overview:
             as_stored = stored.state is trading and stored.reason == reason
             usage = None if policy is None else tx.status_usage(scope, policy.limits, policy.accounting.currency)
             channel = Channel.TERMINAL if policy is None else policy.confirmation.channel
-            stopped_by = stops(trading, reason, problems, policy, keys)
+            stopped_by = (*stops(trading, reason, problems, policy, keys), *faults)
+            blocked = tuple((row.symbol, row.client_order_id) for row in tx.in_doubt(scope))
             reconciled_ms = tx.marked(reconciled_mark(scope))
             return StatusView(
-                orders=f"stopped, because {'; '.join(stopped_by)}" if stopped_by else "not stopped",
+                orders=in_words(stopped_by, blocked),
                 # Whatever their account: an order that may exist is always shown.
                 unresolved=tuple(_unresolved(row) for row in tx.unresolved(None)),
                 environment=environment,
@@ -297,6 +329,13 @@ def stops(
     if keys != PRESENT:
         found.append(keys)
     return tuple(found)
+
+
+def in_words(stopped_by: tuple[str, ...], blocked: tuple[tuple[str, str], ...]) -> str:
+    """What stops all orders, then what stops those of one symbol: `blocked` has a symbol and an unknown order of it."""
+    parts = [f"stopped, because {'; '.join(stopped_by)}"] if stopped_by else []
+    parts += [f"stopped on {symbol}, because the fate of the order {name} is not known" for symbol, name in blocked]
+    return "; ".join(parts) or "not stopped"
 
 
 def _unconfirmed(usage: StatusUsage | None) -> Decimal | None:

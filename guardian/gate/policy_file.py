@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from guardian.domain.trading import Environment
 from guardian.errors import PolicyInvalid, PolicyMistake, StoreError
+from guardian.policy.load import named_environment
 from guardian.policy.model import Policy
 from guardian.system.private_files import open_at_once, policy_problem
 
@@ -79,6 +81,13 @@ class PolicyFile:
         # The loop's thread and worker threads ask at the same time: none may see the new text with the old policy.
         with self._lock:
             return self._current()
+
+    def named_environment(self) -> Environment | None:
+        """The environment that the file names, even where it cannot be used otherwise; None where none can be read."""
+        try:
+            return named_environment(read_policy_text(self._path, packaged=self._packaged))
+        except PolicyInvalid:
+            return None
 
     def _current(self) -> PolicyInForce:
         try:

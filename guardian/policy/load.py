@@ -102,6 +102,19 @@ def read_policy(source: str) -> PolicyReading:
     return PolicyReading(policy=policy, settings=tuple(notes.settings))
 
 
+def named_environment(source: str) -> Environment | None:
+    """The environment that a policy's text names, whatever mistakes the rest has; None where it cannot be told.
+
+    With a `[paper]` table it cannot: which paper exchange is meant is for a policy without mistakes to say.
+    """
+    try:
+        data, _ = _parse(source)
+        named = Environment(str(data.get("environment")))
+    except (PolicyInvalid, ValueError):
+        return None
+    return None if named is Environment.PAPER and "paper" in data else named
+
+
 def _parse(source: str) -> tuple[dict[str, object], KeyLines]:
     """The text as TOML gives it, floats kept as their text."""
     if len(source) > MAX_CHARACTERS:

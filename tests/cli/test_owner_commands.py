@@ -376,11 +376,22 @@ def test_unresolved_order_comes_first_in_status(world: World) -> None:
     world.controls.fault("GET", "/api/v3/order", "not_found_2013", seconds=60)
     reply = world.assistant().order(quote_quantity="50")
     assert reply["outcome"] == "unknown", reply
+    name = reply["error"]["client_order_id"]
     status = world.command("status")
     assert status.returncode == 1
     assert status.stdout.startswith(
-        "orders  not stopped\nNOT RESOLVED  BUY 0.00082 BTCUSDT at 60601.01, " + reply["error"]["client_order_id"]
+        f"orders  stopped on BTCUSDT, because the fate of the order {name} is not known\n"
+        f"NOT RESOLVED  BUY 0.00082 BTCUSDT at 60601.01, {name}"
     )
+
+
+def test_status_shows_the_exchanges_word_for_an_open_order(world: World) -> None:
+    """The state is guardian's word; the exchange's own stands beside it. Before, only `--json` had it."""
+    world.policy(TERMINAL, {"confirmation": {"required_above": "1000"}})
+    reply = world.assistant().order(order_type="LIMIT", quantity="0.001", price="59000")
+    assert reply["outcome"] == "done", reply
+    shown = next(line for line in world.command("status").stdout.splitlines() if "at 59000" in line)
+    assert re.search(r"\(open since .*, NEW at the exchange\)", shown), shown
 
 
 def test_status_fits_a_narrow_terminal(world: World, sit_down: Callable[..., Person]) -> None:

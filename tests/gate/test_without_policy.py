@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,10 +21,12 @@ from guardian.cli.settle import Unsettled, look
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.requests import TOOLS, GetOrders, GetTickerPrice
 from guardian.domain.trading import Environment, TradingState
-from guardian.errors import OutcomeUnknown
+from guardian.errors import ExchangeUnavailable, OutcomeUnknown, StoreUnavailable
 from guardian.gate.overview import stops
 from guardian.gate.pipeline import Gate
+from guardian.policy.load import named_environment
 from guardian.server.app import build_server
+from guardian.store.marks import MarksPart
 from tests.gate.fakes import FakeConnector, FakeExchange, Room
 from tests.gate.test_gate_cancelling import Nothing
 
@@ -107,6 +110,33 @@ def test_cancel_of_an_order_that_the_store_does_not_know_says_what_is_wrong(far:
         assert reply.error is not None
         assert reply.error.code is Code.POLICY_INVALID
     assert far.reached == []
+
+
+@pytest.mark.parametrize("named", ["testnet", "paper"])
+def test_cancel_goes_where_a_broken_policy_says_when_the_log_is_lost(far: Far, named: str) -> None:
+    """The environment can be read, so a cancel by guardian's own id passes. Before, it answered POLICY_INVALID."""
+    room = far.room
+    without_policy(room)
+    room.write(BROKEN.replace("papr", named))
+    far.use(Environment.TESTNET, is_chosen=False)
+    shutil.rmtree(room.home)
+    room.home.write_text("no folder", "utf-8")
+    room.journal.close()
+    reply = room.cancel(client_order_id="g1-" + "0" * 32)
+    assert reply.error is not None
+    assert reply.error.code is Code.EXCHANGE_REJECTED  # it was asked, and has no such order
+    there = room.exchange if named == "paper" else far.testnet.exchange
+    assert "cancel_order" in there.names()
+    assert far.reached == [Environment(named)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [BROKEN, "environment = 7\n", "environment = [", "schema = 1\n", "environment = 'paper'\n[paper]\nendpoint = 3\n"],
+)
+def test_environment_that_cannot_be_read_is_guessed_by_nobody(text: str) -> None:
+    """No environment, none that is known, no TOML, or a paper exchange of the owner's that is not told whole."""
+    assert named_environment(text) is None
 
 
 def test_cancel_of_an_order_of_another_account_is_not_sent(far: Far) -> None:
@@ -257,6 +287,36 @@ def test_commands_without_a_good_policy_never_show_a_traceback(
         assert code == 1
         assert said.out.startswith("orders  ")
         assert "stopped, because there is no usable policy" in said.out.splitlines()[0]
+
+
+def test_status_says_that_the_clock_or_the_log_stops_orders(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order would be denied for each of them. Before, the status said `not stopped`."""
+    room.exchange.is_right = True
+    room.clock.wall += 4_000
+    assert room.run(room.gate.status()).orders == "stopped, because this machine's clock is 4000 ms from the exchange's"
+    room.exchange.fails["clock_skew_ms"] = ExchangeUnavailable("no answer")
+    assert "clock could not be asked: no answer" in room.run(room.gate.status()).orders
+    room.exchange.fails = {}
+    room.exchange.is_right = False
+
+    def is_full(_part: MarksPart, _name: str, *, anew: bool = False) -> int:
+        raise StoreUnavailable("the disk is full")
+
+    monkeypatch.setattr(MarksPart, "mark", is_full)
+    said = room.run(room.gate.status()).orders
+    assert said == "stopped, because the log cannot be written: the disk is full"
+
+
+def test_status_names_the_symbols_that_unknown_orders_stop(room: Room) -> None:
+    """They take no new orders until the fate is known. Before, the status said `not stopped`."""
+    room.exchange.script = [OutcomeUnknown("lost")]
+    assert room.ask().outcome is Outcome.UNKNOWN
+    name = room.last().client_order_id
+    stopped = f"stopped on BTCUSDT, because the fate of the order {name} is not known"
+    assert room.run(room.gate.status()).orders == stopped
+    with room.journal.transaction() as tx:
+        tx.halt_because("a person said so", by="owner")
+    assert room.run(room.gate.status()).orders == f"stopped, because trading is halted: a person said so; {stopped}"
 
 
 def test_status_of_live_and_of_missing_keys(room: Room) -> None:
