@@ -132,6 +132,10 @@ class Exchange:
         """The trading rules of several symbols in one request; a symbol that is not listed is absent."""
         return await self._listings.instruments(symbols)
 
+    async def current_instruments(self, symbols: Iterable[str]) -> dict[str, Instrument]:
+        """The same, at most a second old: a symbol that was halted since is seen to be."""
+        return await self._listings.current_instruments(symbols)
+
     async def book_tops(self, symbols: Iterable[str]) -> dict[str, BookTop]:
         """The best prices of several symbols in one request, dated to when it started; one not listed is absent."""
         wanted = tuple(dict.fromkeys(symbols))

@@ -1,4 +1,7 @@
-"""The exchange's trading rules, kept for an hour while a symbol trades, or until the exchange contradicts them."""
+"""The exchange's trading rules, kept for an hour while a symbol trades, or until the exchange contradicts them.
+
+The status of a symbol changes without notice. Whoever needs it as new as a price asks for `current_instruments`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ T = TypeVar("T")
 
 KEPT_S: Final = 3600.0
 """How long trading rules are taken from memory, in seconds."""
+CURRENT_S: Final = 1.0
+"""How long trading rules, with the status among them, count as current, in seconds."""
 UNKNOWN_SYMBOL: Final = -1121
 
 
@@ -32,12 +37,20 @@ class Listings:
 
     async def instruments(self, symbols: Iterable[str]) -> dict[str, Instrument]:
         """The rules of these symbols, those that are not kept in one request; one that is not listed is absent."""
-        wanted = tuple(dict.fromkeys(symbols))
-        asked = tuple(symbol for symbol in wanted if self._kept(symbol) is None)
-        kept = {symbol: self._kept(symbol) for symbol in wanted}
-        if asked:
+        return await self._no_older_than(KEPT_S, symbols)
+
+    async def current_instruments(self, symbols: Iterable[str]) -> dict[str, Instrument]:
+        """The same, fetched now, or within the last second."""
+        return await self._no_older_than(CURRENT_S, symbols)
+
+    async def _no_older_than(self, most_s: float, symbols: Iterable[str]) -> dict[str, Instrument]:
+        kept = {symbol: self._kept(symbol, most_s) for symbol in symbols}
+        missing = tuple(symbol for symbol, instrument in kept.items() if instrument is None)
+        if missing:
             now = self._monotonic()  # before the fetch: rules are never taken for newer than they are
-            found = await by_symbol(asked, self._fetch_some)
+            found = await by_symbol(missing, self._fetch_some)
+            for symbol in missing:
+                self._instruments.pop(symbol, None)
             self._instruments.update({symbol: (now, instrument) for symbol, instrument in found.items()})
             kept |= found
         return {symbol: instrument for symbol, instrument in kept.items() if instrument is not None}
@@ -55,17 +68,17 @@ class Listings:
                 self._all = (self._monotonic(), listed)
             return self._all[1]
 
-    def _kept(self, symbol: str) -> Instrument | None:
-        """The rules that are kept. As a price, a status other than TRADING never is: it ends without notice."""
+    def _kept(self, symbol: str, most_s: float) -> Instrument | None:
+        """The rules fetched within `most_s` seconds; never a status other than TRADING, which ends without notice."""
         kept = self._instruments.get(symbol)
         if kept is None:
             return None
         since, instrument = kept
-        return instrument if instrument.is_trading and self._monotonic() - since < KEPT_S else None
+        return instrument if instrument.is_trading and self._monotonic() - since < most_s else None
 
     async def _fetch_some(self, symbols: Sequence[str]) -> dict[str, Instrument]:
-        parameters = {"symbol": symbols[0]} if len(symbols) == 1 else {"symbols": json_list(symbols)}
-        return market.instruments(await self._fetch(parameters), symbols)
+        names = {"symbol": symbols[0]} if len(symbols) == 1 else {"symbols": json_list(symbols)}
+        return market.instruments(await self._fetch(names | {"showPermissionSets": "false"}), symbols)
 
 
 async def by_symbol(symbols: Sequence[str], fetch: Callable[[Sequence[str]], Awaitable[dict[str, T]]]) -> dict[str, T]:

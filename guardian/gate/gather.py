@@ -140,6 +140,7 @@ async def gather_facts(
         await _instruments(spec, policy, exchange, loss, got)
     priced = _priced_symbols(spec, policy, loss, got)
     await asyncio.gather(
+        _statuses(spec, exchange, needs, priced, got),
         _books(exchange, needs, priced, got),
         _averages(exchange, needs, priced, got),
         _day_opens(exchange, needs, loss, got),
@@ -195,6 +196,23 @@ def _priced_symbols(spec: OrderSpec, policy: Policy, loss: LossNeeds, got: _Gath
     paths = (path_symbols(asset, policy.accounting, got.instruments) for asset in sorted(loss.assets))
     own = market_symbols(spec.symbol, policy, got.instruments)
     return tuple(dict.fromkeys((*own, *sorted(loss.books - got.unlisted), *(leg for path in paths for leg in path))))
+
+
+async def _statuses(
+    spec: OrderSpec, exchange: Exchange, needs: frozenset[Fact], priced: tuple[str, ...], got: _Gathered
+) -> None:
+    """Whether each priced symbol trades now, in one request, none where the rules have just been fetched.
+
+    Not needed where the order's own symbol is the only one: the exchange itself takes no order for one that is halted,
+    but it converts and holds nothing for guardian.
+    """
+    if Fact.STATUS not in needs or set(priced) <= {spec.symbol}:
+        return
+    found = await got.take(Fact.STATUS, exchange.current_instruments(priced))
+    if found is not None:
+        gone = frozenset(priced) - found.keys()
+        got.unlisted.update(gone)
+        got.instruments = {s: kept for s, kept in got.instruments.items() if s not in gone} | found
 
 
 async def _books(exchange: Exchange, needs: frozenset[Fact], priced: tuple[str, ...], got: _Gathered) -> None:

@@ -188,7 +188,7 @@ async def _price(parts: Parts, exchange: Exchange, symbol: str, held: Decimal) -
 
     Raises ExchangeUnavailable: there is no usable price now.
     """
-    instruments = await exchange.instruments((symbol,))
+    instruments = await exchange.current_instruments((symbol,))
     instrument = instruments.get(symbol)
     if instrument is None or (held > 0 and not instrument.is_trading):
         return ZERO

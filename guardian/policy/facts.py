@@ -17,6 +17,8 @@ class Fact(StrEnum):
 
     INSTRUMENT = "instrument"
     """The trading rules of the symbol and of the conversion path's symbols."""
+    STATUS = "status"
+    """Whether each symbol trades now, where a price besides that of the order's own symbol is needed."""
     BOOK = "book"
     """The best bid and ask of the symbol."""
     RATES = "rates"

@@ -96,6 +96,9 @@ def _trading(symbol: str, facts: Facts) -> Iterator[PriceFault]:
             observed=instrument.status,
             limit="TRADING",
         )
+    elif Fact.STATUS in facts.missing:
+        message = f"it is not known whether {symbol} is traded now: {facts.why_missing(Fact.STATUS)}"
+        yield PriceFault(check=PriceCheck.TRADING, message=message)
 
 
 def _book(symbol: str, book: BookTop | None, facts: Facts, policy: Policy) -> Iterator[PriceFault]:

@@ -24,6 +24,8 @@ LOSS = D(40)
 POSITIONS = {"BTCUSDT": D("0.004"), "BTCUSDC": D("0.004"), "ETHUSDT": D("0.08"), "ETHBTC": D("0.08")}
 DIVERGENCE = D("0.02")
 TRADE_AGE = 300_000
+STATUS_AGE = 6_000
+"""A price may be 5 s old, and a status a second older than that."""
 ALLOWANCE = D("1.05")
 """Two prices of a conversion may each be off by the divergence that the policy allows."""
 LOOSE = D("1.3")
@@ -266,6 +268,8 @@ class Oracle:
         path = [market] + [self.venue.markets[name] for name in self._path(market.quote)]
         for one in path:
             why = self.unusable(one)
+            if why is None and one is not market and self._halted_ms(one) > STATUS_AGE:
+                why = f"not traded for {self._halted_ms(one)} ms"  # the exchange itself refuses its own symbol's orders
             if why is not None:
                 role = "its own price" if one is market else "a leg"
                 self.wrong(7, f"{role}, {one.symbol}: {why}")
@@ -289,9 +293,11 @@ class Oracle:
         middle = (market.bid + market.ask) / 2
         if abs(middle - market.average) > market.average * (DIVERGENCE + EPSILON):
             return f"middle {middle}, average {market.average}"
-        halted = 0 if market.halted_ms is None else self.venue.now_ms() - market.halted_ms
-        age = market.traded_ago_ms + halted
+        age = market.traded_ago_ms + self._halted_ms(market)
         return f"last trade {age} ms ago" if age > TRADE_AGE + MINUTE else None
+
+    def _halted_ms(self, market: Market) -> int:
+        return 0 if market.halted_ms is None else self.venue.now_ms() - market.halted_ms
 
     def forget_refused(self) -> None:
         """The log was lost or put back."""

@@ -58,6 +58,33 @@ async def test_instruments_are_kept_for_an_hour():
         assert len(server.seen) == 2
 
 
+async def test_current_instruments_are_at_most_a_second_old():
+    """A symbol that halts while its rules are kept is seen to be halted; rules of this second are not fetched again."""
+    mono, status = [0.0], ["TRADING"]
+    async with served(lambda _: {"symbols": [listed(status=status[0])]}, monotonic=lambda: mono[0]) as (
+        server,
+        exchange,
+    ):
+        await exchange.instruments(["BTCUSDT"])
+        mono[0], status[0] = 0.9, "BREAK"
+        assert (await exchange.current_instruments(["BTCUSDT"]))["BTCUSDT"].is_trading
+        mono[0] = 1.0
+        assert not (await exchange.current_instruments(["BTCUSDT"]))["BTCUSDT"].is_trading
+        assert len(server.seen) == 2
+        assert {seen.parameters["showPermissionSets"] for seen in server.seen} == {"false"}
+
+
+async def test_symbol_that_is_no_longer_listed_is_not_kept():
+    """Rules that were read before the symbol went are not given after."""
+    mono, gone = [0.0], []
+    async with served(lambda seen: knows_all_but(*gone)(seen), monotonic=lambda: mono[0]) as (_, exchange):
+        assert set(await exchange.instruments(["BTCUSDT", "ETHUSDT"])) == {"BTCUSDT", "ETHUSDT"}
+        gone.append("BTCUSDT")
+        mono[0] = 5.0
+        assert set(await exchange.current_instruments(["BTCUSDT", "ETHUSDT"])) == {"ETHUSDT"}
+        assert await exchange.instrument("BTCUSDT") is None
+
+
 async def test_failure_is_not_kept():
     """After a failure of all three tries the next call asks again."""
     fail = [True] * 3

@@ -165,6 +165,9 @@ class FakeExchange:
             if symbol in self.books
         }
 
+    async def current_instruments(self, symbols: Iterable[str]) -> dict[str, Instrument]:
+        return await self.instruments(symbols)
+
     async def book_tops(self, symbols: Iterable[str]) -> dict[str, BookTop]:
         started = self.clock.now_ms()
         await self._read("book_tops", symbols=tuple(symbols))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from guardian.domain.codes import Outcome
+from guardian.domain.instruments import Instrument
 from guardian.domain.orders import Fill
 from guardian.domain.trading import TradingState
 from guardian.errors import ExchangeRateLimited, ExchangeUnavailable
@@ -122,6 +124,102 @@ def test_symbol_that_halts_is_worth_an_unknown_amount_and_not_nothing(crossing: 
     assert trading(crossing) is TradingState.ACTIVE
     del crossing.exchange.statuses["BTCUSDT"]
     assert crossing.ask(**fields).outcome is Outcome.DONE
+
+
+class Keeping(FakeExchange):
+    """Keeps the trading rules that it read, as the real one does, unless current ones are wanted."""
+
+    def __init__(self, exchange: FakeExchange) -> None:
+        super().__init__(**{name: getattr(exchange, name) for name in FakeExchange.__dataclass_fields__})
+        self.kept: dict[str, Instrument] = {}
+
+    async def instruments(self, symbols: Iterable[str]) -> dict[str, Instrument]:
+        missing = [symbol for symbol in symbols if symbol not in self.kept]
+        if missing:
+            self.kept |= await super().instruments(missing)
+        return {symbol: self.kept[symbol] for symbol in symbols if symbol in self.kept}
+
+    async def current_instruments(self, symbols: Iterable[str]) -> dict[str, Instrument]:
+        await self._read("current_instruments", symbols=tuple(symbols))
+        current = await FakeExchange.instruments(self, symbols)
+        self.kept |= current
+        return current
+
+
+def keeping(room: Room) -> Keeping:
+    """From now on the room's exchange keeps trading rules."""
+    room.exchange = room.connector.exchange = made = Keeping(room.exchange)
+    return made
+
+
+ON_ETHBTC: dict[str, Any] = {"symbol": "ETHBTC", "quantity": "0.01", "price": "0.05"}
+
+
+@pytest.mark.parametrize("status", ["HALT", "BREAK", "DELISTED"])
+def test_leg_that_halts_while_its_rules_are_kept_converts_nothing(crossing: Room, status: str) -> None:
+    """ETHBTC converts through BTCUSDT, whose trading ends a moment after its rules were read: denied until it is back.
+
+    Before, the kept rules said TRADING for an hour, and only the age of the last trade told after five minutes.
+    """
+    exchange = keeping(crossing)
+    assert crossing.ask(**ON_ETHBTC).outcome is Outcome.CONFIRMATION_REQUIRED
+    exchange.statuses["BTCUSDT"] = status
+    usual = exchange.books["BTCUSDT"]
+    if status == "DELISTED":
+        del exchange.books["BTCUSDT"]
+        exchange.averages_fail["BTCUSDT"] = ExchangeUnavailable("no answer came")
+    assert denials(crossing.ask(**ON_ETHBTC)) == {"CONVERSION_UNAVAILABLE"}
+    exchange.books["BTCUSDT"] = usual
+    exchange.averages_fail.clear()
+    del exchange.statuses["BTCUSDT"]
+    assert crossing.ask(**ON_ETHBTC).outcome is Outcome.CONFIRMATION_REQUIRED
+
+
+def test_leg_that_halts_before_the_token_comes_back_stops_the_order(crossing: Room) -> None:
+    """Judged again as it is sent, by the status of then."""
+    exchange = keeping(crossing)
+    token = crossing.propose(**ON_ETHBTC).confirmation_token
+    exchange.statuses["BTCUSDT"] = "BREAK"
+    assert denials(crossing.use(token)) == {"CONVERSION_UNAVAILABLE"}
+    assert exchange.placed == []
+
+
+@pytest.mark.parametrize("asset", ["held", "fee"])
+def test_held_symbol_that_halts_while_its_rules_are_kept_has_no_worth(crossing: Room, asset: str) -> None:
+    """What is held of BTCUSDT, or was paid as a fee in BNB, has no known worth while its symbol is halted."""
+    bought(crossing, "BTCUSDT", "0.001", "60000", *(("BNB", "0.0005") if asset == "fee" else ()))
+    exchange = keeping(crossing)
+    fields: dict[str, Any] = {"symbol": "ETHUSDT", "quantity": "0.01", "price": "3000"}
+    assert crossing.ask(**fields).outcome is Outcome.DONE
+    exchange.statuses["BTCUSDT" if asset == "held" else "BNBUSDT"] = "HALT"
+    crossing.clock.forward(120)
+    assert denials(crossing.ask(**{**fields, "price": "2999"})) == {"DAILY_LOSS_UNKNOWN"}
+    assert trading(crossing) is TradingState.ACTIVE
+    sold = crossing.ask(side="SELL", quantity="0.001", price="60000")
+    if asset == "held":
+        assert denials(sold) == {"SYMBOL_NOT_TRADING"}  # known here without a refusal by the exchange
+    else:
+        assert sold.outcome is Outcome.DONE
+
+
+def test_status_that_cannot_be_read_denies_buys_and_no_exit(crossing: Room) -> None:
+    """Without an answer it is not known whether a leg is traded: that is a denial, and no exit is held back by it."""
+    bought(crossing, "BTCUSDT", "0.001", "60000")
+    exchange = keeping(crossing)
+    assert crossing.ask(symbol="ETHUSDT", quantity="0.01", price="3000").outcome is Outcome.DONE
+    exchange.fails["current_instruments"] = ExchangeUnavailable("no answer came")
+    reply = crossing.ask(symbol="ETHUSDT", quantity="0.01", price="2999")
+    assert denials(reply) == {"DAILY_LOSS_UNKNOWN"}
+    assert reply.error is not None
+    assert "not known whether BTCUSDT is traded now: no answer came" in reply.error.denials[0].message
+    assert crossing.ask(side="SELL", quantity="0.001", price="60000").outcome is Outcome.DONE
+
+
+def test_order_that_counts_no_other_symbol_asks_for_no_status(crossing: Room) -> None:
+    """The exchange itself takes no order for a symbol that is halted: a plain order costs no further request."""
+    exchange = keeping(crossing)
+    assert crossing.ask(price="59000", quantity="0.0005").outcome is Outcome.CONFIRMATION_REQUIRED
+    assert "current_instruments" not in exchange.names()
 
 
 class Together(FakeExchange):
