@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Select, and_, bindparam, insert, select, text, update
 
+from guardian.domain.matching import contradiction
 from guardian.domain.money import plain
 from guardian.domain.orders import (
     CORRECTIONS,
@@ -101,7 +102,8 @@ class OrdersPart(LedgerPart, MarksPart):
     def enter_found(self, order: NewOrder, report: OrderReport) -> None:
         """Insert an order that the exchange has and the log lacked; it counts from the commit on.
 
-        It comes into the ledger when the owner resumes, see `adopt_found`.
+        It comes into the ledger when the owner resumes, see `adopt_found`. Of a report that contradicts itself only the
+        order's terms are taken: it is `unknown`, with nothing executed, until another report tells.
 
         Raises StoreConflict: the log has no row with the order's `found_key`.
         """
@@ -109,7 +111,11 @@ class OrdersPart(LedgerPart, MarksPart):
         if origin is None:
             raise self._refused(StoreConflict("an order that was found without a row of the log is not entered"))
         self._insert(order, origin["seq"], adopted=False)
-        self.move_order(order.client_order_id, report.state, report=report)
+        row = self.order(order.client_order_id)
+        if row is None or contradiction(row.sent, report) is not None:
+            self.move_order(order.client_order_id, OrderState.UNKNOWN)
+        else:
+            self.move_order(order.client_order_id, report.state, report=report)
 
     def waiting_to_be_adopted(self) -> tuple[OrderRow, ...]:
         """The orders that the log lacked and that no owner has taken over yet, of every scope, oldest first."""

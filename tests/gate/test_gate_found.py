@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -146,6 +148,31 @@ def test_what_was_found_since_the_owner_was_shown_stops_the_resume(room: Room) -
     with pytest.raises(GuardianError):
         resume(opened, shown, TradingState.ACTIVE)  # type: ignore[arg-type]  # as above
     assert position(room) == "0"
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [{"executed_quantity": D("0.001"), "executed_quote_quantity": D("0.01")}, {"executed_quantity": D(5)}],
+    ids=["quote too small", "more than ordered"],
+)
+def test_amounts_that_contradict_a_found_order_make_no_position(room: Room, lie: dict[str, Any]) -> None:
+    """An open order that the log lacks is listed once as executed at an impossible price, and is adopted.
+
+    Before, that amount became a position, and as much of the owner's own could be sold as an exit.
+    """
+    copied(room)
+    bought(room, "59000", filled=False)
+    put_back(room)
+    (name,) = room.exchange.reports
+    true = room.exchange.reports[name]
+    room.exchange.reports[name] = replace(true, **lie)
+    assert denials(room.ask(price="58000")) == {"TRADING_HALTED", "ORDER_UNRESOLVED"}
+    resumed(room)
+    room.exchange.reports[name] = true
+    assert position(room) == "0"
+    room.ask(side="SELL", quantity="0.001", price="60000")
+    assert not room.last().is_exit
+    assert verify(room.home).findings == ()
 
 
 def test_order_waits_for_the_comparison_and_an_exit_passes_where_it_cannot_be_done(room: Room) -> None:
