@@ -156,29 +156,32 @@ async def test_what_is_not_exactly_right_is_invalid(connect, gate, tool, argumen
     json.dumps(gate.opened, allow_nan=False)
 
 
-@pytest.mark.parametrize("code", list(Code))
-async def test_every_code_answers_by_the_declared_schema(connect, gate, code):
+async def test_every_code_answers_by_the_declared_schema(connect, gate):
     """Whatever guardian refuses, with or without details, the reply fits the tool's one schema and says isError."""
-    full = ReplyError(
-        code=code,
-        message="a sentence",
-        hint="what next",
-        denials=(
-            Denial(code=code, message="no", observed="2", limit="1", hint="less"),
-            Denial(code=code, message="no"),
-        ),
-        exchange_code=-2010,
-        exchange_text="Account has insufficient balance",
-        retry_after_s=3,
-        client_order_id="g1-" + "0" * 32,
-    )
     async with connect() as client:
-        for error in (full, ReplyError(code=code, message="a sentence")):
-            gate.answer = lambda info, request, error=error: Reply(outcome=code.outcome, error=error)
-            result = await call(client, "create_order", ARGUMENTS["create_order"])
-            assert result.is_error
-            assert result.structured_content["error"]["code"] == code.name
-    assert result.structured_content["error"]["exchange"] is None
+        schema = await schema_of(client, "create_order")
+        for code in Code:
+            full = ReplyError(
+                code=code,
+                message="a sentence",
+                hint="what next",
+                denials=(
+                    Denial(code=code, message="no", observed="2", limit="1", hint="less"),
+                    Denial(code=code, message="no"),
+                ),
+                exchange_code=-2010,
+                exchange_text="Account has insufficient balance",
+                retry_after_s=3,
+                client_order_id="g1-" + "0" * 32,
+            )
+            for error in (full, ReplyError(code=code, message="a sentence")):
+                gate.answer = lambda info, request, code=code, error=error: Reply(outcome=code.outcome, error=error)
+                result = await client.call_tool("create_order", ARGUMENTS["create_order"], raise_on_error=False)
+                jsonschema.validate(result.structured_content, schema)
+                assert json.loads(result.content[0].text) == result.structured_content
+                assert result.is_error, code
+                assert result.structured_content["error"]["code"] == code.name
+            assert result.structured_content["error"]["exchange"] is None, code
 
 
 async def test_denial_and_untrusted_text_are_told_apart(connect, gate):
