@@ -334,6 +334,7 @@ WITHOUT: dict[Fact, dict[str, object]] = {
     Fact.CLOCK: {"clock_skew_ms": None},
     Fact.USAGE: {"usage": None},
     Fact.DAY: {"day_opens": {}},
+    Fact.STATUS: {"missing": {Fact.STATUS: "it timed out"}},
 }
 
 
