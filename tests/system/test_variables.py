@@ -76,7 +76,7 @@ def machine(tmp_path: Path):
 @pytest.mark.parametrize("entry", [["-m", "guardian"], ["-c", "from guardian.__main__ import main; main()"]])
 def test_hostile_variables_change_nothing(machine: HostileMachine, entry: list[str]) -> None:
     """With all of them set the server starts, answers and ends well, and reaches loopback alone; no key log is written
-    and no foreign keyring is loaded (before: `OTEL_PYTHON_CONTEXT` alone ended it at its start)."""
+    and no foreign keyring is loaded (before: `OTEL_PROPAGATORS` alone ended it at its start)."""
     assert machine.run("init").returncode in {0, 1}
     server = RawServed(machine, entry=entry)
     try:
