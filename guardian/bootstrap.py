@@ -20,19 +20,19 @@ from typing import TYPE_CHECKING, Final
 
 import platformdirs
 
-from guardian.connecting import ExchangeConnector, wall_clock_ms
+from guardian.connector import ExchangeConnector, wall_clock_ms
 from guardian.domain.trading import Environment
 from guardian.errors import GuardianError, PolicyInvalid, PolicyMistake, StoreError
-from guardian.gate.policy_file import PolicyFile
-from guardian.policy.load import load_policy
+from guardian.gate.base.policy_file import PolicyFile
+from guardian.policy.loading.load import load_policy
 from guardian.policy.model import PaperSettings, Policy
-from guardian.store.places import POLICY_NAME
+from guardian.store.schema.files import POLICY_NAME
 from guardian.system.private_files import check_home, check_owner, make_folder
 
 if TYPE_CHECKING:
-    from guardian.gate.connection import Connector
-    from guardian.gate.journal import Journal
-    from guardian.gate.parts import Parts
+    from guardian.gate.base.connection import Connector
+    from guardian.gate.base.context import Parts
+    from guardian.gate.base.journal import Journal
     from guardian.gate.pipeline import Gate
 
 _log: Final = logging.getLogger("guardian")
@@ -137,7 +137,7 @@ class Guardian:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """What goes on while a server runs: getting ready, and finding out about orders; at the end all is closed."""
-        from guardian.gate.resolving import Resolver
+        from guardian.gate.recovery.resolve import Resolver
 
         # A command that looks at the home, or a server with another file, leaves the home's last good policy as it is.
         self.policy_file.remembers = self._serves_own_policy()
@@ -156,7 +156,7 @@ class Guardian:
 
     async def _resolve_here(self) -> None:
         """Resolve unknown orders where orders are created, once that is known."""
-        from guardian.gate.resolving import Resolver
+        from guardian.gate.recovery.resolve import Resolver
 
         await self.gate.chosen.wait()
         await Resolver(parts=self.gate.parts).run_forever()
@@ -180,8 +180,8 @@ class Guardian:
 
     async def _get_ready(self) -> None:
         """Do in the background what the first call would otherwise wait for; what fails here fails there, aloud."""
-        from guardian.gate.reconciling import why_not_compared
-        from guardian.store.records import Scope
+        from guardian.gate.recovery.reconcile import why_not_compared
+        from guardian.store.schema.records import Scope
 
         await self.gate.chosen.wait()
         with suppress(GuardianError):
@@ -232,7 +232,7 @@ def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) 
         NotPrivate: the home or a file in it is another user's, open to others, or a link.
         PolicyInvalid: what is named as the home is not a folder.
     """
-    from guardian.gate.parts import Parts
+    from guardian.gate.base.context import Parts
     from guardian.gate.pipeline import Gate
 
     folder = home_folder() if home is None else home
@@ -274,7 +274,7 @@ def open_journal(home: Path | None = None) -> Journal:
         NotPrivate: the home is another user's.
         PolicyInvalid: what is named as the home is not a folder.
     """
-    from guardian.gate.journal import Journal
+    from guardian.gate.base.journal import Journal
 
     folder = home_folder() if home is None else home
     _make_home(folder)

@@ -23,8 +23,8 @@ from typing import Final
 import click
 
 from guardian import __version__
-from guardian.cli.render import print_line, say, say_error, say_hint
-from guardian.cli.streams import (
+from guardian.cli.support.render import print_line, say, say_error, say_hint
+from guardian.cli.support.streams import (
     forget_lost_words,
     is_departure,
     is_disk_full,

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.moments import clock_time, local_time
-from guardian.cli.opened import note_act, policy_option, with_guardian, with_journal
-from guardian.cli.owner import ask_yes, require_owner
-from guardian.cli.render import Column, print_json, print_line, say, say_error, say_hint, table
-from guardian.cli.submitting import STOPPED, StopRequests, place_approved, say_denials, stop_requests
+from guardian.cli.support.opened_home import note_act, policy_option, with_guardian, with_journal
+from guardian.cli.support.owner import ask_yes, require_owner
+from guardian.cli.support.render import Column, print_json, print_line, say, say_error, say_hint, table
+from guardian.cli.support.submit import STOPPED, StopRequests, place_approved, say_denials, stop_requests
+from guardian.cli.support.times import clock_time, local_time
 from guardian.domain.money import plain
 from guardian.domain.text import clean
 from guardian.errors import StoreConflict
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
-    from guardian.gate.journal import Journal
-    from guardian.gate.previewing import Mismatch
+    from guardian.gate.base.journal import Journal
+    from guardian.gate.orders.preview import Mismatch
     from guardian.policy.verdict import Denial
-    from guardian.store.records import Proposal
+    from guardian.store.schema.records import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def command(ctx: click.Context, proposal_id: str | None, submit: bool, as_json: 
 
 
 def _list(journal: Journal, *, as_json: bool) -> None:
-    from guardian.gate.proposal_views import money_line, order_line, proposed_order
+    from guardian.gate.orders.proposal_views import money_line, order_line, proposed_order
 
     with journal.transaction() as tx:
         waiting, now_ms = tx.waiting(), tx.now_ms
@@ -110,7 +110,7 @@ def _list(journal: Journal, *, as_json: bool) -> None:
 def _as_dict(proposal: Proposal, now_ms: int) -> Mapping[str, object]:
     """What `create_order` and the status say of a proposal, and where it belongs."""
     from guardian.domain.plain_data import to_plain
-    from guardian.gate.proposal_views import view_of_proposal
+    from guardian.gate.orders.proposal_views import view_of_proposal
     from guardian.policy.model import Channel
 
     view = to_plain(view_of_proposal(proposal, now_ms, Channel.TERMINAL, None))
@@ -128,7 +128,7 @@ def _as_dict(proposal: Proposal, now_ms: int) -> Mapping[str, object]:
 
 def waiting_proposal(journal: Journal, proposal_id: str) -> Proposal | str:
     """The proposal, where it still waits to be approved or sent; else what became of it, in words."""
-    from guardian.gate.proposal_views import end_of_proposal
+    from guardian.gate.orders.proposal_views import end_of_proposal
 
     with journal.transaction() as tx:
         proposal = tx.proposal(proposal_id)
@@ -151,8 +151,8 @@ def policy_of(proposal: Proposal) -> Path | None:
 
 async def _look(guardian: Guardian, proposal: Proposal) -> Look:
     """Everything that can be known before the question: nothing is asked about an order that would be denied."""
-    from guardian.gate.previewing import Mismatch, Previewer
-    from guardian.gate.proposal_views import summary
+    from guardian.gate.orders.preview import Mismatch, Previewer
+    from guardian.gate.orders.proposal_views import summary
 
     previewer = Previewer(guardian.gate.parts)
     preview = previewer.mismatch(proposal) or await previewer.preview(proposal)
@@ -171,7 +171,7 @@ def _say_why_not(look: Look) -> None:
 
 async def _act(guardian: Guardian, proposal: Proposal, stop: StopRequests, *, submit: bool) -> int:
     """Approve, and hand over the token or place the order. What may have changed since the look is looked at again."""
-    from guardian.gate.previewing import Previewer
+    from guardian.gate.orders.preview import Previewer
 
     if stop.asked:
         say("nothing was approved, and nothing was sent")
@@ -201,8 +201,8 @@ def approve(guardian: Guardian, proposal_id: str) -> str:
     Raises:
         StoreConflict: the proposal was used, turned down, withdrawn or has expired in the meantime.
     """
-    from guardian.gate.calls import token_digest
-    from guardian.gate.proposals import new_token
+    from guardian.gate.base.calls import token_digest
+    from guardian.gate.orders.proposals import new_token
 
     token = new_token(secrets.token_bytes)
     with guardian.journal.transaction() as tx:

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.moments import local_time, moment_ms, utc_time
-from guardian.cli.opened import policy_option
-from guardian.cli.render import Column, fields, print_json, print_line, say, table
+from guardian.cli.support.opened_home import policy_option
+from guardian.cli.support.render import Column, fields, print_json, print_line, say, table
+from guardian.cli.support.times import local_time, moment_ms, utc_time
 from guardian.domain.names import is_name
 from guardian.domain.text import clean
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
-    from guardian.gate.reconciling import Reconciled
-    from guardian.store.checkpoint import Checkpoint
-    from guardian.store.reading import LogRow
-    from guardian.store.review import Line, Listing, Review
-    from guardian.store.verify import Report
+    from guardian.gate.recovery.reconcile import Reconciled
+    from guardian.store.log.checkpoint import Checkpoint
+    from guardian.store.log.history import Line, Listing, Review
+    from guardian.store.log.read_only import LogRow
+    from guardian.store.log.verify import Report
 
 NOTHING_YET = "the log is empty: no call has been made yet"
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in UTC.")
@@ -40,7 +40,7 @@ def _home() -> Path:
 
 
 def _has_log(home: Path) -> bool:
-    from guardian.store.places import CHECKPOINT_NAME, DATABASE_NAME
+    from guardian.store.schema.files import CHECKPOINT_NAME, DATABASE_NAME
 
     return (home / DATABASE_NAME).exists() or (home / CHECKPOINT_NAME).exists()
 
@@ -80,7 +80,7 @@ class CheckpointParam(click.ParamType):  # type: ignore[type-arg]  # not generic
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Checkpoint:
         """Fails on what is no checkpoint."""
-        from guardian.store.checkpoint import parse_checkpoint
+        from guardian.store.log.checkpoint import parse_checkpoint
 
         text = str(value)
         try:
@@ -120,7 +120,7 @@ def list_calls(
 
     Calls whose order may be at the exchange and is not known to be come first. `!` marks a row that was changed.
     """
-    from guardian.store.review import Wanted, review
+    from guardian.store.log.history import Wanted, review
 
     home = _home()
     if not _has_log(home):
@@ -189,7 +189,7 @@ def _as_dict(line: Line) -> dict[str, object]:
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool) -> None:
     """Show every row of one call, each with whether it is as it was written."""
-    from guardian.store.review import review
+    from guardian.store.log.history import review
 
     home = _home()
     if not _has_log(home):
@@ -220,7 +220,7 @@ def _problem(log: Review, row: LogRow) -> str | None:
 
 
 def _print_row(row: LogRow, problem: str | None) -> None:
-    from guardian.store.entries import client_order_id
+    from guardian.store.log.encoding import client_order_id
 
     shown: list[tuple[str, object]] = [
         ("row", row.seq),
@@ -244,7 +244,7 @@ def _print_row(row: LogRow, problem: str | None) -> None:
 
 
 def _row_dict(row: LogRow, problem: str | None) -> dict[str, object]:
-    from guardian.store.entries import client_order_id
+    from guardian.store.log.encoding import client_order_id
 
     return {
         "seq": row.seq,
@@ -276,8 +276,8 @@ def verify_log(ctx: click.Context, checkpoint: Checkpoint | None, as_json: bool)
 
     0: intact. 1: it was tampered with or is damaged. 3: it could not be looked at, which says nothing.
     """
-    from guardian.cli.broken import halt_for
-    from guardian.store.verify import verify
+    from guardian.cli.support.broken_chain import halt_for
+    from guardian.store.log.verify import verify
 
     report = verify(_home(), checkpoint)
     if as_json:
@@ -329,9 +329,9 @@ def reconcile(ctx: click.Context, symbols: tuple[str, ...], policy_path: Path | 
 
     0: they agree. 1: they differed; each difference is in the log. 3: it could not be done, or not for every symbol.
     """
-    from guardian.cli.opened import with_guardian
+    from guardian.cli.support.opened_home import with_guardian
     from guardian.domain.plain_data import to_plain
-    from guardian.gate.reconciling import Reconciler
+    from guardian.gate.recovery.reconcile import Reconciler
 
     async def work(guardian: Guardian) -> Reconciled:
         return await Reconciler(guardian.gate.parts).run(symbols or None)
@@ -382,8 +382,8 @@ def _result(found: Reconciled) -> str:
 def checkpoint_of_log(ctx: click.Context, out: Path | None) -> None:
     """Print how far the log has gone. Keep it elsewhere: with it, `verify` sees rows that were cut off or made anew."""
     from guardian.errors import NotPrivate
-    from guardian.store.checkpoint import Checkpoint
-    from guardian.store.verify import verify
+    from guardian.store.log.checkpoint import Checkpoint
+    from guardian.store.log.verify import verify
     from guardian.system.private_files import replace_file
 
     report = verify(_home())

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from guardian.cli.moments import local_time
-from guardian.cli.opened import note_act, policy_option, with_guardian
-from guardian.cli.owner import ask_yes
-from guardian.cli.render import say, say_error, say_hint
+from guardian.cli.support.opened_home import note_act, policy_option, with_guardian
+from guardian.cli.support.owner import ask_yes
+from guardian.cli.support.render import say, say_error, say_hint
+from guardian.cli.support.times import local_time
 from guardian.errors import GuardianError, OwnerNotPresent
-from guardian.store.places import DATABASE_NAME
+from guardian.store.schema.files import DATABASE_NAME
 
 if TYPE_CHECKING:
     from guardian.domain.trading import TradingState
     from guardian.errors import StoreError
-    from guardian.gate.journal import Journal
+    from guardian.gate.base.journal import Journal
     from guardian.store.database import Transaction
 
 DEFAULT_REASON: Final = "asked for by a person"
@@ -68,7 +68,7 @@ def command(
     finally:
         journal.close()
     if cancel_open:
-        from guardian.cli.cancel_open import cancel_own
+        from guardian.cli.support.cancel_open import cancel_own
 
         # Also where --reducing was refused: cancelling tightens, and was asked for.
         code = max(code, with_guardian(policy_path, cancel_own, needs_policy=False))
@@ -209,7 +209,7 @@ def _halt_without_log(journal: Journal, reason: str, error: StoreError) -> None:
 
 def _cancel_others(policy_path: Path | None) -> int:
     """Show the orders that guardian did not place, ask, and cancel them. Halting is done whatever comes of this."""
-    from guardian.cli.cancel_all import cancel_foreign, foreign_orders, told
+    from guardian.cli.support.cancel_all import cancel_foreign, foreign_orders, told
 
     others, complete = with_guardian(policy_path, foreign_orders, needs_policy=False)
     if not others:

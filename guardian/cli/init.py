@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from guardian.cli.owner import ask_yes, require_owner
-from guardian.cli.render import print_json, say, say_error, say_hint
+from guardian.cli.support.owner import ask_yes, require_owner
+from guardian.cli.support.render import print_json, say, say_error, say_hint
 from guardian.system.private_files import check_home, make_folder, open_private
 
 
@@ -30,7 +30,7 @@ def command(ctx: click.Context, name: str) -> None:
     """
     from guardian.bootstrap import HOME_VARIABLE, home_folder, ready_made_policy
     from guardian.store.opening import begin_log, is_lost
-    from guardian.store.places import POLICY_NAME
+    from guardian.store.schema.files import POLICY_NAME
 
     home = home_folder()
     policy = home / POLICY_NAME

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from guardian.cli.opened import note_in_log
-from guardian.cli.owner import ask_secret, ask_yes, require_owner
-from guardian.cli.render import Column, fields, print_json, print_line, say, say_hint, table
+from guardian.cli.support.opened_home import note_in_log
+from guardian.cli.support.owner import ask_secret, ask_yes, require_owner
+from guardian.cli.support.render import Column, fields, print_json, print_line, say, say_hint, table
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, KeyringUnavailable, StoreError
 
 if TYPE_CHECKING:
-    from guardian.credentials import CredentialStore, StoredKey
+    from guardian.credentials.key_store import CredentialStore, StoredKey
 
 _TRIES: Final = 3
 _WHERE: Final = {
@@ -196,9 +196,9 @@ def ed25519_from_pem(pem: Secret) -> Secret:
 
 
 def _open() -> CredentialStore:
-    from guardian import credentials
+    from guardian.credentials import key_store
 
-    return credentials.open_credentials(timeout_s=credentials.INTERACTIVE_TIMEOUT_S)
+    return key_store.open_credentials(timeout_s=key_store.INTERACTIVE_TIMEOUT_S)
 
 
 def _checked_slot(environment: str, family: str) -> tuple[Environment, KeyFamily]:
@@ -223,9 +223,9 @@ def _warn_of_pending(slot: tuple[Environment, KeyFamily]) -> None:
 
 def _pending(environment: str) -> int:
     from guardian.bootstrap import home_folder
-    from guardian.connecting import wall_clock_ms
+    from guardian.connector import wall_clock_ms
     from guardian.store.database import Store
-    from guardian.store.places import DATABASE_NAME
+    from guardian.store.schema.files import DATABASE_NAME
 
     home = home_folder()
     if not (home / DATABASE_NAME).is_file():
@@ -256,7 +256,7 @@ def _may_overwrite(store: CredentialStore, slot: tuple[Environment, KeyFamily]) 
 
 def _ask_api_key(prompt: str) -> Secret:
     """Asks again after a slip of the pen: what was registered at Binance meanwhile should not be for nothing."""
-    from guardian.credentials import check_api_key
+    from guardian.credentials.key_store import check_api_key
 
     for left in range(_TRIES - 1, -1, -1):
         value = ask_secret(f"{prompt} (not shown)")

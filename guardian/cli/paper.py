@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.render import print_line, say
+from guardian.cli.support.render import print_line, say
 
 if TYPE_CHECKING:
-    from guardian.paper.standalone import Serving
+    from guardian.paper.host.standalone import Serving
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _READ = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -61,7 +61,7 @@ def _check_speed(_ctx: click.Context, _parameter: click.Parameter, text: str) ->
 
 
 def _check_faults(_ctx: click.Context, _parameter: click.Parameter, specs: tuple[str, ...]) -> tuple[str, ...]:
-    from guardian.paper.faults import read_spec
+    from guardian.paper.rest.faults import read_spec
 
     for spec in specs:
         try:
@@ -119,8 +119,8 @@ def command(
     snapshot, a depthUpdate, a bookTicker or a trade of one symbol. It is played from its beginning when the exchange
     starts; at its end the market stands still. The other symbols stay seeded.
     """
-    from guardian.paper.rate_limits import Limits
-    from guardian.paper.standalone import Rehearsal, serve
+    from guardian.paper.host.standalone import Rehearsal, serve
+    from guardian.paper.rest.rate_limits import Limits
 
     asked = {
         "weight_per_minute": max_weight,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from guardian.cli.app import COULD_NOT_TELL, NO
-from guardian.cli.render import Column, fields, print_json, say, say_error, say_hint, table
+from guardian.cli.support.render import Column, fields, print_json, say, say_error, say_hint, table
 from guardian.domain.requests import TOOLS
 from guardian.errors import PolicyInvalid, PolicyMistake
 from guardian.system.private_files import open_at_once
 
 if TYPE_CHECKING:
-    from guardian.policy.load import PolicyReading
+    from guardian.policy.loading.load import PolicyReading
 
 _FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -39,7 +39,7 @@ def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
     The examples in the file are tried. What is valid and can never take effect is a warning. Exit code 0: valid. 1: it
     has mistakes. 3: the file cannot be read.
     """
-    from guardian.policy.warnings import policy_warnings
+    from guardian.policy.loading.warnings import policy_warnings
 
     path = _named_or_serving(file)
     reading = _read_or_exit(ctx, path, as_json=as_json)
@@ -110,8 +110,8 @@ def _named_or_serving(file: Path | None) -> Path:
 def _read_or_exit(ctx: click.Context, path: Path, *, as_json: bool) -> PolicyReading:
     """The valid policy of a file, or the end of the command with everything that is wrong told."""
     from guardian.bootstrap import ready_made_policy
-    from guardian.gate.policy_file import read_policy_text
-    from guardian.policy.load import read_policy
+    from guardian.gate.base.policy_file import read_policy_text
+    from guardian.policy.loading.load import read_policy
 
     try:
         # Asked apart from the reading, which calls an unreadable file invalid, as it must while guardian serves.

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.opened import policy_option, with_guardian
-from guardian.cli.owner import ask_yes, require_owner
-from guardian.cli.render import Column, print_json, say, table
+from guardian.cli.support.opened_home import policy_option, with_guardian
+from guardian.cli.support.owner import ask_yes, require_owner
+from guardian.cli.support.render import Column, print_json, say, table
 from guardian.domain.money import parse_amount, plain
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from guardian.bootstrap import Guardian
-    from guardian.gate.positions import Correction, Position
+    from guardian.gate.reads.positions import Correction, Position
 
 
 @click.group(invoke_without_command=True)
@@ -31,7 +31,7 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
     if ctx.invoked_subcommand is not None:
         return
     from guardian.domain.plain_data import to_plain
-    from guardian.gate.positions import Positions
+    from guardian.gate.reads.positions import Positions
 
     async def work(guardian: Guardian) -> tuple[Position, ...]:
         return await Positions(guardian.gate.parts).all()
@@ -66,7 +66,7 @@ def set_position(ctx: click.Context, asset: str, quantity: Decimal, policy_path:
     Shows before and after, asks you, and needs a real terminal. It is neither gain nor loss.
     """
     require_owner("set a position")
-    from guardian.gate.positions import Positions
+    from guardian.gate.reads.positions import Positions
 
     async def look(guardian: Guardian) -> Correction:
         return await Positions(guardian.gate.parts).prepare(asset, quantity)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.opened import note_act, with_journal
-from guardian.cli.render import say, say_error
+from guardian.cli.support.opened_home import note_act, with_journal
+from guardian.cli.support.render import say, say_error
 from guardian.domain.text import clean
 
 if TYPE_CHECKING:
-    from guardian.gate.journal import Journal
+    from guardian.gate.base.journal import Journal
 
 
 @click.command()
@@ -29,7 +29,7 @@ def command(ctx: click.Context, proposal_id: str) -> None:
 
 def reject(journal: Journal, proposal_id: str) -> str | None:
     """Turn it down and write that down; returns why it could not be."""
-    from guardian.gate.proposal_views import end_of_proposal
+    from guardian.gate.orders.proposal_views import end_of_proposal
 
     with journal.transaction() as tx:
         proposal = tx.proposal(proposal_id)

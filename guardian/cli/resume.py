@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.moments import local_time
-from guardian.cli.opened import note_act, policy_option, with_guardian
-from guardian.cli.owner import ask_yes, require_owner
-from guardian.cli.render import say, say_error, say_hint
+from guardian.cli.support.opened_home import note_act, policy_option, with_guardian
+from guardian.cli.support.owner import ask_yes, require_owner
+from guardian.cli.support.render import say, say_error, say_hint
+from guardian.cli.support.times import local_time
 from guardian.domain.money import plain
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
-    from guardian.store.records import OrderRow, TradingStatus
+    from guardian.store.schema.records import OrderRow, TradingStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

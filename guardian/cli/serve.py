@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from guardian.cli.render import say
-from guardian.cli.streams import is_reader_gone
+from guardian.cli.support.render import say
+from guardian.cli.support.streams import is_reader_gone
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -51,7 +51,7 @@ def _server(policy_path: Path | None) -> FastMCP:
     try:
         from guardian.bootstrap import open_guardian
         from guardian.server.app import build_server
-        from guardian.server.leaving import Leaving
+        from guardian.server.shutdown import Leaving
         from guardian.server.stderr_log import log_to_stderr
 
         gc.freeze()

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.moments import local_time
-from guardian.cli.opened import policy_option, with_guardian
-from guardian.cli.owner import ask_yes, require_owner
-from guardian.cli.render import say, say_error, say_hint
+from guardian.cli.support.opened_home import policy_option, with_guardian
+from guardian.cli.support.owner import ask_yes, require_owner
+from guardian.cli.support.render import say, say_error, say_hint
+from guardian.cli.support.times import local_time
 from guardian.domain.money import plain
 from guardian.domain.orders import FINAL_STATES, LIVE_STATES, OrderSide, OrderState
 from guardian.errors import CredentialsError, ExchangeError, GuardianError
@@ -20,7 +20,7 @@ from guardian.errors import CredentialsError, ExchangeError, GuardianError
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
     from guardian.store.database import Transaction
-    from guardian.store.records import OrderRow
+    from guardian.store.schema.records import OrderRow
 
 DEFAULT_REASON = "the owner says that it is not at the exchange"
 MAX_REASON = 300
@@ -96,8 +96,8 @@ async def _ask(guardian: Guardian, row: OrderRow) -> bool | None:
 
     None where the key at hand is of another account: its answer would say nothing about this order.
     """
-    from guardian.gate.asking import ask_for
-    from guardian.gate.learning import Kind, take_report
+    from guardian.gate.recovery.order_query import ask_for
+    from guardian.gate.recovery.order_reports import Kind, take_report
 
     connection = await guardian.connector.connect(needs_keys=True)
     if connection.account != row.account:
@@ -155,7 +155,7 @@ def settle(guardian: Guardian, shown: OrderRow, reason: str) -> OrderState:
 
     Raises StoreError, and GuardianError where the order is not as it was shown: nobody agreed to that.
     """
-    from guardian.gate.events import note_found
+    from guardian.gate.base.order_events import note_found
 
     with guardian.journal.transaction() as tx:
         if _told(tx, shown) != _told(None, shown):

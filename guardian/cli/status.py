@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.moments import local_time
-from guardian.cli.opened import policy_option, with_guardian
-from guardian.cli.render import Column, fields, print_json, say, table
+from guardian.cli.support.opened_home import policy_option, with_guardian
+from guardian.cli.support.render import Column, fields, print_json, say, table
+from guardian.cli.support.times import local_time
 from guardian.domain.money import plain
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
-    from guardian.gate.overview import StatusView, UnresolvedOrder
-    from guardian.gate.replies import OrderView
+    from guardian.gate.base.replies import OrderView
+    from guardian.gate.reads.overview import StatusView, UnresolvedOrder
 
 
 @click.command()
@@ -30,7 +30,7 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
     Exit code 1 where trading is not active, the policy has problems, or an order is not resolved.
     """
     from guardian.domain.plain_data import to_plain
-    from guardian.gate.overview import Overview
+    from guardian.gate.reads.overview import Overview
 
     async def work(guardian: Guardian) -> StatusView:
         return await Overview(guardian.gate.parts).status()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guardian.cli.render import print_line, say
+from guardian.cli.support.render import print_line, say
 from guardian.system.variables import known_variables
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def command(ctx: click.Context) -> None:
         try:
             asyncio.run(_tour(Tour(home=home)))
         finally:
-            from guardian.paper.home import stop
+            from guardian.paper.host.home import stop
 
             stop(home)
     ctx.exit(0)

@@ -47,15 +47,15 @@ from guardian.errors import (
     OutcomeUnknown,
     RequestRefused,
 )
-from guardian.exchange.door import Door, keys_by_family
 from guardian.exchange.environments import ApiFamily, EnvironmentSpec
+from guardian.exchange.limits.rate_limits import Slot
 from guardian.exchange.listings import Listings, by_symbol, json_list, together
 from guardian.exchange.mapping import account, futures, market, orders, wallet
-from guardian.exchange.rate_limits import Slot
+from guardian.exchange.session import Door, keys_by_family
 from guardian.policy.facts import AveragePrice, BookTop, DayOpen
 
 if TYPE_CHECKING:
-    from guardian.exchange.client import GuardedClient
+    from guardian.exchange.http.client import GuardedClient
 
 UNKNOWN_ORDER: Final = -2013
 

@@ -31,19 +31,19 @@ from guardian.errors import (
     StoreError,
     StoreLost,
 )
-from guardian.gate.calls import CallInfo, CallMeta, symbol_of, without_secrets
-from guardian.gate.cancelling import OrderCanceller
-from guardian.gate.faults import told
-from guardian.gate.journal import CANCEL_PATIENCE_S
-from guardian.gate.overview import NoPolicyView, Overview, PolicyView, RecentCall, StatusView
-from guardian.gate.parts import Parts
-from guardian.gate.placing import OrderPlacer
-from guardian.gate.reading import Reader
-from guardian.gate.replies import Reply, ReplyError, denied, refused
-from guardian.gate.sending import Sender, outcome_record, rejection
-from guardian.gate.withdrawing import ProposalWithdrawer
+from guardian.gate.base.calls import CallInfo, CallMeta, symbol_of, without_secrets
+from guardian.gate.base.context import Parts
+from guardian.gate.base.fault_report import told
+from guardian.gate.base.journal import CANCEL_PATIENCE_S
+from guardian.gate.base.replies import Reply, ReplyError, denied, refused
+from guardian.gate.orders.cancel import OrderCanceller
+from guardian.gate.orders.create import OrderPlacer
+from guardian.gate.orders.send import Sender, outcome_record, rejection
+from guardian.gate.orders.withdraw import ProposalWithdrawer
+from guardian.gate.reads.overview import NoPolicyView, Overview, PolicyView, RecentCall, StatusView
+from guardian.gate.reads.reads import Reader
 from guardian.policy.engine import judge_tool
-from guardian.store.records import OpenedCall, Phase, Record
+from guardian.store.schema.records import OpenedCall, Phase, Record
 
 _log: Final = logging.getLogger("guardian.gate")
 

@@ -15,9 +15,8 @@ from typing import Any, Final, Protocol, TypeVar
 
 from guardian.domain.money import plain
 from guardian.errors import StoreCorrupt, StoreUnavailable
-from guardian.paper.ledger import Ledger
-from guardian.paper.listing import LISTINGS
-from guardian.paper.orders import (
+from guardian.paper.engine.balances import Ledger
+from guardian.paper.engine.orders import (
     Balance,
     BalanceChanged,
     Event,
@@ -28,7 +27,8 @@ from guardian.paper.orders import (
     Trade,
     Traded,
 )
-from guardian.paper.state import KEPT, State, mistakes
+from guardian.paper.engine.state import KEPT, State, mistakes
+from guardian.paper.market.symbols import LISTINGS
 from guardian.system.private_files import prepare_file
 
 _Record = TypeVar("_Record", Balance, Order, Trade)

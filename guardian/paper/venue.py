@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.errors import ExchangeRejected, StoreUnavailable
-from guardian.paper.engine import Engine
-from guardian.paper.listing import START_BALANCES
-from guardian.paper.market import Feed
-from guardian.paper.orders import Advance, Command, Event
-from guardian.paper.security import Verifier
-from guardian.paper.state import State, new_state
+from guardian.paper.engine.matching_engine import Engine
+from guardian.paper.engine.orders import Advance, Command, Event
+from guardian.paper.engine.state import State, new_state
+from guardian.paper.market.feed import Feed
+from guardian.paper.market.symbols import START_BALANCES
+from guardian.paper.rest.authentication import Verifier
 from guardian.paper.storage import Storage
 
 Clock = Callable[[], int]

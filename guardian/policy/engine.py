@@ -14,12 +14,13 @@ from guardian.domain.codes import Code
 from guardian.domain.money import ZERO, minus, plain, plus, times
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
 from guardian.domain.requests import Request, Scope
-from guardian.policy import rules_budget, rules_listed, rules_market
 from guardian.policy.case import Case, Counted, build_case, may_be_exit, sellable
 from guardian.policy.conversion import ONE
 from guardian.policy.exits import with_exit
 from guardian.policy.facts import Fact, Facts, Usage
 from guardian.policy.model import Policy
+from guardian.policy.rules import budget, listed
+from guardian.policy.rules import market as rules_market
 from guardian.policy.verdict import Decision, Denial, Verdict
 
 
@@ -64,43 +65,43 @@ def confirmation(case: Case) -> Iterator[Denial]:
 _U, _I, _B, _A = Fact.USAGE, Fact.INSTRUMENT, Fact.BOOK, Fact.AVERAGE
 
 ALWAYS: Final = (
-    Rule(rules_listed.trading_state, frozenset({_U})),
-    Rule(rules_listed.halt_after_orders, frozenset({_U})),
-    Rule(rules_listed.policy_valid),
-    Rule(rules_listed.environment),
-    Rule(rules_listed.live_enabled),
-    Rule(rules_listed.tool_allowed),
-    Rule(rules_listed.compared),
-    Rule(rules_budget.calls, frozenset({_U})),
-    Rule(rules_listed.symbol_listed),
+    Rule(listed.trading_state, frozenset({_U})),
+    Rule(listed.halt_after_orders, frozenset({_U})),
+    Rule(listed.policy_valid),
+    Rule(listed.environment),
+    Rule(listed.live_enabled),
+    Rule(listed.tool_allowed),
+    Rule(listed.compared),
+    Rule(budget.calls, frozenset({_U})),
+    Rule(listed.symbol_listed),
 )
 """Rules that need nothing from the exchange. A symbol that the policy does not list is judged by these alone, unless
 the order can be an exit."""
 
 LISTED: Final = (
-    Rule(rules_listed.side_allowed),
-    Rule(rules_listed.order_type_allowed),
-    Rule(rules_listed.time_in_force_allowed),
+    Rule(listed.side_allowed),
+    Rule(listed.order_type_allowed),
+    Rule(listed.time_in_force_allowed),
     Rule(rules_market.instrument_trading, frozenset({_I})),
     Rule(rules_market.exchange_filters, frozenset({_I, _A, _U, Fact.BALANCES, Fact.OPEN_ORDERS})),
     Rule(rules_market.price_usable, frozenset({_B})),
     Rule(rules_market.price_average, frozenset({_A, _B})),
     Rule(rules_market.collar, frozenset({_I, _B})),
     Rule(rules_market.stop_distance, frozenset({_I, _B})),
-    Rule(rules_budget.countable, frozenset({_U})),
-    Rule(rules_budget.convertible, frozenset({_I, _A, Fact.RATES, Fact.STATUS})),
-    Rule(rules_budget.max_notional, frozenset({_I, _B, Fact.RATES})),
-    Rule(rules_budget.slicing, frozenset({_I, _B, Fact.RATES, _U})),
-    Rule(rules_budget.max_quantity, frozenset({_I})),
-    Rule(rules_budget.max_position, frozenset({_U})),
-    Rule(rules_budget.max_open_notional, frozenset({_I, _B, Fact.RATES, _U})),
-    Rule(rules_budget.max_open_orders, frozenset({_U})),
-    Rule(rules_budget.rolling_notional, frozenset({_I, _B, Fact.RATES, _U})),
-    Rule(rules_budget.max_orders, frozenset({_U})),
-    Rule(rules_budget.daily_loss, frozenset({_I, _B, _A, Fact.RATES, Fact.STATUS, Fact.DAY, _U})),
-    Rule(rules_budget.duplicate, frozenset({_U})),
-    Rule(rules_budget.unresolved, frozenset({_U})),
-    Rule(rules_budget.free_quote, frozenset({_I, _B, Fact.BALANCES})),
+    Rule(budget.countable, frozenset({_U})),
+    Rule(budget.convertible, frozenset({_I, _A, Fact.RATES, Fact.STATUS})),
+    Rule(budget.max_notional, frozenset({_I, _B, Fact.RATES})),
+    Rule(budget.slicing, frozenset({_I, _B, Fact.RATES, _U})),
+    Rule(budget.max_quantity, frozenset({_I})),
+    Rule(budget.max_position, frozenset({_U})),
+    Rule(budget.max_open_notional, frozenset({_I, _B, Fact.RATES, _U})),
+    Rule(budget.max_open_orders, frozenset({_U})),
+    Rule(budget.rolling_notional, frozenset({_I, _B, Fact.RATES, _U})),
+    Rule(budget.max_orders, frozenset({_U})),
+    Rule(budget.daily_loss, frozenset({_I, _B, _A, Fact.RATES, Fact.STATUS, Fact.DAY, _U})),
+    Rule(budget.duplicate, frozenset({_U})),
+    Rule(budget.unresolved, frozenset({_U})),
+    Rule(budget.free_quote, frozenset({_I, _B, Fact.BALANCES})),
     Rule(rules_market.clock, frozenset({Fact.CLOCK})),
     Rule(confirmation, frozenset({_B})),
 )
@@ -163,8 +164,8 @@ def judge_tool(request: Request, policy: Policy, calls_last_minute: int) -> Verd
         return Verdict(decision=Decision.ALLOW)
     denials = []
     if request.tool not in policy.tools.allowed:
-        denials.append(rules_listed.tool_denial(request.tool))
+        denials.append(listed.tool_denial(request.tool))
     most = policy.limits.max_calls_per_minute
     if calls_last_minute > most:
-        denials.append(rules_budget.calls_denial(calls_last_minute, most))
+        denials.append(budget.calls_denial(calls_last_minute, most))
     return Verdict(decision=Decision.DENY if denials else Decision.ALLOW, denials=tuple(denials))

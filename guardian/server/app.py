@@ -10,10 +10,10 @@ import anyio
 from fastmcp import FastMCP
 
 from guardian import __version__
-from guardian.server.leaving import Leaving
 from guardian.server.middleware import OutermostGuard, wall_clock_ms
 from guardian.server.registration import as_tool
 from guardian.server.resources import INSTRUCTIONS, add_resources
+from guardian.server.shutdown import Leaving
 from guardian.server.tools import ALL_TOOLS
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from fastmcp.tools.base import ToolResult
 
 from guardian.domain.plain_data import Plain, to_plain
 from guardian.domain.text import clean_strings
-from guardian.gate.replies import Reply, ReplyError
+from guardian.gate.base.replies import Reply, ReplyError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -1,6 +1,7 @@
 """What the audit log is given of a call: bounded, writable as JSON, and without keys.
 
-Confirmation tokens are recognised where the row is written (`guardian.store.redaction`); nothing here cuts one in two.
+Confirmation tokens are recognised where the row is written (`guardian.store.log.redaction`); nothing here cuts one in
+two.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from guardian.store.redaction import short_digest
+from guardian.store.log.redaction import short_digest
 
 MAX_TEXT: Final = 200
 MAX_ITEMS: Final = 32

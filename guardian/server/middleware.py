@@ -18,12 +18,19 @@ from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, CallToolRequestParams, Lis
 
 from guardian.domain.requests import CancelOrder
 from guardian.errors import StoreError
-from guardian.gate.replies import Reply
+from guardian.gate.base.replies import Reply
 from guardian.server.envelope import EnvelopeMeta, tool_result
-from guardian.server.faults import internal_error, leaving_now, log_unavailable, no_reply, reply_to_fault, taken_back
-from guardian.server.leaving import Leaving
+from guardian.server.error_replies import (
+    internal_error,
+    leaving_now,
+    log_unavailable,
+    no_reply,
+    reply_to_fault,
+    taken_back,
+)
 from guardian.server.loggable import loggable_arguments, readable
 from guardian.server.registration import CURRENT_CALL, OngoingCall
+from guardian.server.shutdown import Leaving
 
 if TYPE_CHECKING:
     from guardian.gate.pipeline import Gate

@@ -14,12 +14,12 @@ from mcp.types import ToolAnnotations
 
 from guardian.domain.requests import Request
 from guardian.errors import InvalidArguments
-from guardian.gate.replies import Reply
-from guardian.server.faults import invalid
+from guardian.gate.base.replies import Reply
+from guardian.server.error_replies import invalid
 from guardian.server.schema import Schema, envelope_schema
 
 if TYPE_CHECKING:
-    from guardian.gate.calls import CallInfo
+    from guardian.gate.base.calls import CallInfo
     from guardian.gate.pipeline import Gate
 
 

@@ -20,21 +20,21 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from guardian.errors import StoreConflict, StoreCorrupt, StoreError, StoreUnavailable
-from guardian.store.accounts import AccountsPart
-from guardian.store.broken import BrokenPart
-from guardian.store.checkpoint import write_checkpoint
-from guardian.store.corrections import CorrectionsPart
-from guardian.store.ending import End, end_of
-from guardian.store.faults import RESTORE_HINT, translated
-from guardian.store.leases import LeasesPart
+from guardian.store.budgets.usage import UsagePart
+from guardian.store.log.checkpoint import write_checkpoint
+from guardian.store.log.read_only import read_only, row_at
+from guardian.store.log.tail import End, end_of
+from guardian.store.log.verify import BROKEN, Finding
 from guardian.store.opening import OpenFile, open_file, patient_until
-from guardian.store.places import DATABASE_NAME
-from guardian.store.proposals import ProposalsPart
-from guardian.store.reading import read_only, row_at
-from guardian.store.records import Entry
-from guardian.store.unit import Head
-from guardian.store.usage import UsagePart
-from guardian.store.verify import BROKEN, Finding
+from guardian.store.schema.files import DATABASE_NAME
+from guardian.store.schema.records import Entry
+from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
+from guardian.store.transaction.base import Head
+from guardian.store.transaction.broken_chain import BrokenPart
+from guardian.store.transaction.corrections import CorrectionsPart
+from guardian.store.transaction.key_accounts import AccountsPart
+from guardian.store.transaction.leases import LeasesPart
+from guardian.store.transaction.proposals import ProposalsPart
 
 _LOOKS: Final = 3
 """How often the end of the log is looked at in one begin: what was found is told, and then it is looked at again."""

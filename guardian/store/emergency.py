@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from filelock import FileLock, Timeout
 
 from guardian.errors import NotPrivate, StoreUnavailable
-from guardian.store.entries import body_of
-from guardian.store.places import EMERGENCY_LOCK_NAME, EMERGENCY_NAME
-from guardian.store.records import Phase, Record
-from guardian.store.verify import BROKEN, CAUSE, Finding, Kind
+from guardian.store.log.encoding import body_of
+from guardian.store.log.verify import BROKEN, CAUSE, Finding, Kind
+from guardian.store.schema.files import EMERGENCY_LOCK_NAME, EMERGENCY_NAME
+from guardian.store.schema.records import Phase, Record
 from guardian.system.private_files import make_folder, open_private, prepare_file, read_private
 
 if TYPE_CHECKING:

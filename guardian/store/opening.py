@@ -16,11 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from guardian.errors import StoreCorrupt, StoreLost, StoreUnavailable
-from guardian.store.checkpoint import Checkpoint, read_checkpoint
-from guardian.store.faults import RESTORE_HINT, translated
-from guardian.store.places import APPLICATION_ID, CHECKPOINT_NAME, DATABASE_NAME, LOCK_NAME, POLICY_NAME
-from guardian.store.tables import SCHEMA_VERSION, create_schema, missing_parts
-from guardian.store.verify import Finding, verify_tail
+from guardian.store.log.checkpoint import Checkpoint, read_checkpoint
+from guardian.store.log.verify import Finding, verify_tail
+from guardian.store.schema.files import APPLICATION_ID, CHECKPOINT_NAME, DATABASE_NAME, LOCK_NAME, POLICY_NAME
+from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
+from guardian.store.schema.tables import SCHEMA_VERSION, create_schema, missing_parts
 from guardian.system.private_files import check_home, make_folder, prepare_file
 
 LOCK_TIMEOUT_S: Final = 30.0

@@ -15,12 +15,12 @@ from typing import Any
 from guardian.cli.halt import halt, reduce
 from guardian.domain.codes import Outcome
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
-from guardian.gate.reconciling import Reconciler
-from guardian.gate.replies import OrderCancelled, OrderProposed, Reply
+from guardian.gate.base.replies import OrderCancelled, OrderProposed, Reply
+from guardian.gate.recovery.reconcile import Reconciler
 from tests.adversary.rest import Post
 from tests.adversary.rig import Rig, a_rig, spec
 from tests.adversary.venue import Market, Order
-from tests.tampering import tamper
+from tests.support.tamper import tamper
 
 D = Decimal
 HELD = "0.00099"

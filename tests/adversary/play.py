@@ -17,9 +17,9 @@ from guardian.domain.orders import OrderSpec
 from guardian.domain.requests import CreateOrder
 from guardian.domain.secrets import Secret
 from guardian.domain.trading import TradingState
-from guardian.gate.positions import Positions
-from guardian.gate.reconciling import Reconciler
-from guardian.gate.replies import OrderProposed, Reply
+from guardian.gate.base.replies import OrderProposed, Reply
+from guardian.gate.reads.positions import Positions
+from guardian.gate.recovery.reconcile import Reconciler
 from guardian.store.opening import begin_log, is_lost
 from tests.adversary.oracle import COUNTS, LOSS, NOTIONAL, OPEN_CAP, OPEN_ORDERS, POSITIONS, WINDOWS, Oracle, Sent
 from tests.adversary.rest import Post

@@ -26,14 +26,14 @@ from guardian.domain.trading import Environment, TradingState
 from guardian.errors import StoreError
 from guardian.exchange.environments import EnvironmentSpec
 from guardian.exchange.exchange import Exchange
-from guardian.gate.connection import Connection
+from guardian.gate.base.connection import Connection
+from guardian.gate.base.replies import OrderProposed, Reply
 from guardian.gate.pipeline import Gate
-from guardian.gate.replies import OrderProposed, Reply
-from guardian.gate.resolving import Resolver
+from guardian.gate.recovery.resolve import Resolver
 from guardian.store.opening import begin_log, is_lost
 from tests.adversary.rest import Front, Wire
 from tests.adversary.venue import Venue
-from tests.world import merged, toml
+from tests.support.world import merged, toml
 
 T = TypeVar("T")
 START_MS = 1_750_000_000_000

@@ -35,7 +35,7 @@ def test_every_rule_and_every_code_of_a_rule_has_a_row() -> None:
     assert rules - {row.rule for row in ROWS} <= {"trading_state", "live_enabled"}
     named = {
         node.attr
-        for path in (ROOT / "guardian" / "policy").glob("*.py")
+        for path in (ROOT / "guardian" / "policy").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Code"
     }

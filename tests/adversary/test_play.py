@@ -13,7 +13,7 @@ from tests.adversary.play import Play
 from tests.adversary.rig import a_rig, spec
 from tests.adversary.runs import play
 from tests.adversary.venue import ZERO, D
-from tests.gate.fakes import denials
+from tests.gate.support.fakes import denials
 
 SEEDS = range(1, 26)
 TO_REACH = (

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.processes import Person
-from tests.world import World
+from tests.e2e.support.processes import Person
+from tests.support.world import World
 
 
 @pytest.fixture

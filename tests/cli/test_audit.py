@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from guardian.cli.app import main
-from guardian.cli.moments import local_time, moment_ms, utc_time
+from guardian.cli.support.times import local_time, moment_ms, utc_time
 from guardian.domain.orders import OrderState
 from guardian.store.database import Store
-from guardian.store.records import NewOrder, Phase, Record
-from tests.tampering import tamper
+from guardian.store.schema.records import NewOrder, Phase, Record
+from tests.support.tamper import tamper
 
 START_MS = 1_800_000_000_000
 HOUR = 3_600_000
@@ -406,7 +406,7 @@ def test_what_cannot_be_verified_is_exit_3(log):
 
 def test_locked_log_is_exit_3(log, monkeypatch):
     """A file that cannot be read now is not called damaged."""
-    monkeypatch.setattr("guardian.store.reading._BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("guardian.store.log.read_only._BUSY_TIMEOUT_S", 0.1)
     log.call(1)
     with closing(sqlite3.connect(log.home / "guardian.db", isolation_level=None)) as connection:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")

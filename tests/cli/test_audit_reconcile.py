@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.world import World, a_world
+from tests.support.world import World, a_world
 
 
 @pytest.fixture

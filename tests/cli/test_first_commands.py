@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import Machine, Person, Served
+from tests.e2e.support.processes import Machine, Person, Served
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and pseudo-terminals are POSIX")
 LIMIT_S = 30

@@ -12,7 +12,7 @@ from guardian.cli.app import main
 from guardian.cli.halt import halt, reduce
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError
-from guardian.gate.journal import Journal
+from guardian.gate.base.journal import Journal
 
 
 def found(home: Path) -> TradingState:

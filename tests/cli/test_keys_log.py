@@ -9,10 +9,10 @@ import pytest
 from guardian.bootstrap import home_folder
 from guardian.cli import keys
 from guardian.cli.app import main
-from guardian.credentials import CredentialStore
+from guardian.credentials.key_store import CredentialStore
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
-from guardian.store.review import Wanted, review
+from guardian.store.log.history import Wanted, review
 
 
 class MemoryBackend:

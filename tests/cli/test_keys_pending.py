@@ -9,12 +9,12 @@ import pytest
 from guardian.bootstrap import home_folder
 from guardian.cli import keys
 from guardian.cli.app import main
-from guardian.credentials import CredentialStore
+from guardian.credentials.key_store import CredentialStore
 from guardian.domain.orders import OrderState
 from guardian.domain.secrets import Secret
-from guardian.store.records import Scope
+from guardian.store.schema.records import Scope
 from tests.cli.test_keys_log import MemoryBackend
-from tests.store.store_world import World
+from tests.store.support.store_world import World
 
 
 @pytest.fixture

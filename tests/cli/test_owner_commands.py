@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.processes import Person, query
-from tests.world import Assistant, World, a_world, codes
+from tests.e2e.support.processes import Person, query
+from tests.support.world import Assistant, World, a_world, codes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from guardian.store.verify import verify
-from tests.e2e.processes import Person, query
-from tests.world import World, a_world, codes
+from guardian.store.log.verify import verify
+from tests.e2e.support.processes import Person, query
+from tests.support.world import World, a_world, codes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
 D = Decimal

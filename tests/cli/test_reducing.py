@@ -13,9 +13,9 @@ import pytest
 
 from guardian.bootstrap import open_journal
 from guardian.domain.trading import TradingState
-from guardian.gate.halting import halt as halt_by_itself
-from tests.e2e.processes import Person, query
-from tests.world import World, a_world, codes
+from guardian.gate.base.auto_halt import halt as halt_by_itself
+from tests.e2e.support.processes import Person, query
+from tests.support.world import World, a_world, codes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from guardian.cli import settle
-from tests.e2e.processes import Person, query
-from tests.world import WIDE, World, a_world, codes
+from tests.e2e.support.processes import Person, query
+from tests.support.world import WIDE, World, a_world, codes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
 

@@ -35,18 +35,9 @@ from guardian.domain.money import (
     times,
     total,
 )
-from guardian.policy import (
-    case,
-    conversion,
-    engine,
-    loss,
-    notional,
-    prices,
-    rules_budget,
-    rules_listed,
-    rules_market,
-)
-from guardian.store import ledger
+from guardian.policy import case, conversion, engine, loss, notional, prices
+from guardian.policy.rules import budget, listed, market
+from guardian.store.transaction import ledger
 
 calm = settings(deadline=None)
 """A busy machine is no fault of what is tested."""
@@ -292,9 +283,9 @@ def test_what_would_have_to_round_raises() -> None:
         loss,
         notional,
         prices,
-        rules_budget,
-        rules_listed,
-        rules_market,
+        budget,
+        listed,
+        market,
     ],
 )
 def test_amounts_are_worked_with_by_name_only(module: object) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.processes import Machine, RawServed, Served
+from tests.e2e.support.processes import Machine, RawServed, Served
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gate.fakes import Room
-from tests.world import World, a_world
+from tests.gate.support.fakes import Room
+from tests.support.world import World, a_world
 
 
 @pytest.fixture

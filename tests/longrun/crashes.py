@@ -26,8 +26,8 @@ from typing import Any
 
 from guardian.domain.orders import UNRESOLVED_STATES
 from guardian.domain.trading import TradingState
-from guardian.paper.rate_limits import WIDE as NO_LIMITS
-from guardian.paper.standalone import PaperServer
+from guardian.paper.host.standalone import PaperServer
+from guardian.paper.rest.rate_limits import WIDE as NO_LIMITS
 from tests.longrun.desk import (
     BIG,
     OPEN_AT_EXCHANGE,
@@ -48,7 +48,7 @@ from tests.longrun.desk import (
 from tests.longrun.table import Progress, conditions, table, whole
 from tests.longrun.victims import STEPS, Plan, note_of
 from tests.longrun.witness import restless_market, witnessed
-from tests.world import WIDE, World
+from tests.support.world import WIDE, World
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 0.7

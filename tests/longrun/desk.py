@@ -30,13 +30,13 @@ from guardian.domain.orders import (
 )
 from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, Request
 from guardian.errors import ExchangeError, ExchangeRateLimited, StoreError
+from guardian.gate.base.replies import Orders, OrderView, Reply
 from guardian.gate.pipeline import Gate
-from guardian.gate.replies import Orders, OrderView, Reply
-from guardian.gate.resolving import Found, Resolver
-from guardian.store.reading import database_path, read_only
-from guardian.store.records import OrderRow
-from guardian.store.verify import verify
-from tests.world import World
+from guardian.gate.recovery.resolve import Found, Resolver
+from guardian.store.log.read_only import database_path, read_only
+from guardian.store.log.verify import verify
+from guardian.store.schema.records import OrderRow
+from tests.support.world import World
 
 SYMBOL = "BTCUSDT"
 OPEN_AT_EXCHANGE = frozenset({"NEW", "PARTIALLY_FILLED"})

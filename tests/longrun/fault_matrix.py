@@ -31,9 +31,9 @@ from guardian.domain.orders import (
     OrderType,
     TimeInForce,
 )
-from guardian.exchange.client import GuardedClient
-from guardian.gate.replies import Reply
-from guardian.paper.faults import ORDER, FaultKind
+from guardian.exchange.http.client import GuardedClient
+from guardian.gate.base.replies import Reply
+from guardian.paper.rest.faults import ORDER, FaultKind
 from tests.longrun.desk import (
     BIG,
     OPEN_AT_EXCHANGE,
@@ -52,7 +52,7 @@ from tests.longrun.desk import (
 )
 from tests.longrun.desk import without_intent as orphans
 from tests.longrun.table import Progress, conditions, table, tally, whole
-from tests.world import WIDE, World, a_world
+from tests.support.world import WIDE, World, a_world
 
 TIMEOUT_S = 0.5
 """For a write."""

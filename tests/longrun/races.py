@@ -21,14 +21,14 @@ from guardian.bootstrap import open_journal
 from guardian.cli.halt import halt
 from guardian.domain.orders import FINAL_STATES, VOID_STATES
 from guardian.domain.trading import TradingState
-from guardian.gate.replies import OrderProposed
-from guardian.store.reading import database_path, read_only
+from guardian.gate.base.replies import OrderProposed
+from guardian.store.log.read_only import database_path, read_only
 from tests.longrun.crashes import Nursery, a_market, a_nursery
 from tests.longrun.desk import a_desk, a_folder, cancelled_too_often, chain, limit, sent_twice, without_intent
 from tests.longrun.table import Progress, conditions, table, tally, whole
 from tests.longrun.victims import Plan
 from tests.longrun.witness import restless_market, witnessed
-from tests.world import World
+from tests.support.world import World
 
 PROCESSES = 8
 NEVER = "never"

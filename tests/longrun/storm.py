@@ -22,9 +22,9 @@ from typing import Any
 from unittest.mock import patch
 
 from guardian.errors import StoreError
-from guardian.paper.rate_limits import TooMuch
-from guardian.paper.standalone import Limits, PaperServer
-from guardian.store.reading import database_path, read_only
+from guardian.paper.host.standalone import Limits, PaperServer
+from guardian.paper.rest.rate_limits import TooMuch
+from guardian.store.log.read_only import database_path, read_only
 from tests.longrun.desk import (
     BIG,
     a_desk,
@@ -36,7 +36,7 @@ from tests.longrun.desk import (
     without_intent,
 )
 from tests.longrun.table import Progress, conditions, table, tally, whole
-from tests.world import WIDE, World
+from tests.support.world import WIDE, World
 
 ROOT = Path(__file__).parent.parent.parent
 PROCESSES = 2

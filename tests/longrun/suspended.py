@@ -25,10 +25,10 @@ from typing import Any
 
 from guardian.bootstrap import open_guardian
 from guardian.exchange.exchange import Exchange
-from guardian.paper.faults import ORDER, FaultKind
+from guardian.paper.rest.faults import ORDER, FaultKind
 from guardian.store.database import Store, Transaction
-from guardian.store.reading import database_path, read_only
-from guardian.store.records import Entry, Phase, Record
+from guardian.store.log.read_only import database_path, read_only
+from guardian.store.schema.records import Entry, Phase, Record
 from tests.longrun.crashes import a_market
 from tests.longrun.desk import (
     a_desk,
@@ -44,7 +44,7 @@ from tests.longrun.desk import (
     without_intent,
 )
 from tests.longrun.table import Progress, conditions, table, whole
-from tests.world import World
+from tests.support.world import World
 
 ROOT = Path(__file__).parent.parent.parent
 POINTS = (

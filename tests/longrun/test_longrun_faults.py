@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from guardian.paper.faults import FaultKind
+from guardian.paper.rest.faults import FaultKind
 from tests.longrun.fault_matrix import TROUBLES, covered, report, run, sample
 
 

@@ -28,14 +28,14 @@ from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import CancelOrder, CreateOrder, Request
 from guardian.domain.secrets import Secret
 from guardian.errors import GuardianError
-from guardian.exchange.client import GuardedClient
 from guardian.exchange.exchange import Exchange
+from guardian.exchange.http.client import GuardedClient
+from guardian.gate.base.replies import Reply
 from guardian.gate.pipeline import Gate
-from guardian.gate.reconciling import Reconciler
-from guardian.gate.replies import Reply
-from guardian.gate.resolving import Resolver
+from guardian.gate.recovery.reconcile import Reconciler
+from guardian.gate.recovery.resolve import Resolver
 from guardian.store.database import Store, Transaction
-from guardian.store.records import Entry, Phase, Record
+from guardian.store.schema.records import Entry, Phase, Record
 from tests.longrun.desk import limit
 
 STEPS = (

@@ -16,10 +16,10 @@ from unittest.mock import patch
 
 from guardian.domain.orders import LIVE_STATES, UNRESOLVED_STATES
 from guardian.errors import StoreError
-from guardian.paper import app
-from guardian.store.reading import database_path, read_only
+from guardian.paper.rest import app
+from guardian.store.log.read_only import database_path, read_only
 from tests.longrun.desk import OPEN_AT_EXCHANGE, held
-from tests.world import World
+from tests.support.world import World
 
 Standing = Mapping[str, Mapping[str, str]]
 EVERY_S = 0.02

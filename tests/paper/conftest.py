@@ -13,9 +13,9 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from guardian.paper.home import PaperEndpoint
-from guardian.paper.rate_limits import WIDE
-from guardian.paper.standalone import PaperServer
+from guardian.paper.host.home import PaperEndpoint
+from guardian.paper.host.standalone import PaperServer
+from guardian.paper.rest.rate_limits import WIDE
 
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
 

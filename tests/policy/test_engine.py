@@ -7,7 +7,16 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from builders import (
+
+from guardian.domain.codes import Code, Outcome
+from guardian.domain.instruments import PercentPrice
+from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
+from guardian.domain.requests import TOOLS
+from guardian.domain.trading import Environment, TradingState
+from guardian.policy.engine import ALWAYS, LISTED, judge_order, needed_facts, rules_for
+from guardian.policy.facts import AveragePrice, Fact, Facts
+from guardian.policy.verdict import Decision, Verdict
+from tests.policy.builders import (
     BID,
     ETHBTC,
     NOW_MS,
@@ -27,15 +36,6 @@ from builders import (
     judged,
     opened,
 )
-
-from guardian.domain.codes import Code, Outcome
-from guardian.domain.instruments import PercentPrice
-from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
-from guardian.domain.requests import TOOLS
-from guardian.domain.trading import Environment, TradingState
-from guardian.policy.engine import ALWAYS, LISTED, judge_order, needed_facts, rules_for
-from guardian.policy.facts import AveragePrice, Fact, Facts
-from guardian.policy.verdict import Decision, Verdict
 
 D = Decimal
 BUY, SELL = OrderSide.BUY, OrderSide.SELL

@@ -8,7 +8,18 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from builders import (
+from hypothesis import HealthCheck, Phase, assume, event, find, given, settings
+from hypothesis import strategies as st
+
+from guardian.domain.codes import Code
+from guardian.domain.instruments import PercentPrice
+from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec, OrderType, TimeInForce
+from guardian.domain.trading import TradingState
+from guardian.policy.engine import judge_order
+from guardian.policy.facts import Facts
+from guardian.policy.model import CountWindow, NotionalWindow, Policy
+from guardian.policy.verdict import Decision, Verdict
+from tests.policy.builders import (
     DAY,
     ETHBTC,
     FIVE_MINUTES,
@@ -24,17 +35,6 @@ from builders import (
     opened,
     symbol_limits,
 )
-from hypothesis import HealthCheck, Phase, assume, event, find, given, settings
-from hypothesis import strategies as st
-
-from guardian.domain.codes import Code
-from guardian.domain.instruments import PercentPrice
-from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec, OrderType, TimeInForce
-from guardian.domain.trading import TradingState
-from guardian.policy.engine import judge_order
-from guardian.policy.facts import Facts
-from guardian.policy.model import CountWindow, NotionalWindow, Policy
-from guardian.policy.verdict import Decision, Verdict
 
 D = Decimal
 BUY, SELL = OrderSide.BUY, OrderSide.SELL

@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from builders import DAY, FIVE_MINUTES, a_policy, a_sell, an_instrument, an_order, codes, denial, facts, judged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,18 @@ from guardian.policy.exits import exit_orders, split_exit
 from guardian.policy.facts import Facts
 from guardian.policy.model import Policy
 from guardian.policy.verdict import Denial
+from tests.policy.builders import (
+    DAY,
+    FIVE_MINUTES,
+    a_policy,
+    a_sell,
+    an_instrument,
+    an_order,
+    codes,
+    denial,
+    facts,
+    judged,
+)
 
 D = Decimal
 SPENT: dict[str, object] = {"entered": {FIVE_MINUTES: D(0), DAY: D(500)}}

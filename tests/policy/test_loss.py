@@ -6,7 +6,16 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from builders import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardian.domain.codes import Code
+from guardian.domain.instruments import Range
+from guardian.policy.conversion import Unpriced, next_on_path
+from guardian.policy.facts import DayTrading, Fact, Facts
+from guardian.policy.loss import day_loss, loss_needs
+from guardian.policy.verdict import Decision
+from tests.policy.builders import (
     ASK,
     BID,
     ETHBTC,
@@ -27,15 +36,6 @@ from builders import (
     opened,
     symbol_limits,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-from guardian.domain.codes import Code
-from guardian.domain.instruments import Range
-from guardian.policy.conversion import Unpriced, next_on_path
-from guardian.policy.facts import DayTrading, Fact, Facts
-from guardian.policy.loss import day_loss, loss_needs
-from guardian.policy.verdict import Decision
 
 
 def loss(*traded: DayTrading, opens: dict[str, str] | None = None, **changed: object) -> object:

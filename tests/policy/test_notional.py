@@ -7,20 +7,6 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from builders import (
-    ETHBTC,
-    a_book,
-    a_market,
-    a_policy,
-    a_sell,
-    a_stop,
-    an_instrument,
-    an_order,
-    codes,
-    confirmed,
-    facts,
-    judged,
-)
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -39,6 +25,20 @@ from guardian.policy.conversion import (
 )
 from guardian.policy.notional import resolve, worst_price
 from guardian.policy.prices import UsablePrice
+from tests.policy.builders import (
+    ETHBTC,
+    a_book,
+    a_market,
+    a_policy,
+    a_sell,
+    a_stop,
+    an_instrument,
+    an_order,
+    codes,
+    confirmed,
+    facts,
+    judged,
+)
 
 calm = settings(deadline=None)
 """A busy machine is no fault of what is tested."""

@@ -7,7 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+import guardian
+from guardian.domain.codes import Code
+from guardian.domain.instruments import Range
+from guardian.domain.orders import OrderSide, OrderSpec
+from guardian.policy.conversion import dearest_known_rate
+from guardian.policy.facts import BookTop, DayTrading, Fact, Facts
+from guardian.policy.model import Policy
+from guardian.policy.prices import PriceFault, UsablePrice, usable_price
+from guardian.policy.verdict import Decision
+from tests.policy.builders import (
     ETHBTC,
     D,
     a_book,
@@ -26,18 +38,6 @@ from builders import (
     opened,
     symbol_limits,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-import guardian
-from guardian.domain.codes import Code
-from guardian.domain.instruments import Range
-from guardian.domain.orders import OrderSide, OrderSpec
-from guardian.policy.conversion import dearest_known_rate
-from guardian.policy.facts import BookTop, DayTrading, Fact, Facts
-from guardian.policy.model import Policy
-from guardian.policy.prices import PriceFault, UsablePrice, usable_price
-from guardian.policy.verdict import Decision
 
 SELL = OrderSide.SELL
 

@@ -7,10 +7,10 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
-from fake_gate import FakeGate
 from fastmcp import Client, FastMCP
 
 from guardian.server.app import build_server
+from tests.server.support.fake_gate import FakeGate
 
 Connect = Callable[[], AbstractAsyncContextManager[Any]]
 

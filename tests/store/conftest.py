@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from store_world import World
+
+from tests.store.support.store_world import World
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ import pytest
 from guardian.bootstrap import home_folder, open_guardian
 from guardian.cli.app import main
 from guardian.errors import NotPrivate, PolicyInvalid
-from guardian.exchange.limits_file import SharedRows
-from guardian.gate.policy_file import read_policy_text
-from guardian.paper.home import PORT_FILE, find_or_start, read_port_file, stop
+from guardian.exchange.limits.limits_file import SharedRows
+from guardian.gate.base.policy_file import read_policy_text
+from guardian.paper.host.home import PORT_FILE, find_or_start, read_port_file, stop
 from guardian.paper.storage import SqliteStorage
 from guardian.store.emergency import EmergencyFile
-from guardian.store.records import Phase, Record
+from guardian.store.schema.records import Phase, Record
 from guardian.system.private_files import HOME_FILES, check_home, make_folder, open_private, replace_file
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="this system has no such owners and modes")

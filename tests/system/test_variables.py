@@ -13,7 +13,7 @@ import pytest
 from guardian.bootstrap import ready_made_policy
 from guardian.cli.init import desktop_entry
 from guardian.system.variables import known_variables
-from tests.e2e.processes import Machine, RawServed
+from tests.e2e.support.processes import Machine, RawServed
 
 EVIL = """
 import os, pathlib

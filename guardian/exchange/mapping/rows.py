@@ -10,7 +10,7 @@ from typing import Final
 from guardian.domain.money import parse_exchange_number
 from guardian.domain.names import is_listed_name
 from guardian.errors import ExchangeUnavailable
-from guardian.exchange.text import clean_text
+from guardian.exchange.clean_text import clean_text
 
 NAME_LIMIT: Final = 64
 LARGEST: Final = 2**63 - 1

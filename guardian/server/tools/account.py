@@ -6,8 +6,8 @@ from typing import Final
 
 from guardian.domain.market import Fee
 from guardian.domain.requests import GetBalance, GetFeeInfo
-from guardian.gate.replies import AccountBalances
-from guardian.server.parameters import IncludeZero, Symbol
+from guardian.gate.base.replies import AccountBalances
+from guardian.server.parameter_types import IncludeZero, Symbol
 from guardian.server.registration import ToolSpec
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from guardian.domain.accounts import Liquidations, Positions, ProfitAndLoss
 from guardian.domain.requests import GetLiquidationHistory, GetPnl, GetPositionInfo
 from guardian.server.arguments import check_period
-from guardian.server.parameters import EndTime, FuturesSymbol, IncomeLimit, LiquidationLimit, StartTime
+from guardian.server.parameter_types import EndTime, FuturesSymbol, IncomeLimit, LiquidationLimit, StartTime
 from guardian.server.registration import ToolSpec
 
 LIQUIDATION_DAYS: Final = 7

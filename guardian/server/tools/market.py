@@ -6,7 +6,7 @@ from typing import Final
 
 from guardian.domain.market import Listing, OrderBook, Ticker, TickerPrice
 from guardian.domain.requests import GetAvailableAssets, GetOrderBook, GetTicker, GetTickerPrice
-from guardian.server.parameters import BaseAsset, BookLimit, ListCursor, ListLimit, QuoteAsset, Symbol
+from guardian.server.parameter_types import BaseAsset, BookLimit, ListCursor, ListLimit, QuoteAsset, Symbol
 from guardian.server.registration import ToolSpec
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, OrdersWanted, WithdrawProposal
-from guardian.gate.replies import OrderCancelled, OrderPlaced, OrderProposed, Orders, ProposalWithdrawn
+from guardian.gate.base.replies import OrderCancelled, OrderPlaced, OrderProposed, Orders, ProposalWithdrawn
 from guardian.server.arguments import cancel_request, order_request, orders_request
-from guardian.server.parameters import (
+from guardian.server.parameter_types import (
     ClientOrderId,
     ConfirmationToken,
     EndTime,

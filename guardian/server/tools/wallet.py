@@ -13,7 +13,7 @@ from guardian.domain.requests import (
     GetWithdrawHistory,
 )
 from guardian.server.arguments import check_period
-from guardian.server.parameters import (
+from guardian.server.parameter_types import (
     Account,
     AccountType,
     Coin,

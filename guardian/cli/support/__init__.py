@@ -1,0 +1,1 @@
+"""What commands share: the owner check, output, times, an opened home."""

@@ -1,0 +1,32 @@
+"""What `guardian audit verify` does where the log is broken: trading halts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guardian.cli.support.render import say, say_error, say_hint
+
+if TYPE_CHECKING:
+    from guardian.store.log.verify import Report
+
+
+def halt_for(report: Report) -> None:
+    """Halt trading for what was found, and say so. What was found stands, whatever comes of this."""
+    from guardian.bootstrap import open_journal
+    from guardian.domain.trading import TradingState
+    from guardian.errors import GuardianError
+
+    try:
+        journal = open_journal()
+        try:
+            state = journal.halt_on_broken_chain(report.findings)
+        finally:
+            journal.close()
+    except GuardianError as error:
+        say_error(f"trading could not be halted for this: {error.message}")
+        say_hint(error.hint or "`guardian halt`")
+        return
+    if state is TradingState.HALTED:
+        say("trading is halted; `guardian resume` lets it go on all the same")
+    else:
+        say(f"trading is {state.value}: all of this was told before the owner resumed")

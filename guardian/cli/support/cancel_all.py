@@ -1,0 +1,161 @@
+"""`guardian halt --cancel-open --all`: the account's other open orders, which guardian did not place.
+
+They are the owner's own doing, so a person at a terminal is asked, and each is written down before it is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from guardian.cli.support.opened_home import note_act
+from guardian.cli.support.render import say
+from guardian.domain.money import plain
+from guardian.domain.text import clean
+from guardian.errors import CredentialsError, ExchangeError, OutcomeUnknown, PolicyInvalid, StoreError
+
+if TYPE_CHECKING:
+    from guardian.bootstrap import Guardian
+    from guardian.domain.orders import OrderReport
+    from guardian.gate.base.connection import Connection
+    from guardian.gate.base.context import Parts
+
+
+async def foreign_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
+    """Open orders that guardian did not place, on the symbols that the policy lists or the store knows.
+
+    The second value is whether every symbol could be asked for; what could not is said. Raises CredentialsError,
+    ExchangeError and StoreError where nothing could be asked for at all.
+    """
+    there = await guardian.journal.run(lambda: _there(guardian))
+    connection = await there.connector.connect(needs_keys=True)
+    symbols = await guardian.journal.run(lambda: _symbols(guardian, there, connection.account))
+    found, complete = await _open_on(connection, symbols)
+    foreign = await guardian.journal.run(lambda: _not_ours(guardian, there, connection.account, found))
+    return foreign, complete
+
+
+async def marked_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
+    """Open orders with guardian's mark on their id, on the symbols that the policy lists: for want of the store.
+
+    The second value is as that of `foreign_orders`. Raises CredentialsError and ExchangeError, and PolicyInvalid where
+    no policy says where to look.
+    """
+    from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
+
+    symbols = tuple(sorted(guardian.policy_file.current().policy.symbols))
+    connection = await guardian.connector.connect(needs_keys=True)
+    found, complete = await _open_on(connection, symbols)
+    return tuple(report for report in found if report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)), complete
+
+
+async def _open_on(connection: Connection, symbols: tuple[str, ...]) -> tuple[list[OrderReport], bool]:
+    found: list[OrderReport] = []
+    complete = True
+    for symbol in symbols:
+        try:
+            found += await connection.exchange.open_orders(symbol)
+        except (ExchangeError, CredentialsError) as error:
+            say(f"the open orders of {symbol} could not be had: {error.message}")
+            complete = False
+    return found, complete
+
+
+def told(report: OrderReport) -> str:
+    """One order in a few words. Its client order id is somebody else's text."""
+    what = f"{clean(report.side)} {plain(report.quantity)} {report.symbol} at {plain(report.price)}"
+    return f"{what} (order {report.order_id}, {clean(report.client_order_id)})"
+
+
+async def cancel_foreign(guardian: Guardian, reports: tuple[OrderReport, ...]) -> bool:
+    """Cancel each and say how it went; whether all of them are cancelled. Raises CredentialsError.
+
+    Ctrl-C waits for the cancel in progress, and the number of orders that were not cancelled is then said.
+    """
+    from guardian.gate.orders.shielded import unbroken
+
+    there = await guardian.journal.run(lambda: _there(guardian))
+    connection = await there.connector.connect(needs_keys=True)
+    results = []
+    for number, report in enumerate(reports, start=1):
+        try:
+            results.append(await unbroken(_cancel(guardian, there, connection, report)))
+        except asyncio.CancelledError:
+            if number < len(reports):
+                say(f"stopped: {len(reports) - number} of the orders that guardian did not place were not cancelled")
+            raise
+    return all(results)
+
+
+async def _cancel(guardian: Guardian, there: Parts, connection: Connection, report: OrderReport) -> bool:
+    """Cancel one order, with a row in the log before and after, and say how it went."""
+    fields = {
+        "symbol": report.symbol,
+        "environment": there.environment.value,
+        "account": connection.account,
+        "order_id": str(report.order_id),
+        "client_order_id": report.client_order_id,
+    }
+    try:
+        await guardian.journal.run(lambda: _note(guardian, "cancelling_foreign", fields))
+        await connection.exchange.cancel_order(
+            report.symbol, order_id=report.order_id, timestamp_ms=guardian.gate.parts.now_ms()
+        )
+    except (ExchangeError, CredentialsError, StoreError) as error:
+        how = "not known to be cancelled" if isinstance(error, OutcomeUnknown) else "not cancelled"
+        say(f"{how}: {told(report)}: {error.message}")
+        return False
+    say(f"cancelled: {told(report)}")
+    try:
+        await guardian.journal.run(lambda: _note(guardian, "cancelled_foreign", fields))
+    except StoreError as error:
+        say(f"guardian: warning: that it is cancelled is not in the log: {error.message}")
+    return True
+
+
+def _note(guardian: Guardian, kind: str, fields: Mapping[str, str | None]) -> None:
+    with guardian.journal.transaction() as tx:
+        note_act(tx, kind, fields)
+
+
+def _there(guardian: Guardian) -> Parts:
+    """Where to look: where the policy says, else where guardian placed its last order.
+
+    Raises PolicyInvalid: no policy says, and there is no order.
+    """
+    from guardian.domain.trading import Environment
+
+    parts = guardian.gate.parts
+    if parts.is_chosen:
+        return parts
+    with guardian.journal.transaction() as tx:
+        newest = tx.newest_environment()
+    there = None if newest is None else parts.elsewhere(Environment(newest))
+    if there is None:
+        guardian.policy_file.current()
+        return parts
+    return there
+
+
+def _symbols(guardian: Guardian, there: Parts, account: str) -> tuple[str, ...]:
+    """The symbols that guardian traded in that account, and those of the policy, where there is one."""
+    from guardian.store.schema.records import Scope
+
+    scope = Scope(environment=there.environment.value, account=account)
+    with guardian.journal.transaction() as tx:
+        known = tx.known_symbols(scope, -1)
+    listed: tuple[str, ...] = ()
+    with suppress(PolicyInvalid):
+        listed = tuple(guardian.policy_file.current().policy.symbols)
+    return tuple(sorted({*listed, *known}))
+
+
+def _not_ours(guardian: Guardian, there: Parts, account: str, reports: list[OrderReport]) -> tuple[OrderReport, ...]:
+    from guardian.gate.recovery.order_reports import row_of
+    from guardian.store.schema.records import Scope
+
+    scope = Scope(environment=there.environment.value, account=account)
+    with guardian.journal.transaction() as tx:
+        return tuple(report for report in reports if row_of(tx, scope, report) is None)

@@ -1,0 +1,94 @@
+"""What commands share: a home opened for one command, and a person's act written down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from guardian.cli.support.render import say
+from guardian.errors import StoreError
+
+if TYPE_CHECKING:
+    from guardian.bootstrap import Guardian
+    from guardian.gate.base.journal import Journal
+    from guardian.store.database import Transaction
+
+Result = TypeVar("Result")
+
+policy_option = click.option(
+    "--policy",
+    "policy_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Use this policy file instead of `policy.toml` in guardian's home.",
+)
+
+
+def with_guardian(
+    policy_path: Path | None, work: Callable[[Guardian], Awaitable[Result]], *, needs_policy: bool = True
+) -> Result:
+    """Open the home, do the work, close the home, whatever happens.
+
+    Raises PolicyInvalid where a policy is needed and there is no usable one.
+    """
+    from guardian.bootstrap import open_guardian
+
+    async def run() -> Result:
+        guardian = open_guardian(policy_path)
+        try:
+            if needs_policy:
+                guardian.policy_file.current()
+            return await work(guardian)
+        finally:
+            await guardian.close()
+
+    return asyncio.run(run())
+
+
+def with_journal(work: Callable[[Journal], Result]) -> Result:
+    """Open the log of the home alone, do the work, close it: for what needs no policy, keys or exchange."""
+    from guardian.bootstrap import open_journal
+
+    journal = open_journal()
+    try:
+        return work(journal)
+    finally:
+        journal.close()
+
+
+def note_act(tx: Transaction, kind: str, fields: Mapping[str, str | None]) -> None:
+    """Append the `event` row of something that a person did on the command line."""
+    from guardian.store.schema.records import Phase, Record
+
+    tx.append(
+        Record(
+            phase=Phase.EVENT,
+            call_id=None,
+            tool=None,
+            symbol=fields.get("symbol"),
+            outcome=None,
+            environment=fields.get("environment"),
+            account=fields.get("account"),
+            body={"kind": kind, **fields},
+        )
+    )
+
+
+def note_in_log(kind: str, fields: Mapping[str, str | None]) -> None:
+    """Write down what a person did to something besides the store, once it is done; say it where that fails."""
+    from guardian.bootstrap import home_folder
+    from guardian.connector import wall_clock_ms
+    from guardian.store.database import Store
+
+    try:
+        store = Store.open(home_folder(), now_ms=wall_clock_ms)
+        try:
+            with store.transaction() as tx:
+                note_act(tx, kind, fields)
+        finally:
+            store.close()
+    except StoreError as error:
+        say(f"guardian: warning: this is not in the log: {error.message}")

@@ -1,0 +1,168 @@
+"""How guardian talks on the command line.
+
+The rules, for every command:
+
+- data goes to standard output, words for people to standard error, so that `guardian ... | jq` and `> file` work
+- messages are in lower case, have no full stop, and put what a person would type or see elsewhere in `backticks`
+- an error is `guardian: error: what, where`, followed by `guardian: hint: the next step` where there is one
+- nothing is printed but by the functions here, which clean each line and each value: text that a model, a policy, the
+  exchange or a file supplied neither forges a line nor reaches the terminal's controls
+- a table fits the terminal; an id is never wrapped or cut; through a pipe nothing is wrapped or cut, and there is no
+  colour, nor where `NO_COLOR` is set
+- wherever there is a table there is `--json`, which prints one JSON document
+
+rich is imported where a table is drawn on a terminal, and nowhere else: it is slow to import.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import click
+
+from guardian.cli.support.streams import is_lost
+from guardian.domain.text import clean
+
+MOST_LINE: Final = 8_000
+MOST_CELL: Final = 65_536
+"""Characters that are shown of one line of words, and of one value."""
+_GAP: Final = 2
+_NARROWEST: Final = 8
+"""Columns that may wrap are not made narrower than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table. `whole` cells (ids, keys, digests) are never wrapped or cut; `right` aligns numbers."""
+
+    title: str
+    right: bool = False
+    whole: bool = False
+
+
+def say(text: str) -> None:
+    """One line of words for a person, on standard error; what is not plain text in it, line ends too, is escaped.
+
+    Where standard error takes nothing (a full disk, a pipe without a reader, a closed terminal) the command continues
+    without a word, and `main` returns another exit code: a cancel is not left out because it cannot be reported.
+    """
+    try:
+        click.echo(clean(text, MOST_LINE), err=True)
+    except OSError as error:
+        if not is_lost(error):
+            raise
+
+
+def print_line(text: str) -> None:
+    """One line of data, on standard output, cleaned as all that is printed."""
+    click.echo(clean(text, MOST_CELL))
+
+
+def say_error(message: str) -> None:
+    """`guardian: error: ...` on standard error."""
+    say(f"guardian: error: {message}")
+
+
+def say_hint(hint: str) -> None:
+    """`guardian: hint: ...` on standard error."""
+    say(f"guardian: hint: {hint}")
+
+
+def print_json(document: object) -> None:
+    """One JSON document on standard output, in ASCII, keys in the order given.
+
+    Takes Decimal (as a plain decimal string), aware datetime (ISO 8601 in UTC with a Z) and Path besides the usual.
+    Raises TypeError for everything else, a Secret above all, and ValueError for NaN.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False, default=_json_value)
+    # DEL is the one control character that JSON leaves as it is.
+    click.echo(text.replace("\x7f", "\\u007f"))
+
+
+def _json_value(value: object) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return stamp(value)
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def stamp(moment: datetime) -> str:
+    """An aware datetime as ISO 8601 in UTC, to the second or, where there are any, the microseconds, with a Z."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return clean(value, MOST_CELL)
+    return clean(_json_value(value) if isinstance(value, Decimal | datetime) else str(value), MOST_CELL)
+
+
+def fields(rows: Sequence[tuple[str, object]]) -> None:
+    """`name  value` lines on standard output, the names aligned. Values are cleaned, never wrapped or cut."""
+    named = [(clean(name), value) for name, value in rows]
+    width = max((len(name) for name, _ in named), default=0)
+    for name, value in named:
+        click.echo(f"{name.ljust(width)}  {_cell(value)}")
+
+
+def table(columns: Sequence[Column | str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on standard output: drawn to fit on a terminal, plain aligned columns through a pipe.
+
+    Cells may be str, Decimal, datetime, bool, int or None (`-`). Raises ValueError for a row of the wrong length.
+    """
+    heads = [c if isinstance(c, Column) else Column(c) for c in columns]
+    cells = [[_cell(value) for value in row] for row in rows]
+    for row in cells:
+        if len(row) != len(heads):
+            raise ValueError(f"a row of {len(row)} cells in a table of {len(heads)} columns")
+    widths = [max(len(head.title), *(len(row[i]) for row in cells), 0) for i, head in enumerate(heads)]
+    if sys.stdout.isatty():
+        _draw(heads, cells, widths)
+        return
+    for row in [[head.title for head in heads], *cells]:
+        padded = (
+            cell.rjust(width) if head.right else cell.ljust(width)
+            for head, cell, width in zip(heads, row, widths, strict=True)
+        )
+        click.echo((" " * _GAP).join(padded).rstrip())
+
+
+def _draw(heads: Sequence[Column], cells: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+    least = [width if head.whole else min(width, _NARROWEST) for head, width in zip(heads, widths, strict=True)]
+    # Where even that does not fit, lines run over the edge: a terminal then wraps them and copying an id still works.
+    console.width = max(console.width, sum(least) + _GAP * (len(heads) - 1))
+    drawn = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
+    # rich counts a gap behind the last column too, and would cut the column for it.
+    least[-1] = max(least[-1] - _GAP, 1)
+    for head, width in zip(heads, least, strict=True):
+        drawn.add_column(
+            Text(head.title),
+            justify="right" if head.right else "left",
+            no_wrap=head.whole,
+            overflow="fold",
+            min_width=width,
+        )
+    for row in cells:
+        drawn.add_row(*(Text(cell) for cell in row))
+    console.print(drawn)

@@ -1,0 +1,149 @@
+"""`guardian approve --submit`: place the approved order, and say what was and was not sent whatever interrupts it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+from guardian.cli.support.render import print_line, say, say_error, say_hint
+from guardian.domain.text import clean
+
+if TYPE_CHECKING:
+    from guardian.bootstrap import Guardian
+    from guardian.gate.base.replies import Reply, ReplyError
+    from guardian.policy.verdict import Denial
+
+STOPPED: Final = 130
+_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""What asks a process to stop, as far as the system has it."""
+
+
+class StopRequests:
+    """Whether somebody asked this command to stop; it then ends what it has begun and says how that went."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._event = asyncio.Event()
+
+    def note(self, _number: int, _frame: FrameType | None) -> None:
+        """The signal handler."""
+        self.asked = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self) -> None:
+        """Returns once somebody has asked."""
+        self._loop = asyncio.get_running_loop()
+        if not self.asked:
+            await self._event.wait()
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequests]:
+    """Notes the signals that ask a process to stop, instead of being torn apart by them. In the main thread only."""
+    stop = StopRequests()
+    numbers = [number for name in _SIGNALS if (number := getattr(signal, name, None)) is not None]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, stop.note)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+async def place_approved(guardian: Guardian, proposal_id: str, token: str, stop: StopRequests) -> int:
+    """Place the approved order through the gate, as one call like any other; returns the exit code.
+
+    A request to stop ends it before the order is reserved, and else waits for its outcome. The call's outcome row is
+    written in every case, before anything is said.
+    """
+    from guardian.domain.codes import Code
+    from guardian.domain.requests import CreateOrder
+    from guardian.domain.secrets import Secret
+    from guardian.gate.base.replies import refused
+
+    gate = guardian.gate
+    arguments = {"confirmation_token": token}
+    call = await gate.open_call(CreateOrder.tool, arguments, client="guardian approve --submit", by_owner=True)
+    work = asyncio.ensure_future(gate.handle(call, CreateOrder(confirmation_token=Secret(token))))
+    asked = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({work, asked}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if not work.done():
+        say("stopping; an order that is on its way is waited for")
+        work.cancel()
+        await asyncio.wait({work})
+    reply = (
+        await guardian.journal.run(lambda: _after_stop(guardian, proposal_id)) if work.cancelled() else work.result()
+    )
+    if reply is None:
+        why = "stopped by a person before it was sent; nothing was sent"
+        await gate.close_call(call, refused(Code.ORDER_NOT_SENT, why))
+        say(f"nothing was sent; proposal `{proposal_id}` still waits")
+        say_hint(f"`guardian approve {proposal_id} --submit` asks again, `guardian reject {proposal_id}` turns it down")
+        return STOPPED
+    await gate.close_call(call, reply)
+    return _tell(reply)
+
+
+def _after_stop(guardian: Guardian, proposal_id: str) -> Reply | None:
+    """What became of the order by the log, once nothing works on it any more; None where it was not reserved."""
+    from guardian.domain.orders import UNRESOLVED_STATES, VOID_STATES
+    from guardian.gate.base.order_views import note_on, view_of_row
+    from guardian.gate.base.replies import OrderPlaced, done
+    from guardian.gate.orders.placed_before import answer_with
+
+    with guardian.journal.transaction() as tx:
+        proposal = tx.proposal(proposal_id)
+        row = None if proposal is None or proposal.client_order_id is None else tx.order(proposal.client_order_id)
+    if row is None:
+        return None
+    if row.state in UNRESOLVED_STATES | VOID_STATES:
+        return answer_with(row)
+    view = view_of_row(row)
+    return done(OrderPlaced(order=view, already_placed=False, note=note_on(view)))
+
+
+def _tell(reply: Reply) -> int:
+    """Say what became of it; 0 where it was placed, 1 where the answer was no, 3 where it is not known."""
+    from guardian.domain.codes import Outcome
+    from guardian.gate.base.replies import OrderPlaced
+
+    if isinstance(reply.data, OrderPlaced):
+        say(f"placed: {reply.data.note}")  # first: standard output may take nothing
+        print_line(reply.data.order.client_order_id)
+        return 0
+    if reply.error is not None:
+        say_denials(reply.error.denials, "the order was denied; nothing was sent, and its approval is used up")
+        _say_error(reply.error)
+    return 3 if reply.outcome is Outcome.UNKNOWN else 1
+
+
+def _say_error(error: ReplyError) -> None:
+    """The one error, where it is not made of denials."""
+    if error.denials:
+        return
+    say_error(error.message)
+    if error.client_order_id:
+        say(f"its client order id: {error.client_order_id}")
+    if error.hint:
+        say_hint(error.hint)
+    if error.exchange_text:
+        say(f"the exchange says: {clean(error.exchange_text)}")
+
+
+def say_denials(denials: Sequence[Denial], what: str) -> None:
+    """`what`, and every rule that said no; nothing where none did."""
+    if not denials:
+        return
+    say_error(what)
+    for denial in denials:
+        say(f"  {denial.code.name}: {denial.message}{f' ({denial.hint})' if denial.hint else ''}")

@@ -1,0 +1,190 @@
+"""Connects to an environment's exchange with the keys of the keyring, or to the paper exchange of a home."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
+from guardian.domain.trading import Environment
+from guardian.errors import (
+    CredentialsError,
+    ExchangeError,
+    ExchangeUnavailable,
+    KeyringUnavailable,
+    NoCredentials,
+)
+from guardian.policy.model import PaperSettings
+
+if TYPE_CHECKING:
+    from guardian.exchange.exchange import Exchange
+    from guardian.gate.base.connection import Connection
+    from guardian.gate.base.journal import Journal
+
+PAPER_ACCOUNT: Final = "paper"
+"""The account of the embedded paper exchange: one for each home, so that there is nothing to be asked."""
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class ExchangeConnector:
+    """Connects to one environment's exchange when it is first needed, with the keys that are there then."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        home: Path,
+        paper: PaperSettings,
+        journal: Journal,
+        *,
+        now_ms: Callable[[], int] = wall_clock_ms,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.environment = environment
+        self._home = home
+        self._paper = paper
+        self._journal = journal
+        self._now_ms = now_ms
+        self._monotonic = monotonic
+        self._connection: Connection | None = None
+        self._exchange: Exchange | None = None
+        self._made_for: tuple[object, ...] = ()
+        """The endpoint and the keys that `_exchange` has."""
+        self._in_doubt = False
+        self._retired: list[Exchange] = []
+        self._lock = asyncio.Lock()
+
+    @property
+    def has_wallet(self) -> bool:
+        """Whether the environment has `/sapi`: only `live` and `paper` have."""
+        return self.environment in {Environment.LIVE, Environment.PAPER}
+
+    async def connect(self, *, needs_keys: bool) -> Connection:
+        """The connection; keys that were missing are looked for again when they are needed.
+
+        Raises:
+            NoCredentials, KeyringUnavailable: keys are needed and cannot be had.
+            ExchangeUnavailable: the paper exchange could not be started.
+            ExchangeError: keys are needed, and the exchange could not be asked whose they are.
+        """
+        async with self._lock:
+            connection = self._connection
+            if connection is None or self._in_doubt or (needs_keys and not connection.has_keys):
+                connection = self._connection = await self._connect(needs_keys)
+                self._in_doubt = False
+            return connection
+
+    async def lost(self) -> None:
+        """The embedded paper exchange may have ended itself: the next connect finds or starts it again."""
+        self._in_doubt = self.environment is Environment.PAPER and self._paper.endpoint is None
+
+    def _retire(self) -> None:
+        """Put the exchange aside; it is closed at the end, for other calls may be in the middle of an order on it."""
+        self._connection = None
+        if self._exchange is not None:
+            self._retired.append(self._exchange)
+            self._exchange = None
+
+    async def close(self) -> None:
+        """Close every connection that was made."""
+        self._retire()
+        while self._retired:
+            await self._retired.pop().close()
+
+    async def _connect(self, needs_keys: bool) -> Connection:
+        from guardian.gate.base.connection import NO_ACCOUNT, Connection, account_of
+
+        endpoint: str | None = None
+        spot: ApiKeyPair | None
+        futures: ApiKeyPair | None
+        if self.environment is Environment.PAPER:
+            endpoint, spot = await asyncio.to_thread(self._paper_endpoint)
+            futures = spot
+        else:
+            spot, futures = await self._keys(needs_keys)
+        exchange = self._exchange_with(endpoint, spot, futures)
+        if spot is None:
+            return Connection(exchange=exchange, account=NO_ACCOUNT, has_keys=futures is not None)
+        if endpoint is not None and self._paper.endpoint is None:
+            return Connection(exchange=exchange, account=PAPER_ACCOUNT, has_keys=True)
+        try:
+            account = await account_of(spot, exchange, self._journal)
+        except ExchangeError:
+            if needs_keys:
+                raise
+            return Connection(exchange=exchange, account=NO_ACCOUNT, has_keys=False)
+        return Connection(exchange=exchange, account=account, has_keys=True)
+
+    def _exchange_with(self, endpoint: str | None, spot: ApiKeyPair | None, futures: ApiKeyPair | None) -> Exchange:
+        """The exchange there, with these keys: the one that was made before, where neither has changed."""
+        from guardian.exchange.environments import EnvironmentSpec
+        from guardian.exchange.exchange import Exchange
+
+        if self._exchange is not None and self._made_for == (endpoint, spot, futures):
+            return self._exchange
+        self._retire()
+        spec = EnvironmentSpec(environment=self.environment, paper_endpoint=endpoint)
+        self._made_for = (endpoint, spot, futures)
+        self._exchange = Exchange(
+            spec,
+            spot=spot,
+            futures=futures,
+            now_ms=self._now_ms,
+            monotonic=self._monotonic,
+            limits_path=self._home / "limits.db",
+        )
+        return self._exchange
+
+    def _paper_endpoint(self) -> tuple[str, ApiKeyPair]:
+        """Where the paper exchange is, and its keys: the user's simulator or the embedded one."""
+        paper = self._paper
+        if paper.endpoint is not None and paper.api_key is not None and paper.api_secret is not None:
+            return paper.endpoint, _paper_pair(paper.api_key, paper.api_secret)
+        from guardian.paper.host.home import find_or_start
+
+        try:
+            found = find_or_start(self._home)
+        except (OSError, TimeoutError) as error:
+            raise ExchangeUnavailable(
+                f"the paper exchange could not be started: {error}",
+                hint="`guardian status` shows where it is looked for",
+            ) from None
+        return found.url, _paper_pair(found.api_key, found.api_secret)
+
+    async def _keys(self, needed: bool) -> tuple[ApiKeyPair | None, ApiKeyPair | None]:
+        name = self.environment.value
+        hint = f"a person can run `guardian keys add {name}`"
+        try:
+            spot, futures = await asyncio.to_thread(self._read_keys)
+        except CredentialsError as error:
+            if not needed:
+                return None, None
+            if isinstance(error, KeyringUnavailable):
+                raise
+            raise NoCredentials(error.message, hint=error.hint or hint) from None
+        if needed and spot is None and futures is None:
+            raise NoCredentials(f"no key is stored for `{name}`", hint=hint)
+        return spot, futures
+
+    def _read_keys(self) -> tuple[ApiKeyPair | None, ApiKeyPair | None]:
+        from guardian.credentials.key_store import open_credentials
+
+        store = open_credentials()
+        name = self.environment.value
+        return store.get(name, KeyFamily.SPOT), store.get(name, KeyFamily.FUTURES)
+
+
+def _paper_pair(api_key: Secret, api_secret: Secret) -> ApiKeyPair:
+    return ApiKeyPair(
+        environment=Environment.PAPER.value,
+        family=KeyFamily.SPOT,
+        kind=KeyKind.HMAC,
+        api_key=api_key,
+        signing_key=api_secret,
+    )

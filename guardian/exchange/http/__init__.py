@@ -1,0 +1,1 @@
+"""Requests to the exchange: the guarded client, its checks, and its errors."""

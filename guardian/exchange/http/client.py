@@ -1,0 +1,341 @@
+"""The guarded client: python-binance's AsyncClient with one request path, which asks the list before it signs.
+
+Everything that python-binance can do over REST (some 720 methods) ends in `_request`; here that method is replaced.
+What is not on the environment's list is refused there, whichever method was called and whatever the library's own
+address was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+import aiohttp
+from yarl import URL
+
+from guardian.domain.secrets import ApiKeyPair, KeyFamily
+from guardian.domain.trading import Environment
+from guardian.errors import ExchangeError, ExchangeRateLimited, NoCredentials, NotSent, RequestRefused
+from guardian.exchange.environments import ApiFamily, Endpoint, EnvironmentSpec
+from guardian.exchange.http.answers import Answer, decoded, refusal_code, used_of
+from guardian.exchange.http.error_mapping import from_exception
+from guardian.exchange.http.request_list import check_parameters, encoded, permitted
+from guardian.exchange.http.retrying import pauses
+from guardian.exchange.http.signing import signature
+from guardian.exchange.http.tls import own_tls_context
+from guardian.exchange.limits.rate_limits import RateLimits, Slot
+from guardian.exchange.limits.weights import HEADERS
+
+with warnings.catch_warnings():
+    # python-binance 1.0.37 imports names that websockets 14 and later deprecate; nothing of websockets is used here.
+    warnings.filterwarnings("ignore", message=r"websockets\.\w+ is deprecated", category=DeprecationWarning)
+    from binance import AsyncClient
+
+RECV_WINDOW_MS: Final = 5_000
+CLOCK_AHEAD_MS: Final = 1_000
+"""The exchange refuses a timestamp that is further ahead than this."""
+LARGEST_ANSWER: Final = 64 * 1024 * 1024
+"""In bytes. The whole listing of `live` is the largest thing that is asked for."""
+
+# Where python-binance would send what guardian never asks for. No resolver knows `.invalid` (RFC 2606).
+_NOWHERE: Final = "https://refused.invalid"
+
+# What the network does to a request on its way. For a read it may be gone the next time.
+_THE_WAY: Final = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What one sending came to: the JSON or the exception to raise, and whether asking again may help and is safe."""
+
+    outcome: object
+    again: bool = False
+
+
+class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no types, so its class is Any
+    """The client of one environment. It is made inside the running event loop and sends nothing by itself.
+
+    Reads and cancels are stamped with the local clock less `correction_ms`, an order with the time its caller fixed.
+    `pause` waits so many seconds, `dice` is evenly between 0 and 1: both are for reads, which are asked again.
+    """
+
+    session: aiohttp.ClientSession | None
+    REQUEST_RECVWINDOW = RECV_WINDOW_MS
+    READ_TIMEOUT_S = 10.0
+    """For all tries of a read together."""
+    SILENCE_S = 4.0
+    """A read that hears nothing for this long, or is not connected by then, is asked again."""
+    WRITE_TIMEOUT_S = 15.0
+    """Above the exchange's own 10 s, so that its answer, -1007 included, is waited for."""
+    CONNECT_TIMEOUT_S = 8.0
+
+    def __init__(
+        self,
+        spec: EnvironmentSpec,
+        keys: Mapping[KeyFamily, ApiKeyPair],
+        *,
+        now_ms: Callable[[], int],
+        monotonic: Callable[[], float],
+        correction_ms: Callable[[ApiFamily], int],
+        rate_limits: RateLimits,
+        pause: Callable[[float], Awaitable[None]],
+        dice: Callable[[], float],
+    ) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+        # The library made these without connecting. They would get round `_request`.
+        self.ws_api = self.ws_future = None
+        self._spec = spec
+        self._keys = dict(keys)
+        self._now_ms = now_ms
+        self._monotonic = monotonic
+        self._correction_ms = correction_ms
+        self._rate_limits = rate_limits
+        self._pause = pause
+        self._dice = dice
+        self._point_at(spec)
+
+    def _point_at(self, spec: EnvironmentSpec) -> None:
+        for name in dir(type(self)):
+            if name.endswith("_URL"):
+                setattr(self, name, _NOWHERE)
+        self.API_URL = spec.base_url(ApiFamily.SPOT) or _NOWHERE
+        self.MARGIN_API_URL = spec.base_url(ApiFamily.WALLET) or _NOWHERE
+        self.FUTURES_URL = spec.base_url(ApiFamily.FUTURES) or _NOWHERE
+
+    # -- what python-binance has no method for
+
+    async def get_listing(self, **parameters: object) -> object:
+        """`exchangeInfo` with parameters; the library's own method takes none."""
+        return await self._get("exchangeInfo", data=parameters)
+
+    async def get_commission(self, **parameters: object) -> object:
+        """`account/commission`, which every environment has; the library's `tradeFee` is on production only."""
+        return await self._get("account/commission", True, data=parameters)
+
+    # -- the one request path
+
+    async def _request(
+        self, method: str, uri: str, signed: bool, force_params: bool = False, **kwargs: object
+    ) -> object:
+        """Check, wait for a slot in the limits, sign, send, decode. A read may be sent again; a write is sent once.
+
+        Raises:
+            RequestRefused: not on the list; nothing was signed.
+            NoCredentials, NotSent, ExchangeRejected, ExchangeRateLimited: nothing happened.
+            ExchangeUnavailable: a read had no usable answer.
+            OutcomeUnknown: a write was sent, and it is not certain what became of it.
+        """
+        endpoint = permitted(self._spec, method, uri)
+        given = kwargs.get("data") or {}
+        if signed is not endpoint.signed or force_params or kwargs.keys() - {"data"} or not isinstance(given, dict):
+            raise RequestRefused("the request is not made in the way that is listed; it was not sent")
+        parameters: dict[str, object] = dict(given)
+        fixed = parameters.pop("timestamp", None) if endpoint.writes else None
+        slot = parameters.pop("slot", None) if endpoint.method == "POST" else None
+        check_parameters(parameters)
+        pair = self._pair_for(endpoint) if endpoint.signed else None
+        if not endpoint.writes:
+            return await self._read(endpoint, uri, parameters, pair)
+        if not isinstance(slot, Slot) or slot.is_used:
+            slot = await self._rate_limits.take(endpoint, parameters, self._account(endpoint))
+        try:
+            parameters |= {"timestamp": self._timestamp(endpoint, fixed), "recvWindow": RECV_WINDOW_MS}
+            query = encoded(parameters)
+            self._check_age(fixed)
+        except ExchangeError:
+            self._rate_limits.give_back(slot)
+            raise
+        tried = await self._once(endpoint, uri, query, pair, slot, self.WRITE_TIMEOUT_S)
+        if isinstance(tried.outcome, ExchangeError):
+            raise tried.outcome
+        return tried.outcome
+
+    async def take_order_slot(self) -> Slot:
+        """The slot in the limits for one order, before the order is on disk. Raises ExchangeRateLimited."""
+        endpoint = self._spec.permitted["POST", f"{self.API_URL}/v3/order"]
+        return await self._rate_limits.take(endpoint, {}, self._account(endpoint))
+
+    async def _read(
+        self, endpoint: Endpoint, address: str, parameters: dict[str, object], pair: ApiKeyPair | None
+    ) -> object:
+        """A read, asked up to three times within its time-out where only the way to the exchange failed."""
+        encoded(parameters)  # what cannot be sent takes no slot
+        slot = await self._rate_limits.take(endpoint, parameters, self._account(endpoint))
+        ends = self._monotonic() + self.READ_TIMEOUT_S
+        tried = await self._read_once(endpoint, address, parameters, pair, slot, self.READ_TIMEOUT_S)
+        for pause_s in pauses(self._dice):
+            if not tried.again or self._monotonic() + pause_s >= ends:
+                break
+            await self._pause(pause_s)
+            slot = await self._rate_limits.take(endpoint, parameters, self._account(endpoint))
+            left_s = ends - self._monotonic()
+            if left_s <= 0:
+                self._rate_limits.give_back(slot)
+                break
+            tried = await self._read_once(endpoint, address, parameters, pair, slot, left_s)
+        if isinstance(tried.outcome, ExchangeError):
+            raise tried.outcome
+        return tried.outcome
+
+    async def _read_once(
+        self,
+        endpoint: Endpoint,
+        address: str,
+        parameters: Mapping[str, object],
+        pair: ApiKeyPair | None,
+        slot: Slot,
+        timeout_s: float,
+    ) -> _Tried:
+        """One try, with its own timestamp."""
+        stamped = dict(parameters)
+        if pair is not None:
+            stamped |= {"timestamp": self._timestamp(endpoint, None), "recvWindow": RECV_WINDOW_MS}
+        return await self._once(endpoint, address, encoded(stamped), pair, slot, timeout_s)
+
+    async def _once(
+        self, endpoint: Endpoint, address: str, query: str, pair: ApiKeyPair | None, slot: Slot, timeout_s: float
+    ) -> _Tried:
+        """One sending, and what it came to; what it used of the limits is noted whatever that is."""
+        used: Mapping[str, int] = {}
+        slot.is_used = True
+        try:
+            answer = await self._deliver(endpoint, address, query, pair, timeout_s)
+            if not isinstance(answer, Answer):
+                return answer
+            used = answer.used
+        finally:
+            self._rate_limits.settle(slot, used)
+        outcome = decoded(answer, write=endpoint.writes, now_ms=self._now_ms())
+        if isinstance(outcome, ExchangeRateLimited):
+            self._rate_limits.note(endpoint, slot, outcome, refusal_code(answer))
+        elif endpoint.path == "/api/v3/exchangeInfo":
+            self._rate_limits.learn(endpoint.family, self._account(endpoint), outcome)
+        return _Tried(outcome, again=not endpoint.writes and answer.status >= 500)
+
+    def _account(self, endpoint: Endpoint) -> str:
+        """Whom the exchange counts an account's limits for."""
+        pair = self._keys.get(endpoint.family.key_family)
+        return "none" if pair is None else pair.fingerprint
+
+    def _pair_for(self, endpoint: Endpoint) -> ApiKeyPair:
+        family = endpoint.family.key_family
+        pair = self._keys.get(family)
+        if pair is None:
+            environment = self._spec.environment
+            # Only testnet has a second pair of its own.
+            is_second = environment is Environment.TESTNET and family is KeyFamily.FUTURES
+            hint = f"`guardian keys add {environment.value}{' --family futures' if is_second else ''}`"
+            if environment is Environment.PAPER:
+                hint = "give `api_key` and `api_secret` under `[paper]` in the policy"
+            raise NoCredentials(f"no key is stored for `{environment.value}`; nothing was sent", hint=hint)
+        return pair
+
+    def _timestamp(self, endpoint: Endpoint, fixed: object) -> int:
+        if not endpoint.writes:
+            return self._now_ms() - self._correction_ms(endpoint.family)
+        if not isinstance(fixed, int) or isinstance(fixed, bool):
+            raise RequestRefused("a write needs the timestamp that was fixed with its intent; it was not sent")
+        return fixed - self._correction_ms(endpoint.family) if endpoint.method == "DELETE" else fixed
+
+    def _check_age(self, fixed: object) -> None:
+        """The last look before sending: a machine that slept since the intent must not send."""
+        age_ms = self._now_ms() - fixed if isinstance(fixed, int) else RECV_WINDOW_MS
+        if not -CLOCK_AHEAD_MS <= age_ms < RECV_WINDOW_MS:
+            raise NotSent("the request's time had passed before it could be sent; nothing was sent", hint="ask again")
+
+    async def _deliver(
+        self, endpoint: Endpoint, address: str, payload: str, pair: ApiKeyPair | None, timeout_s: float
+    ) -> Answer | _Tried:
+        """Sign and send: the Answer, or what became of it; never an exception whose frames hold the key."""
+        headers = {}
+        body = None
+        if pair is not None:
+            mark = signature(pair, payload.encode())
+            if mark is None:
+                hint = "`guardian keys add` stores another"
+                return _Tried(NotSent("the stored key cannot sign; nothing was sent", hint=hint))
+            payload = f"{payload}&{encoded({'signature': mark})}"
+            headers["X-MBX-APIKEY"] = pair.api_key.reveal()
+        if endpoint.writes:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = payload.encode()
+        elif payload:
+            address = f"{address}?{payload}"
+        url = URL(address, encoded=True)
+        try:
+            return await self._sent(endpoint, url, headers, body, timeout_s)
+        except Exception as problem:  # noqa: BLE001  whatever it is, the caller of a write has to know what it means
+            is_the_way = isinstance(problem, _THE_WAY)
+            outcome = from_exception(problem, write=endpoint.writes)
+            return _Tried(outcome, again=is_the_way and not endpoint.writes)
+
+    async def _sent(
+        self, endpoint: Endpoint, url: URL, headers: Mapping[str, str], body: bytes | None, timeout_s: float
+    ) -> Answer:
+        total = timeout_s
+        silence = None if endpoint.writes else min(self.SILENCE_S, total)
+        async with self._open_session().request(
+            endpoint.method,
+            url,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(
+                total=total, connect=silence or min(self.CONNECT_TIMEOUT_S, total), sock_read=silence
+            ),
+        ) as response:
+            content = bytearray()
+            async for chunk in response.content.iter_any():
+                content += chunk
+                if len(content) > LARGEST_ANSWER:
+                    raise ValueError("too large")
+            return Answer(
+                status=response.status,
+                body=bytes(content),
+                retry_after=response.headers.get("Retry-After"),
+                used=used_of(response.headers, HEADERS),
+            )
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        session = self.session
+        if session is None or session.closed:
+            # The embedded exchange closes idle connections after 5 s: let go of them before it does.
+            keepalive_s = 4.0 if self._spec.environment is Environment.PAPER else 15.0
+            # Without TLS there is nothing to check: the paper exchange is on this machine.
+            tls = True if self._spec.environment is Environment.PAPER else own_tls_context()
+            session = self.session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(keepalive_timeout=keepalive_s, ssl=tls),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"Accept": "application/json", "User-Agent": "guardian"},
+                trust_env=False,
+            )
+            # aiohttp sends a DELETE again, by itself, when a kept connection had gone; there is no public switch.
+            session._retry_connection = False  # noqa: SLF001
+        return session
+
+    # -- what is closed off
+
+    @classmethod
+    async def create(cls, *_: object, **__: object) -> NoReturn:
+        """The library's way to make a client sends a ping with the key in it."""
+        raise RequestRefused("the guarded client is made by its constructor, which sends nothing")
+
+    def _init_session(self) -> None:
+        """The base class asks for a session at once; it is opened with the first request."""
+        return
+
+    def _get_headers(self) -> dict[str, str]:
+        """None by default: the key goes with signed requests only."""
+        return {}
+
+    def _generate_signature(self, data: object, uri_encode: bool = True) -> NoReturn:  # noqa: ARG002
+        raise RequestRefused("requests are signed in the guarded client's own request path only")
+
+    async def _ws_api_request(self, method: str, signed: bool, params: object) -> NoReturn:  # noqa: ARG002
+        raise RequestRefused("guardian opens no websocket; nothing was sent")
+
+    async def _ws_futures_api_request(self, method: str, signed: bool, params: object) -> NoReturn:  # noqa: ARG002
+        raise RequestRefused("guardian opens no websocket; nothing was sent")

@@ -1,0 +1,1 @@
+"""The exchange's rate limits: weights, windows, and the file that processes share."""

@@ -1,0 +1,232 @@
+"""Where the use of the limits is kept: in memory, or in a small file that the processes of one home share.
+
+The file holds counts of a minute and no more than that: it is never flushed to the disk, and losing it loses nothing
+but what the exchange's next header says again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from filelock import FileLock, Timeout
+
+from guardian.errors import NotPrivate
+from guardian.exchange.limits.windows import Use
+from guardian.system.private_files import prepare_file
+
+T = TypeVar("T")
+
+_log: Final = logging.getLogger("guardian.exchange")
+
+LOCK_WAIT_MS: Final = 250
+"""How long another process's write of some 50 microseconds is waited for; nothing, a cancel least of all, waits on."""
+OPENING_WAIT_S: Final = 2.0
+"""The same, once, where the file has to be made: several processes may be making it."""
+FORGOTTEN_MS: Final = 4 * 24 * 3_600_000
+"""Longer than the longest ban."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Until when the exchange asked to be left alone, in ms since the epoch, and by whom it is kept to."""
+
+    from_ms: int = 0
+    until_ms: int = 0
+    with_cancels: bool = False
+    """A cancel was told so too; else only reads and orders keep to it."""
+    banned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is kept of one budget."""
+
+    use: Use = field(default_factory=Use)
+    hold: Hold = field(default_factory=Hold)
+    most: int = 0
+    """The limit that the exchange told; 0 where it has not."""
+
+
+Rows = dict[str, Row]
+
+
+class MemoryRows:
+    """The rows of this process alone."""
+
+    def __init__(self) -> None:
+        self._rows: Rows = {}
+
+    def change(self, names: Sequence[str], change: Callable[[Rows], T]) -> T:
+        """Let `change` put new rows in the place of those of these names."""
+        rows = {name: self._rows.get(name, Row()) for name in names}
+        result = change(rows)
+        self._rows |= rows
+        return result
+
+    def known(self, names: Sequence[str]) -> Rows:
+        """What is known of these names."""
+        return {name: self._rows[name] for name in names if name in self._rows}
+
+    def copy(self, rows: Rows) -> None:
+        """Take over what another place keeps."""
+        self._rows |= rows
+
+
+class SharedRows:
+    """The rows in a file, for all processes that name the same one. Every method raises sqlite3.Error.
+
+    A damaged file is removed and made anew, empty: `remade` counts how often this process did that.
+    """
+
+    def __init__(self, path: Path, now_ms: Callable[[], int]) -> None:
+        self._path = path
+        self._now_ms = now_ms
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        """Device and inode of the file that is open, or was last."""
+        self._lock = threading.Lock()
+        self.remade = 0
+
+    def change(self, names: Sequence[str], change: Callable[[Rows], T]) -> tuple[T, Rows]:
+        """As `MemoryRows.change`, as one transaction over all processes; with the rows as they are now."""
+        with self._lock:
+            try:
+                return self._change(names, change)
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+            self._make_anew()
+            return self._change(names, change)
+
+    def close(self) -> None:
+        """Close the file; the next change opens it again."""
+        with self._lock:
+            self._close()
+
+    def _change(self, names: Sequence[str], change: Callable[[Rows], T]) -> tuple[T, Rows]:
+        connection = self._open()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            rows = {name: self._read(connection, name) for name in names}
+            before = dict(rows)
+            result = change(rows)
+            now = self._now_ms()
+            connection.executemany(
+                "INSERT INTO rows (name, state, at_ms) VALUES (?, ?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms",
+                [(name, _written(row), now) for name, row in rows.items() if row != before[name]],
+            )
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result, rows
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        found = self._found()
+        if self._connection is not None and found != self._identity:
+            self._close()  # another process made it anew: SQLite would go on with the one that is gone
+        if self._connection is None:
+            with self._turn(LOCK_WAIT_MS / 1000 if found else OPENING_WAIT_S):
+                self._connection = self._opened()
+        return self._connection
+
+    def _make_anew(self) -> None:
+        """Remove the damaged file, unless another process did, and make it.
+
+        What is lost with it is a minute's counts. What the processes know of it they write back.
+        """
+        self._close()
+        with self._turn(OPENING_WAIT_S):
+            if self._found() == self._identity:
+                if not self.remade:
+                    _log.warning("the file of the rate limits was damaged: it is made anew")
+                self.remade += 1
+                for end in ("", "-wal", "-shm"):
+                    Path(f"{self._path}{end}").unlink(missing_ok=True)
+            self._connection = self._opened()
+
+    @contextmanager
+    def _turn(self, wait_s: float) -> Iterator[None]:
+        """Two that make the file at once take turns: SQLite does not wait for the change of journal mode."""
+        if not self._path.parent.is_dir():  # the lock would make it
+            raise sqlite3.OperationalError("the folder of the limits is not there")
+        try:
+            with FileLock(f"{self._path}.lock", timeout=wait_s, mode=0o600):
+                yield
+        except (Timeout, OSError) as error:
+            raise sqlite3.OperationalError("the file of the limits cannot be opened") from error
+
+    def _found(self) -> tuple[int, int] | None:
+        """Which file is there; None where there is none, or one that has still to be made."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return (found.st_dev, found.st_ino) if found.st_size else None
+
+    def _opened(self) -> sqlite3.Connection:
+        found = self._found()
+        self._identity = found
+        try:
+            prepare_file(self._path)
+        except (OSError, NotPrivate) as error:
+            raise sqlite3.OperationalError("the file of the limits cannot be used") from error
+        wait_s = LOCK_WAIT_MS / 1000 if found else OPENING_WAIT_S
+        connection = sqlite3.connect(self._path, timeout=wait_s, isolation_level=None, check_same_thread=False)
+        connection.text_factory = bytes  # text that is none would be an OperationalError otherwise
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS rows (name TEXT PRIMARY KEY, state TEXT NOT NULL, at_ms INTEGER NOT NULL)"
+            )
+            connection.execute("DELETE FROM rows WHERE at_ms < ?", (self._now_ms() - FORGOTTEN_MS,))
+            connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
+        except BaseException:
+            connection.close()
+            raise
+        self._identity = self._found()
+        return connection
+
+    @staticmethod
+    def _read(connection: sqlite3.Connection, name: str) -> Row:
+        found = connection.execute("SELECT state FROM rows WHERE name = ?", (name,)).fetchone()
+        return Row() if found is None else _row(found[0])
+
+
+def _written(row: Row) -> str:
+    return json.dumps([*astuple(row.use), *astuple(row.hold), row.most])
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether the file itself is broken; where it is locked, full or out of reach, it is an OperationalError."""
+    return type(error) is sqlite3.DatabaseError
+
+
+def _row(text: object) -> Row:
+    """Raises sqlite3.DatabaseError, as for any other damage, for what was not written here."""
+    try:
+        numbers = json.loads(text) if isinstance(text, bytes) else None
+    except (ValueError, RecursionError):
+        numbers = None
+    if not isinstance(numbers, list) or len(numbers) != 13 or not all(isinstance(n, int) and n >= 0 for n in numbers):
+        raise sqlite3.DatabaseError("a row of the limits is not readable")
+    *use, from_ms, until_ms, with_cancels, banned, most = numbers
+    if until_ms - from_ms > FORGOTTEN_MS:
+        raise sqlite3.DatabaseError("a row of the limits holds for longer than any ban lasts")
+    return Row(Use(*use), Hold(from_ms, until_ms, bool(with_cancels), bool(banned)), most)

@@ -1,0 +1,183 @@
+"""What stands between the facade and the guarded client: the client itself, made when it is first needed, the clock of
+each host, and the limits that all requests share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from guardian.domain.secrets import ApiKeyPair, KeyFamily
+from guardian.domain.trading import Environment
+from guardian.errors import CredentialsError, ExchangeRejected, ExchangeUnavailable, GuardianError, OutcomeUnknown
+from guardian.exchange.clock import OUTSIDE_WINDOW, ExchangeClock
+from guardian.exchange.environments import ApiFamily, EnvironmentSpec
+from guardian.exchange.limits.limits_file import SharedRows
+from guardian.exchange.limits.rate_limits import RateLimits
+from guardian.exchange.mapping import market
+
+if TYPE_CHECKING:
+    from guardian.exchange.http.client import GuardedClient
+
+
+MEASURED_HINT: Final = "nothing was cancelled; the clock was measured anew, so ask for the cancel again"
+NOT_MEASURED_HINT: Final = (
+    "nothing was cancelled: this machine's clock is off, and the exchange's could not be told; "
+    "let the system set the time by itself, or ask for the cancel again in a moment"
+)
+
+
+class Door:
+    """One environment's way in. What it is made with is described at `Exchange`."""
+
+    def __init__(
+        self,
+        spec: EnvironmentSpec,
+        keys: Mapping[KeyFamily, ApiKeyPair],
+        *,
+        now_ms: Callable[[], int],
+        monotonic: Callable[[], float],
+        limits_path: Path | None,
+        pause: Callable[[float], Awaitable[None]],
+        dice: Callable[[], float],
+    ) -> None:
+        self._spec = spec
+        self._keys = keys
+        self._now_ms = now_ms
+        self._monotonic = monotonic
+        self._pause = pause
+        self._dice = dice
+        self._client: GuardedClient | None = None
+        # One for each host: /sapi is on that of /api.
+        self._spot_clock = ExchangeClock(self._spot_time, now_ms=now_ms, monotonic=monotonic)
+        self._futures_clock = ExchangeClock(self._futures_time, now_ms=now_ms, monotonic=monotonic)
+        self.rate_limits = RateLimits(
+            spec,
+            now_ms=now_ms,
+            monotonic=monotonic,
+            pause=pause,
+            shared=None if limits_path is None else SharedRows(limits_path, now_ms),
+        )
+
+    def warm_up(self) -> None:
+        """Import python-binance, and load the authorities where they are needed; see `Exchange.warm_up`."""
+        import guardian.exchange.http.client  # noqa: F401  # the import itself is the point
+        from guardian.exchange.http.tls import own_tls_context
+
+        if self._spec.environment is not Environment.PAPER:
+            own_tls_context()
+
+    def client(self) -> GuardedClient:
+        """The one client; sends nothing by itself."""
+        if self._client is None:
+            # python-binance takes half a second to import: not before it is needed.
+            from guardian.exchange.http.client import GuardedClient
+
+            self._client = GuardedClient(
+                self._spec,
+                self._keys,
+                now_ms=self._now_ms,
+                monotonic=self._monotonic,
+                correction_ms=self._correction_ms,
+                rate_limits=self.rate_limits,
+                pause=self._pause,
+                dice=self._dice,
+            )
+        return self._client
+
+    def clock(self, family: ApiFamily) -> ExchangeClock:
+        """The clock of the host of that part of the exchange."""
+        return self._futures_clock if family is ApiFamily.FUTURES else self._spot_clock
+
+    async def close(self) -> None:
+        """Close the kept connections and the file of the limits; a later call opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close_connection()
+        self.rate_limits.close()
+
+    async def read(
+        self, call: Callable[[GuardedClient], Awaitable[object]], family: ApiFamily = ApiFamily.SPOT
+    ) -> object:
+        """Await one read; where its timestamp was refused the clock is measured, and it is asked once more."""
+        clock = self.clock(family)
+        refused: ExchangeRejected | None = None
+        try:
+            return await self._read_once(call)
+        except ExchangeRejected as rejection:
+            if not clock.note(rejection):
+                raise
+            refused = rejection
+        if not await self._is_measured(clock):
+            raise refused
+        return await self._read_once(call)
+
+    async def write(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
+        """Await one write, once."""
+        try:
+            return await call(self.client())
+        except GuardianError as error:
+            self._spot_clock.note(error)
+            raise
+        except Exception:  # noqa: BLE001  python-binance's own exceptions can hold addresses and signatures
+            # And it is not known what had been sent.
+            problem = OutcomeUnknown("the request broke off and may have been sent")
+        raise problem
+
+    async def cancel(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
+        """As `write`, for what is stamped with the corrected clock, which a process that has just begun does not know.
+
+        Where the timestamp is refused all the same, the clock is measured anew for the next one, and the hint says so.
+        """
+        clock = self._spot_clock
+        if KeyFamily.SPOT in self._keys:
+            await clock.know()
+        try:
+            return await self.write(call)
+        except ExchangeRejected as rejection:
+            if rejection.code != OUTSIDE_WINDOW:
+                raise
+            refused = rejection
+        hint = MEASURED_HINT if await clock.know() else NOT_MEASURED_HINT
+        raise ExchangeRejected(refused.code, refused.text, http_status=refused.http_status, hint=hint)
+
+    async def _read_once(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
+        """Await one read. The client translates what the network does; python-binance's own exceptions end here."""
+        try:
+            return await call(self.client())
+        except GuardianError:
+            raise
+        except Exception:  # noqa: BLE001  as above
+            problem = ExchangeUnavailable("the request could not be made")
+        raise problem
+
+    @staticmethod
+    async def _is_measured(clock: ExchangeClock) -> bool:
+        try:
+            await clock.skew_ms()
+        except GuardianError:
+            return False
+        return True
+
+    def _correction_ms(self, family: ApiFamily) -> int:
+        return self.clock(family).correction_ms()
+
+    async def _spot_time(self) -> int:
+        return market.server_time(await self._read_once(lambda client: client.get_server_time()))
+
+    async def _futures_time(self) -> int:
+        return market.server_time(await self._read_once(lambda client: client.futures_time()))
+
+
+def keys_by_family(
+    environment: Environment, spot: ApiKeyPair | None, futures: ApiKeyPair | None
+) -> dict[KeyFamily, ApiKeyPair]:
+    """The pair that signs for each part. Raises CredentialsError where one belongs elsewhere."""
+    one_pair = environment is not Environment.TESTNET
+    given = {KeyFamily.SPOT: spot, KeyFamily.FUTURES: futures or (spot if one_pair else None)}
+    keys = {family: pair for family, pair in given.items() if pair is not None}
+    for family, pair in keys.items():
+        if pair.environment != environment.value or not (one_pair or pair.family is family):
+            raise CredentialsError("a key pair of another environment or family was given; it is not used")
+    return keys

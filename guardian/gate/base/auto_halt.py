@@ -1,0 +1,104 @@
+"""Automatic halts: what guardian stops trading for by itself, in the transaction that it sees it in.
+
+Halts by a count (orders without a person, a burst, the loss of a day) let exits through: trading is reducing. Halts by
+evidence that something is wrong (rejections, the clock, the log) let nothing through.
+
+A halt is latched with an `event` row that says why. Only the owner lets trading go on, and what happened before they
+did is not held against what comes after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from guardian.domain.orders import FINAL_STATES, LIVE_STATES, OrderState
+from guardian.domain.trading import TradingState
+from guardian.policy.model import CountWindow
+from guardian.store.database import Transaction
+from guardian.store.schema.records import Phase, Record, Scope
+
+REJECTS_IN_A_ROW: Final = 5
+"""Orders that the exchange rejected, with none placed in between: guardian and the exchange no longer agree."""
+
+BURST_MS: Final = 10_000
+BURST_ORDERS: Final = 10
+"""Orders within BURST_MS that are no burst under any policy; the ready-made ones let 5 through in a whole minute."""
+
+SKEWS_IN_A_ROW: Final = 3
+"""Orders of one process that were denied for the clock, with none in between for which it was right."""
+FAR_SKEW_MS: Final = 10_000
+"""A clock so far off that one denial is enough: windows, expiries and the log go by it."""
+
+_KNOWN_STATES: Final = (FINAL_STATES | LIVE_STATES) - {OrderState.NOT_PLACED}
+
+
+def halt(
+    tx: Transaction,
+    scope: Scope | None,
+    kind: str,
+    reason: str,
+    *,
+    call_id: str | None = None,
+    state: TradingState = TradingState.HALTED,
+) -> None:
+    """Halt trading, or all of it but exits, with an `event` row that says why; what is set already is never loosened.
+
+    Raises StoreError.
+    """
+    if tx.trading().state in {TradingState.HALTED, state}:
+        return
+    tx.set_trading(state, reason=reason, by="guardian")
+    tx.append(
+        Record(
+            phase=Phase.EVENT,
+            call_id=call_id,
+            environment=None if scope is None else scope.environment,
+            account=None if scope is None else scope.account,
+            body={"kind": state, "by": "guardian", "cause": kind, "reason": reason, "trading": state},
+        )
+    )
+
+
+def halt_on_rejects(tx: Transaction, scope: Scope, call_id: str | None) -> None:
+    """Halt where the last REJECTS_IN_A_ROW orders whose fate is known were rejected by the exchange. Raises StoreError.
+
+    Orders that never left this machine, or whose fate is not known, neither count nor break the row.
+    """
+    newest = tx.orders(scope, states=_KNOWN_STATES, limit=REJECTS_IN_A_ROW)
+    since_ms = _active_since(tx)
+    rejected = [row for row in newest if row.state is OrderState.REJECTED and row.reserved_ms > since_ms]
+    if len(rejected) == REJECTS_IN_A_ROW:
+        reason = f"the exchange rejected {REJECTS_IN_A_ROW} orders in a row"
+        halt(tx, scope, "rejects", reason, call_id=call_id)
+
+
+def halt_on_burst(tx: Transaction, scope: Scope, windows: Iterable[CountWindow], call_id: str) -> None:
+    """Let only exits through where more orders were reserved within BURST_MS than are no burst, exits among them.
+
+    Raises StoreError.
+    """
+    most = burst_bound(windows)
+    since_ms = max(tx.now_ms - BURST_MS, _active_since(tx))
+    if tx.reserved_since(scope, since_ms) > most:
+        reason = f"more than {most} orders were sent within {BURST_MS // 1000} s"
+        halt(tx, scope, "burst", reason, call_id=call_id, state=TradingState.REDUCING)
+
+
+def burst_bound(windows: Iterable[CountWindow]) -> int:
+    """How many orders within BURST_MS are no burst: BURST_ORDERS, or more where `limits.max_orders` lets more through.
+
+    Exits spend none of `max_orders`, so that they are held to this alone.
+    """
+    allowed = (window.maximum * -(-BURST_MS // window.window_ms) for window in windows)
+    return max(BURST_ORDERS, min(allowed, default=0))
+
+
+def is_far(skew_ms: int) -> bool:
+    """Whether one denial for this skew is enough to halt."""
+    return abs(skew_ms) > FAR_SKEW_MS
+
+
+def _active_since(tx: Transaction) -> int:
+    """Since when trading goes on, in window time: what an owner resumed after is no reason to halt again."""
+    return tx.trading().since_ms or 0

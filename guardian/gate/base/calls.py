@@ -1,0 +1,107 @@
+"""One call: what it is known by, and how it and its answer are written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from guardian.domain.names import is_listed_name
+from guardian.domain.plain_data import Plain, to_plain
+from guardian.domain.trading import TradingState
+from guardian.gate.base.replies import OrderProposed, Reply
+from guardian.store.log.redaction import short_digest
+from guardian.store.log.redaction import token_digest as token_digest  # what calls are looked up by
+
+MAX_DATA_BYTES: Final = 4000
+"""Larger answers are recorded by digest and length: the log is for what was done, not a copy of the market."""
+
+SECRET_FIELDS: Final = frozenset({"confirmation_token"})
+"""Fields that redeem something; they are never written down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallInfo:
+    """One `tools/call`, from the moment its `call` row is on disk."""
+
+    call_id: str
+    tool: str
+    symbol: str | None
+    started: float
+    """Seconds on the monotonic clock."""
+    calls_last_minute: int
+    trading: TradingState
+    policy_digest: str | None
+    client: str | None
+    logged: bool
+    """False for a cancel that goes on although the log cannot be written."""
+    by_owner: bool = False
+    """Whether the owner made it on the command line; it spends none of the assistant's budget of calls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallMeta:
+    """What every reply says besides its data."""
+
+    call_id: str
+    timestamp_ms: int
+    environment: str | None
+    """None while no good policy has named one."""
+    trading: str
+    policy: str | None
+    latency_ms: int
+
+
+def symbol_of(arguments: Mapping[str, object]) -> str | None:
+    """The symbol in raw arguments, for the log's column, where it looks like one."""
+    symbol = arguments.get("symbol")
+    return symbol if isinstance(symbol, str) and is_listed_name(symbol) else None
+
+
+def without_secrets(arguments: Mapping[str, object]) -> dict[str, object]:
+    """Raw arguments with every token replaced by a digest that recognises it and redeems nothing."""
+    return {
+        key: short_digest(str(value)) if key in SECRET_FIELDS and not _hidden(value) else value
+        for key, value in arguments.items()
+    }
+
+
+def _hidden(value: object) -> bool:
+    """Nothing, or a digest that somebody made before: no token has a colon."""
+    return value is None or (isinstance(value, str) and value.startswith("sha256:"))
+
+
+def plain_record(fields: Mapping[str, object]) -> dict[str, Plain]:
+    """Domain data as the body of a row."""
+    return {name: to_plain(value) for name, value in fields.items()}
+
+
+def reply_body(reply: Reply) -> dict[str, Plain]:
+    """The reply as it goes into the log: everything, but tokens left out and large data as a digest."""
+    body: dict[str, Plain] = {"outcome": reply.outcome.value}
+    if reply.data is not None:
+        body["data"] = _bounded(_data(reply.data))
+    if reply.error is not None:
+        body["error"] = to_plain(reply.error)
+    if reply.judged is not None:
+        body["judged"] = to_plain(reply.judged)
+    if reply.detail is not None:
+        body["detail"] = reply.detail
+    return body
+
+
+def _data(data: object) -> Plain:
+    found = to_plain(data)
+    if isinstance(data, OrderProposed) and isinstance(found, dict):
+        return {key: value for key, value in found.items() if key not in SECRET_FIELDS}
+    return found
+
+
+def _bounded(data: Plain) -> Plain:
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= MAX_DATA_BYTES:
+        return data
+    return {"sha256": sha256(encoded).hexdigest(), "bytes": len(encoded)}

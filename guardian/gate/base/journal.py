@@ -1,0 +1,159 @@
+"""The gate's way to the store: off the event loop, healing by itself, with the emergency file for what must go on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from guardian.domain.trading import TradingState
+from guardian.errors import StoreCorrupt, StoreError, StoreUnavailable
+from guardian.policy.model import Policy
+from guardian.store.database import Store, Transaction
+from guardian.store.emergency import EmergencyFile
+from guardian.store.log.checkpoint import write_checkpoint
+from guardian.store.log.redaction import without_token_shapes
+from guardian.store.log.verify import BROKEN, CAUSE, Finding
+from guardian.store.opening import patient_until
+from guardian.store.schema.records import Entry, Record
+
+Result = TypeVar("Result")
+
+CANCEL_PATIENCE_S: Final = 3.0
+"""How long each transaction of a cancel waits for others. After the first in vain it goes on without the store."""
+EMERGENCY_REASON = "the emergency file is not empty: something could not be written to the log"
+
+
+class Journal:
+    """One home's store, opened when it is first needed and again after it failed.
+
+    A log whose chain is broken halts trading: the store says so in the log itself; where it cannot be opened or written
+    for that, the emergency file says so, which halts every process of the home.
+
+    Everything here blocks and is called through `run`, which uses a worker thread.
+    """
+
+    def __init__(self, home: Path, now_ms: Callable[[], int], monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.home = home
+        self.emergency = EmergencyFile(home)
+        self._now_ms = now_ms
+        self._monotonic = monotonic
+        self._store: Store | None = None
+        self._lock = threading.Lock()
+
+    async def run(self, work: Callable[[], Result], *, is_first: bool = False) -> Result:
+        """Run blocking work off the event loop; it is not abandoned when the caller is cancelled.
+
+        With `is_first` it does not wait for a thread: the others may all wait for a store that somebody holds.
+        """
+        limiter = anyio.CapacityLimiter(1) if is_first else None
+        return await anyio.to_thread.run_sync(work, limiter=limiter)
+
+    def store(self, *, patience_s: float | None = None) -> Store:
+        """The open store. With `patience_s` another call that opens it is waited for so long, else to its end.
+
+        Raises:
+            StoreError: it cannot be opened now; the next call tries again.
+        """
+        if not self._lock.acquire(timeout=-1 if patience_s is None else max(0.0, patience_s)):
+            raise StoreUnavailable("the log cannot be written: it is being opened", hint="try again in a moment")
+        try:
+            if self._store is None:
+                try:
+                    self._store = Store.open(self.home, now_ms=self._now_ms, monotonic=self._monotonic)
+                except StoreCorrupt as error:
+                    self._halt_beside(error.message)
+                    raise
+            return self._store
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def transaction(self, *, patience_s: float | None = None) -> Iterator[Transaction]:
+        """One `BEGIN IMMEDIATE` transaction; StoreError means that nothing of it was recorded.
+
+        With `patience_s` it waits no longer than that for others, and goes before them.
+        """
+        ends = None if patience_s is None else patient_until(patience_s)
+        store = self.store(patience_s=patience_s)
+        try:
+            with store.transaction(patience_s=None if ends is None else ends - time.monotonic()) as tx:
+                yield tx
+        except StoreCorrupt as error:
+            self._halt_beside(error.message)
+            raise
+
+    def halt_on_broken_chain(self, findings: Sequence[Finding]) -> TradingState:
+        """Halt trading for what was found wrong with the log; the trading state then.
+
+        It is not halted again where the owner let it go on after all of this had been told.
+
+        Raises StoreError: neither the log nor the emergency file took it, so that trading is not halted.
+        """
+        try:
+            with self.transaction() as tx:
+                tx.tell_broken(findings)
+                return self.trading(tx)[0]
+        except StoreError:
+            if not self._halt_beside(findings[0].message):
+                raise
+            return TradingState.HALTED
+
+    def _halt_beside(self, message: str) -> bool:
+        """Say in the emergency file that the chain is broken, once; False where it did not take that."""
+        reason = message if BROKEN in message else f"{BROKEN}: {message}"
+        record = {"kind": CAUSE, "reason": reason}
+        pending = self.emergency.pending()
+        if any(found.get("kind") == CAUSE and found.get("reason") == reason for found in pending):
+            return True
+        return self.emergency.append(record)
+
+    def append(self, record: Record, *, patience_s: float | None = None) -> Entry:
+        """One row in a transaction of its own, with the patience of `transaction`."""
+        with self.transaction(patience_s=patience_s) as tx:
+            return tx.append(record)
+
+    def anchor(self) -> None:
+        """Bring the checkpoint outside the database up to the newest row; losing one only makes it older."""
+        try:
+            write_checkpoint(self.home, self.store())
+        except (StoreError, OSError):
+            return
+
+    def trading(self, tx: Transaction) -> tuple[TradingState, str | None]:
+        """The trading state, which a non-empty emergency file makes halted."""
+        if not self.emergency.is_empty():
+            reasons = (record.get("reason") for record in self.emergency.pending() if record.get("kind") == CAUSE)
+            return TradingState.HALTED, next((str(reason) for reason in reasons if reason), EMERGENCY_REASON)
+        status = tx.trading()
+        return status.state, status.reason
+
+    def note_emergency(self, record: Mapping[str, object]) -> bool:
+        """Record in the emergency file what the log did not take; that halts trading. False where even this failed."""
+        # No token can be looked up where the log takes nothing: whatever looks like one is left out.
+        kept = without_token_shapes(dict(record))
+        return self.emergency.append(kept if isinstance(kept, dict) else {})
+
+    def remember(self, policy: Policy) -> None:
+        """Keep the last good policy. Raises StoreError."""
+        with self.transaction() as tx:
+            tx.remember_policy(policy.digest, policy.text)
+
+    def recall(self) -> str | None:
+        """The text of the last good policy, or None. Raises StoreError."""
+        with self.transaction() as tx:
+            stored = tx.last_good_policy()
+        return None if stored is None else stored.text
+
+    def close(self) -> None:
+        """Close the store, if it was opened."""
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+                self._store = None

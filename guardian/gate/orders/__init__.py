@@ -1,0 +1,1 @@
+"""What an order goes through: proposal, judgement, reservation, sending, cancelling."""

@@ -1,0 +1,272 @@
+"""`cancel_order`: never refused for lack of a budget, a policy file or a log. It takes risk away."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from guardian.domain.codes import Code, Outcome
+from guardian.domain.orders import OrderReport, OrderState
+from guardian.domain.report_match import contradiction
+from guardian.domain.requests import CancelOrder
+from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX, Environment
+from guardian.errors import (
+    CredentialsError,
+    ExchangeError,
+    ExchangeRateLimited,
+    ExchangeRejected,
+    OutcomeUnknown,
+    StoreError,
+)
+from guardian.gate.base.calls import CallInfo
+from guardian.gate.base.connection import Connection
+from guardian.gate.base.context import Parts
+from guardian.gate.base.fault_report import told
+from guardian.gate.base.journal import CANCEL_PATIENCE_S
+from guardian.gate.base.order_views import note_on, view_of_report
+from guardian.gate.base.replies import OrderCancelled, Reply, ReplyError, denied, done, refused
+from guardian.gate.orders.send import QUESTIONS_S, rejected_because
+from guardian.gate.orders.shielded import unbroken
+from guardian.gate.recovery.order_query import ask_for
+from guardian.gate.recovery.order_reports import row_of, take_report
+from guardian.policy.verdict import Denial
+from guardian.store.schema.records import OrderRow, Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The order to cancel: by its ids, and what the store knows of it."""
+
+    symbol: str
+    order_id: int | None
+    client_order_id: str | None
+    row: OrderRow | None
+    has_store: bool
+    """False where the store did not answer in time: then it is not asked again."""
+    began_ms: int = 0
+    """Window time before the exchange was asked, where the store told it."""
+
+    def is_meant(self, report: OrderReport) -> bool:
+        """Whether a report is of this order: for one of guardian's, nothing in it contradicts what was sent."""
+        if self.row is not None:
+            return contradiction(self.row.sent, report, asked_by_order_id=self.order_id is not None) is None
+        if report.flaw is not None or report.symbol != self.symbol:
+            return False
+        return self.order_id == report.order_id or self.client_order_id == report.client_order_id
+
+
+class OrderCanceller:
+    """Cancels guardian's own orders; others only where the policy says so."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def cancel(self, call: CallInfo, request: CancelOrder, *, cancel_foreign: bool) -> Reply:
+        """One `cancel_order`, in the environment that the order was sent to.
+
+        Raises:
+            CredentialsError: that environment needs keys that are not there.
+            ExchangeError: the read of an `order_id` alone failed.
+            PolicyInvalid: neither the store nor the policy file tells which environment that is.
+        """
+        # Where the call could not be written the store is not waited for a second time.
+        target = Target(
+            symbol=request.symbol,
+            order_id=request.order_id,
+            client_order_id=request.client_order_id,
+            row=None,
+            has_store=call.logged,
+        )
+        if target.has_store and (target.client_order_id is not None or not self._parts.is_chosen):
+            target = await self._parts.journal.run(lambda: self._known(None, target), is_first=True)
+        if target.row is not None and (
+            not self._parts.is_chosen or target.row.environment != self._parts.environment.value
+        ):
+            there = self._parts.elsewhere(Environment(target.row.environment))
+            if there is not None:
+                return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
+            target = replace(target, row=None)
+        if not self._parts.is_chosen:
+            there = self._parts.elsewhere(self._named_environment())
+            if there is not None:
+                return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
+        connection = await self._parts.connector.connect(needs_keys=True)
+        scope = Scope(environment=self._parts.environment.value, account=connection.account)
+        if target.has_store and target.client_order_id is None:
+            target = await self._parts.journal.run(lambda: self._known(scope, target), is_first=True)
+        if target.has_store and target.row is None and not cancel_foreign:
+            target = await self._known_as_amended(connection, scope, target)
+        row = target.row
+        if row is not None and row.account != connection.account:
+            return refused(
+                Code.REQUEST_REFUSED,
+                f"the order is of another account of `{row.environment}` than the one that is reached now; nothing was "
+                "sent, and it may be open",
+                hint="store a key of that account, or give `--policy FILE` of one that names its exchange; or cancel "
+                "it at the exchange",
+            )
+        if row is not None:
+            # Order ids start anew where a testnet is wiped: by its own id no order of somebody else's is cancelled.
+            target = replace(target, order_id=None, client_order_id=row.client_order_id)
+        if row is None and not cancel_foreign and not await self._is_ours(connection, request):
+            message = "guardian did not place this order, or there is no such order"
+            hint = "the owner can cancel it at the exchange, or set `[tools] cancel_foreign = true`"
+            return denied((Denial(code=Code.ORDER_NOT_GUARDIANS, message=message, hint=hint),))
+        return await unbroken(self._send(connection, scope, target))
+
+    def _named_environment(self) -> Environment:
+        """The environment that the policy's file names, whatever its mistakes. Raises PolicyInvalid: it names none."""
+        named = self._parts.policy_file.named_environment()
+        return self._parts.policy_file.current().policy.environment if named is None else named
+
+    def _known(self, scope: Scope | None, target: Target) -> Target:
+        """The target with what the store knows of it, where it can be read in time; without a scope, anywhere."""
+        try:
+            with self._parts.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
+                if target.client_order_id is not None:
+                    row = tx.order(target.client_order_id)
+                elif target.order_id is not None and scope is None:
+                    row = tx.only_order_with_exchange_id(target.symbol, target.order_id)
+                elif target.order_id is not None and scope is not None:
+                    row = tx.order_by_exchange_id(scope, target.symbol, target.order_id)
+                else:
+                    row = None
+                began_ms = tx.now_ms
+        except StoreError:
+            return replace(target, has_store=False)
+        return replace(target, row=row, began_ms=began_ms)
+
+    async def _known_as_amended(self, connection: Connection, scope: Scope, target: Target) -> Target:
+        """The target with its row where its client order id is the one that its owner's amendment gave it.
+
+        Raises ExchangeError: the read that this costs failed.
+        """
+        name = target.client_order_id
+        if name is None or name.startswith(CLIENT_ORDER_ID_PREFIX):
+            return target
+        report = await connection.exchange.order(target.symbol, client_order_id=name)
+        if report is None or report.client_order_id != name:
+            return target
+
+        def known() -> Target:
+            with self._parts.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
+                return replace(target, row=row_of(tx, scope, report), began_ms=tx.now_ms)
+
+        return await self._parts.journal.run(known, is_first=True)
+
+    async def _is_ours(self, connection: Connection, request: CancelOrder) -> bool:
+        """Failing the store: guardian's own mark on the id, for which an `order_id` alone costs one read."""
+        client_order_id = request.client_order_id
+        if client_order_id is None:
+            report = await connection.exchange.order(request.symbol, order_id=request.order_id)
+            is_asked = report is not None and (report.symbol, report.order_id) == (request.symbol, request.order_id)
+            client_order_id = report.client_order_id if report is not None and is_asked else ""
+        return client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)
+
+    async def _send(self, connection: Connection, scope: Scope, target: Target) -> Reply:
+        try:
+            report = await self._delete(connection, target)
+        except ExchangeRejected as error:
+            amended = await self._amended(connection, target)
+            if amended is not None:
+                return await self._send(connection, scope, amended)
+            return await self._after_refusal(connection, scope, target, Outcome.REJECTED, rejected_because(error))
+        except ExchangeRateLimited as error:
+            return refused(Code.EXCHANGE_RATE_LIMIT, error.message, retry_after_s=error.retry_after_s)
+        except OutcomeUnknown as error:
+            unknown = _unknown(target, error.message)
+            return await self._after_refusal(connection, scope, target, Outcome.UNKNOWN, unknown)
+        except (ExchangeError, CredentialsError) as error:
+            await self._parts.connector.lost()
+            return refused(Code.ORDER_NOT_SENT, f"the cancel was not sent: {error.message}", hint=error.hint)
+        except Exception as error:  # noqa: BLE001 - a fault behind the sending must not hide that it may have been done
+            unknown = _unknown(target, "guardian failed while the cancel was on its way")
+            reply = await self._after_refusal(connection, scope, target, Outcome.UNKNOWN, unknown)
+            return replace(reply, detail=told(error))
+        await self._learn(scope, target, report)
+        if not target.is_meant(report):
+            unknown = _unknown(target, "the exchange's answer contradicts the order")
+            return await self._after_refusal(connection, scope, target, Outcome.UNKNOWN, unknown)
+        return self._cancelled(target, report)
+
+    async def _delete(self, connection: Connection, target: Target) -> OrderReport:
+        return await connection.exchange.cancel_order(
+            target.symbol,
+            order_id=target.order_id,
+            client_order_id=target.client_order_id,
+            timestamp_ms=self._parts.now_ms(),
+        )
+
+    async def _amended(self, connection: Connection, target: Target) -> Target | None:
+        """The same order by its order id, where its owner amended it at the exchange and it is open; else None.
+
+        The exchange then knows it under another client order id, and has refused to cancel it by guardian's.
+        """
+        if target.row is None or target.row.order_id is None or target.order_id is not None:
+            return None
+        try:
+            # Real time, as for the network that is waited for.
+            async with asyncio.timeout(QUESTIONS_S):
+                report = await ask_for(connection.exchange, target.row.sent)
+        except (ExchangeError, CredentialsError, TimeoutError):
+            return None
+        if report is None or report.client_order_id == target.client_order_id or not target.is_meant(report):
+            return None
+        return replace(target, order_id=report.order_id, client_order_id=None)
+
+    async def _after_refusal(
+        self, connection: Connection, scope: Scope, target: Target, outcome: Outcome, error: ReplyError
+    ) -> Reply:
+        """The exchange would not, or its reply was lost: ask for the order's state, and say that."""
+        reply = Reply(outcome=outcome, error=error)
+        try:
+            # Real time, as for the network that is waited for.
+            async with asyncio.timeout(QUESTIONS_S):
+                report = await self._ask(connection, target)
+        except (ExchangeError, CredentialsError, TimeoutError):
+            return reply
+        if report is None:
+            return reply
+        await self._learn(scope, target, report)
+        if not target.is_meant(report):
+            return reply
+        if report.state is OrderState.CANCELLED and outcome is Outcome.UNKNOWN:
+            return self._cancelled(target, report)
+        view = view_of_report(report, target.row)
+        message = f"{error.message}; the order now: {note_on(view)}"
+        return Reply(outcome=outcome, error=replace(error, message=message, client_order_id=view.client_order_id))
+
+    async def _ask(self, connection: Connection, target: Target) -> OrderReport | None:
+        if target.row is not None:
+            return await ask_for(connection.exchange, target.row.sent)
+        return await connection.exchange.order(
+            target.symbol, order_id=target.order_id, client_order_id=target.client_order_id
+        )
+
+    async def _learn(self, scope: Scope, target: Target, report: OrderReport) -> None:
+        if target.has_store:
+            await self._parts.journal.run(lambda: self._note(scope, target, report), is_first=True)
+
+    def _note(self, scope: Scope, target: Target, report: OrderReport) -> None:
+        """Bring the store up to what the exchange says; a store that fails now learns it when it asks again."""
+        try:
+            with self._parts.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
+                row = row_of(tx, scope, report) if target.row is None else target.row
+                if row is not None:
+                    by_order_id = target.order_id is not None
+                    take_report(tx, row, report, began_ms=target.began_ms, asked_by_order_id=by_order_id)
+        except StoreError:
+            return
+
+    def _cancelled(self, target: Target, report: OrderReport) -> Reply:
+        view = view_of_report(report, target.row)
+        return done(OrderCancelled(order=view, note=note_on(view)))
+
+
+def _unknown(target: Target, why: str) -> ReplyError:
+    return ReplyError(
+        code=Code.ORDER_UNKNOWN,
+        message=f"the cancel may have been done: {why}",
+        hint="look at the order with get_orders; cancelling it again does no harm",
+        client_order_id=target.client_order_id if target.row is None else target.row.client_order_id,
+    )

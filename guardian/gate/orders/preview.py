@@ -1,0 +1,118 @@
+"""What would become of a proposal if its token were used now: the same judgement, with nothing written or burnt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from guardian.gate.base.context import Parts
+from guardian.gate.base.facts import Basis, basis_of, gather_facts, usage_now
+from guardian.gate.base.policy_file import PolicyInForce
+from guardian.gate.orders.proposal_views import BudgetUse, budget_use
+from guardian.gate.orders.proposals import confirmed_by, spec_from
+from guardian.gate.recovery.reconcile import why_not_compared
+from guardian.gate.recovery.refresh import catch_up
+from guardian.policy.engine import judge_order
+from guardian.policy.facts import BookTop, Facts
+from guardian.policy.verdict import Denial, Verdict
+from guardian.store.schema.records import Proposal, Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """The judgement of a proposal at this moment. `denials` is empty where the order would be sent."""
+
+    now_ms: int
+    """Window time."""
+    denials: tuple[Denial, ...]
+    market: BookTop | None
+    """The order's own book, asked for just now."""
+    budget: BudgetUse | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """Why a proposal cannot be judged here, and what the person can do."""
+
+    why: str
+    hint: str
+
+
+class Previewer:
+    """Judges proposals as the gate would if they were to be sent."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def mismatch(self, proposal: Proposal) -> Mismatch | None:
+        """Why this process cannot judge the proposal, in words for a person; None where it can.
+
+        Raises PolicyInvalid: there is no policy at all.
+        """
+        in_force = self._parts.policy_file.current()
+        source, here, there = in_force.source, self._parts.environment.value, proposal.scope.environment
+        elsewhere = "give `--policy FILE` if the policy was moved, or let the assistant ask for the order again"
+        if in_force.problems:
+            why = f"the policy `{source}` cannot be used: {'; '.join(in_force.problems)}"
+            return Mismatch(why=why, hint=f"mend it, `guardian policy check` lists every mistake; {elsewhere}")
+        if there != here:
+            return Mismatch(why=f"the order was proposed on `{there}`, and `{source}` is for `{here}`", hint=elsewhere)
+        if in_force.policy.digest == proposal.policy_digest:
+            return None
+        if source == proposal.policy_source:
+            return Mismatch(
+                why=f"the policy `{source}` was edited since this order was proposed",
+                hint="nothing was sent: let the assistant ask for the order again, under the policy as it is now",
+            )
+        why = f"the order was proposed under `{proposal.policy_source}`, and `{source}` says something else"
+        return Mismatch(why=why, hint="leave `--policy` out: the file that it was proposed under is then used")
+
+    async def preview(self, proposal: Proposal) -> Preview | Mismatch:
+        """The judgement now, or why it cannot be made: the stored key is of another account.
+
+        Raises CredentialsError, ExchangeError, StoreError and PolicyInvalid.
+        """
+        parts = self._parts
+        in_force = parts.policy_file.current()
+        connection = await parts.connector.connect(needs_keys=True)
+        scope = Scope(environment=parts.environment.value, account=connection.account)
+        if scope != proposal.scope:
+            return Mismatch(
+                why="the order was proposed for another account than the stored key is of",
+                hint="`guardian keys list` shows the key; let the assistant ask for the order again to trade with it",
+            )
+        spec = spec_from(proposal.spec)
+        before = await parts.journal.run(lambda: self._basis(scope))
+        await catch_up(parts, connection.exchange, spec, before.snapshot)
+        basis = await parts.journal.run(lambda: self._basis(scope))
+        facts = await gather_facts(
+            spec,
+            in_force.policy,
+            connection.exchange,
+            parts.environment,
+            in_force.problems,
+            confirmed_by(proposal),
+            basis,
+            may_exit=True,
+            lister=parts.lister(scope),
+        )
+        facts = replace(facts, uncompared=await why_not_compared(parts, scope))
+        facts, verdict = await parts.journal.run(lambda: self._judge(proposal, facts, basis, in_force))
+        return Preview(
+            now_ms=facts.now_ms,
+            denials=verdict.denials,
+            market=facts.books.get(spec.symbol),
+            budget=budget_use(facts, verdict, in_force.policy),
+        )
+
+    def _basis(self, scope: Scope) -> Basis:
+        with self._parts.journal.transaction() as tx:
+            return basis_of(tx, scope)
+
+    def _judge(self, proposal: Proposal, facts: Facts, basis: Basis, in_force: PolicyInForce) -> tuple[Facts, Verdict]:
+        spec, policy = spec_from(proposal.spec), in_force.policy
+        with self._parts.journal.transaction() as tx:
+            # The calls of this minute are no property of the order.
+            usage = usage_now(tx, self._parts.journal, proposal.scope, spec, policy, facts, basis)
+            usage = replace(usage, calls_last_minute=0)
+            facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._parts.now_ms())
+        return facts, judge_order(spec, facts, policy)

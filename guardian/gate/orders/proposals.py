@@ -1,0 +1,176 @@
+"""Proposals: orders that wait for a person, and the one-time tokens that stand for them."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final
+
+from guardian.domain.codes import Code
+from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
+from guardian.gate.base.calls import token_digest
+from guardian.gate.base.policy_file import PolicyInForce
+from guardian.gate.orders.costed import costed
+from guardian.gate.orders.proposal_views import proposal_state
+from guardian.policy.facts import Confirmed, Facts
+from guardian.policy.model import Channel, Policy
+from guardian.policy.verdict import Denial, Verdict
+from guardian.store.database import Transaction
+from guardian.store.schema.records import NewProposal, Proposal, ProposalState, Scope
+
+TOKEN_BYTES: Final = 18
+"""144 bits; 24 characters that survive being copied by hand or by a model."""
+_USED_UP: Final = frozenset({ProposalState.SENT, ProposalState.BURNT, ProposalState.WITHDRAWN})
+
+
+def order_key(spec: OrderSpec) -> str:
+    """The exact order in one canonical line: the same order has the same key."""
+    return json.dumps(spec.as_dict(), sort_keys=True, separators=(",", ":"))
+
+
+def new_token(random_bytes: Callable[[int], bytes]) -> str:
+    """A fresh confirmation token."""
+    return urlsafe_b64encode(random_bytes(TOKEN_BYTES)).decode("ascii")
+
+
+def propose(
+    tx: Transaction,
+    scope: Scope,
+    in_force: PolicyInForce,
+    facts: Facts,
+    verdict: Verdict,
+    random_bytes: Callable[[int], bytes],
+) -> tuple[Proposal, str | None] | Denial:
+    """The proposal for an order that needs a person: the one that is there already, or a new one.
+
+    The token is None but for `channel = "chat"`. Where too many wait, the denial says so.
+    """
+    costs, policy = costed(verdict), in_force.policy
+    order = costs.order
+    proposal = tx.proposal_for(scope, order_key(order.spec))
+    if proposal is None or not _still_stands(proposal, tx.now_ms, policy):
+        # One that was proposed under another policy can no longer be confirmed, so it takes nobody's place.
+        waiting = [p for p in tx.outstanding(scope) if p.policy_digest == policy.digest]
+        most = policy.confirmation.max_outstanding
+        if len(waiting) >= most:
+            return Denial(
+                code=Code.PROPOSALS_EXCEED_MAX,
+                message="too many proposals wait for a person already: " + ", ".join(p.id for p in waiting),
+                observed=str(len(waiting) + 1),
+                limit=str(most),
+                hint="withdraw what is no longer wanted: cancel_order with `proposal_id` alone; a person can run "
+                "`guardian approve` or `guardian reject`",
+            )
+        book = facts.books[order.symbol]
+        instrument = facts.instruments[order.symbol]
+        proposal = tx.propose(
+            NewProposal(
+                scope=scope,
+                order_key=order_key(order.spec),
+                symbol=order.symbol,
+                side=order.side.value,
+                spec=order.spec.as_dict(),
+                resolved=order.as_dict(),
+                policy_digest=policy.digest,
+                policy_source=in_force.source,
+                token_ttl_ms=policy.confirmation.token_ttl_ms,
+                notional=costs.notional,
+                quote_notional=costs.quote_notional,
+                quote_asset=instrument.quote_asset,
+                currency=policy.accounting.currency,
+                shown_bid=book.bid,
+                shown_ask=book.ask,
+                created_ms=tx.now_ms,
+                expires_ms=tx.now_ms + policy.confirmation.proposal_ttl_ms,
+            ),
+            random_bytes=random_bytes,
+        )
+    if policy.confirmation.channel is not Channel.CHAT or proposal.state != "waiting":
+        return proposal, None
+    token = new_token(random_bytes)
+    expires = min(proposal.expires_ms, tx.now_ms + proposal.token_ttl_ms)
+    tx.issue_token(proposal.id, token_digest=token_digest(token), expires_ms=expires, by_person=False)
+    issued = tx.proposal(proposal.id)
+    return (issued or proposal), token
+
+
+def _still_stands(proposal: Proposal, now_ms: int, policy: Policy) -> bool:
+    """Whether asking again returns this one: unexpired, under the same policy, and not used up."""
+    if proposal.policy_digest != policy.digest or now_ms >= proposal.expires_ms or proposal.state in _USED_UP:
+        return False
+    return proposal_state(proposal, now_ms) != "expired"
+
+
+def spec_from(fields: Mapping[str, str]) -> OrderSpec:
+    """The order that `OrderSpec.as_dict` wrote down."""
+
+    def amount(name: str) -> Decimal | None:
+        return Decimal(fields[name]) if name in fields else None
+
+    return OrderSpec(
+        symbol=fields["symbol"],
+        side=OrderSide(fields["side"]),
+        order_type=OrderType(fields["order_type"]),
+        quantity=amount("quantity"),
+        quote_quantity=amount("quote_quantity"),
+        price=amount("price"),
+        stop_price=amount("stop_price"),
+        time_in_force=TimeInForce(fields["time_in_force"]) if "time_in_force" in fields else None,
+    )
+
+
+def confirmed_by(proposal: Proposal) -> Confirmed:
+    """What a person confirms with this proposal, as the rules look at it."""
+    return Confirmed(
+        policy_digest=proposal.policy_digest,
+        shown_bid=proposal.shown_bid,
+        shown_ask=proposal.shown_ask,
+        protected_price=Decimal(proposal.resolved["price"]),
+        notional=proposal.notional,
+        quote_notional=proposal.quote_notional,
+    )
+
+
+def expected_fields(proposal: Proposal, stated: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the fields beside a token that differ from the stored order."""
+    return tuple(sorted(name for name, value in stated.items() if proposal.spec.get(name) != value))
+
+
+def answer_for_token(proposal: Proposal, scope: Scope, now_ms: int, mismatch: tuple[str, ...]) -> Denial | None:
+    """Why this proposal cannot be redeemed now, or None where it can, or was already."""
+    if proposal.scope != scope:
+        return Denial(
+            code=Code.CONFIRMATION_ENVIRONMENT,
+            message="this token was made in another environment or for another account",
+            observed=scope.environment,
+            limit=proposal.scope.environment,
+        )
+    if mismatch:
+        return Denial(
+            code=Code.CONFIRMATION_MISMATCH,
+            message="these fields differ from the order that was confirmed: " + ", ".join(mismatch),
+            hint="call create_order with `confirmation_token` alone",
+        )
+    state = proposal_state(proposal, now_ms)
+    if state == "withdrawn":
+        return Denial(
+            code=Code.CONFIRMATION_REJECTED,
+            message="this proposal was withdrawn by the assistant; nothing was sent",
+            hint="ask for the order again if it is wanted after all",
+        )
+    if state == "rejected":
+        return Denial(
+            code=Code.CONFIRMATION_REJECTED,
+            message=f"this proposal is turned down: {proposal.reason or 'by a person'}",
+            hint="ask for the order again only if the person says so",
+        )
+    token_expired = proposal.token_expires_ms is not None and now_ms >= proposal.token_expires_ms
+    if state != "sent" and (state == "expired" or token_expired):
+        return Denial(
+            code=Code.CONFIRMATION_EXPIRED,
+            message="the token or its proposal has expired",
+            hint="ask for the order again",
+        )
+    return None

@@ -1,0 +1,1 @@
+"""The tools that only read, and the status summary."""

@@ -1,0 +1,172 @@
+"""`get_orders`: the exchange's answer joined with guardian's log, which learns from it and fills its gaps.
+
+One read of the exchange can lag behind: an order that the log has and the answer does not show is given as the log has
+it. The list is empty only where both have nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from guardian.domain import requests
+from guardian.domain.orders import DONE_STATES, LIVE_STATES, UNRESOLVED_STATES, OrderReport
+from guardian.errors import ExchangeUnavailable, StoreError
+from guardian.exchange.exchange import Exchange
+from guardian.gate.base.connection import Connection
+from guardian.gate.base.context import Parts
+from guardian.gate.base.order_views import view_of_report, view_of_row
+from guardian.gate.base.replies import Orders, OrderView, Reply, done
+from guardian.gate.recovery.fees import known_fees
+from guardian.gate.recovery.order_query import ask_for
+from guardian.gate.recovery.order_reports import Kind, row_of, take_report
+from guardian.store.database import Transaction
+from guardian.store.schema.records import OrderRow, Scope
+
+
+@dataclass(slots=True)
+class _Joined:
+    """What the log adds to the reports of one answer; nothing where it cannot be read."""
+
+    views: list[OrderView] = field(default_factory=list)
+    unresolved: tuple[OrderView, ...] = ()
+    not_shown: tuple[OrderView, ...] = ()
+
+
+class OrderReader:
+    """Answers `get_orders`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def read(self, connection: Connection, request: requests.GetOrders) -> Reply:
+        """One read. Raises ExchangeError."""
+        scope = Scope(environment=self._parts.environment.value, account=connection.account)
+        row, began_ms = await self._parts.journal.run(lambda: self._known(scope, request))
+        if row is not None:
+            report = await ask_for(connection.exchange, row.sent)
+            reports: tuple[OrderReport, ...] = () if report is None else (report,)
+        else:
+            reports = await _reports(connection.exchange, request)
+        joined = await self._parts.journal.run(lambda: self._joined(scope, request, reports, began_ms))
+        return done(_listed(joined, request.limit))
+
+    def _known(self, scope: Scope, request: requests.GetOrders) -> tuple[OrderRow | None, int]:
+        """The order of guardian's that is asked for by its client order id, and the window time."""
+        row: OrderRow | None = None
+        try:
+            with self._parts.journal.transaction() as tx:
+                if request.client_order_id is not None:
+                    row = tx.order(request.client_order_id)
+                    row = row if row is not None and row.symbol == request.symbol else None
+                return (row if row is not None and row.environment == scope.environment else None), tx.now_ms
+        except StoreError:
+            return None, 0
+
+    def _joined(
+        self, scope: Scope, request: requests.GetOrders, reports: tuple[OrderReport, ...], began_ms: int
+    ) -> _Joined:
+        try:
+            with self._parts.journal.transaction() as tx:
+                return _join(tx, scope, request, reports, began_ms)
+        except StoreError:
+            # Reading keeps working when the store does not; the marks on the ids tell whose orders they are.
+            return _Joined(views=[_view(report) for report in reports])
+
+
+def _join(
+    tx: Transaction, scope: Scope, request: requests.GetOrders, reports: tuple[OrderReport, ...], began_ms: int
+) -> _Joined:
+    """The exchange's reports with what the log knows of each, which learns from them at the same time."""
+    joined, shown = _Joined(), set()
+    for report in reports:
+        row = row_of(tx, scope, report)
+        kind = None if row is None else take_report(tx, row, report, began_ms=began_ms)
+        row = None if row is None else tx.order(row.client_order_id)
+        shown.add(report.client_order_id if row is None else row.client_order_id)
+        if row is not None and kind is Kind.IMPOSSIBLE:
+            joined.views.append(_of_log(tx, row))
+        else:
+            fees = None if row is None else known_fees(tx, row, report.executed_quantity)
+            joined.views.append(_view(report, row, fees))
+    missing = [row for row in _wanted(tx, scope, request, reports) if row.client_order_id not in shown]
+    joined.not_shown = tuple(_of_log(tx, row) for row in missing)
+    joined.unresolved = tuple(_of_log(tx, row) for row in tx.unresolved(scope) if request.symbol in {None, row.symbol})
+    return joined
+
+
+def _wanted(
+    tx: Transaction, scope: Scope, request: requests.GetOrders, reports: tuple[OrderReport, ...]
+) -> list[OrderRow]:
+    """The log's orders that a complete answer would show; those that are unresolved are listed by themselves."""
+    if request.order_id is not None or request.client_order_id is not None:
+        row = tx.order(request.client_order_id) if request.client_order_id is not None else None
+        if request.order_id is not None and request.symbol is not None:
+            row = tx.order_by_exchange_id(scope, request.symbol, request.order_id)
+        rows = [] if row is None or reports or row.scope != scope else [row]
+        return [row for row in rows if row.state not in UNRESOLVED_STATES and row.symbol == request.symbol]
+    if request.status is requests.OrdersWanted.OPEN:
+        return [row for row in tx.live(scope) if request.symbol in {None, row.symbol}]
+    found = tx.orders(scope, symbol=request.symbol, states=LIVE_STATES | DONE_STATES, limit=request.limit)
+    return [row for row in found if _is_within(row.sent_ms, request, reports)]
+
+
+def _is_within(sent_ms: int, request: requests.GetOrders, reports: tuple[OrderReport, ...]) -> bool:
+    """Whether an order of this time would be on the page: in the period, and not beyond the end of a full page."""
+    if request.start_time is not None and sent_ms < request.start_time:
+        return False
+    if request.end_time is not None and sent_ms > request.end_time:
+        return False
+    if len(reports) < request.limit:
+        return True
+    times = [report.created_ms for report in reports if report.created_ms is not None]
+    is_newest_page = request.start_time is None
+    return bool(times) and min(times) <= sent_ms and (is_newest_page or sent_ms <= max(times))
+
+
+def _listed(joined: _Joined, limit: int) -> Orders:
+    views = [*joined.views, *joined.not_shown]
+    note = None
+    if joined.not_shown:
+        views.sort(key=lambda view: view.time or "")
+        count = len(joined.not_shown)
+        what = "1 order is" if count == 1 else f"{count} orders are"
+        note = (
+            f"{what} given as guardian's log has it (source `log`): this answer of the exchange did not show it. Reads "
+            "lag now and then; ask again in some seconds"
+        )
+    return Orders(unresolved=joined.unresolved, orders=tuple(views[-limit:]), note=note)
+
+
+def _of_log(tx: Transaction, row: OrderRow) -> OrderView:
+    return view_of_row(row, known_fees(tx, row, row.executed_quantity))
+
+
+def _view(report: OrderReport, row: OrderRow | None = None, fees: dict[str, Decimal] | None = None) -> OrderView:
+    """An order as the exchange reports it. Raises ExchangeUnavailable: its amounts make no sense."""
+    if report.flaw is not None:
+        raise ExchangeUnavailable(f"the exchange's answer makes no sense: {report.flaw}")
+    return view_of_report(report, row, fees)
+
+
+async def _reports(exchange: Exchange, request: requests.GetOrders) -> tuple[OrderReport, ...]:
+    """What the exchange says. A list of open orders is whole: it is cut only after the log has been joined to it."""
+    if request.symbol is None:
+        return tuple(await exchange.open_orders(None))
+    if request.order_id is not None or request.client_order_id is not None:
+        report = await exchange.order(
+            request.symbol, order_id=request.order_id, client_order_id=request.client_order_id
+        )
+        if report is None:
+            return ()
+        is_asked = report.order_id == request.order_id or report.client_order_id == request.client_order_id
+        if report.symbol != request.symbol or not is_asked:
+            raise ExchangeUnavailable("the exchange's answer is about another order")
+        return (report,)
+    if request.status is requests.OrdersWanted.OPEN:
+        return tuple(await exchange.open_orders(request.symbol))
+    return tuple(
+        await exchange.all_orders(
+            request.symbol, start_time=request.start_time, end_time=request.end_time, limit=request.limit
+        )
+    )

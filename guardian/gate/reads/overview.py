@@ -1,0 +1,402 @@
+"""What stands: the state of trading, what the policy allows, and how much of it is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Final
+
+from guardian.domain.money import ZERO, minus
+from guardian.domain.requests import CancelOrder, CreateOrder
+from guardian.domain.trading import Environment, TradingState
+from guardian.errors import CredentialsError, ExchangeError, PolicyInvalid, StoreError
+from guardian.gate.base.context import Parts
+from guardian.gate.base.order_views import iso, view_of_row
+from guardian.gate.base.policy_file import PolicyInForce
+from guardian.gate.base.replies import OrderProposed, OrderView
+from guardian.gate.orders.proposal_views import view_of_proposal
+from guardian.gate.reads.selling_back import SellBack, sell_backs
+from guardian.gate.recovery.fees import known_fees
+from guardian.gate.recovery.reconcile import reconciled_mark
+from guardian.policy.model import Channel, Limits, Policy
+from guardian.policy.prices import CLOCK_LIMIT_MS
+from guardian.policy.rules.budget import duration
+from guardian.store.log.history import Line, Wanted, review
+from guardian.store.schema.records import OrderRow, Scope, StatusUsage
+
+PRESENT: Final = "present"
+WRITABLE_MARK: Final = "status/writable"
+"""Written by each status, to learn whether the log can be written."""
+TRADING_MEANS: Final = {
+    TradingState.REDUCING: (
+        "only selling back what guardian bought passes; reads and cancels go on; the owner can run `guardian resume`"
+    ),
+    TradingState.HALTED: (
+        "no order is created; reads and cancels go on; the owner can run `guardian resume`, "
+        "or `guardian resume --reducing` for selling back alone"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """One limit over time: what it allows, what is used, what is left."""
+
+    limit: str
+    window: str | None
+    maximum: Decimal
+    used: Decimal | None
+    """None where orders count that were judged in another currency and have no worth in this one."""
+    left: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolView:
+    """What the policy allows for one symbol."""
+
+    symbol: str
+    max_notional: Decimal
+    max_quantity: Decimal
+    max_position: Decimal
+    sides: tuple[str, ...]
+    order_types: tuple[str, ...]
+    time_in_force: tuple[str, ...]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyView:
+    """What is allowed, with the headroom that is left. Notionals are in `currency`."""
+
+    environment: str
+    digest: str
+    currency: str
+    tools: tuple[str, ...]
+    confirmation_channel: str
+    confirmation_required_above: Decimal
+    symbols: tuple[SymbolView, ...]
+    budgets: tuple[Budget, ...]
+    sell_back: tuple[SellBack, ...] | None
+    """What guardian bought and can sell back without a budget; None where the exchange could not be asked."""
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoPolicyView:
+    """What is wrong with the policy, where there is no good one to go by."""
+
+    environment: str | None
+    digest: None
+    orders: str
+    tools: tuple[str, ...]
+    """What works without a policy, for guardian's own orders."""
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnresolvedOrder(OrderView):
+    """An order that may exist, and where it was sent: a policy that names another environment does not hide it."""
+
+    environment: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusView:
+    """The status. What stops orders comes first, then what may exist at the exchange and is not known to."""
+
+    orders: str
+    """`not stopped`, or `stopped, because ...` with everything that stops every order but an exit.
+
+    Where only orders of some symbols are stopped: `stopped on BTCUSDT, because ...`.
+    """
+    unresolved: tuple[UnresolvedOrder, ...]
+    environment: str | None
+    """None while no good policy has named one."""
+    account: str | None
+    keys: str
+    """`present`, or why there are none."""
+    trading: str
+    trading_reason: str | None
+    trading_since: str | None
+    """None while nobody has touched it, and while it is the emergency file that halts."""
+    trading_by: str | None
+    """`owner`, or `guardian` for an automatic halt."""
+    trading_means: str | None
+    """What goes on and how it ends; None while trading is active."""
+    emergency_records: int
+    open_orders: tuple[OrderView, ...]
+    reconciled: str | None
+    """When all symbols were last compared with the exchange; None if never."""
+    proposals: tuple[OrderProposed, ...]
+    orders_since_person: int | None
+    """None where there is no policy to count by."""
+    unconfirmed_since_person: Decimal | None
+    """None where some of it was judged in another currency; then a person is asked about every order."""
+    budgets: tuple[Budget, ...]
+    sell_back: tuple[SellBack, ...] | None
+    """What guardian bought and can sell back without a budget; None where the exchange could not be asked."""
+    policy_source: str
+    policy_digest: str | None
+    policy_problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentCall:
+    """One call or event of the log. `outcome` is `pending` while a call has none, and null for events."""
+
+    seq: int
+    time: str
+    call_id: str | None
+    tool: str | None
+    symbol: str | None
+    outcome: str | None
+    detail: str | None
+    """The code of an error, the state of an order, or what an event is about, with its reason where it has one."""
+
+
+class Overview:
+    """Answers what stands, from the store and the policy, with the exchange's clock and what can be sold back there."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def account(self) -> tuple[str | None, str]:
+        """The account and whether there are keys, or why there are none."""
+        if not self._parts.is_chosen:
+            return None, "not looked for: no policy says for which environment"
+        try:
+            connection = await self._parts.connector.connect(needs_keys=True)
+        except (CredentialsError, ExchangeError) as error:
+            return None, error.message
+        return connection.account, PRESENT
+
+    async def status(self) -> StatusView:
+        """Raises StoreError."""
+        account, keys = await self.account()
+        sell_back = await self._sell_back()
+        faults = await self._clock_fault() if keys == PRESENT else ()
+        return await self._parts.journal.run(
+            lambda: self._status(account, keys, sell_back, (*self._log_fault(), *faults))
+        )
+
+    async def policy(self) -> PolicyView | NoPolicyView:
+        """Raises StoreError."""
+        account, _ = await self.account()
+        sell_back = await self._sell_back()
+        return await self._parts.journal.run(lambda: self._policy(account, sell_back))
+
+    async def _sell_back(self) -> tuple[SellBack, ...] | None:
+        in_force, _ = await self._parts.journal.run(self._in_force)
+        return None if in_force is None else await sell_backs(self._parts, in_force)
+
+    def _in_force(self) -> tuple[PolicyInForce | None, tuple[str, ...]]:
+        """The policy in force and the problems of its file; None where no good one was ever seen."""
+        try:
+            found = self._parts.policy_file.current()
+        except PolicyInvalid as error:
+            return None, tuple(str(mistake) for mistake in error.mistakes)
+        return found, _problems(found.problems, found.policy, self._parts.environment)
+
+    async def recent(self, limit: int) -> tuple[RecentCall, ...]:
+        """The newest calls and events, newest last. Raises StoreError."""
+        return await self._parts.journal.run(lambda: self._recent(limit))
+
+    def _recent(self, limit: int) -> tuple[RecentCall, ...]:
+        with review(self._parts.journal.home) as log:
+            listing = log.newest(Wanted(limit=limit))
+        return tuple(
+            RecentCall(
+                seq=line.row.seq,
+                time=iso(line.row.ts_ms),
+                call_id=line.row.call_id,
+                tool=line.row.tool,
+                symbol=line.row.symbol,
+                outcome=line.outcome,
+                detail=_detail(line),
+            )
+            for line in (*listing.unresolved, *listing.lines)
+        )
+
+    async def _clock_fault(self) -> tuple[str, ...]:
+        """Why an order would be denied for the clock now; nothing where it would not."""
+        try:
+            connection = await self._parts.connector.connect(needs_keys=True)
+            skew_ms = await connection.exchange.clock_skew_ms()
+        except (CredentialsError, ExchangeError) as error:
+            return (f"the exchange's clock could not be asked: {error.message}",)
+        if abs(skew_ms) <= CLOCK_LIMIT_MS:
+            return ()
+        return (f"this machine's clock is {skew_ms} ms from the exchange's",)
+
+    def _log_fault(self) -> tuple[str, ...]:
+        """Why the log takes nothing now, by writing a mark to it; nothing where it does."""
+        try:
+            with self._parts.journal.transaction() as tx:
+                tx.mark(WRITABLE_MARK, anew=True)
+        except StoreError as error:
+            return (f"the log cannot be written: {error.message}",)
+        return ()
+
+    def _status(
+        self, account: str | None, keys: str, sell_back: tuple[SellBack, ...] | None, faults: tuple[str, ...]
+    ) -> StatusView:
+        in_force, problems = self._in_force()
+        policy = None if in_force is None else in_force.policy
+        environment = self._parts.environment.value if self._parts.is_chosen else None
+        scope = Scope(environment=environment or "none", account=account or "none")
+        emergency = self._parts.journal.emergency.pending()
+        with self._parts.journal.transaction() as tx:
+            trading, reason = self._parts.journal.trading(tx)
+            stored = tx.trading()
+            # The store knows nothing of a halt by way of the emergency file: neither when, nor by whom.
+            as_stored = stored.state is trading and stored.reason == reason
+            usage = None if policy is None else tx.status_usage(scope, policy.limits, policy.accounting.currency)
+            channel = Channel.TERMINAL if policy is None else policy.confirmation.channel
+            stopped_by = (*stops(trading, reason, problems, policy, keys), *faults)
+            blocked = tuple((row.symbol, row.client_order_id) for row in tx.in_doubt(scope))
+            reconciled_ms = tx.marked(reconciled_mark(scope))
+            return StatusView(
+                orders=in_words(stopped_by, blocked),
+                # Whatever their account: an order that may exist is always shown.
+                unresolved=tuple(_unresolved(row) for row in tx.unresolved(None)),
+                environment=environment,
+                account=account,
+                keys=keys,
+                trading=trading.value,
+                trading_reason=reason,
+                trading_since=iso(stored.since_ms) if as_stored and stored.since_ms is not None else None,
+                trading_by=stored.by if as_stored else None,
+                trading_means=TRADING_MEANS.get(trading),
+                emergency_records=len(emergency),
+                open_orders=tuple(
+                    view_of_row(row, known_fees(tx, row, row.executed_quantity)) for row in tx.live(scope)
+                ),
+                reconciled=None if reconciled_ms is None else iso(reconciled_ms),
+                proposals=tuple(view_of_proposal(p, tx.now_ms, channel, None) for p in tx.outstanding(scope)),
+                orders_since_person=None if usage is None else usage.orders_since_person,
+                unconfirmed_since_person=_unconfirmed(usage),
+                budgets=() if policy is None or usage is None else budgets(policy.limits, usage),
+                sell_back=sell_back,
+                policy_source=str(self._parts.policy_file.path),
+                policy_digest=None if policy is None else policy.digest,
+                policy_problems=problems,
+            )
+
+    def _policy(self, account: str | None, sell_back: tuple[SellBack, ...] | None) -> PolicyView | NoPolicyView:
+        in_force, problems = self._in_force()
+        if in_force is None:
+            return NoPolicyView(
+                environment=self._parts.environment.value if self._parts.is_chosen else None,
+                digest=None,
+                orders="stopped, because there is no usable policy",
+                tools=(CancelOrder.tool,),
+                problems=problems,
+            )
+        policy = in_force.policy
+        scope = Scope(environment=self._parts.environment.value, account=account or "none")
+        with self._parts.journal.transaction() as tx:
+            usage = tx.status_usage(scope, policy.limits, policy.accounting.currency)
+        return PolicyView(
+            environment=self._parts.environment.value,
+            digest=policy.digest,
+            currency=policy.accounting.currency,
+            tools=tuple(sorted(policy.tools.allowed | {CancelOrder.tool})),
+            confirmation_channel=policy.confirmation.channel.value,
+            confirmation_required_above=policy.confirmation.required_above,
+            symbols=symbol_views(policy),
+            budgets=budgets(policy.limits, usage),
+            sell_back=sell_back,
+            problems=problems,
+        )
+
+
+def stops(
+    trading: TradingState, reason: str | None, problems: tuple[str, ...], policy: Policy | None, keys: str
+) -> tuple[str, ...]:
+    """Everything that stops every order but an exit, in words; nothing that one order alone would meet."""
+    found = [] if trading is TradingState.ACTIVE else [f"trading is {trading.value}: {reason or 'no reason was given'}"]
+    if policy is None:
+        found.append(f"there is no usable policy: {'; '.join(problems)}")
+        return tuple(found)
+    found += [f"the policy: {problem}" for problem in problems]
+    if policy.environment is Environment.LIVE:
+        found.append("this version creates no orders on `live`")
+    if CreateOrder.tool not in policy.tools.allowed:
+        found.append(f"the policy does not allow `{CreateOrder.tool}`")
+    elif not policy.symbols:
+        found.append("the policy lists no symbol")
+    if keys != PRESENT:
+        found.append(keys)
+    return tuple(found)
+
+
+def in_words(stopped_by: tuple[str, ...], blocked: tuple[tuple[str, str], ...]) -> str:
+    """What stops all orders, then what stops those of one symbol: `blocked` has a symbol and an unknown order of it."""
+    parts = [f"stopped, because {'; '.join(stopped_by)}"] if stopped_by else []
+    parts += [f"stopped on {symbol}, because the fate of the order {name} is not known" for symbol, name in blocked]
+    return "; ".join(parts) or "not stopped"
+
+
+def _unconfirmed(usage: StatusUsage | None) -> Decimal | None:
+    return usage.unconfirmed_since_person if usage is not None and usage.is_unconfirmed_known else None
+
+
+def _detail(line: Line) -> str | None:
+    return line.detail if line.reason is None else f"{line.detail}: {line.reason}"
+
+
+def _unresolved(row: OrderRow) -> UnresolvedOrder:
+    view = view_of_row(row)
+    shared = {field.name: getattr(view, field.name) for field in fields(view)}
+    return UnresolvedOrder(**shared, environment=row.environment, account=row.account)
+
+
+def _problems(problems: tuple[str, ...], policy: Policy, environment: Environment) -> tuple[str, ...]:
+    if policy.environment is environment:
+        return problems
+    changed = (
+        f"the policy names `{policy.environment.value}`, which takes effect at the next start; no creates till then"
+    )
+    return (*problems, changed)
+
+
+def symbol_views(policy: Policy) -> tuple[SymbolView, ...]:
+    """What the policy allows, symbol by symbol."""
+    return tuple(
+        SymbolView(
+            symbol=symbol,
+            max_notional=limits.max_notional,
+            max_quantity=limits.max_quantity,
+            max_position=limits.max_position,
+            sides=tuple(sorted(limits.sides)),
+            order_types=tuple(sorted(limits.order_types)),
+            time_in_force=tuple(sorted(limits.time_in_force)),
+            reason=limits.reason,
+        )
+        for symbol, limits in sorted(policy.symbols.items())
+    )
+
+
+def budgets(limits: Limits, usage: StatusUsage) -> tuple[Budget, ...]:
+    """Every budget with what is used and left of it."""
+    known = not usage.uncounted
+    rows = [
+        _budget("rolling_notional", duration(w.window_ms), w.maximum, usage.entered[w.window_ms] if known else None)
+        for w in limits.rolling_notional
+    ]
+    rows += [
+        _budget("max_orders", duration(w.window_ms), Decimal(w.maximum), Decimal(usage.ordered[w.window_ms]))
+        for w in limits.max_orders
+    ]
+    rows.append(_budget("max_open_notional", None, limits.max_open_notional, usage.open_notional if known else None))
+    rows.append(_budget("max_open_orders", None, Decimal(limits.max_open_orders), Decimal(usage.open_orders)))
+    rows.append(
+        _budget("halt_after_orders", None, Decimal(limits.halt_after_orders), Decimal(usage.orders_since_person))
+    )
+    return tuple(rows)
+
+
+def _budget(limit: str, window: str | None, maximum: Decimal, used: Decimal | None) -> Budget:
+    left = None if used is None else max(minus(maximum, used), ZERO)
+    return Budget(limit=limit, window=window, maximum=maximum, used=used, left=left)

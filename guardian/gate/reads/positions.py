@@ -1,0 +1,207 @@
+"""What guardian bought, what the account has, and what can be sold back, by asset; and the owner's correction of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from decimal import Decimal
+
+from guardian.domain.money import ZERO, plain, plus
+from guardian.errors import ExchangeUnavailable, GuardianError
+from guardian.exchange.exchange import Exchange
+from guardian.gate.base.connection import Connection
+from guardian.gate.base.context import Parts
+from guardian.gate.recovery.refresh import learn_of
+from guardian.policy.facts import Facts
+from guardian.policy.prices import PriceFault, usable_price
+from guardian.store.database import Transaction
+from guardian.store.schema.records import CORRECTION, OrderRow, Phase, Record, Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """One asset. `bought` is net of what guardian sold, spent and paid as fees, and below zero where that was more."""
+
+    asset: str
+    bought: Decimal
+    has: Decimal
+    """What the account has, free and locked."""
+    free: Decimal
+    sellable: Decimal
+    """What can be sold back now, without a budget."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What the owner is asked about: the position as it is, what it becomes, and the prices that it is set at."""
+
+    scope: Scope
+    position: Position
+    quantity: Decimal
+    prices: dict[str, Decimal]
+
+
+class Positions:
+    """Lists and corrects positions of the account that the stored key is of."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def all(self) -> tuple[Position, ...]:
+        """Every asset that guardian has a position in. Raises ExchangeError, CredentialsError and StoreError."""
+        connection, scope = await self._connect()
+        return await self._of(connection, scope, None)
+
+    async def prepare(self, asset: str, quantity: Decimal) -> Correction:
+        """Everything that a correction depends on. Raises as `all` does, and PolicyInvalid where there is no policy.
+
+        Guardian's open orders on the asset are asked for first, so that what they executed is in the position.
+
+        Raises GuardianError: the account does not have so much, so that it could not be sold back; or an order on the
+        asset is not resolved or not adopted.
+        """
+        connection, scope = await self._connect()
+        await self._catch_up(connection, scope, asset)
+        await self._parts.journal.run(lambda: self._check_nothing_is_due(scope, asset))
+        (position,) = await self._of(connection, scope, asset)
+        if quantity > position.has:
+            raise GuardianError(
+                f"the account has {plain(position.has)} {asset}, so guardian cannot hold {plain(quantity)} of it",
+                hint=f"`guardian position set {asset} {plain(position.has)}` is the most",
+            )
+        held = await self._parts.journal.run(lambda: self._held(scope, asset))
+        exchange = connection.exchange
+        prices = {symbol: await _price(self._parts, exchange, symbol, held[symbol]) for symbol in held}
+        return Correction(scope=scope, position=position, quantity=quantity, prices=prices)
+
+    async def set(self, correction: Correction) -> None:
+        """Set the position as `correct` does, after open orders on the asset were asked for once more.
+
+        Raises as `prepare` does.
+        """
+        connection, scope = await self._connect()
+        if scope == correction.scope:  # else none of its orders can be asked for with this key
+            await self._catch_up(connection, scope, correction.position.asset)
+        await self._parts.journal.run(lambda: self.correct(correction))
+
+    def correct(self, correction: Correction) -> None:
+        """Set the position and say so in the log, in one transaction.
+
+        Raises StoreError, and GuardianError where the position is no longer as it was shown, or an order on the asset
+        is not resolved or not adopted.
+        """
+        scope, asset, was = correction.scope, correction.position.asset, correction.position.bought
+        with self._parts.journal.transaction() as tx:
+            _refuse_what_is_due(tx, scope, asset)
+            if tx.position(scope, asset) != was:
+                raise GuardianError(
+                    f"guardian traded {asset} while you were asked; nothing was changed",
+                    hint="run the command again",
+                )
+            key = f"{CORRECTION}{tx.head.seq + 1}"
+            body = {
+                "kind": "position_set",
+                "by": "owner",
+                "asset": asset,
+                "was": plain(was),
+                "is": plain(correction.quantity),
+                "prices": {symbol: plain(price) for symbol, price in correction.prices.items()},
+            }
+            tx.append(
+                Record(phase=Phase.EVENT, environment=scope.environment, account=scope.account, key=key, body=body)
+            )
+            tx.correct_position(scope, asset, correction.quantity, correction.prices, key)
+
+    async def _connect(self) -> tuple[Connection, Scope]:
+        connection = await self._parts.connector.connect(needs_keys=True)
+        return connection, Scope(environment=self._parts.environment.value, account=connection.account)
+
+    async def _catch_up(self, connection: Connection, scope: Scope, asset: str) -> None:
+        """Take in what open orders on the asset have executed by now, and fees that are not known yet."""
+        for row in await self._parts.journal.run(lambda: self._unfinished(scope, asset)):
+            await learn_of(self._parts, connection.exchange, row)
+
+    def _unfinished(self, scope: Scope, asset: str) -> tuple[OrderRow, ...]:
+        with self._parts.journal.transaction() as tx:
+            rows = (*tx.live(scope), *tx.in_doubt(scope), *tx.fees_wanted(scope))
+        return tuple({row.client_order_id: row for row in rows if _trades(row, asset)}.values())
+
+    def _check_nothing_is_due(self, scope: Scope, asset: str) -> None:
+        with self._parts.journal.transaction() as tx:
+            _refuse_what_is_due(tx, scope, asset)
+
+    async def _of(self, connection: Connection, scope: Scope, asset: str | None) -> tuple[Position, ...]:
+        balances = {balance.asset: balance for balance in (await connection.exchange.balances()).balances}
+        bought, sellable = await self._parts.journal.run(lambda: self._stored(scope))
+        found = []
+        for name in sorted(bought) if asset is None else (asset,):
+            balance = balances.get(name)
+            free = ZERO if balance is None else balance.free
+            found.append(
+                Position(
+                    asset=name,
+                    bought=bought.get(name, ZERO),
+                    has=ZERO if balance is None else plus(balance.free, balance.locked),
+                    free=free,
+                    sellable=max(min(sellable.get(name, ZERO), free), ZERO),
+                )
+            )
+        return tuple(found)
+
+    def _stored(self, scope: Scope) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+        with self._parts.journal.transaction() as tx:
+            return tx.positions(scope), tx.sellable(scope)
+
+    def _held(self, scope: Scope, asset: str) -> dict[str, Decimal]:
+        with self._parts.journal.transaction() as tx:
+            return tx.correction_symbols(scope, asset)
+
+
+def _trades(row: OrderRow, asset: str) -> bool:
+    return asset in {row.base_asset, row.quote_asset}
+
+
+def _refuse_what_is_due(tx: Transaction, scope: Scope, asset: str) -> None:
+    """Raise GuardianError where an order may change the position by what it executed before the owner sets it."""
+    unresolved = next((row for row in tx.unresolved(scope) if _trades(row, asset)), None)
+    if unresolved is not None:
+        name = unresolved.client_order_id
+        raise GuardianError(
+            f"the fate of the order `{name}` is not known yet: what it traded of {asset} would be added to that",
+            hint=f"wait until `guardian status` no longer lists it, or end the wait with `guardian settle {name}`",
+        )
+    found = (row for row in tx.waiting_to_be_adopted() if row.scope == scope and _trades(row, asset))
+    not_adopted = next(found, None)
+    if not_adopted is not None:
+        raise GuardianError(
+            f"the order `{not_adopted.client_order_id}` was found at the exchange, and `guardian resume` adds what it "
+            f"traded of {asset} to the position",
+            hint="run `guardian resume` or `guardian resume --reducing` first",
+        )
+
+
+async def _price(parts: Parts, exchange: Exchange, symbol: str, held: Decimal) -> Decimal:
+    """What the loss of the day counts the symbol at: the bid of what is held, the ask of what was sold too much.
+
+    It passes every check of a price. Zero for a symbol that the exchange no longer lists, which the loss counts as
+    worth nothing too, and for what is held of one that it does not trade now: it cannot be sold.
+
+    Raises ExchangeUnavailable: there is no usable price now.
+    """
+    instruments = await exchange.current_instruments((symbol,))
+    instrument = instruments.get(symbol)
+    if instrument is None or (held > 0 and not instrument.is_trading):
+        return ZERO
+    books, average = await asyncio.gather(exchange.book_tops((symbol,)), exchange.average_price(symbol))
+    facts = Facts(
+        now_ms=0,
+        clock_ms=parts.now_ms(),
+        environment=parts.environment,
+        instruments=instruments,
+        books=books,
+        averages={symbol: average},
+    )
+    price = usable_price(symbol, facts, parts.policy_file.current().policy)
+    if isinstance(price, PriceFault):
+        raise ExchangeUnavailable(f"there is no usable price of {symbol} now: {price}", hint="try again in a moment")
+    return price.bid if held > 0 else price.ask

@@ -1,0 +1,72 @@
+"""The 15 tools that only read: what each asks of the exchange, and what guardian adds from its own store."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from guardian.domain import requests
+from guardian.domain.codes import Code
+from guardian.domain.market import Listing
+from guardian.domain.requests import Request
+from guardian.domain.requests import Scope as RequestScope
+from guardian.exchange.exchange import Exchange
+from guardian.gate.base.context import Parts
+from guardian.gate.base.replies import Reply, done, refused
+from guardian.gate.reads.order_reads import OrderReader
+from guardian.gate.reads.selling_back import with_sell_back
+from guardian.policy.model import Policy
+from guardian.store.schema.records import Scope
+
+Read = Callable[[Exchange, Any], Awaitable[object]]
+
+PLAIN_READS: Final[dict[type[Request], Read]] = {
+    requests.GetTickerPrice: lambda exchange, request: exchange.ticker_price(request.symbol),
+    requests.GetTicker: lambda exchange, request: exchange.ticker(request.symbol),
+    requests.GetOrderBook: lambda exchange, request: exchange.order_book(request.symbol, request.limit),
+    requests.GetAccountSnapshot: lambda exchange, request: exchange.account_snapshot(request),
+    requests.GetPositionInfo: lambda exchange, request: exchange.positions(request),
+    requests.GetPnl: lambda exchange, request: exchange.profit_and_loss(request),
+    requests.GetDepositHistory: lambda exchange, request: exchange.deposits(request),
+    requests.GetDepositAddress: lambda exchange, request: exchange.deposit_address(request),
+    requests.GetWithdrawHistory: lambda exchange, request: exchange.withdrawals(request),
+    requests.GetFeeInfo: lambda exchange, request: exchange.fee(request.symbol),
+    requests.GetLiquidationHistory: lambda exchange, request: exchange.liquidations(request),
+    requests.GetUniversalTransferHistory: lambda exchange, request: exchange.transfers(request),
+}
+"""Reads that are the exchange's answer and nothing else."""
+
+
+class Reader:
+    """Answers reads."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._orders = OrderReader(parts)
+
+    async def read(self, request: Request, policy: Policy) -> Reply:
+        """One read. Raises ExchangeError and CredentialsError."""
+        needs_keys = request.scope is not RequestScope.MARKET
+        if request.scope is RequestScope.WALLET and not self._parts.connector.has_wallet:
+            return refused(
+                Code.NOT_AVAILABLE_HERE,
+                f"`{self._parts.environment.value}` has no wallet; nothing was sent",
+                hint="the wallet exists on `live` and, with play data, on `paper`",
+            )
+        connection = await self._parts.connector.connect(needs_keys=needs_keys)
+        if isinstance(request, requests.GetOrders):
+            return await self._orders.read(connection, request)
+        if isinstance(request, requests.GetAvailableAssets):
+            return done(await self._listing(connection.exchange, request, policy))
+        if isinstance(request, requests.GetBalance):
+            balances = await connection.exchange.balances(request.include_zero)
+            scope = Scope(environment=self._parts.environment.value, account=connection.account)
+            symbols = tuple(sorted(policy.symbols))
+            return done(await with_sell_back(self._parts, connection.exchange, scope, symbols, balances))
+        return done(await PLAIN_READS[type(request)](connection.exchange, request))
+
+    async def _listing(self, exchange: Exchange, request: requests.GetAvailableAssets, policy: Policy) -> Listing:
+        listing = await exchange.listing(request.base_asset, request.quote_asset, request.limit, request.cursor)
+        symbols = tuple(replace(listed, policy_allows=listed.symbol in policy.symbols) for listed in listing.symbols)
+        return replace(listing, symbols=symbols)

@@ -1,0 +1,1 @@
+"""What is learnt about orders after their call: unknown orders, reconciliation, fees."""

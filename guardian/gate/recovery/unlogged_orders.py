@@ -1,0 +1,182 @@
+"""Orders with guardian's mark at the exchange that the log lacks: they halt trading, and count from then on.
+
+An older copy of the home was put back, or another home uses the account. Each is entered into the store with a row of
+the log as its origin, dated to when the exchange created it, so that every window and count has it. What it bought or
+sold comes into the ledger when the owner resumes: until then nobody has said that it is guardian's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from guardian.domain.instruments import Instrument
+from guardian.domain.money import ZERO, plain, round_up, times
+from guardian.domain.orders import OrderReport, OrderSide, OrderSpec, OrderType
+from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
+from guardian.errors import ExchangeError, ExchangeUnavailable, PolicyInvalid
+from guardian.exchange.exchange import Exchange
+from guardian.gate.base.auto_halt import halt
+from guardian.gate.base.context import Parts
+from guardian.gate.base.facts import Basis, basis_of, gather_facts
+from guardian.gate.base.order_events import tell_once
+from guardian.gate.recovery.order_reports import row_of
+from guardian.policy.case import build_case
+from guardian.policy.model import Policy
+from guardian.store.database import Transaction
+from guardian.store.schema.records import NewOrder, Scope, found_key
+
+LOG_WAS_BEHIND: Final = "the log lacked orders of guardian's, and this one may have been among them"
+_SENT_TYPES: Final = frozenset(kind.value for kind in OrderType)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Valued:
+    """An order that the log lacks, with what it counts for at worst, in `currency`."""
+
+    report: OrderReport
+    instrument: Instrument
+    spec: OrderSpec
+    quote_notional: Decimal
+    notional: Decimal
+    currency: str
+
+
+async def value_unlogged(
+    parts: Parts, exchange: Exchange, scope: Scope, reports: Sequence[OrderReport]
+) -> tuple[Valued, ...]:
+    """Those of a symbol's reports that have guardian's mark and no row in the log, and what each counts for.
+
+    Raises ExchangeError: what they count for is unknown, for want of the symbol's trading rules or of a true amount.
+    """
+    marked = tuple(report for report in reports if report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX))
+    unlogged = await parts.journal.run(lambda: _unlogged(parts, scope, marked)) if marked else ()
+    if not unlogged:
+        return ()
+    instruments = await exchange.instruments((unlogged[0].symbol,))
+    return tuple([await _value(parts, exchange, scope, report, instruments) for report in unlogged])
+
+
+def _unlogged(parts: Parts, scope: Scope, reports: Sequence[OrderReport]) -> tuple[OrderReport, ...]:
+    with parts.journal.transaction() as tx:
+        return tuple(
+            report
+            for report in reports
+            if tx.order(report.client_order_id) is None and row_of(tx, scope, report) is None
+        )
+
+
+async def _value(
+    parts: Parts, exchange: Exchange, scope: Scope, report: OrderReport, instruments: Mapping[str, Instrument]
+) -> Valued:
+    """What an order counts for: at its own price, converted as a new order would be; else in its quote asset.
+
+    What counts in another currency than the policy's is converted where it is counted, or nothing more is ordered.
+    """
+    instrument = instruments.get(report.symbol)
+    if instrument is None or report.flaw is not None or report.side not in {"BUY", "SELL"}:
+        what = report.flaw or f"{report.symbol} is not listed"
+        raise ExchangeUnavailable(f"what an order of guardian's that the log lacks counts for is unknown: {what}")
+    price = max(report.price, report.stop_price or report.price)
+    quote_notional = round_up(max(times(price, report.quantity), report.executed_quote_quantity or ZERO))
+    spec = OrderSpec(
+        symbol=report.symbol,
+        side=OrderSide(report.side),
+        order_type=OrderType(report.order_type) if report.order_type in _SENT_TYPES else OrderType.LIMIT,
+        quantity=report.quantity,
+        price=report.price,
+        stop_price=report.stop_price,
+    )
+    notional, currency = quote_notional, instrument.quote_asset
+    try:
+        policy = parts.policy_file.current().policy
+    except PolicyInvalid:
+        policy = None
+    if policy is not None and policy.accounting.currency != currency:
+        converted = await _converted(parts, exchange, scope, spec, policy)
+        if converted is not None:
+            notional, currency = converted, policy.accounting.currency
+    return Valued(
+        report=report,
+        instrument=instrument,
+        spec=spec,
+        quote_notional=quote_notional,
+        notional=notional,
+        currency=currency,
+    )
+
+
+async def _converted(parts: Parts, exchange: Exchange, scope: Scope, spec: OrderSpec, policy: Policy) -> Decimal | None:
+    """What the order counts for in the accounting currency now; None where no usable price tells."""
+
+    def basis_now() -> Basis:
+        with parts.journal.transaction() as tx:
+            return basis_of(tx, scope)
+
+    basis = await parts.journal.run(basis_now)
+    try:
+        facts = await gather_facts(spec, policy, exchange, parts.environment, (), None, basis, may_exit=True)
+    except ExchangeError:
+        return None
+    facts = replace(facts, now_ms=parts.now_ms(), clock_ms=parts.now_ms())
+    counted = build_case(replace(spec, order_type=OrderType.LIMIT, stop_price=None), facts, policy).counted
+    return None if counted is None else counted.notional
+
+
+def enter_unlogged(tx: Transaction, scope: Scope, orders: Sequence[Valued]) -> None:
+    """Enter orders that the log lacks, each with its row of the log, and halt trading. Raises StoreError.
+
+    Every proposal ends as well: any of these orders may be the one that it was confirmed for, and a token is used once.
+    """
+    entered = [order for order in orders if tx.order(order.report.client_order_id) is None]
+    for order in entered:
+        report = order.report
+        body = {
+            "kind": "order_not_in_log",
+            "client_order_id": report.client_order_id,
+            "report": report,
+            "notional": order.notional,
+            "currency": order.currency,
+        }
+        tell_once(tx, scope, found_key(scope.environment, report.client_order_id), report.symbol, body)
+        tx.enter_found(_new_order(tx, scope, order), report)
+    if entered:
+        first = entered[0].report
+        count = "an order" if len(entered) == 1 else f"{len(entered)} orders"
+        reason = (
+            f"the exchange has {count} of guardian's that this log lacks ({first.symbol} {first.client_order_id}, "
+            f"{first.side} {plain(first.quantity)}): an older copy of the home was put back, its log was lost, or "
+            "another home uses this account"
+        )
+        halt(tx, scope, "not_in_log", reason)
+        for proposal in tx.outstanding(scope):
+            tx.burn(proposal.id, LOG_WAS_BEHIND)
+
+
+def _new_order(tx: Transaction, scope: Scope, order: Valued) -> NewOrder:
+    report = order.report
+    created_ms = min(tx.clock_ms if report.created_ms is None else report.created_ms, tx.now_ms)
+    return NewOrder(
+        client_order_id=report.client_order_id,
+        environment=scope.environment,
+        account=scope.account,
+        call_id=None,
+        symbol=report.symbol,
+        base_asset=order.instrument.base_asset,
+        quote_asset=order.instrument.quote_asset,
+        side=report.side,
+        order_type=report.order_type,
+        wire_type=report.order_type,
+        time_in_force=report.time_in_force,
+        price=report.price if report.price > 0 else None,
+        stop_price=report.stop_price,
+        quantity=report.quantity,
+        fingerprint=order.spec.fingerprint,
+        notional=order.notional,
+        quote_notional=order.quote_notional,
+        currency=order.currency,
+        reserved_ms=created_ms,
+        sent_ms=created_ms,
+    )

@@ -1,0 +1,1 @@
+"""The matching engine: orders, books, balances. No clock, no network."""

@@ -1,0 +1,117 @@
+"""What an order would do to a book, worked out before anything is done: a pure function of the queue that it meets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from guardian.domain.instruments import largest_quantity
+from guardian.domain.money import ZERO, minus, times, total
+from guardian.paper.engine.book import Offer
+from guardian.paper.engine.orders import Order, beyond, quote_value
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A trade to be: with the market, or with one of the account's own orders."""
+
+    price: Decimal
+    quantity: Decimal
+    maker: Order | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prevention:
+    """A trade with an own order that is not to be, and what each side gives up for it (None: nothing)."""
+
+    price: Decimal
+    maker: Order
+    taker_quantity: Decimal | None
+    maker_quantity: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What happens, in order, and what then is left."""
+
+    steps: tuple[Fill | Prevention, ...]
+    left: Decimal
+    """Of the wanted quantity (of the quote asset, where that was wanted)."""
+    thin: bool
+    """The book ended before the order did."""
+
+    @property
+    def fills(self) -> tuple[Fill, ...]:
+        """The trades alone."""
+        return tuple(step for step in self.steps if isinstance(step, Fill))
+
+    @property
+    def quantity(self) -> Decimal:
+        """What trades, in the base asset."""
+        return total(fill.quantity for fill in self.fills)
+
+    @property
+    def cost(self) -> Decimal:
+        """What trades, in the quote asset."""
+        return total(quote_value(fill.price, fill.quantity) for fill in self.fills)
+
+    @property
+    def given_up(self) -> Decimal:
+        """What the taker gives up so as not to trade with itself, in the base asset."""
+        prevented = (step.taker_quantity for step in self.steps if isinstance(step, Prevention))
+        return total(quantity for quantity in prevented if quantity is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a taker wants: so much of the base or, where `by_quote`, of the quote asset, at `worst` or better."""
+
+    side: str
+    amount: Decimal
+    by_quote: bool = False
+    worst: Decimal | None = None
+    step: Decimal = ZERO
+    """What a quantity by quote is rounded down to."""
+    self_trade_mode: str
+
+
+def plan(queue: Iterable[Offer], wish: Wish) -> Plan:
+    """What a taker meets and takes, and what becomes of the own orders that it meets."""
+    steps: list[Fill | Prevention] = []
+    left, met = wish.amount, set[int]()
+    for offer in queue:
+        if left == 0 or (wish.worst is not None and beyond(wish.side, offer.price, wish.worst)):
+            return Plan(steps=tuple(steps), left=left, thin=False)
+        want = largest_quantity(left, offer.price, wish.step) if wish.by_quote else left
+        if want == 0:
+            return Plan(steps=tuple(steps), left=left, thin=False)
+        if offer.order is None or wish.self_trade_mode == "NONE":
+            taken = min(want, offer.quantity)
+            steps.append(Fill(offer.price, taken, offer.order))
+            left = minus(left, times(offer.price, taken) if wish.by_quote else taken)
+            if wish.by_quote and taken < offer.quantity:
+                return Plan(steps=tuple(steps), left=left, thin=False)
+            continue
+        if offer.order.order_id in met:
+            continue  # a hidden part of an order that is gone by now
+        met.add(offer.order.order_id)
+        step = _prevention(offer.order, offer.price, want, wish.self_trade_mode)
+        steps.append(step)
+        if step.taker_quantity is not None:
+            left = minus(left, times(offer.price, step.taker_quantity) if wish.by_quote else step.taker_quantity)
+            if step.taker_quantity == want:
+                # It ends here, even if the rest of a quote amount would buy a step further down.
+                return Plan(steps=tuple(steps), left=left, thin=False)
+    return Plan(steps=tuple(steps), left=left, thin=left > 0)
+
+
+def _prevention(maker: Order, price: Decimal, want: Decimal, mode: str) -> Prevention:
+    if mode == "EXPIRE_TAKER":
+        return Prevention(price, maker, want, None)
+    if mode == "EXPIRE_BOTH":
+        return Prevention(price, maker, want, maker.remaining)
+    if mode == "DECREMENT":
+        both = min(want, maker.remaining)
+        return Prevention(price, maker, both, both)
+    return Prevention(price, maker, None, maker.remaining)

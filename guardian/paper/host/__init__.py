@@ -1,0 +1,1 @@
+"""What runs a paper exchange: in a home's helper process, alone, or in a thread."""

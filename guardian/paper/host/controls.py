@@ -1,0 +1,143 @@
+"""The hand behind the exchange: what tests and the control endpoint can see and do, and the trading API never shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableSequence
+from decimal import Decimal
+from typing import Final
+
+from guardian.paper.engine.orders import Meet, SetBalance
+from guardian.paper.market.seeded import Pin, PinnedFeed
+from guardian.paper.market.symbols import LISTINGS
+from guardian.paper.rest.app import Received
+from guardian.paper.rest.faults import ALWAYS, FaultKind, Faults, make_fault
+from guardian.paper.venue import Venue
+
+
+class Controls:
+    """What the one who runs the exchange can see and do. Safe to use while requests come in."""
+
+    def __init__(self, venue: Venue, feed: PinnedFeed, faults: Faults, journal: MutableSequence[Received]) -> None:
+        self._venue = venue
+        self._feed = feed
+        self._faults = faults
+        self.journal: Final = journal
+        """The requests received, in order, whatever became of them."""
+
+    @property
+    def clock_skew_ms(self) -> int:
+        """By how much the exchange's clock is ahead of the one that it was given."""
+        return self._venue.clock_skew_ms
+
+    @clock_skew_ms.setter
+    def clock_skew_ms(self, skew: int) -> None:
+        self._venue.clock_skew_ms = skew
+
+    def set_book(self, symbol: str, bid: str, ask: str, quantity: str = "100") -> None:
+        """From now on the symbol's book is one level a side, less what the account takes of it until the next call.
+
+        Orders that rest meet it now; one that it fills in part stays so. A quantity of 0 empties both sides.
+        """
+        pin = Pin(bid=Decimal(bid), ask=Decimal(ask), quantity=Decimal(quantity))
+        with self._venue.at_work() as now:
+            self._feed.pin(LISTINGS[symbol].symbol, pin)
+            self._venue.execute(Meet(symbol), now)
+
+    def free_book(self, symbol: str) -> None:
+        """The symbol's book and average are those of the market again; orders that rest meet it now."""
+        with self._venue.at_work() as now:
+            self._feed.unpin(LISTINGS[symbol].symbol)
+            self._venue.execute(Meet(symbol), now)
+
+    def set_average(self, symbol: str, price: str, close_time_ms: int | None = None) -> None:
+        """From now on the symbol's average price is this; without a close time it is always of this second."""
+        with self._venue.at_work():
+            self._feed.pin_average(LISTINGS[symbol].symbol, Decimal(price), close_time_ms)
+
+    def set_balance(self, asset: str, free: str) -> None:
+        """The free amount of the asset is this."""
+        with self._venue.at_work() as now:
+            self._venue.execute(SetBalance(asset=asset, free=Decimal(free)), now)
+
+    def balance(self, asset: str) -> tuple[Decimal, Decimal]:
+        """What is free and what is locked of the asset."""
+        with self._venue.at_work():
+            balance = self._venue.state.ledger.of(asset)
+            return balance.free, balance.locked
+
+    def requests(self, method: str, path: str) -> list[dict[str, str]]:
+        """The parameters of every such request received, in order."""
+        return [dict(one.params) for one in list(self.journal) if (one.method, one.path) == (method, path)]
+
+    def orders_received(self) -> list[dict[str, str]]:
+        """The parameters of every order that was sent here, in order, whatever became of it."""
+        return self.requests("POST", "/api/v3/order")
+
+    def orders(self) -> list[dict[str, str]]:
+        """Every order that the exchange has taken: id, client order id, symbol, status and quantities, in order."""
+        with self._venue.at_work():
+            return [
+                {
+                    "orderId": str(order.order_id),
+                    "clientOrderId": order.client_order_id,
+                    "symbol": order.symbol,
+                    "side": order.side,
+                    "type": order.order_type,
+                    "status": order.status,
+                    "price": str(order.price),
+                    "origQty": str(order.quantity),
+                    "executedQty": str(order.executed),
+                }
+                for order in self._venue.state.orders.values()
+            ]
+
+    def clear_faults(self) -> None:
+        """No fault is waiting any more, and the clock is right."""
+        self._faults.clear()
+        self.clock_skew_ms = 0
+
+    def faults(self) -> list[dict[str, object]]:
+        """The faults that are waiting."""
+        return [
+            {"kind": fault.kind.value, "method": fault.method, "path": fault.path, "times": _times(fault.times)}
+            for fault in self._faults.waiting()
+        ]
+
+    def fault(
+        self,
+        method: str,
+        path: str,
+        kind: str,
+        times: int = 1,
+        *,
+        seconds: float | None = None,
+        execute: bool | None = None,
+        status: int | None = None,
+        body: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        skip: int | None = None,
+    ) -> None:
+        """Lets something go wrong with the next `times` requests of this method and path, after `skip` others.
+
+        `*` is any method or path. Kinds and their arguments, all optional:
+            delay(seconds=1), hang(seconds=60, execute=False), reply_lost, reset_before, reset_after,
+            status(status=500, body, headers, execute=False), timeout_1007(execute=True), html_502(execute=False),
+            html_403, empty_200(execute=True), bad_json(execute=True), retry_after_429(seconds=1), ban_418(seconds=120),
+            not_found_2013(seconds): with seconds it counts time and not requests,
+            unseen_2013(seconds=3): for orders younger than that, partial_fill,
+            clock_skew(seconds): at once, whatever is requested.
+
+        Raises:
+            ValueError: no such kind.
+        """
+        which = FaultKind(kind)
+        if which is FaultKind.CLOCK_SKEW:
+            self.clock_skew_ms = round((1.0 if seconds is None else seconds) * 1000)
+            return
+        given = {"execute": execute, "status": status, "body": body, "headers": headers, "skip": skip}
+        now = self._venue.now()
+        self._faults.add(make_fault(which, method=method, path=path, times=times, seconds=seconds, now=now, **given))
+
+
+def _times(left: int) -> int | str:
+    return "always" if left > ALWAYS // 2 else left

@@ -1,0 +1,1 @@
+"""Binance's REST protocol over the paper exchange."""

@@ -1,0 +1,242 @@
+"""Reading a parsed TOML table key by key: every mistake is noted, none stops the reading.
+
+What a section asks for is what it knows; every other key in the table is a mistake. A value that does not fit is noted
+and stood in for, so that the rest can be read; a reading with mistakes never becomes a policy.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from guardian.domain.names import is_name
+from guardian.errors import PolicyMistake
+from guardian.policy.loading.lines import KeyLines, Path
+from guardian.policy.loading.values import FloatText, Unfit, nearest, refuse_float, shortened, shown
+
+T = TypeVar("T")
+
+_MOST_GUESSES: Final = 200
+"""So many unknown keys get a guess at what was meant; looking for likeness is slow, and nobody reads that far."""
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
+HIDDEN: Final = "(hidden)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One key's effective value in the file's notation, and whether it stands in the file or is the default."""
+
+    key: str
+    value: str
+    line: int | None
+    """None for a default."""
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the file leaves it out."""
+        return self.line is None
+
+
+@dataclass(slots=True)
+class Notes:
+    """What one reading of a file brings up."""
+
+    lines: KeyLines
+    mistakes: list[PolicyMistake] = field(default_factory=list)
+    settings: list[Setting] = field(default_factory=list)
+    unknown: list[tuple[Path, tuple[str, ...]]] = field(default_factory=list)
+    """Keys that nobody asked for, each with the ones that were asked for beside it."""
+    homes: dict[str, str] = field(default_factory=dict)
+    """By the name of a known key: the table it belongs in."""
+
+    def mistake(self, path: Path, message: str, hint: str | None = None) -> None:
+        """Note one mistake at a key."""
+        self.mistakes.append(PolicyMistake(key=dotted(path), message=message, line=self.lines.line_of(path), hint=hint))
+
+    def name_unknown(self) -> None:
+        """Note every unknown key with the nearest known one, now that all known ones have been asked for."""
+        for number, (path, known) in enumerate(self.unknown):
+            self.mistake(path, "there is no such key", self._guess(path, known) if number < _MOST_GUESSES else None)
+
+    def _guess(self, path: Path, known: tuple[str, ...]) -> str:
+        key = str(path[-1])
+        home = self.homes.get(key)
+        if home is not None and home != dotted(path[:-1]):
+            return f"it belongs in `[{home}]`" if home else "it belongs at the top of the file, before any table"
+        like = nearest(key, list(known))
+        return f"did you mean `{like}`?" if like else f"the keys here are: {', '.join(known)}"
+
+
+@dataclass(slots=True)
+class Table:
+    """One table of the file, or the empty one that stands for a table that is left out."""
+
+    notes: Notes
+    path: Path
+    data: Mapping[str, object]
+    listed: bool = True
+    """Whether its values are settings of their own; those of a row in a list are shown with the list."""
+    known: list[str] = field(default_factory=list)
+
+    def value(self, key: str, read: Callable[[object], T], default: object, *, hidden: bool = False) -> T:
+        """The value of a key, or of `default`, which is written as in the file."""
+        self._know(key)
+        self._set(key, default, hidden=hidden)
+        if key in self.data:
+            fitting = self._read(key, read)
+            if fitting:
+                return fitting[0]
+        return read(default)
+
+    def required(self, key: str, read: Callable[[object], T], stand_in: object) -> T:
+        """The value of a key that has no default; its absence is a mistake."""
+        self._know(key)
+        if key in self.data:
+            self._set(key, None)
+            fitting = self._read(key, read)
+            if fitting:
+                return fitting[0]
+        else:
+            self.notes.mistake((*self.path, key), "is required and missing")
+        return read(stand_in)
+
+    def optional(self, key: str, read: Callable[[object], T], *, hidden: bool = False) -> T | None:
+        """The value of a key that may be left out."""
+        self._know(key)
+        if key not in self.data:
+            return None
+        self._set(key, None, hidden=hidden)
+        fitting = self._read(key, read)
+        return fitting[0] if fitting else None
+
+    def words(
+        self, key: str, read: Callable[[object], T], default: list[str], *, may_be_empty: bool = False
+    ) -> list[T]:
+        """The values of a list of strings, each of them once."""
+        self._know(key)
+        self._set(key, default)
+        path = (*self.path, key)
+        raw = self.data.get(key, default)
+        if not isinstance(raw, list):
+            self._refuse(path, raw, "a list")
+            return []
+        if not raw and not may_be_empty:
+            self.notes.mistake(path, "is empty", "leave the key out for its default; an empty list allows nothing")
+        found: list[T] = []
+        for index, item in enumerate(raw, 1):
+            try:
+                refuse_float(item)
+                value = read(item)
+            except Unfit as unfit:
+                self.notes.mistake((*path, index), unfit.message, unfit.hint)
+                continue
+            if value in found:
+                self.notes.mistake((*path, index), f"{shown(item)} is listed twice")
+            found.append(value)
+        return found
+
+    def rows(
+        self,
+        key: str,
+        read: Callable[[Table], T],
+        default: list[dict[str, object]],
+        *,
+        most: int = 16,
+        may_be_empty: bool = False,
+        listed: bool = True,
+    ) -> tuple[T, ...]:
+        """What `read` makes of the tables of a list, such as `[ { window = "5m", max = 5 } ]`."""
+        self._know(key)
+        if listed:
+            self._set(key, default)
+        path = (*self.path, key)
+        raw = self.data.get(key, default)
+        if not isinstance(raw, list):
+            self._refuse(path, raw, "a list of tables")
+            return ()
+        if len(raw) > most:
+            self.notes.mistake(path, f"has more than {most} entries")
+        if not raw and not may_be_empty:
+            self.notes.mistake(path, "is empty", "leave the key out for its default; there is no unlimited")
+        found = []
+        for index, item in enumerate(raw[:most], 1):
+            if isinstance(item, dict):
+                row = Table(self.notes, (*path, index), item, listed=False)
+                found.append(read(row))
+                row.done()
+            else:
+                self._refuse((*path, index), item, "a table")
+        return tuple(found)
+
+    def table(self, key: str, *, listed: bool | None = None) -> Table:
+        """A table inside this one; one that is left out, or is no table, is empty."""
+        self._know(key)
+        path = (*self.path, key)
+        raw = self.data.get(key, {})
+        if not isinstance(raw, dict):
+            self._refuse(path, raw, "a table")
+            raw = {}
+        return Table(self.notes, path, raw, self.listed if listed is None else listed)
+
+    def mistake(self, key: str, message: str, hint: str | None = None) -> None:
+        """Note a mistake at one of this table's keys."""
+        self.notes.mistake((*self.path, key), message, hint)
+
+    def done(self) -> None:
+        """All known keys have been asked for: every other one is unknown."""
+        known = tuple(self.known)
+        self.notes.unknown += [((*self.path, key), known) for key in self.data if key not in self.known]
+
+    def _know(self, key: str) -> None:
+        self.known.append(key)
+        if not any(isinstance(part, int) for part in self.path):
+            self.notes.homes.setdefault(key, dotted(self.path))
+
+    def _read(self, key: str, read: Callable[[object], T]) -> tuple[T] | None:
+        raw = self.data[key]
+        try:
+            refuse_float(raw)
+            return (read(raw),)
+        except Unfit as unfit:
+            self.mistake(key, unfit.message, unfit.hint)
+            return None
+
+    def _refuse(self, path: Path, raw: object, wanted: str) -> None:
+        self.notes.mistake(path, f"{shown(raw)} is not {wanted}")
+
+    def _set(self, key: str, default: object, *, hidden: bool = False) -> None:
+        if not self.listed:
+            return
+        path = (*self.path, key)
+        in_file = key in self.data
+        value = HIDDEN if hidden else written(self.data[key] if in_file else default)
+        line = self.notes.lines.line_of(path) if in_file else None
+        self.notes.settings.append(Setting(key=dotted(path), value=value, line=line))
+
+
+def dotted(path: Path) -> str:
+    """A path as a dotted key: `limits.rolling_notional[2].max`. What is not a plain name is quoted and cut short."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            name = part if _BARE_KEY.fullmatch(part) else f'"{part if is_name(part) else shortened(part)}"'
+            text += f".{name}" if text else name
+    return text
+
+
+def written(value: object) -> str:
+    """A value as TOML writes it, for showing."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return f"[{', '.join(written(item) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {written(item)}' for key, item in value.items())} }}" if value else "{}"
+    return value.text if isinstance(value, FloatText) else shown(value)

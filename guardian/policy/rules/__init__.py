@@ -1,0 +1,1 @@
+"""The rules of the policy. One rule, one function."""

@@ -1,0 +1,203 @@
+"""The types of the tools' parameters: what is accepted, and what the model is told about it.
+
+Patterns are pydantic's, where `$` is the very end of the text and `[0-9]` is ASCII.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
+
+from guardian.domain.money import AMOUNT_PATTERN
+from guardian.domain.names import (
+    CURSOR_PATTERN,
+    LONGEST_NAME,
+    NAME_PATTERN,
+    NAME_RULE,
+    is_listed_name,
+    is_name,
+)
+from guardian.domain.orders import OrderSide, OrderType, TimeInForce
+from guardian.domain.requests import OrdersWanted
+from guardian.server.arguments import EARLIEST_MS, MAX_AMOUNT_LENGTH, MAX_TIME_LENGTH, amount, moment
+from guardian.store.schema.records import PROPOSAL_ID_ALPHABET, PROPOSAL_ID_LENGTH
+
+MAX_ORDER_ID: Final = 2**53 - 1
+"""The largest whole number that every JSON reader keeps."""
+
+
+def _amount_schema(description: str) -> WithJsonSchema:
+    text: dict[str, Any] = {"type": "string", "pattern": AMOUNT_PATTERN, "maxLength": MAX_AMOUNT_LENGTH}
+    number = {"type": "number", "exclusiveMinimum": 0}
+    return WithJsonSchema({"anyOf": [text, number], "description": description})
+
+
+def _time_schema(description: str) -> WithJsonSchema:
+    text: dict[str, Any] = {"type": "string", "maxLength": MAX_TIME_LENGTH}
+    number = {"type": "integer", "minimum": EARLIEST_MS}
+    return WithJsonSchema({"anyOf": [text, number], "description": description})
+
+
+def _choice(options: type[StrEnum], description: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": [option.value for option in options], "description": description})
+
+
+class AccountType(StrEnum):
+    """Whose daily snapshots are asked for."""
+
+    SPOT = "SPOT"
+    MARGIN = "MARGIN"
+    FUTURES = "FUTURES"
+
+
+def _checked_name(text: str) -> str:
+    if is_name(text):
+        return text
+    if is_listed_name(text) and text.isascii():
+        raise ValueError(f'must be in capitals, exactly as the exchange lists it, such as "{text.upper()}"')
+    raise ValueError(f"must be {NAME_RULE}")
+
+
+def _checked_cursor(text: str) -> str:
+    if not is_listed_name(text):
+        raise ValueError("must be `next_cursor` of the page before, unaltered")
+    return text
+
+
+def _name_schema(description: str, pattern: str = NAME_PATTERN) -> WithJsonSchema:
+    text = {"type": "string", "pattern": pattern, "maxLength": LONGEST_NAME}
+    return WithJsonSchema({**text, "description": description})
+
+
+Symbol = Annotated[
+    str,
+    AfterValidator(_checked_name),
+    _name_schema('Symbol as the exchange lists it: base then quote asset, capitals, no separator, e.g. "BTCUSDT".'),
+]
+FuturesSymbol = Annotated[
+    str,
+    AfterValidator(_checked_name),
+    _name_schema('USD-M futures symbol, e.g. "BTCUSDT". Left out: all symbols.'),
+]
+BaseAsset = Annotated[
+    str, AfterValidator(_checked_name), _name_schema('Only symbols with this base asset, e.g. "BTC".')
+]
+QuoteAsset = Annotated[
+    str, AfterValidator(_checked_name), _name_schema('Only symbols with this quote asset, e.g. "USDT".')
+]
+Coin = Annotated[str, AfterValidator(_checked_name), _name_schema('Asset, in capitals, e.g. "BTC".')]
+Network = Annotated[
+    str,
+    AfterValidator(_checked_name),
+    _name_schema('Network as the exchange names it, e.g. "ETH", "BSC". Left out: the default network.'),
+]
+ListCursor = Annotated[
+    str,
+    AfterValidator(_checked_cursor),
+    _name_schema("`next_cursor` of the page before. Left out: the first page.", CURSOR_PATTERN),
+]
+TransferType = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Z_]{3,40}$",
+        max_length=40,
+        description='From wallet to wallet in Binance\'s words, e.g. "MAIN_UMFUTURE" (spot to USD-M futures), '
+        '"UMFUTURE_MAIN", "MAIN_FUNDING", "FUNDING_MAIN".',
+    ),
+]
+OrderId = Annotated[
+    int, Field(ge=1, le=MAX_ORDER_ID, description="The exchange's order id, a whole number, e.g. 28457 (not a string).")
+]
+ClientOrderId = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_-]{1,36}$",
+        max_length=36,
+        description='The client order id; orders placed through guardian have one that starts with "g1-".',
+    ),
+]
+ProposalId = Annotated[
+    str,
+    Field(
+        pattern=f"^[{PROPOSAL_ID_ALPHABET}]{{{PROPOSAL_ID_LENGTH}}}$",
+        max_length=PROPOSAL_ID_LENGTH,
+        description='Instead of all else: the `data.proposal_id` of an order that waits for a person, e.g. "K7QM2X".',
+    ),
+]
+ConfirmationToken = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_-]{8,64}$",
+        max_length=64,
+        description="The one-time token that a person handed over for a proposed order. Never make one up.",
+    ),
+]
+Side = Annotated[OrderSide, _choice(OrderSide, "BUY or SELL, seen from the base asset.")]
+Type = Annotated[
+    OrderType,
+    _choice(
+        OrderType,
+        "LIMIT, LIMIT_MAKER and the _LIMIT stops need price; stops also stop_price. STOP_LOSS and TAKE_PROFIT are "
+        "always denied: use their _LIMIT forms, and no plain LIMIT, which is not a stop and may fill at once.",
+    ),
+]
+OrderTimeInForce = Annotated[
+    TimeInForce,
+    _choice(
+        TimeInForce,
+        "How long it stays: GTC until cancelled (the default), IOC what fills at once, FOK all at once or nothing. "
+        "LIMIT, STOP_LOSS_LIMIT and TAKE_PROFIT_LIMIT only.",
+    ),
+]
+Quantity = Annotated[
+    Decimal,
+    PlainValidator(amount),
+    _amount_schema('Amount of the BASE asset as a decimal string: "0.001" of BTCUSDT is 0.001 BTC, not 0.001 USDT.'),
+]
+QuoteQuantity = Annotated[
+    Decimal,
+    PlainValidator(amount),
+    _amount_schema('MARKET only, instead of quantity: amount of the QUOTE asset to spend or get, e.g. "25" USDT.'),
+]
+Price = Annotated[
+    Decimal,
+    PlainValidator(amount),
+    _amount_schema('Limit price, quote asset per base asset, e.g. "60000.00". Not for MARKET.'),
+]
+StopPrice = Annotated[
+    Decimal,
+    PlainValidator(amount),
+    _amount_schema('Stop types only: the price that triggers the order, quote per base asset, e.g. "58000".'),
+]
+StartTime = Annotated[
+    int,
+    PlainValidator(moment),
+    _time_schema('From: ISO 8601 with Z or offset, e.g. "2026-11-22T10:00:00Z", or milliseconds since 1970.'),
+]
+EndTime = Annotated[
+    int, PlainValidator(moment), _time_schema("Until, written as start_time is. Must not be before it.")
+]
+Status = Annotated[
+    OrdersWanted, _choice(OrdersWanted, '"open": those still in the book. "all": also filled and ended ones.')
+]
+Account = Annotated[AccountType, _choice(AccountType, "Which account's snapshots.")]
+Page = Annotated[int, Field(ge=1, le=1000, description="Page number; 1 is the newest.")]
+Offset = Annotated[int, Field(ge=0, le=100_000, description="Entries to skip: `next_offset` of the page before.")]
+
+
+def _limit(most: int, what: str, least: int = 1) -> Any:  # noqa: ANN401 - pydantic's Field is typed so
+    return Field(ge=least, le=most, description=f"{what}, {least} to {most}.")
+
+
+BookLimit = Annotated[int, _limit(100, "Price levels a side")]
+ListLimit = Annotated[int, _limit(200, "Symbols a page")]
+SnapshotLimit = Annotated[int, _limit(30, "Days", least=7)]
+IncomeLimit = Annotated[int, _limit(500, "Income entries")]
+OrdersLimit = Annotated[int, _limit(500, "Orders")]
+HistoryLimit = Annotated[int, _limit(200, "Entries a page")]
+LiquidationLimit = Annotated[int, _limit(100, "Entries")]
+TransferLimit = Annotated[int, _limit(100, "Transfers a page")]
+IncludeZero = Annotated[bool, Field(description="true: also assets with nothing in them.")]

@@ -1,0 +1,1 @@
+"""What counts against the budgets of the policy, summed within a transaction."""

@@ -1,0 +1,108 @@
+"""The part of a transaction that says what the exchange's answers may not have in them yet.
+
+Facts of the exchange that orders use up (balances, the list of open orders) are fetched before the transaction that
+reserves an order. A snapshot is taken before they are asked for. What was not known to be at the exchange then, or was
+reserved since, may or may not be in an answer, so it is counted in full on top of it. An order that was acknowledged
+before the snapshot is in every answer, as locked balance and as an open order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from sqlalchemy import and_, bindparam, select
+
+from guardian.domain.money import ZERO, minus, negated, plus
+from guardian.domain.orders import FINAL_STATES, UNRESOLVED_STATES, VOID_STATES, OrderSide
+from guardian.store.schema.records import OrderRow, Scope
+from guardian.store.schema.tables import ORDERS
+from guardian.store.transaction.base import scope_values
+from guardian.store.transaction.ledger import cash_of
+from guardian.store.transaction.orders import OrdersPart, order_from
+
+_SINCE: Final = (
+    select(ORDERS)
+    .where(
+        and_(ORDERS.c.environment == bindparam("environment"), ORDERS.c.account == bindparam("account")),
+        ORDERS.c.intent_seq > bindparam("after"),
+    )
+    .order_by(ORDERS.c.intent_seq)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The orders of a scope as they were before facts were asked for."""
+
+    seq: int
+    """The last row of the log."""
+    pending: tuple[OrderRow, ...]
+    """The orders that were not in a final state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """Orders since a snapshot, as far as an answer of the exchange that was asked for after it may lack them."""
+
+    orders: tuple[OrderRow, ...]
+    """Orders, as they are now, that the exchange was not known to have then; those that never came to be left out."""
+    pending: tuple[OrderRow, ...]
+    """Orders that were not in a final state then, as they were."""
+    now: tuple[OrderRow, ...]
+    """The same orders as they are now."""
+
+    def taken(self, asset: str) -> Decimal:
+        """How much of the asset's free balance these orders may have taken since; never too little."""
+        return plus(*(_takes(row, asset) for row in self.orders))
+
+    def bought(self, asset: str) -> Decimal:
+        """How much of the asset BUYs have brought since."""
+        before = {row.client_order_id: row.executed_quantity for row in self.pending}
+        executed = {row.client_order_id: row for row in (*self.now, *self.orders)}
+        return plus(
+            *(
+                minus(row.executed_quantity, before.get(name, ZERO))
+                for name, row in executed.items()
+                if row.side == OrderSide.BUY.value and row.base_asset == asset
+            )
+        )
+
+
+class SnapshotPart(OrdersPart):
+    """Takes snapshots, and tells what came after one."""
+
+    def snapshot(self, scope: Scope) -> Snapshot:
+        """The orders of the scope as they are now, before facts of the exchange are asked for."""
+        return Snapshot(seq=self.head.seq, pending=self._pending(scope))
+
+    def unseen_since(self, scope: Scope, snapshot: Snapshot) -> Unseen:
+        """What answers of the exchange may lack that were asked for after the snapshot."""
+        since = [order_from(row) for row in self._rows(_SINCE, {**scope_values(scope), "after": snapshot.seq})]
+        now = tuple(self._now(snapshot.pending))
+        unsure = {row.client_order_id for row in snapshot.pending if row.state in UNRESOLVED_STATES}
+        orders = (*(row for row in now if row.client_order_id in unsure), *since)
+        return Unseen(
+            orders=tuple(row for row in orders if row.state not in VOID_STATES),
+            pending=snapshot.pending,
+            now=now,
+        )
+
+    def _now(self, rows: Iterable[OrderRow]) -> Iterable[OrderRow]:
+        return (self.order(row.client_order_id) or row for row in rows)
+
+
+def spends(row: OrderRow) -> str:
+    """The asset that an order pays with."""
+    return row.quote_asset if row.side == OrderSide.BUY.value else row.base_asset
+
+
+def _takes(row: OrderRow, asset: str) -> Decimal:
+    """What an order takes of an asset: what it spent where it has ended, else all that it may spend."""
+    if spends(row) != asset:
+        return ZERO
+    if row.side == OrderSide.SELL.value:
+        return row.executed_quantity if row.state in FINAL_STATES else row.quantity
+    return negated(cash_of(row)) if row.state in FINAL_STATES else row.quote_notional

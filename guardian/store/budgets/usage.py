@@ -1,0 +1,198 @@
+"""The part of a transaction that counts: what was entered, ordered, opened and bought, exactly as DESIGN's table says.
+
+| order state            | rolling notional | order count | open notional | duplicate |
+|------------------------|------------------|-------------|---------------|-----------|
+| rejected, not placed   | no               | yes         | no            | no        |
+| reserved, unknown      | full             | yes         | full          | yes       |
+| open, part-filled      | full             | yes         | remainder     | yes       |
+| filled, cancelled, expired | full         | yes         | none          | yes       |
+
+An order that was given up because the exchange did not know it is `not placed`, and still bars its duplicate.
+
+An order is within a window if it is by window time or by the clock: a clock that was far ahead for a moment and is
+right again takes nothing out of a window, for no order is reserved while it is over 1 s from the exchange's.
+
+Exits are in none of the sums and counts but `orders_since_person` and `unconfirmed_since_person`: they spend no budget,
+but a person is asked about them as about all else. Sums are exact, in Python.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from sqlalchemy import and_, bindparam, select, text
+
+from guardian.domain.money import ZERO, divided_up, minus, negated, plus, round_up, times, total
+from guardian.domain.orders import (
+    LIVE_STATES,
+    STOP_LIMIT_TYPES,
+    UNRESOLVED_STATES,
+    VOID_STATES,
+    OrderSide,
+    OrderSpec,
+)
+from guardian.policy.facts import ListedOrders, Usage
+from guardian.policy.model import Limits
+from guardian.store.budgets.slicing import SlicingPart
+from guardian.store.budgets.snapshots import Snapshot, SnapshotPart, spends
+from guardian.store.budgets.worth import WORTH_COLUMNS, Worth
+from guardian.store.schema.records import OrderRow, Scope, StatusUsage
+from guardian.store.schema.tables import ORDERS, quoted
+from guardian.store.transaction.audit import AuditPart
+from guardian.store.transaction.base import ROW, scope_values
+from guardian.store.transaction.ledger import cash_of
+from guardian.store.transaction.orders import is_in_doubt
+
+_STOP_TYPES: Final = frozenset(order_type.value for order_type in STOP_LIMIT_TYPES)
+_IN_SCOPE: Final = and_(ORDERS.c.environment == bindparam("environment"), ORDERS.c.account == bindparam("account"))
+_COUNTED: Final = select(
+    *(ORDERS.c[name] for name in WORTH_COLUMNS),
+    ORDERS.c.state, ORDERS.c.is_exit, ORDERS.c.confirmed, ORDERS.c.reserved_ms, ORDERS.c.sent_ms,
+)  # fmt: skip
+_IN_WINDOW: Final = (ORDERS.c.reserved_ms > bindparam("after")) | (ORDERS.c.sent_ms > bindparam("clock_after"))
+_WITHIN: Final = _COUNTED.where(_IN_SCOPE, _IN_WINDOW)
+_SINCE_SEQ: Final = _COUNTED.where(_IN_SCOPE, ORDERS.c.intent_seq > bindparam("after"))
+_ON_SIDE_SINCE: Final = _SINCE_SEQ.where(ORDERS.c.symbol == bindparam("symbol"), ORDERS.c.side == bindparam("side"))
+_SAME: Final = (
+    select(ORDERS.c.client_order_id)
+    .where(
+        _IN_SCOPE,
+        ORDERS.c.fingerprint == bindparam("fingerprint"),
+        text(f"(state NOT IN ({quoted(VOID_STATES)}) OR given_up = 1)"),
+        _IN_WINDOW | text(f"state IN ({quoted(UNRESOLVED_STATES)})"),
+    )
+    .order_by(ORDERS.c.intent_seq.desc())
+    .limit(1)
+)
+
+
+class UsagePart(AuditPart, SnapshotPart, SlicingPart):
+    """Counts for the rules, on the rows as they are in this transaction."""
+
+    def usage(
+        self,
+        scope: Scope,
+        order: OrderSpec,
+        limits: Limits,
+        *,
+        currency: str,
+        assets: tuple[str, str] | None,
+        snapshot: Snapshot,
+        listed: ListedOrders | None = None,
+    ) -> Usage:
+        """Everything that the rules count for this order, in `currency`.
+
+        `assets` are the base and the quote asset of its symbol; without them nothing is known to be held.
+        `snapshot` was taken before the facts of the exchange were asked for that the order is judged on. Orders that
+        `listed` accounts for are not counted again as open on the symbol.
+        """
+        status, sliced = self.status_usage(scope, limits, currency), Worth(currency)
+        pending = self._pending(scope)
+        on_symbol = [row for row in pending if row.symbol == order.symbol]
+        of_exchange = listed or ListedOrders()
+        unlisted = [row for row in on_symbol if of_exchange.may_lack(row.client_order_id, row.order_id, row.state)]
+        in_doubt = [row for row in on_symbol if is_in_doubt(row, self.now_ms)]
+        since = self.sliced_since(scope, order.symbol, order.side.value, limits.anti_slicing_window_ms)
+        unseen = self.unseen_since(scope, snapshot)
+        base = None if assets is None else assets[0]
+        return Usage(
+            trading=status.trading.state,
+            halt_reason=status.trading.reason,
+            entered=status.entered,
+            ordered=status.ordered,
+            open_notional=status.open_notional,
+            open_orders=status.open_orders,
+            # As the exchange counts them: exits among them.
+            open_orders_on_symbol=len(unlisted),
+            open_stop_orders_on_symbol=sum(row.wire_type in _STOP_TYPES for row in unlisted),
+            duplicate_of=self._duplicate_of(scope, order, limits.duplicate_window_ms),
+            unresolved_on_symbol=in_doubt[0].client_order_id if in_doubt else None,
+            sliced_since_ms=None if since is None else since.since_ms,
+            sliced_entered=sliced.entered(() if since is None else self._on_side_since(scope, order, since.since_seq)),
+            uncounted=tuple(sorted({*status.uncounted, *sliced.uncounted})),
+            position=ZERO if base is None else self.position(scope, base),
+            open_buys=total(row.remaining for row in pending if _buys(row, base)),
+            offered=total(offered_of(row, base) for row in pending),
+            taken={asset: unseen.taken(asset) for asset in assets or ()},
+            bought_since=ZERO if base is None else unseen.bought(base),
+            orders_since_person=status.orders_since_person,
+            unconfirmed_since_person=status.unconfirmed_since_person,
+            is_unconfirmed_known=status.is_unconfirmed_known,
+            calls_last_minute=self.creates_last_minute(),
+            traded=self.traded(scope),
+        )
+
+    def sellable(self, scope: Scope, *, with_open_buys: bool = False) -> dict[str, Decimal]:
+        """By asset: what guardian bought and has neither sold nor offered, where there is any.
+
+        With `with_open_buys` as if every open BUY had been filled.
+        """
+        pending, positions = self._pending(scope), self.positions(scope)
+        buys = [row for row in pending if with_open_buys and row.side == OrderSide.BUY.value]
+        for row in buys:
+            positions[row.base_asset] = plus(positions.get(row.base_asset, ZERO), row.remaining)
+        left = {
+            asset: minus(position, total(offered_of(row, asset) for row in pending))
+            for asset, position in positions.items()
+        }
+        return {asset: quantity for asset, quantity in left.items() if quantity > 0}
+
+    def status_usage(self, scope: Scope, limits: Limits, currency: str) -> StatusUsage:
+        """What does not depend on the order: the windows, what is open, and what went on without a person."""
+        counted, unconfirmed = Worth(currency), Worth(currency)
+        windows = {window.window_ms for window in limits.rolling_notional}
+        counts = {window.window_ms for window in limits.max_orders}
+        longest = max(windows | counts, default=0)
+        rows = self._rows(_WITHIN, {**scope_values(scope), **self.window_values(longest)})
+        since_person = self._rows(_SINCE_SEQ, {**scope_values(scope), "after": self.last_act(scope)})
+        pending = self._pending(scope)
+        return StatusUsage(
+            trading=self.trading(),
+            entered={window: counted.entered(self._within(rows, window)) for window in windows},
+            ordered={window: sum(not row["is_exit"] for row in self._within(rows, window)) for window in counts},
+            open_notional=total(open_notional(row, counted.of_order(row)) for row in pending if not row.is_exit),
+            open_orders=sum(not row.is_exit for row in pending),
+            unresolved=sum(is_in_doubt(row, self.now_ms) for row in pending),
+            orders_since_person=len(since_person),
+            unconfirmed_since_person=unconfirmed.total(row for row in since_person if not row["confirmed"]),
+            is_unconfirmed_known=not unconfirmed.uncounted,
+            uncounted=tuple(sorted(counted.uncounted)),
+        )
+
+    def _within(self, rows: list[ROW], window_ms: int) -> list[ROW]:
+        after = self.window_values(window_ms)
+        return [row for row in rows if row["reserved_ms"] > after["after"] or row["sent_ms"] > after["clock_after"]]
+
+    def _duplicate_of(self, scope: Scope, order: OrderSpec, window_ms: int) -> str | None:
+        values = {**scope_values(scope), "fingerprint": order.fingerprint, **self.window_values(window_ms)}
+        row = self._first(_SAME, values)
+        return None if row is None else str(row["client_order_id"])
+
+    def _on_side_since(self, scope: Scope, order: OrderSpec, seq: int) -> list[ROW]:
+        values = {**scope_values(scope), "after": seq, "symbol": order.symbol, "side": order.side.value}
+        return self._rows(_ON_SIDE_SINCE, values)
+
+
+def open_notional(row: OrderRow, notional: Decimal) -> Decimal:
+    """How much of its notional an order counts for while it is open: all where its fate is unknown, else the rest."""
+    if row.state in UNRESOLVED_STATES:
+        return notional
+    if row.state not in LIVE_STATES or row.quantity <= 0:
+        return ZERO
+    return round_up(divided_up(times(notional, row.remaining), row.quantity))
+
+
+def _buys(row: OrderRow, asset: str | None) -> bool:
+    return row.side == OrderSide.BUY.value and row.base_asset == asset
+
+
+def offered_of(row: OrderRow, asset: str | None) -> Decimal:
+    """What an order that has not ended may still take of an asset: by selling it, or by paying with it at the worst."""
+    if spends(row) != asset:
+        return ZERO
+    if row.side == OrderSide.SELL.value:
+        return row.remaining
+    if row.state in LIVE_STATES and row.price is not None:
+        return round_up(times(row.price, row.remaining))  # its owner may have amended it to a smaller quantity
+    return max(minus(row.quote_notional, negated(cash_of(row))), ZERO)

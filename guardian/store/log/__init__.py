@@ -1,0 +1,1 @@
+"""The audit log: encoding, verification, checkpoint, and queries that never write."""

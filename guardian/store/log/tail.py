@@ -1,0 +1,80 @@
+"""How the log ends, read at the beginning of each transaction: does it go on from where this process saw it end?
+
+One statement, and one indexed row more than the end itself needs. Of rows that others wrote only the newest is held
+against its digest here; those between it and the last known one are verified at the next start, and by `verify`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from guardian.errors import StoreCorrupt
+from guardian.store.log.checkpoint import Checkpoint
+from guardian.store.log.encoding import GENESIS, digest_of
+from guardian.store.log.verify import Finding, Kind, evidence_of, lost_row
+from guardian.store.schema.sqlite_errors import RESTORE_HINT
+from guardian.store.transaction.base import Head
+
+MAX_SEQ: Final = 2**62
+"""Behind it SQLite has no numbers left for rows."""
+
+# The body of the newest row is read only where another process wrote it.
+_END: Final = text(
+    "SELECT control.window_ms AS window_ms, last.seq AS seq, last.digest AS digest, last.prev_hash AS prev_hash, "
+    "last.ts_ms AS ts_ms, CASE WHEN last.seq = :seq AND last.digest = :digest THEN NULL ELSE last.body END AS body, "
+    "known.digest AS known FROM control "
+    "LEFT JOIN (SELECT seq, digest, prev_hash, ts_ms, body FROM audit ORDER BY seq DESC LIMIT 1) AS last ON 1 "
+    "LEFT JOIN audit AS known ON known.seq = :seq WHERE control.id = 1"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The end of the log: its last row, the latest window time, and what is wrong with it."""
+
+    head: Head
+    window_ms: int
+    findings: tuple[Finding, ...]
+
+
+def end_of(connection: Connection, known: Head) -> End:
+    """Read the end, and hold it against the last row that is known (`seq` 0: none).
+
+    Raises:
+        SQLAlchemyError: it cannot be read.
+        StoreCorrupt: no row can go on from there, or the time is none.
+    """
+    row = connection.execute(_END, {"seq": known.seq, "digest": known.digest}).one()
+    head = Head(row.seq or 0, GENESIS if row.seq is None else _blob(row.digest))
+    if not 0 <= head.seq < MAX_SEQ or not isinstance(row.window_ms, int):
+        raise StoreCorrupt("`guardian.db` holds numbers that guardian did not write", hint=RESTORE_HINT)
+    window_ms = max(row.window_ms, row.ts_ms if isinstance(row.ts_ms, int) else 0)
+    findings: list[Finding] = []
+    if known.seq > 0 and row.known != known.digest:
+        lost = Checkpoint(seq=known.seq, digest=known.digest.hex())
+        findings.append(lost_row(lost, is_there=row.known is not None, last_seq=head.seq))
+    elif head != known and row.seq is not None:
+        findings += _of_newest(head, known, row.prev_hash, row.body)
+    return End(head=head, window_ms=window_ms, findings=tuple(findings))
+
+
+def _of_newest(head: Head, known: Head, prev_hash: object, body: object) -> list[Finding]:
+    """What is wrong with the newest row, which another process wrote."""
+    whole = digest_of(prev_hash, head.seq, body) if isinstance(prev_hash, bytes) and isinstance(body, bytes) else None
+    if whole != head.digest:
+        message = f"row {head.seq} was changed: its digest is another one"
+        evidence = evidence_of(prev_hash, head.digest, body)
+        return [Finding(kind=Kind.CONTENT, seq=head.seq, message=message, evidence=evidence)]
+    if head.seq == known.seq + 1 and prev_hash != known.digest:
+        message = f"row {head.seq} does not follow on the row before it"
+        return [Finding(kind=Kind.CHAIN, seq=head.seq, message=message, evidence=evidence_of(known.digest))]
+    return []
+
+
+def _blob(value: object) -> bytes:
+    """A digest as it stands in the file; for what is none, bytes that no row has."""
+    return value if isinstance(value, bytes) and len(value) == len(GENESIS) else sha256(repr(value).encode()).digest()

@@ -1,0 +1,345 @@
+"""Verifying the log: what can be proven of it, from the file alone and with a checkpoint kept elsewhere.
+
+| finding   | what was done to the log                                                        |
+|-----------|---------------------------------------------------------------------------------|
+| CONTENT   | a body, a digest or a link was changed: the digest is not that of the row       |
+| COLUMN    | a column says something else than the body                                       |
+| GAP       | rows are missing before this one                                                |
+| CHAIN     | a row does not follow on the one before it: rows were made anew or moved        |
+| TRUNCATED | the row of a checkpoint is gone: the log was cut off, or an older copy was put back |
+| REWRITTEN | the row of a checkpoint is another one than it was                              |
+| ORDER     | an order without its intent row, or an intent row without its order             |
+| LEDGER    | flows do not add up to what an order executed, or to what is held              |
+| SCHEMA    | a table, index or trigger of the store is missing                               |
+| DAMAGED   | SQLite's own check of the file failed                                           |
+
+The end of the log is verified each time that the store is opened, see `verify_tail`. What is found halts trading, see
+`guardian.store.transaction.broken_chain`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from guardian.errors import StoreCorrupt
+from guardian.store.log.checkpoint import Checkpoint, read_checkpoint
+from guardian.store.log.encoding import GENESIS
+from guardian.store.log.read_only import ROW_SQL, LogRow, database_path, read_only
+from guardian.store.log.verify_ledger import imbalances
+from guardian.store.schema.files import CHECKPOINT_NAME
+from guardian.store.schema.records import FOUND
+
+BATCH: Final = 5000
+"""Rows in one read: short enough not to stand in a writer's way."""
+MAX_FINDINGS: Final = 1000
+TAIL: Final = 256
+"""Rows at the end of the log that are verified when it is opened: a few milliseconds."""
+CAUSE: Final = "broken_chain"
+"""The cause of a halt, and the kind of an emergency record, that is about the log itself."""
+BROKEN: Final = "the chain of the log is broken"
+TOLD_BY: Final = f"{CAUSE}:"
+"""How the key of a row begins that tells of a broken chain. See `guardian.store.transaction.broken_chain`."""
+TRIGGER_NAMES: Final = frozenset(
+    {
+        "audit_no_update", "audit_no_delete", "orders_no_delete", "orders_fixed", "orders_born", "orders_moves",
+        "flows_no_update", "flows_no_delete",
+    }
+)  # fmt: skip
+
+
+class Kind(StrEnum):
+    """What is wrong; see the table above."""
+
+    CONTENT = "CONTENT"
+    COLUMN = "COLUMN"
+    GAP = "GAP"
+    CHAIN = "CHAIN"
+    TRUNCATED = "TRUNCATED"
+    REWRITTEN = "REWRITTEN"
+    ORDER = "ORDER"
+    LEDGER = "LEDGER"
+    SCHEMA = "SCHEMA"
+    DAMAGED = "DAMAGED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong, and the row where it shows."""
+
+    kind: Kind
+    message: str
+    seq: int | None = None
+    lost: Checkpoint | None = None
+    """The row that was there once, for TRUNCATED and REWRITTEN."""
+    evidence: str = ""
+    """What tells this damage from another at the same row."""
+    is_told: bool = False
+    """The row where it shows is the one that tells of it."""
+
+    @property
+    def mark(self) -> str:
+        """The same damage has the same mark, whoever finds it and however often."""
+        if self.lost is not None:
+            return f"LOST {self.lost.seq} {self.lost.digest[:16]}"
+        known = sha256(f"{self.message}\0{self.evidence}".encode("utf-8", "backslashreplace")).hexdigest()
+        return f"{self.kind.value} {self.seq or 0} {known[:16]}"
+
+
+def evidence_of(*what: object) -> str:
+    """What stands in the file in the place of what was written, in short."""
+    return sha256(repr(what).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def lost_row(row: Checkpoint, *, is_there: bool, last_seq: int, source: str | None = None) -> Finding:
+    """The finding that a row which was there once is gone, or is another one now."""
+    told = "" if source is None else f" of the checkpoint ({source})"
+    if is_there:
+        message = f"row {row.seq} is not the one{told or ' that was written'}"
+        return Finding(kind=Kind.REWRITTEN, seq=row.seq, message=message, lost=row)
+    message = f"the log ends at row {last_seq}, and row {row.seq}{told} is gone"
+    if last_seq > row.seq:
+        message = f"row {row.seq}{told} is gone"
+    return Finding(kind=Kind.TRUNCATED, seq=min(last_seq, row.seq), message=message, lost=row)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """A checkpoint that the log was held against: where it came from, and whether the log has its row."""
+
+    source: str
+    seq: int
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was looked at and what was found. Rows that were cut off after the last anchor cannot be seen."""
+
+    path: Path
+    rows: int
+    last_seq: int
+    head: str | None
+    """The digest of the last row, in hex."""
+    first_ts_ms: int | None
+    last_ts_ms: int | None
+    anchors: tuple[Anchor, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_intact(self) -> bool:
+        """Nothing was found."""
+        return not self.findings
+
+    @property
+    def unanchored(self) -> int:
+        """Rows after the last checkpoint: chained, but whether some were cut off after them cannot be seen."""
+        return max(0, self.last_seq - max((anchor.seq for anchor in self.anchors), default=0))
+
+
+def verify(place: Path, checkpoint: Checkpoint | None = None) -> Report:
+    """Verify the log of a home folder (or a copy of `guardian.db`) against its own checkpoint and the one given.
+
+    Raises:
+        StoreUnavailable: there is no database, or it cannot be read now; nothing is said about the log then.
+    """
+    path = database_path(place)
+    walk = _Walk()
+    # Anchors first: the log only grows, so whatever they name must be in what is read after them.
+    anchors = _anchors(path, checkpoint, walk)
+    if not path.exists() and anchors:
+        most = max(anchors.values(), key=lambda anchor: anchor.seq)
+        message = f"`{path.name}` is gone, but a checkpoint knows of {most.seq} rows"
+        walk.add(Finding(kind=Kind.TRUNCATED, message=message, lost=most))
+        return walk.report(path, anchors)
+    try:
+        with read_only(path) as connection:
+            walk.rows_of(connection, anchors)
+            walk.schema_of(connection)
+            walk.orders_of(connection)
+            walk.ledger_of(connection)
+            walk.file_of(connection)
+    except StoreCorrupt as error:
+        walk.found(Kind.DAMAGED, None, error.message)
+    walk.held_against(anchors)
+    return walk.report(path, anchors)
+
+
+def verify_tail(connection: sqlite3.Connection, checkpoint: Checkpoint | None) -> tuple[Finding, ...]:
+    """Verify the last TAIL rows, and that the log has the row of the checkpoint. Raises sqlite3.Error.
+
+    What a row of the log tells of itself is left out: that rows are missing before it, where they are.
+    """
+    rows = connection.execute(f"SELECT {ROW_SQL} FROM audit ORDER BY seq DESC LIMIT {TAIL}").fetchall()  # noqa: S608 - constants
+    tail = [LogRow(*row) for row in reversed(rows)]
+    walk = _Walk()
+    walk.tail_of(tail)
+    if checkpoint is not None:
+        at = connection.execute("SELECT digest FROM audit WHERE seq = ?", (checkpoint.seq,)).fetchone()
+        if at is None or at[0] != bytes.fromhex(checkpoint.digest):
+            last_seq = tail[-1].seq if tail else 0
+            walk.add(lost_row(checkpoint, is_there=at is not None, last_seq=last_seq, source=CHECKPOINT_NAME))
+    return tuple(finding for finding in walk.findings if not finding.is_told)
+
+
+def _anchors(path: Path, given: Checkpoint | None, walk: _Walk) -> dict[str, Checkpoint]:
+    anchors = {} if given is None else {"given": given}
+    try:
+        own = read_checkpoint(path.parent)
+    except StoreCorrupt as error:
+        walk.found(Kind.DAMAGED, None, error.message)
+    except OSError:
+        own = None
+    else:
+        if own is not None:
+            anchors[CHECKPOINT_NAME] = own
+    return anchors
+
+
+class _Walk:
+    """One walk along the log, from the first row to the last that was there when it came by."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self._rows = 0
+        self._seq = 0
+        self._digest = GENESIS
+        self._first_ts: int | None = None
+        self._last_ts: int | None = None
+        self._at_anchor: dict[int, str] = {}
+
+    def found(self, kind: Kind, seq: int | None, message: str) -> None:
+        """Note a finding of which the message says all."""
+        self.add(Finding(kind=kind, seq=seq, message=message))
+
+    def add(self, finding: Finding) -> None:
+        """Note a finding; after very many it is enough."""
+        if len(self.findings) < MAX_FINDINGS:
+            self.findings.append(finding)
+
+    def tail_of(self, rows: Sequence[LogRow]) -> None:
+        """Hold the rows of the tail against one another; a log that is no longer than it begins with row 1."""
+        if len(rows) >= TAIL:
+            self._seq, self._digest = rows[0].seq - 1, rows[0].prev_hash
+        for row in rows:
+            self._row(row)
+
+    def rows_of(self, connection: sqlite3.Connection, anchors: dict[str, Checkpoint]) -> None:
+        """Hold every row against the one before it."""
+        wanted = {anchor.seq for anchor in anchors.values()}
+        for row in _all_rows(connection):
+            self._row(row)
+            if row.seq in wanted:
+                self._at_anchor[row.seq] = _hex(row.digest)
+
+    def _row(self, row: LogRow) -> None:
+        self._rows += 1
+        if row.seq != self._seq + 1:
+            missing = (
+                f"row {self._seq + 1} is" if row.seq == self._seq + 2 else f"rows {self._seq + 1} to {row.seq - 1} are"
+            )
+            self._at(row, Kind.GAP, f"{missing} missing before row {row.seq}", (self._digest, row.prev_hash))
+        elif row.prev_hash != self._digest:
+            self._at(row, Kind.CHAIN, f"row {row.seq} does not follow on the row before it", (self._digest,))
+        if not row.has_its_digest:
+            what = (row.prev_hash, row.digest, row.body)
+            self._at(row, Kind.CONTENT, f"row {row.seq} was changed: its digest is another one", what)
+        elif changed := row.changed_columns:
+            names = ", ".join(f"`{name}`" for name in changed)
+            values = tuple(getattr(row, name) for name in changed)
+            self._at(row, Kind.COLUMN, f"row {row.seq}: {names} was changed: the body says something else", values)
+        self._seq, self._digest = row.seq, row.digest
+        self._first_ts = row.ts_ms if self._first_ts is None else self._first_ts
+        self._last_ts = row.ts_ms
+
+    def _at(self, row: LogRow, kind: Kind, message: str, what: tuple[object, ...]) -> None:
+        # A row that tells of a broken chain may itself stand behind the gap.
+        is_link = kind in {Kind.GAP, Kind.CHAIN}
+        is_told = is_link and isinstance(row.key, str) and row.key.startswith(TOLD_BY)
+        self.add(Finding(kind=kind, seq=row.seq, message=message, evidence=evidence_of(*what), is_told=is_told))
+
+    def orders_of(self, connection: sqlite3.Connection) -> None:
+        """Every order has its intent row, or that of its being found, and every intent row its order."""
+        rows = connection.execute(
+            "SELECT o.client_order_id, o.intent_seq FROM orders o LEFT JOIN audit a ON a.seq = o.intent_seq "
+            "WHERE o.intent_seq <= ? AND (a.client_order_id IS NOT o.client_order_id OR a.call_id IS NOT o.call_id) "
+            "AND (a.phase IS NOT 'event' OR a.key IS NOT ? || o.environment || '/' || o.client_order_id)",
+            (self._seq, FOUND),
+        ).fetchall()
+        for name, seq in rows:
+            self.found(Kind.ORDER, seq, f"order `{name}` has no intent row")
+        rows = connection.execute(
+            "SELECT a.client_order_id, a.seq FROM audit a LEFT JOIN orders o ON o.client_order_id = a.client_order_id "
+            "WHERE a.client_order_id IS NOT NULL AND a.seq <= ? AND o.client_order_id IS NULL",
+            (self._seq,),
+        ).fetchall()
+        for name, seq in rows:
+            self.found(Kind.ORDER, seq, f"the intent row of order `{name}` has no order")
+
+    def ledger_of(self, connection: sqlite3.Connection) -> None:
+        """The flows add up."""
+        for seq, message in imbalances(connection):
+            self.found(Kind.LEDGER, seq, message)
+
+    def schema_of(self, connection: sqlite3.Connection) -> None:
+        """What keeps the log append-only is there."""
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+        for name in sorted(TRIGGER_NAMES - names):
+            self.found(Kind.SCHEMA, None, f"the trigger `{name}` was removed")
+
+    def file_of(self, connection: sqlite3.Connection) -> None:
+        """SQLite's own check: a damaged page can lie where the chain does not look."""
+        for (line,) in connection.execute("PRAGMA quick_check(5)").fetchall():
+            if line != "ok":
+                self.found(Kind.DAMAGED, None, f"SQLite says: {line}")
+
+    def held_against(self, anchors: dict[str, Checkpoint]) -> None:
+        """The log has the row of every checkpoint."""
+        for source, anchor in anchors.items():
+            if self._holds(anchor):
+                continue
+            is_there = anchor.seq in self._at_anchor
+            self.add(lost_row(anchor, is_there=is_there, last_seq=self._seq, source=source))
+
+    def _holds(self, anchor: Checkpoint) -> bool:
+        return self._at_anchor.get(anchor.seq) == anchor.digest
+
+    def report(self, path: Path, anchors: dict[str, Checkpoint]) -> Report:
+        """What was found."""
+        return Report(
+            path=path,
+            rows=self._rows,
+            last_seq=self._seq,
+            head=_hex(self._digest) if self._rows else None,
+            first_ts_ms=self._first_ts,
+            last_ts_ms=self._last_ts,
+            anchors=tuple(
+                Anchor(source=source, seq=anchor.seq, holds=self._holds(anchor)) for source, anchor in anchors.items()
+            ),
+            findings=tuple(self.findings),
+        )
+
+
+def _hex(digest: object) -> str:
+    """A digest in hex; for what stands in its place and is none, what no digest is."""
+    return digest.hex() if isinstance(digest, bytes) else ""
+
+
+def _all_rows(connection: sqlite3.Connection) -> Iterator[LogRow]:
+    """Every row in order, a batch at a time."""
+    after = -(2**62)  # a row that was moved before the first shows too
+    while True:
+        rows = connection.execute(
+            f"SELECT {ROW_SQL} FROM audit WHERE seq > ? ORDER BY seq LIMIT {BATCH}",  # noqa: S608 - constants
+            (after,),
+        ).fetchall()
+        for row in rows:
+            yield LogRow(*row)
+        if len(rows) < BATCH:
+            return
+        after = rows[-1][0]

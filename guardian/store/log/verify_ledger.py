@@ -1,0 +1,69 @@
+"""Verifying the ledger: each order's flows add up to what it executed, and what is held to all flows of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from guardian.domain.money import ZERO, minus, negated, plain, plus
+from guardian.domain.orders import OrderSide
+from guardian.store.schema.records import CORRECTION
+
+_FLOWS: Final = "SELECT client_order_id, environment, account, symbol, kind, asset, change FROM flows"
+_ORDERS: Final = (
+    # An order that the log lacked has no flows until the owner takes it over.
+    "SELECT client_order_id, side, base_asset, CASE adopted WHEN 1 THEN executed_quantity ELSE '0' END, intent_seq "
+    "FROM orders ORDER BY intent_seq"
+)
+_CORRECTIONS: Final = (
+    f"SELECT DISTINCT client_order_id FROM flows WHERE kind NOT IN ('trade', 'fee') AND client_order_id NOT IN "  # noqa: S608 - a constant
+    f"(SELECT key FROM audit WHERE phase = 'event' AND key LIKE '{CORRECTION}%')"
+)
+_HOLDINGS: Final = "SELECT environment, account, symbol, asset, quantity FROM holdings"
+
+
+def imbalances(connection: sqlite3.Connection) -> Iterator[tuple[int | None, str]]:
+    """What does not add up, each in a sentence, with the intent row of the order that it is about, if it is about one.
+
+    By how much it is off does not change while orders go on, so the same damage has the same words.
+    """
+    connection.execute("BEGIN")  # one moment of all three tables: others go on writing
+    try:
+        flows, orders, holdings = (connection.execute(sql).fetchall() for sql in (_FLOWS, _ORDERS, _HOLDINGS))
+        unknown = connection.execute(_CORRECTIONS).fetchall()
+    finally:
+        connection.execute("COMMIT")
+    for (source,) in unknown:
+        yield None, f"the ledger has a correction `{source}` that no row of the log tells of"
+    try:
+        yield from _held_against(flows, orders, holdings)
+    except (InvalidOperation, TypeError, ValueError):
+        yield None, "the ledger has an amount that is not a number"
+
+
+def _held_against(
+    flows: list[tuple[str, ...]], orders: list[tuple[str, ...]], holdings: list[tuple[str, ...]]
+) -> Iterator[tuple[int | None, str]]:
+    traded: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
+    held: dict[tuple[str, ...], Decimal] = defaultdict(lambda: ZERO)
+    for name, environment, account, symbol, kind, asset, text in flows:
+        change, place = Decimal(text), (environment, account, symbol, asset)
+        if kind != "worth":
+            held[place] = plus(held[place], change)
+        if kind == "trade":
+            traded[name, asset] = plus(traded[name, asset], change)
+    for name, side, base, executed, seq in orders:
+        wanted = Decimal(executed) if side == OrderSide.BUY.value else negated(Decimal(executed))
+        off = minus(traded[name, base], wanted)
+        if off != 0:
+            yield int(seq), f"the ledger of order `{name}` is off by {plain(off)} {base}"
+    for environment, account, symbol, asset, quantity in holdings:
+        off = minus(Decimal(quantity), held.pop((environment, account, symbol, asset), ZERO))
+        if off != 0:
+            yield None, f"what is held of {symbol} on `{environment}` is off by {plain(off)} {asset}"
+    for (environment, _, symbol, asset), change in held.items():
+        if change != 0:
+            yield None, f"what is held of {symbol} on `{environment}` is off by {plain(negated(change))} {asset}"

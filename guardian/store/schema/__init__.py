@@ -1,0 +1,1 @@
+"""Records, tables, file names, and the errors of SQLite."""

@@ -1,0 +1,401 @@
+"""The tables of `guardian.db`, and the interlocks in them: a fork, a replay or a change of the past is an error.
+
+Decimals are plain TEXT and are summed exactly in Python; SQLite's own numbers would round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import Column, Computed, Connection, Index, Integer, LargeBinary, MetaData, Text, insert, text
+from sqlmodel import Field, SQLModel
+
+from guardian.domain.orders import CORRECTIONS, LIVE_STATES, ORDER_MOVES, UNRESOLVED_STATES, OrderState
+from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX, TradingState
+from guardian.store.schema.files import APPLICATION_ID
+
+SCHEMA_VERSION: Final = 4
+"""`user_version`: raised by each change of the tables."""
+
+
+def quoted(states: frozenset[OrderState]) -> str:
+    """States as an SQL list. Partial indexes are used only where a query has the same words, not parameters."""
+    return ", ".join(f"'{state.value}'" for state in sorted(states))
+
+
+PENDING_SQL: Final = f"state IN ({quoted(LIVE_STATES | UNRESOLVED_STATES)})"
+"""Orders that are not in a final state."""
+FEES_WANTED_SQL: Final = "executed_quantity <> fee_quantity AND order_id IS NOT NULL AND adopted = 1"
+"""Orders that were executed and whose fees are not known for all of it."""
+NOT_ADOPTED_SQL: Final = "adopted = 0"
+"""Orders that the log lacked and that the owner has not taken over yet."""
+
+
+def _listed(moves: Mapping[OrderState, frozenset[OrderState]]) -> str:
+    """Moves, as the database enforces them."""
+    return " OR ".join(
+        f"(OLD.state = '{state.value}' AND NEW.state IN ({quoted(after)}))" for state, after in moves.items() if after
+    )
+
+
+CORRECTED: Final = "corrected/"
+"""How the key of the log's row of a correction begins; the order and the number of the correction follow."""
+_ROW_OF_IT: Final = f"SELECT 1 FROM audit WHERE key = '{CORRECTED}' || OLD.client_order_id || '/' || NEW.corrections"  # noqa: S608 - constants
+CORRECTED_SQL: Final = (
+    f"NEW.corrections = OLD.corrections + 1 AND ({_listed(CORRECTIONS)}) AND EXISTS ({_ROW_OF_IT} AND phase = 'event')"
+)
+"""A correction is counted and has its own row of the log: neither code nor hand makes one by accident."""
+MINUTE_SQL: Final = "phase = 'call' AND tool <> 'cancel_order'"
+"""Calls that count against the calls of a minute."""
+CALL_PHASES_SQL: Final = "phase IN ('call', 'intent', 'outcome')"
+
+
+class Table(SQLModel):
+    """The base of guardian's own tables."""
+
+    metadata: ClassVar[MetaData] = MetaData()
+
+
+def _text(*, required: bool = True, unique: bool = False) -> Any:  # noqa: ANN401 - what SQLModel's Field gives
+    return Field(sa_column=Column(Text, nullable=not required, unique=unique))
+
+
+def _blob(*, unique: bool = False) -> Any:  # noqa: ANN401 - what SQLModel's Field gives
+    return Field(sa_column=Column(LargeBinary, nullable=False, unique=unique))
+
+
+class AuditTable(Table, table=True):
+    """The log: one chained row for each phase of a call. Append-only, by trigger."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        Index("ux_audit_call_phase", "call_id", "phase", unique=True, sqlite_where=text(CALL_PHASES_SQL)),
+        Index("ix_audit_event", "call_id", sqlite_where=text("phase = 'event' AND call_id IS NOT NULL")),
+        Index("ux_audit_key", "key", unique=True, sqlite_where=text("key IS NOT NULL")),
+        Index("ux_audit_order", "client_order_id", unique=True, sqlite_where=text("client_order_id IS NOT NULL")),
+        Index("ix_audit_tool", "tool", "seq", sqlite_where=text("phase = 'call'")),
+        Index("ix_audit_symbol", "symbol", "seq", sqlite_where=text("phase = 'call' AND symbol IS NOT NULL")),
+        Index("ix_audit_outcome", "outcome", "seq", sqlite_where=text("phase = 'outcome'")),
+        Index("ix_audit_minute", "ts_ms", sqlite_where=text(MINUTE_SQL)),
+    )
+
+    seq: int = Field(primary_key=True)
+    prev_hash: bytes = _blob(unique=True)
+    digest: bytes = _blob(unique=True)
+    call_id: str | None = _text(required=False)
+    phase: str = _text()
+    ts_ms: int
+    tool: str | None = _text(required=False)
+    symbol: str | None = _text(required=False)
+    outcome: str | None = _text(required=False)
+    environment: str | None = _text(required=False)
+    account: str | None = _text(required=False)
+    key: str | None = _text(required=False)
+    body: bytes = _blob()
+    client_order_id: str | None = Field(
+        sa_column=Column(
+            Text,
+            Computed(
+                f"CASE WHEN phase = 'intent' THEN '{CLIENT_ORDER_ID_PREFIX}' || lower(substr(hex(digest), 1, 32)) END",
+                persisted=False,
+            ),
+        )
+    )
+
+
+class OrderTable(Table, table=True):
+    """Every order that was reserved, and every one found at the exchange that the log lacked.
+
+    What it counts for never changes; its state only moves on.
+    """
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        Index("ix_orders_window", "environment", "account", "reserved_ms"),
+        Index("ix_orders_sent", "environment", "account", "sent_ms"),
+        Index("ix_orders_seq", "environment", "account", "intent_seq"),
+        Index("ix_orders_symbol", "environment", "account", "symbol", "order_id"),
+        Index("ix_orders_fingerprint", "environment", "account", "fingerprint", "reserved_ms"),
+        Index("ix_orders_pending", "environment", "account", sqlite_where=text(PENDING_SQL)),
+        Index("ix_orders_fees", "environment", "account", sqlite_where=text(FEES_WANTED_SQL)),
+        Index("ix_orders_found", "adopted", sqlite_where=text(NOT_ADOPTED_SQL)),
+    )
+
+    client_order_id: str = Field(primary_key=True)
+    intent_seq: int = Field(sa_column=Column(Integer, nullable=False, unique=True))
+    environment: str = _text()
+    account: str = _text()
+    call_id: str | None = _text(required=False, unique=True)
+    proposal_id: str | None = _text(required=False, unique=True)
+    symbol: str = _text()
+    base_asset: str = _text()
+    quote_asset: str = _text()
+    side: str = _text()
+    order_type: str = _text()
+    wire_type: str = _text()
+    time_in_force: str | None = _text(required=False)
+    price: str | None = _text(required=False)
+    stop_price: str | None = _text(required=False)
+    quantity: str = _text()
+    quote_quantity: str | None = _text(required=False)
+    fingerprint: str = _text()
+    notional: str = _text()
+    quote_notional: str = _text()
+    currency: str = _text()
+    is_exit: bool
+    confirmed: bool
+    reserved_ms: int
+    sent_ms: int
+    state: str = _text()
+    order_id: int | None
+    executed_quantity: str = _text()
+    executed_quote_quantity: str = _text()
+    fee_quantity: str = _text()
+    updated_ms: int
+    corrections: int
+    created_ms: int | None
+    exchange_status: str | None = _text(required=False)
+    amended_quantity: str | None = _text(required=False)
+    absent_ms: int
+    given_up: bool
+    adopted: bool
+
+
+class FlowTable(Table, table=True):
+    """What orders brought and cost, by asset, appended when it becomes known; see `store.transaction.ledger`."""
+
+    __tablename__ = "flows"
+    __table_args__ = (
+        Index("ix_flows_window", "environment", "account", "ts_ms"),
+        Index("ix_flows_clock", "environment", "account", "clock_ms"),
+        Index("ix_flows_order", "client_order_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    environment: str = _text()
+    account: str = _text()
+    symbol: str = _text()
+    client_order_id: str = _text()
+    ts_ms: int
+    clock_ms: int
+    kind: str = _text()
+    asset: str = _text()
+    change: str = _text()
+
+
+class HoldingTable(Table, table=True):
+    """By symbol and asset: the sum of all flows. The sum over all symbols is guardian's position in the asset.
+
+    `last_price` is that of the symbol's newest executed order, in the row of its base asset.
+    """
+
+    __tablename__ = "holdings"
+    __table_args__ = (Index("ix_holdings_asset", "environment", "account", "asset"),)
+
+    environment: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    symbol: str = Field(primary_key=True)
+    asset: str = Field(primary_key=True)
+    base_asset: str = _text()
+    quote_asset: str = _text()
+    quantity: str = _text()
+    last_price: str | None = _text(required=False)
+
+
+class ProposalTable(Table, table=True):
+    """Orders that wait, or waited, for a person."""
+
+    __tablename__ = "proposals"
+    __table_args__ = (
+        Index("ix_proposals_order", "environment", "account", "order_key"),
+        Index("ix_proposals_waiting", "state", sqlite_where=text("state IN ('waiting', 'approved')")),
+    )
+
+    ordinal: int | None = Field(default=None, primary_key=True)
+    id: str = _text(unique=True)
+    environment: str = _text()
+    account: str = _text()
+    order_key: str = _text()
+    symbol: str = _text()
+    side: str = _text()
+    spec: str = _text()
+    resolved: str = _text()
+    policy_digest: str = _text()
+    policy_source: str = _text()
+    token_ttl_ms: int
+    notional: str = _text()
+    quote_notional: str = _text()
+    quote_asset: str = _text()
+    currency: str = _text()
+    shown_bid: str = _text()
+    shown_ask: str = _text()
+    created_ms: int
+    expires_ms: int
+    state: str = _text()
+    token_digest: str | None = _text(required=False, unique=True)
+    token_expires_ms: int | None
+    approved_ms: int | None
+    reason: str | None = _text(required=False)
+    client_order_id: str | None = _text(required=False, unique=True)
+
+
+class RedemptionTable(Table, table=True):
+    """Tokens that were used. That each can be used once is in the keys of this table."""
+
+    __tablename__ = "redemptions"
+
+    proposal_id: str = Field(primary_key=True)
+    token_digest: str = _text(unique=True)
+    client_order_id: str = _text(unique=True)
+    ts_ms: int
+
+
+class ControlTable(Table, table=True):
+    """One row: the trading state, and the latest window time."""
+
+    __tablename__ = "control"
+
+    id: int = Field(primary_key=True)
+    state: str = _text()
+    reason: str | None = _text(required=False)
+    since_ms: int | None
+    by: str | None = _text(required=False)
+    window_ms: int
+
+
+class ActTable(Table, table=True):
+    """When a person acted, by the place in the log; empty environment and account stand for all."""
+
+    __tablename__ = "acts"
+    __table_args__ = (Index("ix_acts_scope", "environment", "account", "seq"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    environment: str = _text()
+    account: str = _text()
+    seq: int
+    ts_ms: int
+    what: str = _text()
+
+
+class SlicingTable(Table, table=True):
+    """Denials of orders over `max_notional`, by symbol and side; see `guardian.store.budgets.slicing`."""
+
+    __tablename__ = "slicing"
+    __table_args__ = (Index("ix_slicing_scope", "environment", "account", "symbol", "side"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    environment: str = _text()
+    account: str = _text()
+    symbol: str = _text()
+    side: str = _text()
+    since_ms: int
+    since_seq: int
+
+
+class LeaseTable(Table, table=True):
+    """Who does what only one process does at a time, and until when; see `guardian.store.transaction.leases`."""
+
+    __tablename__ = "leases"
+
+    name: str = Field(primary_key=True)
+    holder: str = _text()
+    expires_ms: int
+    renewals: int
+
+
+class AccountTable(Table, table=True):
+    """Which account each key is of, as the exchange told when the key was first used; by the key's fingerprint."""
+
+    __tablename__ = "accounts"
+
+    environment: str = Field(primary_key=True)
+    fingerprint: str = Field(primary_key=True)
+    account: str = _text()
+    first_seen_ms: int
+
+
+class MarkTable(Table, table=True):
+    """When something began, or was done last; see `guardian.store.transaction.timestamps`."""
+
+    __tablename__ = "marks"
+
+    name: str = Field(primary_key=True)
+    ts_ms: int
+
+
+class PolicyTable(Table, table=True):
+    """Policies that were good; the newest is the one with the highest ordinal."""
+
+    __tablename__ = "policies"
+
+    ordinal: int | None = Field(default=None, primary_key=True)
+    digest: str = _text()
+    text: str = _text()
+    stored_ms: int
+
+
+AUDIT: Final = AuditTable.__table__  # type: ignore[attr-defined]  # SQLModel sets it on classes with table=True
+ORDERS: Final = OrderTable.__table__  # type: ignore[attr-defined]  # as above
+FLOWS: Final = FlowTable.__table__  # type: ignore[attr-defined]  # as above
+HOLDINGS: Final = HoldingTable.__table__  # type: ignore[attr-defined]  # as above
+PROPOSALS: Final = ProposalTable.__table__  # type: ignore[attr-defined]  # as above
+REDEMPTIONS: Final = RedemptionTable.__table__  # type: ignore[attr-defined]  # as above
+CONTROL: Final = ControlTable.__table__  # type: ignore[attr-defined]  # as above
+ACTS: Final = ActTable.__table__  # type: ignore[attr-defined]  # as above
+SLICING: Final = SlicingTable.__table__  # type: ignore[attr-defined]  # as above
+LEASES: Final = LeaseTable.__table__  # type: ignore[attr-defined]  # as above
+ACCOUNTS: Final = AccountTable.__table__  # type: ignore[attr-defined]  # as above
+MARKS: Final = MarkTable.__table__  # type: ignore[attr-defined]  # as above
+POLICIES: Final = PolicyTable.__table__  # type: ignore[attr-defined]  # as above
+
+_MOVING_ORDER_COLUMNS: Final = frozenset(
+    {
+        "state", "order_id", "executed_quantity", "executed_quote_quantity", "fee_quantity", "updated_ms",
+        "corrections", "created_ms", "exchange_status", "amended_quantity", "absent_ms", "given_up", "adopted",
+    }
+)  # fmt: skip
+_FIXED_ORDER_COLUMNS: Final = ", ".join(
+    column.name for column in ORDERS.columns if column.name not in _MOVING_ORDER_COLUMNS
+)
+
+TRIGGERS: Final = {
+    "audit_no_update": "BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'append-only'); END",
+    "audit_no_delete": "BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'append-only'); END",
+    "orders_no_delete": "BEFORE DELETE ON orders BEGIN SELECT RAISE(ABORT, 'orders are kept'); END",
+    "orders_fixed": f"BEFORE UPDATE OF {_FIXED_ORDER_COLUMNS} ON orders "
+    "BEGIN SELECT RAISE(ABORT, 'what an order counts for never changes'); END",
+    "orders_born": f"BEFORE INSERT ON orders WHEN NEW.state <> '{OrderState.RESERVED.value}' OR NEW.corrections <> 0 "
+    "BEGIN SELECT RAISE(ABORT, 'an order begins as reserved'); END",
+    "orders_moves": "BEFORE UPDATE OF state, corrections ON orders "
+    "WHEN (NEW.state <> OLD.state OR NEW.corrections <> OLD.corrections) "
+    f"AND NOT (NEW.corrections = OLD.corrections AND ({_listed(ORDER_MOVES)})) AND NOT ({CORRECTED_SQL}) "
+    "BEGIN SELECT RAISE(ABORT, 'not a listed move; nothing leaves a final state'); END",
+    "flows_no_update": "BEFORE UPDATE ON flows BEGIN SELECT RAISE(ABORT, 'append-only'); END",
+    "flows_no_delete": "BEFORE DELETE ON flows BEGIN SELECT RAISE(ABORT, 'append-only'); END",
+    "accounts_no_update": "BEFORE UPDATE ON accounts BEGIN SELECT RAISE(ABORT, 'keys stay with their account'); END",
+    "accounts_no_delete": "BEFORE DELETE ON accounts BEGIN SELECT RAISE(ABORT, 'keys stay with their account'); END",
+    "proposals_no_delete": "BEFORE DELETE ON proposals BEGIN SELECT RAISE(ABORT, 'proposals are kept'); END",
+    "proposals_ended": "BEFORE UPDATE ON proposals WHEN OLD.state NOT IN ('waiting', 'approved') "
+    "BEGIN SELECT RAISE(ABORT, 'a proposal ends once'); END",
+    "redemptions_no_update": "BEFORE UPDATE ON redemptions BEGIN SELECT RAISE(ABORT, 'append-only'); END",
+    "redemptions_no_delete": "BEFORE DELETE ON redemptions BEGIN SELECT RAISE(ABORT, 'append-only'); END",
+}
+"""By name, without `CREATE TRIGGER name`."""
+
+INDEXES: Final = frozenset(str(index.name) for table in Table.metadata.tables.values() for index in table.indexes)
+
+
+def create_schema(connection: Connection) -> None:
+    """Everything of a new file, in the transaction that is open."""
+    Table.metadata.create_all(connection, checkfirst=False)
+    for name, rest in TRIGGERS.items():
+        connection.exec_driver_sql(f"CREATE TRIGGER {name} {rest}")
+    connection.execute(insert(CONTROL).values(id=1, state=TradingState.ACTIVE.value, window_ms=0))
+    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def missing_parts(names: frozenset[str]) -> frozenset[str]:
+    """Which tables, indexes and triggers a file lacks, given the names of those that it has."""
+    return (frozenset(Table.metadata.tables) | INDEXES | frozenset(TRIGGERS)) - names

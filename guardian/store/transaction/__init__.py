@@ -1,0 +1,1 @@
+"""What one transaction reads and writes, one module for each kind of record."""

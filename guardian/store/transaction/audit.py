@@ -1,0 +1,123 @@
+"""The part of a transaction that appends to the log."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from sqlalchemy import Select, bindparam, func, insert, select, text
+
+from guardian.domain.requests import CancelOrder, CreateOrder
+from guardian.errors import StoreUnavailable
+from guardian.store.log.encoding import body_of, client_order_id, columns_of, digest_of
+from guardian.store.log.redaction import token_digest, token_pieces, without
+from guardian.store.schema.records import Entry, OpenedCall, Phase, Record
+from guardian.store.schema.tables import AUDIT, MINUTE_SQL, PROPOSALS
+from guardian.store.transaction.base import Head
+from guardian.store.transaction.trading_state import ControlPart
+
+MINUTE_MS: Final = 60_000
+
+_APPEND: Final = insert(AUDIT)
+# Literal words, so that SQLite sees that the partial index covers it.
+_CALLS: Final = select(func.count()).select_from(AUDIT).where(text(MINUTE_SQL), AUDIT.c.ts_ms > bindparam("since"))
+_READS: Final = _CALLS.where(AUDIT.c.tool != CreateOrder.tool)
+# A call of the owner's has a key, which no call of the assistant's can have.
+_CREATES: Final = _CALLS.where(AUDIT.c.tool == CreateOrder.tool, AUDIT.c.key.is_(None))
+_LAST: Final = (
+    select(AUDIT.c.seq, AUDIT.c.digest, AUDIT.c.phase, AUDIT.c.call_id, AUDIT.c.ts_ms, AUDIT.c.client_order_id)
+    .order_by(AUDIT.c.seq.desc())
+    .limit(1)
+)
+_LOOKED_UP: Final = 500
+_ISSUED: Final = select(PROPOSALS.c.token_digest).where(
+    PROPOSALS.c.token_digest.in_(bindparam("digests", expanding=True))
+)
+_HAS_KEY: Final = select(AUDIT.c.seq).where(AUDIT.c.key == bindparam("key"))
+
+
+class AuditPart(ControlPart):
+    """Appends rows; each is chained to the one before it."""
+
+    def append(self, record: Record) -> Entry:
+        """Append one row. Whatever the body holds, there is a row for it: see `guardian.store.log.encoding`.
+
+        Raises:
+            StoreConflict: the call has a row of this phase already, or another row has this key.
+            StoreUnavailable: it cannot be written.
+        """
+        columns, body = self._written(record)
+        tokens = self._tokens_in(body)
+        if tokens:
+            # A model put a confirmation token where none belongs: what is written has its digest.
+            given = {"tool": record.tool, "symbol": record.symbol, "account": record.account, "body": record.body}
+            kept = without(given, tokens)
+            columns, body = self._written(replace(record, **kept))  # type: ignore[arg-type]  # the same fields
+        seq = self._head.seq + 1
+        digest = digest_of(self._head.digest, seq, body)
+        values = {"seq": seq, "prev_hash": self._head.digest, "digest": digest, "body": body, **columns}
+        if self._write(_APPEND, values) != 1:
+            raise StoreUnavailable("the log took no row")
+        self._head = Head(seq, digest)
+        self.appended += 1
+        return Entry(
+            seq=seq,
+            digest=digest.hex(),
+            phase=record.phase,
+            call_id=record.call_id,
+            ts_ms=self.now_ms,
+            client_order_id=client_order_id(digest) if record.phase is Phase.INTENT else None,
+        )
+
+    def _written(self, record: Record) -> tuple[dict[str, str | int | None], bytes]:
+        """The columns and the body of a row."""
+        columns = columns_of(record, self.now_ms)
+        # Window time is what counts; where the clock says something else, the log says both.
+        told = {} if self.clock_ms == self.now_ms else {"clock_ms": self.clock_ms}
+        return columns, body_of({**columns, **told}, record.body)
+
+    def _tokens_in(self, body: bytes) -> list[str]:
+        """The confirmation tokens in a row; the store is asked only where something could be one."""
+        pieces = {token_digest(piece): piece for piece in token_pieces(body)}
+        left, found = list(pieces), list[str]()
+        while left:
+            some, left = left[:_LOOKED_UP], left[_LOOKED_UP:]
+            found += [pieces[row["token_digest"]] for row in self._rows(_ISSUED, {"digests": some})]
+        return found
+
+    def open_call(self, record: Record) -> OpenedCall:
+        """Append the `call` row; say how many calls spent the same budget within a minute, and the trading state.
+
+        Cancels, and calls of the owner's, spend none.
+        """
+        entry, seen = self.append(record), 0
+        if record.tool == CreateOrder.tool and record.key is None:
+            seen = self.creates_last_minute()
+        elif record.tool not in {CreateOrder.tool, CancelOrder.tool}:
+            seen = self._seen_last_minute(_READS)
+        return OpenedCall(entry=entry, calls_last_minute=seen, trading=self.trading())
+
+    def creates_last_minute(self) -> int:
+        """The assistant's calls of `create_order` within the last 60 s, in every process of this home."""
+        return self._seen_last_minute(_CREATES)
+
+    def _seen_last_minute(self, calls: Select[int]) -> int:
+        return int(self._run(calls, {"since": self.now_ms - MINUTE_MS}).scalar_one())
+
+    def has_key(self, key: str) -> bool:
+        """Whether a row with this key is in the log."""
+        return self._first(_HAS_KEY, {"key": key}) is not None
+
+    def last_entry(self) -> Entry | None:
+        """The last row of the log."""
+        row = self._first(_LAST)
+        if row is None:
+            return None
+        return Entry(
+            seq=row["seq"],
+            digest=bytes(row["digest"]).hex(),
+            phase=Phase(row["phase"]),
+            call_id=row["call_id"],
+            ts_ms=row["ts_ms"],
+            client_order_id=row["client_order_id"],
+        )

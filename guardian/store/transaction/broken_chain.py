@@ -1,0 +1,79 @@
+"""The part of a transaction that tells of a broken chain: trading halts, and the log says why.
+
+Every damage is told once, by its mark. So the owner can resume knowing of it, and it does not halt trading again; what
+is damaged later, or elsewhere, does. `guardian audit verify` goes on finding all of it, for good.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Final
+
+from sqlalchemy import bindparam, select
+
+from guardian.domain.trading import TradingState
+from guardian.store.log.verify import BROKEN, CAUSE, TOLD_BY, Finding
+from guardian.store.schema.records import Phase, Record
+from guardian.store.schema.tables import AUDIT
+from guardian.store.transaction.audit import AuditPart
+
+SHOWN: Final = 16
+"""Findings that a row tells of in words; of the others it has the marks."""
+
+_TOLD: Final = select(AUDIT.c.body).where(AUDIT.c.key >= bindparam("low"), AUDIT.c.key < bindparam("high"))
+
+
+class BrokenPart(AuditPart):
+    """Halts trading for what is wrong with the log itself."""
+
+    def tell_broken(self, findings: Iterable[Finding]) -> bool:
+        """Halt trading and append a row for what was not told yet; False where all of it was. Raises StoreError.
+
+        Where trading is halted already, the break is added to the reason, so that nobody resumes without knowing of it.
+        """
+        known = self._marks_told()
+        new = {finding.mark: finding for finding in findings if not finding.is_told and finding.mark not in known}
+        if not new:
+            return False
+        reason = reason_of(list(new.values()))
+        before = self.trading()
+        is_halted = before.state is TradingState.HALTED
+        if not is_halted or BROKEN not in (before.reason or ""):
+            self.halt_because(reason, by="guardian")
+        self.append(
+            Record(
+                phase=Phase.EVENT,
+                key=f"{TOLD_BY}{self.head.seq + 1}",
+                body={
+                    "kind": CAUSE if is_halted else "halted",
+                    "by": "guardian",
+                    "cause": CAUSE,
+                    "reason": reason,
+                    "findings": [finding.message for finding in new.values()][:SHOWN],
+                    "marks": list(new),
+                },
+            )
+        )
+        return True
+
+    def _marks_told(self) -> frozenset[str]:
+        """The marks of everything that a row of the log tells of; a row that cannot be read tells of nothing."""
+        low, high = TOLD_BY, TOLD_BY[:-1] + chr(ord(TOLD_BY[-1]) + 1)
+        marks: set[str] = set()
+        for row in self._rows(_TOLD, {"low": low, "high": high}):
+            try:
+                told = json.loads(row["body"])["data"]["marks"]
+            except (ValueError, TypeError, KeyError, RecursionError):
+                continue
+            if isinstance(told, list):
+                marks.update(mark for mark in told if isinstance(mark, str))
+        return frozenset(marks)
+
+
+def reason_of(findings: list[Finding]) -> str:
+    """Why trading halts: the first finding, how many more there are, and what to do. There is at least one."""
+    more = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
+    lost = any(finding.lost is not None for finding in findings)
+    forgotten = "; orders and spent budgets may be missing" if lost else ""
+    return f"{BROKEN}: {findings[0].message}{more}{forgotten}; `guardian audit verify` tells more"

@@ -1,0 +1,363 @@
+"""The part of a transaction that reserves orders and follows what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from decimal import Decimal
+from typing import Final
+
+from sqlalchemy import Select, and_, bindparam, insert, select, text, update
+
+from guardian.domain.money import plain
+from guardian.domain.orders import (
+    CORRECTIONS,
+    FINAL_STATES,
+    IN_FLIGHT_MS,
+    LIVE_STATES,
+    ORDER_MOVES,
+    UNRESOLVED_STATES,
+    Fees,
+    OrderReport,
+    OrderState,
+)
+from guardian.domain.report_match import contradiction
+from guardian.errors import StoreConflict
+from guardian.store.schema.records import NewOrder, OrderRow, Scope, found_key
+from guardian.store.schema.tables import AUDIT, CORRECTED, FEES_WANTED_SQL, NOT_ADOPTED_SQL, ORDERS, PENDING_SQL
+from guardian.store.transaction.base import ROW, scope_values
+from guardian.store.transaction.ledger import LedgerPart
+from guardian.store.transaction.timestamps import MarksPart
+
+_DECIMALS: Final = frozenset(
+    {
+        "price", "stop_price", "quantity", "quote_quantity", "notional", "quote_notional",
+        "executed_quantity", "executed_quote_quantity", "fee_quantity", "amended_quantity",
+    }
+)  # fmt: skip
+_BOOLEANS: Final = frozenset({"is_exit", "confirmed", "given_up", "adopted"})
+_NEW_FIELDS: Final = tuple(field.name for field in fields(NewOrder))
+
+_INTENT: Final = select(AUDIT.c.seq, AUDIT.c.call_id).where(AUDIT.c.client_order_id == bindparam("name"))
+_BY_KEY: Final = select(AUDIT.c.seq).where(AUDIT.c.key == bindparam("wanted"))
+_NOT_ADOPTED: Final = select(ORDERS).where(text(NOT_ADOPTED_SQL)).order_by(ORDERS.c.intent_seq)
+_BY_NAME: Final = select(ORDERS).where(ORDERS.c.client_order_id == bindparam("name"))
+_IN_SCOPE: Final = and_(ORDERS.c.environment == bindparam("environment"), ORDERS.c.account == bindparam("account"))
+# order ids start again when a testnet is wiped: the newest is meant
+_BY_ORDER_ID: Final = (
+    select(ORDERS)
+    .where(_IN_SCOPE, ORDERS.c.symbol == bindparam("symbol"), ORDERS.c.order_id == bindparam("number"))
+    .order_by(ORDERS.c.intent_seq.desc())
+    .limit(1)
+)
+_ANYWHERE_BY_ORDER_ID: Final = (
+    select(ORDERS).where(ORDERS.c.symbol == bindparam("symbol"), ORDERS.c.order_id == bindparam("number")).limit(2)
+)
+_NEWEST_ENVIRONMENT: Final = select(ORDERS.c.environment).order_by(ORDERS.c.intent_seq.desc()).limit(1)
+_PENDING: Final = select(ORDERS).where(text(PENDING_SQL)).order_by(ORDERS.c.intent_seq)
+_ANY_PENDING: Final = (
+    select(ORDERS.c.client_order_id).where(text(PENDING_SQL), ORDERS.c.environment == bindparam("environment")).limit(1)
+)
+_ANY_FEES_WANTED: Final = (
+    select(ORDERS.c.client_order_id)
+    .where(
+        text(FEES_WANTED_SQL),
+        ORDERS.c.environment == bindparam("environment"),
+        ORDERS.c.reserved_ms > bindparam("after"),
+    )
+    .limit(1)
+)
+FEES_WANTED_MS: Final = 7 * 86_400_000
+"""How long after an order its fees are still asked for."""
+_FEES_WANTED: Final = (
+    select(ORDERS)
+    .where(_IN_SCOPE, text(FEES_WANTED_SQL), ORDERS.c.reserved_ms > bindparam("after"))
+    .order_by(ORDERS.c.intent_seq)
+)
+_SYMBOLS: Final = (
+    select(ORDERS.c.symbol)
+    .where(_IN_SCOPE, (ORDERS.c.reserved_ms > bindparam("after")) | text(PENDING_SQL))
+    .distinct()
+    .order_by(ORDERS.c.symbol)
+)
+
+
+class OrdersPart(LedgerPart, MarksPart):
+    """Orders: reserved once, then only moved on."""
+
+    def reserve(self, order: NewOrder) -> None:
+        """Insert an order in state `reserved`: from the commit on it counts.
+
+        Raises:
+            StoreConflict: there is no intent row with this client order id and call; or it is not reserved at
+                `now_ms`; or the call or the proposal has an order already.
+        """
+        intent = self._first(_INTENT, {"name": order.client_order_id})
+        if intent is None or intent["call_id"] != order.call_id:
+            raise self._refused(StoreConflict("an order without its intent in the log is not reserved"))
+        if order.reserved_ms != self.now_ms:
+            raise self._refused(StoreConflict("an order is reserved at the time of its transaction"))
+        self._insert(order, intent["seq"], adopted=True)
+
+    def enter_found(self, order: NewOrder, report: OrderReport) -> None:
+        """Insert an order that the exchange has and the log lacked; it counts from the commit on.
+
+        It comes into the ledger when the owner resumes, see `adopt_found`. Of a report that contradicts itself only the
+        order's terms are taken: it is `unknown`, with nothing executed, until another report tells.
+
+        Raises StoreConflict: the log has no row with the order's `found_key`.
+        """
+        origin = self._first(_BY_KEY, {"wanted": found_key(order.environment, order.client_order_id)})
+        if origin is None:
+            raise self._refused(StoreConflict("an order that was found without a row of the log is not entered"))
+        self._insert(order, origin["seq"], adopted=False)
+        row = self.order(order.client_order_id)
+        if row is None or contradiction(row.sent, report) is not None:
+            self.move_order(order.client_order_id, OrderState.UNKNOWN)
+        else:
+            self.move_order(order.client_order_id, report.state, report=report)
+
+    def waiting_to_be_adopted(self) -> tuple[OrderRow, ...]:
+        """The orders that the log lacked and that no owner has taken over yet, of every scope, oldest first."""
+        return tuple(order_from(row) for row in self._rows(_NOT_ADOPTED))
+
+    def adopt_found(self) -> tuple[OrderRow, ...]:
+        """Take every order that the log lacked into the ledger; returns them."""
+        found = self.waiting_to_be_adopted()
+        for row in found:
+            self._write(update(ORDERS).where(ORDERS.c.client_order_id == row.client_order_id).values(adopted=1))
+            self._post(row, None)
+        return found
+
+    def note_absent(self, client_order_id: str, more_ms: int) -> int:
+        """Add to how long the exchange has not known an order; returns for how long in all."""
+        row = self.order(client_order_id)
+        so_far = 0 if row is None else row.absent_ms + more_ms
+        self._set_absent(client_order_id, so_far)
+        return so_far
+
+    def note_present(self, client_order_id: str) -> None:
+        """The exchange knows the order: its absence counts from zero again."""
+        row = self.order(client_order_id)
+        if row is not None and row.absent_ms:
+            self._set_absent(client_order_id, 0)
+
+    def _set_absent(self, client_order_id: str, absent_ms: int) -> None:
+        this = ORDERS.c.client_order_id == client_order_id
+        self._write(update(ORDERS).where(this).values(absent_ms=absent_ms))
+
+    def _insert(self, order: NewOrder, origin_seq: int, *, adopted: bool) -> None:
+        values = {name: _stored(getattr(order, name)) for name in _NEW_FIELDS}
+        self._write(
+            insert(ORDERS),
+            {
+                **values,
+                "intent_seq": origin_seq,
+                "state": OrderState.RESERVED.value,
+                "order_id": None,
+                "executed_quantity": "0",
+                "executed_quote_quantity": "0",
+                "fee_quantity": "0",
+                "updated_ms": self.now_ms,
+                "corrections": 0,
+                "created_ms": None,
+                "exchange_status": None,
+                "amended_quantity": None,
+                "absent_ms": 0,
+                "given_up": False,
+                "adopted": adopted,
+            },
+        )
+
+    def order(self, client_order_id: str) -> OrderRow | None:
+        """The order with this client order id, whatever its scope."""
+        row = self._first(_BY_NAME, {"name": client_order_id})
+        return None if row is None else order_from(row)
+
+    def order_by_exchange_id(self, scope: Scope, symbol: str, order_id: int) -> OrderRow | None:
+        """The order that the exchange knows by this id."""
+        row = self._first(_BY_ORDER_ID, {**scope_values(scope), "symbol": symbol, "number": order_id})
+        return None if row is None else order_from(row)
+
+    def only_order_with_exchange_id(self, symbol: str, order_id: int) -> OrderRow | None:
+        """The one order of guardian's with this symbol and exchange id in all environments; None for none or several.
+
+        Exchanges number their orders independently of one another.
+        """
+        found = self._rows(_ANYWHERE_BY_ORDER_ID, {"symbol": symbol, "number": order_id})
+        return order_from(found[0]) if len(found) == 1 else None
+
+    def orders(
+        self,
+        scope: Scope,
+        *,
+        symbol: str | None = None,
+        states: Iterable[OrderState] | None = None,
+        limit: int = 50,
+    ) -> tuple[OrderRow, ...]:
+        """The newest orders of the scope, the newest last."""
+        statement = select(ORDERS).where(_IN_SCOPE)
+        if symbol is not None:
+            statement = statement.where(ORDERS.c.symbol == symbol)
+        if states is not None:
+            statement = statement.where(ORDERS.c.state.in_([state.value for state in states]))
+        newest = self._rows(statement.order_by(ORDERS.c.intent_seq.desc()).limit(limit), scope_values(scope))
+        return tuple(order_from(row) for row in reversed(newest))
+
+    def unresolved(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
+        """Orders that may have reached the exchange and are not known there, oldest first."""
+        return tuple(row for row in self._pending(scope) if row.state in UNRESOLVED_STATES)
+
+    def in_doubt(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
+        """Those of the unresolved that are not just being sent: unknown, or reserved for longer than sending takes."""
+        return tuple(row for row in self.unresolved(scope) if is_in_doubt(row, self.now_ms))
+
+    def fees_wanted(self, scope: Scope) -> tuple[OrderRow, ...]:
+        """Recent orders that were executed and whose fees are not known for all of it, oldest first."""
+        rows = self._rows(_FEES_WANTED, {**scope_values(scope), "after": self.now_ms - FEES_WANTED_MS})
+        return tuple(order_from(row) for row in rows)
+
+    def known_symbols(self, scope: Scope, since_ms: int) -> tuple[str, ...]:
+        """The symbols with an order that was reserved since then or is not in a final state."""
+        return tuple(row["symbol"] for row in self._rows(_SYMBOLS, {**scope_values(scope), "after": since_ms}))
+
+    def live(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
+        """Orders that are open at the exchange, oldest first."""
+        return tuple(row for row in self._pending(scope) if row.state in LIVE_STATES)
+
+    def newest_environment(self) -> str | None:
+        """The environment of the order that was reserved last, of any account; None where there is none."""
+        row = self._first(_NEWEST_ENVIRONMENT, {})
+        return None if row is None else str(row["environment"])
+
+    def has_pending(self, environment: str) -> bool:
+        """Whether the environment has any order, of any account, that is not in a final state or lacks its fees."""
+        values = {"environment": environment, "after": self.now_ms - FEES_WANTED_MS}
+        return (self._first(_ANY_PENDING, values) or self._first(_ANY_FEES_WANTED, values)) is not None
+
+    def move_order(
+        self,
+        client_order_id: str,
+        state: OrderState,
+        *,
+        report: OrderReport | None = None,
+        order_id: int | None = None,
+        fees: Fees | None = None,
+        given_up: bool = False,
+    ) -> bool:
+        """Move an order on and note what was executed; False if that changed nothing.
+
+        Only the moves of `ORDER_MOVES` are made. A report of another state that is not such a move is out of date and
+        changes nothing. What was executed and the fees of it only grow, so an older report never shrinks them. What
+        is new of them goes into the ledger. With `given_up` it ends for want of evidence alone, and bars its duplicate.
+        """
+        row = self.order(client_order_id)
+        if row is None or (state is not row.state and state not in ORDER_MOVES[row.state]):
+            return False
+        changed: dict[str, object] = {"given_up": True} if given_up else {}
+        return self._move(row, state, changed, report=report, order_id=order_id, fees=fees)
+
+    def correct_order(self, client_order_id: str, report: OrderReport) -> bool:
+        """Set an order right whose end is wrong here: from now on it is what the exchange reports, and counts so.
+
+        For reconciliation alone, which halts trading for it: only the moves of `CORRECTIONS` are made, and an order
+        that the exchange has under another id is another order; False if this is no correction.
+
+        Raises StoreConflict: the log has no row with the order's `correction_key`.
+        """
+        row = self.order(client_order_id)
+        if row is None or not is_correction(row, report):
+            return False
+        changed: dict[str, object] = {"corrections": row.corrections + 1, "given_up": False}
+        return self._move(row, report.state, changed, report=report)
+
+    def _move(
+        self,
+        row: OrderRow,
+        state: OrderState,
+        changed: dict[str, object],
+        *,
+        report: OrderReport | None,
+        order_id: int | None = None,
+        fees: Fees | None = None,
+    ) -> bool:
+        known_id = order_id if order_id is not None else None if report is None else report.order_id
+        if state is not row.state:
+            changed["state"] = state.value
+        if row.order_id is None and known_id is not None:
+            changed["order_id"] = known_id
+        # Fees are known once the ledger has them, and it takes in nothing of an order before it is adopted.
+        seen = {} if fees is None or not row.adopted else {"fee_quantity": fees.quantity}
+        if report is not None:
+            seen["executed_quantity"] = report.executed_quantity
+            if report.executed_quote_quantity is not None:
+                seen["executed_quote_quantity"] = report.executed_quote_quantity
+            changed.update(_told_by(row, state, report))
+        for name, value in seen.items():
+            if value > getattr(row, name):
+                changed[name] = plain(value)
+        if not changed:
+            return False
+        changed["updated_ms"] = self.now_ms
+        self._write(update(ORDERS).where(ORDERS.c.client_order_id == row.client_order_id).values(**changed))
+        if row.adopted and changed.keys() & seen.keys():
+            now = self.order(row.client_order_id) or row
+            self._post(now, fees if fees is not None and fees.quantity > row.fee_quantity else None)
+        return True
+
+    def _pending(self, scope: Scope | None) -> tuple[OrderRow, ...]:
+        statement: Select[tuple[object, ...]] = _PENDING if scope is None else _PENDING.where(_IN_SCOPE)
+        rows = self._rows(statement, None if scope is None else scope_values(scope))
+        return tuple(order_from(row) for row in rows)
+
+
+def _told_by(row: OrderRow, state: OrderState, report: OrderReport) -> dict[str, object]:
+    """What else of a report is news: when the order was created, the exchange's word for its state, its quantity.
+
+    An order that has ended stays as it ended; nothing but what was executed is news of it.
+    """
+    news: dict[str, object] = {}
+    if row.state in FINAL_STATES and state is row.state:
+        return news
+    if row.created_ms is None and report.created_ms is not None:
+        news["created_ms"] = report.created_ms
+    if report.status != row.exchange_status:
+        news["exchange_status"] = report.status
+    amended = None if report.quantity == row.quantity else report.quantity
+    if amended != row.amended_quantity:
+        news["amended_quantity"] = None if amended is None else plain(amended)
+    return news
+
+
+def is_in_doubt(row: OrderRow, now_ms: int) -> bool:
+    """Whether it may be at the exchange or not, and its process is not just sending it."""
+    if row.state is OrderState.RESERVED:
+        return now_ms - row.reserved_ms >= IN_FLIGHT_MS
+    return row.state is OrderState.UNKNOWN
+
+
+def is_correction(row: OrderRow, report: OrderReport) -> bool:
+    """Whether the report is of this very order, which has ended as far as the store knows, and has not."""
+    is_this = report.symbol == row.symbol and row.order_id in {None, report.order_id}
+    return is_this and report.state in CORRECTIONS.get(row.state, ())
+
+
+def correction_key(row: OrderRow) -> str:
+    """The key of the log's row that tells of the order's next correction."""
+    return f"{CORRECTED}{row.client_order_id}/{row.corrections + 1}"
+
+
+def order_from(row: ROW) -> OrderRow:
+    """An order from its row."""
+    values = dict(row)
+    for name in _DECIMALS:
+        if values[name] is not None:
+            values[name] = Decimal(values[name])
+    for name in _BOOLEANS:
+        values[name] = bool(values[name])
+    values["state"] = OrderState(values["state"])
+    return OrderRow(**values)
+
+
+def _stored(value: object) -> object:
+    return plain(value) if isinstance(value, Decimal) else value

@@ -1,0 +1,186 @@
+"""The part of a transaction that keeps the orders which wait for a person, and their one-time tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final
+
+from sqlalchemy import and_, bindparam, insert, select, text, update
+
+from guardian.domain.money import plain
+from guardian.errors import StoreConflict
+from guardian.store.schema.records import (
+    PROPOSAL_ID_ALPHABET,
+    PROPOSAL_ID_LENGTH,
+    NewProposal,
+    Proposal,
+    ProposalState,
+    Scope,
+)
+from guardian.store.schema.tables import PROPOSALS, REDEMPTIONS
+from guardian.store.transaction.base import ROW, Unit, scope_values
+
+_ID_TRIES: Final = 8
+
+_WAITS: Final = text("state IN ('waiting', 'approved')")
+_BY_ID: Final = select(PROPOSALS).where(PROPOSALS.c.id == bindparam("name"))
+_BY_TOKEN: Final = select(PROPOSALS).where(PROPOSALS.c.token_digest == bindparam("token"))
+_IN_SCOPE: Final = and_(
+    PROPOSALS.c.environment == bindparam("environment"), PROPOSALS.c.account == bindparam("account")
+)
+_FOR_ORDER: Final = (
+    select(PROPOSALS)
+    .where(_IN_SCOPE, PROPOSALS.c.order_key == bindparam("order_key"))
+    .order_by(PROPOSALS.c.ordinal.desc())
+    .limit(1)
+)
+_WAITING: Final = select(PROPOSALS).where(_WAITS).order_by(PROPOSALS.c.ordinal)
+
+
+class ProposalsPart(Unit):
+    """Proposals reserve nothing; each ends once: sent, rejected, burnt, withdrawn, or by running out."""
+
+    def propose(self, proposal: NewProposal, *, random_bytes: Callable[[int], bytes]) -> Proposal:
+        """Store a proposal under a new short id."""
+        made = Proposal(
+            id=self._new_id(random_bytes),
+            **{name: getattr(proposal, name) for name in NewProposal.__dataclass_fields__},
+        )
+        values = {
+            **scope_values(proposal.scope),
+            "id": made.id,
+            "order_key": made.order_key,
+            "symbol": made.symbol,
+            "side": str(made.side),
+            "spec": json.dumps(dict(made.spec)),
+            "resolved": json.dumps(dict(made.resolved)),
+            "policy_digest": made.policy_digest,
+            "policy_source": made.policy_source,
+            "token_ttl_ms": made.token_ttl_ms,
+            "notional": plain(made.notional),
+            "quote_notional": plain(made.quote_notional),
+            "quote_asset": made.quote_asset,
+            "currency": made.currency,
+            "shown_bid": plain(made.shown_bid),
+            "shown_ask": plain(made.shown_ask),
+            "created_ms": made.created_ms,
+            "expires_ms": made.expires_ms,
+            "state": made.state.value,
+        }
+        self._write(insert(PROPOSALS), values)
+        return made
+
+    def proposal(self, proposal_id: str) -> Proposal | None:
+        """The proposal with this id, whatever its scope."""
+        return self._one(self._first(_BY_ID, {"name": proposal_id}))
+
+    def proposal_for(self, scope: Scope, order_key: str) -> Proposal | None:
+        """The newest proposal of this very order."""
+        return self._one(self._first(_FOR_ORDER, {**scope_values(scope), "order_key": order_key}))
+
+    def proposal_by_token(self, token_digest: str) -> Proposal | None:
+        """The proposal that this token stands for; a token that was replaced by a newer one stands for none."""
+        return self._one(self._first(_BY_TOKEN, {"token": token_digest}))
+
+    def outstanding(self, scope: Scope) -> tuple[Proposal, ...]:
+        """Proposals of the scope that still wait for a person or for their token to be used, oldest first."""
+        return tuple(proposal for proposal in self.waiting() if proposal.scope == scope)
+
+    def waiting(self) -> tuple[Proposal, ...]:
+        """The same for all scopes."""
+        found = (proposal_from(row) for row in self._rows(_WAITING))
+        return tuple(proposal for proposal in found if proposal.is_outstanding(self.now_ms))
+
+    def issue_token(self, proposal_id: str, *, token_digest: str, expires_ms: int, by_person: bool) -> None:
+        """Give the proposal a token in place of any earlier one. By a person it is approved; in the chat it waits on.
+
+        Raises:
+            StoreConflict: the proposal has ended or expired.
+        """
+        proposal = self._open(proposal_id)
+        if not proposal.is_outstanding(self.now_ms):
+            raise self._refused(StoreConflict(f"proposal `{proposal_id}` has expired"))
+        values: dict[str, object] = {"token_digest": token_digest, "token_expires_ms": expires_ms}
+        if by_person:
+            values |= {"state": ProposalState.APPROVED.value, "approved_ms": self.now_ms}
+        self._change(proposal_id, values)
+
+    def reject(self, proposal_id: str, reason: str) -> None:
+        """A person says no. Raises StoreConflict where it has ended already."""
+        self._open(proposal_id)
+        self._change(proposal_id, {"state": ProposalState.REJECTED.value, "reason": reason})
+
+    def burn(self, proposal_id: str, reason: str) -> None:
+        """The order was denied when its token was redeemed. Raises StoreConflict where it has ended already."""
+        self._open(proposal_id)
+        self._change(proposal_id, {"state": ProposalState.BURNT.value, "reason": reason})
+
+    def withdraw(self, proposal_id: str) -> None:
+        """The assistant takes it back. Raises StoreConflict where it has ended already."""
+        self._open(proposal_id)
+        self._change(proposal_id, {"state": ProposalState.WITHDRAWN.value, "reason": "withdrawn by the assistant"})
+
+    def redeem(self, proposal_id: str, client_order_id: str) -> None:
+        """Use the token for this order. Single use is in the keys of the table, not only in what is looked at here.
+
+        Raises:
+            StoreConflict: it was used, rejected or burnt before; or it has no token, or that has expired.
+        """
+        proposal = self._open(proposal_id)
+        if proposal.token_digest is None or proposal.token_expires_ms is None:
+            raise self._refused(StoreConflict(f"proposal `{proposal_id}` has no token"))
+        if self.now_ms >= proposal.token_expires_ms:
+            raise self._refused(StoreConflict(f"the token of proposal `{proposal_id}` has expired"))
+        self._write(
+            insert(REDEMPTIONS),
+            {
+                "proposal_id": proposal_id,
+                "token_digest": proposal.token_digest,
+                "client_order_id": client_order_id,
+                "ts_ms": self.now_ms,
+            },
+        )
+        self._change(proposal_id, {"state": ProposalState.SENT.value, "client_order_id": client_order_id})
+
+    def _open(self, proposal_id: str) -> Proposal:
+        proposal = self.proposal(proposal_id)
+        if proposal is None:
+            raise self._refused(StoreConflict("there is no such proposal"))
+        if proposal.state not in {ProposalState.WAITING, ProposalState.APPROVED}:
+            raise self._refused(StoreConflict(f"proposal `{proposal.id}` is {proposal.state.value} already"))
+        return proposal
+
+    def _change(self, proposal_id: str, values: dict[str, object]) -> None:
+        if self._write(update(PROPOSALS).where(PROPOSALS.c.id == proposal_id, _WAITS).values(**values)) != 1:
+            raise self._refused(StoreConflict(f"proposal `{proposal_id}` has ended already"))
+
+    def _new_id(self, random_bytes: Callable[[int], bytes]) -> str:
+        for _ in range(_ID_TRIES):
+            number = int.from_bytes(random_bytes(16), "big")
+            letters = []
+            for _ in range(PROPOSAL_ID_LENGTH):
+                number, place = divmod(number, len(PROPOSAL_ID_ALPHABET))
+                letters.append(PROPOSAL_ID_ALPHABET[place])
+            name = "".join(letters)
+            if self.proposal(name) is None:
+                return name
+        raise self._refused(StoreConflict("no free proposal id was found"))
+
+    @staticmethod
+    def _one(row: ROW | None) -> Proposal | None:
+        return None if row is None else proposal_from(row)
+
+
+def proposal_from(row: ROW) -> Proposal:
+    """A proposal from its row."""
+    values = dict(row)
+    del values["ordinal"]
+    scope = Scope(environment=values.pop("environment"), account=values.pop("account"))
+    for name in ("notional", "quote_notional", "shown_bid", "shown_ask"):
+        values[name] = Decimal(values[name])
+    for name in ("spec", "resolved"):
+        values[name] = json.loads(values[name])
+    values["state"] = ProposalState(values["state"])
+    return Proposal(scope=scope, **values)

@@ -1,0 +1,114 @@
+"""The owner check: a person at a terminal, or nothing."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+import pytest
+
+from guardian.cli.support import owner
+from guardian.cli.support.owner import ask_secret, ask_yes, require_owner
+from guardian.errors import OwnerNotPresent
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a Windows console cannot be imitated")
+
+
+class Screen(io.StringIO):
+    """A stream that claims to be a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def sit_down(monkeypatch: pytest.MonkeyPatch, typed: str = "") -> Screen:
+    """Put a person at a terminal who types `typed`; what is shown to them is returned."""
+    screen = Screen()
+    monkeypatch.setattr("sys.stdin", Screen(typed))
+    monkeypatch.setattr("sys.stderr", screen)
+    return screen
+
+
+def test_person_at_a_terminal_is_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With both ends at a terminal the check passes and says nothing."""
+    screen = sit_down(monkeypatch)
+    require_owner("resume trading")
+    assert screen.getvalue() == ""
+
+
+@pytest.mark.parametrize("missing", ["sys.stdin", "sys.stderr"])
+@pytest.mark.parametrize("instead", [io.StringIO("yes\n"), None])
+def test_without_a_terminal_at_either_end_nothing_is_loosened(
+    monkeypatch: pytest.MonkeyPatch, missing: str, instead: io.StringIO | None
+) -> None:
+    """A pipe or nothing at all, on either side, is not a person; the error names the action and what to do."""
+    sit_down(monkeypatch, "yes\n")
+    monkeypatch.setattr(missing, instead)
+    with pytest.raises(OwnerNotPresent, match="cannot resume trading") as caught:
+        require_owner("resume trading")
+    assert caught.value.hint is not None
+    with pytest.raises(OwnerNotPresent):
+        ask_yes("really?")
+    with pytest.raises(OwnerNotPresent):
+        ask_secret("API key")
+
+
+def test_closed_stream_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that was closed is not a person either."""
+    sit_down(monkeypatch)
+    sys.stdin.close()
+    with pytest.raises(OwnerNotPresent):
+        require_owner("resume trading")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("y\n", True), ("yes\n", True), (" YES \n", True), ("n\n", False), ("\n", False), ("", False), ("yep\n", False),
+     ("y es\n", False), ("1\n", False), ("no\nyes\n", False)],
+)  # fmt: skip
+def test_only_yes_is_yes(monkeypatch: pytest.MonkeyPatch, typed: str, meant: bool) -> None:
+    """`y` and `yes` are a yes; everything else, and the end of the input, is a no."""
+    screen = sit_down(monkeypatch, typed)
+    assert ask_yes("place the order?") is meant
+    assert screen.getvalue() == "place the order? [y/N] "
+
+
+def test_question_cannot_repaint_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Escape sequences in a question, say from a symbol's name, are shown and not obeyed."""
+    screen = sit_down(monkeypatch, "n\n")
+    ask_yes("buy \x1b[2J\u202eX?")
+    assert screen.getvalue() == "buy \\x1b[2J\\u202eX? [y/N] "
+
+
+def test_secret_that_would_be_shown_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the echo cannot be turned off, the question is refused instead of asked in the open."""
+    sit_down(monkeypatch, "my-secret\n")
+    monkeypatch.setattr(os, "open", _no_tty)
+    with pytest.raises(OwnerNotPresent, match="would have shown it"):
+        ask_secret("API key")
+
+
+def _no_tty(path: object, *arguments: object) -> int:
+    raise OSError(f"no {path} here")
+
+
+def test_secret_is_stripped_and_hides_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was pasted loses the blanks around it and comes back as a Secret."""
+    sit_down(monkeypatch)
+    monkeypatch.setattr(owner, "getpass", lambda prompt, stream: "  my-secret \n")
+    secret = ask_secret("API key")
+    assert secret.reveal() == "my-secret"
+    assert "my-secret" not in repr(secret)
+
+
+def test_end_of_input_at_a_secret_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing the terminal at the question stores nothing and says so."""
+
+    def closed(prompt: str, stream: object) -> str:
+        raise EOFError
+
+    sit_down(monkeypatch)
+    monkeypatch.setattr(owner, "getpass", closed)
+    with pytest.raises(OwnerNotPresent, match="gave no answer"):
+        ask_secret("API key")
