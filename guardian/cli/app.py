@@ -23,6 +23,7 @@ from typing import Final
 import click
 
 from guardian import __version__
+from guardian.cli.support.exit_codes import COULD_NOT_TELL, FINE, NO, READER_GONE, STOPPED, USAGE
 from guardian.cli.support.render import print_line, say, say_error, say_hint
 from guardian.cli.support.streams import (
     forget_lost_words,
@@ -40,15 +41,6 @@ from guardian.errors import (
     PolicyInvalid,
     StoreError,
 )
-
-FINE: Final = 0
-NO: Final = 1
-USAGE: Final = 2
-COULD_NOT_TELL: Final = 3
-STOPPED: Final = 130
-"""By Ctrl-C, as shells count: 128 + SIGINT."""
-READER_GONE: Final = 141
-"""128 + SIGPIPE."""
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "tour": ("guardian.cli.tour:command", "see everything once, with no keys and no network"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.app import COULD_NOT_TELL, NO
+from guardian.cli.support.exit_codes import COULD_NOT_TELL, NO
 from guardian.cli.support.render import Column, fields, print_json, say, say_error, say_hint, table
 from guardian.domain.requests import TOOLS
 from guardian.errors import PolicyInvalid, PolicyMistake

@@ -12,9 +12,9 @@ from guardian.errors import ExchangeRejected, StoreUnavailable
 from guardian.paper.engine.matching_engine import Engine
 from guardian.paper.engine.orders import Advance, Command, Event
 from guardian.paper.engine.state import State, new_state
+from guardian.paper.keys import Verifier
 from guardian.paper.market.feed import Feed
 from guardian.paper.market.symbols import START_BALANCES
-from guardian.paper.rest.authentication import Verifier
 from guardian.paper.storage import Storage
 
 Clock = Callable[[], int]

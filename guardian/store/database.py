@@ -27,9 +27,8 @@ from guardian.store.log.tail import End, end_of
 from guardian.store.log.verify import BROKEN, Finding
 from guardian.store.opening import OpenFile, open_file, patient_until
 from guardian.store.schema.files import DATABASE_NAME
-from guardian.store.schema.records import Entry
+from guardian.store.schema.records import Entry, Head
 from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
-from guardian.store.transaction.base import Head
 from guardian.store.transaction.broken_chain import BrokenPart
 from guardian.store.transaction.corrections import CorrectionsPart
 from guardian.store.transaction.key_accounts import AccountsPart

@@ -23,7 +23,7 @@ from guardian.gate.base.connection import NO_ACCOUNT, Connection
 from guardian.gate.base.journal import Journal
 from guardian.gate.reads.overview import StatusView
 from guardian.paper.host.standalone import PaperServer
-from guardian.paper.rest.authentication import HmacVerifier
+from guardian.paper.keys import HmacVerifier
 from guardian.policy.model import PaperSettings
 from guardian.store.schema.records import OrderRow
 from tests.support.world import WIDE, Assistant, World, codes

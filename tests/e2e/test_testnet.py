@@ -14,7 +14,7 @@ from guardian.credentials import key_store
 from guardian.credentials.key_store import CredentialStore
 from guardian.domain.secrets import KeyFamily, Secret
 from guardian.paper.host.standalone import PaperServer
-from guardian.paper.rest.authentication import HmacVerifier
+from guardian.paper.keys import HmacVerifier
 from tests.e2e.support.testnet_in_a_box import MemoryKeyring, divert, keyring_with
 from tests.support.person import approve
 from tests.support.world import Assistant, World

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from guardian.paper.host.standalone import PaperServer
-from guardian.paper.rest.authentication import verifier_of
+from guardian.paper.keys import verifier_of
 
 PrivateKey = Ed25519PrivateKey | RSAPrivateKey
 

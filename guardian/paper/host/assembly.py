@@ -11,10 +11,10 @@ from hashlib import sha256
 from typing import Final
 
 from guardian.domain.secrets import Secret
+from guardian.paper.keys import HmacVerifier, Verifier
 from guardian.paper.market.feed import Feed
 from guardian.paper.market.seeded import SeededFeed
 from guardian.paper.market.symbols import START_BALANCES
-from guardian.paper.rest.authentication import HmacVerifier, Verifier
 from guardian.paper.storage import Storage
 from guardian.paper.venue import FIRST_UID, Clock, Venue
 

@@ -25,13 +25,13 @@ from guardian.paper.host.control_api import control_app
 from guardian.paper.host.controls import Controls
 from guardian.paper.host.home import PaperEndpoint
 from guardian.paper.host.serving import LOOPBACK, listen, quiet, server
+from guardian.paper.keys import Ed25519Verifier, Verifier, verifier_of
 from guardian.paper.market.capture import read_capture
 from guardian.paper.market.feed import Feed
 from guardian.paper.market.replay import ReplayFeed
 from guardian.paper.market.seeded import PinnedFeed, SeededFeed
 from guardian.paper.market.symbols import START_BALANCES
 from guardian.paper.rest.app import Front, Received
-from guardian.paper.rest.authentication import Ed25519Verifier, Verifier, verifier_of
 from guardian.paper.rest.faults import Faults, read_spec
 from guardian.paper.rest.rate_limits import BINANCE, Limits, Meter
 from guardian.paper.storage import MemoryStorage, SqliteStorage, Storage

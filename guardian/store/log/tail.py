@@ -16,8 +16,8 @@ from guardian.errors import StoreCorrupt
 from guardian.store.log.checkpoint import Checkpoint
 from guardian.store.log.encoding import GENESIS, digest_of
 from guardian.store.log.verify import Finding, Kind, evidence_of, lost_row
+from guardian.store.schema.records import Head
 from guardian.store.schema.sqlite_errors import RESTORE_HINT
-from guardian.store.transaction.base import Head
 
 MAX_SEQ: Final = 2**62
 """Behind it SQLite has no numbers left for rows."""

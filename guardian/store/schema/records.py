@@ -35,6 +35,14 @@ class Scope:
     account: str
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the log ends: the last row's number and digest; 0 and 32 zero bytes for an empty log."""
+
+    seq: int
+    digest: bytes
+
+
 class Phase(StrEnum):
     """What a row of the log tells of."""
 

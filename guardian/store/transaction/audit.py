@@ -11,9 +11,8 @@ from guardian.domain.requests import CancelOrder, CreateOrder
 from guardian.errors import StoreUnavailable
 from guardian.store.log.encoding import body_of, client_order_id, columns_of, digest_of
 from guardian.store.log.redaction import token_digest, token_pieces, without
-from guardian.store.schema.records import Entry, OpenedCall, Phase, Record
+from guardian.store.schema.records import Entry, Head, OpenedCall, Phase, Record
 from guardian.store.schema.tables import AUDIT, MINUTE_SQL, PROPOSALS
-from guardian.store.transaction.base import Head
 from guardian.store.transaction.trading_state import ControlPart
 
 MINUTE_MS: Final = 60_000

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Executable
 from sqlalchemy.exc import SQLAlchemyError
 
 from guardian.errors import StoreError
-from guardian.store.schema.records import Scope
+from guardian.store.schema.records import Head, Scope
 from guardian.store.schema.sqlite_errors import translated
 
 ROW = Mapping[str, Any]
 """A row by column name; what is in it is told by the table's class."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Where the log ends: the last row's number and digest; 0 and 32 zero bytes for an empty log."""
-
-    seq: int
-    digest: bytes
 
 
 class Unit:

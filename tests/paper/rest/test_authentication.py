@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from guardian.domain.secrets import Secret
 from guardian.paper.host.standalone import PaperServer
-from guardian.paper.rest.authentication import HmacVerifier, sign, signed_bytes
+from guardian.paper.keys import HmacVerifier, sign
+from guardian.paper.rest.authentication import signed_bytes
 
 ACCOUNT = "/api/v3/account"
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from guardian.domain.secrets import Secret
 from guardian.errors import CredentialsError
 from guardian.paper.host.standalone import PaperServer
-from guardian.paper.rest.authentication import Ed25519Verifier, HmacVerifier, RsaVerifier, sign, verifier_of
+from guardian.paper.keys import Ed25519Verifier, HmacVerifier, RsaVerifier, sign, verifier_of
 from guardian.paper.rest.rate_limits import WIDE
 
 ACCOUNT = "/api/v3/account"

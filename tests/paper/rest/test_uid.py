@@ -5,7 +5,7 @@ from __future__ import annotations
 from guardian.domain.secrets import Secret
 from guardian.paper.host.home import PaperEndpoint
 from guardian.paper.host.standalone import PaperServer
-from guardian.paper.rest.authentication import HmacVerifier
+from guardian.paper.keys import HmacVerifier
 from guardian.paper.storage import SqliteStorage
 
 SECOND = (Secret("2" * 64), Secret("t" * 64))

@@ -1,0 +1,1 @@
+"""Binance API keys in the operating system's keyring."""
