@@ -31,7 +31,7 @@ from guardian.system.private_files import check_home, check_owner, make_folder
 
 if TYPE_CHECKING:
     from guardian.gate.base.connection import Connector
-    from guardian.gate.base.context import Parts
+    from guardian.gate.base.context import GateContext
     from guardian.gate.base.journal import Journal
     from guardian.gate.pipeline import Gate
 
@@ -132,7 +132,7 @@ class Guardian:
     @property
     def connector(self) -> Connector:
         """The way to the exchange where orders are created."""
-        return self.gate.parts.connector
+        return self.gate.context.connector
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -142,7 +142,7 @@ class Guardian:
         # A command that looks at the home, or a server with another file, leaves the home's last good policy as it is.
         self.policy_file.remembers = self._serves_own_policy()
         elsewhere = await asyncio.to_thread(self._elsewhere)
-        asked = [Resolver(parts=parts).run_forever() for parts in elsewhere]
+        asked = [Resolver(context=context).run_forever() for context in elsewhere]
         tasks = [asyncio.create_task(work) for work in (self._get_ready(), self._resolve_here(), *asked)]
         for task in tasks:
             task.add_done_callback(_tell_end)
@@ -159,24 +159,24 @@ class Guardian:
         from guardian.gate.recovery.resolve import Resolver
 
         await self.gate.chosen.wait()
-        await Resolver(parts=self.gate.parts).run_forever()
+        await Resolver(context=self.gate.context).run_forever()
 
     def _serves_own_policy(self) -> bool:
         return self.policy_file.path.resolve() == (self.home / POLICY_NAME).resolve()
 
-    def _elsewhere(self) -> tuple[Parts, ...]:
+    def _elsewhere(self) -> tuple[GateContext, ...]:
         """The gate's parts in every other environment that has orders whose end is not known: asked for where they are.
 
         Only reads go there; a policy that names another environment than before changes where orders are created.
         """
-        parts = self.gate.parts
-        others = [one for one in Environment if not parts.is_chosen or one is not parts.environment]
+        context = self.gate.context
+        others = [one for one in Environment if not context.is_chosen or one is not context.environment]
         try:
             with self.journal.transaction() as tx:
                 pending = [environment for environment in others if tx.has_pending(environment.value)]
         except StoreError:
             return ()
-        return tuple(there for there in map(parts.elsewhere, pending) if there is not None)
+        return tuple(there for there in map(context.elsewhere, pending) if there is not None)
 
     async def _get_ready(self) -> None:
         """Do in the background what the first call would otherwise wait for; what fails here fails there, aloud."""
@@ -189,7 +189,7 @@ class Guardian:
             await asyncio.to_thread(connection.exchange.warm_up)
             if connection.has_keys:
                 scope = Scope(environment=self.gate.environment.value, account=connection.account)
-                await why_not_compared(self.gate.parts, scope)
+                await why_not_compared(self.gate.context, scope)
 
     async def close(self) -> None:
         """Close the exchange's connections and the store."""
@@ -232,7 +232,7 @@ def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) 
         NotPrivate: the home or a file in it is another user's, open to others, or a link.
         PolicyInvalid: what is named as the home is not a folder.
     """
-    from guardian.gate.base.context import Parts
+    from guardian.gate.base.context import GateContext
     from guardian.gate.pipeline import Gate
 
     folder = home_folder() if home is None else home
@@ -245,7 +245,7 @@ def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) 
     connectors, environment, is_chosen = Connectors(folder, journal, policy_file), Environment.TESTNET, False
     with suppress(PolicyInvalid):
         environment, is_chosen = policy_file.current().policy.environment, True
-    parts = Parts(
+    context = GateContext(
         environment=environment,
         connector=connectors(environment),
         is_chosen=is_chosen,
@@ -259,7 +259,7 @@ def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) 
     )
     return Guardian(
         home=folder,
-        gate=Gate(parts),
+        gate=Gate(context),
         journal=journal,
         policy_file=policy_file,
         connectors=connectors,

@@ -154,7 +154,7 @@ async def _look(guardian: Guardian, proposal: Proposal) -> Look:
     from guardian.gate.orders.preview import Mismatch, Previewer
     from guardian.gate.orders.proposal_views import summary
 
-    previewer = Previewer(guardian.gate.parts)
+    previewer = Previewer(guardian.gate.context)
     preview = previewer.mismatch(proposal) or await previewer.preview(proposal)
     if isinstance(preview, Mismatch):
         return Look(mismatch=preview)
@@ -176,7 +176,7 @@ async def _act(guardian: Guardian, proposal: Proposal, stop: StopRequests, *, su
     if stop.asked:
         say("nothing was approved, and nothing was sent")
         return STOPPED
-    mismatch = Previewer(guardian.gate.parts).mismatch(proposal)
+    mismatch = Previewer(guardian.gate.context).mismatch(proposal)
     if mismatch is not None:
         _say_why_not(Look(mismatch=mismatch))
         return 1

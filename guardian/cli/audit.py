@@ -334,7 +334,7 @@ def reconcile(ctx: click.Context, symbols: tuple[str, ...], policy_path: Path | 
     from guardian.gate.recovery.reconcile import Reconciler
 
     async def work(guardian: Guardian) -> Reconciled:
-        return await Reconciler(guardian.gate.parts).run(symbols or None)
+        return await Reconciler(guardian.gate.context).run(symbols or None)
 
     found = with_guardian(policy_path, work)
     if as_json:

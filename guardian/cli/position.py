@@ -34,7 +34,7 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
     from guardian.gate.reads.positions import Positions
 
     async def work(guardian: Guardian) -> tuple[Position, ...]:
-        return await Positions(guardian.gate.parts).all()
+        return await Positions(guardian.gate.context).all()
 
     found = with_guardian(policy_path, work)
     if as_json:
@@ -69,7 +69,7 @@ def set_position(ctx: click.Context, asset: str, quantity: Decimal, policy_path:
     from guardian.gate.reads.positions import Positions
 
     async def look(guardian: Guardian) -> Correction:
-        return await Positions(guardian.gate.parts).prepare(asset, quantity)
+        return await Positions(guardian.gate.context).prepare(asset, quantity)
 
     correction = with_guardian(policy_path, look)
     was = correction.position
@@ -84,7 +84,7 @@ def set_position(ctx: click.Context, asset: str, quantity: Decimal, policy_path:
         ctx.exit(1)
 
     async def act(guardian: Guardian) -> None:
-        await Positions(guardian.gate.parts).set(correction)
+        await Positions(guardian.gate.context).set(correction)
 
     with_guardian(policy_path, act)
     say(f"guardian's position is {plain(quantity)} {asset}")

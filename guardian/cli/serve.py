@@ -51,7 +51,7 @@ def _server(policy_path: Path | None) -> FastMCP:
     try:
         from guardian.bootstrap import open_guardian
         from guardian.server.app import build_server
-        from guardian.server.shutdown import Leaving
+        from guardian.server.shutdown import Shutdown
         from guardian.server.stderr_log import log_to_stderr
 
         gc.freeze()
@@ -59,5 +59,7 @@ def _server(policy_path: Path | None) -> FastMCP:
         gc.enable()
     log_to_stderr()
     guardian = open_guardian(policy_path)
-    leaving = Leaving()
-    return build_server(guardian.gate, lifespan=lambda: leaving.heeding(guardian.running()), leaving=leaving)
+    shutdown = Shutdown()
+    return build_server(
+        guardian.gate, lifespan=lambda: shutdown.handling_signals(guardian.running()), shutdown=shutdown
+    )

@@ -33,7 +33,7 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
     from guardian.gate.reads.overview import Overview
 
     async def work(guardian: Guardian) -> StatusView:
-        return await Overview(guardian.gate.parts).status()
+        return await Overview(guardian.gate.context).status()
 
     status = with_guardian(policy_path, work, needs_policy=False)
     if as_json:

@@ -51,7 +51,7 @@ from guardian.exchange.environments import ApiFamily, EnvironmentSpec
 from guardian.exchange.limits.rate_limits import Slot
 from guardian.exchange.listings import Listings, by_symbol, json_list, together
 from guardian.exchange.mapping import account, futures, market, orders, wallet
-from guardian.exchange.session import Door, keys_by_family
+from guardian.exchange.session import ExchangeSession, keys_by_family
 from guardian.policy.facts import AveragePrice, BookTop, DayOpen
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Exchange:
     ) -> None:
         self._spec = spec
         self._now_ms = now_ms
-        self._door = Door(
+        self._session = ExchangeSession(
             spec,
             keys_by_family(spec.environment, spot, futures),
             now_ms=now_ms,
@@ -116,11 +116,11 @@ class Exchange:
 
     def warm_up(self) -> None:
         """Import python-binance now (about half a second) instead of at the first call; sends nothing."""
-        self._door.warm_up()
+        self._session.warm_up()
 
     async def close(self) -> None:
         """Close the kept connections. A later call opens new ones."""
-        await self._door.close()
+        await self._session.close()
 
     # -- facts
 
@@ -183,7 +183,7 @@ class Exchange:
         Raises:
             ExchangeUnavailable: the exchange could not be asked, or answered too slowly to tell.
         """
-        return await self._door.clock(family).skew_ms()
+        return await self._session.clock(family).skew_ms()
 
     # -- orders
 
@@ -202,7 +202,7 @@ class Exchange:
         try:
             yield slot
         finally:
-            self._door.rate_limits.give_back(slot)
+            self._session.rate_limits.give_back(slot)
 
     async def place_order(
         self, order: ResolvedOrder, *, client_order_id: str, timestamp_ms: int, slot: Slot | None = None
@@ -224,7 +224,7 @@ class Exchange:
         fields |= {"newClientOrderId": client_order_id, "newOrderRespType": "FULL"}
         fields |= {"timestamp": timestamp_ms, "slot": slot}
         try:
-            answer = await self._door.write(lambda client: client.create_order(**fields))
+            answer = await self._session.write(lambda client: client.create_order(**fields))
         except ExchangeRejected:
             # It passed the rules that are kept, so they may have changed: the next order is judged by new ones.
             self._listings.forget(order.symbol)
@@ -240,7 +240,7 @@ class Exchange:
         that of `place_order` is. Raises as `place_order` does.
         """
         fields: dict[str, Any] = {"symbol": symbol, "timestamp": timestamp_ms, **_which(order_id, client_order_id)}
-        answer = await self._door.cancel(lambda client: client.cancel_order(**fields))
+        answer = await self._session.cancel(lambda client: client.cancel_order(**fields))
         return _reported(answer, orders.cancelled)
 
     async def order(
@@ -370,13 +370,13 @@ class Exchange:
     # -- inner
 
     def _client(self) -> GuardedClient:
-        return self._door.client()
+        return self._session.client()
 
     async def _read(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
-        return await self._door.read(call)
+        return await self._session.read(call)
 
     async def _read_futures(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
-        return await self._door.read(call, ApiFamily.FUTURES)
+        return await self._session.read(call, ApiFamily.FUTURES)
 
     async def _exchange_info(self, parameters: Mapping[str, str]) -> object:
         return await self._read(lambda client: client.get_listing(**parameters))

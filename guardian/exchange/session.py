@@ -28,7 +28,7 @@ NOT_MEASURED_HINT: Final = (
 )
 
 
-class Door:
+class ExchangeSession:
     """One environment's way in. What it is made with is described at `Exchange`."""
 
     def __init__(

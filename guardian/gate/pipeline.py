@@ -32,8 +32,8 @@ from guardian.errors import (
     StoreLost,
 )
 from guardian.gate.base.calls import CallInfo, CallMeta, symbol_of, without_secrets
-from guardian.gate.base.context import Parts
-from guardian.gate.base.fault_report import told
+from guardian.gate.base.context import GateContext
+from guardian.gate.base.fault_report import safe_traceback
 from guardian.gate.base.journal import CANCEL_PATIENCE_S
 from guardian.gate.base.replies import Reply, ReplyError, denied, refused
 from guardian.gate.orders.cancel import OrderCanceller
@@ -51,34 +51,34 @@ _log: Final = logging.getLogger("guardian.gate")
 class Gate:
     """Every call of every tool passes here."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, context: GateContext) -> None:
         self.chosen = asyncio.Event()
         """Set once the environment is known."""
-        self._use(parts)
+        self._use(context)
 
-    def _use(self, parts: Parts) -> None:
-        self.parts = parts
-        if parts.is_chosen:
+    def _use(self, context: GateContext) -> None:
+        self.context = context
+        if context.is_chosen:
             self.chosen.set()
-        self._sender = Sender(parts)
-        self._placer = OrderPlacer(parts, self._sender)
-        self._canceller = OrderCanceller(parts)
-        self._withdrawer = ProposalWithdrawer(parts)
-        self._reader = Reader(parts)
+        self._sender = Sender(context)
+        self._placer = OrderPlacer(context, self._sender)
+        self._canceller = OrderCanceller(context)
+        self._withdrawer = ProposalWithdrawer(context)
+        self._reader = Reader(context)
 
     def _choose(self) -> None:
         """Fix the environment by the first good policy, where there was none when the gate was made."""
         if self.chosen.is_set():
             return
         with suppress(PolicyInvalid):
-            there = self.parts.elsewhere(self.parts.policy_file.current().policy.environment)
+            there = self.context.elsewhere(self.context.policy_file.current().policy.environment)
             if there is not None:
                 self._use(there)
 
     @property
     def environment(self) -> Environment:
         """Where this gate leads."""
-        return self.parts.environment
+        return self.context.environment
 
     async def open_call(
         self, tool: str, arguments: Mapping[str, object], *, client: str | None = None, by_owner: bool = False
@@ -92,9 +92,9 @@ class Gate:
             StoreError: it cannot be written, and the tool is not `cancel_order`; nothing may be done.
         """
         self._choose()
-        parts = self.parts
-        started = parts.monotonic()
-        call_id = parts.random_bytes(16).hex()
+        context = self.context
+        started = context.monotonic()
+        call_id = context.random_bytes(16).hex()
         digest = self._policy_digest()
         body = {"arguments": without_secrets(arguments), "client": client, "policy": digest}
         record = Record(
@@ -103,7 +103,7 @@ class Gate:
             tool=tool,
             symbol=symbol_of(arguments),
             outcome=None,
-            environment=parts.environment.value if parts.is_chosen else None,
+            environment=context.environment.value if context.is_chosen else None,
             account=None,
             key=f"owner:{call_id}" if by_owner else None,
             body=body,
@@ -112,13 +112,13 @@ class Gate:
         is_cancel = tool == CancelOrder.tool
         patience_s = CANCEL_PATIENCE_S if is_cancel else None
         try:
-            opened, trading = await parts.journal.run(lambda: self._open(record, patience_s), is_first=is_cancel)
+            opened, trading = await context.journal.run(lambda: self._open(record, patience_s), is_first=is_cancel)
         except StoreError:
             if not is_cancel:
                 raise
             # A cancel takes risk away: it goes on, even where this second record fails too.
             emergency = {"kind": "call", "call_id": call_id, **body}
-            await parts.journal.run(lambda: parts.journal.note_emergency(emergency), is_first=True)
+            await context.journal.run(lambda: context.journal.note_emergency(emergency), is_first=True)
             trading = TradingState.HALTED
         return CallInfo(
             call_id=call_id,
@@ -134,14 +134,14 @@ class Gate:
         )
 
     def _open(self, record: Record, patience_s: float | None) -> tuple[OpenedCall, TradingState]:
-        with self.parts.journal.transaction(patience_s=patience_s) as tx:
+        with self.context.journal.transaction(patience_s=patience_s) as tx:
             opened = tx.open_call(record)
-            trading, _ = self.parts.journal.trading(tx)
+            trading, _ = self.context.journal.trading(tx)
             return opened, trading
 
     def _policy_digest(self) -> str | None:
         try:
-            return self.parts.policy_file.current().policy.digest
+            return self.context.policy_file.current().policy.digest
         except PolicyInvalid:
             return None
 
@@ -161,17 +161,17 @@ class Gate:
             return refused(Code.CREDENTIALS_MISSING, error.message, hint=error.hint)
         except ExchangeError as error:
             if isinstance(error, ExchangeUnavailable | NotSent):
-                await self.parts.connector.lost()
+                await self.context.connector.lost()
             return _exchange_failed(error)
         except Exception as error:  # noqa: BLE001 - opaque to the assistant, told in the log
-            return fault(told(error))
+            return fault(safe_traceback(error))
 
     async def _handle(self, call: CallInfo, request: Request) -> Reply:
         if isinstance(request, WithdrawProposal):
             return await self._withdrawer.withdraw(call, request)
         if isinstance(request, CancelOrder):
             return await self._canceller.cancel(call, request, cancel_foreign=self._cancels_foreign())
-        in_force = self.parts.policy_file.current()
+        in_force = self.context.policy_file.current()
         if isinstance(request, CreateOrder):
             return await self._placer.create(call, request)
         verdict = judge_tool(request, in_force.policy, call.calls_last_minute)
@@ -186,7 +186,7 @@ class Gate:
     def _cancels_foreign(self) -> bool:
         """Whether the policy lets orders be cancelled that guardian did not place; its own need no policy."""
         try:
-            policy = self.parts.policy_file.current().policy
+            policy = self.context.policy_file.current().policy
         except PolicyInvalid:
             return False
         tools = policy.tools
@@ -197,10 +197,10 @@ class Gate:
         if call.call_id in self._sender.recorded:
             self._sender.recorded.discard(call.call_id)
             return
-        await self.parts.journal.run(lambda: self._close(call, reply), is_first=call.tool == CancelOrder.tool)
+        await self.context.journal.run(lambda: self._close(call, reply), is_first=call.tool == CancelOrder.tool)
 
     def _close(self, call: CallInfo, reply: Reply) -> None:
-        journal = self.parts.journal
+        journal = self.context.journal
         body: Mapping[str, object] = {"outcome": reply.outcome.value}
         try:
             record = outcome_record(call, None, reply, {"environment": self.environment.value})
@@ -209,23 +209,23 @@ class Gate:
                 journal.append(record, patience_s=CANCEL_PATIENCE_S if call.tool == CancelOrder.tool else None)
                 return
         except Exception as error:  # noqa: BLE001 - the answer stands, whatever keeps it from being written down
-            _log.warning("an outcome could not be written: %s", told(error))
+            _log.warning("an outcome could not be written: %s", safe_traceback(error))
         if call.tool in {CreateOrder.tool, CancelOrder.tool}:
             journal.note_emergency({"kind": "outcome", "call_id": call.call_id, **body})
 
     async def status(self) -> StatusView:
         """How things stand. Raises StoreError."""
         self._choose()
-        return await Overview(self.parts).status()
+        return await Overview(self.context).status()
 
     async def policy_view(self) -> PolicyView | NoPolicyView:
         """What is allowed, with the headroom left, or what is wrong with the policy. Raises StoreError."""
         self._choose()
-        return await Overview(self.parts).policy()
+        return await Overview(self.context).policy()
 
     async def recent(self, limit: int) -> tuple[RecentCall, ...]:
         """The newest calls. Raises StoreError."""
-        return await Overview(self.parts).recent(limit)
+        return await Overview(self.context).recent(limit)
 
     def allowed_tools(self) -> frozenset[str]:
         """The tools that the policy in force allows and `cancel_order`; all where there is no policy.
@@ -233,17 +233,17 @@ class Gate:
         Without a policy each call is answered with what is wrong with it, which a hidden tool could not say.
         """
         try:
-            return self.parts.policy_file.current().policy.tools.allowed | {CancelOrder.tool}
+            return self.context.policy_file.current().policy.tools.allowed | {CancelOrder.tool}
         except PolicyInvalid:
             return frozenset(TOOLS)
 
     def meta(self, call: CallInfo) -> CallMeta:
         """What every reply says besides its data."""
-        latency = self.parts.monotonic() - call.started
+        latency = self.context.monotonic() - call.started
         return CallMeta(
             call_id=call.call_id,
-            timestamp_ms=self.parts.now_ms(),
-            environment=self.environment.value if self.parts.is_chosen else None,
+            timestamp_ms=self.context.now_ms(),
+            environment=self.environment.value if self.context.is_chosen else None,
             trading=call.trading.value,
             policy=None if call.policy_digest is None else call.policy_digest[:12],
             latency_ms=int(latency * 1000),

@@ -13,7 +13,7 @@ from guardian import __version__
 from guardian.server.middleware import OutermostGuard, wall_clock_ms
 from guardian.server.registration import as_tool
 from guardian.server.resources import INSTRUCTIONS, add_resources
-from guardian.server.shutdown import Leaving
+from guardian.server.shutdown import Shutdown
 from guardian.server.tools import ALL_TOOLS
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ def build_server(
     *,
     lifespan: Lifespan = nullcontext,
     now_ms: Callable[[], int] = wall_clock_ms,
-    leaving: Leaving | None = None,
+    shutdown: Shutdown | None = None,
 ) -> FastMCP:
     """The server in front of `gate`: the 17 tools, the resources, the prompt, and the outermost guard.
 
     `lifespan` is entered before the first message is read and left after the last reply; what belongs to the gate,
     such as finding out about unknown orders, lives in it. Every security option of FastMCP is
-    set here, none is left to a default. `leaving` knows of the calls that are being served, where the process has one.
+    set here, none is left to a default. `shutdown` knows of the calls that are being served, where the process has one.
     """
 
     @asynccontextmanager
@@ -55,7 +55,7 @@ def build_server(
         INSTRUCTIONS,
         version=__version__,
         lifespan=run,
-        middleware=[OutermostGuard(gate, now_ms=now_ms, leaving=leaving)],
+        middleware=[OutermostGuard(gate, now_ms=now_ms, shutdown=shutdown)],
         on_duplicate="error",
         mask_error_details=True,
         strict_input_validation=True,

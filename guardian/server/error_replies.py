@@ -10,7 +10,7 @@ from fastmcp.exceptions import NotFoundError, ValidationError
 from guardian.domain.codes import Code
 from guardian.domain.requests import CancelOrder, CreateOrder
 from guardian.errors import ArgumentMistake, InvalidArguments, StoreError
-from guardian.gate.base.fault_report import told
+from guardian.gate.base.fault_report import safe_traceback
 from guardian.gate.base.replies import Reply, refused
 from guardian.gate.pipeline import store_code
 from guardian.server.loggable import readable
@@ -54,7 +54,7 @@ def log_unavailable(error: StoreError) -> Reply:
 
 def internal_error(tool: str, fault: BaseException, *, before: str = "") -> Reply:
     """A fault of ours: opaque to the assistant; `detail` has where it was and what kind it is, for the log alone."""
-    return _opaque(tool, before + told(fault))
+    return _opaque(tool, before + safe_traceback(fault))
 
 
 def no_reply(tool: str) -> Reply:

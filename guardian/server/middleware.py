@@ -30,7 +30,7 @@ from guardian.server.error_replies import (
 )
 from guardian.server.loggable import loggable_arguments, readable
 from guardian.server.registration import CURRENT_CALL, OngoingCall
-from guardian.server.shutdown import Leaving
+from guardian.server.shutdown import Shutdown
 
 if TYPE_CHECKING:
     from guardian.gate.pipeline import Gate
@@ -50,21 +50,21 @@ class OutermostGuard(Middleware):
     """
 
     def __init__(
-        self, gate: Gate, *, now_ms: Callable[[], int] = wall_clock_ms, leaving: Leaving | None = None
+        self, gate: Gate, *, now_ms: Callable[[], int] = wall_clock_ms, shutdown: Shutdown | None = None
     ) -> None:
         self._gate = gate
         self._now_ms = now_ms
-        self._leaving = leaving
+        self._shutdown = shutdown
 
     async def on_call_tool(
         self, context: MiddlewareContext[CallToolRequestParams], call_next: CallNext[CallToolRequestParams, ToolResult]
     ) -> ToolResult:
         """Open the record, let the call go on, close the record; also where the client takes the call back."""
-        if self._leaving is None:
+        if self._shutdown is None:
             return await self._serve(context, call_next)
-        if self._leaving.is_asked:
+        if self._shutdown.is_asked:
             return self._result(leaving_now(), None, time.perf_counter())
-        with self._leaving.call():
+        with self._shutdown.call():
             return await self._serve(context, call_next)
 
     async def _serve(

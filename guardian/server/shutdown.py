@@ -28,7 +28,7 @@ NAMES: Final = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
 """What asks a process to end, as far as the system has it: SIGBREAK is Windows' Ctrl-Break, SIGHUP it has not."""
 
 
-class Leaving:
+class Shutdown:
     """The calls that are being served, and the end of the process once it was asked to end and they are done."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Leaving:
                 self._idle.set()
 
     @asynccontextmanager
-    async def heeding(self, around: AbstractAsyncContextManager[object]) -> AsyncIterator[None]:
+    async def handling_signals(self, around: AbstractAsyncContextManager[object]) -> AsyncIterator[None]:
         """Heed the signals that ask a process to end, as long as `around` lasts. In the main thread only."""
         loop = asyncio.get_running_loop()
         before = {number: signal.getsignal(number) for number in _signals()}

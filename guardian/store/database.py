@@ -23,7 +23,7 @@ from guardian.errors import StoreConflict, StoreCorrupt, StoreError, StoreUnavai
 from guardian.store.budgets.usage import UsagePart
 from guardian.store.log.checkpoint import write_checkpoint
 from guardian.store.log.read_only import read_only, row_at
-from guardian.store.log.tail import End, end_of
+from guardian.store.log.tail import LogTail, read_tail
 from guardian.store.log.verify import BROKEN, Finding
 from guardian.store.opening import OpenFile, open_file, patient_until
 from guardian.store.schema.files import DATABASE_NAME
@@ -193,7 +193,7 @@ class Store:
         try:
             for _ in range(_LOOKS):
                 file.begin(ends)
-                end = end_of(file.connection, self._known)
+                end = read_tail(file.connection, self._known)
                 findings = (*file.findings, *end.findings)
                 if not findings:
                     self._known = end.head
@@ -205,7 +205,7 @@ class Store:
             self._give_up(file, failure)
             raise failure from None
 
-    def _transaction(self, file: OpenFile, end: End, head: Head) -> Transaction:
+    def _transaction(self, file: OpenFile, end: LogTail, head: Head) -> Transaction:
         clock, monotonic_s = self._now_ms(), self._monotonic()
         told_ms, told_s = self._told
         latest = max(told_ms, end.window_ms)
@@ -217,7 +217,7 @@ class Store:
             self._told = (window_ms, monotonic_s)
         return Transaction(file.connection, now_ms=window_ms, clock_ms=clock, head=head)
 
-    def _tell(self, file: OpenFile, end: End, findings: Sequence[Finding]) -> None:
+    def _tell(self, file: OpenFile, end: LogTail, findings: Sequence[Finding]) -> None:
         """Halt trading for a broken chain, in the transaction that is open, and go on from what is there.
 
         Rows that are gone keep their numbers: the log goes on after the last of them and names its digest, so that

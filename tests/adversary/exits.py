@@ -242,7 +242,7 @@ def log_and_exchange_contradict(rig: Rig) -> None:
     order = rig.front.posts[-1].order
     assert order is not None
     order.status = "NEW"
-    rig.run(Reconciler(rig.process.parts).run(("BTCUSDT",)))
+    rig.run(Reconciler(rig.process.context).run(("BTCUSDT",)))
 
 
 def exchange_tells_of_another_price(rig: Rig) -> None:
@@ -251,7 +251,7 @@ def exchange_tells_of_another_price(rig: Rig) -> None:
     order = rig.front.posts[-1].order
     assert order is not None
     order.price = D(40999)
-    rig.run(Reconciler(rig.process.parts).run(("BTCUSDT",)))
+    rig.run(Reconciler(rig.process.context).run(("BTCUSDT",)))
 
 
 def order_is_not_in_the_log(rig: Rig) -> None:
@@ -260,7 +260,7 @@ def order_is_not_in_the_log(rig: Rig) -> None:
     order = rig.front.posts[-1].order
     assert order is not None
     order.client_id, order.order_id = "g1-" + "e" * 32, order.order_id + 1000
-    rig.run(Reconciler(rig.process.parts).run(("BTCUSDT",)))
+    rig.run(Reconciler(rig.process.context).run(("BTCUSDT",)))
 
 
 def something_was_not_written(rig: Rig) -> None:

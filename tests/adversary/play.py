@@ -275,7 +275,7 @@ class Play:
         self.looks("resolves")
         if self._unresolved():
             return "not now: what they bring is not in it yet"
-        positions = Positions(self.rig.process.parts)
+        positions = Positions(self.rig.process.context)
         correction = self.rig.run(positions.prepare(asset, quantity))
         positions.correct(correction)
         self.oracle.corrected[asset] += quantity - self.oracle.net(asset)
@@ -307,7 +307,7 @@ class Play:
         process = self.rig.process
         if how == "resolves":
             return f"{len(self.rig.run(process.resolver.run_once()))} found"
-        found = self.rig.run(Reconciler(process.parts).run())
+        found = self.rig.run(Reconciler(process.context).run())
         return f"{len(found.differences)} differ"
 
     def copy(self) -> str:

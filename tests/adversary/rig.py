@@ -121,7 +121,7 @@ class WireConnector:
 
     async def connect(self, *, needs_keys: bool) -> Connection:
         wire: Any = Wire(self._front)
-        self.exchange._door.client().session = wire
+        self.exchange._session.client().session = wire
         return Connection(exchange=self.exchange, account=ACCOUNT, has_keys=True)
 
     async def lost(self) -> None:
@@ -155,13 +155,13 @@ class Process:
         journal.run = run  # type: ignore[method-assign]  # calls take turns where they wait, so a play can be repeated
         with suppress(StoreError):  # a log that is lost: every call says so
             journal.store()
-        self.parts = replace(
-            opened.gate.parts, monotonic=clock.monotonic, pause=clock.pause, random_bytes=rig.dice.randbytes
+        self.context = replace(
+            opened.gate.context, monotonic=clock.monotonic, pause=clock.pause, random_bytes=rig.dice.randbytes
         )
-        self.gate = Gate(self.parts)
+        self.gate = Gate(self.context)
         self.guardian: Guardian = replace(opened, gate=self.gate)
         self.began_nowhere = rig.is_nowhere()
-        self.resolver = Resolver(parts=self.parts)
+        self.resolver = Resolver(context=self.context)
 
     @property
     def journal(self) -> Any:

@@ -69,10 +69,10 @@ class Desk:
 
     def __init__(self, guardian: Guardian, waiting: Waiting) -> None:
         self.waiting = waiting
-        self.parts = replace(guardian.gate.parts, monotonic=waiting.monotonic, pause=waiting.pause)
+        self.context = replace(guardian.gate.context, monotonic=waiting.monotonic, pause=waiting.pause)
         self.guardian = guardian
-        self.gate = Gate(self.parts)
-        self._resolver = Resolver(parts=self.parts)
+        self.gate = Gate(self.context)
+        self._resolver = Resolver(context=self.context)
 
     async def ask(self, request: Request, arguments: Mapping[str, object]) -> Reply:
         call = await self.gate.open_call(request.tool, dict(arguments), client="desk")
@@ -93,7 +93,7 @@ class Desk:
             with suppress(ExchangeError, StoreError):  # as `run_forever` does: the next round asks again
                 found = await self._one_round()
                 with self.guardian.journal.transaction() as tx:
-                    unresolved, pending = tx.unresolved(), tx.has_pending(self.parts.environment.value)
+                    unresolved, pending = tx.unresolved(), tx.has_pending(self.context.environment.value)
                 # Nothing is found, either, while a process that died still has the lease of asking.
                 if not unresolved and (found or not pending):
                     await self._one_round()

@@ -338,7 +338,7 @@ async def _struck(case: Case, desk: Desk, world: World) -> Reply:
     if not trouble.at_the_send:
         _strike(trouble, method, world)
         return await _call(case, desk)
-    exchange = (await desk.parts.connector.connect(needs_keys=True)).exchange
+    exchange = (await desk.context.connector.connect(needs_keys=True)).exchange
 
     def late(real: Callable[..., Awaitable[OrderReport]]) -> Callable[..., Awaitable[OrderReport]]:
         async def write(*arguments: Any, **fields: Any) -> OrderReport:

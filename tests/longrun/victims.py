@@ -224,13 +224,13 @@ class Trader:
 
     async def _look(self) -> None:
         """What a server does in the background, without its pauses."""
-        parts = self._guardian.gate.parts
-        resolver = Resolver(parts=parts)
+        context = self._guardian.gate.context
+        resolver = Resolver(context=context)
         while True:
             with suppress(GuardianError):
                 await resolver.run_once()
             with suppress(GuardianError):
-                await Reconciler(parts).run(("BTCUSDT",))
+                await Reconciler(context).run(("BTCUSDT",))
             if self._left <= 0:
                 await resolver._leaseholder.give_back()
                 return

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
     from guardian.domain.orders import OrderReport
     from guardian.gate.base.connection import Connection
-    from guardian.gate.base.context import Parts
+    from guardian.gate.base.context import GateContext
 
 
 async def foreign_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
@@ -74,14 +74,14 @@ async def cancel_foreign(guardian: Guardian, reports: tuple[OrderReport, ...]) -
 
     Ctrl-C waits for the cancel in progress, and the number of orders that were not cancelled is then said.
     """
-    from guardian.gate.orders.shielded import unbroken
+    from guardian.gate.orders.shielded import run_to_completion
 
     there = await guardian.journal.run(lambda: _there(guardian))
     connection = await there.connector.connect(needs_keys=True)
     results = []
     for number, report in enumerate(reports, start=1):
         try:
-            results.append(await unbroken(_cancel(guardian, there, connection, report)))
+            results.append(await run_to_completion(_cancel(guardian, there, connection, report)))
         except asyncio.CancelledError:
             if number < len(reports):
                 say(f"stopped: {len(reports) - number} of the orders that guardian did not place were not cancelled")
@@ -89,7 +89,7 @@ async def cancel_foreign(guardian: Guardian, reports: tuple[OrderReport, ...]) -
     return all(results)
 
 
-async def _cancel(guardian: Guardian, there: Parts, connection: Connection, report: OrderReport) -> bool:
+async def _cancel(guardian: Guardian, there: GateContext, connection: Connection, report: OrderReport) -> bool:
     """Cancel one order, with a row in the log before and after, and say how it went."""
     fields = {
         "symbol": report.symbol,
@@ -101,7 +101,7 @@ async def _cancel(guardian: Guardian, there: Parts, connection: Connection, repo
     try:
         await guardian.journal.run(lambda: _note(guardian, "cancelling_foreign", fields))
         await connection.exchange.cancel_order(
-            report.symbol, order_id=report.order_id, timestamp_ms=guardian.gate.parts.now_ms()
+            report.symbol, order_id=report.order_id, timestamp_ms=guardian.gate.context.now_ms()
         )
     except (ExchangeError, CredentialsError, StoreError) as error:
         how = "not known to be cancelled" if isinstance(error, OutcomeUnknown) else "not cancelled"
@@ -120,26 +120,26 @@ def _note(guardian: Guardian, kind: str, fields: Mapping[str, str | None]) -> No
         note_act(tx, kind, fields)
 
 
-def _there(guardian: Guardian) -> Parts:
+def _there(guardian: Guardian) -> GateContext:
     """Where to look: where the policy says, else where guardian placed its last order.
 
     Raises PolicyInvalid: no policy says, and there is no order.
     """
     from guardian.domain.trading import Environment
 
-    parts = guardian.gate.parts
-    if parts.is_chosen:
-        return parts
+    context = guardian.gate.context
+    if context.is_chosen:
+        return context
     with guardian.journal.transaction() as tx:
         newest = tx.newest_environment()
-    there = None if newest is None else parts.elsewhere(Environment(newest))
+    there = None if newest is None else context.elsewhere(Environment(newest))
     if there is None:
         guardian.policy_file.current()
-        return parts
+        return context
     return there
 
 
-def _symbols(guardian: Guardian, there: Parts, account: str) -> tuple[str, ...]:
+def _symbols(guardian: Guardian, there: GateContext, account: str) -> tuple[str, ...]:
     """The symbols that guardian traded in that account, and those of the policy, where there is one."""
     from guardian.store.schema.records import Scope
 
@@ -152,7 +152,9 @@ def _symbols(guardian: Guardian, there: Parts, account: str) -> tuple[str, ...]:
     return tuple(sorted({*listed, *known}))
 
 
-def _not_ours(guardian: Guardian, there: Parts, account: str, reports: list[OrderReport]) -> tuple[OrderReport, ...]:
+def _not_ours(
+    guardian: Guardian, there: GateContext, account: str, reports: list[OrderReport]
+) -> tuple[OrderReport, ...]:
     from guardian.gate.recovery.order_reports import row_of
     from guardian.store.schema.records import Scope
 

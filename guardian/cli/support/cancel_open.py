@@ -21,7 +21,7 @@ async def cancel_own(guardian: Guardian) -> int:
 
     Raises CredentialsError and ExchangeError where the store cannot be read and the exchange cannot be asked either.
     """
-    from guardian.gate.orders.shielded import unbroken
+    from guardian.gate.orders.shielded import run_to_completion
 
     try:
         rows = await guardian.journal.run(lambda: _open_orders(guardian))
@@ -39,7 +39,7 @@ async def cancel_own(guardian: Guardian) -> int:
     for number, order in enumerate(orders, start=1):
         try:
             # Ctrl-C waits for this one: what became of it is said and written down.
-            results.append(await unbroken(_cancel(guardian, *order)))
+            results.append(await run_to_completion(_cancel(guardian, *order)))
         except asyncio.CancelledError:
             if number < len(orders):
                 say(f"stopped: {len(orders) - number} of guardian's orders were not cancelled")

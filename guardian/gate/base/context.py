@@ -19,7 +19,7 @@ RECEIVE_WINDOW_MS: Final = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class GateContext:
     """Everything the gate works with. Time and randomness come in here and nowhere else."""
 
     environment: Environment
@@ -48,7 +48,7 @@ class Parts:
         """What lists the open orders of an account."""
         return OpenOrderLister(kept=self.open_order_lists, scope=scope, monotonic=self.monotonic)
 
-    def elsewhere(self, environment: Environment) -> Parts | None:
+    def elsewhere(self, environment: Environment) -> GateContext | None:
         """The same parts in another environment; None where there is no way to it."""
         if self.connector_to is None:
             return None

@@ -13,7 +13,7 @@ _MAX_TEXT: Final = 500
 MAX_DETAIL: Final = 20_000
 
 
-def told(fault: BaseException) -> str:
+def safe_traceback(fault: BaseException) -> str:
     """Kinds and places of an exception and of what led to it.
 
     Texts are kept of guardian's own exceptions and of Python's; those of libraries may hold a URL with its signature.

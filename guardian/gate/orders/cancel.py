@@ -20,13 +20,13 @@ from guardian.errors import (
 )
 from guardian.gate.base.calls import CallInfo
 from guardian.gate.base.connection import Connection
-from guardian.gate.base.context import Parts
-from guardian.gate.base.fault_report import told
+from guardian.gate.base.context import GateContext
+from guardian.gate.base.fault_report import safe_traceback
 from guardian.gate.base.journal import CANCEL_PATIENCE_S
 from guardian.gate.base.order_views import note_on, view_of_report
 from guardian.gate.base.replies import OrderCancelled, Reply, ReplyError, denied, done, refused
 from guardian.gate.orders.send import QUESTIONS_S, rejected_because
-from guardian.gate.orders.shielded import unbroken
+from guardian.gate.orders.shielded import run_to_completion
 from guardian.gate.recovery.order_query import ask_for
 from guardian.gate.recovery.order_reports import row_of, take_report
 from guardian.policy.verdict import Denial
@@ -58,8 +58,8 @@ class Target:
 class OrderCanceller:
     """Cancels guardian's own orders; others only where the policy says so."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, context: GateContext) -> None:
+        self._context = context
 
     async def cancel(self, call: CallInfo, request: CancelOrder, *, cancel_foreign: bool) -> Reply:
         """One `cancel_order`, in the environment that the order was sent to.
@@ -77,23 +77,23 @@ class OrderCanceller:
             row=None,
             has_store=call.logged,
         )
-        if target.has_store and (target.client_order_id is not None or not self._parts.is_chosen):
-            target = await self._parts.journal.run(lambda: self._known(None, target), is_first=True)
+        if target.has_store and (target.client_order_id is not None or not self._context.is_chosen):
+            target = await self._context.journal.run(lambda: self._known(None, target), is_first=True)
         if target.row is not None and (
-            not self._parts.is_chosen or target.row.environment != self._parts.environment.value
+            not self._context.is_chosen or target.row.environment != self._context.environment.value
         ):
-            there = self._parts.elsewhere(Environment(target.row.environment))
+            there = self._context.elsewhere(Environment(target.row.environment))
             if there is not None:
                 return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
             target = replace(target, row=None)
-        if not self._parts.is_chosen:
-            there = self._parts.elsewhere(self._named_environment())
+        if not self._context.is_chosen:
+            there = self._context.elsewhere(self._named_environment())
             if there is not None:
                 return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
-        connection = await self._parts.connector.connect(needs_keys=True)
-        scope = Scope(environment=self._parts.environment.value, account=connection.account)
+        connection = await self._context.connector.connect(needs_keys=True)
+        scope = Scope(environment=self._context.environment.value, account=connection.account)
         if target.has_store and target.client_order_id is None:
-            target = await self._parts.journal.run(lambda: self._known(scope, target), is_first=True)
+            target = await self._context.journal.run(lambda: self._known(scope, target), is_first=True)
         if target.has_store and target.row is None and not cancel_foreign:
             target = await self._known_as_amended(connection, scope, target)
         row = target.row
@@ -112,17 +112,17 @@ class OrderCanceller:
             message = "guardian did not place this order, or there is no such order"
             hint = "the owner can cancel it at the exchange, or set `[tools] cancel_foreign = true`"
             return denied((Denial(code=Code.ORDER_NOT_GUARDIANS, message=message, hint=hint),))
-        return await unbroken(self._send(connection, scope, target))
+        return await run_to_completion(self._send(connection, scope, target))
 
     def _named_environment(self) -> Environment:
         """The environment that the policy's file names, whatever its mistakes. Raises PolicyInvalid: it names none."""
-        named = self._parts.policy_file.named_environment()
-        return self._parts.policy_file.current().policy.environment if named is None else named
+        named = self._context.policy_file.named_environment()
+        return self._context.policy_file.current().policy.environment if named is None else named
 
     def _known(self, scope: Scope | None, target: Target) -> Target:
         """The target with what the store knows of it, where it can be read in time; without a scope, anywhere."""
         try:
-            with self._parts.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
+            with self._context.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
                 if target.client_order_id is not None:
                     row = tx.order(target.client_order_id)
                 elif target.order_id is not None and scope is None:
@@ -149,10 +149,10 @@ class OrderCanceller:
             return target
 
         def known() -> Target:
-            with self._parts.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
+            with self._context.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
                 return replace(target, row=row_of(tx, scope, report), began_ms=tx.now_ms)
 
-        return await self._parts.journal.run(known, is_first=True)
+        return await self._context.journal.run(known, is_first=True)
 
     async def _is_ours(self, connection: Connection, request: CancelOrder) -> bool:
         """Failing the store: guardian's own mark on the id, for which an `order_id` alone costs one read."""
@@ -177,12 +177,12 @@ class OrderCanceller:
             unknown = _unknown(target, error.message)
             return await self._after_refusal(connection, scope, target, Outcome.UNKNOWN, unknown)
         except (ExchangeError, CredentialsError) as error:
-            await self._parts.connector.lost()
+            await self._context.connector.lost()
             return refused(Code.ORDER_NOT_SENT, f"the cancel was not sent: {error.message}", hint=error.hint)
         except Exception as error:  # noqa: BLE001 - a fault behind the sending must not hide that it may have been done
             unknown = _unknown(target, "guardian failed while the cancel was on its way")
             reply = await self._after_refusal(connection, scope, target, Outcome.UNKNOWN, unknown)
-            return replace(reply, detail=told(error))
+            return replace(reply, detail=safe_traceback(error))
         await self._learn(scope, target, report)
         if not target.is_meant(report):
             unknown = _unknown(target, "the exchange's answer contradicts the order")
@@ -194,7 +194,7 @@ class OrderCanceller:
             target.symbol,
             order_id=target.order_id,
             client_order_id=target.client_order_id,
-            timestamp_ms=self._parts.now_ms(),
+            timestamp_ms=self._context.now_ms(),
         )
 
     async def _amended(self, connection: Connection, target: Target) -> Target | None:
@@ -245,12 +245,12 @@ class OrderCanceller:
 
     async def _learn(self, scope: Scope, target: Target, report: OrderReport) -> None:
         if target.has_store:
-            await self._parts.journal.run(lambda: self._note(scope, target, report), is_first=True)
+            await self._context.journal.run(lambda: self._note(scope, target, report), is_first=True)
 
     def _note(self, scope: Scope, target: Target, report: OrderReport) -> None:
         """Bring the store up to what the exchange says; a store that fails now learns it when it asks again."""
         try:
-            with self._parts.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
+            with self._context.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
                 row = row_of(tx, scope, report) if target.row is None else target.row
                 if row is not None:
                     by_order_id = target.order_id is not None

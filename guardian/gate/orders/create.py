@@ -20,7 +20,7 @@ from guardian.errors import ArgumentMistake, InvalidArguments
 from guardian.gate.base.auto_halt import SKEWS_IN_A_ROW, halt, halt_on_burst, is_far
 from guardian.gate.base.calls import CallInfo, plain_record, token_digest
 from guardian.gate.base.connection import Connection
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, assets_of, basis_of, gather_facts, usage_now
 from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.base.replies import Reply, denied
@@ -37,7 +37,7 @@ from guardian.gate.orders.proposals import (
     spec_from,
 )
 from guardian.gate.orders.send import Reserved, Sender
-from guardian.gate.orders.shielded import unbroken
+from guardian.gate.orders.shielded import run_to_completion
 from guardian.gate.recovery.reconcile import why_not_compared
 from guardian.gate.recovery.refresh import catch_up
 from guardian.policy.case import may_be_exit
@@ -80,22 +80,22 @@ class Asked:
 class OrderPlacer:
     """Places orders, or says why not."""
 
-    def __init__(self, parts: Parts, sender: Sender) -> None:
-        self._parts = parts
+    def __init__(self, context: GateContext, sender: Sender) -> None:
+        self._context = context
         self._sender = sender
         self._skewed = 0
         """How many orders in a row were denied for the clock."""
 
     async def create(self, call: CallInfo, request: CreateOrder) -> Reply:
         """One `create_order`. Raises CredentialsError and StoreError before anything was judged."""
-        parts = self._parts
-        in_force = parts.policy_file.current()
+        context = self._context
+        in_force = context.policy_file.current()
         # Before any fact is asked for: denied calls must not use up what the exchange lets through. No token is burnt.
         first = judge_tool(request, in_force.policy, 0)
         if first.denials:
             return denied(first.denials)
-        connection = await parts.connector.connect(needs_keys=True)
-        scope = Scope(environment=parts.environment.value, account=connection.account)
+        connection = await context.connector.connect(needs_keys=True)
+        scope = Scope(environment=context.environment.value, account=connection.account)
         if request.confirmation_token is not None:
             token = token_digest(request.confirmation_token.reveal())
             return await self._redeem(call, request, token, connection, scope, in_force)
@@ -105,7 +105,7 @@ class OrderPlacer:
         admitted = await self._admit(asked)
         if isinstance(admitted, Reply):
             return admitted
-        begun = await parts.journal.run(lambda: self._begin(admitted))
+        begun = await context.journal.run(lambda: self._begin(admitted))
         return begun if isinstance(begun, Reply) else await self._decide(admitted, None, begun)
 
     async def _admit(self, asked: Asked) -> Asked | Reply:
@@ -117,13 +117,13 @@ class OrderPlacer:
         calls, most = asked.call.calls_last_minute, asked.policy.limits.max_calls_per_minute
         if calls <= most and asked.spec.symbol in asked.policy.symbols:
             return asked
-        may_exit = await self._parts.journal.run(lambda: self._may_exit(asked))
+        may_exit = await self._context.journal.run(lambda: self._may_exit(asked))
         if calls > most and not may_exit:
             return denied((calls_denial(calls, most),))
         return replace(asked, may_exit=may_exit)
 
     def _may_exit(self, asked: Asked) -> bool:
-        with self._parts.journal.transaction() as tx:
+        with self._context.journal.transaction() as tx:
             held = tx.sellable(asked.scope, with_open_buys=True)
         # Which assets a symbol trades is for the exchange to say, and it is asked only where its name allows for it.
         named = (rest for asset, rest in held.items() if asked.spec.symbol.startswith(asset))
@@ -134,7 +134,7 @@ class OrderPlacer:
 
         `guardian approve --submit` for instance sends one while the assistant still waits for it.
         """
-        with self._parts.journal.transaction() as tx:
+        with self._context.journal.transaction() as tx:
             proposal = tx.proposal_for(asked.scope, order_key(asked.spec))
             row = None if proposal is None else _order_of(tx, proposal)
             # One that never came to be is no duplicate: the same order may be asked for again.
@@ -154,7 +154,7 @@ class OrderPlacer:
     ) -> Reply:
         """The order that is stored with a token, judged again as a whole."""
         stated = dict(request.stated)
-        found = await self._parts.journal.run(lambda: self._look_up(token, scope, stated))
+        found = await self._context.journal.run(lambda: self._look_up(token, scope, stated))
         if isinstance(found, Reply):
             return found
         proposal, basis = found
@@ -166,7 +166,7 @@ class OrderPlacer:
         return await self._decide(admitted, confirmed_by(proposal), basis)
 
     def _look_up(self, token: str, scope: Scope, stated: Mapping[str, str]) -> tuple[Proposal, Basis] | Reply:
-        with self._parts.journal.transaction() as tx:
+        with self._context.journal.transaction() as tx:
             proposal = tx.proposal_by_token(token)
             answer = None if proposal is None else self._usable(tx, proposal, scope, stated)
             basis = basis_of(tx, scope)
@@ -190,8 +190,8 @@ class OrderPlacer:
 
     async def _decide(self, asked: Asked, confirmed: Confirmed | None, basis: Basis) -> Reply:
         """Fetch the facts, then judge and reserve in one transaction, then send."""
-        parts = self._parts
-        uncompared = await why_not_compared(parts, asked.scope)
+        context = self._context
+        uncompared = await why_not_compared(context, asked.scope)
         rounds = 0
         while True:
             rounds += 1
@@ -200,18 +200,18 @@ class OrderPlacer:
                     asked.spec,
                     asked.policy,
                     asked.connection.exchange,
-                    parts.environment,
+                    context.environment,
                     asked.in_force.problems,
                     confirmed,
                     basis,
                     may_exit=asked.may_exit,
-                    lister=parts.lister(asked.scope),
+                    lister=context.lister(asked.scope),
                 ),
-                catch_up(parts, asked.connection.exchange, asked.spec, basis.snapshot),
+                catch_up(context, asked.connection.exchange, asked.spec, basis.snapshot),
             )
             facts = replace(facts, uncompared=uncompared)
             # From the reservation to the outcome nothing is torn apart by a cancelled call or a closed STDIN.
-            ruled = await unbroken(self._rule_and_send(asked, facts, basis, is_last=rounds >= FACT_ROUNDS))
+            ruled = await run_to_completion(self._rule_and_send(asked, facts, basis, is_last=rounds >= FACT_ROUNDS))
             if isinstance(ruled, Reply):
                 return ruled
             basis = ruled
@@ -219,7 +219,7 @@ class OrderPlacer:
     async def _rule_and_send(self, asked: Asked, facts: Facts, basis: Basis, *, is_last: bool) -> Reply | Basis:
         # The slot in the exchange's limits first: an order that has no room there reserves nothing and burns no token.
         async with asked.connection.exchange.order_slot() as slot:
-            ruled = await self._parts.journal.run(lambda: self._rule(asked, facts, basis, is_last=is_last))
+            ruled = await self._context.journal.run(lambda: self._rule(asked, facts, basis, is_last=is_last))
             reply = await self._sender.send(replace(ruled, slot=slot)) if isinstance(ruled, Reserved) else ruled
         return reply  # noqa: RET504 - to a type checker the slot may end without a return
 
@@ -228,11 +228,11 @@ class OrderPlacer:
 
         Where the facts are not what is needed now, what they are to be fetched for instead; not in the last round.
         """
-        with self._parts.journal.transaction() as tx:
-            usage = usage_now(tx, self._parts.journal, asked.scope, asked.spec, asked.policy, facts, basis)
+        with self._context.journal.transaction() as tx:
+            usage = usage_now(tx, self._context.journal, asked.scope, asked.spec, asked.policy, facts, basis)
             # The assistant's calls of this minute are nothing to a call of the owner's.
             usage = replace(usage, calls_last_minute=0) if asked.call.by_owner else usage
-            facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._parts.now_ms())
+            facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._context.now_ms())
             if asked.proposal is not None:
                 # Another call may have used, and a person may have rejected it, while the facts were fetched.
                 answer = self._usable(tx, tx.proposal(asked.proposal.id) or asked.proposal, asked.scope, {})
@@ -277,7 +277,7 @@ class OrderPlacer:
     def _propose(
         self, tx: Transaction, asked: Asked, facts: Facts, verdict: Verdict, judged: Mapping[str, object]
     ) -> Reply:
-        made = propose(tx, asked.scope, asked.in_force, facts, verdict, self._parts.random_bytes)
+        made = propose(tx, asked.scope, asked.in_force, facts, verdict, self._context.random_bytes)
         if isinstance(made, Denial):
             return replace(denied((made,)), judged=judged)
         proposal, token = made
@@ -297,7 +297,7 @@ class OrderPlacer:
         """Write the intent and the reservation; with the commit the order counts, and may be sent."""
         costs = costed(verdict)
         order, instrument = costs.order, facts.instruments[asked.spec.symbol]
-        sent_ms = self._parts.now_ms()
+        sent_ms = self._context.now_ms()
         body = {
             "order": order.as_dict(),
             "asked": asked.spec.as_dict(),

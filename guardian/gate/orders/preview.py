@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, basis_of, gather_facts, usage_now
 from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.orders.proposal_views import BudgetUse, budget_use
@@ -40,16 +40,16 @@ class Mismatch:
 class Previewer:
     """Judges proposals as the gate would if they were to be sent."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, context: GateContext) -> None:
+        self._context = context
 
     def mismatch(self, proposal: Proposal) -> Mismatch | None:
         """Why this process cannot judge the proposal, in words for a person; None where it can.
 
         Raises PolicyInvalid: there is no policy at all.
         """
-        in_force = self._parts.policy_file.current()
-        source, here, there = in_force.source, self._parts.environment.value, proposal.scope.environment
+        in_force = self._context.policy_file.current()
+        source, here, there = in_force.source, self._context.environment.value, proposal.scope.environment
         elsewhere = "give `--policy FILE` if the policy was moved, or let the assistant ask for the order again"
         if in_force.problems:
             why = f"the policy `{source}` cannot be used: {'; '.join(in_force.problems)}"
@@ -71,32 +71,32 @@ class Previewer:
 
         Raises CredentialsError, ExchangeError, StoreError and PolicyInvalid.
         """
-        parts = self._parts
-        in_force = parts.policy_file.current()
-        connection = await parts.connector.connect(needs_keys=True)
-        scope = Scope(environment=parts.environment.value, account=connection.account)
+        context = self._context
+        in_force = context.policy_file.current()
+        connection = await context.connector.connect(needs_keys=True)
+        scope = Scope(environment=context.environment.value, account=connection.account)
         if scope != proposal.scope:
             return Mismatch(
                 why="the order was proposed for another account than the stored key is of",
                 hint="`guardian keys list` shows the key; let the assistant ask for the order again to trade with it",
             )
         spec = spec_from(proposal.spec)
-        before = await parts.journal.run(lambda: self._basis(scope))
-        await catch_up(parts, connection.exchange, spec, before.snapshot)
-        basis = await parts.journal.run(lambda: self._basis(scope))
+        before = await context.journal.run(lambda: self._basis(scope))
+        await catch_up(context, connection.exchange, spec, before.snapshot)
+        basis = await context.journal.run(lambda: self._basis(scope))
         facts = await gather_facts(
             spec,
             in_force.policy,
             connection.exchange,
-            parts.environment,
+            context.environment,
             in_force.problems,
             confirmed_by(proposal),
             basis,
             may_exit=True,
-            lister=parts.lister(scope),
+            lister=context.lister(scope),
         )
-        facts = replace(facts, uncompared=await why_not_compared(parts, scope))
-        facts, verdict = await parts.journal.run(lambda: self._judge(proposal, facts, basis, in_force))
+        facts = replace(facts, uncompared=await why_not_compared(context, scope))
+        facts, verdict = await context.journal.run(lambda: self._judge(proposal, facts, basis, in_force))
         return Preview(
             now_ms=facts.now_ms,
             denials=verdict.denials,
@@ -105,14 +105,14 @@ class Previewer:
         )
 
     def _basis(self, scope: Scope) -> Basis:
-        with self._parts.journal.transaction() as tx:
+        with self._context.journal.transaction() as tx:
             return basis_of(tx, scope)
 
     def _judge(self, proposal: Proposal, facts: Facts, basis: Basis, in_force: PolicyInForce) -> tuple[Facts, Verdict]:
         spec, policy = spec_from(proposal.spec), in_force.policy
-        with self._parts.journal.transaction() as tx:
+        with self._context.journal.transaction() as tx:
             # The calls of this minute are no property of the order.
-            usage = usage_now(tx, self._parts.journal, proposal.scope, spec, policy, facts, basis)
+            usage = usage_now(tx, self._context.journal, proposal.scope, spec, policy, facts, basis)
             usage = replace(usage, calls_last_minute=0)
-            facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._parts.now_ms())
+            facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._context.now_ms())
         return facts, judge_order(spec, facts, policy)

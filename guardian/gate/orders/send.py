@@ -27,8 +27,8 @@ from guardian.exchange.exchange import Exchange
 from guardian.exchange.limits.rate_limits import Slot
 from guardian.gate.base.auto_halt import halt_on_rejects
 from guardian.gate.base.calls import CallInfo, reply_body
-from guardian.gate.base.context import Parts
-from guardian.gate.base.fault_report import told
+from guardian.gate.base.context import GateContext
+from guardian.gate.base.fault_report import safe_traceback
 from guardian.gate.base.order_views import known_moment, note_on, view_of_report
 from guardian.gate.base.replies import OrderPlaced, Reply, ReplyError, done, refused
 from guardian.gate.recovery.order_reports import refuse_report
@@ -91,8 +91,8 @@ class Sent:
 class Sender:
     """Sends reserved orders and records what became of them."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, context: GateContext) -> None:
+        self._context = context
         self.recorded: set[str] = set()
         """Calls whose outcome row was written here, so that it is not written again when the call is closed."""
 
@@ -101,8 +101,8 @@ class Sender:
         sent = await self._try(reserved)
         if sent.state is OrderState.UNKNOWN:
             sent = await self._ask_soon(reserved, sent)
-            await self._parts.connector.lost()
-        await self._parts.journal.run(lambda: self._record(reserved, sent))
+            await self._context.connector.lost()
+        await self._context.journal.run(lambda: self._record(reserved, sent))
         return sent.reply
 
     async def _try(self, reserved: Reserved) -> Sent:
@@ -116,28 +116,28 @@ class Sender:
             return _reported(reserved, report)
         except ExchangeRejected as error:
             # The refusal may contradict the kept list: the next order is judged on a list of now.
-            self._parts.open_order_lists.forget(reserved.scope, reserved.order.symbol)
+            self._context.open_order_lists.forget(reserved.scope, reserved.order.symbol)
             return _rejected(reserved, error)
         except ExchangeRateLimited as error:
             reply = refused(Code.EXCHANGE_RATE_LIMIT, error.message, retry_after_s=error.retry_after_s)
             return Sent(state=OrderState.NOT_PLACED, reply=reply)
         except (NotSent, RequestRefused, CredentialsError) as error:
-            await self._parts.connector.lost()
+            await self._context.connector.lost()
             return Sent(state=OrderState.NOT_PLACED, reply=not_sent(error))
         except OutcomeUnknown as error:
             return _unknown(reserved, error.message)
         except Exception as error:  # noqa: BLE001 - a fault after the send began must not hide that the order may exist
             sent = _unknown(reserved, "guardian failed while the order was on its way")
-            return replace(sent, reply=replace(sent.reply, detail=told(error)))
+            return replace(sent, reply=replace(sent.reply, detail=safe_traceback(error)))
 
     async def _ask_soon(self, reserved: Reserved, sent: Sent) -> Sent:
         """A lost reply is often only that: ask by client order id a few times before answering `unknown`."""
-        monotonic, name = self._parts.monotonic, reserved.client_order_id
+        monotonic, name = self._context.monotonic, reserved.client_order_id
         ends = monotonic() + QUESTIONS_S
         for pause in QUICK_QUESTIONS_S:
             if monotonic() + pause >= ends:
                 break
-            await self._parts.pause(pause)
+            await self._context.pause(pause)
             try:
                 # Real time for what is left, whatever clock that was read from: what is waited for is the network.
                 async with asyncio.timeout(max(0.0, ends - monotonic())):
@@ -148,7 +148,7 @@ class Sender:
             except (ExchangeError, CredentialsError):
                 continue
             except Exception as error:  # noqa: BLE001 - as above: that asking failed says nothing about the order
-                _log.warning("asking for an order failed: %s", told(error))
+                _log.warning("asking for an order failed: %s", safe_traceback(error))
                 continue
             if found is not None:
                 sent = replace(found, impossible=(*sent.impossible, *found.impossible))
@@ -158,7 +158,7 @@ class Sender:
 
     def _record(self, reserved: Reserved, sent: Sent) -> None:
         """The outcome row and the order's new state, in one transaction; failing that, the emergency file."""
-        journal = self._parts.journal
+        journal = self._context.journal
         body: dict[str, object] = {"client_order_id": reserved.client_order_id, "state": sent.state.value}
         try:
             with journal.transaction() as tx:
@@ -179,7 +179,7 @@ class Sender:
             # Trading stops here, in every process, until the row has found its way into the log.
             call, outcome = reserved.call, sent.reply.outcome.value
             fields = {"kind": "outcome", "call_id": call.call_id, "symbol": reserved.order.symbol, "outcome": outcome}
-            journal.note_emergency({**fields, **body, "why": told(error)})
+            journal.note_emergency({**fields, **body, "why": safe_traceback(error)})
             return
         self.recorded.add(reserved.call.call_id)
         journal.anchor()

@@ -11,7 +11,7 @@ import anyio
 Answer = TypeVar("Answer")
 
 
-async def unbroken(work: Coroutine[Any, Any, Answer]) -> Answer:
+async def run_to_completion(work: Coroutine[Any, Any, Answer]) -> Answer:
     """The answer of the work, which goes on to its end even where the caller is cancelled meanwhile.
 
     A call that is taken back cancels through anyio, which a shield holds off: the answer is still returned. Ctrl-C on a

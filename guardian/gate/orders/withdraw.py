@@ -9,7 +9,7 @@ from guardian.domain.codes import Code
 from guardian.domain.orders import FINAL_STATES
 from guardian.domain.requests import WithdrawProposal
 from guardian.gate.base.calls import CallInfo
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.gate.base.journal import CANCEL_PATIENCE_S
 from guardian.gate.base.order_events import note_withdrawn
 from guardian.gate.base.replies import ProposalWithdrawn, Reply, ReplyError, denied, done
@@ -21,17 +21,17 @@ from guardian.store.schema.records import OrderRow, Proposal, ProposalState
 class ProposalWithdrawer:
     """Withdraws proposals of the gate's environment that wait, or that are approved and not sent."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, context: GateContext) -> None:
+        self._context = context
 
     async def withdraw(self, call: CallInfo, request: WithdrawProposal) -> Reply:
         """One `cancel_order` with a `proposal_id`. Raises StoreError: nothing was withdrawn."""
-        return await self._parts.journal.run(lambda: self._withdraw(call, request.proposal_id), is_first=True)
+        return await self._context.journal.run(lambda: self._withdraw(call, request.proposal_id), is_first=True)
 
     def _withdraw(self, call: CallInfo, proposal_id: str) -> Reply:
-        with self._parts.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
+        with self._context.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
             proposal = tx.proposal(proposal_id)
-            if proposal is None or proposal.scope.environment != self._parts.environment.value:
+            if proposal is None or proposal.scope.environment != self._context.environment.value:
                 message = f"there is no proposal {proposal_id} here"
                 hint = "`data.proposal_id` of create_order and guardian://status have the ids"
                 return denied((Denial(code=Code.PROPOSAL_UNKNOWN, message=message, hint=hint),))

@@ -14,7 +14,7 @@ from guardian.domain.orders import DONE_STATES, LIVE_STATES, UNRESOLVED_STATES, 
 from guardian.errors import ExchangeUnavailable, StoreError
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.connection import Connection
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import view_of_report, view_of_row
 from guardian.gate.base.replies import Orders, OrderView, Reply, done
 from guardian.gate.recovery.fees import known_fees
@@ -36,26 +36,26 @@ class _Joined:
 class OrderReader:
     """Answers `get_orders`."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, context: GateContext) -> None:
+        self._context = context
 
     async def read(self, connection: Connection, request: requests.GetOrders) -> Reply:
         """One read. Raises ExchangeError."""
-        scope = Scope(environment=self._parts.environment.value, account=connection.account)
-        row, began_ms = await self._parts.journal.run(lambda: self._known(scope, request))
+        scope = Scope(environment=self._context.environment.value, account=connection.account)
+        row, began_ms = await self._context.journal.run(lambda: self._known(scope, request))
         if row is not None:
             report = await ask_for(connection.exchange, row.sent)
             reports: tuple[OrderReport, ...] = () if report is None else (report,)
         else:
             reports = await _reports(connection.exchange, request)
-        joined = await self._parts.journal.run(lambda: self._joined(scope, request, reports, began_ms))
+        joined = await self._context.journal.run(lambda: self._joined(scope, request, reports, began_ms))
         return done(_listed(joined, request.limit))
 
     def _known(self, scope: Scope, request: requests.GetOrders) -> tuple[OrderRow | None, int]:
         """The order of guardian's that is asked for by its client order id, and the window time."""
         row: OrderRow | None = None
         try:
-            with self._parts.journal.transaction() as tx:
+            with self._context.journal.transaction() as tx:
                 if request.client_order_id is not None:
                     row = tx.order(request.client_order_id)
                     row = row if row is not None and row.symbol == request.symbol else None
@@ -67,7 +67,7 @@ class OrderReader:
         self, scope: Scope, request: requests.GetOrders, reports: tuple[OrderReport, ...], began_ms: int
     ) -> _Joined:
         try:
-            with self._parts.journal.transaction() as tx:
+            with self._context.journal.transaction() as tx:
                 return _join(tx, scope, request, reports, began_ms)
         except StoreError:
             # Reading keeps working when the store does not; the marks on the ids tell whose orders they are.

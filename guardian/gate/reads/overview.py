@@ -10,7 +10,7 @@ from guardian.domain.money import ZERO, minus
 from guardian.domain.requests import CancelOrder, CreateOrder
 from guardian.domain.trading import Environment, TradingState
 from guardian.errors import CredentialsError, ExchangeError, PolicyInvalid, StoreError
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import iso, view_of_row
 from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.base.replies import OrderProposed, OrderView
@@ -158,15 +158,15 @@ class RecentCall:
 class Overview:
     """Answers what stands, from the store and the policy, with the exchange's clock and what can be sold back there."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, context: GateContext) -> None:
+        self._context = context
 
     async def account(self) -> tuple[str | None, str]:
         """The account and whether there are keys, or why there are none."""
-        if not self._parts.is_chosen:
+        if not self._context.is_chosen:
             return None, "not looked for: no policy says for which environment"
         try:
-            connection = await self._parts.connector.connect(needs_keys=True)
+            connection = await self._context.connector.connect(needs_keys=True)
         except (CredentialsError, ExchangeError) as error:
             return None, error.message
         return connection.account, PRESENT
@@ -176,7 +176,7 @@ class Overview:
         account, keys = await self.account()
         sell_back = await self._sell_back()
         faults = await self._clock_fault() if keys == PRESENT else ()
-        return await self._parts.journal.run(
+        return await self._context.journal.run(
             lambda: self._status(account, keys, sell_back, (*self._log_fault(), *faults))
         )
 
@@ -184,26 +184,26 @@ class Overview:
         """Raises StoreError."""
         account, _ = await self.account()
         sell_back = await self._sell_back()
-        return await self._parts.journal.run(lambda: self._policy(account, sell_back))
+        return await self._context.journal.run(lambda: self._policy(account, sell_back))
 
     async def _sell_back(self) -> tuple[SellBack, ...] | None:
-        in_force, _ = await self._parts.journal.run(self._in_force)
-        return None if in_force is None else await sell_backs(self._parts, in_force)
+        in_force, _ = await self._context.journal.run(self._in_force)
+        return None if in_force is None else await sell_backs(self._context, in_force)
 
     def _in_force(self) -> tuple[PolicyInForce | None, tuple[str, ...]]:
         """The policy in force and the problems of its file; None where no good one was ever seen."""
         try:
-            found = self._parts.policy_file.current()
+            found = self._context.policy_file.current()
         except PolicyInvalid as error:
             return None, tuple(str(mistake) for mistake in error.mistakes)
-        return found, _problems(found.problems, found.policy, self._parts.environment)
+        return found, _problems(found.problems, found.policy, self._context.environment)
 
     async def recent(self, limit: int) -> tuple[RecentCall, ...]:
         """The newest calls and events, newest last. Raises StoreError."""
-        return await self._parts.journal.run(lambda: self._recent(limit))
+        return await self._context.journal.run(lambda: self._recent(limit))
 
     def _recent(self, limit: int) -> tuple[RecentCall, ...]:
-        with review(self._parts.journal.home) as log:
+        with review(self._context.journal.home) as log:
             listing = log.newest(Wanted(limit=limit))
         return tuple(
             RecentCall(
@@ -221,7 +221,7 @@ class Overview:
     async def _clock_fault(self) -> tuple[str, ...]:
         """Why an order would be denied for the clock now; nothing where it would not."""
         try:
-            connection = await self._parts.connector.connect(needs_keys=True)
+            connection = await self._context.connector.connect(needs_keys=True)
             skew_ms = await connection.exchange.clock_skew_ms()
         except (CredentialsError, ExchangeError) as error:
             return (f"the exchange's clock could not be asked: {error.message}",)
@@ -232,7 +232,7 @@ class Overview:
     def _log_fault(self) -> tuple[str, ...]:
         """Why the log takes nothing now, by writing a mark to it; nothing where it does."""
         try:
-            with self._parts.journal.transaction() as tx:
+            with self._context.journal.transaction() as tx:
                 tx.mark(WRITABLE_MARK, anew=True)
         except StoreError as error:
             return (f"the log cannot be written: {error.message}",)
@@ -243,11 +243,11 @@ class Overview:
     ) -> StatusView:
         in_force, problems = self._in_force()
         policy = None if in_force is None else in_force.policy
-        environment = self._parts.environment.value if self._parts.is_chosen else None
+        environment = self._context.environment.value if self._context.is_chosen else None
         scope = Scope(environment=environment or "none", account=account or "none")
-        emergency = self._parts.journal.emergency.pending()
-        with self._parts.journal.transaction() as tx:
-            trading, reason = self._parts.journal.trading(tx)
+        emergency = self._context.journal.emergency.pending()
+        with self._context.journal.transaction() as tx:
+            trading, reason = self._context.journal.trading(tx)
             stored = tx.trading()
             # The store knows nothing of a halt by way of the emergency file: neither when, nor by whom.
             as_stored = stored.state is trading and stored.reason == reason
@@ -278,7 +278,7 @@ class Overview:
                 unconfirmed_since_person=_unconfirmed(usage),
                 budgets=() if policy is None or usage is None else budgets(policy.limits, usage),
                 sell_back=sell_back,
-                policy_source=str(self._parts.policy_file.path),
+                policy_source=str(self._context.policy_file.path),
                 policy_digest=None if policy is None else policy.digest,
                 policy_problems=problems,
             )
@@ -287,18 +287,18 @@ class Overview:
         in_force, problems = self._in_force()
         if in_force is None:
             return NoPolicyView(
-                environment=self._parts.environment.value if self._parts.is_chosen else None,
+                environment=self._context.environment.value if self._context.is_chosen else None,
                 digest=None,
                 orders="stopped, because there is no usable policy",
                 tools=(CancelOrder.tool,),
                 problems=problems,
             )
         policy = in_force.policy
-        scope = Scope(environment=self._parts.environment.value, account=account or "none")
-        with self._parts.journal.transaction() as tx:
+        scope = Scope(environment=self._context.environment.value, account=account or "none")
+        with self._context.journal.transaction() as tx:
             usage = tx.status_usage(scope, policy.limits, policy.accounting.currency)
         return PolicyView(
-            environment=self._parts.environment.value,
+            environment=self._context.environment.value,
             digest=policy.digest,
             currency=policy.accounting.currency,
             tools=tuple(sorted(policy.tools.allowed | {CancelOrder.tool})),
@@ -333,9 +333,9 @@ def stops(
 
 def in_words(stopped_by: tuple[str, ...], blocked: tuple[tuple[str, str], ...]) -> str:
     """What stops all orders, then what stops those of one symbol: `blocked` has a symbol and an unknown order of it."""
-    parts = [f"stopped, because {'; '.join(stopped_by)}"] if stopped_by else []
-    parts += [f"stopped on {symbol}, because the fate of the order {name} is not known" for symbol, name in blocked]
-    return "; ".join(parts) or "not stopped"
+    context = [f"stopped, because {'; '.join(stopped_by)}"] if stopped_by else []
+    context += [f"stopped on {symbol}, because the fate of the order {name} is not known" for symbol, name in blocked]
+    return "; ".join(context) or "not stopped"
 
 
 def _unconfirmed(usage: StatusUsage | None) -> Decimal | None:

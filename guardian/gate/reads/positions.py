@@ -10,7 +10,7 @@ from guardian.domain.money import ZERO, plain, plus
 from guardian.errors import ExchangeUnavailable, GuardianError
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.connection import Connection
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.refresh import learn_of
 from guardian.policy.facts import Facts
 from guardian.policy.prices import PriceFault, usable_price
@@ -44,8 +44,8 @@ class Correction:
 class Positions:
     """Lists and corrects positions of the account that the stored key is of."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, context: GateContext) -> None:
+        self._context = context
 
     async def all(self) -> tuple[Position, ...]:
         """Every asset that guardian has a position in. Raises ExchangeError, CredentialsError and StoreError."""
@@ -62,16 +62,16 @@ class Positions:
         """
         connection, scope = await self._connect()
         await self._catch_up(connection, scope, asset)
-        await self._parts.journal.run(lambda: self._check_nothing_is_due(scope, asset))
+        await self._context.journal.run(lambda: self._check_nothing_is_due(scope, asset))
         (position,) = await self._of(connection, scope, asset)
         if quantity > position.has:
             raise GuardianError(
                 f"the account has {plain(position.has)} {asset}, so guardian cannot hold {plain(quantity)} of it",
                 hint=f"`guardian position set {asset} {plain(position.has)}` is the most",
             )
-        held = await self._parts.journal.run(lambda: self._held(scope, asset))
+        held = await self._context.journal.run(lambda: self._held(scope, asset))
         exchange = connection.exchange
-        prices = {symbol: await _price(self._parts, exchange, symbol, held[symbol]) for symbol in held}
+        prices = {symbol: await _price(self._context, exchange, symbol, held[symbol]) for symbol in held}
         return Correction(scope=scope, position=position, quantity=quantity, prices=prices)
 
     async def set(self, correction: Correction) -> None:
@@ -82,7 +82,7 @@ class Positions:
         connection, scope = await self._connect()
         if scope == correction.scope:  # else none of its orders can be asked for with this key
             await self._catch_up(connection, scope, correction.position.asset)
-        await self._parts.journal.run(lambda: self.correct(correction))
+        await self._context.journal.run(lambda: self.correct(correction))
 
     def correct(self, correction: Correction) -> None:
         """Set the position and say so in the log, in one transaction.
@@ -91,7 +91,7 @@ class Positions:
         is not resolved or not adopted.
         """
         scope, asset, was = correction.scope, correction.position.asset, correction.position.bought
-        with self._parts.journal.transaction() as tx:
+        with self._context.journal.transaction() as tx:
             _refuse_what_is_due(tx, scope, asset)
             if tx.position(scope, asset) != was:
                 raise GuardianError(
@@ -113,26 +113,26 @@ class Positions:
             tx.correct_position(scope, asset, correction.quantity, correction.prices, key)
 
     async def _connect(self) -> tuple[Connection, Scope]:
-        connection = await self._parts.connector.connect(needs_keys=True)
-        return connection, Scope(environment=self._parts.environment.value, account=connection.account)
+        connection = await self._context.connector.connect(needs_keys=True)
+        return connection, Scope(environment=self._context.environment.value, account=connection.account)
 
     async def _catch_up(self, connection: Connection, scope: Scope, asset: str) -> None:
         """Take in what open orders on the asset have executed by now, and fees that are not known yet."""
-        for row in await self._parts.journal.run(lambda: self._unfinished(scope, asset)):
-            await learn_of(self._parts, connection.exchange, row)
+        for row in await self._context.journal.run(lambda: self._unfinished(scope, asset)):
+            await learn_of(self._context, connection.exchange, row)
 
     def _unfinished(self, scope: Scope, asset: str) -> tuple[OrderRow, ...]:
-        with self._parts.journal.transaction() as tx:
+        with self._context.journal.transaction() as tx:
             rows = (*tx.live(scope), *tx.in_doubt(scope), *tx.fees_wanted(scope))
         return tuple({row.client_order_id: row for row in rows if _trades(row, asset)}.values())
 
     def _check_nothing_is_due(self, scope: Scope, asset: str) -> None:
-        with self._parts.journal.transaction() as tx:
+        with self._context.journal.transaction() as tx:
             _refuse_what_is_due(tx, scope, asset)
 
     async def _of(self, connection: Connection, scope: Scope, asset: str | None) -> tuple[Position, ...]:
         balances = {balance.asset: balance for balance in (await connection.exchange.balances()).balances}
-        bought, sellable = await self._parts.journal.run(lambda: self._stored(scope))
+        bought, sellable = await self._context.journal.run(lambda: self._stored(scope))
         found = []
         for name in sorted(bought) if asset is None else (asset,):
             balance = balances.get(name)
@@ -149,11 +149,11 @@ class Positions:
         return tuple(found)
 
     def _stored(self, scope: Scope) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
-        with self._parts.journal.transaction() as tx:
+        with self._context.journal.transaction() as tx:
             return tx.positions(scope), tx.sellable(scope)
 
     def _held(self, scope: Scope, asset: str) -> dict[str, Decimal]:
-        with self._parts.journal.transaction() as tx:
+        with self._context.journal.transaction() as tx:
             return tx.correction_symbols(scope, asset)
 
 
@@ -180,7 +180,7 @@ def _refuse_what_is_due(tx: Transaction, scope: Scope, asset: str) -> None:
         )
 
 
-async def _price(parts: Parts, exchange: Exchange, symbol: str, held: Decimal) -> Decimal:
+async def _price(context: GateContext, exchange: Exchange, symbol: str, held: Decimal) -> Decimal:
     """What the loss of the day counts the symbol at: the bid of what is held, the ask of what was sold too much.
 
     It passes every check of a price. Zero for a symbol that the exchange no longer lists, which the loss counts as
@@ -195,13 +195,13 @@ async def _price(parts: Parts, exchange: Exchange, symbol: str, held: Decimal) -
     books, average = await asyncio.gather(exchange.book_tops((symbol,)), exchange.average_price(symbol))
     facts = Facts(
         now_ms=0,
-        clock_ms=parts.now_ms(),
-        environment=parts.environment,
+        clock_ms=context.now_ms(),
+        environment=context.environment,
         instruments=instruments,
         books=books,
         averages={symbol: average},
     )
-    price = usable_price(symbol, facts, parts.policy_file.current().policy)
+    price = usable_price(symbol, facts, context.policy_file.current().policy)
     if isinstance(price, PriceFault):
         raise ExchangeUnavailable(f"there is no usable price of {symbol} now: {price}", hint="try again in a moment")
     return price.bid if held > 0 else price.ask

@@ -12,7 +12,7 @@ from guardian.domain.market import Listing
 from guardian.domain.requests import Request
 from guardian.domain.requests import Scope as RequestScope
 from guardian.exchange.exchange import Exchange
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.gate.base.replies import Reply, done, refused
 from guardian.gate.reads.order_reads import OrderReader
 from guardian.gate.reads.selling_back import with_sell_back
@@ -41,29 +41,29 @@ PLAIN_READS: Final[dict[type[Request], Read]] = {
 class Reader:
     """Answers reads."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._orders = OrderReader(parts)
+    def __init__(self, context: GateContext) -> None:
+        self._context = context
+        self._orders = OrderReader(context)
 
     async def read(self, request: Request, policy: Policy) -> Reply:
         """One read. Raises ExchangeError and CredentialsError."""
         needs_keys = request.scope is not RequestScope.MARKET
-        if request.scope is RequestScope.WALLET and not self._parts.connector.has_wallet:
+        if request.scope is RequestScope.WALLET and not self._context.connector.has_wallet:
             return refused(
                 Code.NOT_AVAILABLE_HERE,
-                f"`{self._parts.environment.value}` has no wallet; nothing was sent",
+                f"`{self._context.environment.value}` has no wallet; nothing was sent",
                 hint="the wallet exists on `live` and, with play data, on `paper`",
             )
-        connection = await self._parts.connector.connect(needs_keys=needs_keys)
+        connection = await self._context.connector.connect(needs_keys=needs_keys)
         if isinstance(request, requests.GetOrders):
             return await self._orders.read(connection, request)
         if isinstance(request, requests.GetAvailableAssets):
             return done(await self._listing(connection.exchange, request, policy))
         if isinstance(request, requests.GetBalance):
             balances = await connection.exchange.balances(request.include_zero)
-            scope = Scope(environment=self._parts.environment.value, account=connection.account)
+            scope = Scope(environment=self._context.environment.value, account=connection.account)
             symbols = tuple(sorted(policy.symbols))
-            return done(await with_sell_back(self._parts, connection.exchange, scope, symbols, balances))
+            return done(await with_sell_back(self._context, connection.exchange, scope, symbols, balances))
         return done(await PLAIN_READS[type(request)](connection.exchange, request))
 
     async def _listing(self, exchange: Exchange, request: requests.GetAvailableAssets, policy: Policy) -> Listing:

@@ -13,7 +13,7 @@ from guardian.domain.money import ZERO, floor_to, total
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
 from guardian.errors import CredentialsError, ExchangeError, ExchangeUnavailable, StoreError
 from guardian.exchange.exchange import Exchange
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, basis_of, gather_facts, usage_now
 from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.base.replies import AccountBalances, AssetBalance
@@ -40,18 +40,18 @@ class SellBack:
     """Their quantities; none where it is too little for the exchange, or no price is usable now."""
 
 
-async def sell_backs(parts: Parts, in_force: PolicyInForce) -> tuple[SellBack, ...] | None:
+async def sell_backs(context: GateContext, in_force: PolicyInForce) -> tuple[SellBack, ...] | None:
     """By symbol, for every asset that guardian can sell back; None where the exchange could not be asked.
 
     Raises StoreError.
     """
     try:
-        connection = await parts.connector.connect(needs_keys=True)
-        scope = Scope(environment=parts.environment.value, account=connection.account)
-        basis, symbols = await parts.journal.run(lambda: _held(parts, scope, in_force))
+        connection = await context.connector.connect(needs_keys=True)
+        scope = Scope(environment=context.environment.value, account=connection.account)
+        basis, symbols = await context.journal.run(lambda: _held(context, scope, in_force))
         found = await asyncio.gather(
             *(
-                _on_symbol(parts, connection.exchange, scope, in_force, basis, symbol, quantity)
+                _on_symbol(context, connection.exchange, scope, in_force, basis, symbol, quantity)
                 for symbol, quantity in list(symbols.items())[:MAX_SYMBOLS]
             )
         )
@@ -60,9 +60,9 @@ async def sell_backs(parts: Parts, in_force: PolicyInForce) -> tuple[SellBack, .
     return tuple(one for one in found if one is not None)
 
 
-def _held(parts: Parts, scope: Scope, in_force: PolicyInForce) -> tuple[Basis, dict[str, Decimal]]:
+def _held(context: GateContext, scope: Scope, in_force: PolicyInForce) -> tuple[Basis, dict[str, Decimal]]:
     """What the facts depend on, and how much may be sold on each symbol that may trade it as its base asset."""
-    with parts.journal.transaction() as tx:
+    with context.journal.transaction() as tx:
         basis = basis_of(tx, scope)
         symbols: dict[str, Decimal] = {}
         for asset, quantity in basis.sellable.items():
@@ -72,7 +72,7 @@ def _held(parts: Parts, scope: Scope, in_force: PolicyInForce) -> tuple[Basis, d
 
 
 async def _on_symbol(
-    parts: Parts,
+    context: GateContext,
     exchange: Exchange,
     scope: Scope,
     in_force: PolicyInForce,
@@ -82,9 +82,9 @@ async def _on_symbol(
 ) -> SellBack | None:
     spec = OrderSpec(symbol=symbol, side=OrderSide.SELL, order_type=OrderType.MARKET, quantity=quantity)
     facts = await gather_facts(
-        spec, in_force.policy, exchange, parts.environment, in_force.problems, None, basis, may_exit=True
+        spec, in_force.policy, exchange, context.environment, in_force.problems, None, basis, may_exit=True
     )
-    case = await parts.journal.run(lambda: _case(parts, scope, in_force, basis, spec, facts))
+    case = await context.journal.run(lambda: _case(context, scope, in_force, basis, spec, facts))
     if symbol in facts.unlisted or case.sellable == 0:
         return None
     if case.instrument is None or case.sellable is None:
@@ -99,15 +99,17 @@ async def _on_symbol(
     )
 
 
-def _case(parts: Parts, scope: Scope, in_force: PolicyInForce, basis: Basis, spec: OrderSpec, facts: Facts) -> Case:
-    with parts.journal.transaction() as tx:
-        usage = usage_now(tx, parts.journal, scope, spec, in_force.policy, facts, basis)
-        now = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=parts.now_ms())
+def _case(
+    context: GateContext, scope: Scope, in_force: PolicyInForce, basis: Basis, spec: OrderSpec, facts: Facts
+) -> Case:
+    with context.journal.transaction() as tx:
+        usage = usage_now(tx, context.journal, scope, spec, in_force.policy, facts, basis)
+        now = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=context.now_ms())
     return build_case(spec, now, in_force.policy)
 
 
 async def with_sell_back(
-    parts: Parts, exchange: Exchange, scope: Scope, symbols: tuple[str, ...], balances: Balances
+    context: GateContext, exchange: Exchange, scope: Scope, symbols: tuple[str, ...], balances: Balances
 ) -> AccountBalances:
     """The balances with what can be sold back of each asset on a symbol of the policy, by its steps and least notional.
 
@@ -115,7 +117,7 @@ async def with_sell_back(
     """
     held: dict[str, Decimal] | None
     try:
-        held = await parts.journal.run(lambda: _sellable(parts, scope))
+        held = await context.journal.run(lambda: _sellable(context, scope))
     except StoreError:
         held = None
     wanted = tuple(s for s in symbols if any(s.startswith(asset) for asset in held or ()))
@@ -137,8 +139,8 @@ async def with_sell_back(
     )
 
 
-def _sellable(parts: Parts, scope: Scope) -> dict[str, Decimal]:
-    with parts.journal.transaction() as tx:
+def _sellable(context: GateContext, scope: Scope) -> dict[str, Decimal]:
+    with context.journal.transaction() as tx:
         return tx.sellable(scope)
 
 

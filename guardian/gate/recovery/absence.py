@@ -20,7 +20,7 @@ from guardian.domain.report_match import is_amended
 from guardian.domain.trading import Environment
 from guardian.errors import ExchangeRejected, PolicyInvalid
 from guardian.exchange.exchange import Exchange
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_events import note_found, tell_once
 from guardian.gate.recovery.fees import BEFORE_IT_WAS_SENT_MS
 from guardian.gate.recovery.order_query import BACK_OFF_S, Pace, Questions, ask_for
@@ -59,12 +59,12 @@ class Found:
 class OrderResolver:
     """Finds out what became of one order."""
 
-    parts: Parts
+    context: GateContext
     pace: Pace
 
     async def resolve(self, exchange: Exchange, scope: Scope, row: OrderRow, asked: Questions) -> Found:
         """Ask for an order and take in what is found, or its absence. Raises ExchangeError and StoreError."""
-        began_ms = await self.parts.journal.run(self._now_ms)
+        began_ms = await self.context.journal.run(self._now_ms)
         try:
             report = await ask_for(exchange, row.sent)
         except ExchangeRejected as error:
@@ -81,15 +81,15 @@ class OrderResolver:
         asked.absences, asked.absent_at = 0, None
 
         def learn() -> Kind | None:
-            with self.parts.journal.transaction() as tx:
+            with self.context.journal.transaction() as tx:
                 tx.note_present(row.client_order_id)
                 return take_report(tx, row, report, began_ms=began_ms)
 
-        kind = await self.parts.journal.run(learn)
+        kind = await self.context.journal.run(learn)
         return Found(client_order_id=row.client_order_id, state=None if kind is Kind.IMPOSSIBLE else report.state)
 
     def _now_ms(self) -> int:
-        with self.parts.journal.transaction() as tx:
+        with self.context.journal.transaction() as tx:
             return tx.now_ms
 
     async def _absent(self, exchange: Exchange, scope: Scope, row: OrderRow, asked: Questions) -> Found:
@@ -104,10 +104,10 @@ class OrderResolver:
             why = "the exchange does not know it, in any of its lists, long after it could have arrived"
             return await self._end(scope, row, OrderState.NOT_PLACED, why)
         why = "the exchange had it and does not know it any more"
-        if self.parts.environment is Environment.LIVE:
+        if self.context.environment is Environment.LIVE:
             asked.absences = 0  # the lists are asked again only after as many answers
             self.pace.warn(row, f"{why}, in any of its lists; it goes on counting")
-            await self.parts.journal.run(lambda: self._tell_vanished(scope, row, why))
+            await self.context.journal.run(lambda: self._tell_vanished(scope, row, why))
             return unknown
         why += ": it was wiped, as the testnet is once in a while"
         return await self._end(scope, row, OrderState.EXPIRED, why)
@@ -118,19 +118,19 @@ class OrderResolver:
         Time is measured on the clock that only goes forward, between two answers of one process, and summed up in the
         store: the wall clock may be set while an order is on its way, and a process may be restarted.
         """
-        now = self.parts.monotonic()
+        now = self.context.monotonic()
         more_ms = 0 if asked.absent_at is None else min(int((now - asked.absent_at) * 1000), LONGEST_GAP_MS)
         asked.absences, asked.absent_at = asked.absences + 1, now
 
         def note() -> int:
-            with self.parts.journal.transaction() as tx:
+            with self.context.journal.transaction() as tx:
                 return tx.note_absent(row.client_order_id, more_ms)
 
-        return await self.parts.journal.run(note)
+        return await self.context.journal.run(note)
 
     def _window_ms(self) -> int:
         try:
-            return self.parts.policy_file.current().policy.limits.absence_window_ms
+            return self.context.policy_file.current().policy.limits.absence_window_ms
         except PolicyInvalid:
             return ABSENCE_WINDOW_MS
 
@@ -150,10 +150,10 @@ class OrderResolver:
 
     async def _end(self, scope: Scope, row: OrderRow, state: OrderState, why: str) -> Found:
         def note() -> None:
-            with self.parts.journal.transaction() as tx:
+            with self.context.journal.transaction() as tx:
                 note_found(tx, scope, row, state, None, why=why, given_up=state is OrderState.NOT_PLACED)
 
-        await self.parts.journal.run(note)
+        await self.context.journal.run(note)
         return Found(client_order_id=row.client_order_id, state=state)
 
     async def _is_gone(self, exchange: Exchange, row: OrderRow, asked: Questions) -> bool:
@@ -161,33 +161,33 @@ class OrderResolver:
 
         A symbol can be gone for a while, as when the exchange is being looked after.
         """
-        now = self.parts.monotonic()
+        now = self.context.monotonic()
         if await exchange.instruments((row.symbol,)):
             await self._note_listed(row, asked)
             return False
         if asked.gone == 0:
             asked.gone_since = now
         asked.gone += 1
-        gone_ms = await self.parts.journal.run(lambda: self._gone_for_ms(row))
+        gone_ms = await self.context.journal.run(lambda: self._gone_for_ms(row))
         here_ms = (now - asked.gone_since) * 1000
         return asked.gone >= GONE_AFTER_ANSWERS and here_ms >= GONE_HERE_MS and gone_ms > GONE_AFTER_MS
 
     def _gone_for_ms(self, row: OrderRow) -> int:
-        with self.parts.journal.transaction() as tx:
+        with self.context.journal.transaction() as tx:
             return tx.now_ms - tx.mark(_gone(row))
 
     async def _note_listed(self, row: OrderRow, asked: Questions) -> None:
         """The order's symbol is there: if it was gone, here or in a process before this one, that is over."""
         if asked.gone or asked.times == 1:
             asked.gone = 0
-            await self.parts.journal.run(lambda: self._unmark(row))
+            await self.context.journal.run(lambda: self._unmark(row))
 
     def _unmark(self, row: OrderRow) -> None:
-        with self.parts.journal.transaction() as tx:
+        with self.context.journal.transaction() as tx:
             tx.unmark(_gone(row))
 
     def _tell_vanished(self, scope: Scope, row: OrderRow, why: str) -> None:
-        with self.parts.journal.transaction() as tx:
+        with self.context.journal.transaction() as tx:
             body = {"kind": "order_vanished", "client_order_id": row.client_order_id, "state": row.state, "why": why}
             key = f"vanished/{scope.environment}/{row.client_order_id}"
             tell_once(tx, scope, key, row.symbol, body, call_id=row.call_id)

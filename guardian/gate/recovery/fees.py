@@ -12,7 +12,7 @@ from typing import Final
 from guardian.domain.orders import Trade, fees_of
 from guardian.domain.report_match import impossible_fills
 from guardian.exchange.exchange import Exchange
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow
 
@@ -25,26 +25,26 @@ def known_fees(tx: Transaction, row: OrderRow, executed: Decimal) -> dict[str, D
     return tx.fees(row.client_order_id) if row.fee_quantity >= executed else None
 
 
-async def fetch_fees(parts: Parts, exchange: Exchange, client_order_id: str) -> bool:
+async def fetch_fees(context: GateContext, exchange: Exchange, client_order_id: str) -> bool:
     """Ask for the fees of what an order has executed, where they are not known; whether that brought anything.
 
     Raises ExchangeError and StoreError.
     """
-    row = await parts.journal.run(lambda: _wanted(parts, client_order_id))
+    row = await context.journal.run(lambda: _wanted(context, client_order_id))
     if row is None or row.order_id is None:
         return False
     trades = await exchange.my_trades(row.symbol, row.order_id)
-    return await parts.journal.run(lambda: _note(parts, row, trades))
+    return await context.journal.run(lambda: _note(context, row, trades))
 
 
-def _wanted(parts: Parts, client_order_id: str) -> OrderRow | None:
-    with parts.journal.transaction() as tx:
+def _wanted(context: GateContext, client_order_id: str) -> OrderRow | None:
+    with context.journal.transaction() as tx:
         row = tx.order(client_order_id)
     is_wanted = row is not None and row.adopted and row.executed_quantity > row.fee_quantity
     return row if is_wanted else None
 
 
-def _note(parts: Parts, row: OrderRow, trades: tuple[Trade, ...]) -> bool:
+def _note(context: GateContext, row: OrderRow, trades: tuple[Trade, ...]) -> bool:
     ours = [trade for trade in trades if trade.time >= row.sent_ms - BEFORE_IT_WAS_SENT_MS]
     fees = fees_of(trade.fill for trade in ours)
     # More than was ordered, or at other prices, is no order of guardian's. Fewer than are executed come later: the list
@@ -52,7 +52,7 @@ def _note(parts: Parts, row: OrderRow, trades: tuple[Trade, ...]) -> bool:
     is_other = fees.quantity > row.quantity or impossible_fills(row.sent, (trade.fill for trade in ours)) is not None
     if len(ours) < len(trades) or is_other:
         return False
-    with parts.journal.transaction() as tx:
+    with context.journal.transaction() as tx:
         now = tx.order(row.client_order_id)
         state = row.state if now is None else now.state
         return tx.move_order(row.client_order_id, state, fees=fees)

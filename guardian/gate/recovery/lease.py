@@ -9,7 +9,7 @@ from math import inf
 from typing import Final
 
 from guardian.errors import StoreError
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.store.schema.records import Lease, Scope
 
 _log: Final = logging.getLogger("guardian.gate")
@@ -31,7 +31,7 @@ class Leaseholder:
     process goes by or by its own; where only the other's has, both ask for half a lease at most.
     """
 
-    parts: Parts
+    context: GateContext
     _me: str = field(init=False)
     _mine: tuple[str, float] | None = None
     """The lease that is held, and until when it need not be renewed, on the monotonic clock."""
@@ -43,33 +43,33 @@ class Leaseholder:
     """On the monotonic clock."""
 
     def __post_init__(self) -> None:
-        self._me = self.parts.random_bytes(16).hex()
+        self._me = self.context.random_bytes(16).hex()
 
     async def holds(self, scope: Scope) -> bool:
         """Whether this process may ask now: the lease is its own, or becomes so. Raises StoreError."""
-        if self.parts.monotonic() < self._stands_back_until:
+        if self.context.monotonic() < self._stands_back_until:
             return False
         name = f"orders/{scope.environment}/{scope.account}"
-        if self._mine is not None and self._mine[0] == name and self.parts.monotonic() < self._mine[1]:
+        if self._mine is not None and self._mine[0] == name and self.context.monotonic() < self._mine[1]:
             return True
-        return await self.parts.journal.run(lambda: self._take(name))
+        return await self.context.journal.run(lambda: self._take(name))
 
     async def give_back(self) -> None:
         """Let another process go on at once; where that cannot be written, the lease runs out."""
-        await self.parts.journal.run(self._give_back)
+        await self.context.journal.run(self._give_back)
 
     async def stand_back(self) -> None:
         """Give it back, and take it no sooner than after LEASE_MS: another's way to the exchange may be better.
 
         Where there is no other, this process goes on asking then.
         """
-        self._stands_back_until = self.parts.monotonic() + LEASE_MS / 1000
+        self._stands_back_until = self.context.monotonic() + LEASE_MS / 1000
         await self.give_back()
 
     def _take(self, name: str) -> bool:
         with self._lock:
-            now = self.parts.monotonic()
-            with self.parts.journal.transaction() as tx:
+            now = self.context.monotonic()
+            with self.context.journal.transaction() as tx:
                 found = tx.lease(name)
                 if found is None or self._seen is None or found != self._seen[0]:
                     self._seen = None if found is None else (found, now)
@@ -85,7 +85,7 @@ class Leaseholder:
             if mine is None:
                 return
             try:
-                with self.parts.journal.transaction() as tx:
+                with self.context.journal.transaction() as tx:
                     tx.give_back_lease(mine[0], self._me)
             except StoreError as error:
                 _log.warning("the lease could not be given back, and runs out: %s", error.message)

@@ -11,7 +11,7 @@ from typing import Final
 from guardian.domain.orders import LIVE_STATES, OrderReport
 from guardian.domain.report_match import SentOrder, is_amended
 from guardian.exchange.exchange import Exchange
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.store.schema.records import OrderRow
 
 _log: Final = logging.getLogger("guardian.gate")
@@ -61,7 +61,7 @@ class Questions:
 class Pace:
     """When each order is asked for again."""
 
-    parts: Parts
+    context: GateContext
     questions: dict[str, Questions] = field(default_factory=dict)
     """By client order id."""
 
@@ -73,21 +73,21 @@ class Pace:
     def is_due(self, row: OrderRow) -> bool:
         """Whether it is time to ask for this order."""
         asked = self.questions.get(row.client_order_id)
-        return asked is None or asked.due <= self.parts.monotonic()
+        return asked is None or asked.due <= self.context.monotonic()
 
     def plan(self, row: OrderRow) -> Questions:
         """Say when this order is asked for again, before it is asked for now: a failure counts as a question."""
         asked = self.questions.setdefault(row.client_order_id, Questions())
         pause = PERIOD_S if row.state in LIVE_STATES else BACK_OFF_S[min(asked.times, len(BACK_OFF_S) - 1)]
         # Up to a quarter more or less, so that processes and orders do not fall into step.
-        chance = int.from_bytes(self.parts.random_bytes(2), "big") / 0xFFFF
+        chance = int.from_bytes(self.context.random_bytes(2), "big") / 0xFFFF
         asked.times += 1
-        asked.due = self.parts.monotonic() + pause * (0.75 + chance / 2)
+        asked.due = self.context.monotonic() + pause * (0.75 + chance / 2)
         return asked
 
     def warn(self, row: OrderRow, why: str) -> None:
         """At most one warning an hour about an order that is asked for again and again."""
-        asked, now = self.questions.setdefault(row.client_order_id, Questions()), self.parts.monotonic()
+        asked, now = self.questions.setdefault(row.client_order_id, Questions()), self.context.monotonic()
         if now - asked.warned >= WARNED_EVERY_S:
             asked.warned = now
             _log.warning("%s; %s", row.client_order_id, why)

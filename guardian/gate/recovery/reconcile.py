@@ -17,7 +17,7 @@ from guardian.domain.report_match import is_amended
 from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
 from guardian.errors import CredentialsError, ExchangeError, ExchangeRejected, PolicyInvalid
 from guardian.exchange.exchange import Exchange
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import view_of_report
 from guardian.gate.base.replies import OrderView
 from guardian.gate.recovery.fees import fetch_fees
@@ -101,8 +101,8 @@ class _Tally:
 class Reconciler:
     """Compares one environment and account."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, context: GateContext) -> None:
+        self._context = context
 
     async def run(
         self,
@@ -120,16 +120,16 @@ class Reconciler:
 
         Raises ExchangeError, CredentialsError and StoreError: what was found before is in the log.
         """
-        connection = await self._parts.connector.connect(needs_keys=True)
-        scope = Scope(environment=self._parts.environment.value, account=connection.account)
-        wanted = await self._parts.journal.run(lambda: self._symbols(scope)) if symbols is None else tuple(symbols)
+        connection = await self._context.connector.connect(needs_keys=True)
+        scope = Scope(environment=self._context.environment.value, account=connection.account)
+        wanted = await self._context.journal.run(lambda: self._symbols(scope)) if symbols is None else tuple(symbols)
         tally, done = _Tally(), 0
         if at_once:
             wanted = await self._at_once(connection.exchange, scope, wanted, tally)
             done = len(wanted)
         for symbol in () if at_once else wanted:
             if between is not None and done:
-                await self._parts.pause(BETWEEN_SYMBOLS_S)
+                await self._context.pause(BETWEEN_SYMBOLS_S)
                 if not await between():
                     break
             try:
@@ -139,8 +139,8 @@ class Reconciler:
             done += 1
         is_whole = symbols is None and done == len(wanted) and not tally.refused
         if is_whole:
-            await self._parts.journal.run(lambda: self._note_whole(scope))
-            self._parts.compared.done.add(scope)
+            await self._context.journal.run(lambda: self._note_whole(scope))
+            self._context.compared.done.add(scope)
         return Reconciled(
             environment=scope.environment,
             account=scope.account,
@@ -170,21 +170,21 @@ class Reconciler:
         return wanted
 
     def _symbols(self, scope: Scope) -> tuple[str, ...]:
-        with self._parts.journal.transaction() as tx:
+        with self._context.journal.transaction() as tx:
             known = set(tx.known_symbols(scope, tx.now_ms - KNOWN_FOR_MS))
         try:
-            policy = self._parts.policy_file.current().policy
+            policy = self._context.policy_file.current().policy
         except PolicyInvalid:
             return tuple(sorted(known))
-        listed = set(policy.symbols) if policy.environment is self._parts.environment else set()
+        listed = set(policy.symbols) if policy.environment is self._context.environment else set()
         return tuple(sorted(known | listed))
 
     def _note_whole(self, scope: Scope) -> None:
-        with self._parts.journal.transaction() as tx:
+        with self._context.journal.transaction() as tx:
             tx.mark(reconciled_mark(scope), anew=True)
 
     async def _symbol(self, exchange: Exchange, scope: Scope, symbol: str, tally: _Tally) -> None:
-        run = self._parts.journal.run
+        run = self._context.journal.run
         pending, began_ms = await run(lambda: self._pending(scope, symbol))
         # The open ones first: what ends in between is in the second list as it ended.
         listed = (*await exchange.open_orders(symbol), *await exchange.all_orders(symbol, limit=RECENT_ORDERS))
@@ -202,19 +202,19 @@ class Reconciler:
                 answers.append((row, report))
             else:
                 tally.differences.append(_difference(Kind.MISSING, row, None))
-        unlogged = await value_unlogged(self._parts, exchange, scope, tuple(reports.values()))
+        unlogged = await value_unlogged(self._context, exchange, scope, tuple(reports.values()))
         await run(lambda: self._compare(scope, unlogged, reports.values(), answers, began_ms, tally))
         for name in await run(lambda: self._without_fees(scope, symbol)):
-            tally.fees += await fetch_fees(self._parts, exchange, name)
+            tally.fees += await fetch_fees(self._context, exchange, name)
 
     def _pending(self, scope: Scope, symbol: str) -> tuple[tuple[OrderRow, ...], int]:
         """The symbol's orders that have not ended and are not just being sent, and the window time."""
-        with self._parts.journal.transaction() as tx:
+        with self._context.journal.transaction() as tx:
             rows = (*tx.live(scope), *tx.in_doubt(scope))
             return tuple(row for row in rows if row.symbol == symbol), tx.now_ms
 
     def _without_fees(self, scope: Scope, symbol: str) -> tuple[str, ...]:
-        with self._parts.journal.transaction() as tx:
+        with self._context.journal.transaction() as tx:
             return tuple(row.client_order_id for row in tx.fees_wanted(scope) if row.symbol == symbol)
 
     def _compare(
@@ -227,7 +227,7 @@ class Reconciler:
         tally: _Tally,
     ) -> None:
         """Bring the store up to each report; one that is not of an order of guardian's is foreign."""
-        with self._parts.journal.transaction() as tx:
+        with self._context.journal.transaction() as tx:
             enter_unlogged(tx, scope, unlogged)
             known = ((row_of(tx, scope, report), report) for report in listed)
             for row, report in (*known, *answers):
@@ -267,7 +267,7 @@ def _compared(tx: Transaction, row: OrderRow, report: OrderReport, began_ms: int
     return _difference(kind, row, report.state)
 
 
-async def why_not_compared(parts: Parts, scope: Scope) -> str | None:
+async def why_not_compared(context: GateContext, scope: Scope) -> str | None:
     """None once this process has compared all orders of the scope; else it does so now, or says why it could not.
 
     Raises StoreError.
@@ -275,14 +275,14 @@ async def why_not_compared(parts: Parts, scope: Scope) -> str | None:
 
     async def compare() -> str | None:
         try:
-            found = await Reconciler(parts).run(at_once=True)
+            found = await Reconciler(context).run(at_once=True)
         except (ExchangeError, CredentialsError) as error:
             return error.message
         # A symbol that the exchange does not list has no orders there.
         refused = (one for one in found.refused if one.exchange_code != UNLISTED_CODE)
         return next((f"{one.symbol}: {one.why}" for one in refused), None)
 
-    return await parts.compared.ensure(scope, compare)
+    return await context.compared.ensure(scope, compare)
 
 
 def _difference(kind: Kind, row: OrderRow, state: OrderState | None) -> Difference:

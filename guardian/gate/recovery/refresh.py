@@ -11,7 +11,7 @@ from typing import Final
 from guardian.domain.orders import LIVE_STATES, OrderSide, OrderSpec, OrderState
 from guardian.errors import ExchangeError, ExchangeRateLimited
 from guardian.exchange.exchange import Exchange
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.fees import fetch_fees
 from guardian.gate.recovery.order_query import ask_for
 from guardian.gate.recovery.order_reports import Kind, take_report
@@ -22,7 +22,7 @@ MAX_QUESTIONS: Final = 10
 """How many orders are asked for at once; the rest is left to the resolver."""
 
 
-async def catch_up(parts: Parts, exchange: Exchange, spec: OrderSpec, snapshot: Snapshot) -> None:
+async def catch_up(context: GateContext, exchange: Exchange, spec: OrderSpec, snapshot: Snapshot) -> None:
     """Ask for the open orders whose end or fill changes what a SELL can sell back, and note what is found.
 
     Nothing is asked where there are none, or for a BUY. A question that fails changes nothing.
@@ -34,7 +34,7 @@ async def catch_up(parts: Parts, exchange: Exchange, spec: OrderSpec, snapshot: 
     rows = [row for row in snapshot.pending if _changes_what_is_held(row, spec.symbol)]
     # BUYs first: they are what brings something to sell.
     rows.sort(key=lambda row: (row.side != OrderSide.BUY.value, -row.intent_seq))
-    await asyncio.gather(*(_ask(parts, exchange, row) for row in rows[:MAX_QUESTIONS]))
+    await asyncio.gather(*(_ask(context, exchange, row) for row in rows[:MAX_QUESTIONS]))
 
 
 def _changes_what_is_held(row: OrderRow, symbol: str) -> bool:
@@ -43,7 +43,7 @@ def _changes_what_is_held(row: OrderRow, symbol: str) -> bool:
     return is_open and symbol.startswith((row.base_asset, row.quote_asset))
 
 
-async def learn_of(parts: Parts, exchange: Exchange, row: OrderRow) -> None:
+async def learn_of(context: GateContext, exchange: Exchange, row: OrderRow) -> None:
     """Ask for an order and for the fees of what it has executed, and note what is found.
 
     Raises ExchangeError, CredentialsError and StoreError.
@@ -53,17 +53,17 @@ async def learn_of(parts: Parts, exchange: Exchange, row: OrderRow) -> None:
         return
 
     def note() -> Kind | None:
-        with parts.journal.transaction() as tx:
+        with context.journal.transaction() as tx:
             # What has ended meanwhile is not held against this report.
             return take_report(tx, row, report, began_ms=0)
 
-    await parts.journal.run(note)
-    await fetch_fees(parts, exchange, row.client_order_id)
+    await context.journal.run(note)
+    await fetch_fees(context, exchange, row.client_order_id)
 
 
-async def _ask(parts: Parts, exchange: Exchange, row: OrderRow) -> None:
+async def _ask(context: GateContext, exchange: Exchange, row: OrderRow) -> None:
     try:
-        await learn_of(parts, exchange, row)
+        await learn_of(context, exchange, row)
     except ExchangeRateLimited:
         raise
     except ExchangeError:

@@ -18,7 +18,7 @@ from guardian.domain.orders import FINAL_STATES
 from guardian.errors import CredentialsError, ExchangeError, ExchangeRateLimited, ExchangeRejected, StoreError
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.connection import Connection
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.absence import Found, OrderResolver
 from guardian.gate.recovery.fees import fetch_fees
 from guardian.gate.recovery.lease import Leaseholder
@@ -41,7 +41,7 @@ RECONCILED_AGAIN_S: Final = 60.0
 class Resolver:
     """Asks for unresolved and open orders of one environment and account."""
 
-    parts: Parts
+    context: GateContext
     _pace: Pace = field(init=False)
     _one: OrderResolver = field(init=False)
     _leaseholder: Leaseholder = field(init=False)
@@ -50,16 +50,16 @@ class Resolver:
     """Why the last reconciliation in the background could not compare all."""
 
     def __post_init__(self) -> None:
-        self._pace = Pace(parts=self.parts)
-        self._one = OrderResolver(parts=self.parts, pace=self._pace)
-        self._leaseholder = Leaseholder(parts=self.parts)
-        self._reconcile_due = self.parts.monotonic()
+        self._pace = Pace(context=self.context)
+        self._one = OrderResolver(context=self.context, pace=self._pace)
+        self._leaseholder = Leaseholder(context=self.context)
+        self._reconcile_due = self.context.monotonic()
 
     async def run_forever(self) -> None:
         """Look every TICK_S what is due; after a failure of any kind, after PERIOD_S. Only cancelling ends it."""
         try:
             while True:
-                await self.parts.pause(await self._look())
+                await self.context.pause(await self._look())
         finally:
             await self._leaseholder.give_back()
 
@@ -87,17 +87,17 @@ class Resolver:
             await self._leaseholder.stand_back()
             if not isinstance(error, ExchangeError | CredentialsError | StoreError):
                 raise
-            await self.parts.connector.lost()
+            await self.context.connector.lost()
             return PERIOD_S
         return TICK_S
 
     async def _reconcile(self) -> None:
         """At start and every RECONCILED_EVERY_S, where there are keys to ask with."""
-        now = self.parts.monotonic()
+        now = self.context.monotonic()
         if now < self._reconcile_due:
             return
         self._reconcile_due = now + RECONCILED_AGAIN_S
-        connection = await self.parts.connector.connect(needs_keys=False)
+        connection = await self.context.connector.connect(needs_keys=False)
         scope = self._scope(connection)
         if not connection.has_keys or not await self._leaseholder.holds(scope):
             return
@@ -108,7 +108,7 @@ class Resolver:
             return await self._leaseholder.holds(scope)
 
         try:
-            found = await Reconciler(self.parts).run(between=between)
+            found = await Reconciler(self.context).run(between=between)
         except (ExchangeError, CredentialsError, StoreError) as error:
             # How long to wait is another number each time; that there is a limit is one cause.
             cause = type(error).__name__ if isinstance(error, ExchangeRateLimited) else error.message
@@ -142,10 +142,10 @@ class Resolver:
                 await self._leaseholder.give_back()
 
     async def _round(self, *, only_due: bool) -> tuple[Found, ...]:
-        journal = self.parts.journal
+        journal = self.context.journal
         if not await journal.run(self._anything):
             return ()
-        connection = await self.parts.connector.connect(needs_keys=True)
+        connection = await self.context.connector.connect(needs_keys=True)
         scope = self._scope(connection)
         rows = await journal.run(lambda: self._rows(scope))
         # Kept for as long as there is anything to ask for, not only while it is asked: nobody else asks in between.
@@ -177,15 +177,15 @@ class Resolver:
         return tuple(found)
 
     def _scope(self, connection: Connection) -> Scope:
-        return Scope(environment=self.parts.environment.value, account=connection.account)
+        return Scope(environment=self.context.environment.value, account=connection.account)
 
     def _anything(self) -> bool:
-        with self.parts.journal.transaction() as tx:
-            return tx.has_pending(self.parts.environment.value)
+        with self.context.journal.transaction() as tx:
+            return tx.has_pending(self.context.environment.value)
 
     def _rows(self, scope: Scope) -> tuple[OrderRow, ...]:
         """What is not final, and what was executed without that its fees are known; what is final is forgotten."""
-        with self.parts.journal.transaction() as tx:
+        with self.context.journal.transaction() as tx:
             pending = (*tx.unresolved(scope), *tx.live(scope))
             names = {row.client_order_id for row in pending}
             fees = (row for row in tx.fees_wanted(scope) if row.client_order_id not in names)
@@ -199,5 +199,5 @@ class Resolver:
         answer: Found | None = None
         if row.state not in FINAL_STATES:
             answer = await self._one.resolve(exchange, scope, row, asked)
-        await fetch_fees(self.parts, exchange, row.client_order_id)
+        await fetch_fees(self.context, exchange, row.client_order_id)
         return answer

@@ -19,7 +19,7 @@ from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
 from guardian.errors import ExchangeError, ExchangeUnavailable, PolicyInvalid
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.auto_halt import halt
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, basis_of, gather_facts
 from guardian.gate.base.order_events import tell_once
 from guardian.gate.recovery.order_reports import row_of
@@ -45,22 +45,22 @@ class Valued:
 
 
 async def value_unlogged(
-    parts: Parts, exchange: Exchange, scope: Scope, reports: Sequence[OrderReport]
+    context: GateContext, exchange: Exchange, scope: Scope, reports: Sequence[OrderReport]
 ) -> tuple[Valued, ...]:
     """Those of a symbol's reports that have guardian's mark and no row in the log, and what each counts for.
 
     Raises ExchangeError: what they count for is unknown, for want of the symbol's trading rules or of a true amount.
     """
     marked = tuple(report for report in reports if report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX))
-    unlogged = await parts.journal.run(lambda: _unlogged(parts, scope, marked)) if marked else ()
+    unlogged = await context.journal.run(lambda: _unlogged(context, scope, marked)) if marked else ()
     if not unlogged:
         return ()
     instruments = await exchange.instruments((unlogged[0].symbol,))
-    return tuple([await _value(parts, exchange, scope, report, instruments) for report in unlogged])
+    return tuple([await _value(context, exchange, scope, report, instruments) for report in unlogged])
 
 
-def _unlogged(parts: Parts, scope: Scope, reports: Sequence[OrderReport]) -> tuple[OrderReport, ...]:
-    with parts.journal.transaction() as tx:
+def _unlogged(context: GateContext, scope: Scope, reports: Sequence[OrderReport]) -> tuple[OrderReport, ...]:
+    with context.journal.transaction() as tx:
         return tuple(
             report
             for report in reports
@@ -69,7 +69,7 @@ def _unlogged(parts: Parts, scope: Scope, reports: Sequence[OrderReport]) -> tup
 
 
 async def _value(
-    parts: Parts, exchange: Exchange, scope: Scope, report: OrderReport, instruments: Mapping[str, Instrument]
+    context: GateContext, exchange: Exchange, scope: Scope, report: OrderReport, instruments: Mapping[str, Instrument]
 ) -> Valued:
     """What an order counts for: at its own price, converted as a new order would be; else in its quote asset.
 
@@ -91,11 +91,11 @@ async def _value(
     )
     notional, currency = quote_notional, instrument.quote_asset
     try:
-        policy = parts.policy_file.current().policy
+        policy = context.policy_file.current().policy
     except PolicyInvalid:
         policy = None
     if policy is not None and policy.accounting.currency != currency:
-        converted = await _converted(parts, exchange, scope, spec, policy)
+        converted = await _converted(context, exchange, scope, spec, policy)
         if converted is not None:
             notional, currency = converted, policy.accounting.currency
     return Valued(
@@ -108,19 +108,21 @@ async def _value(
     )
 
 
-async def _converted(parts: Parts, exchange: Exchange, scope: Scope, spec: OrderSpec, policy: Policy) -> Decimal | None:
+async def _converted(
+    context: GateContext, exchange: Exchange, scope: Scope, spec: OrderSpec, policy: Policy
+) -> Decimal | None:
     """What the order counts for in the accounting currency now; None where no usable price tells."""
 
     def basis_now() -> Basis:
-        with parts.journal.transaction() as tx:
+        with context.journal.transaction() as tx:
             return basis_of(tx, scope)
 
-    basis = await parts.journal.run(basis_now)
+    basis = await context.journal.run(basis_now)
     try:
-        facts = await gather_facts(spec, policy, exchange, parts.environment, (), None, basis, may_exit=True)
+        facts = await gather_facts(spec, policy, exchange, context.environment, (), None, basis, may_exit=True)
     except ExchangeError:
         return None
-    facts = replace(facts, now_ms=parts.now_ms(), clock_ms=parts.now_ms())
+    facts = replace(facts, now_ms=context.now_ms(), clock_ms=context.now_ms())
     counted = build_case(replace(spec, order_type=OrderType.LIMIT, stop_price=None), facts, policy).counted
     return None if counted is None else counted.notional
 

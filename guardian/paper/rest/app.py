@@ -26,7 +26,7 @@ from guardian.paper.rest.endpoints import (
     orders,
     wallet,
 )
-from guardian.paper.rest.fault_injection import Victim, suffer
+from guardian.paper.rest.fault_injection import FaultedRequest, inject
 from guardian.paper.rest.faults import Faults
 from guardian.paper.rest.parameters import Parameters
 from guardian.paper.rest.rate_limits import Meter, TooMuch
@@ -104,8 +104,8 @@ class Front:
         fault = self._faults.take(request.method, request.scope["path"])
         if fault is None:
             return self._answer(request, query, body)
-        victim = Victim(request, _sent(query, body), lambda: self._answer(request, query, body), self._venue)
-        return await suffer(fault, victim)
+        faulted = FaultedRequest(request, _sent(query, body), lambda: self._answer(request, query, body), self._venue)
+        return await inject(fault, faulted)
 
     def _answer(self, request: Request, query: bytes, body: bytes) -> Response:
         method, path = request.method, str(request.scope["path"])

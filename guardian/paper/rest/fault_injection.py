@@ -27,7 +27,7 @@ _HALF = Decimal("0.5")
 
 
 @dataclass(frozen=True, slots=True)
-class Victim:
+class FaultedRequest:
     """The request that a fault hits: what it sent, and how to carry it out."""
 
     request: Request
@@ -36,25 +36,25 @@ class Victim:
     venue: Venue
 
 
-async def suffer(fault: Fault, victim: Victim) -> Response:
+async def inject(fault: Fault, faulted: FaultedRequest) -> Response:
     """Lets a fault happen to one request."""
     if fault.kind in {FaultKind.DELAY, FaultKind.HANG}:
         try:
             await asyncio.sleep(fault.seconds)
         except asyncio.CancelledError:
             # The server ends: without this uvicorn would still say 500.
-            _cut(victim.request)
+            _cut(faulted.request)
             raise
     if fault.kind is FaultKind.PARTIAL_FILL:
-        return _fill_half(victim)
-    reply = victim.execute() if fault.execute else None
+        return _fill_half(faulted)
+    reply = faulted.execute() if fault.execute else None
     if fault.kind in CUTS:
-        _cut(victim.request, reset=fault.kind in {FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER})
+        _cut(faulted.request, reset=fault.kind in {FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER})
         await asyncio.sleep(0)
         return Response()
     if reply is not None and fault.kind is FaultKind.DELAY:
         return reply
-    if reply is not None and fault.kind is FaultKind.UNSEEN_2013 and not _is_young(reply, fault.seconds, victim.venue):
+    if reply is not None and fault.kind is FaultKind.UNSEEN_2013 and not _is_young(reply, fault.seconds, faulted.venue):
         return reply
     return Response(fault.body, status_code=fault.status, headers={"content-type": fault.content_type, **fault.headers})
 
@@ -77,24 +77,24 @@ def _is_young(reply: Response, seconds: float, venue: Venue) -> bool:
     return reply.status_code == 200 and venue.now() - int(told["time"]) < seconds * 1000
 
 
-def _fill_half(victim: Victim) -> Response:
+def _fill_half(faulted: FaultedRequest) -> Response:
     """Carries an order out on a book that holds half of it, and then cancels what is left."""
-    with victim.venue.at_work() as now:
-        with _half_a_book(victim, now):
-            reply = victim.execute()
+    with faulted.venue.at_work() as now:
+        with _half_a_book(faulted, now):
+            reply = faulted.execute()
         told = json.loads(bytes(reply.body))
         if reply.status_code == 200:
             # It may have ended by itself: then there is nothing to cancel.
             with suppress(ExchangeRejected):
-                victim.venue.execute(
+                faulted.venue.execute(
                     CancelOrder(symbol=told["symbol"], order_id=told["orderId"], client_order_id=None), now
                 )
     return reply
 
 
 @contextmanager
-def _half_a_book(victim: Victim, now: int) -> Iterator[None]:
-    feed, sent = victim.venue.feed, victim.sent
+def _half_a_book(faulted: FaultedRequest, now: int) -> Iterator[None]:
+    feed, sent = faulted.venue.feed, faulted.sent
     listing = LISTINGS.get(sent.get("symbol", ""))
     assert isinstance(feed, PinnedFeed), "faults are for exchanges whose feed can be pinned"
     thin: AbstractContextManager[None] = nullcontext()
@@ -110,10 +110,10 @@ def _half_a_book(victim: Victim, now: int) -> Iterator[None]:
             half = floor_to(times(wanted, _HALF), listing.step)
             thin = feed.thinned(listing.symbol, price, half)
             # What was taken of the one book says nothing of the other.
-            victim.venue.engine.book(listing.symbol).renew()
+            faulted.venue.engine.book(listing.symbol).renew()
     try:
         with thin:
             yield
     finally:
         if listing is not None:
-            victim.venue.engine.book(listing.symbol).renew()
+            faulted.venue.engine.book(listing.symbol).renew()

@@ -33,7 +33,7 @@ _END: Final = text(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class LogTail:
     """The end of the log: its last row, the latest window time, and what is wrong with it."""
 
     head: Head
@@ -41,7 +41,7 @@ class End:
     findings: tuple[Finding, ...]
 
 
-def end_of(connection: Connection, known: Head) -> End:
+def read_tail(connection: Connection, known: Head) -> LogTail:
     """Read the end, and hold it against the last row that is known (`seq` 0: none).
 
     Raises:
@@ -59,7 +59,7 @@ def end_of(connection: Connection, known: Head) -> End:
         findings.append(lost_row(lost, is_there=row.known is not None, last_seq=head.seq))
     elif head != known and row.seq is not None:
         findings += _of_newest(head, known, row.prev_hash, row.body)
-    return End(head=head, window_ms=window_ms, findings=tuple(findings))
+    return LogTail(head=head, window_ms=window_ms, findings=tuple(findings))
 
 
 def _of_newest(head: Head, known: Head, prev_hash: object, body: object) -> list[Finding]:

@@ -27,7 +27,7 @@ from guardian.store.schema.records import NewOrder, OrderRow, Scope, found_key
 from guardian.store.schema.tables import AUDIT, CORRECTED, FEES_WANTED_SQL, NOT_ADOPTED_SQL, ORDERS, PENDING_SQL
 from guardian.store.transaction.base import ROW, scope_values
 from guardian.store.transaction.ledger import LedgerPart
-from guardian.store.transaction.timestamps import MarksPart
+from guardian.store.transaction.timestamps import TimestampsPart
 
 _DECIMALS: Final = frozenset(
     {
@@ -82,7 +82,7 @@ _SYMBOLS: Final = (
 )
 
 
-class OrdersPart(LedgerPart, MarksPart):
+class OrdersPart(LedgerPart, TimestampsPart):
     """Orders: reserved once, then only moved on."""
 
     def reserve(self, order: NewOrder) -> None:

@@ -13,7 +13,7 @@ _MARKED: Final = select(MARKS.c.ts_ms).where(MARKS.c.name == bindparam("wanted")
 _DELETE: Final = delete(MARKS).where(MARKS.c.name == bindparam("wanted"))
 
 
-class MarksPart(Unit):
+class TimestampsPart(Unit):
     """Marks: a name, and a moment of window time."""
 
     def marked(self, name: str) -> int | None:

@@ -96,7 +96,7 @@ async def test_client_and_exchange_show_no_secret(caplog):
         await exchange.balances()
         await place(exchange)
         client = exchange._client()
-        for thing in (exchange, exchange._door, client, client.session, client._rate_limits, exchange._spec):
+        for thing in (exchange, exchange._session, client, client.session, client._rate_limits, exchange._spec):
             assert_clean(repr(thing))
             assert_clean(repr(vars(thing)) if hasattr(thing, "__dict__") else "")
         assert (client.API_KEY, client.API_SECRET, client.PRIVATE_KEY) == (None, None, None)
@@ -104,7 +104,7 @@ async def test_client_and_exchange_show_no_secret(caplog):
         assert (client.ws_api, client.ws_future) == (None, None)
         assert client.response is None
         with pytest.raises(TypeError):
-            pickle.dumps(exchange._door._keys)
+            pickle.dumps(exchange._session._keys)
     assert_clean(caplog.text)
 
 

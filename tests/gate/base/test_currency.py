@@ -50,7 +50,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
 
 
 def budgets(room: Room) -> dict[str, Any]:
-    status = room.run(Overview(room.parts).status())
+    status = room.run(Overview(room.context).status())
     return {budget.limit: budget.used for budget in status.budgets}
 
 
@@ -85,7 +85,7 @@ def test_what_has_no_worth_in_the_new_currency_makes_the_usage_unknown(room: Roo
     assert refused.error is not None
     assert "back to USDT" in (refused.error.hint or "")
     assert budgets(room)["rolling_notional"] is budgets(room)["max_open_notional"] is None
-    assert room.run(Overview(room.parts).policy()).budgets
+    assert room.run(Overview(room.context).policy()).budgets
     room.clock.forward(86_401)
     room.exchange.becomes(room.last().client_order_id, "CANCELED")
     room.run(room.resolver.run_once())

@@ -129,7 +129,7 @@ def test_list_that_cannot_be_read_denies_all_but_cancels_and_exits(room: Room) -
     assert ask(room, a_stop(SELL)).outcome is Outcome.DONE
     assert room.last().is_exit
     assert room.cancel(client_order_id=room.last().client_order_id).outcome is Outcome.DONE
-    assert room.run(sell_backs(room.parts, room.policy_file.current()))  # it needs no list
+    assert room.run(sell_backs(room.context, room.policy_file.current()))  # it needs no list
     assert room.cancel(client_order_id=resting).outcome is Outcome.DONE
     del room.exchange.fails["open_orders"]
     assert ask(room, a_sell()).outcome is Outcome.DONE

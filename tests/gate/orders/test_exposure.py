@@ -99,7 +99,7 @@ def test_exposure_after_any_sequence_of_reports_is_that_of_a_naive_model(
             room.clock.forward(PAUSE_S)
             if restart:
                 room.again()
-            room.run(Reconciler(room.parts).run(("BTCUSDT",)))
+            room.run(Reconciler(room.context).run(("BTCUSDT",)))
             check(room, name, model, fee)
         room.close()
 

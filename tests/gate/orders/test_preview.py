@@ -30,7 +30,7 @@ def stored(room: Room, name: str) -> Proposal:
 
 
 def previewed(room: Room, name: str) -> Preview:
-    previewer, proposal = Previewer(room.parts), stored(room, name)
+    previewer, proposal = Previewer(room.context), stored(room, name)
     assert previewer.mismatch(proposal) is None
     found = room.run(previewer.preview(proposal))
     assert isinstance(found, Preview)
@@ -148,7 +148,7 @@ def test_policy_that_is_not_the_proposals_is_named_with_what_to_do(
     else:
         room.connector.environment = Environment.TESTNET
         room.start()
-    found = Previewer(room.parts).mismatch(proposal)
+    found = Previewer(room.context).mismatch(proposal)
     assert isinstance(found, Mismatch)
     assert why in found.why
     assert hint in found.hint
@@ -159,14 +159,14 @@ def test_same_policy_under_another_name_is_the_same_policy(room: Room) -> None:
     proposal = stored(room, room.propose().proposal_id)
     room.policy_path = room.policy_path.rename(room.folder / "moved.toml")
     room.start()
-    assert Previewer(room.parts).mismatch(proposal) is None
+    assert Previewer(room.context).mismatch(proposal) is None
 
 
 def test_key_of_another_account_cannot_judge_the_order(room: Room) -> None:
     """A key that was replaced by one of another account is said before the question."""
     name = room.propose().proposal_id
     room.connector.account = "account-2"
-    found = room.run(Previewer(room.parts).preview(stored(room, name)))
+    found = room.run(Previewer(room.context).preview(stored(room, name)))
     assert isinstance(found, Mismatch)
     assert "another account" in found.why
     assert "account-2" not in found.why
@@ -177,10 +177,10 @@ def test_what_cannot_be_looked_up_is_no_yes(room: Room) -> None:
     proposal = stored(room, room.propose().proposal_id)
     room.connector.failure = KeyringUnavailable("locked")
     with pytest.raises(KeyringUnavailable):
-        room.run(Previewer(room.parts).preview(proposal))
+        room.run(Previewer(room.context).preview(proposal))
     room.policy_path.unlink()
     room.journal.close()
     room.sql("DELETE FROM policies")
     room.start()
     with pytest.raises(PolicyInvalid):
-        Previewer(room.parts).mismatch(proposal)
+        Previewer(room.context).mismatch(proposal)

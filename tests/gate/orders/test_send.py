@@ -30,7 +30,7 @@ from guardian.errors import (
 from guardian.gate.base.order_views import known_moment
 from guardian.gate.base.replies import OrderPlaced
 from guardian.gate.orders.send import QUESTIONS_S, QUICK_QUESTIONS_S
-from guardian.gate.orders.shielded import unbroken
+from guardian.gate.orders.shielded import run_to_completion
 from guardian.store.schema.records import Scope, StatusUsage
 from tests.gate.support.fakes import D, Lost, Placed, Room, denials, limit
 
@@ -348,8 +348,8 @@ def test_unbroken_work_that_fails_raises_what_it_failed_with(room: Room) -> None
 
     async def work() -> None:
         with pytest.raises(StoreUnavailable):
-            await unbroken(fail())
-        task = asyncio.ensure_future(unbroken(fail()))
+            await run_to_completion(fail())
+        task = asyncio.ensure_future(run_to_completion(fail()))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

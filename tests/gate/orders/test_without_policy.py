@@ -26,7 +26,7 @@ from guardian.gate.pipeline import Gate
 from guardian.gate.reads.overview import stops
 from guardian.policy.loading.load import named_environment
 from guardian.server.app import build_server
-from guardian.store.transaction.timestamps import MarksPart
+from guardian.store.transaction.timestamps import TimestampsPart
 from tests.gate.orders.test_cancel import Nothing
 from tests.gate.support.fakes import FakeConnector, FakeExchange, Room
 
@@ -49,14 +49,14 @@ class Far:
         """Make the gate anew, as a process that starts now has it."""
         room = self.room
         connector = room.connector if environment is Environment.PAPER else self.testnet
-        room.parts = replace(
-            room.parts,
+        room.context = replace(
+            room.context,
             environment=environment,
             connector=connector,
             is_chosen=is_chosen,
             connector_to=self.connector_to,
         )
-        room.gate = Gate(room.parts)
+        room.gate = Gate(room.context)
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_cancel_where_there_is_no_way_to_the_other_environment_is_of_no_order_he
     room = far.room
     name = an_order(room)
     far.use(Environment.TESTNET, is_chosen=True)
-    room.gate = Gate(replace(room.parts, connector_to=None))
+    room.gate = Gate(replace(room.context, connector_to=None))
     assert room.cancel(client_order_id=name).outcome is Outcome.REJECTED
 
 
@@ -213,7 +213,7 @@ def test_every_call_says_what_is_wrong_with_the_policy_until_it_is_mended(far: F
 def test_gate_without_a_way_to_the_environment_of_the_first_policy_stays_without(far: Far) -> None:
     """Nothing is chosen that cannot be reached."""
     room = far.room
-    room.gate = Gate(replace(room.parts, is_chosen=False, connector_to=None))
+    room.gate = Gate(replace(room.context, is_chosen=False, connector_to=None))
     room.open()
     assert not room.gate.chosen.is_set()
 
@@ -299,10 +299,10 @@ def test_status_says_that_the_clock_or_the_log_stops_orders(room: Room, monkeypa
     room.exchange.fails = {}
     room.exchange.is_right = False
 
-    def is_full(_part: MarksPart, _name: str, *, anew: bool = False) -> int:
+    def is_full(_part: TimestampsPart, _name: str, *, anew: bool = False) -> int:
         raise StoreUnavailable("the disk is full")
 
-    monkeypatch.setattr(MarksPart, "mark", is_full)
+    monkeypatch.setattr(TimestampsPart, "mark", is_full)
     said = room.run(room.gate.status()).orders
     assert said == "stopped, because the log cannot be written: the disk is full"
 

@@ -134,7 +134,7 @@ def test_unavailable_balances_trap_no_one_for_longer_than_they_last(room: Room) 
 def test_owner_lists_and_sets_positions(room: Room) -> None:
     """By asset: bought, has, free and sellable; after a correction both exits and `max_position` go by it."""
     assert room.ask(kind="MARKET", quantity="0.0016").outcome is Outcome.DONE
-    positions = Positions(room.parts)
+    positions = Positions(room.context)
     found = {one.asset: one for one in room.run(positions.all())}
     assert (found["BTC"].bought, found["BTC"].has, found["BTC"].sellable) == (D("0.0016"), D("2.0016"), D("0.0016"))
     assert found["USDT"].sellable == 0
@@ -150,7 +150,7 @@ def test_owner_lists_and_sets_positions(room: Room) -> None:
 def test_position_that_moved_while_the_owner_was_asked_is_left_alone(room: Room) -> None:
     """What they agreed to was another number."""
     assert room.ask(kind="MARKET", quantity="0.0008").outcome is Outcome.DONE
-    positions = Positions(room.parts)
+    positions = Positions(room.context)
     correction = room.run(positions.prepare("BTC", D(0)))
     assert room.ask(kind="MARKET", side="SELL", quantity="0.0004").outcome is Outcome.DONE
     with pytest.raises(GuardianError, match="while you were asked"):
@@ -171,7 +171,7 @@ def test_position_is_not_set_while_an_order_of_the_asset_is_unresolved(room: Roo
     del room.exchange.fails["order"]
     name = room.last().client_order_id
     room.exchange.hidden = {name}
-    positions = Positions(room.parts)
+    positions = Positions(room.context)
     with pytest.raises(GuardianError, match=f"`{name}` is not known yet") as refused:
         room.run(positions.prepare("BTC", D(1)))
     assert f"guardian settle {name}" in (refused.value.hint or "")
@@ -184,7 +184,7 @@ def test_position_is_not_set_while_an_order_of_the_asset_is_unresolved(room: Roo
 
 def test_order_that_is_sent_while_the_owner_is_asked_keeps_the_position(room: Room) -> None:
     """An order whose fate became unknown between the question and the answer stops the correction as well."""
-    positions = Positions(room.parts)
+    positions = Positions(room.context)
     correction = room.run(positions.prepare("BTC", D(1)))
     room.exchange.script = [Lost(OutcomeUnknown("the reply was lost"))]
     room.exchange.fails["order"] = ExchangeUnavailable("the exchange did not answer")
@@ -200,7 +200,7 @@ def test_what_an_open_order_executed_is_in_the_position_before_it_is_set(room: R
     Before, the fill was added to what the owner had set with it in mind.
     """
     assert room.ask(quantity="0.0016").outcome is Outcome.DONE
-    name, positions = room.last().client_order_id, Positions(room.parts)
+    name, positions = room.last().client_order_id, Positions(room.context)
     room.exchange.becomes(name, "PARTIALLY_FILLED", "0.001")
     correction = room.run(positions.prepare("BTC", D(1)))
     assert correction.position.bought == D("0.001")
@@ -220,7 +220,7 @@ def test_position_is_set_at_a_usable_price_alone(room: Room) -> None:
     assert room.ask(kind="MARKET", quantity="0.0016").outcome is Outcome.DONE
     room.exchange.averages["BTCUSDT"] = "60000"
     room.exchange.books["BTCUSDT"] = ("1.00", "1.01")
-    positions = Positions(room.parts)
+    positions = Positions(room.context)
     with pytest.raises(ExchangeUnavailable, match=r"middle 1\.005, average 60000"):
         room.run(positions.prepare("BTC", D(0)))
     room.exchange.rules["BTCUSDT"] = {"status": "BREAK"}
@@ -231,7 +231,7 @@ def test_position_is_set_at_the_price_that_the_loss_counts_it_at(room: Room) -> 
     """The ask of what was sold too much; nothing for a symbol that is gone; no correction without a usable price."""
     room.exchange.books["BTCUSDT"] = ("60000", "60100")
     assert room.ask(kind="MARKET", side="SELL", quantity="0.0016").outcome is Outcome.DONE
-    positions = Positions(room.parts)
+    positions = Positions(room.context)
     assert room.run(positions.prepare("BTC", D(0))).prices == {"BTCUSDT": D(60100)}
     room.exchange.books["BTCUSDT"] = ("60000", "0")
     with pytest.raises(ExchangeUnavailable, match="no usable price of BTCUSDT"):

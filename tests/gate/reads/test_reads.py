@@ -27,7 +27,7 @@ from guardian.errors import (
 )
 from guardian.gate.base.auto_halt import halt
 from guardian.gate.base.calls import MAX_DATA_BYTES, reply_body, symbol_of, without_secrets
-from guardian.gate.base.fault_report import told
+from guardian.gate.base.fault_report import safe_traceback
 from guardian.gate.base.order_views import iso, note_on, view_of_row
 from guardian.gate.base.replies import Orders, Reply, done
 from guardian.gate.reads.overview import Overview
@@ -431,7 +431,7 @@ def test_fault_is_told_with_what_led_to_it_and_is_bounded() -> None:
         outer = RuntimeError(f"number {number} " + "x" * 1000)
         outer.__cause__ = fault
         fault = outer
-    text = told(fault)
+    text = safe_traceback(fault)
     assert text.count("led to by") == 7
     assert "number 19" in text
     assert "number 1 " not in text
@@ -440,7 +440,7 @@ def test_fault_is_told_with_what_led_to_it_and_is_bounded() -> None:
 def test_overview_of_an_exchange_that_is_down_still_answers(room: Room) -> None:
     """That the paper exchange cannot be started keeps nobody from seeing how things stand."""
     room.connector.down = ExchangeUnavailable("it could not be started")
-    assert room.run(Overview(room.parts).account()) == (None, "it could not be started")
+    assert room.run(Overview(room.context).account()) == (None, "it could not be started")
 
 
 def test_checkpoint_that_cannot_be_written_only_makes_it_older(room: Room) -> None:

@@ -60,20 +60,20 @@ def test_whole_exit_is_named_everywhere_and_every_order_of_it_passes(room: Room)
     """
     buy(room, "0.0016", "0.0000016")
     buy(room, "0.0015", "0.0000015")
-    view = room.run(Overview(room.parts).status())
+    view = room.run(Overview(room.context).status())
     assert view.sell_back is not None
     (found,) = view.sell_back
     assert (found.asset, found.symbol, found.sellable) == ("BTC", "BTCUSDT", D("0.0030969"))
     assert found.quantity == D("0.00309") == sum(found.orders)
     assert found.orders == (D("0.00155"), D("0.00154"))
-    policy = room.run(Overview(room.parts).policy())
+    policy = room.run(Overview(room.context).policy())
     assert policy.sell_back == view.sell_back
     assert balances(room)["BTC"].sell_back == D("0.00309")
     assert balances(room)["USDT"].sell_back == 0
     for quantity in found.orders:
         assert room.ask(kind="MARKET", side="SELL", quantity=str(quantity)).outcome is Outcome.DONE
         assert room.last().is_exit
-    (rest,) = room.run(Overview(room.parts).status()).sell_back or ()
+    (rest,) = room.run(Overview(room.context).status()).sell_back or ()
     assert (rest.sellable, rest.quantity, rest.orders) == (D("0.0000069"), D(0), ())
 
 
@@ -83,32 +83,32 @@ def test_nothing_bought_is_nothing_to_sell_back_and_costs_no_request(room: Room)
     room.exchange.asked.clear()
     assert balances(room)["BTC"].sell_back == 0
     assert room.exchange.names() == ["balances"]
-    assert room.run(Overview(room.parts).status()).sell_back == ()
+    assert room.run(Overview(room.context).status()).sell_back == ()
 
 
 def test_what_cannot_be_asked_is_unknown_and_not_nothing(room: Room) -> None:
     """Without keys, or with an exchange that does not answer; balances need the store for nothing else."""
     buy(room, "0.0016", "0.0000016")
     room.exchange.fails["instruments"] = ExchangeUnavailable("the exchange did not answer")
-    assert room.run(Overview(room.parts).status()).sell_back is None
+    assert room.run(Overview(room.context).status()).sell_back is None
     assert balances(room)["BTC"].sell_back == D("0.0015984")
     room.exchange.fails = {"balances": ExchangeUnavailable("the exchange did not answer")}
-    assert room.run(Overview(room.parts).status()).sell_back is None
+    assert room.run(Overview(room.context).status()).sell_back is None
     room.exchange.fails = {}
     del room.exchange.books["BTCUSDT"]
-    assert room.run(Overview(room.parts).status()).sell_back == ()
+    assert room.run(Overview(room.context).status()).sell_back == ()
     assert balances(room)["BTC"].sell_back == D("0.0015984")
     room.connector.failure = NoCredentials("no key")
-    assert room.run(Overview(room.parts).policy()).sell_back is None
+    assert room.run(Overview(room.context).policy()).sell_back is None
 
 
 def test_balances_are_read_without_the_store(room: Room) -> None:
     """What can be sold back is unknown then, and the balances are there."""
     (room.home / "gone").write_text("no folder", "utf-8")
-    parts = replace(room.parts, journal=Journal(room.home / "gone", room.clock.now_ms, room.clock.monotonic))
+    context = replace(room.context, journal=Journal(room.home / "gone", room.clock.now_ms, room.clock.monotonic))
     exchange: Any = room.exchange
     true = room.run(exchange.balances())
-    found = room.run(with_sell_back(parts, exchange, room.scope, ("BTCUSDT",), true))
+    found = room.run(with_sell_back(context, exchange, room.scope, ("BTCUSDT",), true))
     assert [(one.asset, one.free, one.sell_back) for one in found.balances] == [
         ("BTC", D(0), None),
         ("USDT", D(10000), None),

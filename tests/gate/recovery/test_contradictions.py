@@ -90,7 +90,7 @@ def resolved(room: Room, lie: dict[str, Any]) -> str:
 def reconciled(room: Room, lie: dict[str, Any]) -> str:
     """A row of the lists."""
     name = opened(room, lie)
-    room.run(Reconciler(room.parts).run(("BTCUSDT", "ETHUSDT")))
+    room.run(Reconciler(room.context).run(("BTCUSDT", "ETHUSDT")))
     return name
 
 
@@ -172,8 +172,8 @@ def test_answer_to_the_cancel_of_a_foreign_order_is_about_that_order(room: Room,
 def test_order_is_known_again_once_the_exchange_tells_the_truth(room: Room) -> None:
     """A contradiction halts once; after the owner has looked, what is consistent is believed again."""
     name = opened(room, {"side": "SELL"})
-    room.run(Reconciler(room.parts).run(("BTCUSDT",)))
-    room.run(Reconciler(room.parts).run(("BTCUSDT",)))
+    room.run(Reconciler(room.context).run(("BTCUSDT",)))
+    room.run(Reconciler(room.context).run(("BTCUSDT",)))
     assert room.log_text().count("order_impossible") == 1
     room.exchange.reports[name] = replace(room.exchange.reports[name], side="BUY")
     room.exchange.becomes(name, "FILLED", "0.001")
@@ -227,7 +227,7 @@ def test_amended_order_stays_guardians_counts_what_is_open_and_fills(room: Room)
     name = amended(room)
     minutes(room, 20)
     assert (room.row(name).state, open_notional(room), room.entered()) == (OrderState.OPEN, D("24"), 60)
-    assert room.run(Reconciler(room.parts).run(("BTCUSDT",))).foreign == ()
+    assert room.run(Reconciler(room.context).run(("BTCUSDT",))).foreign == ()
     reply = room.call(GetOrders(symbol="BTCUSDT", client_order_id=name))
     assert isinstance(reply.data, Orders)
     (view,) = reply.data.orders
@@ -284,7 +284,7 @@ def test_replaced_order_ends_and_the_new_one_is_the_owners(room: Room) -> None:
     report = room.exchange.reports[name]
     room.exchange.reports["web_new"] = replace(report, client_order_id="web_new", order_id=99)
     room.exchange.becomes(name, "CANCELED")
-    found = room.run(Reconciler(room.parts).run(("BTCUSDT",)))
+    found = room.run(Reconciler(room.context).run(("BTCUSDT",)))
     assert [view.client_order_id for view in found.foreign] == ["web_new"]
     assert room.row(name).state is OrderState.CANCELLED
 
@@ -303,10 +303,10 @@ def test_listed_trades_that_contradict_the_order_bring_no_fee(room: Room, lie: d
     assert row.order_id is not None
     true = Fill(price=D("60000"), quantity=D("0.001"), commission=D("0.000001"), commission_asset="BTC")
     room.exchange.trades[row.order_id] = (replace(true, **lie),)
-    room.run(Reconciler(room.parts).run())
+    room.run(Reconciler(room.context).run())
     assert room.fees(row.client_order_id) == {}
     room.exchange.trades[row.order_id] = (true,)
-    room.run(Reconciler(room.parts).run())
+    room.run(Reconciler(room.context).run())
     assert room.fees(row.client_order_id) == {"BTC": D("0.000001")}
 
 

@@ -26,7 +26,7 @@ def opened(room: Room, price: str = "60000") -> str:
 
 def steady(room: Room, chance: bytes = b"\x80\x00") -> Resolver:
     """A resolver of a process of its own, whose dice always fall the same."""
-    resolver = Resolver(parts=replace(room.parts, random_bytes=lambda n: chance * (n // 2)))
+    resolver = Resolver(context=replace(room.context, random_bytes=lambda n: chance * (n // 2)))
     resolver._reconcile_due = room.clock.monotonic() + 1e9
     return resolver
 
@@ -75,7 +75,7 @@ def test_server_that_ends_gives_the_lease_back(room: Room) -> None:
     opened(room)
     leaseholder = room.resolver._leaseholder
     begun, go_on = threading.Event(), threading.Event()
-    take = leaseholder.parts.journal.transaction
+    take = leaseholder.context.journal.transaction
 
     @contextmanager
     def slowly() -> Iterator[Transaction]:
@@ -169,7 +169,7 @@ def test_process_that_cannot_ask_leaves_it_to_another(room: Room) -> None:
     broken = FakeExchange(room.clock)
     broken.fails = dict.fromkeys(("order", "open_orders", "all_orders"), ExchangeUnavailable("no route"))
     second = steady(room, b"\x11\x11")
-    second.parts = replace(second.parts, connector=FakeConnector(broken))
+    second.context = replace(second.context, connector=FakeConnector(broken))
     assert room.run(second._tick()) == PERIOD_S
     assert room.sql("SELECT count(*) FROM leases") == [(0,)]
     first = steady(room)

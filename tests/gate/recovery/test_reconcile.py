@@ -33,7 +33,7 @@ from tests.gate.support.fakes import D, Lost, Placed, Room, limit
 
 
 def reconcile(room: Room, symbols: Iterable[str] | None = None) -> Reconciled:
-    return room.run(Reconciler(room.parts).run(symbols))
+    return room.run(Reconciler(room.context).run(symbols))
 
 
 def kinds(found: Reconciled) -> list[tuple[str, str]]:
@@ -167,7 +167,7 @@ def test_order_that_is_just_being_sent_is_no_difference(room: Room) -> None:
     found: list[Reconciled] = []
 
     async def look() -> None:
-        found.append(await Reconciler(room.parts).run())
+        found.append(await Reconciler(room.context).run())
 
     room.exchange.script = [look, Placed("NEW")]
     room.ask()
@@ -388,7 +388,7 @@ def ticks(room: Room, resolver: Resolver, seconds: float) -> list[float]:
 
 def steady(room: Room, chance: bytes = b"\x80\x00") -> Resolver:
     """A resolver whose dice always fall in the middle, and that has been reconciled already."""
-    resolver = Resolver(parts=replace(room.parts, random_bytes=lambda n: chance * (n // 2)))
+    resolver = Resolver(context=replace(room.context, random_bytes=lambda n: chance * (n // 2)))
     resolver._reconcile_due = room.clock.monotonic() + 1e9
     return resolver
 

@@ -159,7 +159,7 @@ def test_order_given_up_bars_its_duplicate_for_the_whole_window_and_is_set_right
     room.exchange.hidden.clear()
     room.exchange.unlisted.clear()
     room.exchange.becomes(name, "FILLED", "0.001")
-    room.run(Reconciler(room.parts).run())
+    room.run(Reconciler(room.context).run())
     assert (room.row(name).state, room.entered()) == (OrderState.FILLED, 60)
     with room.journal.transaction() as tx:
         assert tx.trading().state is TradingState.HALTED
@@ -299,7 +299,7 @@ def test_asking_goes_on_after_every_failure(room: Room, caplog: pytest.LogCaptur
 
     before = room.connector.losses
     with caplog.at_level(logging.ERROR), pytest.raises(Enough):
-        room.run(Failing(parts=replace(room.parts, pause=pause)).run_forever())
+        room.run(Failing(context=replace(room.context, pause=pause)).run_forever())
     assert rounds == [PERIOD_S] * 3 + [TICK_S]
     assert room.connector.losses == before + 2
     assert "a round of asking for orders failed" in caplog.text
@@ -468,7 +468,7 @@ def test_failures_on_the_way_out_of_a_failure_do_not_end_the_asking(room: Room) 
     room.connector.lost = lose  # type: ignore[method-assign]
 
     async def serve() -> None:
-        task = asyncio.create_task(Resolver(parts=replace(room.parts, pause=pause)).run_forever())
+        task = asyncio.create_task(Resolver(context=replace(room.context, pause=pause)).run_forever())
         while room.row(name).state is OrderState.UNKNOWN and not task.done():
             await asyncio.sleep(0.001)
         assert not task.done()

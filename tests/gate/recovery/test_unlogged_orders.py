@@ -143,7 +143,7 @@ def test_what_was_found_since_the_owner_was_shown_stops_the_resume(room: Room) -
     room.exchange.reports[other] = type(report)(
         **{name: getattr(report, name) for name in report.__slots__} | {"client_order_id": other, "order_id": 77}
     )
-    found = room.run(Reconciler(room.parts).run())
+    found = room.run(Reconciler(room.context).run())
     assert [one.kind for one in found.differences] == [Kind.NOT_IN_LOG, Kind.NOT_IN_LOG]
     with pytest.raises(GuardianError):
         resume(opened, shown, TradingState.ACTIVE)  # type: ignore[arg-type]  # as above
@@ -241,7 +241,7 @@ def test_found_order_that_cannot_be_converted_counts_in_its_quote_asset(room: Ro
         room.policy_file.current = lambda: (_ for _ in ()).throw(PolicyInvalid(()))  # type: ignore[method-assign]
     else:
         room.exchange.fails["book_tops"] = ExchangeRateLimited(5)
-    room.run(Reconciler(room.parts).run(at_once=True))
+    room.run(Reconciler(room.context).run(at_once=True))
     assert (room.row(name).currency, room.row(name).notional) == ("BTC", D("0.0005"))
 
 
@@ -288,7 +288,7 @@ def test_position_is_not_set_before_found_orders_are_adopted(room: Room) -> None
     name = bought(room)
     put_back(room)
     assert denials(room.ask(price="58000")) == {"TRADING_HALTED"}
-    positions = Positions(room.parts)
+    positions = Positions(room.context)
     with pytest.raises(GuardianError, match=f"`{name}` was found at the exchange, and `guardian resume` adds"):
         room.run(positions.prepare("BTC", D("0.001")))
     resumed(room)

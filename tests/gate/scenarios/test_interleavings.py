@@ -132,8 +132,8 @@ class TwoProcesses(Room):
     def start(self) -> None:
         """As ever, but that a play can be played again: no dice of its own, and calls take turns where they wait."""
         super().start()
-        self.parts = replace(self.parts, random_bytes=self.dice.randbytes)
-        self.gate, self.resolver = pipeline.Gate(self.parts), Resolver(parts=self.parts)
+        self.context = replace(self.context, random_bytes=self.dice.randbytes)
+        self.gate, self.resolver = pipeline.Gate(self.context), Resolver(context=self.context)
 
         async def run(work: Callable[[], Any], **_: Any) -> Any:
             await asyncio.sleep(0)
@@ -145,7 +145,7 @@ class TwoProcesses(Room):
 
     def turn_to(self, number: int) -> None:
         if number != self.number:
-            names = ("journal", "policy_file", "parts", "gate", "resolver")
+            names = ("journal", "policy_file", "context", "gate", "resolver")
             self.others[self.number] = {name: getattr(self, name) for name in names}
             self.number = number
             found = self.others.pop(number, None)
@@ -455,7 +455,7 @@ class Gate(RuleBasedStateMachine):
     def the_other_does_something_meanwhile(self, what: str, quantity: str) -> None:
         """While an order is on its way, the other process asks or reconciles, or time passes, or the owner halts."""
         self.find_out(True)
-        other = self.room.of_the_other("parts"), self.room.of_the_other("resolver")
+        other = self.room.of_the_other("context"), self.room.of_the_other("resolver")
 
         async def meanwhile() -> None:
             self.reached[f"meanwhile: {what}"] += 1
@@ -598,7 +598,7 @@ class Gate(RuleBasedStateMachine):
             if what == "asks":
                 self.room.run(self.room.resolver.run_once())
             elif what == "reconciles":
-                self.room.run(Reconciler(self.room.parts).run(("BTCUSDT",)))
+                self.room.run(Reconciler(self.room.context).run(("BTCUSDT",)))
             else:
                 self.room.call(GetOrders(symbol="BTCUSDT"))
         self.tick()

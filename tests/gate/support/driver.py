@@ -76,9 +76,9 @@ async def main() -> None:
             replies = await asyncio.gather(*(place(guardian, spec(str(first - n), "0.002")) for n in range(count)))
             print(json.dumps([reply.outcome.value for reply in replies]), flush=True)
         elif mode == "start":
-            before = await Overview(guardian.gate.parts).status()
-            found = await Resolver(parts=guardian.gate.parts).run_once()
-            after = await Overview(guardian.gate.parts).status()
+            before = await Overview(guardian.gate.context).status()
+            found = await Resolver(context=guardian.gate.context).run_once()
+            after = await Overview(guardian.gate.context).status()
             told = {"before": to_plain(before), "found": to_plain(found), "after": to_plain(after)}
             print(json.dumps(told), flush=True)
         else:

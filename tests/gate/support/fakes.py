@@ -34,7 +34,7 @@ from guardian.domain.trading import Environment
 from guardian.errors import ExchangeRejected, RequestRefused
 from guardian.gate.base.calls import CallInfo
 from guardian.gate.base.connection import Connection
-from guardian.gate.base.context import Parts
+from guardian.gate.base.context import GateContext
 from guardian.gate.base.journal import Journal
 from guardian.gate.base.policy_file import PolicyFile
 from guardian.gate.base.replies import OrderProposed, Reply
@@ -441,7 +441,7 @@ class Room:
         self.journal = Journal(self.home, self.clock.now_ms, self.clock.monotonic)
         self.journal.emergency.preallocate()
         self.policy_file = PolicyFile(self.policy_path, load_policy, self.journal, packaged=False)
-        parts = Parts(
+        context = GateContext(
             environment=self.connector.environment,
             connector=self.connector,
             journal=self.journal,
@@ -451,11 +451,11 @@ class Room:
             pause=self.clock.pause,
             random_bytes=os.urandom,
         )
-        self.parts = parts
+        self.context = context
         if self.is_compared:
-            parts.compared.done.add(self.scope)
-        self.gate = Gate(parts)
-        self.resolver = Resolver(parts=parts)
+            context.compared.done.add(self.scope)
+        self.gate = Gate(context)
+        self.resolver = Resolver(context=context)
 
     def again(self) -> None:
         self.journal.close()
