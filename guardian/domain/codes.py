@@ -1,6 +1,6 @@
 """The codes of everything that guardian answers but `done`: stable, `CATEGORY_CONDITION`, one enum.
 
-The table in the README is generated from here.
+The table of codes in `policies/README.md` is generated from here.
 """
 
 from __future__ import annotations
@@ -198,5 +198,5 @@ class Code(Enum):
 
     @property
     def meaning(self) -> str:
-        """One sentence for the README."""
+        """What the code means, in one sentence."""
         return self.value.meaning
