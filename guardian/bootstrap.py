@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import platformdirs
 
-from guardian.connector import ExchangeConnector, wall_clock_ms
+from guardian.connector import ExchangeConnector
 from guardian.domain.trading import Environment
 from guardian.errors import GuardianError, PolicyInvalid, PolicyMistake, StoreError
 from guardian.gate.base.policy_file import PolicyFile
@@ -28,6 +28,7 @@ from guardian.policy.loading.load import load_policy
 from guardian.policy.model import PaperSettings, Policy
 from guardian.store.schema.files import POLICY_NAME
 from guardian.system.private_files import check_home, check_owner, make_folder
+from guardian.system.wall_clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from guardian.gate.base.connection import Connector

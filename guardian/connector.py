@@ -18,6 +18,7 @@ from guardian.errors import (
     NoCredentials,
 )
 from guardian.policy.model import PaperSettings
+from guardian.system.wall_clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from guardian.exchange.exchange import Exchange
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
 
 PAPER_ACCOUNT: Final = "paper"
 """The account of the embedded paper exchange: one for each home, so that there is nothing to be asked."""
-
-
-def wall_clock_ms() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 class ExchangeConnector:

@@ -16,7 +16,7 @@ from guardian.cli.support.render import Column, print_json, print_line, say, say
 from guardian.cli.support.submit import STOPPED, StopRequests, place_approved, say_denials, stop_requests
 from guardian.cli.support.times import clock_time, local_time
 from guardian.domain.money import plain
-from guardian.domain.text import clean
+from guardian.domain.text.escaping import clean
 from guardian.errors import StoreConflict
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _list(journal: Journal, *, as_json: bool) -> None:
 
 def _as_dict(proposal: Proposal, now_ms: int) -> Mapping[str, object]:
     """What `create_order` and the status say of a proposal, and where it belongs."""
-    from guardian.domain.plain_data import to_plain
+    from guardian.domain.text.plain_data import to_plain
     from guardian.gate.orders.proposal_views import view_of_proposal
     from guardian.policy.model import Channel
 

@@ -15,8 +15,8 @@ import click
 from guardian.cli.support.opened_home import policy_option
 from guardian.cli.support.render import Column, fields, print_json, print_line, say, table
 from guardian.cli.support.times import local_time, moment_ms, utc_time
-from guardian.domain.names import is_name
-from guardian.domain.text import clean
+from guardian.domain.text.escaping import clean
+from guardian.domain.text.names import is_name
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
@@ -330,7 +330,7 @@ def reconcile(ctx: click.Context, symbols: tuple[str, ...], policy_path: Path | 
     0: they agree. 1: they differed; each difference is in the log. 3: it could not be done, or not for every symbol.
     """
     from guardian.cli.support.opened_home import with_guardian
-    from guardian.domain.plain_data import to_plain
+    from guardian.domain.text.plain_data import to_plain
     from guardian.gate.recovery.reconcile import Reconciler
 
     async def work(guardian: Guardian) -> Reconciled:

@@ -223,9 +223,9 @@ def _warn_of_pending(slot: tuple[Environment, KeyFamily]) -> None:
 
 def _pending(environment: str) -> int:
     from guardian.bootstrap import home_folder
-    from guardian.connector import wall_clock_ms
     from guardian.store.database import Store
     from guardian.store.schema.files import DATABASE_NAME
+    from guardian.system.wall_clock import wall_clock_ms
 
     home = home_folder()
     if not (home / DATABASE_NAME).is_file():

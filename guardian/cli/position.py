@@ -30,7 +30,7 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
     """
     if ctx.invoked_subcommand is not None:
         return
-    from guardian.domain.plain_data import to_plain
+    from guardian.domain.text.plain_data import to_plain
     from guardian.gate.reads.positions import Positions
 
     async def work(guardian: Guardian) -> tuple[Position, ...]:

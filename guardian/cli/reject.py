@@ -8,7 +8,7 @@ import click
 
 from guardian.cli.support.opened_home import note_act, with_journal
 from guardian.cli.support.render import say, say_error
-from guardian.domain.text import clean
+from guardian.domain.text.escaping import clean
 
 if TYPE_CHECKING:
     from guardian.gate.base.journal import Journal

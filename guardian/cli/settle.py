@@ -14,7 +14,8 @@ from guardian.cli.support.owner import ask_yes, require_owner
 from guardian.cli.support.render import say, say_error, say_hint
 from guardian.cli.support.times import local_time
 from guardian.domain.money import plain
-from guardian.domain.orders import FINAL_STATES, LIVE_STATES, OrderSide, OrderState
+from guardian.domain.order_states import FINAL_STATES, LIVE_STATES, OrderState
+from guardian.domain.orders import OrderSide
 from guardian.errors import CredentialsError, ExchangeError, GuardianError
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
 
     Exit code 1 where trading is not active, the policy has problems, or an order is not resolved.
     """
-    from guardian.domain.plain_data import to_plain
+    from guardian.domain.text.plain_data import to_plain
     from guardian.gate.reads.overview import Overview
 
     async def work(guardian: Guardian) -> StatusView:

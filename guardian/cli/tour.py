@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from guardian.cli.support.render import print_line, say
+from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
 from guardian.system.variables import known_variables
 
 if TYPE_CHECKING:
@@ -185,7 +186,8 @@ async def _within_the_cap(tour: Tour, client: Client[Any]) -> None:
     tour.must(reply["outcome"] == "done", "the confirmed order was not placed")
     order = reply["data"]["order"]
     tour.must(order["state"] == "filled" and Decimal(order["executed_quantity"]) > 0, "the order was not filled")
-    tour.must(order["client_order_id"].startswith("g1-"), "the order does not carry its log entry's digest")
+    is_ours = order["client_order_id"].startswith(CLIENT_ORDER_ID_PREFIX)
+    tour.must(is_ours, "the order does not carry its log entry's digest")
     tour.seen["order"] = order
 
 

@@ -54,6 +54,39 @@ class OrderBook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BookTop:
+    """The best prices of a book, in the quote asset, and when guardian fetched them (ms since the epoch)."""
+
+    bid: Decimal
+    ask: Decimal
+    fetched_ms: int
+
+    @property
+    def is_usable(self) -> bool:
+        """Both sides are there and they do not cross."""
+        return 0 < self.bid <= self.ask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AveragePrice:
+    """The exchange's average price and the time of the last trade in it (ms since the epoch, exchange's clock)."""
+
+    price: Decimal
+    traded_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayOpen:
+    """The first trade price of the exchange's rolling 24 hours, in the quote asset, and what it is compared with."""
+
+    price: Decimal
+    previous: Decimal
+    """The price of the trade before it."""
+    low: Decimal
+    high: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedSymbol:
     """A symbol that the exchange lists, with the rules that an order must fit; a bound of `"0"` is disabled."""
 

@@ -1,9 +1,8 @@
-"""Where trading happens and whether it may: environments and the trading state."""
+"""Where trading happens and whether it is allowed: environments and the trading state."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
 
 
 class Environment(StrEnum):
@@ -23,7 +22,3 @@ class TradingState(StrEnum):
     """Only exits are let through."""
     HALTED = "halted"
     """No order is created."""
-
-
-CLIENT_ORDER_ID_PREFIX: Final = "g1-"
-"""Every order that guardian sends carries an id that starts so; see DESIGN's step 7."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-from guardian.domain.text import UNSEEN
+from guardian.domain.text.escaping import UNSEEN
 
 # Cc control, Cf format (bidi, zero-width, tags), Cs surrogates, Co private use, Cn unassigned, Zl and Zp line breaks.
 _DROPPED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

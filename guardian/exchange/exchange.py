@@ -27,8 +27,8 @@ from guardian.domain.accounts import (
     Withdrawals,
 )
 from guardian.domain.instruments import Instrument
-from guardian.domain.market import Fee, Listing, OrderBook, Ticker, TickerPrice
-from guardian.domain.orders import OrderReport, OrderType, ResolvedOrder, Trade
+from guardian.domain.market import AveragePrice, BookTop, DayOpen, Fee, Listing, OrderBook, Ticker, TickerPrice
+from guardian.domain.orders import PRICED_TYPES, OrderReport, ResolvedOrder, Trade
 from guardian.domain.requests import (
     GetAccountSnapshot,
     GetDepositAddress,
@@ -52,16 +52,12 @@ from guardian.exchange.limits.rate_limits import Slot
 from guardian.exchange.listings import Listings, by_symbol, json_list, together
 from guardian.exchange.mapping import account, futures, market, orders, wallet
 from guardian.exchange.session import ExchangeSession, keys_by_family
-from guardian.policy.facts import AveragePrice, BookTop, DayOpen
 
 if TYPE_CHECKING:
     from guardian.exchange.http.client import GuardedClient
 
 UNKNOWN_ORDER: Final = -2013
 
-_PRICED_TYPES: Final = frozenset(
-    {OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT}
-)
 _CLIENT_ORDER_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,36}")
 
 
@@ -216,7 +212,7 @@ class Exchange:
             ExchangeRejected, ExchangeRateLimited: the exchange said no; nothing happened.
             OutcomeUnknown: anything else; the order may exist.
         """
-        if order.wire_type not in _PRICED_TYPES:
+        if order.wire_type not in PRICED_TYPES:
             raise RequestRefused(f"an order of type {order.wire_type.value} has no worst price and is never sent")
         if _CLIENT_ORDER_ID.fullmatch(client_order_id) is None:
             raise RequestRefused("the client order id does not have the exchange's form")

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from guardian.domain.instruments import Instrument
+from guardian.domain.market import AveragePrice, BookTop
 from guardian.domain.money import ZERO, minus, round_up, times
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, ResolvedOrder
 from guardian.policy.conversion import PricedLeg, Rate, Unpriced, dearer_rate, dearest_known_rate, priced_path
-from guardian.policy.facts import AveragePrice, BookTop, Confirmed, Facts, Usage
+from guardian.policy.facts import Confirmed, Facts, Usage
 from guardian.policy.model import Policy, SymbolLimits
 from guardian.policy.notional import no_worse_price, resolve, worst_price
 from guardian.policy.prices import PriceFault, price_faults

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from guardian.domain.codes import Code
-from guardian.domain.money import ZERO, minus, plain, plus, times
-from guardian.domain.orders import OrderSide, OrderSpec, OrderType
+from guardian.domain.money import ZERO, plus
+from guardian.domain.orders import OrderSpec
 from guardian.domain.requests import Request, Scope
 from guardian.policy.case import Case, Counted, build_case, may_be_exit, sellable
-from guardian.policy.conversion import ONE
 from guardian.policy.exits import with_exit
 from guardian.policy.facts import Fact, Facts, Usage
 from guardian.policy.model import Policy
-from guardian.policy.rules import budget, listed
+from guardian.policy.rules import budget, confirmation, listed
 from guardian.policy.rules import market as rules_market
 from guardian.policy.verdict import Decision, Denial, Verdict
 
@@ -30,36 +29,6 @@ class Rule:
 
     check: Callable[[Case], Iterator[Denial]]
     needs: frozenset[Fact] = frozenset()
-
-
-def confirmation(case: Case) -> Iterator[Denial]:
-    """What a person confirmed still holds: the policy is the same and the market has not moved against the order."""
-    confirmed = case.facts.confirmed
-    if confirmed is None:
-        return
-    if confirmed.policy_digest != case.policy.digest:
-        yield Denial(
-            code=Code.CONFIRMATION_POLICY_CHANGED,
-            message="the policy was changed since this order was proposed",
-            hint="ask for the order again",
-        )
-    if case.spec.order_type is not OrderType.MARKET or case.book is None or not case.book.is_usable:
-        return
-    drift = case.policy.confirmation.max_drift
-    if case.spec.side is OrderSide.BUY:
-        market, bound = case.book.ask, times(confirmed.shown_ask, plus(ONE, drift))
-        adverse = market > bound
-    else:
-        market, bound = case.book.bid, times(confirmed.shown_bid, minus(ONE, drift))
-        adverse = market < bound
-    if adverse:
-        yield Denial(
-            code=Code.CONFIRMATION_PRICE_DRIFT,
-            message="the market has moved against the order since the person saw the price",
-            observed=plain(market),
-            limit=plain(bound),
-            hint="ask for the order again",
-        )
 
 
 _U, _I, _B, _A = Fact.USAGE, Fact.INSTRUMENT, Fact.BOOK, Fact.AVERAGE
@@ -103,7 +72,7 @@ LISTED: Final = (
     Rule(budget.unresolved, frozenset({_U})),
     Rule(budget.free_quote, frozenset({_I, _B, Fact.BALANCES})),
     Rule(rules_market.clock, frozenset({Fact.CLOCK})),
-    Rule(confirmation, frozenset({_B})),
+    Rule(confirmation.still_holds, frozenset({_B})),
 )
 """The rules for a listed symbol and for exits, after ALWAYS; their order is the precedence of the denials."""
 

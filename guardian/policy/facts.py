@@ -8,7 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from guardian.domain.instruments import Instrument
-from guardian.domain.orders import UNRESOLVED_STATES, OrderState
+from guardian.domain.market import AveragePrice, BookTop, DayOpen
+from guardian.domain.order_states import UNRESOLVED_STATES, OrderState
 from guardian.domain.trading import Environment, TradingState
 
 
@@ -36,28 +37,6 @@ class Fact(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BookTop:
-    """The best prices of a book, in the quote asset, and when guardian fetched them (ms since the epoch)."""
-
-    bid: Decimal
-    ask: Decimal
-    fetched_ms: int
-
-    @property
-    def is_usable(self) -> bool:
-        """Both sides are there and they do not cross."""
-        return 0 < self.bid <= self.ask
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AveragePrice:
-    """The exchange's average price and the time of the last trade in it (ms since the epoch, exchange's clock)."""
-
-    price: Decimal
-    traded_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedOrders:
     """The open orders of one symbol as the exchange lists them: guardian's, and those placed by anybody else."""
 
@@ -74,17 +53,6 @@ class ListedOrders:
         if client_order_id in self.client_order_ids or order_id in self.order_ids:
             return False
         return state in UNRESOLVED_STATES or client_order_id not in self.acknowledged
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DayOpen:
-    """The first trade price of the exchange's rolling 24 hours, in the quote asset, and what it is compared with."""
-
-    price: Decimal
-    previous: Decimal
-    """The price of the trade before it."""
-    low: Decimal
-    high: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from guardian.domain.instruments import Instrument, largest_quantity
+from guardian.domain.market import BookTop
 from guardian.domain.money import EIGHTH_DIGIT, ZERO, ceil_to, floor_to, minus, plus, times
 from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec, OrderType, ResolvedOrder, TimeInForce
 from guardian.policy.conversion import ONE
-from guardian.policy.facts import BookTop
 
 
 def resolve(

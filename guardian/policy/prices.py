@@ -14,8 +14,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from guardian.domain.market import AveragePrice, BookTop
 from guardian.domain.money import absolute_difference, minus, plain, plus, times
-from guardian.policy.facts import AveragePrice, BookTop, Fact, Facts
+from guardian.policy.facts import Fact, Facts
 from guardian.policy.model import Policy
 
 CLOCK_LIMIT_MS: Final = 1000

@@ -10,11 +10,12 @@ import anyio
 from fastmcp import FastMCP
 
 from guardian import __version__
-from guardian.server.middleware import OutermostGuard, wall_clock_ms
+from guardian.server.middleware import OutermostGuard
 from guardian.server.registration import as_tool
 from guardian.server.resources import INSTRUCTIONS, add_resources
 from guardian.server.shutdown import Shutdown
 from guardian.server.tools import ALL_TOOLS
+from guardian.system.wall_clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from guardian.gate.pipeline import Gate

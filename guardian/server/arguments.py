@@ -9,8 +9,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.money import parse_positive, plain
-from guardian.domain.orders import STOP_LIMIT_TYPES, UNPRICED_STOP_TYPES, OrderSide, OrderSpec, OrderType, TimeInForce
+from guardian.domain.orders import (
+    PRICED_TYPES,
+    STOP_LIMIT_TYPES,
+    UNPRICED_STOP_TYPES,
+    OrderSide,
+    OrderSpec,
+    OrderType,
+    TimeInForce,
+)
 from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, OrdersWanted, WithdrawProposal
 from guardian.domain.secrets import Secret
 from guardian.errors import ArgumentMistake, InvalidArguments
@@ -22,7 +31,6 @@ EARLIEST_MS: Final = 1_483_228_800_000
 """2017-01-01, before the exchange opened: a smaller number is seconds, not milliseconds."""
 LATEST_MS: Final = 4_102_444_800_000
 """2100-01-01: a larger number is microseconds."""
-DAY_MS: Final = 86_400_000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EXACT_DIGITS: Final = 15
@@ -30,7 +38,6 @@ _EXACT_DIGITS: Final = 15
 _ISO: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 )
-_PRICED: Final = frozenset({OrderType.LIMIT, OrderType.LIMIT_MAKER}) | STOP_LIMIT_TYPES
 _TIMED: Final = frozenset({OrderType.LIMIT}) | STOP_LIMIT_TYPES
 _STOPPED: Final = STOP_LIMIT_TYPES | UNPRICED_STOP_TYPES
 
@@ -231,9 +238,9 @@ def _price_mistakes(
     order_type: OrderType, price: Decimal | None, stop_price: Decimal | None, time_in_force: TimeInForce | None
 ) -> list[ArgumentMistake]:
     mistakes = []
-    if order_type in _PRICED and price is None:
+    if order_type in PRICED_TYPES and price is None:
         mistakes.append(ArgumentMistake("price", f"is required for {order_type}"))
-    if order_type not in _PRICED and price is not None:
+    if order_type not in PRICED_TYPES and price is not None:
         mistakes.append(ArgumentMistake("price", f"not for {order_type}"))
     if order_type in _STOPPED and stop_price is None:
         mistakes.append(ArgumentMistake("stop_price", f"is required for {order_type}"))

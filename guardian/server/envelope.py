@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from fastmcp.tools.base import ToolResult
 
-from guardian.domain.plain_data import Plain, to_plain
-from guardian.domain.text import clean_strings
+from guardian.domain.text.escaping import clean_strings
+from guardian.domain.text.plain_data import Plain, to_plain
 from guardian.gate.base.replies import Reply, ReplyError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -31,16 +31,12 @@ from guardian.server.error_replies import (
 from guardian.server.loggable import loggable_arguments, readable
 from guardian.server.registration import CURRENT_CALL, OngoingCall
 from guardian.server.shutdown import Shutdown
+from guardian.system.wall_clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from guardian.gate.pipeline import Gate
 
 _log: Final = logging.getLogger("guardian.server")
-
-
-def wall_clock_ms() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 class OutermostGuard(Middleware):

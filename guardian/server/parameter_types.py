@@ -12,7 +12,9 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from guardian.domain.money import AMOUNT_PATTERN
-from guardian.domain.names import (
+from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, OrderSide, OrderType, TimeInForce
+from guardian.domain.requests import OrdersWanted
+from guardian.domain.text.names import (
     CURSOR_PATTERN,
     LONGEST_NAME,
     NAME_PATTERN,
@@ -20,8 +22,6 @@ from guardian.domain.names import (
     is_listed_name,
     is_name,
 )
-from guardian.domain.orders import OrderSide, OrderType, TimeInForce
-from guardian.domain.requests import OrdersWanted
 from guardian.server.arguments import EARLIEST_MS, MAX_AMOUNT_LENGTH, MAX_TIME_LENGTH, amount, moment
 from guardian.store.schema.records import PROPOSAL_ID_ALPHABET, PROPOSAL_ID_LENGTH
 
@@ -116,7 +116,8 @@ ClientOrderId = Annotated[
     Field(
         pattern=r"^[A-Za-z0-9_-]{1,36}$",
         max_length=36,
-        description='The client order id; orders placed through guardian have one that starts with "g1-".',
+        description="The client order id; orders placed through guardian have one that starts with "
+        f'"{CLIENT_ORDER_ID_PREFIX}".',
     ),
 ]
 ProposalId = Annotated[

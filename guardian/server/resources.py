@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from fastmcp import FastMCP
 
-from guardian.domain.plain_data import Plain, to_plain
+from guardian.domain.text.plain_data import Plain, to_plain
 from guardian.server.envelope import as_text
 
 if TYPE_CHECKING:

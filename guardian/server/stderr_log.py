@@ -10,7 +10,7 @@ import logging
 import sys
 from typing import Final
 
-from guardian.domain.text import clean
+from guardian.domain.text.escaping import clean
 
 MOST_TEXT: Final = 2_000
 """Characters of a record."""

@@ -16,7 +16,7 @@ import pytest
 
 from guardian.cli.app import main
 from guardian.cli.support.times import local_time, moment_ms, utc_time
-from guardian.domain.orders import OrderState
+from guardian.domain.order_states import OrderState
 from guardian.store.database import Store
 from guardian.store.schema.records import NewOrder, Phase, Record
 from tests.support.tamper import tamper

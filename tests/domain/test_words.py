@@ -16,7 +16,7 @@ import pytest
 
 from guardian.domain import accounts, instruments, market, orders, requests
 from guardian.domain.codes import Code, Outcome
-from guardian.domain.orders import (
+from guardian.domain.order_states import (
     CORRECTIONS,
     DONE_STATES,
     FINAL_STATES,
@@ -24,15 +24,9 @@ from guardian.domain.orders import (
     ORDER_MOVES,
     UNRESOLVED_STATES,
     VOID_STATES,
-    OrderReport,
-    OrderSide,
-    OrderSpec,
     OrderState,
-    OrderType,
-    ResolvedOrder,
-    TimeInForce,
 )
-from guardian.domain.plain_data import to_plain
+from guardian.domain.orders import OrderReport, OrderSide, OrderSpec, OrderType, ResolvedOrder, TimeInForce
 from guardian.domain.requests import (
     REQUESTS,
     TOOLS,
@@ -44,6 +38,7 @@ from guardian.domain.requests import (
     Scope,
 )
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
+from guardian.domain.text.plain_data import to_plain
 
 D = Decimal
 CANARY = "canary-7f3a91"

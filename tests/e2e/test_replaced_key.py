@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from guardian.connector import ExchangeConnector
-from guardian.domain.orders import OrderState
+from guardian.domain.order_states import OrderState
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
 from guardian.errors import ExchangeUnavailable

@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from guardian.domain.orders import OrderState, TimeInForce
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import TimeInForce
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.errors import ExchangeRateLimited, ExchangeRejected, OutcomeUnknown
 from guardian.paper.host.standalone import PaperServer

@@ -24,7 +24,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from guardian.domain.orders import UNRESOLVED_STATES
+from guardian.domain.order_states import UNRESOLVED_STATES
 from guardian.domain.trading import TradingState
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.rest.rate_limits import WIDE as NO_LIMITS

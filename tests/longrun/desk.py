@@ -17,17 +17,8 @@ from typing import Any
 from unittest.mock import patch
 
 from guardian.bootstrap import Guardian, open_guardian
-from guardian.domain.orders import (
-    LIVE_STATES,
-    UNRESOLVED_STATES,
-    VOID_STATES,
-    OrderReport,
-    OrderSide,
-    OrderSpec,
-    OrderState,
-    OrderType,
-    TimeInForce,
-)
+from guardian.domain.order_states import LIVE_STATES, UNRESOLVED_STATES, VOID_STATES, OrderState
+from guardian.domain.orders import OrderReport, OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, Request
 from guardian.errors import ExchangeError, ExchangeRateLimited, StoreError
 from guardian.gate.base.replies import Orders, OrderView, Reply

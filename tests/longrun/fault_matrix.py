@@ -22,15 +22,8 @@ from typing import Any
 from unittest.mock import patch
 
 from guardian.domain.codes import Outcome
-from guardian.domain.orders import (
-    UNRESOLVED_STATES,
-    OrderReport,
-    OrderSide,
-    OrderSpec,
-    OrderState,
-    OrderType,
-    TimeInForce,
-)
+from guardian.domain.order_states import UNRESOLVED_STATES, OrderState
+from guardian.domain.orders import OrderReport, OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.exchange.http.client import GuardedClient
 from guardian.gate.base.replies import Reply
 from guardian.paper.rest.faults import ORDER, FaultKind

@@ -19,7 +19,7 @@ from typing import Any
 
 from guardian.bootstrap import open_journal
 from guardian.cli.halt import halt
-from guardian.domain.orders import FINAL_STATES, VOID_STATES
+from guardian.domain.order_states import FINAL_STATES, VOID_STATES
 from guardian.domain.trading import TradingState
 from guardian.gate.base.replies import OrderProposed
 from guardian.store.log.read_only import database_path, read_only

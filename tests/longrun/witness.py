@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
-from guardian.domain.orders import LIVE_STATES, UNRESOLVED_STATES
+from guardian.domain.order_states import LIVE_STATES, UNRESOLVED_STATES
 from guardian.errors import StoreError
 from guardian.paper.rest import app
 from guardian.store.log.read_only import database_path, read_only

@@ -8,11 +8,12 @@ from decimal import Decimal
 
 from guardian.domain.codes import Code
 from guardian.domain.instruments import Instrument, Range
+from guardian.domain.market import AveragePrice, BookTop, DayOpen
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import TOOLS
 from guardian.domain.trading import Environment, TradingState
 from guardian.policy.engine import judge_order
-from guardian.policy.facts import AveragePrice, BookTop, Confirmed, DayOpen, DayTrading, Facts, ListedOrders, Usage
+from guardian.policy.facts import Confirmed, DayTrading, Facts, ListedOrders, Usage
 from guardian.policy.model import (
     Accounting,
     Channel,

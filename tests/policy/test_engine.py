@@ -10,11 +10,12 @@ import pytest
 
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.instruments import PercentPrice
+from guardian.domain.market import AveragePrice
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import TOOLS
 from guardian.domain.trading import Environment, TradingState
 from guardian.policy.engine import ALWAYS, LISTED, judge_order, needed_facts, rules_for
-from guardian.policy.facts import AveragePrice, Fact, Facts
+from guardian.policy.facts import Fact, Facts
 from guardian.policy.verdict import Decision, Verdict
 from tests.policy.builders import (
     BID,

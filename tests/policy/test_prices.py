@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 import guardian
 from guardian.domain.codes import Code
 from guardian.domain.instruments import Range
+from guardian.domain.market import BookTop
 from guardian.domain.orders import OrderSide, OrderSpec
 from guardian.policy.conversion import dearest_known_rate
-from guardian.policy.facts import BookTop, DayTrading, Fact, Facts
+from guardian.policy.facts import DayTrading, Fact, Facts
 from guardian.policy.model import Policy
 from guardian.policy.prices import PriceFault, UsablePrice, usable_price
 from guardian.policy.verdict import Decision

@@ -9,7 +9,6 @@ import jsonschema
 import pytest
 
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
-from guardian.domain.plain_data import to_plain
 from guardian.domain.requests import (
     REQUESTS,
     TOOLS,
@@ -19,6 +18,7 @@ from guardian.domain.requests import (
     WithdrawProposal,
 )
 from guardian.domain.secrets import Secret
+from guardian.domain.text.plain_data import to_plain
 from guardian.gate.base.replies import done
 from tests.server.support.fake_gate import ARGUMENTS, RETURNS, sample
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from guardian.cli.support.opened_home import note_act
 from guardian.cli.support.render import say
 from guardian.domain.money import plain
-from guardian.domain.text import clean
+from guardian.domain.text.escaping import clean
 from guardian.errors import CredentialsError, ExchangeError, OutcomeUnknown, PolicyInvalid, StoreError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ async def marked_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], bo
     The second value is as that of `foreign_orders`. Raises CredentialsError and ExchangeError, and PolicyInvalid where
     no policy says where to look.
     """
-    from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
+    from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
 
     symbols = tuple(sorted(guardian.policy_file.current().policy.symbols))
     connection = await guardian.connector.connect(needs_keys=True)

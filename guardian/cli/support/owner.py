@@ -11,7 +11,7 @@ from typing import TextIO
 import click
 
 from guardian.domain.secrets import Secret
-from guardian.domain.text import clean
+from guardian.domain.text.escaping import clean
 from guardian.errors import OwnerNotPresent
 
 

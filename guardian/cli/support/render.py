@@ -28,7 +28,7 @@ from typing import Final
 import click
 
 from guardian.cli.support.streams import is_lost
-from guardian.domain.text import clean
+from guardian.domain.text.escaping import clean
 
 MOST_LINE: Final = 8_000
 MOST_CELL: Final = 65_536

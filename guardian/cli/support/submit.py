@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from guardian.cli.support.render import print_line, say, say_error, say_hint
-from guardian.domain.text import clean
+from guardian.domain.text.escaping import clean
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
@@ -96,7 +96,7 @@ async def place_approved(guardian: Guardian, proposal_id: str, token: str, stop:
 
 def _after_stop(guardian: Guardian, proposal_id: str) -> Reply | None:
     """What became of the order by the log, once nothing works on it any more; None where it was not reserved."""
-    from guardian.domain.orders import UNRESOLVED_STATES, VOID_STATES
+    from guardian.domain.order_states import UNRESOLVED_STATES, VOID_STATES
     from guardian.gate.base.order_views import note_on, view_of_row
     from guardian.gate.base.replies import OrderPlaced, done
     from guardian.gate.orders.placed_before import answer_with

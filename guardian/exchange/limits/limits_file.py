@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 
 from filelock import FileLock, Timeout
 
+from guardian.domain.milliseconds import DAY_MS
 from guardian.errors import NotPrivate
 from guardian.exchange.limits.windows import Use
 from guardian.system.private_files import prepare_file
@@ -30,7 +31,7 @@ LOCK_WAIT_MS: Final = 250
 """How long another process's write of some 50 microseconds is waited for; nothing, a cancel least of all, waits on."""
 OPENING_WAIT_S: Final = 2.0
 """The same, once, where the file has to be made: several processes may be making it."""
-FORGOTTEN_MS: Final = 4 * 24 * 3_600_000
+FORGOTTEN_MS: Final = 4 * DAY_MS
 """Longer than the longest ban."""
 
 

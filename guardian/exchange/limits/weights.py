@@ -15,12 +15,11 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from guardian.domain.milliseconds import DAY_MS, MINUTE_MS
 from guardian.exchange.environments import ApiFamily, Endpoint
 
 Parameters = Mapping[str, object]
 
-MINUTE_MS: Final = 60_000
-DAY_MS: Final = 24 * 60 * MINUTE_MS
 TOO_MANY_ORDERS: Final = -1015
 """The code of a 429 that is about the account's orders alone."""
 

@@ -6,10 +6,18 @@ from collections.abc import Collection
 from decimal import Decimal
 
 from guardian.domain.instruments import Instrument, PercentPrice, Range
-from guardian.domain.market import BookLevel, ListedSymbol, OrderBook, Ticker, TickerPrice
+from guardian.domain.market import (
+    AveragePrice,
+    BookLevel,
+    BookTop,
+    DayOpen,
+    ListedSymbol,
+    OrderBook,
+    Ticker,
+    TickerPrice,
+)
 from guardian.domain.money import ZERO
 from guardian.exchange.mapping.rows import Row, exact_number, listed, malformed, rows
-from guardian.policy.facts import AveragePrice, BookTop, DayOpen
 
 
 def server_time(answer: object) -> int:

@@ -7,16 +7,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from guardian.domain.milliseconds import LATEST_MS
 from guardian.domain.money import parse_exchange_number
-from guardian.domain.names import is_listed_name
+from guardian.domain.text.names import is_listed_name
 from guardian.errors import ExchangeUnavailable
 from guardian.exchange.clean_text import clean_text
 
 NAME_LIMIT: Final = 64
 LARGEST: Final = 2**63 - 1
 """JSON integers are the exchange's 64-bit ones."""
-LATEST_MS: Final = 253_402_300_799_999
-"""The last millisecond of the year 9999."""
 
 
 def malformed(what: str) -> ExchangeUnavailable:

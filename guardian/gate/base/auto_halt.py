@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from guardian.domain.orders import FINAL_STATES, LIVE_STATES, OrderState
+from guardian.domain.order_states import FINAL_STATES, LIVE_STATES, OrderState
 from guardian.domain.trading import TradingState
 from guardian.policy.model import CountWindow
 from guardian.store.database import Transaction

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from guardian.domain.names import is_listed_name
-from guardian.domain.plain_data import Plain, to_plain
+from guardian.domain.text.names import is_listed_name
+from guardian.domain.text.plain_data import Plain, to_plain
 from guardian.domain.trading import TradingState
 from guardian.gate.base.replies import OrderProposed, Reply
 from guardian.store.log.redaction import short_digest

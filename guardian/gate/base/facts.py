@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from guardian.domain.accounts import Balances
 from guardian.domain.instruments import Instrument
+from guardian.domain.market import AveragePrice, BookTop, DayOpen
 from guardian.domain.money import ZERO, plus
 from guardian.domain.orders import OrderSide, OrderSpec
 from guardian.domain.trading import Environment
@@ -20,7 +21,7 @@ from guardian.gate.base.open_orders import OpenOrderLister
 from guardian.policy.case import sellable
 from guardian.policy.conversion import market_symbols, next_on_path, path_symbols
 from guardian.policy.engine import needed_facts
-from guardian.policy.facts import AveragePrice, BookTop, Confirmed, DayOpen, Fact, Facts, ListedOrders, Usage
+from guardian.policy.facts import Confirmed, Fact, Facts, ListedOrders, Usage
 from guardian.policy.loss import LossNeeds, loss_needs
 from guardian.policy.model import Policy
 from guardian.store.budgets.snapshots import Snapshot

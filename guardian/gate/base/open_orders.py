@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from guardian.domain.instruments import Instrument
-from guardian.domain.orders import LIVE_STATES, STOP_LIMIT_TYPES, OrderReport, OrderSpec, OrderType
+from guardian.domain.order_states import LIVE_STATES
+from guardian.domain.orders import STOP_LIMIT_TYPES, OrderReport, OrderSpec, OrderType
 from guardian.exchange.exchange import Exchange
 from guardian.policy.facts import ListedOrders
 from guardian.store.budgets.snapshots import Snapshot

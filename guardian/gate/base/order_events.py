@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from guardian.domain.orders import LIVE_STATES, OrderReport, OrderState
+from guardian.domain.order_states import LIVE_STATES, OrderState
+from guardian.domain.orders import OrderReport
 from guardian.gate.base.auto_halt import halt_on_rejects
 from guardian.gate.base.calls import plain_record
 from guardian.store.database import Transaction

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final
 
+from guardian.domain.milliseconds import LATEST_MS
 from guardian.domain.money import ZERO, divided_up, plain, round_down
-from guardian.domain.orders import Fees, OrderReport, TimeInForce, fees_of
-from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
+from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, Fees, OrderReport, TimeInForce, fees_of
 from guardian.gate.base.replies import OrderView
 from guardian.store.schema.records import OrderRow
-
-LATEST_MS: Final = 253_402_300_799_999
-"""The last millisecond of the year 9999."""
 
 
 def iso(milliseconds: int) -> str:

@@ -6,10 +6,11 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from guardian.domain.codes import Code, Outcome
-from guardian.domain.orders import OrderReport, OrderState
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, OrderReport
 from guardian.domain.report_match import contradiction
 from guardian.domain.requests import CancelOrder
-from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX, Environment
+from guardian.domain.trading import Environment
 from guardian.errors import (
     CredentialsError,
     ExchangeError,

@@ -13,7 +13,8 @@ from typing import Final
 
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.instruments import Instrument
-from guardian.domain.orders import VOID_STATES, OrderSpec
+from guardian.domain.order_states import VOID_STATES
+from guardian.domain.orders import OrderSpec
 from guardian.domain.requests import CreateOrder
 from guardian.domain.trading import TradingState
 from guardian.errors import ArgumentMistake, InvalidArguments

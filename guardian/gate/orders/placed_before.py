@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guardian.domain.codes import Code, Outcome
-from guardian.domain.orders import UNRESOLVED_STATES, VOID_STATES, OrderState
+from guardian.domain.order_states import UNRESOLVED_STATES, VOID_STATES, OrderState
 from guardian.gate.base.order_views import note_on, note_on_row, view_of_row
 from guardian.gate.base.replies import OrderPlaced, Reply, ReplyError, done, refused
 from guardian.store.schema.records import OrderRow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from guardian.domain.market import BookTop
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, basis_of, gather_facts, usage_now
 from guardian.gate.base.policy_file import PolicyInForce
@@ -12,7 +13,7 @@ from guardian.gate.orders.proposals import confirmed_by, spec_from
 from guardian.gate.recovery.reconcile import why_not_compared
 from guardian.gate.recovery.refresh import catch_up
 from guardian.policy.engine import judge_order
-from guardian.policy.facts import BookTop, Facts
+from guardian.policy.facts import Facts
 from guardian.policy.verdict import Denial, Verdict
 from guardian.store.schema.records import Proposal, Scope
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
+from guardian.domain.market import BookTop
 from guardian.domain.money import ZERO, plain, plus, round_down, round_up, times
 from guardian.domain.orders import OrderSide, OrderType, TimeInForce
 from guardian.gate.base.order_views import iso, note_on_row, utc_clock
 from guardian.gate.base.replies import MarketNow, OrderProposed, ProposedOrder
-from guardian.policy.facts import BookTop, Facts
+from guardian.policy.facts import Facts
 from guardian.policy.model import Channel, Limits, Policy
 from guardian.policy.rules.budget import duration
 from guardian.policy.verdict import Verdict

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from guardian.domain.codes import Code, Outcome
-from guardian.domain.orders import OrderReport, OrderState, ResolvedOrder, fees_of
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import OrderReport, ResolvedOrder, fees_of
 from guardian.domain.report_match import SentOrder, contradiction
 from guardian.errors import (
     CredentialsError,

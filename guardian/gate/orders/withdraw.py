@@ -6,7 +6,7 @@ It only takes something away, so no policy, trading state or key is asked.
 from __future__ import annotations
 
 from guardian.domain.codes import Code
-from guardian.domain.orders import FINAL_STATES
+from guardian.domain.order_states import FINAL_STATES
 from guardian.domain.requests import WithdrawProposal
 from guardian.gate.base.calls import CallInfo
 from guardian.gate.base.context import GateContext

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from guardian.domain import requests
-from guardian.domain.orders import DONE_STATES, LIVE_STATES, UNRESOLVED_STATES, OrderReport
+from guardian.domain.order_states import DONE_STATES, LIVE_STATES, UNRESOLVED_STATES
+from guardian.domain.orders import OrderReport
 from guardian.errors import ExchangeUnavailable, StoreError
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.connection import Connection

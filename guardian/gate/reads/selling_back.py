@@ -9,6 +9,7 @@ from typing import Final
 
 from guardian.domain.accounts import Balances
 from guardian.domain.instruments import Instrument
+from guardian.domain.market import BookTop
 from guardian.domain.money import ZERO, floor_to, total
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
 from guardian.errors import CredentialsError, ExchangeError, ExchangeUnavailable, StoreError
@@ -19,7 +20,7 @@ from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.base.replies import AccountBalances, AssetBalance
 from guardian.policy.case import Case, build_case
 from guardian.policy.exits import exit_orders
-from guardian.policy.facts import BookTop, Facts
+from guardian.policy.facts import Facts
 from guardian.store.schema.records import Scope
 
 MAX_SYMBOLS: Final = 10

@@ -15,7 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from guardian.domain.orders import OrderState
+from guardian.domain.milliseconds import DAY_MS
+from guardian.domain.order_states import OrderState
 from guardian.domain.report_match import is_amended
 from guardian.domain.trading import Environment
 from guardian.errors import ExchangeRejected, PolicyInvalid
@@ -36,10 +37,10 @@ RECENT_ORDERS: Final = 500
 
 ARCHIVED_CODE: Final = -2026
 """The exchange's word for an order that ended long ago without any fill."""
-ARCHIVED_AFTER_MS: Final = 80 * 86_400_000
+ARCHIVED_AFTER_MS: Final = 80 * DAY_MS
 """It archives orders after 90 days; of one that is younger than this the word is not believed."""
 
-GONE_AFTER_MS: Final = 86_400_000
+GONE_AFTER_MS: Final = DAY_MS
 """For so long a symbol must be gone, in window time and over restarts, until orders of it end."""
 GONE_HERE_MS: Final = 600_000
 """And for so long as this process knows by itself, on the clock that only goes forward."""

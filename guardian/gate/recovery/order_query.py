@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Final
 
-from guardian.domain.orders import LIVE_STATES, OrderReport
+from guardian.domain.order_states import LIVE_STATES
+from guardian.domain.orders import OrderReport
 from guardian.domain.report_match import SentOrder, is_amended
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext

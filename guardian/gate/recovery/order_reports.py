@@ -11,7 +11,8 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 
-from guardian.domain.orders import FINAL_STATES, LIVE_STATES, VOID_STATES, OrderReport, OrderState
+from guardian.domain.order_states import FINAL_STATES, LIVE_STATES, VOID_STATES, OrderState
+from guardian.domain.orders import OrderReport
 from guardian.domain.report_match import contradiction, is_amended
 from guardian.gate.base.auto_halt import halt
 from guardian.gate.base.order_events import note_found, tell_once

@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from guardian.domain.orders import LIVE_STATES, OrderReport, OrderState
+from guardian.domain.milliseconds import DAY_MS
+from guardian.domain.order_states import LIVE_STATES, OrderState
+from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, OrderReport
 from guardian.domain.report_match import is_amended
-from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
 from guardian.errors import CredentialsError, ExchangeError, ExchangeRejected, PolicyInvalid
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
@@ -30,7 +31,7 @@ from guardian.store.transaction.orders import is_in_doubt
 
 RECENT_ORDERS: Final = 1000
 """How many of a symbol's newest orders are looked at."""
-KNOWN_FOR_MS: Final = 7 * 86_400_000
+KNOWN_FOR_MS: Final = 7 * DAY_MS
 """A symbol is looked at for so long after guardian's last order of it, and always if the policy lists it."""
 BETWEEN_SYMBOLS_S: Final = 1.0
 UNLISTED_CODE: Final = -1121

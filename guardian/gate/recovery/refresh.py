@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from guardian.domain.orders import LIVE_STATES, OrderSide, OrderSpec, OrderState
+from guardian.domain.order_states import LIVE_STATES, OrderState
+from guardian.domain.orders import OrderSide, OrderSpec
 from guardian.errors import ExchangeError, ExchangeRateLimited
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from guardian.domain.orders import FINAL_STATES
+from guardian.domain.order_states import FINAL_STATES
 from guardian.errors import CredentialsError, ExchangeError, ExchangeRateLimited, ExchangeRejected, StoreError
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.connection import Connection

@@ -14,8 +14,7 @@ from typing import Final
 
 from guardian.domain.instruments import Instrument
 from guardian.domain.money import ZERO, plain, round_up, times
-from guardian.domain.orders import OrderReport, OrderSide, OrderSpec, OrderType
-from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
+from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, OrderReport, OrderSide, OrderSpec, OrderType
 from guardian.errors import ExchangeError, ExchangeUnavailable, PolicyInvalid
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.auto_halt import halt

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+from guardian.domain.milliseconds import SECOND_MS
 from guardian.domain.money import ZERO, minus, plus
 from guardian.paper.engine import filters
 from guardian.paper.engine.book import Book, Resting
@@ -37,7 +38,6 @@ from guardian.paper.market.feed import Feed, MarketTrade
 from guardian.paper.market.symbols import LISTINGS, TRIGGERED_TYPES, Listing
 
 _DEAD_BOOK = "Order book liquidity is less than `LOT_SIZE` filter minimum quantity."
-_SECOND_MS = 1000
 _CLOSE_MS = 10_000
 
 
@@ -122,7 +122,7 @@ class Engine:
         return self._feed.last_price(symbol, now)
 
     def _average(self, symbol: str, now: int) -> Decimal:
-        key = (symbol, now // _SECOND_MS)
+        key = (symbol, now // SECOND_MS)
         found = self._averages.get(key)
         if found is None:
             self._averages.clear()
@@ -309,7 +309,7 @@ class Engine:
     def _meet(self, symbol: str, since: int, moment: int) -> None:
         """Lets what the market did since an earlier moment come to a symbol's open orders."""
         # Between moments that lie far apart the market's way is thinned out, and so are its trades.
-        after = since if moment - since <= _CLOSE_MS else moment - _SECOND_MS
+        after = since if moment - since <= _CLOSE_MS else moment - SECOND_MS
         for trade in self._feed.trades(symbol, after, moment):
             self._pass(symbol, trade, moment)
             self._trigger(symbol, trade.price, moment)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import string
-import time
 from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import sha256
@@ -17,14 +16,10 @@ from guardian.paper.market.seeded import SeededFeed
 from guardian.paper.market.symbols import START_BALANCES
 from guardian.paper.storage import Storage
 from guardian.paper.venue import FIRST_UID, Clock, Venue
+from guardian.system.wall_clock import wall_clock_ms
 
 DEFAULT_SEED: Final = 20_240_808
 _LETTERS: Final = string.ascii_letters + string.digits
-
-
-def wall_clock() -> int:
-    """The time in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def random_key() -> str:
@@ -44,7 +39,7 @@ def assemble(
     api_secret: Secret,
     seed: int = DEFAULT_SEED,
     feed: Feed | None = None,
-    clock: Clock = wall_clock,
+    clock: Clock = wall_clock_ms,
     balances: Mapping[str, Decimal] = START_BALANCES,
     other_keys: Mapping[str, Verifier] | None = None,
 ) -> Venue:

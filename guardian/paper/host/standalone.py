@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from guardian.domain.secrets import Secret
 from guardian.errors import ExchangeUnavailable
-from guardian.paper.host.assembly import DEFAULT_SEED, assemble, random_key, wall_clock
+from guardian.paper.host.assembly import DEFAULT_SEED, assemble, random_key
 from guardian.paper.host.control_api import control_app
 from guardian.paper.host.controls import Controls
 from guardian.paper.host.home import PaperEndpoint
@@ -36,6 +36,7 @@ from guardian.paper.rest.faults import Faults, read_spec
 from guardian.paper.rest.rate_limits import BINANCE, Limits, Meter
 from guardian.paper.storage import MemoryStorage, SqliteStorage, Storage
 from guardian.paper.venue import Clock
+from guardian.system.wall_clock import wall_clock_ms
 
 _START_TIMEOUT_S: Final = 10.0
 _POLITE_S: Final = 0.5
@@ -144,7 +145,7 @@ def _market(wish: Rehearsal, seed: int) -> tuple[Feed, int | None]:
     if wish.replay is None:
         return seeded, None
     capture = read_capture(wish.replay)
-    replay = ReplayFeed(capture, seeded, start=wall_clock(), speed=wish.speed)
+    replay = ReplayFeed(capture, seeded, start=wall_clock_ms(), speed=wish.speed)
     return replay, replay.end
 
 
@@ -200,7 +201,7 @@ class PaperServer:
         *,
         seed: int = DEFAULT_SEED,
         balances: Mapping[str, str] | None = None,
-        clock: Clock = wall_clock,
+        clock: Clock = wall_clock_ms,
         api_key: str | None = None,
         api_secret: str | None = None,
         storage: Storage | None = None,

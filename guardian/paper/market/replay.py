@@ -9,13 +9,13 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
+from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.money import ZERO, divided_up, plus, round_down, times
 from guardian.errors import ExchangeUnavailable
 from guardian.paper.market.capture import Capture, RecordedBook
 from guardian.paper.market.feed import Average, Day, Feed, Level, MarketTrade
 from guardian.paper.market.symbols import LISTINGS
 
-_DAY_MS: Final = 86_400_000
 _AVERAGE_NS: Final = 300_000_000_000
 _NS_IN_MS: Final = 1_000_000
 _MAX_MOMENTS: Final = 2000
@@ -104,7 +104,7 @@ class ReplayFeed:
             # Who asks for the weighted average divides by it.
             volume=quantity or Decimal(1),
             quote_volume=value or first,
-            open_time=at - _DAY_MS,
+            open_time=at - DAY_MS,
             close_time=at,
             first_trade=self._trades[0].trade_id if count else -1,
             last_trade=self._trades[count - 1].trade_id if count else -2,

@@ -10,13 +10,13 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
+from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.money import ZERO, divided_up, floor_to, plus, round_down, times, total
 from guardian.paper.market.feed import Average, Day, Feed, Level, MarketTrade
 from guardian.paper.market.symbols import LISTINGS, Listing
 
 STEP_MS: Final = 1000
 """The seeded market changes once a second, and trades once a second."""
-DAY_MS: Final = 86_400_000
 _AVERAGE_MS: Final = 300_000
 _MILLION: Final = 1_000_000
 _MAX_LEVELS: Final = 5000

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import parse_qsl
 
+from guardian.domain.milliseconds import HOUR_MS
 from guardian.paper.engine.refusals import illegal, invalid_data, missing, neither, not_wanted, refusal
 
 AMOUNT: Final = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
@@ -177,7 +178,7 @@ class Parameters:
             if start > end:
                 raise refusal(-1128, "Start time is greater than end time.")
             if longest_ms is not None and end - start > longest_ms:
-                hours = longest_ms // 3_600_000
+                hours = longest_ms // HOUR_MS
                 raise refusal(-1127, f"More than {hours} hours between startTime and endTime.")
         if start is None:
             span = default_ms if end is None else longest_ms

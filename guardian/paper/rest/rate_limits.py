@@ -10,13 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from guardian.domain.milliseconds import DAY_MS, MINUTE_MS, SECOND_MS
 from guardian.errors import ExchangeRejected
 from guardian.paper.engine.orders import Event, OrderChanged, Traded
 from guardian.paper.rest.weights import FREE_WHEN_DONE, Budget, Cost, cost_of
 
-SECOND_MS: Final = 1000
-MINUTE_MS: Final = 60 * SECOND_MS
-DAY_MS: Final = 1440 * MINUTE_MS
 BANS_S: Final = (120, 600, 3600, 21_600, 86_400, 259_200)
 """How long an address is banned the first time, the second time, ...: from two minutes to three days."""
 PATIENCE: Final = 10

@@ -15,8 +15,9 @@ from typing import Final
 
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.instruments import Instrument, Range
+from guardian.domain.market import AveragePrice, BookTop
+from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.money import ZERO, negated, plus, times
-from guardian.domain.names import is_name
 from guardian.domain.orders import (
     STOP_LIMIT_TYPES,
     UNPRICED_STOP_TYPES,
@@ -25,22 +26,12 @@ from guardian.domain.orders import (
     OrderType,
     TimeInForce,
 )
+from guardian.domain.text.names import is_name
 from guardian.domain.trading import Environment, TradingState
 from guardian.policy.engine import judge_order
-from guardian.policy.facts import AveragePrice, BookTop, DayTrading, Facts, ListedOrders, Usage
+from guardian.policy.facts import DayTrading, Facts, ListedOrders, Usage
 from guardian.policy.loading.reader import Table
-from guardian.policy.loading.values import (
-    DAY_MS,
-    amount,
-    asset,
-    choice,
-    count,
-    duration,
-    one_of,
-    positive,
-    symbol,
-    text,
-)
+from guardian.policy.loading.values import amount, asset, choice, count, duration, one_of, positive, symbol, text
 from guardian.policy.model import Example, Policy
 from guardian.policy.verdict import Decision, Verdict
 

@@ -14,6 +14,7 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Final
 
+from guardian.domain.milliseconds import DAY_MS, HOUR_MS
 from guardian.domain.orders import UNPRICED_STOP_TYPES, OrderSide, OrderType, TimeInForce
 from guardian.domain.requests import TOOLS, CancelOrder, CreateOrder
 from guardian.domain.secrets import Secret
@@ -23,8 +24,6 @@ from guardian.policy.loading.examples import read_example, split_symbol, why_it_
 from guardian.policy.loading.lines import MAX_DEPTH, KeyLines, NestsTooDeep, find_lines
 from guardian.policy.loading.reader import Notes, Setting, Table
 from guardian.policy.loading.values import (
-    DAY_MS,
-    HOUR_MS,
     FloatText,
     Unfit,
     amount,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from guardian.domain.names import is_name
+from guardian.domain.text.names import is_name
 from guardian.errors import PolicyMistake
 from guardian.policy.loading.lines import KeyLines, Path
 from guardian.policy.loading.values import FloatText, Unfit, nearest, refuse_float, shortened, shown

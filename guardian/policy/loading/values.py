@@ -13,14 +13,12 @@ from difflib import get_close_matches
 from enum import Enum
 from typing import Final, TypeVar
 
+from guardian.domain.milliseconds import HOUR_MS, MINUTE_MS
 from guardian.domain.money import parse_amount
-from guardian.domain.names import NAME_RULE, is_name
+from guardian.domain.text.names import NAME_RULE, is_name
 
 E = TypeVar("E", bound=Enum)
 
-MINUTE_MS: Final = 60_000
-HOUR_MS: Final = 60 * MINUTE_MS
-DAY_MS: Final = 24 * HOUR_MS
 
 # No balance, price or cap on the exchange needs more; beyond it is a typing error, and exact arithmetic stays exact.
 _MOST_INTEGER_DIGITS: Final = 15

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.domain.codes import Code
+from guardian.domain.milliseconds import HOUR_MS
 from guardian.domain.money import ZERO, minus, plain, plus
 from guardian.domain.orders import OrderSide
 from guardian.policy.case import Case, Counted, Priced, free_now
@@ -299,7 +300,7 @@ def _at_most(priced: Priced, quantity: Decimal) -> str:
 
 def duration(milliseconds: int) -> str:
     """A window's length as the policy writes it: `5m`, `24h`."""
-    for unit, length in (("h", 3_600_000), ("m", 60_000), ("s", 1_000)):
+    for unit, length in (("h", HOUR_MS), ("m", 60_000), ("s", 1_000)):
         if milliseconds % length == 0:
             return f"{milliseconds // length}{unit}"
     return f"{milliseconds}ms"

@@ -16,7 +16,8 @@ from typing import Final
 from sqlalchemy import and_, bindparam, select
 
 from guardian.domain.money import ZERO, minus, negated, plus
-from guardian.domain.orders import FINAL_STATES, UNRESOLVED_STATES, VOID_STATES, OrderSide
+from guardian.domain.order_states import FINAL_STATES, UNRESOLVED_STATES, VOID_STATES
+from guardian.domain.orders import OrderSide
 from guardian.store.schema.records import OrderRow, Scope
 from guardian.store.schema.tables import ORDERS
 from guardian.store.transaction.base import scope_values

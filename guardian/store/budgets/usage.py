@@ -24,14 +24,8 @@ from typing import Final
 from sqlalchemy import and_, bindparam, select, text
 
 from guardian.domain.money import ZERO, divided_up, minus, negated, plus, round_up, times, total
-from guardian.domain.orders import (
-    LIVE_STATES,
-    STOP_LIMIT_TYPES,
-    UNRESOLVED_STATES,
-    VOID_STATES,
-    OrderSide,
-    OrderSpec,
-)
+from guardian.domain.order_states import LIVE_STATES, UNRESOLVED_STATES, VOID_STATES
+from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec
 from guardian.policy.facts import ListedOrders, Usage
 from guardian.policy.model import Limits
 from guardian.store.budgets.slicing import SlicingPart

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.domain.money import ZERO, plus
-from guardian.domain.orders import VOID_STATES, OrderState
+from guardian.domain.order_states import VOID_STATES, OrderState
 from guardian.store.schema.records import OrderRow
 from guardian.store.transaction.base import ROW
 

@@ -17,7 +17,7 @@ from enum import Enum
 from hashlib import sha256
 from typing import Final
 
-from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX
+from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
 from guardian.store.schema.records import Record
 
 GENESIS: Final = bytes(32)

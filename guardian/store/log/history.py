@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
 from guardian.store.log.read_only import ROW_SQL, LogRow, database_path, first_seq_at, read_only, row_at
 
 PENDING: Final = "pending"
@@ -135,7 +136,7 @@ class Review:
     def _named(self, name: str) -> LogRow | None:
         if name == "last":
             where, value = "phase = 'call' ORDER BY seq DESC LIMIT 1", None
-        elif name.startswith("g1-"):
+        elif name.startswith(CLIENT_ORDER_ID_PREFIX):
             where, value = "client_order_id = ?", name
         else:
             where, value = f"call_id = ? AND {_CALL_PHASES} ORDER BY seq LIMIT 1", name

@@ -16,6 +16,7 @@ from string import ascii_letters, digits
 from typing import Final
 
 from guardian.domain.codes import Code
+from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
 from guardian.domain.requests import TOOLS
 
 TOKEN_LENGTH: Final = 24
@@ -23,7 +24,7 @@ _RUN: Final = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH},}}")
 _LETTERS: Final = f"{ascii_letters}{digits}_-".encode()
 _WORDS: Final = bytes(byte if byte in _LETTERS else ord(" ") for byte in range(256))
 """Leaves only what a token is made of, and blanks: ten times as fast as a regular expression."""
-_DIGEST: Final = re.compile(r"(?:g1-)?[0-9a-f]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DIGEST: Final = re.compile(rf"(?:{CLIENT_ORDER_ID_PREFIX})?[0-9a-f]+" "|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ORDINARY: Final = frozenset({*TOOLS, *(code.name for code in Code)})
 """Long words of guardian's own."""
 _MAX_DEPTH: Final = 20

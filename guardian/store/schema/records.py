@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from guardian.domain.money import ZERO
-from guardian.domain.orders import UNRESOLVED_STATES, OrderState
+from guardian.domain.order_states import UNRESOLVED_STATES, OrderState
 from guardian.domain.report_match import SentOrder
 from guardian.domain.trading import TradingState
 

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Final
 from sqlalchemy import Column, Computed, Connection, Index, Integer, LargeBinary, MetaData, Text, insert, text
 from sqlmodel import Field, SQLModel
 
-from guardian.domain.orders import CORRECTIONS, LIVE_STATES, ORDER_MOVES, UNRESOLVED_STATES, OrderState
-from guardian.domain.trading import CLIENT_ORDER_ID_PREFIX, TradingState
+from guardian.domain.order_states import CORRECTIONS, LIVE_STATES, ORDER_MOVES, UNRESOLVED_STATES, OrderState
+from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
+from guardian.domain.trading import TradingState
 from guardian.store.schema.files import APPLICATION_ID
 
 SCHEMA_VERSION: Final = 4

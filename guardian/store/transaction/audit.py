@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import Select, bindparam, func, insert, select, text
 
+from guardian.domain.milliseconds import MINUTE_MS
 from guardian.domain.requests import CancelOrder, CreateOrder
 from guardian.errors import StoreUnavailable
 from guardian.store.log.encoding import body_of, client_order_id, columns_of, digest_of
@@ -14,8 +15,6 @@ from guardian.store.log.redaction import token_digest, token_pieces, without
 from guardian.store.schema.records import Entry, Head, OpenedCall, Phase, Record
 from guardian.store.schema.tables import AUDIT, MINUTE_SQL, PROPOSALS
 from guardian.store.transaction.trading_state import ControlPart
-
-MINUTE_MS: Final = 60_000
 
 _APPEND: Final = insert(AUDIT)
 # Literal words, so that SQLite sees that the partial index covers it.

@@ -16,14 +16,13 @@ from typing import Final
 
 from sqlalchemy import and_, bindparam, insert, select, update
 
+from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.money import ZERO, divided_up, minus, negated, plain, plus, round_up, times, total
 from guardian.domain.orders import Fees, OrderSide
 from guardian.policy.facts import DayTrading
 from guardian.store.schema.records import OrderRow, Scope
 from guardian.store.schema.tables import FLOWS, HOLDINGS
 from guardian.store.transaction.base import Unit, scope_values
-
-DAY_MS: Final = 86_400_000
 
 _OF_ORDER: Final = select(FLOWS.c.kind, FLOWS.c.asset, FLOWS.c.change).where(
     FLOWS.c.client_order_id == bindparam("name")

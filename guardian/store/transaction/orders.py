@@ -9,18 +9,18 @@ from typing import Final
 
 from sqlalchemy import Select, and_, bindparam, insert, select, text, update
 
+from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.money import plain
-from guardian.domain.orders import (
+from guardian.domain.order_states import (
     CORRECTIONS,
     FINAL_STATES,
     IN_FLIGHT_MS,
     LIVE_STATES,
     ORDER_MOVES,
     UNRESOLVED_STATES,
-    Fees,
-    OrderReport,
     OrderState,
 )
+from guardian.domain.orders import Fees, OrderReport
 from guardian.domain.report_match import contradiction
 from guardian.errors import StoreConflict
 from guardian.store.schema.records import NewOrder, OrderRow, Scope, found_key
@@ -67,7 +67,7 @@ _ANY_FEES_WANTED: Final = (
     )
     .limit(1)
 )
-FEES_WANTED_MS: Final = 7 * 86_400_000
+FEES_WANTED_MS: Final = 7 * DAY_MS
 """How long after an order its fees are still asked for."""
 _FEES_WANTED: Final = (
     select(ORDERS)

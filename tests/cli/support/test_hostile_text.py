@@ -12,7 +12,7 @@ import pytest
 from guardian.bootstrap import home_folder, ready_made_policy
 from guardian.cli.app import main
 from guardian.cli.support.render import say, table
-from guardian.domain.text import UNSEEN
+from guardian.domain.text.escaping import UNSEEN
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError, PolicyInvalid, PolicyMistake
 from guardian.server.stderr_log import PlainFormatter

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from guardian.bootstrap import open_guardian
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
-from guardian.domain.plain_data import to_plain
 from guardian.domain.requests import CreateOrder, GetOrders, GetTickerPrice, Request
+from guardian.domain.text.plain_data import to_plain
 from guardian.paper.host.home import find
 
 

@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardian.domain.instruments import PercentPrice, Range
-from guardian.domain.orders import OrderReport, OrderState
-from guardian.domain.plain_data import to_plain
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import OrderReport
 from guardian.domain.requests import (
     GetDepositAddress,
     GetDepositHistory,
     GetUniversalTransferHistory,
     GetWithdrawHistory,
 )
+from guardian.domain.text.plain_data import to_plain
 from guardian.errors import ExchangeUnavailable
 from guardian.exchange.mapping import account, futures, market, orders, wallet
 from guardian.exchange.mapping.rows import Row

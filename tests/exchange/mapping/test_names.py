@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from guardian.domain.names import is_name
+from guardian.domain.text.names import is_name
 from guardian.errors import ExchangeUnavailable
 from guardian.exchange.mapping import market
 from tests.exchange.support.exchange_samples import answer

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from guardian.domain.codes import Outcome
-from guardian.domain.orders import OrderState
+from guardian.domain.order_states import OrderState
 from guardian.domain.trading import TradingState
 from guardian.errors import ExchangeRejected, ExchangeUnavailable, NotSent, OutcomeUnknown
 from guardian.gate.base import auto_halt

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from guardian.domain.codes import Code, Outcome
-from guardian.domain.orders import OrderState
+from guardian.domain.order_states import OrderState
 from guardian.domain.requests import TOOLS, CancelOrder
 from guardian.domain.trading import TradingState
 from guardian.errors import (

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from guardian.domain.codes import Outcome
-from guardian.domain.orders import OrderState
+from guardian.domain.order_states import OrderState
 from guardian.domain.requests import CancelOrder
 from guardian.errors import OutcomeUnknown, StoreUnavailable
 from guardian.gate.base.calls import CallInfo

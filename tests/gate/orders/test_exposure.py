@@ -10,7 +10,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from guardian.domain.orders import Fill, OrderReport, OrderState
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import Fill, OrderReport
 from guardian.gate.recovery.reconcile import Reconciler
 from guardian.store.budgets.usage import open_notional
 from tests.gate.support.fakes import D, Placed, Room, limit

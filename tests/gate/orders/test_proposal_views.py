@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from guardian.domain.orders import OrderSide, OrderSpec, OrderState, OrderType, TimeInForce
+from guardian.domain.market import BookTop
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import CreateOrder
 from guardian.domain.trading import Environment
 from guardian.gate.base.order_views import iso, utc_clock
@@ -22,7 +24,7 @@ from guardian.gate.orders.proposal_views import (
     summary,
     view_of_proposal,
 )
-from guardian.policy.facts import BookTop, Facts
+from guardian.policy.facts import Facts
 from guardian.policy.model import Channel
 from guardian.policy.verdict import Decision, Verdict
 from guardian.store.schema.records import Proposal

@@ -15,7 +15,7 @@ import pytest
 from guardian.cli.approve import approve
 from guardian.cli.reject import reject
 from guardian.domain.codes import Code, Outcome
-from guardian.domain.orders import OrderState
+from guardian.domain.order_states import OrderState
 from guardian.domain.requests import CreateOrder
 from guardian.domain.secrets import Secret
 from guardian.domain.trading import TradingState

@@ -13,7 +13,8 @@ import anyio
 import pytest
 
 from guardian.domain.codes import Code, Outcome
-from guardian.domain.orders import Fill, OrderState, ResolvedOrder
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import Fill, ResolvedOrder
 from guardian.domain.requests import CreateOrder
 from guardian.errors import (
     CredentialsError,

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from guardian.domain.orders import Fill, OrderReport, OrderState
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import Fill, OrderReport
 from guardian.domain.requests import GetOrders, OrdersWanted
 from guardian.errors import ExchangeUnavailable
 from guardian.gate.base.order_views import average_price, iso, known_moment, note_on, view_of_row

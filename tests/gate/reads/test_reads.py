@@ -13,7 +13,7 @@ import pytest
 from guardian.domain import requests
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.market import Listing, TickerPrice
-from guardian.domain.orders import OrderState
+from guardian.domain.order_states import OrderState
 from guardian.domain.trading import Environment, TradingState
 from guardian.errors import (
     ExchangeRateLimited,

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from guardian.domain.codes import Outcome
-from guardian.domain.orders import Fill, OrderReport, OrderState
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import Fill, OrderReport
 from guardian.domain.requests import GetOrders
 from guardian.domain.trading import TradingState
 from guardian.errors import OutcomeUnknown

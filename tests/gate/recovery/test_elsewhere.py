@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from guardian.bootstrap import ready_made_policy
-from guardian.domain.orders import OrderState
+from guardian.domain.order_states import OrderState
 from guardian.paper.host.home import stop
 from guardian.store.schema.records import Scope
 from tests.support.world import WIDE, World, merged, toml

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from guardian.domain.orders import OrderState
+from guardian.domain.order_states import OrderState
 from guardian.errors import ExchangeUnavailable
 from guardian.gate.recovery.lease import LEASE_MS
 from guardian.gate.recovery.resolve import PERIOD_S, TICK_S, Resolver

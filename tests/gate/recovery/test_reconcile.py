@@ -11,7 +11,8 @@ import pytest
 
 from guardian.domain.codes import Outcome
 from guardian.domain.money import plain
-from guardian.domain.orders import Fill, OrderReport, OrderState
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import Fill, OrderReport
 from guardian.domain.trading import TradingState
 from guardian.errors import (
     ExchangeError,

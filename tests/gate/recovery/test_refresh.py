@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from guardian.domain.codes import Outcome
-from guardian.domain.orders import Fill, OrderState
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import Fill
 from guardian.errors import ExchangeRateLimited, ExchangeUnavailable, OutcomeUnknown
 from tests.gate.support.fakes import D, Lost, Room, denials
 from tests.gate.support.true_account import TrueExchange

@@ -9,7 +9,8 @@ from dataclasses import fields, replace
 import pytest
 
 from guardian.domain.codes import Outcome
-from guardian.domain.orders import Fill, OrderReport, OrderState
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import Fill, OrderReport
 from guardian.domain.requests import CreateOrder
 from guardian.domain.trading import Environment, TradingState
 from guardian.errors import (

@@ -10,7 +10,8 @@ import pytest
 
 from guardian.cli.resume import _stands, resume
 from guardian.domain.codes import Outcome
-from guardian.domain.orders import Fill, OrderState
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import Fill
 from guardian.domain.trading import TradingState
 from guardian.errors import (
     ExchangeRateLimited,

@@ -20,8 +20,8 @@ from typing import Any
 
 from guardian.bootstrap import Guardian, open_guardian
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
-from guardian.domain.plain_data import to_plain
 from guardian.domain.requests import CreateOrder
+from guardian.domain.text.plain_data import to_plain
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.replies import Reply
 from guardian.gate.reads.overview import Overview

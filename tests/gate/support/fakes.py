@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from guardian.domain.accounts import Balance, Balances
 from guardian.domain.instruments import Instrument, Range
-from guardian.domain.market import ListedSymbol, Listing, Ticker, TickerPrice
+from guardian.domain.market import AveragePrice, BookTop, DayOpen, ListedSymbol, Listing, Ticker, TickerPrice
 from guardian.domain.orders import (
     Fill,
     OrderReport,
@@ -40,7 +40,7 @@ from guardian.gate.base.policy_file import PolicyFile
 from guardian.gate.base.replies import OrderProposed, Reply
 from guardian.gate.pipeline import Gate
 from guardian.gate.recovery.resolve import Resolver
-from guardian.policy.facts import AveragePrice, BookTop, DayOpen, Usage
+from guardian.policy.facts import Usage
 from guardian.policy.loading.load import load_policy
 from guardian.store.schema.records import OrderRow, Scope
 from tests.support.world import BASE, WIDE, merged, toml

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from guardian.domain.codes import Code
 from guardian.domain.instruments import PercentPrice, Range
+from guardian.domain.market import AveragePrice
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
-from guardian.policy.facts import AveragePrice, Confirmed, Fact, Facts, ListedOrders
+from guardian.policy.facts import Confirmed, Fact, Facts, ListedOrders
 from guardian.policy.notional import no_worse_price, resolve
 from guardian.policy.verdict import Decision
 from tests.policy.builders import (

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from guardian.domain.orders import ORDER_MOVES, OrderSide, OrderState
+from guardian.domain.order_states import ORDER_MOVES, OrderState
+from guardian.domain.orders import OrderSide
 from guardian.store.budgets.usage import offered_of
 from tests.store.support.store_world import MINUTE, World
 

@@ -14,7 +14,7 @@ from threading import Thread
 
 import pytest
 
-from guardian.domain.orders import OrderState
+from guardian.domain.order_states import OrderState
 from guardian.errors import StoreUnavailable
 from guardian.store.log.checkpoint import CHECKPOINT_NAME, Checkpoint, read_checkpoint
 from guardian.store.log.encoding import digest_of

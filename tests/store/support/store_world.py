@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from guardian.domain.orders import Fees, OrderReport, OrderSide, OrderSpec, OrderState, OrderType, TimeInForce
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import Fees, OrderReport, OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.policy.model import CountWindow, Limits, NotionalWindow
 from guardian.store.database import Store, Transaction
 from guardian.store.schema.records import Entry, NewOrder, NewProposal, Phase, Proposal, Record, Scope

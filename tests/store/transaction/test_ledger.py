@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardian.domain.orders import Fees, OrderSide, OrderState
+from guardian.domain.milliseconds import DAY_MS
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import Fees, OrderSide
 from guardian.errors import StoreConflict
 from guardian.store.log.verify import Kind, verify
 from guardian.store.schema.records import Phase, Record
-from guardian.store.transaction.ledger import DAY_MS
 from tests.store.support.store_world import MINUTE, World
 
 D = Decimal

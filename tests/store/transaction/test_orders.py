@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from guardian.domain.orders import CORRECTIONS, FINAL_STATES, IN_FLIGHT_MS, LIVE_STATES, ORDER_MOVES, Fees, OrderState
+from guardian.domain.order_states import CORRECTIONS, FINAL_STATES, IN_FLIGHT_MS, LIVE_STATES, ORDER_MOVES, OrderState
+from guardian.domain.orders import Fees
 from guardian.errors import StoreConflict
 from guardian.store.schema.records import Phase, Record
 from guardian.store.transaction.orders import FEES_WANTED_MS, correction_key

@@ -11,15 +11,13 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Final
 
+from guardian.domain.milliseconds import DAY_MS, WEEK_MS
 from guardian.domain.money import ZERO, minus, plain, plus, round_down, times, total
 from guardian.paper.engine.refusals import refusal
 from guardian.paper.market.symbols import eight
 from guardian.paper.rest.endpoint import Call, Endpoint, Security
 from guardian.paper.rest.endpoints.futures_market import FUNDING_MS, FUTURES_SYMBOLS, optional_contract
 
-_HOUR_MS: Final = 3_600_000
-_DAY_MS: Final = 24 * _HOUR_MS
-_WEEK_MS: Final = 7 * _DAY_MS
 _WALLET: Final = Decimal(1500)
 _MAINTENANCE: Final = Decimal("0.004")
 
@@ -272,7 +270,7 @@ def _balance(call: Call) -> list[dict[str, Any]]:
 def _income(call: Call) -> list[dict[str, Any]]:
     wanted, kind = optional_contract(call), call.params.text("incomeType", r"^[A-Z_]{3,40}$")
     limit = call.params.integer("limit", least=1, most=1000) or 100
-    start, end = call.params.period(default_ms=_WEEK_MS, now=call.now)
+    start, end = call.params.period(default_ms=WEEK_MS, now=call.now)
     rows = [
         row
         for row in _all_income(call)
@@ -285,7 +283,7 @@ def _all_income(call: Call) -> list[dict[str, Any]]:
     """Ninety days until the exchange was born, the oldest first."""
     born = call.venue.state.born
     rows: list[dict[str, Any]] = []
-    first = (born - 90 * _DAY_MS) // FUNDING_MS
+    first = (born - 90 * DAY_MS) // FUNDING_MS
     for period in range(first + 1, born // FUNDING_MS + 1):
         when = period * FUNDING_MS
         for position in _POSITIONS:
@@ -297,7 +295,7 @@ def _all_income(call: Call) -> list[dict[str, Any]]:
             rows.append(_income_row(call, "BTCUSDT", "REALIZED_PNL", Decimal(luck).scaleb(-3), when + 60_000, trade))
             rows.append(_income_row(call, "BTCUSDT", "COMMISSION", Decimal("-0.48"), when + 60_000, trade))
     for days_ago, amount in ((60, "1000"), (20, "-150.5"), (6, "500"), (3, "-75.25"), (1, "50")):
-        rows.append(_income_row(call, "", "TRANSFER", Decimal(amount), born - days_ago * _DAY_MS, ""))
+        rows.append(_income_row(call, "", "TRANSFER", Decimal(amount), born - days_ago * DAY_MS, ""))
     return sorted(rows, key=lambda row: int(row["time"]))
 
 
@@ -320,10 +318,10 @@ def _forced_orders(call: Call) -> list[dict[str, Any]]:
     if kind not in {None, "LIQUIDATION", "ADL"}:
         raise refusal(-1130, "Data sent for parameter 'autoCloseType' is not valid.")
     limit = call.params.integer("limit", least=1, most=100) or 50
-    start, end = call.params.period(default_ms=_WEEK_MS, now=call.now)
+    start, end = call.params.period(default_ms=WEEK_MS, now=call.now)
     rows: list[dict[str, Any]] = []
     for symbol, side, amount, days_ago in _FORCED:
-        when = call.venue.state.born - days_ago * _DAY_MS + 44
+        when = call.venue.state.born - days_ago * DAY_MS + 44
         if wanted in {None, symbol} and kind != "ADL" and start <= when <= end:
             rows.append(_forced_order(call, symbol, side, Decimal(amount), when))
     return rows[:limit]

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from guardian.domain.milliseconds import HOUR_MS
 from guardian.domain.money import plain
 from guardian.paper.engine.refusals import invalid_symbol
 from guardian.paper.market.symbols import LISTINGS, Listing, eight
 from guardian.paper.rest.endpoint import Call, Endpoint, Security
 from guardian.paper.rest.endpoints.market_data import day_row
 
-FUNDING_MS: Final = 8 * 3_600_000
+FUNDING_MS: Final = 8 * HOUR_MS
 FUTURES_SYMBOLS: Final = tuple(symbol for symbol, listing in LISTINGS.items() if listing.quote_asset == "USDT")
 _NEVER: Final = 4_133_404_800_000
 """When a perpetual contract is delivered, as Binance writes it: Christmas 2100."""

@@ -11,29 +11,26 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
+from guardian.domain.milliseconds import DAY_MS, MINUTE_MS, SECOND_MS, WEEK_MS
 from guardian.domain.money import ZERO, divided_up, floor_to, round_down, times, total
 from guardian.paper.engine.refusals import refusal
 from guardian.paper.market.feed import Feed
 from guardian.paper.market.symbols import LISTINGS, eight
 from guardian.paper.rest.endpoint import Call
 
-_MINUTE_MS: Final = 60_000
-_DAY_MS: Final = 1440 * _MINUTE_MS
-_WEEK_MS: Final = 7 * _DAY_MS
-_MONDAY_MS: Final = 4 * _DAY_MS
+_MONDAY_MS: Final = 4 * DAY_MS
 """The first Monday after the epoch, which was a Thursday."""
 INTERVALS: Final = {
     "1s": 1000,
-    **{f"{minutes}m": minutes * _MINUTE_MS for minutes in (1, 3, 5, 15, 30)},
-    **{f"{hours}h": hours * 60 * _MINUTE_MS for hours in (1, 2, 4, 6, 8, 12)},
-    "1d": _DAY_MS,
-    "3d": 3 * _DAY_MS,
-    "1w": _WEEK_MS,
+    **{f"{minutes}m": minutes * MINUTE_MS for minutes in (1, 3, 5, 15, 30)},
+    **{f"{hours}h": hours * 60 * MINUTE_MS for hours in (1, 2, 4, 6, 8, 12)},
+    "1d": DAY_MS,
+    "3d": 3 * DAY_MS,
+    "1w": WEEK_MS,
 }
 """Their lengths in milliseconds; `1M` has none of its own."""
 _LOOKS: Final = 8
 """How often a candle is looked at, its two ends included."""
-_SECOND_MS: Final = 1000
 _ZONE: Final = r"^[+-]?[0-9]{1,2}(:[0-9]{2})?$"
 _MOST_AHEAD_MIN: Final = 14 * 60
 _MOST_BEHIND_MIN: Final = 12 * 60
@@ -63,7 +60,7 @@ def _zone_ms(call: Call) -> int:
     offset = (int(hours) * 60 + int(minutes or 0)) * (-1 if text.startswith("-") else 1)
     if not -_MOST_BEHIND_MIN <= offset <= _MOST_AHEAD_MIN:
         raise refusal(-1130, "Data sent for parameter 'timeZone' is not valid.")
-    return offset * _MINUTE_MS
+    return offset * MINUTE_MS
 
 
 def _take(source: Iterator[int], count: int) -> Iterator[int]:
@@ -101,24 +98,24 @@ def _open(interval: str, at: int, zone: int) -> int:
 
 def _next(interval: str, opened: int, zone: int) -> int:
     if interval == "1M":
-        return _open(interval, opened + 32 * _DAY_MS, zone)
+        return _open(interval, opened + 32 * DAY_MS, zone)
     return opened + INTERVALS[interval]
 
 
 def _volume_of_day(feed: Feed, symbol: str, known: dict[int, Decimal], at: int) -> Decimal:
-    day = at // _DAY_MS
+    day = at // DAY_MS
     if day not in known:
-        known[day] = feed.day(symbol, (day + 1) * _DAY_MS - 1).volume
+        known[day] = feed.day(symbol, (day + 1) * DAY_MS - 1).volume
     return known[day]
 
 
 def _candle(call: Call, symbol: str, opens: int, ends: int, day: partial[Decimal]) -> list[Any]:
     until = min(ends - 1, call.now)
-    stride = max(_SECOND_MS, (until - opens) // (_LOOKS - 1))
+    stride = max(SECOND_MS, (until - opens) // (_LOOKS - 1))
     feed = call.venue.feed
     prices = [feed.last_price(symbol, at) for at in sorted({*range(opens, until + 1, stride), until})]
     elapsed = until - opens + 1
-    volume = floor_to(times(day(opens), Decimal(elapsed)) / _DAY_MS, LISTINGS[symbol].step)
+    volume = floor_to(times(day(opens), Decimal(elapsed)) / DAY_MS, LISTINGS[symbol].step)
     mean = round_down(divided_up(total(prices), Decimal(len(prices))))
     bought = floor_to(volume / 2, LISTINGS[symbol].step)
     return [
@@ -130,7 +127,7 @@ def _candle(call: Call, symbol: str, opens: int, ends: int, day: partial[Decimal
         eight(volume),
         ends - 1,
         eight(round_down(times(volume, mean))),
-        max(1, elapsed // _SECOND_MS) if volume > ZERO else 0,
+        max(1, elapsed // SECOND_MS) if volume > ZERO else 0,
         eight(bought),
         eight(round_down(times(bought, mean))),
         "0",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from guardian.domain.milliseconds import DAY_MS
 from guardian.paper.engine.refusals import neither, no_such_order
 from guardian.paper.rest.endpoint import Call, Endpoint, Security
 from guardian.paper.rest.order_json import trade_row, whole
 from guardian.paper.rest.parameters import Parameters
 from guardian.paper.storage import Page
 
-_DAY_MS: Final = 86_400_000
 _MAX_ROWS: Final = 1000
 _ROWS: Final = 500
 
@@ -65,7 +65,7 @@ def _my_trades(call: Call) -> list[dict[str, Any]]:
 
 def _page(call: Call, first_id: int | None) -> Page:
     limit = call.params.integer("limit", least=1, most=_MAX_ROWS) or _ROWS
-    start, end = call.params.period(longest_ms=_DAY_MS, now=call.now)
+    start, end = call.params.period(longest_ms=DAY_MS, now=call.now)
     call.params.finish(signed=True)
     # From the given id on, or from the start of a period; else the newest.
     newest = first_id is None and "startTime" not in call.params.everything

@@ -13,6 +13,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Final
 
+from guardian.domain.milliseconds import DAY_MS, HOUR_MS
 from guardian.domain.money import ZERO, plain, plus, round_down, times
 from guardian.paper.engine.orders import PayFeesInBnb, Trade
 from guardian.paper.engine.refusals import refusal
@@ -20,9 +21,7 @@ from guardian.paper.engine.state import State
 from guardian.paper.market.symbols import COMMISSION, LISTINGS, START_BALANCES, eight
 from guardian.paper.rest.endpoint import Call, Endpoint, Security
 
-_HOUR_MS: Final = 3_600_000
-_DAY_MS: Final = 24 * _HOUR_MS
-_WINDOW_MS: Final = 90 * _DAY_MS
+_WINDOW_MS: Final = 90 * DAY_MS
 _DONE: Final = 1
 _COMPLETED: Final = 6
 _COIN: Final = r"^[A-Za-z0-9]{1,20}$"
@@ -86,8 +85,8 @@ def _digest(call: Call, *what: object) -> str:
 
 def _moment(call: Call, days_ago: int, *what: object) -> int:
     """A time of that day before the exchange was born, in whole seconds."""
-    shift = int(_digest(call, "moment", days_ago, *what)[:8], 16) % (20 * _HOUR_MS)
-    return (call.venue.state.born - days_ago * _DAY_MS - shift) // 1000 * 1000
+    shift = int(_digest(call, "moment", days_ago, *what)[:8], 16) % (20 * HOUR_MS)
+    return (call.venue.state.born - days_ago * DAY_MS - shift) // 1000 * 1000
 
 
 def _number(call: Call, *what: object) -> int:
@@ -195,7 +194,7 @@ def _transfers(call: Call) -> dict[str, Any]:
     kind = call.params.needed("type", _TYPES)
     page = call.params.integer("current", least=1) or 1
     size = call.params.integer("size", least=1, most=100) or 10
-    start, end = call.params.period(default_ms=7 * _DAY_MS, now=call.now)
+    start, end = call.params.period(default_ms=7 * DAY_MS, now=call.now)
     rows = []
     for name, asset, amount, days_ago in _UNIVERSAL:
         when = _moment(call, days_ago, "transfer", name)
@@ -218,10 +217,10 @@ def _snapshots(call: Call) -> dict[str, Any]:
     if kind not in {"SPOT", "MARGIN", "FUTURES"}:
         raise refusal(-1130, "Data sent for parameter 'type' is not valid.")
     limit = call.params.integer("limit", least=1, most=30) or 7
-    start, end = call.params.period(longest_ms=30 * _DAY_MS, default_ms=30 * _DAY_MS, now=call.now)
-    last = (call.now // _DAY_MS) * _DAY_MS - 1000
+    start, end = call.params.period(longest_ms=30 * DAY_MS, default_ms=30 * DAY_MS, now=call.now)
+    last = (call.now // DAY_MS) * DAY_MS - 1000
     rows: list[dict[str, Any]] = []
-    for when in range(last, last - 30 * _DAY_MS, -_DAY_MS):
+    for when in range(last, last - 30 * DAY_MS, -DAY_MS):
         if start <= when <= end and len(rows) < limit:
             rows.append({"type": kind.lower(), "updateTime": when, "data": _SNAPSHOTS[kind](call, when)})
     return {"code": 200, "msg": "", "snapshotVos": rows[::-1]}

@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from guardian.domain.names import CURSOR_PATTERN, LONGEST_NAME, NAME_PATTERN, is_listed_name, is_name
+from guardian.domain.text.names import CURSOR_PATTERN, LONGEST_NAME, NAME_PATTERN, is_listed_name, is_name
 
 NAMES = [
     "A", "BTC", "BTCU", "BTCUSDT", "1000SATSUSDT", "BTCUSDT_240628", "_", "币安人生USDT", "这是测试币456", "ΑΩ",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardian.domain.text import clean, clean_strings
+from guardian.domain.text.escaping import clean, clean_strings
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Names, text from outside, and domain data as text."""
