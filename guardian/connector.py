@@ -54,6 +54,7 @@ class ExchangeConnector:
         """The endpoint and the keys that `_exchange` has."""
         self._in_doubt = False
         self._retired: list[Exchange] = []
+        self._is_closed = False
         self._lock = asyncio.Lock()
 
     @property
@@ -70,6 +71,7 @@ class ExchangeConnector:
             ExchangeError: keys are needed, and the exchange could not be asked whose they are.
         """
         async with self._lock:
+            self._require_open()
             connection = self._connection
             if connection is None or self._in_doubt or (needs_keys and not connection.has_keys):
                 connection = self._connection = await self._connect(needs_keys)
@@ -88,10 +90,15 @@ class ExchangeConnector:
             self._exchange = None
 
     async def close(self) -> None:
-        """Close every connection that was made."""
+        """Closes every connection that was made, for good."""
+        self._is_closed = True
         self._retire()
         while self._retired:
             await self._retired.pop().close()
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise ExchangeUnavailable("guardian is shutting down: its connection to the exchange is closed")
 
     async def _connect(self, needs_keys: bool) -> Connection:
         from guardian.gate.base.connection import NO_ACCOUNT, Connection, account_of
@@ -124,6 +131,7 @@ class ExchangeConnector:
 
         if self._exchange is not None and self._made_for == (endpoint, spot, futures):
             return self._exchange
+        self._require_open()  # it may have been closed while the keys were read
         self._retire()
         spec = EnvironmentSpec(environment=self.environment, paper_endpoint=endpoint)
         self._made_for = (endpoint, spot, futures)

@@ -115,7 +115,7 @@ class Exchange:
         self._session.warm_up()
 
     async def close(self) -> None:
-        """Close the kept connections. A later call opens new ones."""
+        """Closes the kept connections for good: later a read raises ExchangeUnavailable, a write NotSent."""
         await self._session.close()
 
     # -- facts

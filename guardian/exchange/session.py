@@ -49,6 +49,7 @@ class ExchangeSession:
         self._pause = pause
         self._dice = dice
         self._client: GuardedClient | None = None
+        self._is_closed = False
         # One for each host: /sapi is on that of /api.
         self._spot_clock = ExchangeClock(self._spot_time, now_ms=now_ms, monotonic=monotonic)
         self._futures_clock = ExchangeClock(self._futures_time, now_ms=now_ms, monotonic=monotonic)
@@ -83,6 +84,7 @@ class ExchangeSession:
                 rate_limits=self.rate_limits,
                 pause=self._pause,
                 dice=self._dice,
+                is_closed=lambda: self._is_closed,
             )
         return self._client
 
@@ -91,11 +93,11 @@ class ExchangeSession:
         return self._futures_clock if family is ApiFamily.FUTURES else self._spot_clock
 
     async def close(self) -> None:
-        """Close the kept connections and the file of the limits; a later call opens new ones."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close_connection()
+        """Closes the kept connections and the file of the limits for good; see `Exchange.close`."""
+        self._is_closed = True
         self.rate_limits.close()
+        if self._client is not None:
+            await self._client.close_connection()
 
     async def read(
         self, call: Callable[[GuardedClient], Awaitable[object]], family: ApiFamily = ApiFamily.SPOT

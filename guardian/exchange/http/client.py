@@ -21,7 +21,7 @@ from guardian.domain.trading import Environment
 from guardian.errors import ExchangeError, ExchangeRateLimited, NoCredentials, NotSent, RequestRefused
 from guardian.exchange.environments import ApiFamily, Endpoint, EnvironmentSpec
 from guardian.exchange.http.answers import Answer, decoded, refusal_code, used_of
-from guardian.exchange.http.error_mapping import from_exception
+from guardian.exchange.http.error_mapping import closed, from_exception
 from guardian.exchange.http.request_list import check_parameters, encoded, permitted
 from guardian.exchange.http.retrying import pauses
 from guardian.exchange.http.signing import signature
@@ -60,6 +60,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
 
     Reads and cancels are stamped with the local clock less `correction_ms`, an order with the time its caller fixed.
     `pause` waits so many seconds, `dice` is evenly between 0 and 1: both are for reads, which are asked again.
+    Once `is_closed` is true nothing is sent and no session is opened, for a request in flight neither.
     """
 
     session: aiohttp.ClientSession | None
@@ -83,6 +84,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         rate_limits: RateLimits,
         pause: Callable[[float], Awaitable[None]],
         dice: Callable[[], float],
+        is_closed: Callable[[], bool],
     ) -> None:
         super().__init__(loop=asyncio.get_running_loop())
         # The library made these without connecting. They would get round `_request`.
@@ -95,6 +97,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         self._rate_limits = rate_limits
         self._pause = pause
         self._dice = dice
+        self._is_closed = is_closed
         self._point_at(spec)
 
     def _point_at(self, spec: EnvironmentSpec) -> None:
@@ -250,6 +253,8 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         self, endpoint: Endpoint, address: str, payload: str, pair: ApiKeyPair | None, timeout_s: float
     ) -> Answer | _Tried:
         """Sign and send: the Answer, or what became of it; never an exception whose frames hold the key."""
+        if self._is_closed():
+            return _Tried(closed(write=endpoint.writes))
         headers = {}
         body = None
         if pair is not None:

@@ -103,6 +103,12 @@ def lost(what: str, *, write: bool) -> ExchangeError:
     return ExchangeUnavailable(what, hint="try again in a while")
 
 
+def closed(*, write: bool) -> ExchangeError:
+    """The error of a request that would have to open a closed connection again."""
+    what = "guardian has closed its connection to the exchange"
+    return NotSent(f"{what}; nothing was sent") if write else ExchangeUnavailable(what)
+
+
 def _not_sent(what: str, *, write: bool) -> ExchangeError:
     if write:
         return NotSent(f"{what}; nothing was sent", hint="try again when the exchange can be reached")

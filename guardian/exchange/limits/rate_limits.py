@@ -97,6 +97,7 @@ class RateLimits:
         self._shared_again_s = -math.inf
         self._shared_failed_s = 0.0
         """How long the file was left alone after it failed last; 0 while it works."""
+        self._is_closed = False
         self._remade = 0
         self._blind_until_s = -math.inf
         self._kept: dict[str, _Kept] = {}
@@ -189,7 +190,8 @@ class RateLimits:
             self._change(tuple(known), change)
 
     def close(self) -> None:
-        """Close the shared file; it is opened again when it is needed."""
+        """Closes the shared file for good: what is counted afterwards is counted by this process alone."""
+        self._is_closed = True
         if self._shared is not None:
             self._shared.close()
 
@@ -302,7 +304,7 @@ class RateLimits:
         ]
 
     def _is_alone(self) -> bool:
-        return self._shared is not None and self._monotonic() < self._shared_again_s
+        return self._shared is not None and (self._is_closed or self._monotonic() < self._shared_again_s)
 
     def _family_row(self, family: ApiFamily) -> str:
         return self._spec.base_url(family) or family.value

@@ -116,13 +116,3 @@ async def test_session_never_sends_again_by_itself():
         assert session._retry_connection is False
         assert session.trust_env is False
         assert len(session.cookie_jar) == 0
-
-
-async def test_closing_twice_is_fine_and_a_later_call_opens_anew():
-    """close() can be called at any time; nothing is left open, and the next call works."""
-    async with served() as (_, exchange):
-        await exchange.close()
-        await exchange.balances()
-        await exchange.close()
-        await exchange.close()
-        assert (await exchange.balances()).can_trade
