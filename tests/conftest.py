@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.left_out import pytest_collection_modifyitems, pytest_terminal_summary
+
+__all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary"]
+
 REAL_HOME = Path.home()
 WATCHED = (
     REAL_HOME / ".local" / "share" / "guardian",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import assume, given, settings
@@ -14,12 +11,12 @@ from hypothesis import strategies as st
 from guardian.domain.instruments import Instrument, PercentPrice, Range, largest_quantity
 from guardian.domain.money import ZERO, is_multiple, parse_exchange_number, times
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, ResolvedOrder, TimeInForce
+from tests.support.fixtures import LISTINGS, listing, recording
 
 calm = settings(deadline=None)
 """A busy machine is no fault of what is tested."""
 
 D = Decimal
-FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures"
 
 
 def an_instrument(**changed: object) -> Instrument:
@@ -324,14 +321,6 @@ def test_only_trading_is_trading(status: str) -> None:
     assert an_instrument().is_trading
 
 
-def _recorded(name: str) -> list[dict[str, object]]:
-    path = FIXTURES / "exchange_info" / name
-    if not path.exists():
-        pytest.skip("the recorded data is not here")
-    text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text("utf-8")
-    return json.loads(text)["symbols"]
-
-
 def _range(row: dict[str, object], name: str, least: str, most: str, step: str) -> Range:
     for one in row["filters"]:  # type: ignore[attr-defined]
         if one["filterType"] == name:
@@ -345,17 +334,12 @@ def _range(row: dict[str, object], name: str, least: str, most: str, step: str) 
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "binanceus_BTCUSD_2026-09-04.json",
-        "spot_mainnet_TSLABUSDT_2026-09.json",
-        "spot_testnet_2021-04-02.json",
-        "spot_mainnet_2021-10-11_full.json.gz",
-    ],
+    LISTINGS,
 )
-def test_the_bounds_of_every_recorded_symbol_are_admitted_and_what_is_past_them_is_not(name: str) -> None:
-    """On every symbol that was really listed, the least tick and lot pass, and half a step past them does not."""
+def test_the_bounds_of_every_known_symbol_are_admitted_and_what_is_past_them_is_not(name: str) -> None:
+    """On every known symbol, made or really listed, the least tick and lot pass, and half a step past does not."""
     seen = 0
-    for row in _recorded(name):
+    for row in listing(name)["symbols"]:
         for allowed in (
             _range(row, "PRICE_FILTER", "minPrice", "maxPrice", "tickSize"),
             _range(row, "LOT_SIZE", "minQty", "maxQty", "stepSize"),
@@ -374,12 +358,30 @@ def test_the_bounds_of_every_recorded_symbol_are_admitted_and_what_is_past_them_
     assert seen > 0
 
 
-def test_what_others_round_to_the_grid_is_admitted_and_what_they_were_given_is_not() -> None:
-    """ccxt's recorded wire values are on the grid; the odd amounts they came from are breaches, and never rounded."""
-    path = FIXTURES / "ccxt_cases" / "quantisation_and_responses.json"
-    if not path.exists():
-        pytest.skip("the recorded data is not here")
-    cases = [one for one in json.loads(path.read_text("utf-8"))["request_cases"] if "stepSize" in one]
+@pytest.mark.parametrize(
+    ("step", "amount", "sent"),
+    [
+        ("0.00001000", "0.0012349871246091357", "0.00123"),
+        ("0.30000000", "2.0999999999999996", "1.8"),
+        ("1.00000000", "7.000000000000001", "7"),
+    ],
+)
+def test_what_others_round_to_the_grid_is_admitted_and_what_they_were_given_is_not(
+    step: str, amount: str, sent: str
+) -> None:
+    """An amount that a client rounds down is on the grid; the odd amount it came from is a breach, never rounded."""
+    lot = Range(step=D(step))
+    assert lot.admits(D(sent))
+    assert not lot.admits(D(amount))
+    assert lot.nearest(D(amount)) in {D(sent), D(sent) + lot.step}
+
+
+@pytest.mark.recorded
+def test_wire_values_that_were_recorded_are_on_the_grid() -> None:
+    """ccxt's recorded wire values are admitted, and the odd amounts they came from are not."""
+    cases = [
+        one for one in recording("ccxt_cases/quantisation_and_responses.json")["request_cases"] if "stepSize" in one
+    ]
     assert cases
     for one in cases:
         lot = Range(step=D(one["stepSize"]))

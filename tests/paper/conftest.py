@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import hmac
 import http.client
@@ -16,8 +17,7 @@ import pytest
 from guardian.paper.host.home import PaperEndpoint
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.rest.rate_limits import WIDE
-
-FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
+from tests.paper.support.made_market import made_market
 
 
 class Reply:
@@ -120,8 +120,9 @@ def client_for() -> Callable[[PaperEndpoint], Client]:
 
 
 @pytest.fixture(scope="session")
-def fixtures() -> Path:
-    """The recorded and documented data beside the project; without it the test is skipped."""
-    if not FIXTURES.is_dir():
-        pytest.skip("the recorded data is not here")
-    return FIXTURES
+def made_capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A capture of the market that is made for the tests, packed as recorded ones are."""
+    path = tmp_path_factory.mktemp("market") / "btcusdt.gz"
+    with gzip.open(path, "wt", compresslevel=1) as file:
+        file.writelines(made_market())
+    return path

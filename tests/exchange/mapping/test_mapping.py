@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import gzip
 import json
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -30,24 +28,54 @@ from guardian.server.envelope import as_text
 from tests.exchange.support.exchange_samples import ANSWERS, CANCELLED, ORDER, PLACED, listed
 from tests.exchange.support.exchange_setup import now_ms, served
 from tests.exchange.support.loopback_exchange import Told
+from tests.support.documented import documented
+from tests.support.fixtures import LISTINGS, listing, recording
 
-FIXTURES = Path(__file__).resolve().parents[4] / "shared" / "fixtures"
-needs_fixtures = pytest.mark.skipif(not FIXTURES.is_dir(), reason="the recorded data is not here")
-
-
-def sample(name):
-    return json.loads((FIXTURES / "sdk_samples" / f"{name}_success.json").read_text())["response"]
+FUTURES = "derivatives_trading_usds_futures__"
 
 
-def recorded(name):
-    path = FIXTURES / "exchange_info" / name
-    text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return json.loads(text)
-
-
-@needs_fixtures
 def test_documented_samples_are_read():
+    """A sample of every account and wallet answer, in the documented shape, is understood."""
+    sample = {name: one.reply for name, one in documented().items()}
+    order = orders.order(sample["spot__get_order"])
+    assert (order.client_order_id, order.state, order.order_id) == ("fixture-1", OrderState.OPEN, 490)
+    assert orders.orders(sample["spot__all_orders"])[0].client_order_id == "fixture-1"
+    assert orders.orders(sample["spot__get_open_orders"])[0].time == 1790000926183
+    cancelled = orders.cancelled(sample["spot__delete_order"])
+    assert (cancelled.client_order_id, cancelled.state) == ("fixture-0", OrderState.CANCELLED)
+    assert account.balances(sample["spot__get_account"]).balances[0].free == Decimal("12.5")
+    fee = account.fee(sample["spot__account_commission"], "BTCUSDT")
+    assert fee.maker == Decimal("0.00225")
+    assert (fee.discount_asset, fee.discount) == ("BNB", Decimal("0.8"))
+    assert market.order_book(sample["spot__depth"], "X").asks[0].price == Decimal("398.438")
+    assert market.average_price(sample["spot__avg_price"]).traded_ms == 1790279230732
+    assert market.server_time(sample["spot__time"]) == 1790534068958
+    position = futures.positions(sample[FUTURES + "position_information_v3"]).positions[0]
+    assert (position.side, position.quantity, position.liquidation_price) == ("SHORT", Decimal("-0.040"), None)
+    income = sample[FUTURES + "get_income_history"]
+    pnl = futures.profit_and_loss(sample[FUTURES + "account_information_v3"], income, limit=100)
+    assert pnl.transfers == {"TRANSFER/USDT": Decimal("-2.5")}
+    assert pnl.realized == {}
+    forced = futures.liquidations(sample[FUTURES + "users_force_orders"]).liquidations[0]
+    assert (forced.order_id, forced.time) == (490, "2026-09-24T14:48:24.867Z")
+    deposits = wallet.deposits(sample["wallet__deposit_history"], GetDepositHistory())
+    assert deposits.deposits[0].status == "success"
+    withdrawal = wallet.withdrawals(sample["wallet__withdraw_history"], GetWithdrawHistory()).withdrawals[0]
+    assert (withdrawal.time, withdrawal.status) == ("2026-03-04T05:06:07.000Z", "completed")
+    address = wallet.deposit_address(sample["wallet__deposit_address"], GetDepositAddress(coin="BTC", network="BTC"))
+    assert (address.network, address.tag) == ("BTC", None)
+    request = GetUniversalTransferHistory(transfer_type="MAIN_UMFUTURE", limit=1)
+    transfers = wallet.transfers(sample["wallet__query_user_universal_transfer_history"], request)
+    assert (transfers.transfers[0].transfer_id, transfers.next_page) == ("286", 2)
+
+
+@pytest.mark.recorded
+def test_documented_samples_of_others_are_read():
     """The documentation's own samples of every account and wallet answer are understood."""
+
+    def sample(name):
+        return recording(f"sdk_samples/{name}_success.json")["response"]
+
     assert orders.order(sample("spot__get_order")).state is OrderState.OPEN
     assert orders.orders(sample("spot__all_orders"))[0].client_order_id == "myOrder1"
     assert orders.orders(sample("spot__get_open_orders"))[0].time == 1499827319559
@@ -60,14 +88,13 @@ def test_documented_samples_are_read():
     assert market.order_book(sample("spot__depth"), "X").asks[0].price == Decimal("4.000002")
     assert market.average_price(sample("spot__avg_price")).traded_ms == 1694061154503
     assert market.server_time(sample("spot__time")) == 1499827319559
-    prefix = "derivatives_trading_usds_futures__"
-    position = futures.positions(sample(prefix + "position_information_v3")).positions[0]
+    position = futures.positions(sample(FUTURES + "position_information_v3")).positions[0]
     assert (position.side, position.quantity, position.liquidation_price) == ("LONG", Decimal(30), None)
-    income = sample(prefix + "get_income_history")
-    pnl = futures.profit_and_loss(sample(prefix + "account_information_v3"), income, limit=100)
+    income = sample(FUTURES + "get_income_history")
+    pnl = futures.profit_and_loss(sample(FUTURES + "account_information_v3"), income, limit=100)
     assert (pnl.profit, pnl.realized) == ({}, {})
     assert pnl.transfers == {"TRANSFER/USDT": Decimal("-0.375")}
-    forced = futures.liquidations(sample(prefix + "users_force_orders")).liquidations[0]
+    forced = futures.liquidations(sample(FUTURES + "users_force_orders")).liquidations[0]
     assert (forced.order_id, forced.time) == (6071832819, "2020-07-30T11:13:40.044Z")
     deposits = wallet.deposits(sample("wallet__deposit_history"), GetDepositHistory())
     assert deposits.deposits[0].status == "success"
@@ -80,44 +107,43 @@ def test_documented_samples_are_read():
     assert (transfers.transfers[0].transfer_id, transfers.next_page) == ("11415955596", 2)
 
 
-@needs_fixtures
-@pytest.mark.parametrize(
-    ("kind", "asset", "total"), [("SPOT", "BTC", "0.099427"), ("MARGIN", "XRP", "0.0027475"), ("FUTURES", "USDT", None)]
-)
-def test_snapshots_of_all_three_kinds_are_read(kind, asset, total):
+@pytest.mark.parametrize(("kind", "total"), [("SPOT", "0.3125"), ("MARGIN", "29.097"), ("FUTURES", None)])
+def test_snapshots_of_all_three_kinds_are_read(kind, total):
     """A snapshot is of the spot, the margin or the futures account, each in its own shape."""
-    answer = sample("wallet__daily_account_snapshot")
+    answer = documented()["wallet__daily_account_snapshot"].reply
     answer["snapshotVos"][0]["type"] = kind.lower()
     (day,) = wallet.account_snapshot(answer, kind).days
+    asset = {"SPOT": "BTC", "MARGIN": "ETH", "FUTURES": "USDT"}[kind]
     assert day.balances[0].asset == asset
     assert day.total_in_btc == (None if total is None else Decimal(total))
-    assert day.time == "2019-12-13T23:59:59.000Z"
+    assert day.time == "2026-09-21T14:28:46.183Z"
     assert bool(day.positions) == (kind == "FUTURES")
 
 
-@needs_fixtures
-@pytest.mark.parametrize(
-    "name",
-    [
-        "binanceus_BTCUSD_2026-09-04.json",
-        "spot_mainnet_TSLABUSDT_2026-09.json",
-        "spot_testnet_2021-04-02.json",
-        "spot_mainnet_2021-10-11_full.json.gz",
-    ],
-)
-def test_recorded_listings_are_read_whole(name):
-    """Every row of every recorded exchangeInfo becomes an instrument, in the order of the names."""
-    answer = recorded(name)
-    answer = answer if "symbols" in answer else {"symbols": [answer]}
+@pytest.mark.parametrize("name", LISTINGS)
+def test_listings_are_read_whole(name):
+    """Every row of every known exchangeInfo becomes an instrument, in the order of the names."""
+    answer = listing(name)
     rows = market.listed_symbols(answer)
     assert [row.symbol for row in rows] == sorted(row["symbol"] for row in answer["symbols"])
     assert all(row.tick_size >= 0 and row.step_size >= 0 for row in rows)
 
 
-@needs_fixtures
 def test_asymmetric_price_bands_keep_their_sides():
     """PERCENT_PRICE_BY_SIDE: a BUY is judged by the bid factors, a SELL by the ask factors."""
-    found = market.instruments(recorded("spot_mainnet_TSLABUSDT_2026-09.json"), ["TSLABUSDT"])["TSLABUSDT"]
+    found = market.instruments(listing("asymmetric"), ["AURAUSDT"])["AURAUSDT"]
+    assert found.percent_price == PercentPrice(
+        bid_up=Decimal("1.3"), bid_down=Decimal("0.7"), ask_up=Decimal("1.4"), ask_down=Decimal("0.85")
+    )
+    assert found.lot == Range(minimum=Decimal("0.02"), maximum=Decimal(650000), step=Decimal("0.02"))
+    assert (found.min_notional, found.max_notional) == (Decimal(6), Decimal(7500000))
+    assert (found.max_orders, found.max_stop_orders, found.is_trading) == (150, 7, True)
+
+
+@pytest.mark.recorded
+def test_asymmetric_price_bands_that_were_recorded_keep_their_sides():
+    """As above, of a row recorded in 2026."""
+    found = market.instruments(listing("spot_mainnet_TSLABUSDT_2026-09.json"), ["TSLABUSDT"])["TSLABUSDT"]
     assert found.percent_price == PercentPrice(
         bid_up=Decimal("1.1"), bid_down=Decimal("0.8"), ask_up=Decimal("1.2"), ask_down=Decimal("0.9")
     )

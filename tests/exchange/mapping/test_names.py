@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import hmac
-import json
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
@@ -15,10 +12,10 @@ from guardian.errors import ExchangeUnavailable
 from guardian.exchange.mapping import market
 from tests.exchange.support.exchange_samples import answer
 from tests.exchange.support.exchange_setup import CANARY_SECRET, now_ms, served
+from tests.support.fixtures import listing as known_listing
 
 pytestmark = pytest.mark.anyio
 
-LISTING = Path(__file__).resolve().parents[4] / "shared/fixtures/exchange_info/spot_mainnet_2021-10-11_full.json.gz"
 CHINESE = "币安人生USDT"
 
 
@@ -116,11 +113,13 @@ async def test_a_row_that_no_tool_could_name_is_left_out_of_the_list():
     assert found == ["BTCUSDT"]
 
 
-@pytest.mark.skipif(not LISTING.is_file(), reason="the recorded data is not here")
 @pytest.mark.parametrize("limit", [7, 200])
-async def test_whole_listing_of_production_is_paged_through(limit):
-    """Every symbol of a recorded listing of production comes once, and every cursor can be given back."""
-    recorded = json.loads(gzip.decompress(LISTING.read_bytes()))
+@pytest.mark.parametrize(
+    "name", ["many", pytest.param("spot_mainnet_2021-10-11_full.json.gz", marks=pytest.mark.recorded)]
+)
+async def test_whole_listing_is_paged_through(name, limit):
+    """Every symbol of a listing, production's as recorded too, comes once, and every cursor can be given back."""
+    recorded = known_listing(name)
     async with served(lambda _: recorded) as (_, exchange):
         found, total = await pages(exchange, limit)
     assert found == sorted(row["symbol"] for row in recorded["symbols"])

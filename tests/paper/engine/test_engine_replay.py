@@ -6,6 +6,8 @@ import random
 from contextlib import suppress
 from decimal import Decimal
 
+import pytest
+
 from guardian.errors import ExchangeRejected
 from guardian.paper.engine.matching_engine import Engine
 from guardian.paper.engine.orders import Advance, CancelAll, Event, PlaceOrder, Traded
@@ -15,6 +17,7 @@ from guardian.paper.market.replay import ReplayFeed
 from guardian.paper.market.seeded import SeededFeed
 from guardian.paper.market.symbols import LISTINGS
 from tests.paper.support.hand_feed import BORN, SYMBOL
+from tests.support.fixtures import RECORDINGS
 
 START = {"USDT": Decimal(10_000_000), "BTC": Decimal(100)}
 ASSETS_OF = {name: (one.base_asset, one.quote_asset) for name, one in LISTINGS.items()}
@@ -41,9 +44,11 @@ def some_order(dice: random.Random, number: int, last: Decimal) -> PlaceOrder:
     )
 
 
-def test_own_orders_in_a_recorded_book_cross_nothing_and_lose_nothing(fixtures):
+@pytest.mark.parametrize("source", ["made", pytest.param("recorded", marks=pytest.mark.recorded)])
+def test_own_orders_in_a_recorded_book_cross_nothing_and_lose_nothing(made_capture, source):
     """Over a minute of the recorded market with hundreds of own orders the book is never crossed, and all adds up."""
-    feed = ReplayFeed(read_capture(fixtures / "streams" / "btcusdt_20240808.gz"), SeededFeed(1), start=BORN)
+    path = made_capture if source == "made" else RECORDINGS / "streams" / "btcusdt_20240808.gz"
+    feed = ReplayFeed(read_capture(path), SeededFeed(1), start=BORN)
     engine, dice, now, events = Engine(new_state(START, born=BORN), feed), random.Random(3), BORN, list[Event]()
     for number in range(400):
         now += dice.randint(1, 400)

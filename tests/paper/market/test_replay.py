@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice, pairwise
 from pathlib import Path
@@ -17,15 +18,41 @@ from guardian.paper.market.feed import Level
 from guardian.paper.market.replay import ReplayFeed
 from guardian.paper.market.seeded import SeededFeed
 from guardian.paper.rest.rate_limits import WIDE
+from tests.support.fixtures import RECORDINGS
 
 START = 1_795_000_000_000
 BTC = "BTCUSDT"
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A capture's file, and what is known of it."""
+
+    path: Path
+    tickers: int
+    """How many bookTickers came after the snapshot."""
+    agreed: int
+    """How many of them have the update id at which a diff ends."""
+    length_ms: tuple[int, int]
+    last_price: str
+    levels: int
+    """Fewer levels a side than the book has at any time."""
+    far: str
+    """A price that the market never comes near to."""
+
+
+@pytest.fixture(scope="module", params=["made", pytest.param("recorded", marks=pytest.mark.recorded)])
+def recording(request: pytest.FixtureRequest, made_capture: Path) -> Recording:
+    """The market made for the tests, and a real one where it is kept."""
+    if request.param == "made":
+        return Recording(made_capture, 3_287, 658, (131_000, 132_000), "48038.29", 60, "47000")
+    real = RECORDINGS / "streams" / "btcusdt_20240808.gz"
+    return Recording(real, 28_039, 564, (340_000, 350_000), "61685.99", 500, "60000")
+
+
 @pytest.fixture(scope="module")
-def recorded(fixtures: Path) -> Path:
-    """The real capture; without it the test is skipped."""
-    return fixtures / "streams" / "btcusdt_20240808.gz"
+def recorded(recording: Recording) -> Path:
+    return recording.path
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +77,8 @@ def test_the_whole_recording_is_played_without_a_gap_and_never_crossed(capture, 
         assert book.bids(0, 1)[0].price < book.asks(0, 1)[0].price
 
 
-def test_the_best_prices_equal_every_recorded_book_ticker_at_its_update_id(capture, recorded):
-    """At the update id of each of the 28,039 bookTickers since the snapshot the book's top is what was recorded.
+def test_the_best_prices_equal_every_recorded_book_ticker_at_its_update_id(capture, recorded, recording):
+    """At the update id of each bookTicker since the snapshot the book's top is what was recorded.
 
     And where a diff ends at the very id of a bookTicker, the book made of diffs alone says the same.
     """
@@ -77,11 +104,11 @@ def test_the_best_prices_equal_every_recorded_book_ticker_at_its_update_id(captu
                 agreed += 1
                 best = (diffs_alone.bids(0, 1)[0], diffs_alone.asks(0, 1)[0])
                 assert best == expected[update.update_id]
-    assert (seen, agreed) == (len(expected), 564)
-    assert seen == 28_039
+    assert (seen, agreed) == (len(expected), recording.agreed)
+    assert seen == recording.tickers
 
 
-def test_between_diffs_the_book_stays_in_order(capture):
+def test_between_diffs_the_book_stays_in_order(capture, recording):
     """With a bookTicker ahead of the diffs the levels behind it are still worse, one by one, and whole."""
     book = RecordedBook(capture.snapshot)
     for number, update in enumerate(capture.updates):
@@ -92,7 +119,7 @@ def test_between_diffs_the_book_stays_in_order(capture):
             assert [level.price for level in asks] == sorted({level.price for level in asks})
             assert bids[:7] + bids[7:20] == book.bids(0, 7) + book.bids(7, 13)
             assert asks[1:9] == book.asks(1, 8)
-            assert len(bids) > 500
+            assert len(bids) > recording.levels
             assert all(level.quantity > 0 for level in bids + asks)
 
 
@@ -116,13 +143,13 @@ def test_the_feed_is_a_function_of_time(capture):
     assert seen == forward[3][0]
 
 
-def test_it_is_played_as_fast_as_asked(capture):
+def test_it_is_played_as_fast_as_asked(capture, recording):
     """Twice as fast ends in half the time with the same last price and book; at its end the market stands still."""
     once, twice = (ReplayFeed(capture, SeededFeed(1), start=START, speed=Decimal(speed)) for speed in (1, 2))
-    assert 340_000 < once.end - START < 350_000
+    assert recording.length_ms[0] < once.end - START < recording.length_ms[1]
     assert abs((twice.end - START) * 2 - (once.end - START)) <= 2
     assert twice.update_id(BTC, START + 50_000) == once.update_id(BTC, START + 100_000)
-    assert twice.last_price(BTC, twice.end) == once.last_price(BTC, once.end) == Decimal("61685.99")
+    assert twice.last_price(BTC, twice.end) == once.last_price(BTC, once.end) == Decimal(recording.last_price)
     assert list(once.moments(BTC, once.end, once.end + 10**9)) == []
     assert list(once.trades(BTC, once.end, once.end + 10**9)) == []
     late = once.end + 3_600_000
@@ -169,7 +196,7 @@ def test_other_symbols_stay_seeded(capture):
     assert feed.average("ETHUSDT", START) == seeded.average("ETHUSDT", START)
 
 
-def test_own_orders_are_filled_by_the_recorded_market(capture, client_for):
+def test_own_orders_are_filled_by_the_recorded_market(capture, recording, client_for):
     """An order at the recorded best bid fills as the recording goes on, as maker and at its own price; one far below
     never does; a taker pays the recorded ask."""
     clock = [START]
@@ -181,7 +208,7 @@ def test_own_orders_are_filled_by_the_recorded_market(capture, client_for):
         bought = client.order(type="MARKET", quantity="0.001", timestamp=clock[0]).json
         assert bought["fills"][0]["price"] == ticker["askPrice"]
         near = client.order(price=ticker["bidPrice"], quantity="0.01", timestamp=clock[0]).json
-        far = client.order(price="60000", quantity="0.01", timestamp=clock[0]).json
+        far = client.order(price=recording.far, quantity="0.01", timestamp=clock[0]).json
         assert near["status"] == "NEW"
         for _ in range(60):
             clock[0] += 5000

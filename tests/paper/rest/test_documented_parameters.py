@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +12,8 @@ from guardian.paper.host.standalone import PaperServer
 from guardian.paper.rest.app import ENDPOINTS
 from guardian.paper.rest.endpoint import Security
 from guardian.paper.rest.rate_limits import WIDE
+from tests.support.documented import documented
 
-FIXTURES = Path(__file__).resolve().parents[4] / "shared" / "fixtures"
-OPTIONAL = "_success_with_optional_params.json"
 HOUR_MS = 3_600_000
 
 VALUES: dict[str, object] = {
@@ -110,24 +106,10 @@ REFUSED = {
 """What is refused as a parameter that is not wanted (-1106), with the reason."""
 
 
-def camel(name: str) -> str:
-    """The SDK's name of a parameter in the exchange's spelling."""
-    first, *others = name.split("_")
-    return first + "".join(part.title() for part in others)
-
-
-def documented() -> list[tuple[str, str]]:
-    """Every endpoint that is there, with every parameter that a sample of it has."""
-    found = []
-    for file in sorted((FIXTURES / "sdk_samples").glob("*" + OPTIONAL)):
-        told = json.loads(file.read_text("utf-8"))
-        if (told["method"], told["path"]) not in ENDPOINTS:
-            continue
-        # Where a value is an enum of the SDK's the whole was kept as Python text.
-        params = told["params"]
-        names = list(params) if isinstance(params, dict) else re.findall(r"'(\w+)':", params or "")
-        found += [(f"{told['method']} {told['path']}", camel(name)) for name in names]
-    return found
+PARAMETERS = [
+    (f"{sample.method} {sample.path}", name) for sample in documented().values() for name in sample.parameters
+]
+"""Every endpoint that is there, with every parameter that a sample of it has."""
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +140,7 @@ def request_with(client: Any, endpoint: str, name: str) -> dict[str, Any]:
     return {name: values.get(name), **params} if name in params else params | {name: values[name]}
 
 
-@pytest.mark.parametrize(("endpoint", "name"), documented(), ids=lambda value: value)
+@pytest.mark.parametrize(("endpoint", "name"), PARAMETERS, ids=lambda value: value)
 def test_every_documented_parameter_is_understood(open_exchange, endpoint, name):
     """A good request with it is answered; the few that are refused each have a reason."""
     method, path = endpoint.split(" ")
@@ -173,9 +155,9 @@ def test_every_documented_parameter_is_understood(open_exchange, endpoint, name)
         assert reply.status == 200, (params, reply.text)
 
 
-def test_parameters_were_found_in_the_samples(fixtures):
+def test_parameters_were_found_in_the_samples():
     """The samples are there and were read: an empty list would prove nothing."""
-    assert len(documented()) > 80
+    assert len(PARAMETERS) > 140
 
 
 def test_symbols_of_another_status_are_left_out_or_refused(unchanged):

@@ -13,6 +13,8 @@ import pytest
 
 from guardian.paper.host.standalone import PaperServer, Rehearsal, Serving, serve
 from guardian.paper.rest.faults import ALWAYS, FaultKind, read_spec
+from tests.paper.support.error_answers import documented_messages, error_answers, recorded_answers
+from tests.support.fixtures import fixture
 
 ORDER = "/api/v3/order"
 
@@ -29,33 +31,49 @@ def test_a_connection_can_be_reset_after_the_work_is_done(paper, client):
     assert len(paper.controls.orders()) == 1
 
 
-def test_the_firewall_and_the_timeout_speak_as_recorded(paper, client, fixtures):
-    """The 403 page is HTML without any JSON, and -1007 has the recorded words; only the latter's order is placed."""
-    recorded = json.loads((fixtures / "errors" / "real_samples.json").read_text())
+def test_the_firewall_and_the_timeout_speak_as_documented(paper, client):
+    """The 403 page is HTML without any JSON, and -1007 has Binance's words; only the latter's order is placed."""
     paper.controls.fault("POST", ORDER, "html_403")
     blocked = client.order(newClientOrderId="a")
-    page = next(row for row in recorded if row.get("http") == 403)
-    assert (blocked.status, blocked.headers["content-type"]) == (403, page["content_type"])
-    assert blocked.text.split("Generated")[0].strip() == page["body_text"].split("Generated")[0].strip()
+    page = fixture("errors")["firewall"]
+    assert (blocked.status, blocked.headers["content-type"]) == (page["http"], page["content_type"])
+    assert all(part in blocked.text for part in page["holds"])
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(blocked.text)
     paper.controls.fault("POST", ORDER, "timeout_1007")
     unknown = client.order(newClientOrderId="b")
-    assert unknown.status >= 400
-    assert unknown.json in [row.get("body") for row in recorded]
+    assert unknown.error in error_answers()
+    assert unknown.error[1] == -1007
     assert [row["clientOrderId"] for row in paper.controls.orders()] == ["b"]
 
 
-def test_a_ban_speaks_as_documented(paper, client, fixtures):
-    """The 418 of a fault has Binance's words of today; those recorded in 2022 differ in the advice alone."""
+@pytest.mark.recorded
+def test_the_firewalls_page_is_the_recorded_one(paper, client):
+    """The 403 page is the recorded one up to the number of its request."""
+    paper.controls.fault("POST", ORDER, "html_403")
+    blocked = client.order(newClientOrderId="a")
+    page = next(row for row in recorded_answers() if row.get("http") == 403)
+    assert blocked.headers["content-type"] == page["content_type"] == fixture("errors")["firewall"]["content_type"]
+    assert blocked.text.split("Generated")[0].strip() == page["body_text"].split("Generated")[0].strip()
+
+
+def test_a_ban_speaks_as_documented(paper, client):
+    """The 418 of a fault has Binance's words of today."""
     paper.controls.fault("POST", ORDER, "ban_418", seconds=60)
     banned = client.order()
-    recorded = [row["body"] for row in json.loads((fixtures / "errors" / "real_samples.json").read_text())[:2]]
     assert banned.error[:2] == (418, -1003)
-    for row in recorded:
-        assert banned.json["msg"].split(" until ")[0] == row["msg"].split(" until ")[0]
-    codes = json.loads((fixtures / "errors" / "spot_error_codes_docs.json").read_text())["codes"]
-    documented = next(row for row in codes if row["code"] == -1003)["messages"]
     until = banned.json["msg"].split("until ")[1].split(".")[0]
-    assert banned.json["msg"].replace(until, "%s") in documented
+    assert banned.json["msg"].replace(until, "%s") in documented_messages(-1003)
+
+
+@pytest.mark.recorded
+def test_a_bans_words_differ_from_older_ones_in_the_advice_alone(paper, client):
+    """The recorded bans of 2021 and 2022 begin as this one does."""
+    paper.controls.fault("POST", ORDER, "ban_418", seconds=60)
+    text = client.order().json["msg"]
+    older = [row["body"]["msg"] for row in recorded_answers() if row.get("http") == 418]
+    assert len(older) == 2
+    assert {one.split(" until ")[0] for one in older} == {text.split(" until ")[0]}
 
 
 def test_an_order_can_be_unseen_for_its_first_seconds(paper, client):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -21,6 +19,8 @@ from guardian.errors import CredentialsError
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.keys import Ed25519Verifier, HmacVerifier, RsaVerifier, sign, verifier_of
 from guardian.paper.rest.rate_limits import WIDE
+from tests.paper.support.error_answers import documented_messages, error_answers, recorded_answers, recorded_messages
+from tests.support.fixtures import fixture, recording
 
 ACCOUNT = "/api/v3/account"
 NAME = "R" * 64
@@ -171,12 +171,10 @@ def test_timestamps_may_be_in_microseconds_and_windows_have_three_decimals(uncha
         ({"strategyId": "99999999999999999999"}, -1108, "Parameter 'strategyId' overflowed."),
     ],
 )
-def test_parameters_that_are_not_right_are_named_as_documented(unchanged, fixtures, terms, code, text):
+def test_parameters_that_are_not_right_are_named_as_documented(unchanged, terms, code, text):
     """Each mistake has its documented code and words."""
     assert unchanged.order(**terms).error == (400, code, text)
-    codes = json.loads((fixtures / "errors" / "spot_error_codes_docs.json").read_text())["codes"]
-    documented = next(row["messages"] for row in codes if row["code"] == code)
-    assert any(pattern_fits(pattern, text) for pattern in documented)
+    assert any(pattern_fits(pattern, text) for pattern in documented_messages(code))
 
 
 def pattern_fits(pattern: str, text: str) -> bool:
@@ -185,12 +183,19 @@ def pattern_fits(pattern: str, text: str) -> bool:
     return text.startswith(head) and all(part in text for part in rest)
 
 
-def test_the_documented_vectors_are_reproduced_by_a_server(client_for, fixtures: Path):
-    """Sent as they are to an exchange that has their key and stands at their time, the documented requests pass.
+def every_vector() -> list[object]:
+    """The fixtures' signatures, and the documented ones where they are kept."""
+    own = [pytest.param([vector], id=f"own-{index}") for index, vector in enumerate(fixture("signatures"))]
+    return [*own, pytest.param([], id="recorded", marks=pytest.mark.recorded)]
+
+
+@pytest.mark.parametrize("vectors", every_vector())
+def test_signed_vectors_are_reproduced_by_a_server(client_for, vectors):
+    """Sent as they are to an exchange that has their key and stands at their time, the signed requests pass.
 
     They name symbols that are not listed here: that they are refused for the symbol shows that the signature was taken.
     """
-    for vector in json.loads((fixtures / "signatures" / "hmac_vectors.json").read_text()):
+    for vector in vectors or recording("signatures/hmac_vectors.json"):
         stamped = int(vector["payload"].rpartition("timestamp=")[2])
         key = vector.get("apiKey", "v" * 64)
         with PaperServer(clock=lambda at=stamped: at, limits=WIDE, api_key=key, api_secret=vector["secret"]) as server:
@@ -207,10 +212,8 @@ def test_the_documented_vectors_are_reproduced_by_a_server(client_for, fixtures:
             assert sign(Secret(vector["secret"]), vector["payload"].encode()) == vector["signature"]
 
 
-def test_the_recorded_refusals_of_the_front_door_are_reproduced(paper, client, fixtures):
-    """What was recorded of keys, signatures, clocks and parameters is answered word for word; the status too."""
-    recorded = json.loads((fixtures / "errors" / "real_samples.json").read_text())
-    real = {(row.get("http"), row["body"]["code"], row["body"]["msg"]) for row in recorded if "body" in row}
+def test_refusals_of_the_front_door_are_reproduced(paper, client):
+    """What Binance answers about keys, signatures, clocks and parameters is answered word for word; the status too."""
     stranger = client_for_key(client, "z" * 64)
     given = [
         client.raw("GET", f"{ACCOUNT}?timestamp={now()}&signature={'0' * 64}", headers={"X-MBX-APIKEY": client.key}),
@@ -226,10 +229,21 @@ def test_the_recorded_refusals_of_the_front_door_are_reproduced(paper, client, f
         client.order(type="MARKET", quantity="100"),
         client.order(newClientOrderId="twice") and client.order(newClientOrderId="twice"),
     ]
-    assert {reply.error for reply in given} <= real
+    assert {reply.error for reply in given} <= error_answers()
     assert len({reply.error for reply in given}) == len(given)
-    header = next(row["headers"]["Content-Type"] for row in recorded if "headers" in row)
-    assert {reply.headers["content-type"] for reply in given} == {header}
+    assert {reply.headers["content-type"] for reply in given} == {fixture("errors")["content_type"]}
+
+
+@pytest.mark.recorded
+def test_the_fixtures_errors_are_those_that_were_recorded():
+    """Every answer of the fixtures was recorded, with its status where that was recorded too, and so are the codes."""
+    real = {(row["body"]["code"], row["body"]["msg"]): row.get("http") for row in recorded_answers() if "body" in row}
+    for status, code, text in error_answers():
+        assert real[code, text] in {status, None}
+    header = next(row["headers"]["Content-Type"] for row in recorded_answers() if "headers" in row)
+    assert fixture("errors")["content_type"] == header
+    for code, messages in fixture("errors")["codes"].items():
+        assert set(messages) <= set(recorded_messages(int(code)))
 
 
 def client_for_key(client, _key: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 
 import pytest
+
+from tests.paper.support.error_answers import error_answers
 
 TOO_POOR = (400, -2010, "Account has insufficient balance for requested action.")
 
@@ -374,12 +375,9 @@ def test_numbers_are_plain_or_refused(unchanged, quantity):
     )
 
 
-def test_recorded_error_answers_are_reproduced(client, fixtures):
-    """The real refusals that this exchange can give are given to the letter."""
-    recorded = json.loads((fixtures / "errors" / "real_samples.json").read_text())
-    real = {
-        (row["http"], row["body"]["code"], row["body"]["msg"]) for row in recorded if "http" in row and "body" in row
-    }
+def test_error_answers_are_reproduced(client):
+    """The refusals of Binance that this exchange can give are given to the letter."""
+    real = error_answers()
     client.order(newClientOrderId="dup")
     given = {
         client.order(quantity="1e-5").error,

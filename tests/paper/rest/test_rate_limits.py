@@ -6,7 +6,8 @@ import pytest
 
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.rest.rate_limits import BANS_S, PATIENCE, Limits, Meter, TooMuch
-from guardian.paper.rest.weights import Budget, Cost, cost_of
+from guardian.paper.rest.weights import API, Budget, Cost, cost_of
+from tests.support.fixtures import fixture, recording
 
 MINUTE = 60_000
 ADVICE = "Please use WebSocket Streams for live updates to avoid "
@@ -61,21 +62,26 @@ def test_each_request_weighs_what_the_documentation_says(method, path, sent, wei
     assert cost_of(method, path, sent) == Cost(Budget.API, weight)
 
 
-def test_weights_of_the_documented_endpoints_are_the_documented_ones(fixtures):
+def test_weights_of_the_documented_endpoints_are_the_documented_ones():
     """Where the documentation gives one number for an endpoint that is in the table, the table has it."""
-    import json
-
-    told = json.loads((fixtures / "docs_samples" / "spot_rest_api_samples_2026-07-21.json").read_text())
     compared = 0
-    for row in told.values():
-        if row["weight_text"] is not None and row["weight_text"].isdigit():
-            method, path = row["endpoint"].split()
-            from guardian.paper.rest.weights import API
-
-            if f"{method} {path}" in API:
-                assert cost_of(method, path, {"symbol": "BTCUSDT"}).weight == int(row["weight_text"]), row["endpoint"]
-                compared += 1
+    for endpoint, weight in fixture("documented/weights").items():
+        if endpoint in API:
+            method, path = endpoint.split()
+            assert cost_of(method, path, {"symbol": "BTCUSDT"}).weight == weight, endpoint
+            compared += 1
     assert compared >= 15
+
+
+@pytest.mark.recorded
+def test_the_fixtures_weights_are_the_documented_ones():
+    """The weights of the fixtures are all that the documentation gives as one number."""
+    sections = recording("docs_samples/spot_rest_api_samples_2026-07-21.json").values()
+    assert fixture("documented/weights") == {
+        row["endpoint"]: int(row["weight_text"])
+        for row in sections
+        if row["weight_text"] is not None and row["weight_text"].isdigit()
+    }
 
 
 def test_used_weight_is_told_and_starts_again_with_the_clocks_minute(hand, client_for):

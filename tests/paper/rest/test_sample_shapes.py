@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,23 +11,10 @@ import pytest
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.rest.app import ENDPOINTS
 from guardian.paper.rest.rate_limits import WIDE
-from tests.paper.support.shapes import compare
-
-FIXTURES = Path(__file__).resolve().parents[4] / "shared" / "fixtures"
-DOCS = FIXTURES / "docs_samples" / "spot_rest_api_samples_2026-07-21.json"
-SUFFIX, OPTIONAL = "_success", "_success_with_optional_params"
+from tests.paper.support.shapes import compare, shape
+from tests.support.documented import documented, documented_by_others
 
 Ask = Callable[[Any], object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One documented reply, and which request it is the reply to."""
-
-    name: str
-    method: str
-    path: str
-    reply: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +26,7 @@ class Case:
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
-def samples() -> list[Sample]:
-    """Everything documented, by the official SDK's samples and by the documentation's."""
-    found = []
-    for file in sorted((FIXTURES / "sdk_samples").glob("*.json")):
-        told = json.loads(file.read_text("utf-8"))
-        found.append(Sample(name=file.stem, method=told["method"], path=told["path"], reply=told["response"]))
-    if DOCS.exists():
-        for section in json.loads(DOCS.read_text("utf-8")).values():
-            method, path = section["endpoint"].split(" ")
-            for index, reply in enumerate(section["samples"]):
-                found.append(Sample(name=f"{method} {path} {index}", method=method, path=path, reply=reply))
-    return found
-
-
-IMPLEMENTED = [sample for sample in samples() if (sample.method, sample.path) in ENDPOINTS]
-
-
-def case_of(sample: Sample) -> Case:
-    """The case of a sample; the SDK's two files of one endpoint have the same reply and share theirs."""
-    return CASES[sample.name.removesuffix(OPTIONAL).removesuffix(SUFFIX)]
+SAMPLES = documented()
 
 
 def told(reply: Any) -> object:
@@ -324,21 +290,32 @@ def eventful(client_for) -> Iterator[Any]:
         assert server.troubles == []
 
 
-@pytest.mark.parametrize("sample", IMPLEMENTED, ids=lambda sample: sample.name)
-def test_replies_have_the_keys_and_types_of_every_documented_sample(sample, eventful):
+@pytest.mark.parametrize("name", SAMPLES)
+def test_replies_have_the_keys_and_types_of_every_documented_sample(name, eventful):
     """Of each sample of an endpoint that is there; what differs is listed with its reason, and nothing else is."""
-    case = case_of(sample)
-    missing, extra, wrong = compare(sample.reply, case.ask(eventful))
+    case = CASES[name]
+    missing, extra, wrong = compare(SAMPLES[name].reply, case.ask(eventful))
     assert wrong == []
     assert sorted(missing) == sorted(case.absent)
     assert sorted(extra) == sorted(case.extra)
 
 
-def test_every_sample_of_an_endpoint_that_is_there_has_a_case(fixtures):
-    """A sample that nobody looks at fails this test, and so does an empty folder."""
-    names = {sample.name.removesuffix(OPTIONAL).removesuffix(SUFFIX) for sample in IMPLEMENTED}
-    assert sorted(names - CASES.keys()) == []
-    assert len(names) > 30
+def test_every_sample_of_an_endpoint_that_is_there_has_a_case():
+    """A sample that nobody looks at fails this test, and so does one of an endpoint that is not there."""
+    assert sorted(SAMPLES.keys() - CASES.keys()) == []
+    assert all((sample.method, sample.path) in ENDPOINTS for sample in SAMPLES.values())
+    assert len(SAMPLES) > 60
+
+
+@pytest.mark.recorded
+def test_the_fixtures_have_the_keys_types_and_parameters_of_every_documented_sample():
+    """Of each endpoint that is there the fixtures have every sample that others keep, alike in all but its values."""
+    theirs = {name: one for name, one in documented_by_others().items() if (one.method, one.path) in ENDPOINTS}
+    assert theirs.keys() == SAMPLES.keys()
+    for name, sample in theirs.items():
+        ours = SAMPLES[name]
+        assert (ours.method, ours.path, ours.parameters) == (sample.method, sample.path, sample.parameters), name
+        assert shape(ours.reply) == shape(sample.reply), name
 
 
 def test_a_missing_key_a_new_key_and_another_type_are_all_seen():
