@@ -107,7 +107,7 @@ class Connectors:
             yield self._policy_file.current().policy
         with suppress(StoreError):
             with self._journal.transaction() as tx:
-                stored = tx.good_policies(MOST_POLICIES)
+                stored = tx.policies.newest(MOST_POLICIES)
             for one in stored:
                 with suppress(PolicyInvalid):
                     yield load_policy(one.text)
@@ -174,7 +174,7 @@ class Guardian:
         others = [one for one in Environment if not context.is_chosen or one is not context.environment]
         try:
             with self.journal.transaction() as tx:
-                pending = [environment for environment in others if tx.has_pending(environment.value)]
+                pending = [environment for environment in others if tx.orders.has_pending(environment.value)]
         except StoreError:
             return ()
         return tuple(there for there in map(context.elsewhere, pending) if there is not None)

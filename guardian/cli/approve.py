@@ -81,7 +81,7 @@ def _list(journal: Journal, *, as_json: bool) -> None:
     from guardian.gate.orders.proposal_views import money_line, order_line, proposed_order
 
     with journal.transaction() as tx:
-        waiting, now_ms = tx.waiting(), tx.now_ms
+        waiting, now_ms = tx.proposals.waiting(), tx.now_ms
     if as_json:
         print_json([_as_dict(proposal, now_ms) for proposal in waiting])
         return
@@ -131,12 +131,12 @@ def waiting_proposal(journal: Journal, proposal_id: str) -> Proposal | str:
     from guardian.gate.orders.proposal_views import end_of_proposal
 
     with journal.transaction() as tx:
-        proposal = tx.proposal(proposal_id)
+        proposal = tx.proposals.get(proposal_id)
         if proposal is None:
             return f"no proposal `{clean(proposal_id)}`; `guardian approve` lists what waits"
         if proposal.is_outstanding(tx.now_ms):
             return proposal
-        row = None if proposal.client_order_id is None else tx.order(proposal.client_order_id)
+        row = None if proposal.client_order_id is None else tx.orders.get(proposal.client_order_id)
         ended = end_of_proposal(proposal, row, tx.now_ms)
         return ended if row is not None else f"{ended}; nothing was sent"
 
@@ -206,16 +206,16 @@ def approve(guardian: Guardian, proposal_id: str) -> str:
 
     token = new_token(secrets.token_bytes)
     with guardian.journal.transaction() as tx:
-        proposal = tx.proposal(proposal_id)
-        tx.issue_token(
+        proposal = tx.proposals.get(proposal_id)
+        tx.proposals.issue_token(
             proposal_id,
             token_digest=token_digest(token),
             expires_ms=tx.now_ms + (0 if proposal is None else proposal.token_ttl_ms),
             by_person=True,
         )
         if proposal is not None:
-            tx.person_acted(proposal.scope, f"approved {proposal_id}")
-            tx.end_slicing(proposal.scope, proposal.symbol, proposal.side)
+            tx.acts.record(proposal.scope, f"approved {proposal_id}")
+            tx.slicing.clear(proposal.scope, proposal.symbol, proposal.side)
             scope = proposal.scope
             fields = {"proposal": proposal_id, "symbol": proposal.symbol, "environment": scope.environment}
             note_act(tx, "approved", {**fields, "account": scope.account})

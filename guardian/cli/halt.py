@@ -96,8 +96,8 @@ def halt(journal: Journal, reason: str) -> str:
 
     try:
         with journal.transaction() as tx:
-            before = tx.trading()
-            tx.set_trading(TradingState.HALTED, reason=reason, by="owner")
+            before = tx.trading.status()
+            tx.trading.set(TradingState.HALTED, reason=reason, by="owner")
             _note(tx, TradingState.HALTED, before.state, reason)
     except StoreError as error:
         _halt_without_log(journal, reason, error)
@@ -122,7 +122,7 @@ def reduce(journal: Journal, reason: str) -> bool:
         with journal.transaction() as tx:
             before, why = journal.trading(tx)
             if before is TradingState.ACTIVE:
-                tx.set_trading(TradingState.REDUCING, reason=reason, by="owner")
+                tx.trading.set(TradingState.REDUCING, reason=reason, by="owner")
                 _note(tx, TradingState.REDUCING, before, reason)
     except StoreError as error:
         _halt_without_log(journal, reason, error)
@@ -184,7 +184,7 @@ def _say_what_stays(journal: Journal, command: str) -> None:
 
     try:
         with journal.transaction() as tx:
-            count = len(tx.unresolved(None)) + len(tx.live(None))
+            count = len(tx.orders.unresolved(None)) + len(tx.orders.live(None))
     except StoreError:
         return
     if count:

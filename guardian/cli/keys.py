@@ -234,7 +234,7 @@ def _pending(environment: str) -> int:
         store = Store.open(home, now_ms=wall_clock_ms)
         try:
             with store.transaction() as tx:
-                rows = (*tx.unresolved(None), *tx.live(None))
+                rows = (*tx.orders.unresolved(None), *tx.orders.live(None))
                 return sum(row.environment == environment for row in rows)
         finally:
             store.close()

@@ -32,13 +32,13 @@ def reject(journal: Journal, proposal_id: str) -> str | None:
     from guardian.gate.orders.proposal_views import end_of_proposal
 
     with journal.transaction() as tx:
-        proposal = tx.proposal(proposal_id)
+        proposal = tx.proposals.get(proposal_id)
         if proposal is None:
             return f"no proposal `{clean(proposal_id)}`; `guardian approve` lists what waits"
         if proposal.state not in {"waiting", "approved"}:
-            row = None if proposal.client_order_id is None else tx.order(proposal.client_order_id)
+            row = None if proposal.client_order_id is None else tx.orders.get(proposal.client_order_id)
             return f"{end_of_proposal(proposal, row, tx.now_ms)}; there is nothing to turn down"
-        tx.reject(proposal.id, "turned down by a person")
+        tx.proposals.reject(proposal.id, "turned down by a person")
         scope = proposal.scope
         fields = {"proposal": proposal.id, "symbol": proposal.symbol, "environment": scope.environment}
         note_act(tx, "rejected", {**fields, "account": scope.account})

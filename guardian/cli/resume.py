@@ -76,9 +76,9 @@ def _stands(guardian: Guardian) -> Shown:
     """How trading stands, for whoever is to decide."""
     with guardian.journal.transaction() as tx:
         state, reason = guardian.journal.trading(tx)
-        stored = tx.trading()
-        waiting = len(tx.unresolved(None))
-        found = tx.waiting_to_be_adopted()
+        stored = tx.trading.status()
+        waiting = len(tx.orders.unresolved(None))
+        found = tx.orders.not_adopted()
     told = f"trading is {state.value}"
     if state is stored.state and stored.since_ms is not None:
         told += f" since {local_time(stored.since_ms)}"
@@ -113,7 +113,7 @@ def resume(guardian: Guardian, shown: Shown, target: TradingState) -> None:
         emergency.import_into(guardian.journal.store())
         came_meanwhile = True
     with guardian.journal.transaction() as tx:
-        if came_meanwhile or tx.trading() != shown.stored or _names(tx.waiting_to_be_adopted()) != shown.found:
+        if came_meanwhile or tx.trading.status() != shown.stored or _names(tx.orders.not_adopted()) != shown.found:
             raise GuardianError(
                 "trading stopped anew while you were asked; nothing was changed", hint="`guardian resume` shows why"
             )
@@ -121,9 +121,9 @@ def resume(guardian: Guardian, shown: Shown, target: TradingState) -> None:
         if target is TradingState.REDUCING:
             # Why it is not active is still what it halted for; a denial and the next resume say so.
             reason = f"{shown.reason or 'halted'} (the owner lets exits through)"
-        tx.set_trading(target, reason=reason, by="owner")
-        tx.person_acted(None, "resumed")
-        for row in tx.adopt_found():
+        tx.trading.set(target, reason=reason, by="owner")
+        tx.acts.record(None, "resumed")
+        for row in tx.orders.adopt_found():
             note_act(tx, "order_adopted", {"by": "owner", "client_order_id": row.client_order_id, "symbol": row.symbol})
         note_act(
             tx,

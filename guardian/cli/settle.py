@@ -117,7 +117,7 @@ async def _ask(guardian: Guardian, row: OrderRow) -> bool | None:
 
 def _row(guardian: Guardian, client_order_id: str) -> OrderRow | None:
     with guardian.journal.transaction() as tx:
-        return tx.order(client_order_id)
+        return tx.orders.get(client_order_id)
 
 
 def _lines(guardian: Guardian, row: OrderRow, asked: str) -> tuple[str, ...]:
@@ -179,5 +179,5 @@ def _user() -> str:
 
 def _told(tx: Transaction | None, shown: OrderRow) -> tuple[object, ...]:
     """What a person was shown of an order, as it is in this transaction; without one, as it was."""
-    row = shown if tx is None else tx.order(shown.client_order_id) or shown
+    row = shown if tx is None else tx.orders.get(shown.client_order_id) or shown
     return row.state, row.order_id, row.executed_quantity

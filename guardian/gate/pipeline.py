@@ -135,7 +135,7 @@ class Gate:
 
     def _open(self, record: Record, patience_s: float | None) -> tuple[OpenedCall, TradingState]:
         with self.context.journal.transaction(patience_s=patience_s) as tx:
-            opened = tx.open_call(record)
+            opened = tx.audit.open_call(record)
             trading, _ = self.context.journal.trading(tx)
             return opened, trading
 

@@ -20,6 +20,8 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from guardian.errors import StoreConflict, StoreCorrupt, StoreError, StoreUnavailable
+from guardian.store.budgets.slicing import SlicingPart
+from guardian.store.budgets.snapshots import SnapshotsPart
 from guardian.store.budgets.usage import UsagePart
 from guardian.store.log.checkpoint import write_checkpoint
 from guardian.store.log.read_only import read_only, row_at
@@ -29,11 +31,19 @@ from guardian.store.opening import OpenFile, open_file, patient_until
 from guardian.store.schema.files import DATABASE_NAME
 from guardian.store.schema.records import Entry, Head
 from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
-from guardian.store.transaction.broken_chain import BrokenPart
+from guardian.store.transaction.audit import AuditPart
+from guardian.store.transaction.broken_chain import BrokenChainPart
 from guardian.store.transaction.corrections import CorrectionsPart
-from guardian.store.transaction.key_accounts import AccountsPart
+from guardian.store.transaction.good_policies import GoodPoliciesPart
+from guardian.store.transaction.key_accounts import KeyAccountsPart
 from guardian.store.transaction.leases import LeasesPart
+from guardian.store.transaction.ledger import LedgerPart
+from guardian.store.transaction.orders import OrdersPart
+from guardian.store.transaction.persons_acts import PersonsActsPart
 from guardian.store.transaction.proposals import ProposalsPart
+from guardian.store.transaction.timestamps import TimestampsPart
+from guardian.store.transaction.trading_state import TradingPart
+from guardian.store.transaction.unit import Unit
 
 _LOOKS: Final = 3
 """How often the end of the log is looked at in one begin: what was found is told, and then it is looked at again."""
@@ -47,8 +57,44 @@ MAX_JUMP: Final = 1_000_000
 """Rows that the log goes on after, at most, where they are gone; a checkpoint that says more is not believed."""
 
 
-class Transaction(UsagePart, CorrectionsPart, ProposalsPart, LeasesPart, AccountsPart, BrokenPart):
-    """Everything that can be done in one transaction. See the parts."""
+class Transaction:
+    """One transaction: everything that can be read and written in it, by what it is about."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.now_ms = unit.now_ms
+        """Window time: it never goes back, in no process of this home and over no restart."""
+        self.clock_ms = unit.clock_ms
+        """The wall clock, as it was when this transaction began."""
+        self.trading = TradingPart(unit)
+        self.acts = PersonsActsPart(unit)
+        self.policies = GoodPoliciesPart(unit)
+        self.accounts = KeyAccountsPart(unit)
+        self.leases = LeasesPart(unit)
+        self.timestamps = TimestampsPart(unit)
+        self.proposals = ProposalsPart(unit)
+        self.audit = AuditPart(unit, self.trading)
+        self.broken_chain = BrokenChainPart(unit, self.audit, self.trading)
+        self.ledger = LedgerPart(unit)
+        self.corrections = CorrectionsPart(unit, self.ledger)
+        self.orders = OrdersPart(unit, self.ledger)
+        self.slicing = SlicingPart(unit)
+        self.snapshots = SnapshotsPart(unit, self.orders)
+        self.usage = UsagePart(
+            unit,
+            trading=self.trading,
+            acts=self.acts,
+            audit=self.audit,
+            ledger=self.ledger,
+            orders=self.orders,
+            slicing=self.slicing,
+            snapshots=self.snapshots,
+        )
+
+    @property
+    def head(self) -> Head:
+        """Where the log ends, with what this transaction appended."""
+        return self.unit.head
 
 
 class Store:
@@ -116,7 +162,7 @@ class Store:
                     self._give_up(file, error)
                     raise
                 finally:
-                    tx.end()
+                    tx.unit.end()
             finally:
                 self._holder = None
 
@@ -141,7 +187,7 @@ class Store:
     def head(self) -> Entry | None:
         """The last row of the log; None while it is empty. Raises StoreError, after a second of waiting at most."""
         with self.transaction(patience_s=HEAD_PATIENCE_S) as tx:
-            return tx.last_entry()
+            return tx.audit.last_entry()
 
     def anchor(self) -> None:
         """Bring the checkpoint beside the database up to its last row, as far as that can be done now."""
@@ -215,7 +261,7 @@ class Store:
         window_ms = max(clock, latest)
         if window_ms > told_ms:
             self._told = (window_ms, monotonic_s)
-        return Transaction(file.connection, now_ms=window_ms, clock_ms=clock, head=head)
+        return Transaction(Unit(file.connection, now_ms=window_ms, clock_ms=clock, head=head))
 
     def _tell(self, file: OpenFile, end: LogTail, findings: Sequence[Finding]) -> None:
         """Halt trading for a broken chain, in the transaction that is open, and go on from what is there.
@@ -231,21 +277,21 @@ class Store:
                 head = Head(lost.seq, bytes.fromhex(lost.digest))
         tx = self._transaction(file, end, head)
         try:
-            is_new = tx.tell_broken(findings)
+            is_new = tx.broken_chain.record(findings)
             file.commit()
         except (StoreError, sqlite3.Error) as error:
             why = f"{BROKEN}: {findings[0].message}; that could not be written: {translated(error).message}"
             raise StoreCorrupt(why, hint=RESTORE_HINT) from None
         finally:
-            tx.end()
+            tx.unit.end()
         self._known = tx.head if is_new else end.head
         file.findings = ()
 
     def _commit(self, file: OpenFile, tx: Transaction) -> None:
-        if tx.failed is not None:
-            raise tx.failed
-        if tx.wrote and not tx.appended:  # otherwise the row itself keeps the window time
-            tx.keep_window()
+        if tx.unit.failed is not None:
+            raise tx.unit.failed
+        if tx.unit.wrote and not tx.unit.appended:  # otherwise the row itself keeps the window time
+            tx.trading.keep_window()
         try:
             file.commit()
         except sqlite3.Error as error:

@@ -167,10 +167,10 @@ def _import(store: Store, records: list[dict[str, object]], source: str) -> int:
     with store.transaction() as tx:
         for record in records:
             key = f"emergency:{record['id']}"
-            if tx.has_key(key):
+            if tx.audit.has_key(key):
                 continue
             call_id, symbol = record.get("call_id"), record.get("symbol")
-            tx.append(
+            tx.audit.append(
                 Record(
                     phase=Phase.EVENT,
                     call_id=call_id if isinstance(call_id, str) else None,
@@ -181,9 +181,9 @@ def _import(store: Store, records: list[dict[str, object]], source: str) -> int:
             )
             if record.get("kind") == CAUSE:
                 reason = str(record.get("reason") or "it was found broken").removeprefix(f"{BROKEN}: ")
-                tx.tell_broken((Finding(kind=Kind.DAMAGED, message=reason, evidence=key),))
+                tx.broken_chain.record((Finding(kind=Kind.DAMAGED, message=reason, evidence=key),))
             elif record.get("kind") == OWNER_HALT:
-                tx.halt_because(str(record.get("reason") or "no reason was given"), by="owner")
+                tx.trading.halt(str(record.get("reason") or "no reason was given"), by="owner")
             else:
                 new.append(record)
             count += 1
@@ -197,9 +197,9 @@ def _halt_for(tx: Transaction, records: list[dict[str, object]]) -> None:
     named = ", ".join(_named(record) for record in records[:_NAMED])
     more = f", and {len(records) - _NAMED} more" if len(records) > _NAMED else ""
     reason = f"something could not be written to the log: {named}{more}"
-    if tx.halt_because(reason, by="guardian"):
+    if tx.trading.halt(reason, by="guardian"):
         body = {"kind": "halted", "by": "guardian", "cause": "emergency", "reason": reason, "trading": "halted"}
-        tx.append(Record(phase=Phase.EVENT, call_id=None, body=body))
+        tx.audit.append(Record(phase=Phase.EVENT, call_id=None, body=body))
 
 
 def _named(record: Mapping[str, object]) -> str:

@@ -244,12 +244,12 @@ class Play:
     def waiting(self) -> list[str]:
         """The proposals that wait for the owner, as `guardian approve` lists them."""
         with self.rig.process.journal.transaction() as tx:
-            return [proposal.id for proposal in tx.waiting() if proposal.state == "waiting"]
+            return [proposal.id for proposal in tx.proposals.waiting() if proposal.state == "waiting"]
 
     def approve(self, proposal: str) -> str:
         """The owner agrees; a StoreConflict where it has expired."""
         with self.rig.process.journal.transaction() as tx:
-            shown = tx.proposal(proposal)
+            shown = tx.proposals.get(proposal)
         token = self.rig.approve(proposal)
         self.oracle.owner.approved[proposal] = dict(shown.resolved)
         self.oracle.owner.acted = len(self.oracle.sent)
@@ -259,8 +259,8 @@ class Play:
     def halt(self, state: TradingState) -> str:
         owner = self.oracle.owner
         with self.rig.process.journal.transaction() as tx:
-            if state is TradingState.HALTED or tx.trading().state is TradingState.ACTIVE:
-                tx.set_trading(state, reason=DEFAULT_REASON, by="owner")
+            if state is TradingState.HALTED or tx.trading.status().state is TradingState.ACTIVE:
+                tx.trading.set(state, reason=DEFAULT_REASON, by="owner")
                 owner.state = state.value
         return state.value
 

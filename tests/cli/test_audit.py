@@ -36,7 +36,7 @@ class Log:
     def write(self, *records):
         store = Store.open(self.home, now_ms=lambda: self.now_ms)
         with store.transaction() as tx:
-            entries = [tx.append(record) for record in records]
+            entries = [tx.audit.append(record) for record in records]
         store.close()
         return entries
 
@@ -55,9 +55,9 @@ class Log:
         store = Store.open(self.home, now_ms=lambda: self.now_ms)
         with store.transaction() as tx:
             call_id = f"call-{number}"
-            tx.append(Record(phase=Phase.CALL, call_id=call_id, tool="create_order", symbol="BTCUSDT"))
-            entry = tx.append(Record(phase=Phase.INTENT, call_id=call_id, tool="create_order", symbol="BTCUSDT"))
-            tx.reserve(
+            tx.audit.append(Record(phase=Phase.CALL, call_id=call_id, tool="create_order", symbol="BTCUSDT"))
+            entry = tx.audit.append(Record(phase=Phase.INTENT, call_id=call_id, tool="create_order", symbol="BTCUSDT"))
+            tx.orders.reserve(
                 NewOrder(
                     client_order_id=entry.client_order_id, environment="paper", account="a", call_id=call_id,
                     symbol="BTCUSDT", base_asset="BTC", quote_asset="USDT", side="BUY", order_type="LIMIT",
@@ -65,7 +65,7 @@ class Log:
                     quote_notional=Decimal(1), currency="USDT", reserved_ms=tx.now_ms, sent_ms=tx.now_ms,
                 )
             )  # fmt: skip
-            tx.move_order(entry.client_order_id, state)
+            tx.orders.move(entry.client_order_id, state)
         store.close()
         return entry
 

@@ -66,7 +66,7 @@ def entered(assistant: Assistant) -> Decimal:
 
 def row_of(assistant: Assistant, name: str) -> OrderRow:
     with assistant.guardian.journal.transaction() as tx:
-        found = tx.order(name)
+        found = tx.orders.get(name)
     assert found is not None
     return found
 
@@ -120,11 +120,11 @@ def test_unknown_order_is_counted_blocks_and_is_resolved_after_its_key_was_repla
     world.controls.clear_faults()
     until(lambda: row_of(second, name).state is OrderState.OPEN)
     with second.guardian.journal.transaction() as tx:
-        assert tx.has_pending("paper")
+        assert tx.orders.has_pending("paper")
     cancelled = second.call("cancel_order", symbol="BTCUSDT", client_order_id=name)
     assert cancelled["data"]["order"]["state"] == "cancelled"
     with second.guardian.journal.transaction() as tx:
-        assert not tx.has_pending("paper")
+        assert not tx.orders.has_pending("paper")
     assert entered(second) == Decimal(59)
     assert len(world.sent()) == 1
 
@@ -323,4 +323,4 @@ def test_fingerprint_of_a_key_is_not_what_is_kept_apart_by(world: World) -> None
         signing_key=world.paper.api_secret,
     )
     with assistant.guardian.journal.transaction() as tx:
-        assert tx.account_of("paper", pair.fingerprint) == f"uid-{world.paper.venue.uid}"
+        assert tx.accounts.get("paper", pair.fingerprint) == f"uid-{world.paper.venue.uid}"

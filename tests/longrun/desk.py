@@ -84,7 +84,7 @@ class Desk:
             with suppress(ExchangeError, StoreError):  # as `run_forever` does: the next round asks again
                 found = await self._one_round()
                 with self.guardian.journal.transaction() as tx:
-                    unresolved, pending = tx.unresolved(), tx.has_pending(self.context.environment.value)
+                    unresolved, pending = tx.orders.unresolved(), tx.orders.has_pending(self.context.environment.value)
                 # Nothing is found, either, while a process that died still has the lease of asking.
                 if not unresolved and (found or not pending):
                     await self._one_round()
@@ -115,14 +115,14 @@ class Desk:
         """What guardian counts as bought and not sold, as its rules for exits and positions see it."""
         scopes = {row.scope for row in self.orders()}
         with self.guardian.journal.transaction() as tx:
-            return sum((tx.position(scope, "BTC") for scope in scopes), Decimal(0))
+            return sum((tx.ledger.position(scope, "BTC") for scope in scopes), Decimal(0))
 
     def orders(self) -> tuple[OrderRow, ...]:
         """Every order of the home, oldest first."""
         with read_only(database_path(self.guardian.home)) as connection:
             names = [name for (name,) in connection.execute("SELECT client_order_id FROM orders ORDER BY intent_seq")]
         with self.guardian.journal.transaction() as tx:
-            return tuple(row for row in map(tx.order, names) if row is not None)
+            return tuple(row for row in map(tx.orders.get, names) if row is not None)
 
 
 @asynccontextmanager
@@ -191,7 +191,7 @@ def exposure(world: World, desk: Desk) -> Exposure:
     limits = desk.guardian.policy_file.current().policy.limits
     scopes = {row.scope for row in desk.orders()}
     with desk.guardian.journal.transaction() as tx:
-        usages = [tx.status_usage(scope, limits, "USDT") for scope in scopes]
+        usages = [tx.usage.status(scope, limits, "USDT") for scope in scopes]
     taken = world.controls.orders()
     worth = {o["orderId"]: Decimal(o["price"]) * Decimal(o["origQty"]) for o in taken}
     left = sum(

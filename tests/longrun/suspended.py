@@ -26,9 +26,10 @@ from typing import Any
 from guardian.bootstrap import open_guardian
 from guardian.exchange.exchange import Exchange
 from guardian.paper.rest.faults import ORDER, FaultKind
-from guardian.store.database import Store, Transaction
+from guardian.store.database import Store
 from guardian.store.log.read_only import database_path, read_only
 from guardian.store.schema.records import Entry, Phase, Record
+from guardian.store.transaction.audit import AuditPart
 from tests.longrun.crashes import a_market
 from tests.longrun.desk import (
     a_desk,
@@ -108,7 +109,7 @@ def trap(point: str) -> None:
             stop()
 
     real_place, real_cancel, real_slot = Exchange.place_order, Exchange.cancel_order, Exchange.order_slot
-    real_transaction, real_append = Store.transaction, Transaction.append
+    real_transaction, real_append = Store.transaction, AuditPart.append
 
     async def place_order(self: Exchange, *arguments: Any, **fields: Any) -> Any:
         sleep_once("between intent and send")
@@ -126,16 +127,16 @@ def trap(point: str) -> None:
         sleep_once("with the facts in hand")
         return real_slot(self)
 
-    def append(tx: Transaction, record: Record) -> Entry:
-        written = real_append(tx, record)
-        tx.__dict__.setdefault("rows", []).append((record.phase, record.tool))
+    def append(audit: AuditPart, record: Record) -> Entry:
+        written = real_append(audit, record)
+        audit.__dict__.setdefault("rows", []).append((record.phase, record.tool))
         return written
 
     @contextmanager
     def transaction(store: Store, **waits: Any) -> Iterator[Any]:
         with real_transaction(store, **waits) as tx:
             yield tx
-            rows = tx.__dict__.get("rows", [])
+            rows = tx.audit.__dict__.get("rows", [])
             if (Phase.INTENT, "create_order") in rows:
                 sleep_once("in the reservation")
             if (Phase.OUTCOME, "create_order") in rows:
@@ -144,7 +145,7 @@ def trap(point: str) -> None:
     Exchange.place_order = place_order  # type: ignore[method-assign]
     Exchange.cancel_order = cancel_order  # type: ignore[method-assign]
     Exchange.order_slot = order_slot  # type: ignore[method-assign]
-    Transaction.append = append  # type: ignore[method-assign]
+    AuditPart.append = append  # type: ignore[method-assign]
     Store.transaction = transaction  # type: ignore[method-assign,assignment]
 
 

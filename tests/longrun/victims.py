@@ -34,8 +34,9 @@ from guardian.gate.base.replies import Reply
 from guardian.gate.pipeline import Gate
 from guardian.gate.recovery.reconcile import Reconciler
 from guardian.gate.recovery.resolve import Resolver
-from guardian.store.database import Store, Transaction
+from guardian.store.database import Store
 from guardian.store.schema.records import Entry, Phase, Record
+from guardian.store.transaction.audit import AuditPart
 from tests.longrun.desk import limit
 
 STEPS = (
@@ -175,13 +176,13 @@ class Trap:
         aiohttp.ClientSession._request = answered  # type: ignore[method-assign]
 
     def _in_transactions(self) -> None:
-        real_transaction, real_append = Store.transaction, Transaction.append
+        real_transaction, real_append = Store.transaction, AuditPart.append
 
-        def append(tx: Transaction, record: Record) -> Entry:
+        def append(audit: AuditPart, record: Record) -> Entry:
             if _row_of(record) == "the outcome row":
                 self.at("before the outcome row")
-            written = real_append(tx, record)
-            tx.__dict__.setdefault("rows", []).append(_row_of(record))
+            written = real_append(audit, record)
+            audit.__dict__.setdefault("rows", []).append(_row_of(record))
             return written
 
         @contextmanager
@@ -189,13 +190,13 @@ class Trap:
             rows: list[str] = []
             with real_transaction(store, **waits) as tx:
                 yield tx
-                rows = tx.__dict__.get("rows", [])
+                rows = tx.audit.__dict__.get("rows", [])
                 for row in ("any transaction", *rows):
                     self.at(f"in {row}")
             for row in ("any commit", *rows):
                 self.at(f"after {row}")
 
-        Transaction.append = append  # type: ignore[method-assign]
+        AuditPart.append = append  # type: ignore[method-assign]
         Store.transaction = transaction  # type: ignore[method-assign,assignment]
 
 
@@ -273,7 +274,7 @@ class Trader:
 
     def _one_of_ours(self) -> str | None:
         with self._guardian.journal.transaction() as tx:
-            names = [row.client_order_id for row in tx.live()]
+            names = [row.client_order_id for row in tx.orders.live()]
         return self._dice.choice(names) if names else None
 
 

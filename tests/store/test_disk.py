@@ -36,7 +36,7 @@ def disk(tmp_path):
 
 def event(world, size=100):
     with world.store.transaction() as tx:
-        return tx.append(Record(phase=Phase.EVENT, body={"text": "x" * size}))
+        return tx.audit.append(Record(phase=Phase.EVENT, body={"text": "x" * size}))
 
 
 def fill(disk):
@@ -177,7 +177,7 @@ def test_log_with_a_write_ahead_log_is_read_from_a_read_only_disk(disk):
         "import os, sys\nfrom pathlib import Path\nfrom guardian.store.database import Store\n"
         "from guardian.store.schema.records import Phase, Record\n"
         "store = Store.open(Path(sys.argv[1]), now_ms=lambda: 1800000000000)\n"
-        "for n in range(5):\n    with store.transaction() as tx:\n        tx.append(Record(phase=Phase.EVENT))\n"
+        "for n in range(5):\n    with store.transaction() as tx:\n        tx.audit.append(Record(phase=Phase.EVENT))\n"
         "os._exit(9)\n"
     )
     home = disk / "home"

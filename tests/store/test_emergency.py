@@ -102,7 +102,7 @@ def test_user_without_a_folder_of_their_own_has_the_place_beside_the_home(world,
 
 def trading(world):
     with world.store.transaction() as tx:
-        return tx.trading()
+        return tx.trading.status()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_many_records_are_counted_in_the_reason(emergency, world):
 def test_import_adds_to_the_reason_of_a_halt_and_keeps_who_halted(emergency, world):
     """A halt that is there already keeps its reason, and says the new one too; reducing becomes halted."""
     with world.store.transaction() as tx:
-        tx.set_trading(TradingState.REDUCING, reason="the day lost 101", by="guardian")
+        tx.trading.set(TradingState.REDUCING, reason="the day lost 101", by="guardian")
     emergency.append({"kind": OWNER_HALT, "reason": "a person said so"})
     emergency.append({"kind": "call", "call_id": "c1"})
     emergency.import_into(world.store)
@@ -179,7 +179,7 @@ def test_kill_between_the_import_and_the_emptying_neither_doubles_nor_lets_go_on
     assert len(events(world)) == 2
     assert trading(world).state is TradingState.HALTED
     with world.store.transaction() as tx:
-        tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
+        tx.trading.set(TradingState.ACTIVE, reason="resumed", by="owner")
     assert emergency.import_into(world.store) == 0
     assert trading(world).state is TradingState.ACTIVE
 

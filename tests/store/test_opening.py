@@ -29,7 +29,7 @@ def open_at(home):
 def fill(world, count=3):
     for _ in range(count):
         with world.store.transaction() as tx:
-            tx.append(Record(phase=Phase.EVENT, body={"kind": "test"}))
+            tx.audit.append(Record(phase=Phase.EVENT, body={"kind": "test"}))
 
 
 @posix
@@ -177,7 +177,7 @@ def test_creation_that_was_killed_is_begun_again(tmp_path):
     (tmp_path / "guardian.db").write_bytes(b"")
     store = open_at(tmp_path)
     with store.transaction() as tx:
-        assert tx.append(Record(phase=Phase.EVENT)).seq == 1
+        assert tx.audit.append(Record(phase=Phase.EVENT)).seq == 1
     store.close()
 
 
@@ -199,7 +199,7 @@ def test_file_that_was_moved_away_is_not_written(world, how, tmp_path):
         os.link(away, path)
         fill(world, 1)
         with world.store.transaction() as tx:
-            assert tx.last_entry().seq == 4
+            assert tx.audit.last_entry().seq == 4
 
 
 def test_closed_store_says_so(world):
@@ -255,7 +255,7 @@ for line in sys.stdin:
     try:
         store = Store.open(Path(home), now_ms=lambda: 1800000000000)
         with store.transaction() as tx:
-            tx.append(Record(phase=Phase.EVENT))
+            tx.audit.append(Record(phase=Phase.EVENT))
         store.close()
         print("ok", flush=True)
     except Exception as error:

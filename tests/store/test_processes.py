@@ -43,9 +43,10 @@ def spec(number):
         price=Decimal(number + 1), time_in_force=TimeInForce.GTC)
 
 def reserve(tx, call_id, order, proposal_id=None):
-    entry = tx.append(Record(phase=Phase.INTENT, call_id=call_id, tool="create_order", symbol="BTCUSDT", body={"n": 1}))
-    tx.reserve(NewOrder(client_order_id=entry.client_order_id, environment="paper", account="a1", call_id=call_id,
-        proposal_id=proposal_id, symbol="BTCUSDT", base_asset="BTC", quote_asset="USDT", side="BUY",
+    intent = Record(phase=Phase.INTENT, call_id=call_id, tool="create_order", symbol="BTCUSDT", body={"n": 1})
+    entry = tx.audit.append(intent)
+    tx.orders.reserve(NewOrder(client_order_id=entry.client_order_id, environment="paper", account="a1",
+        call_id=call_id, proposal_id=proposal_id, symbol="BTCUSDT", base_asset="BTC", quote_asset="USDT", side="BUY",
         order_type="LIMIT", wire_type="LIMIT", time_in_force="GTC", price=order.price, quantity=order.quantity,
         fingerprint=order.fingerprint, notional=Decimal(100), quote_notional=Decimal(100), currency="USDT",
         reserved_ms=tx.now_ms, sent_ms=tx.now_ms))
@@ -58,14 +59,15 @@ sys.stdin.readline()
 APPEND = """
 for number in range(75):
     with store.transaction() as tx:
-        tx.append(Record(phase=Phase.EVENT, body={"who": who, "n": number}))
+        tx.audit.append(Record(phase=Phase.EVENT, body={"who": who, "n": number}))
 """
 
 CAP = """
 for number in range(10):
     with store.transaction() as tx:
         order = spec(int(who) * 100 + number)
-        usage = tx.usage(scope, order, limits, currency="USDT", assets=("BTC", "USDT"), snapshot=tx.snapshot(scope))
+        snapshot = tx.snapshots.take(scope)
+        usage = tx.usage.of(scope, order, limits, currency="USDT", assets=("BTC", "USDT"), snapshot=snapshot)
         if usage.entered[10**9] + 100 <= 1000:
             reserve(tx, f"{who}-{number}", order)
             print("sent", flush=True)
@@ -75,7 +77,7 @@ REDEEM = """
 try:
     with store.transaction() as tx:
         entry = reserve(tx, f"call-{who}", spec(int(who)), sys.argv[3])
-        tx.redeem(sys.argv[3], entry.client_order_id)
+        tx.proposals.redeem(sys.argv[3], entry.client_order_id)
     print("sent", flush=True)
 except StoreConflict:
     pass
@@ -90,8 +92,8 @@ while True:
     # From here on the order may be sent; what is printed is what the exchange saw.
     print(entry.client_order_id, flush=True)
     with store.transaction() as tx:
-        tx.append(Record(phase=Phase.OUTCOME, call_id=f"{who}-{number}", tool="create_order", outcome="done"))
-        tx.move_order(entry.client_order_id, OrderState.FILLED)
+        tx.audit.append(Record(phase=Phase.OUTCOME, call_id=f"{who}-{number}", tool="create_order", outcome="done"))
+        tx.orders.move(entry.client_order_id, OrderState.FILLED)
     write_checkpoint(home, store)
 """
 
@@ -121,7 +123,7 @@ def no_halt(world):
     """Nobody found the chain broken: trading is active, for somebody who starts now too."""
     world.clock_ms = time.time_ns() // 1_000_000
     world.reopen()
-    return world.attempt(lambda tx: tx.trading()).state is TradingState.ACTIVE
+    return world.attempt(lambda tx: tx.trading.status()).state is TradingState.ACTIVE
 
 
 def test_four_processes_append_without_a_fork(world):
@@ -139,7 +141,7 @@ def test_cap_holds_over_four_processes(world):
     outputs = together([start(world, CAP, who) for who in range(4)])
     assert "".join(outputs).count("sent") == 10
     with world.store.transaction() as tx:
-        assert len(tx.orders(world.scope)) == 10
+        assert len(tx.orders.newest(world.scope)) == 10
 
 
 def test_eight_processes_redeem_one_token_once(world):
@@ -149,7 +151,7 @@ def test_eight_processes_redeem_one_token_once(world):
     outputs = together([start(world, REDEEM, who, proposal.id) for who in range(8)])
     assert "".join(outputs).count("sent") == 1
     with world.store.transaction() as tx:
-        assert len(tx.orders(world.scope)) == 1
+        assert len(tx.orders.newest(world.scope)) == 1
 
 
 def test_processes_that_are_killed_leave_a_whole_log(world):
@@ -172,8 +174,8 @@ def test_processes_that_are_killed_leave_a_whole_log(world):
         assert report.findings == ()
     assert no_halt(world)
     with world.store.transaction() as tx:
-        known = {row.client_order_id: row for row in tx.orders(world.scope, limit=100_000)}
-        unresolved = {row.client_order_id for row in tx.unresolved(world.scope)}
+        known = {row.client_order_id: row for row in tx.orders.newest(world.scope, limit=100_000)}
+        unresolved = {row.client_order_id for row in tx.orders.unresolved(world.scope)}
     assert sent
     assert sent <= set(known)
     # What was reserved and has no outcome is known to be unresolved, and counts.
@@ -224,7 +226,7 @@ def test_threads_of_one_process_share_the_writer(world, count):
 
     def run(number):
         with world.store.transaction() as tx:
-            tx.append(Record(phase=Phase.EVENT, body={"n": number}))
+            tx.audit.append(Record(phase=Phase.EVENT, body={"n": number}))
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
     for thread in threads:
@@ -243,5 +245,5 @@ def test_second_store_of_a_home_sees_what_the_first_wrote(world):
     other = Store.open(world.home, now_ms=lambda: START_MS - 10**9, monotonic=lambda: 0)
     with other.transaction() as tx:
         assert tx.now_ms == START_MS
-        assert len(tx.orders(world.scope)) == 1
+        assert len(tx.orders.newest(world.scope)) == 1
     other.close()

@@ -37,7 +37,7 @@ def home() -> Path:
     assert main(["init", "--from", "paper"]) == 0
     guardian = open_guardian(home=made)
     with guardian.journal.transaction() as tx:
-        tx.append(Record(phase=Phase.EVENT, body={"kind": "test"}))
+        tx.audit.append(Record(phase=Phase.EVENT, body={"kind": "test"}))
     guardian.journal.anchor()
     guardian.journal.close()
     SharedRows(made / "limits.db", lambda: 1).change(["a"], lambda rows: None)

@@ -131,7 +131,7 @@ def _there(guardian: Guardian) -> GateContext:
     if context.is_chosen:
         return context
     with guardian.journal.transaction() as tx:
-        newest = tx.newest_environment()
+        newest = tx.orders.newest_environment()
     there = None if newest is None else context.elsewhere(Environment(newest))
     if there is None:
         guardian.policy_file.current()
@@ -145,7 +145,7 @@ def _symbols(guardian: Guardian, there: GateContext, account: str) -> tuple[str,
 
     scope = Scope(environment=there.environment.value, account=account)
     with guardian.journal.transaction() as tx:
-        known = tx.known_symbols(scope, -1)
+        known = tx.orders.known_symbols(scope, -1)
     listed: tuple[str, ...] = ()
     with suppress(PolicyInvalid):
         listed = tuple(guardian.policy_file.current().policy.symbols)

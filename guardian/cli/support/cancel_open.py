@@ -50,7 +50,7 @@ async def cancel_own(guardian: Guardian) -> int:
 def _open_orders(guardian: Guardian) -> tuple[OrderRow, ...]:
     """Guardian's orders that are open or may be, in every environment."""
     with guardian.journal.transaction() as tx:
-        return (*tx.unresolved(None), *tx.live(None))
+        return (*tx.orders.unresolved(None), *tx.orders.live(None))
 
 
 def _told(order: OrderRow | OrderReport) -> str:

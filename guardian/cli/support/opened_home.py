@@ -63,7 +63,7 @@ def note_act(tx: Transaction, kind: str, fields: Mapping[str, str | None]) -> No
     """Append the `event` row of something that a person did on the command line."""
     from guardian.store.schema.records import Phase, Record
 
-    tx.append(
+    tx.audit.append(
         Record(
             phase=Phase.EVENT,
             call_id=None,

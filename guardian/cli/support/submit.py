@@ -102,8 +102,8 @@ def _after_stop(guardian: Guardian, proposal_id: str) -> Reply | None:
     from guardian.gate.orders.placed_before import answer_with
 
     with guardian.journal.transaction() as tx:
-        proposal = tx.proposal(proposal_id)
-        row = None if proposal is None or proposal.client_order_id is None else tx.order(proposal.client_order_id)
+        proposal = tx.proposals.get(proposal_id)
+        row = None if proposal is None or proposal.client_order_id is None else tx.orders.get(proposal.client_order_id)
     if row is None:
         return None
     if row.state in UNRESOLVED_STATES | VOID_STATES:

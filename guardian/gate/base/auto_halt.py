@@ -46,10 +46,10 @@ def halt(
 
     Raises StoreError.
     """
-    if tx.trading().state in {TradingState.HALTED, state}:
+    if tx.trading.status().state in {TradingState.HALTED, state}:
         return
-    tx.set_trading(state, reason=reason, by="guardian")
-    tx.append(
+    tx.trading.set(state, reason=reason, by="guardian")
+    tx.audit.append(
         Record(
             phase=Phase.EVENT,
             call_id=call_id,
@@ -65,7 +65,7 @@ def halt_on_rejects(tx: Transaction, scope: Scope, call_id: str | None) -> None:
 
     Orders that never left this machine, or whose fate is not known, neither count nor break the row.
     """
-    newest = tx.orders(scope, states=_KNOWN_STATES, limit=REJECTS_IN_A_ROW)
+    newest = tx.orders.newest(scope, states=_KNOWN_STATES, limit=REJECTS_IN_A_ROW)
     since_ms = _active_since(tx)
     rejected = [row for row in newest if row.state is OrderState.REJECTED and row.reserved_ms > since_ms]
     if len(rejected) == REJECTS_IN_A_ROW:
@@ -80,7 +80,7 @@ def halt_on_burst(tx: Transaction, scope: Scope, windows: Iterable[CountWindow],
     """
     most = burst_bound(windows)
     since_ms = max(tx.now_ms - BURST_MS, _active_since(tx))
-    if tx.reserved_since(scope, since_ms) > most:
+    if tx.orders.reserved_since(scope, since_ms) > most:
         reason = f"more than {most} orders were sent within {BURST_MS // 1000} s"
         halt(tx, scope, "burst", reason, call_id=call_id, state=TradingState.REDUCING)
 
@@ -101,4 +101,4 @@ def is_far(skew_ms: int) -> bool:
 
 def _active_since(tx: Transaction) -> int:
     """Since when trading goes on, in window time: what an owner resumed after is no reason to halt again."""
-    return tx.trading().since_ms or 0
+    return tx.trading.status().since_ms or 0

@@ -45,7 +45,7 @@ async def account_of(pair: ApiKeyPair, exchange: Exchange, journal: Journal) -> 
 def _remembered(pair: ApiKeyPair, journal: Journal) -> str | None:
     try:
         with journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
-            return tx.account_of(pair.environment, pair.fingerprint)
+            return tx.accounts.get(pair.environment, pair.fingerprint)
     except StoreError:
         return None
 
@@ -54,7 +54,7 @@ def _remember(pair: ApiKeyPair, account: str, journal: Journal) -> str:
     """Two processes may have asked at once: what the first of them wrote holds for both."""
     try:
         with journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
-            return tx.remember_account(pair.environment, pair.fingerprint, account)
+            return tx.accounts.remember(pair.environment, pair.fingerprint, account)
     except StoreError:
         return account  # it is known now all the same, and asked for again at the next start
 

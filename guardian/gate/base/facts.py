@@ -49,7 +49,9 @@ class Basis:
 
 def basis_of(tx: Transaction, scope: Scope) -> Basis:
     """What the facts of an order depend on, as the store has it now, before they are asked for."""
-    return Basis(loss=loss_needs(tx.traded(scope)), snapshot=tx.snapshot(scope), sellable=tx.sellable(scope))
+    return Basis(
+        loss=loss_needs(tx.ledger.traded(scope)), snapshot=tx.snapshots.take(scope), sellable=tx.usage.sellable(scope)
+    )
 
 
 def assets_of(facts: Facts, spec: OrderSpec) -> tuple[str, str] | None:
@@ -62,7 +64,7 @@ def usage_now(
     tx: Transaction, journal: Journal, scope: Scope, spec: OrderSpec, policy: Policy, facts: Facts, basis: Basis
 ) -> Usage:
     """What the rules count for this order in this transaction, with a halt that the emergency file sets."""
-    usage = tx.usage(
+    usage = tx.usage.of(
         scope,
         spec,
         policy.limits,

@@ -98,7 +98,7 @@ class Journal:
         """
         try:
             with self.transaction() as tx:
-                tx.tell_broken(findings)
+                tx.broken_chain.record(findings)
                 return self.trading(tx)[0]
         except StoreError:
             if not self._halt_beside(findings[0].message):
@@ -117,7 +117,7 @@ class Journal:
     def append(self, record: Record, *, patience_s: float | None = None) -> Entry:
         """One row in a transaction of its own, with the patience of `transaction`."""
         with self.transaction(patience_s=patience_s) as tx:
-            return tx.append(record)
+            return tx.audit.append(record)
 
     def anchor(self) -> None:
         """Bring the checkpoint outside the database up to the newest row; losing one only makes it older."""
@@ -131,7 +131,7 @@ class Journal:
         if not self.emergency.is_empty():
             reasons = (record.get("reason") for record in self.emergency.pending() if record.get("kind") == CAUSE)
             return TradingState.HALTED, next((str(reason) for reason in reasons if reason), EMERGENCY_REASON)
-        status = tx.trading()
+        status = tx.trading.status()
         return status.state, status.reason
 
     def note_emergency(self, record: Mapping[str, object]) -> bool:
@@ -143,12 +143,12 @@ class Journal:
     def remember(self, policy: Policy) -> None:
         """Keep the last good policy. Raises StoreError."""
         with self.transaction() as tx:
-            tx.remember_policy(policy.digest, policy.text)
+            tx.policies.remember(policy.digest, policy.text)
 
     def recall(self) -> str | None:
         """The text of the last good policy, or None. Raises StoreError."""
         with self.transaction() as tx:
-            stored = tx.last_good_policy()
+            stored = tx.policies.last()
         return None if stored is None else stored.text
 
     def close(self) -> None:

@@ -28,10 +28,10 @@ def note_found(
 
     An order that was open and that the exchange calls rejected has ended, but it was entered: it becomes `expired`.
     """
-    known = tx.order(row.client_order_id)
+    known = tx.orders.get(row.client_order_id)
     if state is OrderState.REJECTED and known is not None and known.state in LIVE_STATES:
         state, why = OrderState.EXPIRED, why or "the exchange had it open, and calls it rejected now"
-    if not tx.move_order(row.client_order_id, state, report=report, given_up=given_up):
+    if not tx.orders.move(row.client_order_id, state, report=report, given_up=given_up):
         return False
     body = {"kind": "resolved", "client_order_id": row.client_order_id, "was": row.state, "is": state, "report": report}
     if why is not None:
@@ -46,7 +46,7 @@ def tell_once(
     tx: Transaction, scope: Scope, key: str, symbol: str, body: Mapping[str, object], *, call_id: str | None = None
 ) -> bool:
     """An `event` row, for this key the only one; False where it was told before. Raises StoreError."""
-    if tx.has_key(key):
+    if tx.audit.has_key(key):
         return False
     _append(tx, scope, symbol, body, call_id=call_id, key=key)
     return True
@@ -67,7 +67,7 @@ def _append(
     call_id: str | None,
     key: str | None = None,
 ) -> None:
-    tx.append(
+    tx.audit.append(
         Record(
             phase=Phase.EVENT,
             call_id=call_id,

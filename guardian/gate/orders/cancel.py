@@ -125,11 +125,11 @@ class OrderCanceller:
         try:
             with self._context.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
                 if target.client_order_id is not None:
-                    row = tx.order(target.client_order_id)
+                    row = tx.orders.get(target.client_order_id)
                 elif target.order_id is not None and scope is None:
-                    row = tx.only_order_with_exchange_id(target.symbol, target.order_id)
+                    row = tx.orders.only_one_with_exchange_id(target.symbol, target.order_id)
                 elif target.order_id is not None and scope is not None:
-                    row = tx.order_by_exchange_id(scope, target.symbol, target.order_id)
+                    row = tx.orders.by_exchange_id(scope, target.symbol, target.order_id)
                 else:
                     row = None
                 began_ms = tx.now_ms

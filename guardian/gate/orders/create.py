@@ -125,7 +125,7 @@ class OrderPlacer:
 
     def _may_exit(self, asked: Asked) -> bool:
         with self._context.journal.transaction() as tx:
-            held = tx.sellable(asked.scope, with_open_buys=True)
+            held = tx.usage.sellable(asked.scope, with_open_buys=True)
         # Which assets a symbol trades is for the exchange to say, and it is asked only where its name allows for it.
         named = (rest for asset, rest in held.items() if asked.spec.symbol.startswith(asset))
         return any(may_be_exit(asked.spec, rest) for rest in named)
@@ -136,7 +136,7 @@ class OrderPlacer:
         `guardian approve --submit` for instance sends one while the assistant still waits for it.
         """
         with self._context.journal.transaction() as tx:
-            proposal = tx.proposal_for(asked.scope, order_key(asked.spec))
+            proposal = tx.proposals.newest_for(asked.scope, order_key(asked.spec))
             row = None if proposal is None else _order_of(tx, proposal)
             # One that never came to be is no duplicate: the same order may be asked for again.
             if row is None or row.state in VOID_STATES:
@@ -168,7 +168,7 @@ class OrderPlacer:
 
     def _look_up(self, token: str, scope: Scope, stated: Mapping[str, str]) -> tuple[Proposal, Basis] | Reply:
         with self._context.journal.transaction() as tx:
-            proposal = tx.proposal_by_token(token)
+            proposal = tx.proposals.by_token(token)
             answer = None if proposal is None else self._usable(tx, proposal, scope, stated)
             basis = basis_of(tx, scope)
         if proposal is None:
@@ -236,7 +236,7 @@ class OrderPlacer:
             facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._context.now_ms())
             if asked.proposal is not None:
                 # Another call may have used, and a person may have rejected it, while the facts were fetched.
-                answer = self._usable(tx, tx.proposal(asked.proposal.id) or asked.proposal, asked.scope, {})
+                answer = self._usable(tx, tx.proposals.get(asked.proposal.id) or asked.proposal, asked.scope, {})
                 if answer is not None:
                     return answer
             is_covered = basis.loss.covers(loss_needs(usage.traded)) and are_fresh(facts, asked.policy)
@@ -268,9 +268,9 @@ class OrderPlacer:
 
     def _deny(self, tx: Transaction, asked: Asked, verdict: Verdict, judged: Mapping[str, object]) -> Reply:
         if asked.proposal is not None:
-            tx.burn(asked.proposal.id, verdict.denials[0].code.name)
+            tx.proposals.burn(asked.proposal.id, verdict.denials[0].code.name)
         if verdict.denied_by(Code.NOTIONAL_EXCEEDS_MAX):
-            tx.mark_slicing(asked.scope, asked.spec.symbol, asked.spec.side)
+            tx.slicing.mark(asked.scope, asked.spec.symbol, asked.spec.side)
         if verdict.denied_by(Code.DAILY_LOSS_EXCEEDS_MAX):
             halt(tx, asked.scope, "daily_loss", LOSS_REASON, call_id=asked.call.call_id, state=TradingState.REDUCING)
         return replace(denied(verdict.denials), judged=judged)
@@ -307,7 +307,7 @@ class OrderPlacer:
             "proposal": None if asked.proposal is None else asked.proposal.id,
             "judged": judged,
         }
-        entry = tx.append(
+        entry = tx.audit.append(
             Record(
                 phase=Phase.INTENT,
                 call_id=asked.call.call_id,
@@ -319,9 +319,9 @@ class OrderPlacer:
             )
         )
         name = client_order_id(bytes.fromhex(entry.digest))
-        tx.reserve(new_order(asked, costs, instrument, name, sent_ms=sent_ms, reserved_ms=tx.now_ms))
+        tx.orders.reserve(new_order(asked, costs, instrument, name, sent_ms=sent_ms, reserved_ms=tx.now_ms))
         if asked.proposal is not None:
-            tx.redeem(asked.proposal.id, name)
+            tx.proposals.redeem(asked.proposal.id, name)
         return Reserved(
             call=asked.call,
             scope=asked.scope,
@@ -375,7 +375,7 @@ def new_order(
 
 def _order_of(tx: Transaction, proposal: Proposal) -> OrderRow | None:
     """The order that a proposal became, if it became one."""
-    return None if proposal.client_order_id is None else tx.order(proposal.client_order_id)
+    return None if proposal.client_order_id is None else tx.orders.get(proposal.client_order_id)
 
 
 def are_fresh(facts: Facts, policy: Policy) -> bool:

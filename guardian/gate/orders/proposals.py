@@ -49,10 +49,10 @@ def propose(
     """
     costs, policy = costed(verdict), in_force.policy
     order = costs.order
-    proposal = tx.proposal_for(scope, order_key(order.spec))
+    proposal = tx.proposals.newest_for(scope, order_key(order.spec))
     if proposal is None or not _still_stands(proposal, tx.now_ms, policy):
         # One that was proposed under another policy can no longer be confirmed, so it takes nobody's place.
-        waiting = [p for p in tx.outstanding(scope) if p.policy_digest == policy.digest]
+        waiting = [p for p in tx.proposals.outstanding(scope) if p.policy_digest == policy.digest]
         most = policy.confirmation.max_outstanding
         if len(waiting) >= most:
             return Denial(
@@ -65,7 +65,7 @@ def propose(
             )
         book = facts.books[order.symbol]
         instrument = facts.instruments[order.symbol]
-        proposal = tx.propose(
+        proposal = tx.proposals.add(
             NewProposal(
                 scope=scope,
                 order_key=order_key(order.spec),
@@ -91,8 +91,8 @@ def propose(
         return proposal, None
     token = new_token(random_bytes)
     expires = min(proposal.expires_ms, tx.now_ms + proposal.token_ttl_ms)
-    tx.issue_token(proposal.id, token_digest=token_digest(token), expires_ms=expires, by_person=False)
-    issued = tx.proposal(proposal.id)
+    tx.proposals.issue_token(proposal.id, token_digest=token_digest(token), expires_ms=expires, by_person=False)
+    issued = tx.proposals.get(proposal.id)
     return (issued or proposal), token
 
 

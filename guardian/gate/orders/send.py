@@ -163,12 +163,12 @@ class Sender:
         body: dict[str, object] = {"client_order_id": reserved.client_order_id, "state": sent.state.value}
         try:
             with journal.transaction() as tx:
-                tx.append(outcome_record(reserved.call, reserved.scope, sent.reply, body))
+                tx.audit.append(outcome_record(reserved.call, reserved.scope, sent.reply, body))
                 for report, why in sent.impossible:
-                    row = tx.order(reserved.client_order_id)
+                    row = tx.orders.get(reserved.client_order_id)
                     assert row is not None, "an order that was sent was reserved"
                     refuse_report(tx, row, report, why)
-                tx.move_order(
+                tx.orders.move(
                     reserved.client_order_id,
                     sent.state,
                     report=sent.report,

@@ -30,15 +30,15 @@ class ProposalWithdrawer:
 
     def _withdraw(self, call: CallInfo, proposal_id: str) -> Reply:
         with self._context.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
-            proposal = tx.proposal(proposal_id)
+            proposal = tx.proposals.get(proposal_id)
             if proposal is None or proposal.scope.environment != self._context.environment.value:
                 message = f"there is no proposal {proposal_id} here"
                 hint = "`data.proposal_id` of create_order and guardian://status have the ids"
                 return denied((Denial(code=Code.PROPOSAL_UNKNOWN, message=message, hint=hint),))
             if not proposal.is_outstanding(tx.now_ms):
-                row = None if proposal.client_order_id is None else tx.order(proposal.client_order_id)
+                row = None if proposal.client_order_id is None else tx.orders.get(proposal.client_order_id)
                 return _nothing_left(proposal, row, tx.now_ms)
-            tx.withdraw(proposal_id)
+            tx.proposals.withdraw(proposal_id)
             note_withdrawn(tx, proposal, call_id=call.call_id)
         return done(
             ProposalWithdrawn(

@@ -58,7 +58,7 @@ class OrderReader:
         try:
             with self._context.journal.transaction() as tx:
                 if request.client_order_id is not None:
-                    row = tx.order(request.client_order_id)
+                    row = tx.orders.get(request.client_order_id)
                     row = row if row is not None and row.symbol == request.symbol else None
                 return (row if row is not None and row.environment == scope.environment else None), tx.now_ms
         except StoreError:
@@ -83,7 +83,7 @@ def _join(
     for report in reports:
         row = row_of(tx, scope, report)
         kind = None if row is None else take_report(tx, row, report, began_ms=began_ms)
-        row = None if row is None else tx.order(row.client_order_id)
+        row = None if row is None else tx.orders.get(row.client_order_id)
         shown.add(report.client_order_id if row is None else row.client_order_id)
         if row is not None and kind is Kind.IMPOSSIBLE:
             joined.views.append(_of_log(tx, row))
@@ -92,7 +92,9 @@ def _join(
             joined.views.append(_view(report, row, fees))
     missing = [row for row in _wanted(tx, scope, request, reports) if row.client_order_id not in shown]
     joined.not_shown = tuple(_of_log(tx, row) for row in missing)
-    joined.unresolved = tuple(_of_log(tx, row) for row in tx.unresolved(scope) if request.symbol in {None, row.symbol})
+    joined.unresolved = tuple(
+        _of_log(tx, row) for row in tx.orders.unresolved(scope) if request.symbol in {None, row.symbol}
+    )
     return joined
 
 
@@ -101,14 +103,14 @@ def _wanted(
 ) -> list[OrderRow]:
     """The log's orders that a complete answer would show; those that are unresolved are listed by themselves."""
     if request.order_id is not None or request.client_order_id is not None:
-        row = tx.order(request.client_order_id) if request.client_order_id is not None else None
+        row = tx.orders.get(request.client_order_id) if request.client_order_id is not None else None
         if request.order_id is not None and request.symbol is not None:
-            row = tx.order_by_exchange_id(scope, request.symbol, request.order_id)
+            row = tx.orders.by_exchange_id(scope, request.symbol, request.order_id)
         rows = [] if row is None or reports or row.scope != scope else [row]
         return [row for row in rows if row.state not in UNRESOLVED_STATES and row.symbol == request.symbol]
     if request.status is requests.OrdersWanted.OPEN:
-        return [row for row in tx.live(scope) if request.symbol in {None, row.symbol}]
-    found = tx.orders(scope, symbol=request.symbol, states=LIVE_STATES | DONE_STATES, limit=request.limit)
+        return [row for row in tx.orders.live(scope) if request.symbol in {None, row.symbol}]
+    found = tx.orders.newest(scope, symbol=request.symbol, states=LIVE_STATES | DONE_STATES, limit=request.limit)
     return [row for row in found if _is_within(row.sent_ms, request, reports)]
 
 

@@ -233,7 +233,7 @@ class Overview:
         """Why the log takes nothing now, by writing a mark to it; nothing where it does."""
         try:
             with self._context.journal.transaction() as tx:
-                tx.mark(WRITABLE_MARK, anew=True)
+                tx.timestamps.set(WRITABLE_MARK)
         except StoreError as error:
             return (f"the log cannot be written: {error.message}",)
         return ()
@@ -248,18 +248,18 @@ class Overview:
         emergency = self._context.journal.emergency.pending()
         with self._context.journal.transaction() as tx:
             trading, reason = self._context.journal.trading(tx)
-            stored = tx.trading()
+            stored = tx.trading.status()
             # The store knows nothing of a halt by way of the emergency file: neither when, nor by whom.
             as_stored = stored.state is trading and stored.reason == reason
-            usage = None if policy is None else tx.status_usage(scope, policy.limits, policy.accounting.currency)
+            usage = None if policy is None else tx.usage.status(scope, policy.limits, policy.accounting.currency)
             channel = Channel.TERMINAL if policy is None else policy.confirmation.channel
             stopped_by = (*stops(trading, reason, problems, policy, keys), *faults)
-            blocked = tuple((row.symbol, row.client_order_id) for row in tx.in_doubt(scope))
-            reconciled_ms = tx.marked(reconciled_mark(scope))
+            blocked = tuple((row.symbol, row.client_order_id) for row in tx.orders.in_doubt(scope))
+            reconciled_ms = tx.timestamps.get(reconciled_mark(scope))
             return StatusView(
                 orders=in_words(stopped_by, blocked),
                 # Whatever their account: an order that may exist is always shown.
-                unresolved=tuple(_unresolved(row) for row in tx.unresolved(None)),
+                unresolved=tuple(_unresolved(row) for row in tx.orders.unresolved(None)),
                 environment=environment,
                 account=account,
                 keys=keys,
@@ -270,10 +270,10 @@ class Overview:
                 trading_means=TRADING_MEANS.get(trading),
                 emergency_records=len(emergency),
                 open_orders=tuple(
-                    view_of_row(row, known_fees(tx, row, row.executed_quantity)) for row in tx.live(scope)
+                    view_of_row(row, known_fees(tx, row, row.executed_quantity)) for row in tx.orders.live(scope)
                 ),
                 reconciled=None if reconciled_ms is None else iso(reconciled_ms),
-                proposals=tuple(view_of_proposal(p, tx.now_ms, channel, None) for p in tx.outstanding(scope)),
+                proposals=tuple(view_of_proposal(p, tx.now_ms, channel, None) for p in tx.proposals.outstanding(scope)),
                 orders_since_person=None if usage is None else usage.orders_since_person,
                 unconfirmed_since_person=_unconfirmed(usage),
                 budgets=() if policy is None or usage is None else budgets(policy.limits, usage),
@@ -296,7 +296,7 @@ class Overview:
         policy = in_force.policy
         scope = Scope(environment=self._context.environment.value, account=account or "none")
         with self._context.journal.transaction() as tx:
-            usage = tx.status_usage(scope, policy.limits, policy.accounting.currency)
+            usage = tx.usage.status(scope, policy.limits, policy.accounting.currency)
         return PolicyView(
             environment=self._context.environment.value,
             digest=policy.digest,

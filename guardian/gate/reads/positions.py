@@ -93,7 +93,7 @@ class Positions:
         scope, asset, was = correction.scope, correction.position.asset, correction.position.bought
         with self._context.journal.transaction() as tx:
             _refuse_what_is_due(tx, scope, asset)
-            if tx.position(scope, asset) != was:
+            if tx.ledger.position(scope, asset) != was:
                 raise GuardianError(
                     f"guardian traded {asset} while you were asked; nothing was changed",
                     hint="run the command again",
@@ -107,10 +107,10 @@ class Positions:
                 "is": plain(correction.quantity),
                 "prices": {symbol: plain(price) for symbol, price in correction.prices.items()},
             }
-            tx.append(
+            tx.audit.append(
                 Record(phase=Phase.EVENT, environment=scope.environment, account=scope.account, key=key, body=body)
             )
-            tx.correct_position(scope, asset, correction.quantity, correction.prices, key)
+            tx.corrections.set_position(scope, asset, correction.quantity, correction.prices, key)
 
     async def _connect(self) -> tuple[Connection, Scope]:
         connection = await self._context.connector.connect(needs_keys=True)
@@ -123,7 +123,7 @@ class Positions:
 
     def _unfinished(self, scope: Scope, asset: str) -> tuple[OrderRow, ...]:
         with self._context.journal.transaction() as tx:
-            rows = (*tx.live(scope), *tx.in_doubt(scope), *tx.fees_wanted(scope))
+            rows = (*tx.orders.live(scope), *tx.orders.in_doubt(scope), *tx.orders.with_unknown_fees(scope))
         return tuple({row.client_order_id: row for row in rows if _trades(row, asset)}.values())
 
     def _check_nothing_is_due(self, scope: Scope, asset: str) -> None:
@@ -150,11 +150,11 @@ class Positions:
 
     def _stored(self, scope: Scope) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
         with self._context.journal.transaction() as tx:
-            return tx.positions(scope), tx.sellable(scope)
+            return tx.ledger.positions(scope), tx.usage.sellable(scope)
 
     def _held(self, scope: Scope, asset: str) -> dict[str, Decimal]:
         with self._context.journal.transaction() as tx:
-            return tx.correction_symbols(scope, asset)
+            return tx.corrections.symbols(scope, asset)
 
 
 def _trades(row: OrderRow, asset: str) -> bool:
@@ -163,14 +163,14 @@ def _trades(row: OrderRow, asset: str) -> bool:
 
 def _refuse_what_is_due(tx: Transaction, scope: Scope, asset: str) -> None:
     """Raise GuardianError where an order may change the position by what it executed before the owner sets it."""
-    unresolved = next((row for row in tx.unresolved(scope) if _trades(row, asset)), None)
+    unresolved = next((row for row in tx.orders.unresolved(scope) if _trades(row, asset)), None)
     if unresolved is not None:
         name = unresolved.client_order_id
         raise GuardianError(
             f"the fate of the order `{name}` is not known yet: what it traded of {asset} would be added to that",
             hint=f"wait until `guardian status` no longer lists it, or end the wait with `guardian settle {name}`",
         )
-    found = (row for row in tx.waiting_to_be_adopted() if row.scope == scope and _trades(row, asset))
+    found = (row for row in tx.orders.not_adopted() if row.scope == scope and _trades(row, asset))
     not_adopted = next(found, None)
     if not_adopted is not None:
         raise GuardianError(

@@ -68,7 +68,7 @@ def _held(context: GateContext, scope: Scope, in_force: PolicyInForce) -> tuple[
         symbols: dict[str, Decimal] = {}
         for asset, quantity in basis.sellable.items():
             listed = (symbol for symbol in sorted(in_force.policy.symbols) if symbol.startswith(asset))
-            symbols |= dict.fromkeys((*listed, *tx.correction_symbols(scope, asset)), quantity)
+            symbols |= dict.fromkeys((*listed, *tx.corrections.symbols(scope, asset)), quantity)
         return basis, symbols
 
 
@@ -142,7 +142,7 @@ async def with_sell_back(
 
 def _sellable(context: GateContext, scope: Scope) -> dict[str, Decimal]:
     with context.journal.transaction() as tx:
-        return tx.sellable(scope)
+        return tx.usage.sellable(scope)
 
 
 async def _markets(exchange: Exchange, symbols: tuple[str, ...]) -> tuple[tuple[Instrument, BookTop | None], ...]:

@@ -83,7 +83,7 @@ class OrderResolver:
 
         def learn() -> Kind | None:
             with self.context.journal.transaction() as tx:
-                tx.note_present(row.client_order_id)
+                tx.orders.note_present(row.client_order_id)
                 return take_report(tx, row, report, began_ms=began_ms)
 
         kind = await self.context.journal.run(learn)
@@ -125,7 +125,7 @@ class OrderResolver:
 
         def note() -> int:
             with self.context.journal.transaction() as tx:
-                return tx.note_absent(row.client_order_id, more_ms)
+                return tx.orders.note_absent(row.client_order_id, more_ms)
 
         return await self.context.journal.run(note)
 
@@ -175,7 +175,7 @@ class OrderResolver:
 
     def _gone_for_ms(self, row: OrderRow) -> int:
         with self.context.journal.transaction() as tx:
-            return tx.now_ms - tx.mark(_gone(row))
+            return tx.now_ms - tx.timestamps.set_once(_gone(row))
 
     async def _note_listed(self, row: OrderRow, asked: Questions) -> None:
         """The order's symbol is there: if it was gone, here or in a process before this one, that is over."""
@@ -185,7 +185,7 @@ class OrderResolver:
 
     def _unmark(self, row: OrderRow) -> None:
         with self.context.journal.transaction() as tx:
-            tx.unmark(_gone(row))
+            tx.timestamps.clear(_gone(row))
 
     def _tell_vanished(self, scope: Scope, row: OrderRow, why: str) -> None:
         with self.context.journal.transaction() as tx:

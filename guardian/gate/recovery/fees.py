@@ -22,7 +22,7 @@ BEFORE_IT_WAS_SENT_MS: Final = 60_000
 
 def known_fees(tx: Transaction, row: OrderRow, executed: Decimal) -> dict[str, Decimal] | None:
     """The fees of an order's first `executed` base asset, by asset; None where the ledger lacks some of them."""
-    return tx.fees(row.client_order_id) if row.fee_quantity >= executed else None
+    return tx.ledger.fees_of(row.client_order_id) if row.fee_quantity >= executed else None
 
 
 async def fetch_fees(context: GateContext, exchange: Exchange, client_order_id: str) -> bool:
@@ -39,7 +39,7 @@ async def fetch_fees(context: GateContext, exchange: Exchange, client_order_id: 
 
 def _wanted(context: GateContext, client_order_id: str) -> OrderRow | None:
     with context.journal.transaction() as tx:
-        row = tx.order(client_order_id)
+        row = tx.orders.get(client_order_id)
     is_wanted = row is not None and row.adopted and row.executed_quantity > row.fee_quantity
     return row if is_wanted else None
 
@@ -53,6 +53,6 @@ def _note(context: GateContext, row: OrderRow, trades: tuple[Trade, ...]) -> boo
     if len(ours) < len(trades) or is_other:
         return False
     with context.journal.transaction() as tx:
-        now = tx.order(row.client_order_id)
+        now = tx.orders.get(row.client_order_id)
         state = row.state if now is None else now.state
-        return tx.move_order(row.client_order_id, state, fees=fees)
+        return tx.orders.move(row.client_order_id, state, fees=fees)

@@ -70,12 +70,12 @@ class Leaseholder:
         with self._lock:
             now = self.context.monotonic()
             with self.context.journal.transaction() as tx:
-                found = tx.lease(name)
+                found = tx.leases.get(name)
                 if found is None or self._seen is None or found != self._seen[0]:
                     self._seen = None if found is None else (found, now)
                 # Not renewed for as long as it lasts: its holder is dead, even where window time stands still.
                 is_dead = self._seen is not None and (now - self._seen[1]) * 1000 > LEASE_MS
-                taken = tx.take_lease(name, self._me, LEASE_MS, dead=found if is_dead else None)
+                taken = tx.leases.take(name, self._me, LEASE_MS, dead=found if is_dead else None)
             self._mine = (name, now + LEASE_MS / 2000) if taken else None
             return taken
 
@@ -86,6 +86,6 @@ class Leaseholder:
                 return
             try:
                 with self.context.journal.transaction() as tx:
-                    tx.give_back_lease(mine[0], self._me)
+                    tx.leases.give_back(mine[0], self._me)
             except StoreError as error:
                 _log.warning("the lease could not be given back, and runs out: %s", error.message)

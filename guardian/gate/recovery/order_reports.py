@@ -44,10 +44,10 @@ def row_of(tx: Transaction, scope: Scope, report: OrderReport) -> OrderRow | Non
 
     An order that its owner amended at the exchange has another client order id there.
     """
-    row = tx.order(report.client_order_id)
+    row = tx.orders.get(report.client_order_id)
     if row is not None:
         return row if row.environment == scope.environment else None
-    amended = tx.order_by_exchange_id(scope, report.symbol, report.order_id)
+    amended = tx.orders.by_exchange_id(scope, report.symbol, report.order_id)
     return amended if amended is not None and is_amended(amended.sent, report) else None
 
 
@@ -58,7 +58,7 @@ def take_report(
 
     `began_ms` is the window time before the exchange was asked: what ended since is not held against the report.
     """
-    row = tx.order(row.client_order_id) or row
+    row = tx.orders.get(row.client_order_id) or row
     why = contradiction(row.sent, report, asked_by_order_id=asked_by_order_id)
     if why is not None:
         refuse_report(tx, row, report, why)
@@ -86,7 +86,7 @@ def refuse_report(tx: Transaction, row: OrderRow, report: OrderReport, why: str)
     Raises StoreError.
     """
     if row.state not in FINAL_STATES:
-        tx.move_order(row.client_order_id, OrderState.UNKNOWN)
+        tx.orders.move(row.client_order_id, OrderState.UNKNOWN)
     mark = sha256(why.encode("utf-8", "backslashreplace")).hexdigest()[:16]
     body = {
         "kind": "order_impossible",
@@ -127,4 +127,4 @@ def _set_right(tx: Transaction, row: OrderRow, report: OrderReport) -> bool:
         "report": report,
     }
     tell_once(tx, row.scope, correction_key(row), row.symbol, body, call_id=row.call_id)
-    return tx.correct_order(row.client_order_id, report)
+    return tx.orders.correct(row.client_order_id, report)

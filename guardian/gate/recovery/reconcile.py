@@ -172,7 +172,7 @@ class Reconciler:
 
     def _symbols(self, scope: Scope) -> tuple[str, ...]:
         with self._context.journal.transaction() as tx:
-            known = set(tx.known_symbols(scope, tx.now_ms - KNOWN_FOR_MS))
+            known = set(tx.orders.known_symbols(scope, tx.now_ms - KNOWN_FOR_MS))
         try:
             policy = self._context.policy_file.current().policy
         except PolicyInvalid:
@@ -182,7 +182,7 @@ class Reconciler:
 
     def _note_whole(self, scope: Scope) -> None:
         with self._context.journal.transaction() as tx:
-            tx.mark(reconciled_mark(scope), anew=True)
+            tx.timestamps.set(reconciled_mark(scope))
 
     async def _symbol(self, exchange: Exchange, scope: Scope, symbol: str, tally: _Tally) -> None:
         run = self._context.journal.run
@@ -211,12 +211,12 @@ class Reconciler:
     def _pending(self, scope: Scope, symbol: str) -> tuple[tuple[OrderRow, ...], int]:
         """The symbol's orders that have not ended and are not just being sent, and the window time."""
         with self._context.journal.transaction() as tx:
-            rows = (*tx.live(scope), *tx.in_doubt(scope))
+            rows = (*tx.orders.live(scope), *tx.orders.in_doubt(scope))
             return tuple(row for row in rows if row.symbol == symbol), tx.now_ms
 
     def _without_fees(self, scope: Scope, symbol: str) -> tuple[str, ...]:
         with self._context.journal.transaction() as tx:
-            return tuple(row.client_order_id for row in tx.fees_wanted(scope) if row.symbol == symbol)
+            return tuple(row.client_order_id for row in tx.orders.with_unknown_fees(scope) if row.symbol == symbol)
 
     def _compare(
         self,

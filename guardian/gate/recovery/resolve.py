@@ -181,14 +181,14 @@ class Resolver:
 
     def _anything(self) -> bool:
         with self.context.journal.transaction() as tx:
-            return tx.has_pending(self.context.environment.value)
+            return tx.orders.has_pending(self.context.environment.value)
 
     def _rows(self, scope: Scope) -> tuple[OrderRow, ...]:
         """What is not final, and what was executed without that its fees are known; what is final is forgotten."""
         with self.context.journal.transaction() as tx:
-            pending = (*tx.unresolved(scope), *tx.live(scope))
+            pending = (*tx.orders.unresolved(scope), *tx.orders.live(scope))
             names = {row.client_order_id for row in pending}
-            fees = (row for row in tx.fees_wanted(scope) if row.client_order_id not in names)
+            fees = (row for row in tx.orders.with_unknown_fees(scope) if row.client_order_id not in names)
             rows = (*pending, *fees)
         self._pace.keep_only(rows)
         return rows

@@ -63,7 +63,7 @@ def _unlogged(context: GateContext, scope: Scope, reports: Sequence[OrderReport]
         return tuple(
             report
             for report in reports
-            if tx.order(report.client_order_id) is None and row_of(tx, scope, report) is None
+            if tx.orders.get(report.client_order_id) is None and row_of(tx, scope, report) is None
         )
 
 
@@ -131,7 +131,7 @@ def enter_unlogged(tx: Transaction, scope: Scope, orders: Sequence[Valued]) -> N
 
     Every proposal ends as well: any of these orders may be the one that it was confirmed for, and a token is used once.
     """
-    entered = [order for order in orders if tx.order(order.report.client_order_id) is None]
+    entered = [order for order in orders if tx.orders.get(order.report.client_order_id) is None]
     for order in entered:
         report = order.report
         body = {
@@ -142,7 +142,7 @@ def enter_unlogged(tx: Transaction, scope: Scope, orders: Sequence[Valued]) -> N
             "currency": order.currency,
         }
         tell_once(tx, scope, found_key(scope.environment, report.client_order_id), report.symbol, body)
-        tx.enter_found(_new_order(tx, scope, order), report)
+        tx.orders.enter_found(_new_order(tx, scope, order), report)
     if entered:
         first = entered[0].report
         count = "an order" if len(entered) == 1 else f"{len(entered)} orders"
@@ -152,8 +152,8 @@ def enter_unlogged(tx: Transaction, scope: Scope, orders: Sequence[Valued]) -> N
             "another home uses this account"
         )
         halt(tx, scope, "not_in_log", reason)
-        for proposal in tx.outstanding(scope):
-            tx.burn(proposal.id, LOG_WAS_BEHIND)
+        for proposal in tx.proposals.outstanding(scope):
+            tx.proposals.burn(proposal.id, LOG_WAS_BEHIND)
 
 
 def _new_order(tx: Transaction, scope: Scope, order: Valued) -> NewOrder:

@@ -13,7 +13,7 @@ from sqlalchemy import and_, bindparam, delete, insert, select
 
 from guardian.store.schema.records import Scope
 from guardian.store.schema.tables import SLICING
-from guardian.store.transaction.base import Unit, scope_values
+from guardian.store.transaction.unit import Unit, scope_values
 
 _ON_SIDE: Final = and_(
     SLICING.c.environment == bindparam("environment"),
@@ -32,31 +32,34 @@ class Mark:
     since_seq: int
 
 
-class SlicingPart(Unit):
+class SlicingPart:
     """Marks of a symbol and side."""
 
-    def mark_slicing(self, scope: Scope, symbol: str, side: str) -> None:
-        """An order over `max_notional` was denied. A mark that is active stays as it is."""
-        values = {"since_ms": self.now_ms, "since_seq": self._head.seq}
-        self._write(insert(SLICING), {**scope_values(scope), "symbol": symbol, "side": str(side), **values})
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
 
-    def end_slicing(self, scope: Scope, symbol: str, side: str) -> None:
-        """A person approved an order on this side: what went before no longer counts together."""
-        self._write(delete(SLICING).where(_ON_SIDE), {**scope_values(scope), "symbol": symbol, "side": str(side)})
+    def mark(self, scope: Scope, symbol: str, side: str) -> None:
+        """Record that an order over `max_notional` was denied. An active mark stays as it is."""
+        values = {"since_ms": self._unit.now_ms, "since_seq": self._unit.head.seq}
+        self._unit.write(insert(SLICING), {**scope_values(scope), "symbol": symbol, "side": str(side), **values})
 
-    def sliced_since(self, scope: Scope, symbol: str, side: str, window_ms: int) -> Mark | None:
-        """The mark that is active now, under a policy with this window."""
-        rows = self._rows(_MARKS, {**scope_values(scope), "symbol": symbol, "side": str(side)})
+    def clear(self, scope: Scope, symbol: str, side: str) -> None:
+        """Delete the marks of a side, because a person approved an order on it: earlier orders no longer add up."""
+        self._unit.write(delete(SLICING).where(_ON_SIDE), {**scope_values(scope), "symbol": symbol, "side": str(side)})
+
+    def active_mark(self, scope: Scope, symbol: str, side: str, window_ms: int) -> Mark | None:
+        """Return the mark that is active now, under a policy with this window; None where none is."""
+        rows = self._unit.rows(_MARKS, {**scope_values(scope), "symbol": symbol, "side": str(side)})
         mark: Mark | None = None
         for row in rows:
             if mark is None or row["since_ms"] >= mark.since_ms + window_ms:
                 mark = Mark(row["since_ms"], row["since_seq"])
         if len(rows) > 1 and mark is not None:
-            # The others have had their say; a model that asks for too much all day does not fill the table.
+            # Older marks are superseded: a model whose orders are denied all day does not fill the table.
             useless = [
                 row["id"] for row in rows if row["since_seq"] != mark.since_seq or row["since_ms"] != mark.since_ms
             ]
-            self._write(delete(SLICING).where(SLICING.c.id.in_(useless)))
-        if mark is None or mark.since_ms + window_ms <= self.now_ms:
+            self._unit.write(delete(SLICING).where(SLICING.c.id.in_(useless)))
+        if mark is None or mark.since_ms + window_ms <= self._unit.now_ms:
             return None
         return mark

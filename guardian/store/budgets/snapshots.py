@@ -20,9 +20,9 @@ from guardian.domain.order_states import FINAL_STATES, UNRESOLVED_STATES, VOID_S
 from guardian.domain.orders import OrderSide
 from guardian.store.schema.records import OrderRow, Scope
 from guardian.store.schema.tables import ORDERS
-from guardian.store.transaction.base import scope_values
 from guardian.store.transaction.ledger import cash_of
 from guardian.store.transaction.orders import OrdersPart, order_from
+from guardian.store.transaction.unit import Unit, scope_values
 
 _SINCE: Final = (
     select(ORDERS)
@@ -72,16 +72,20 @@ class Unseen:
         )
 
 
-class SnapshotPart(OrdersPart):
+class SnapshotsPart:
     """Takes snapshots, and tells what came after one."""
 
-    def snapshot(self, scope: Scope) -> Snapshot:
+    def __init__(self, unit: Unit, orders: OrdersPart) -> None:
+        self._unit = unit
+        self._orders = orders
+
+    def take(self, scope: Scope) -> Snapshot:
         """The orders of the scope as they are now, before facts of the exchange are asked for."""
-        return Snapshot(seq=self.head.seq, pending=self._pending(scope))
+        return Snapshot(seq=self._unit.head.seq, pending=self._orders.pending(scope))
 
     def unseen_since(self, scope: Scope, snapshot: Snapshot) -> Unseen:
         """What answers of the exchange may lack that were asked for after the snapshot."""
-        since = [order_from(row) for row in self._rows(_SINCE, {**scope_values(scope), "after": snapshot.seq})]
+        since = [order_from(row) for row in self._unit.rows(_SINCE, {**scope_values(scope), "after": snapshot.seq})]
         now = tuple(self._now(snapshot.pending))
         unsure = {row.client_order_id for row in snapshot.pending if row.state in UNRESOLVED_STATES}
         orders = (*(row for row in now if row.client_order_id in unsure), *since)
@@ -92,7 +96,7 @@ class SnapshotPart(OrdersPart):
         )
 
     def _now(self, rows: Iterable[OrderRow]) -> Iterable[OrderRow]:
-        return (self.order(row.client_order_id) or row for row in rows)
+        return (self._orders.get(row.client_order_id) or row for row in rows)
 
 
 def spends(row: OrderRow) -> str:

@@ -29,14 +29,16 @@ from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec
 from guardian.policy.facts import ListedOrders, Usage
 from guardian.policy.model import Limits
 from guardian.store.budgets.slicing import SlicingPart
-from guardian.store.budgets.snapshots import Snapshot, SnapshotPart, spends
+from guardian.store.budgets.snapshots import Snapshot, SnapshotsPart, spends
 from guardian.store.budgets.worth import WORTH_COLUMNS, Worth
 from guardian.store.schema.records import OrderRow, Scope, StatusUsage
 from guardian.store.schema.tables import ORDERS, quoted
 from guardian.store.transaction.audit import AuditPart
-from guardian.store.transaction.base import ROW, scope_values
-from guardian.store.transaction.ledger import cash_of
-from guardian.store.transaction.orders import is_in_doubt
+from guardian.store.transaction.ledger import LedgerPart, cash_of
+from guardian.store.transaction.orders import OrdersPart, is_in_doubt
+from guardian.store.transaction.persons_acts import PersonsActsPart
+from guardian.store.transaction.trading_state import TradingPart
+from guardian.store.transaction.unit import ROW, Unit, scope_values
 
 _STOP_TYPES: Final = frozenset(order_type.value for order_type in STOP_LIMIT_TYPES)
 _IN_SCOPE: Final = and_(ORDERS.c.environment == bindparam("environment"), ORDERS.c.account == bindparam("account"))
@@ -61,10 +63,31 @@ _SAME: Final = (
 )
 
 
-class UsagePart(AuditPart, SnapshotPart, SlicingPart):
+class UsagePart:
     """Counts for the rules, on the rows as they are in this transaction."""
 
-    def usage(
+    def __init__(
+        self,
+        unit: Unit,
+        *,
+        trading: TradingPart,
+        acts: PersonsActsPart,
+        audit: AuditPart,
+        ledger: LedgerPart,
+        orders: OrdersPart,
+        slicing: SlicingPart,
+        snapshots: SnapshotsPart,
+    ) -> None:
+        self._unit = unit
+        self._trading = trading
+        self._acts = acts
+        self._audit = audit
+        self._ledger = ledger
+        self._orders = orders
+        self._slicing = slicing
+        self._snapshots = snapshots
+
+    def of(
         self,
         scope: Scope,
         order: OrderSpec,
@@ -81,14 +104,14 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
         `snapshot` was taken before the facts of the exchange were asked for that the order is judged on. Orders that
         `listed` accounts for are not counted again as open on the symbol.
         """
-        status, sliced = self.status_usage(scope, limits, currency), Worth(currency)
-        pending = self._pending(scope)
+        status, sliced = self.status(scope, limits, currency), Worth(currency)
+        pending = self._orders.pending(scope)
         on_symbol = [row for row in pending if row.symbol == order.symbol]
         of_exchange = listed or ListedOrders()
         unlisted = [row for row in on_symbol if of_exchange.may_lack(row.client_order_id, row.order_id, row.state)]
-        in_doubt = [row for row in on_symbol if is_in_doubt(row, self.now_ms)]
-        since = self.sliced_since(scope, order.symbol, order.side.value, limits.anti_slicing_window_ms)
-        unseen = self.unseen_since(scope, snapshot)
+        in_doubt = [row for row in on_symbol if is_in_doubt(row, self._unit.now_ms)]
+        since = self._slicing.active_mark(scope, order.symbol, order.side.value, limits.anti_slicing_window_ms)
+        unseen = self._snapshots.unseen_since(scope, snapshot)
         base = None if assets is None else assets[0]
         return Usage(
             trading=status.trading.state,
@@ -105,7 +128,7 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
             sliced_since_ms=None if since is None else since.since_ms,
             sliced_entered=sliced.entered(() if since is None else self._on_side_since(scope, order, since.since_seq)),
             uncounted=tuple(sorted({*status.uncounted, *sliced.uncounted})),
-            position=ZERO if base is None else self.position(scope, base),
+            position=ZERO if base is None else self._ledger.position(scope, base),
             open_buys=total(row.remaining for row in pending if _buys(row, base)),
             offered=total(offered_of(row, base) for row in pending),
             taken={asset: unseen.taken(asset) for asset in assets or ()},
@@ -113,8 +136,8 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
             orders_since_person=status.orders_since_person,
             unconfirmed_since_person=status.unconfirmed_since_person,
             is_unconfirmed_known=status.is_unconfirmed_known,
-            calls_last_minute=self.creates_last_minute(),
-            traded=self.traded(scope),
+            calls_last_minute=self._audit.creates_last_minute(),
+            traded=self._ledger.traded(scope),
         )
 
     def sellable(self, scope: Scope, *, with_open_buys: bool = False) -> dict[str, Decimal]:
@@ -122,7 +145,7 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
 
         With `with_open_buys` as if every open BUY had been filled.
         """
-        pending, positions = self._pending(scope), self.positions(scope)
+        pending, positions = self._orders.pending(scope), self._ledger.positions(scope)
         buys = [row for row in pending if with_open_buys and row.side == OrderSide.BUY.value]
         for row in buys:
             positions[row.base_asset] = plus(positions.get(row.base_asset, ZERO), row.remaining)
@@ -132,22 +155,22 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
         }
         return {asset: quantity for asset, quantity in left.items() if quantity > 0}
 
-    def status_usage(self, scope: Scope, limits: Limits, currency: str) -> StatusUsage:
+    def status(self, scope: Scope, limits: Limits, currency: str) -> StatusUsage:
         """What does not depend on the order: the windows, what is open, and what went on without a person."""
         counted, unconfirmed = Worth(currency), Worth(currency)
         windows = {window.window_ms for window in limits.rolling_notional}
         counts = {window.window_ms for window in limits.max_orders}
         longest = max(windows | counts, default=0)
-        rows = self._rows(_WITHIN, {**scope_values(scope), **self.window_values(longest)})
-        since_person = self._rows(_SINCE_SEQ, {**scope_values(scope), "after": self.last_act(scope)})
-        pending = self._pending(scope)
+        rows = self._unit.rows(_WITHIN, {**scope_values(scope), **self._unit.window_values(longest)})
+        since_person = self._unit.rows(_SINCE_SEQ, {**scope_values(scope), "after": self._acts.newest_seq(scope)})
+        pending = self._orders.pending(scope)
         return StatusUsage(
-            trading=self.trading(),
+            trading=self._trading.status(),
             entered={window: counted.entered(self._within(rows, window)) for window in windows},
             ordered={window: sum(not row["is_exit"] for row in self._within(rows, window)) for window in counts},
             open_notional=total(open_notional(row, counted.of_order(row)) for row in pending if not row.is_exit),
             open_orders=sum(not row.is_exit for row in pending),
-            unresolved=sum(is_in_doubt(row, self.now_ms) for row in pending),
+            unresolved=sum(is_in_doubt(row, self._unit.now_ms) for row in pending),
             orders_since_person=len(since_person),
             unconfirmed_since_person=unconfirmed.total(row for row in since_person if not row["confirmed"]),
             is_unconfirmed_known=not unconfirmed.uncounted,
@@ -155,17 +178,17 @@ class UsagePart(AuditPart, SnapshotPart, SlicingPart):
         )
 
     def _within(self, rows: list[ROW], window_ms: int) -> list[ROW]:
-        after = self.window_values(window_ms)
+        after = self._unit.window_values(window_ms)
         return [row for row in rows if row["reserved_ms"] > after["after"] or row["sent_ms"] > after["clock_after"]]
 
     def _duplicate_of(self, scope: Scope, order: OrderSpec, window_ms: int) -> str | None:
-        values = {**scope_values(scope), "fingerprint": order.fingerprint, **self.window_values(window_ms)}
-        row = self._first(_SAME, values)
+        values = {**scope_values(scope), "fingerprint": order.fingerprint, **self._unit.window_values(window_ms)}
+        row = self._unit.first(_SAME, values)
         return None if row is None else str(row["client_order_id"])
 
     def _on_side_since(self, scope: Scope, order: OrderSpec, seq: int) -> list[ROW]:
         values = {**scope_values(scope), "after": seq, "symbol": order.symbol, "side": order.side.value}
-        return self._rows(_ON_SIDE_SINCE, values)
+        return self._unit.rows(_ON_SIDE_SINCE, values)
 
 
 def open_notional(row: OrderRow, notional: Decimal) -> Decimal:

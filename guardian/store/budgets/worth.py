@@ -15,7 +15,7 @@ from typing import Final
 from guardian.domain.money import ZERO, plus
 from guardian.domain.order_states import VOID_STATES, OrderState
 from guardian.store.schema.records import OrderRow
-from guardian.store.transaction.base import ROW
+from guardian.store.transaction.unit import ROW
 
 WORTH_COLUMNS: Final = ("currency", "notional", "quote_asset", "quote_notional", "base_asset", "quantity")
 

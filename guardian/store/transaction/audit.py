@@ -14,7 +14,8 @@ from guardian.store.log.encoding import body_of, client_order_id, columns_of, di
 from guardian.store.log.redaction import token_digest, token_pieces, without
 from guardian.store.schema.records import Entry, Head, OpenedCall, Phase, Record
 from guardian.store.schema.tables import AUDIT, MINUTE_SQL, PROPOSALS
-from guardian.store.transaction.trading_state import ControlPart
+from guardian.store.transaction.trading_state import TradingPart
+from guardian.store.transaction.unit import Unit
 
 _APPEND: Final = insert(AUDIT)
 # Literal words, so that SQLite sees that the partial index covers it.
@@ -34,11 +35,15 @@ _ISSUED: Final = select(PROPOSALS.c.token_digest).where(
 _HAS_KEY: Final = select(AUDIT.c.seq).where(AUDIT.c.key == bindparam("key"))
 
 
-class AuditPart(ControlPart):
+class AuditPart:
     """Appends rows; each is chained to the one before it."""
 
+    def __init__(self, unit: Unit, trading: TradingPart) -> None:
+        self._unit = unit
+        self._trading = trading
+
     def append(self, record: Record) -> Entry:
-        """Append one row. Whatever the body holds, there is a row for it: see `guardian.store.log.encoding`.
+        """Append one row, whatever the body holds: see `guardian.store.log.encoding`.
 
         Raises:
             StoreConflict: the call has a row of this phase already, or another row has this key.
@@ -51,40 +56,40 @@ class AuditPart(ControlPart):
             given = {"tool": record.tool, "symbol": record.symbol, "account": record.account, "body": record.body}
             kept = without(given, tokens)
             columns, body = self._written(replace(record, **kept))  # type: ignore[arg-type]  # the same fields
-        seq = self._head.seq + 1
-        digest = digest_of(self._head.digest, seq, body)
-        values = {"seq": seq, "prev_hash": self._head.digest, "digest": digest, "body": body, **columns}
-        if self._write(_APPEND, values) != 1:
+        seq = self._unit.head.seq + 1
+        digest = digest_of(self._unit.head.digest, seq, body)
+        values = {"seq": seq, "prev_hash": self._unit.head.digest, "digest": digest, "body": body, **columns}
+        if self._unit.write(_APPEND, values) != 1:
             raise StoreUnavailable("the log took no row")
-        self._head = Head(seq, digest)
-        self.appended += 1
+        self._unit.head = Head(seq, digest)
+        self._unit.appended += 1
         return Entry(
             seq=seq,
             digest=digest.hex(),
             phase=record.phase,
             call_id=record.call_id,
-            ts_ms=self.now_ms,
+            ts_ms=self._unit.now_ms,
             client_order_id=client_order_id(digest) if record.phase is Phase.INTENT else None,
         )
 
     def _written(self, record: Record) -> tuple[dict[str, str | int | None], bytes]:
-        """The columns and the body of a row."""
-        columns = columns_of(record, self.now_ms)
-        # Window time is what counts; where the clock says something else, the log says both.
-        told = {} if self.clock_ms == self.now_ms else {"clock_ms": self.clock_ms}
-        return columns, body_of({**columns, **told}, record.body)
+        """Return the columns and the body of a row."""
+        columns = columns_of(record, self._unit.now_ms)
+        # Window time is what counts; where the clock differs, the row has both.
+        clock = {} if self._unit.clock_ms == self._unit.now_ms else {"clock_ms": self._unit.clock_ms}
+        return columns, body_of({**columns, **clock}, record.body)
 
     def _tokens_in(self, body: bytes) -> list[str]:
-        """The confirmation tokens in a row; the store is asked only where something could be one."""
+        """Return the confirmation tokens in a row; queries the store only where something could be one."""
         pieces = {token_digest(piece): piece for piece in token_pieces(body)}
         left, found = list(pieces), list[str]()
         while left:
             some, left = left[:_LOOKED_UP], left[_LOOKED_UP:]
-            found += [pieces[row["token_digest"]] for row in self._rows(_ISSUED, {"digests": some})]
+            found += [pieces[row["token_digest"]] for row in self._unit.rows(_ISSUED, {"digests": some})]
         return found
 
     def open_call(self, record: Record) -> OpenedCall:
-        """Append the `call` row; say how many calls spent the same budget within a minute, and the trading state.
+        """Append the `call` row; returns how many calls spent the same budget within a minute, and the trading state.
 
         Cancels, and calls of the owner's, spend none.
         """
@@ -93,22 +98,22 @@ class AuditPart(ControlPart):
             seen = self.creates_last_minute()
         elif record.tool not in {CreateOrder.tool, CancelOrder.tool}:
             seen = self._seen_last_minute(_READS)
-        return OpenedCall(entry=entry, calls_last_minute=seen, trading=self.trading())
+        return OpenedCall(entry=entry, calls_last_minute=seen, trading=self._trading.status())
 
     def creates_last_minute(self) -> int:
-        """The assistant's calls of `create_order` within the last 60 s, in every process of this home."""
+        """Return how often the assistant called `create_order` in the last 60 s, in every process of this home."""
         return self._seen_last_minute(_CREATES)
 
     def _seen_last_minute(self, calls: Select[int]) -> int:
-        return int(self._run(calls, {"since": self.now_ms - MINUTE_MS}).scalar_one())
+        return int(self._unit.run(calls, {"since": self._unit.now_ms - MINUTE_MS}).scalar_one())
 
     def has_key(self, key: str) -> bool:
-        """Whether a row with this key is in the log."""
-        return self._first(_HAS_KEY, {"key": key}) is not None
+        """Return whether the log has a row with this key."""
+        return self._unit.first(_HAS_KEY, {"key": key}) is not None
 
     def last_entry(self) -> Entry | None:
-        """The last row of the log."""
-        row = self._first(_LAST)
+        """Return the last row of the log; None where it is empty."""
+        row = self._unit.first(_LAST)
         if row is None:
             return None
         return Entry(

@@ -17,6 +17,8 @@ from guardian.store.log.verify import BROKEN, CAUSE, TOLD_BY, Finding
 from guardian.store.schema.records import Phase, Record
 from guardian.store.schema.tables import AUDIT
 from guardian.store.transaction.audit import AuditPart
+from guardian.store.transaction.trading_state import TradingPart
+from guardian.store.transaction.unit import Unit
 
 SHOWN: Final = 16
 """Findings that a row tells of in words; of the others it has the marks."""
@@ -24,10 +26,15 @@ SHOWN: Final = 16
 _TOLD: Final = select(AUDIT.c.body).where(AUDIT.c.key >= bindparam("low"), AUDIT.c.key < bindparam("high"))
 
 
-class BrokenPart(AuditPart):
+class BrokenChainPart:
     """Halts trading for what is wrong with the log itself."""
 
-    def tell_broken(self, findings: Iterable[Finding]) -> bool:
+    def __init__(self, unit: Unit, audit: AuditPart, trading: TradingPart) -> None:
+        self._unit = unit
+        self._audit = audit
+        self._trading = trading
+
+    def record(self, findings: Iterable[Finding]) -> bool:
         """Halt trading and append a row for what was not told yet; False where all of it was. Raises StoreError.
 
         Where trading is halted already, the break is added to the reason, so that nobody resumes without knowing of it.
@@ -37,14 +44,14 @@ class BrokenPart(AuditPart):
         if not new:
             return False
         reason = reason_of(list(new.values()))
-        before = self.trading()
+        before = self._trading.status()
         is_halted = before.state is TradingState.HALTED
         if not is_halted or BROKEN not in (before.reason or ""):
-            self.halt_because(reason, by="guardian")
-        self.append(
+            self._trading.halt(reason, by="guardian")
+        self._audit.append(
             Record(
                 phase=Phase.EVENT,
-                key=f"{TOLD_BY}{self.head.seq + 1}",
+                key=f"{TOLD_BY}{self._unit.head.seq + 1}",
                 body={
                     "kind": CAUSE if is_halted else "halted",
                     "by": "guardian",
@@ -61,7 +68,7 @@ class BrokenPart(AuditPart):
         """The marks of everything that a row of the log tells of; a row that cannot be read tells of nothing."""
         low, high = TOLD_BY, TOLD_BY[:-1] + chr(ord(TOLD_BY[-1]) + 1)
         marks: set[str] = set()
-        for row in self._rows(_TOLD, {"low": low, "high": high}):
+        for row in self._unit.rows(_TOLD, {"low": low, "high": high}):
             try:
                 told = json.loads(row["body"])["data"]["marks"]
             except (ValueError, TypeError, KeyError, RecursionError):

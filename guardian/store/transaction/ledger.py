@@ -1,8 +1,8 @@
 """The part of a transaction that keeps what guardian's orders brought and cost, by asset.
 
-Each flow is dated to when guardian learnt of it, in window time and by the clock. The sum of all flows of an asset, on
-whatever symbols, is guardian's position in it: bought less sold, as the base asset or as the quote asset, less the fees
-taken of it. It is below zero where the owner's own was spent.
+Each flow is dated to when guardian learnt of it, in window time and by the clock. The sum of all flows of an asset,
+over all symbols, is guardian's position in it: bought less sold, as the base asset or as the quote asset, less the
+fees taken of it. It is below zero where the owner's own was spent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from guardian.domain.orders import Fees, OrderSide
 from guardian.policy.facts import DayTrading
 from guardian.store.schema.records import OrderRow, Scope
 from guardian.store.schema.tables import FLOWS, HOLDINGS
-from guardian.store.transaction.base import Unit, scope_values
+from guardian.store.transaction.unit import Unit, scope_values
 
 _OF_ORDER: Final = select(FLOWS.c.kind, FLOWS.c.asset, FLOWS.c.change).where(
     FLOWS.c.client_order_id == bindparam("name")
@@ -51,7 +51,7 @@ class FlowKind(StrEnum):
     TRADE = "trade"
     FEE = "fee"
     CORRECTION = "correction"
-    """The owner set the position right; see `guardian.store.transaction.corrections`."""
+    """The owner corrected the position; see `guardian.store.transaction.corrections`."""
     WORTH = "worth"
     """What a correction took off or added was worth: it counts in the loss of the day, and is no position."""
 
@@ -67,29 +67,32 @@ class Place:
     source: str
 
 
-class LedgerPart(Unit):
+class LedgerPart:
     """Appends flows, and sums them."""
 
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+
     def position(self, scope: Scope, asset: str) -> Decimal:
-        """What guardian bought of the asset less what it sold, spent and paid as fees of it, over all time."""
-        rows = self._rows(_OF_ASSET, {**scope_values(scope), "asset": asset})
+        """Return what guardian bought of the asset less what it sold, spent and paid as fees of it, over all time."""
+        rows = self._unit.rows(_OF_ASSET, {**scope_values(scope), "asset": asset})
         return total(Decimal(row["quantity"]) for row in rows)
 
     def positions(self, scope: Scope) -> dict[str, Decimal]:
-        """The position in every asset of which guardian has one other than zero, by asset."""
+        """Return every position other than zero, by asset."""
         sums: dict[str, Decimal] = {}
-        for row in self._rows(_HELD, scope_values(scope)):
+        for row in self._unit.rows(_HELD, scope_values(scope)):
             sums[row["asset"]] = plus(sums.get(row["asset"], ZERO), Decimal(row["quantity"]))
         return {asset: position for asset, position in sorted(sums.items()) if position != 0}
 
     def traded(self, scope: Scope, window_ms: int = DAY_MS) -> tuple[DayTrading, ...]:
-        """By symbol: what is held, and what came and went within the window; symbols with neither are left out."""
+        """Return by symbol what is held and what came and went within the window; symbols with neither are left out."""
         changes: dict[str, dict[str, Decimal]] = defaultdict(dict)
-        for flow in self._rows(_WITHIN, {**scope_values(scope), **self.window_values(window_ms)}):
+        for flow in self._unit.rows(_WITHIN, {**scope_values(scope), **self._unit.window_values(window_ms)}):
             of_symbol = changes[flow["symbol"]]
             of_symbol[flow["asset"]] = plus(of_symbol.get(flow["asset"], ZERO), Decimal(flow["change"]))
         found = []
-        for row in self._rows(_HELD, scope_values(scope)):
+        for row in self._unit.rows(_HELD, scope_values(scope)):
             if row["asset"] != row["base_asset"]:
                 continue
             position, came = Decimal(row["quantity"]), changes.get(row["symbol"], {})
@@ -108,13 +111,13 @@ class LedgerPart(Unit):
             )
         return tuple(found)
 
-    def fees(self, client_order_id: str) -> dict[str, Decimal]:
-        """What is known to have been taken as fees of an order, by asset."""
+    def fees_of(self, client_order_id: str) -> dict[str, Decimal]:
+        """Return the known fees of an order, by asset."""
         known = self._posted(client_order_id)
         return {asset: negated(change) for (kind, asset), change in known.items() if kind is FlowKind.FEE}
 
-    def _post(self, row: OrderRow, fees: Fees | None) -> None:
-        """Append what is new of an order, as its row now has it, and of its fees where those are given."""
+    def post(self, row: OrderRow, fees: Fees | None) -> None:
+        """Append what is new of an order, as its row has it now, and of its fees where those are given."""
         is_buy = row.side == OrderSide.BUY.value
         bought = row.executed_quantity if is_buy else negated(row.executed_quantity)
         known = self._posted(row.client_order_id)
@@ -126,7 +129,7 @@ class LedgerPart(Unit):
         for (kind, asset), sum_now in wanted.items():
             change = minus(sum_now, known.get((kind, asset), ZERO))
             if change != 0:
-                self._flow(place, kind, asset, change)
+                self.add_flow(place, kind, asset, change)
                 traded = traded or kind is FlowKind.TRADE
         price = _executed_price(row)
         if traded and price is not None:
@@ -135,50 +138,50 @@ class LedgerPart(Unit):
 
     def _posted(self, client_order_id: str) -> dict[tuple[FlowKind, str], Decimal]:
         sums: dict[tuple[FlowKind, str], Decimal] = {}
-        for flow in self._rows(_OF_ORDER, {"name": client_order_id}):
+        for flow in self._unit.rows(_OF_ORDER, {"name": client_order_id}):
             key = (FlowKind(flow["kind"]), flow["asset"])
             sums[key] = plus(sums.get(key, ZERO), Decimal(flow["change"]))
         return sums
 
-    def _flow(self, place: Place, kind: FlowKind, asset: str, change: Decimal) -> None:
-        """Append a flow and add it to what is held."""
+    def add_flow(self, place: Place, kind: FlowKind, asset: str, change: Decimal) -> None:
+        """Append a flow, and add it to what is held."""
         values = {
             **scope_values(place.scope),
             "symbol": place.symbol,
             "client_order_id": place.source,
-            "ts_ms": self.now_ms,
-            "clock_ms": self.clock_ms,
+            "ts_ms": self._unit.now_ms,
+            "clock_ms": self._unit.clock_ms,
             "kind": kind.value,
             "asset": asset,
             "change": plain(change),
         }
-        self._write(insert(FLOWS), values)
+        self._unit.write(insert(FLOWS), values)
         if kind is not FlowKind.WORTH:
             self._hold(place, asset, change)
 
     def _hold(self, place: Place, asset: str, change: Decimal) -> None:
         where = {**scope_values(place.scope), "symbol": place.symbol, "asset": asset}
-        held = self._first(_HOLDING, where)
+        held = self._unit.first(_HOLDING, where)
         if held is None:
             assets = {"base_asset": place.base_asset, "quote_asset": place.quote_asset}
-            self._write(insert(HOLDINGS), {**where, **assets, "quantity": plain(change)})
+            self._unit.write(insert(HOLDINGS), {**where, **assets, "quantity": plain(change)})
             return
         self._update_holding(where, {"quantity": plain(plus(Decimal(held["quantity"]), change))})
 
     def _update_holding(self, where: Mapping[str, object], values: Mapping[str, str]) -> None:
         this = and_(*(HOLDINGS.c[name] == value for name, value in where.items()))
-        self._write(update(HOLDINGS).where(this).values(**values))
+        self._unit.write(update(HOLDINGS).where(this).values(**values))
 
 
 def _executed_price(row: OrderRow) -> Decimal | None:
-    """What an order was executed at on average, rounded up at the eighth digit; None where the exchange did not say."""
+    """Return the average price of an order, rounded up at the eighth digit; None where it is not reported."""
     if row.executed_quantity <= 0 or row.executed_quote_quantity <= 0:
         return None
     return round_up(divided_up(row.executed_quote_quantity, row.executed_quantity))
 
 
 def cash_of(row: OrderRow) -> Decimal:
-    """Quote asset that an order brought. Where the exchange did not say, a BUY cost its worst, a SELL brought none."""
+    """Return the quote asset that an order brought. Unreported, a BUY cost its worst and a SELL brought zero."""
     if row.side == OrderSide.SELL.value:
         return row.executed_quote_quantity
     if row.executed_quote_quantity > 0 or row.price is None:

@@ -7,7 +7,7 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import Select, and_, bindparam, insert, select, text, update
+from sqlalchemy import Select, and_, bindparam, func, insert, select, text, update
 
 from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.money import plain
@@ -25,9 +25,8 @@ from guardian.domain.report_match import contradiction
 from guardian.errors import StoreConflict
 from guardian.store.schema.records import NewOrder, OrderRow, Scope, found_key
 from guardian.store.schema.tables import AUDIT, CORRECTED, FEES_WANTED_SQL, NOT_ADOPTED_SQL, ORDERS, PENDING_SQL
-from guardian.store.transaction.base import ROW, scope_values
 from guardian.store.transaction.ledger import LedgerPart
-from guardian.store.transaction.timestamps import TimestampsPart
+from guardian.store.transaction.unit import ROW, Unit, scope_values
 
 _DECIMALS: Final = frozenset(
     {
@@ -53,6 +52,7 @@ _BY_ORDER_ID: Final = (
 _ANYWHERE_BY_ORDER_ID: Final = (
     select(ORDERS).where(ORDERS.c.symbol == bindparam("symbol"), ORDERS.c.order_id == bindparam("number")).limit(2)
 )
+_RESERVED_SINCE: Final = select(func.count()).where(_IN_SCOPE, ORDERS.c.reserved_ms > bindparam("after"))
 _NEWEST_ENVIRONMENT: Final = select(ORDERS.c.environment).order_by(ORDERS.c.intent_seq.desc()).limit(1)
 _PENDING: Final = select(ORDERS).where(text(PENDING_SQL)).order_by(ORDERS.c.intent_seq)
 _ANY_PENDING: Final = (
@@ -82,8 +82,12 @@ _SYMBOLS: Final = (
 )
 
 
-class OrdersPart(LedgerPart, TimestampsPart):
+class OrdersPart:
     """Orders: reserved once, then only moved on."""
+
+    def __init__(self, unit: Unit, ledger: LedgerPart) -> None:
+        self._unit = unit
+        self._ledger = ledger
 
     def reserve(self, order: NewOrder) -> None:
         """Insert an order in state `reserved`: from the commit on it counts.
@@ -92,11 +96,11 @@ class OrdersPart(LedgerPart, TimestampsPart):
             StoreConflict: there is no intent row with this client order id and call; or it is not reserved at
                 `now_ms`; or the call or the proposal has an order already.
         """
-        intent = self._first(_INTENT, {"name": order.client_order_id})
+        intent = self._unit.first(_INTENT, {"name": order.client_order_id})
         if intent is None or intent["call_id"] != order.call_id:
-            raise self._refused(StoreConflict("an order without its intent in the log is not reserved"))
-        if order.reserved_ms != self.now_ms:
-            raise self._refused(StoreConflict("an order is reserved at the time of its transaction"))
+            raise self._unit.refused(StoreConflict("an order without its intent in the log is not reserved"))
+        if order.reserved_ms != self._unit.now_ms:
+            raise self._unit.refused(StoreConflict("an order is reserved at the time of its transaction"))
         self._insert(order, intent["seq"], adopted=True)
 
     def enter_found(self, order: NewOrder, report: OrderReport) -> None:
@@ -107,48 +111,48 @@ class OrdersPart(LedgerPart, TimestampsPart):
 
         Raises StoreConflict: the log has no row with the order's `found_key`.
         """
-        origin = self._first(_BY_KEY, {"wanted": found_key(order.environment, order.client_order_id)})
+        origin = self._unit.first(_BY_KEY, {"wanted": found_key(order.environment, order.client_order_id)})
         if origin is None:
-            raise self._refused(StoreConflict("an order that was found without a row of the log is not entered"))
+            raise self._unit.refused(StoreConflict("an order that was found without a row of the log is not entered"))
         self._insert(order, origin["seq"], adopted=False)
-        row = self.order(order.client_order_id)
+        row = self.get(order.client_order_id)
         if row is None or contradiction(row.sent, report) is not None:
-            self.move_order(order.client_order_id, OrderState.UNKNOWN)
+            self.move(order.client_order_id, OrderState.UNKNOWN)
         else:
-            self.move_order(order.client_order_id, report.state, report=report)
+            self.move(order.client_order_id, report.state, report=report)
 
-    def waiting_to_be_adopted(self) -> tuple[OrderRow, ...]:
+    def not_adopted(self) -> tuple[OrderRow, ...]:
         """The orders that the log lacked and that no owner has taken over yet, of every scope, oldest first."""
-        return tuple(order_from(row) for row in self._rows(_NOT_ADOPTED))
+        return tuple(order_from(row) for row in self._unit.rows(_NOT_ADOPTED))
 
     def adopt_found(self) -> tuple[OrderRow, ...]:
         """Take every order that the log lacked into the ledger; returns them."""
-        found = self.waiting_to_be_adopted()
+        found = self.not_adopted()
         for row in found:
-            self._write(update(ORDERS).where(ORDERS.c.client_order_id == row.client_order_id).values(adopted=1))
-            self._post(row, None)
+            self._unit.write(update(ORDERS).where(ORDERS.c.client_order_id == row.client_order_id).values(adopted=1))
+            self._ledger.post(row, None)
         return found
 
     def note_absent(self, client_order_id: str, more_ms: int) -> int:
         """Add to how long the exchange has not known an order; returns for how long in all."""
-        row = self.order(client_order_id)
+        row = self.get(client_order_id)
         so_far = 0 if row is None else row.absent_ms + more_ms
         self._set_absent(client_order_id, so_far)
         return so_far
 
     def note_present(self, client_order_id: str) -> None:
         """The exchange knows the order: its absence counts from zero again."""
-        row = self.order(client_order_id)
+        row = self.get(client_order_id)
         if row is not None and row.absent_ms:
             self._set_absent(client_order_id, 0)
 
     def _set_absent(self, client_order_id: str, absent_ms: int) -> None:
         this = ORDERS.c.client_order_id == client_order_id
-        self._write(update(ORDERS).where(this).values(absent_ms=absent_ms))
+        self._unit.write(update(ORDERS).where(this).values(absent_ms=absent_ms))
 
     def _insert(self, order: NewOrder, origin_seq: int, *, adopted: bool) -> None:
         values = {name: _stored(getattr(order, name)) for name in _NEW_FIELDS}
-        self._write(
+        self._unit.write(
             insert(ORDERS),
             {
                 **values,
@@ -158,7 +162,7 @@ class OrdersPart(LedgerPart, TimestampsPart):
                 "executed_quantity": "0",
                 "executed_quote_quantity": "0",
                 "fee_quantity": "0",
-                "updated_ms": self.now_ms,
+                "updated_ms": self._unit.now_ms,
                 "corrections": 0,
                 "created_ms": None,
                 "exchange_status": None,
@@ -169,25 +173,25 @@ class OrdersPart(LedgerPart, TimestampsPart):
             },
         )
 
-    def order(self, client_order_id: str) -> OrderRow | None:
+    def get(self, client_order_id: str) -> OrderRow | None:
         """The order with this client order id, whatever its scope."""
-        row = self._first(_BY_NAME, {"name": client_order_id})
+        row = self._unit.first(_BY_NAME, {"name": client_order_id})
         return None if row is None else order_from(row)
 
-    def order_by_exchange_id(self, scope: Scope, symbol: str, order_id: int) -> OrderRow | None:
+    def by_exchange_id(self, scope: Scope, symbol: str, order_id: int) -> OrderRow | None:
         """The order that the exchange knows by this id."""
-        row = self._first(_BY_ORDER_ID, {**scope_values(scope), "symbol": symbol, "number": order_id})
+        row = self._unit.first(_BY_ORDER_ID, {**scope_values(scope), "symbol": symbol, "number": order_id})
         return None if row is None else order_from(row)
 
-    def only_order_with_exchange_id(self, symbol: str, order_id: int) -> OrderRow | None:
+    def only_one_with_exchange_id(self, symbol: str, order_id: int) -> OrderRow | None:
         """The one order of guardian's with this symbol and exchange id in all environments; None for none or several.
 
         Exchanges number their orders independently of one another.
         """
-        found = self._rows(_ANYWHERE_BY_ORDER_ID, {"symbol": symbol, "number": order_id})
+        found = self._unit.rows(_ANYWHERE_BY_ORDER_ID, {"symbol": symbol, "number": order_id})
         return order_from(found[0]) if len(found) == 1 else None
 
-    def orders(
+    def newest(
         self,
         scope: Scope,
         *,
@@ -201,41 +205,51 @@ class OrdersPart(LedgerPart, TimestampsPart):
             statement = statement.where(ORDERS.c.symbol == symbol)
         if states is not None:
             statement = statement.where(ORDERS.c.state.in_([state.value for state in states]))
-        newest = self._rows(statement.order_by(ORDERS.c.intent_seq.desc()).limit(limit), scope_values(scope))
+        newest = self._unit.rows(statement.order_by(ORDERS.c.intent_seq.desc()).limit(limit), scope_values(scope))
         return tuple(order_from(row) for row in reversed(newest))
+
+    def pending(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
+        """Return the orders that are not in a final state, of one scope or of all, oldest first."""
+        statement: Select[tuple[object, ...]] = _PENDING if scope is None else _PENDING.where(_IN_SCOPE)
+        rows = self._unit.rows(statement, None if scope is None else scope_values(scope))
+        return tuple(order_from(row) for row in rows)
 
     def unresolved(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
         """Orders that may have reached the exchange and are not known there, oldest first."""
-        return tuple(row for row in self._pending(scope) if row.state in UNRESOLVED_STATES)
+        return tuple(row for row in self.pending(scope) if row.state in UNRESOLVED_STATES)
 
     def in_doubt(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
         """Those of the unresolved that are not just being sent: unknown, or reserved for longer than sending takes."""
-        return tuple(row for row in self.unresolved(scope) if is_in_doubt(row, self.now_ms))
+        return tuple(row for row in self.unresolved(scope) if is_in_doubt(row, self._unit.now_ms))
 
-    def fees_wanted(self, scope: Scope) -> tuple[OrderRow, ...]:
+    def with_unknown_fees(self, scope: Scope) -> tuple[OrderRow, ...]:
         """Recent orders that were executed and whose fees are not known for all of it, oldest first."""
-        rows = self._rows(_FEES_WANTED, {**scope_values(scope), "after": self.now_ms - FEES_WANTED_MS})
+        rows = self._unit.rows(_FEES_WANTED, {**scope_values(scope), "after": self._unit.now_ms - FEES_WANTED_MS})
         return tuple(order_from(row) for row in rows)
 
     def known_symbols(self, scope: Scope, since_ms: int) -> tuple[str, ...]:
         """The symbols with an order that was reserved since then or is not in a final state."""
-        return tuple(row["symbol"] for row in self._rows(_SYMBOLS, {**scope_values(scope), "after": since_ms}))
+        return tuple(row["symbol"] for row in self._unit.rows(_SYMBOLS, {**scope_values(scope), "after": since_ms}))
 
     def live(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
         """Orders that are open at the exchange, oldest first."""
-        return tuple(row for row in self._pending(scope) if row.state in LIVE_STATES)
+        return tuple(row for row in self.pending(scope) if row.state in LIVE_STATES)
+
+    def reserved_since(self, scope: Scope, after_ms: int) -> int:
+        """Return how many orders, exits included, were reserved after this moment of window time."""
+        return int(self._unit.run(_RESERVED_SINCE, {**scope_values(scope), "after": after_ms}).scalar_one())
 
     def newest_environment(self) -> str | None:
         """The environment of the order that was reserved last, of any account; None where there is none."""
-        row = self._first(_NEWEST_ENVIRONMENT, {})
+        row = self._unit.first(_NEWEST_ENVIRONMENT, {})
         return None if row is None else str(row["environment"])
 
     def has_pending(self, environment: str) -> bool:
         """Whether the environment has any order, of any account, that is not in a final state or lacks its fees."""
-        values = {"environment": environment, "after": self.now_ms - FEES_WANTED_MS}
-        return (self._first(_ANY_PENDING, values) or self._first(_ANY_FEES_WANTED, values)) is not None
+        values = {"environment": environment, "after": self._unit.now_ms - FEES_WANTED_MS}
+        return (self._unit.first(_ANY_PENDING, values) or self._unit.first(_ANY_FEES_WANTED, values)) is not None
 
-    def move_order(
+    def move(
         self,
         client_order_id: str,
         state: OrderState,
@@ -251,13 +265,13 @@ class OrdersPart(LedgerPart, TimestampsPart):
         changes nothing. What was executed and the fees of it only grow, so an older report never shrinks them. What
         is new of them goes into the ledger. With `given_up` it ends for want of evidence alone, and bars its duplicate.
         """
-        row = self.order(client_order_id)
+        row = self.get(client_order_id)
         if row is None or (state is not row.state and state not in ORDER_MOVES[row.state]):
             return False
         changed: dict[str, object] = {"given_up": True} if given_up else {}
-        return self._move(row, state, changed, report=report, order_id=order_id, fees=fees)
+        return self._apply(row, state, changed, report=report, order_id=order_id, fees=fees)
 
-    def correct_order(self, client_order_id: str, report: OrderReport) -> bool:
+    def correct(self, client_order_id: str, report: OrderReport) -> bool:
         """Set an order right whose end is wrong here: from now on it is what the exchange reports, and counts so.
 
         For reconciliation alone, which halts trading for it: only the moves of `CORRECTIONS` are made, and an order
@@ -265,13 +279,13 @@ class OrdersPart(LedgerPart, TimestampsPart):
 
         Raises StoreConflict: the log has no row with the order's `correction_key`.
         """
-        row = self.order(client_order_id)
+        row = self.get(client_order_id)
         if row is None or not is_correction(row, report):
             return False
         changed: dict[str, object] = {"corrections": row.corrections + 1, "given_up": False}
-        return self._move(row, report.state, changed, report=report)
+        return self._apply(row, report.state, changed, report=report)
 
-    def _move(
+    def _apply(
         self,
         row: OrderRow,
         state: OrderState,
@@ -298,17 +312,12 @@ class OrdersPart(LedgerPart, TimestampsPart):
                 changed[name] = plain(value)
         if not changed:
             return False
-        changed["updated_ms"] = self.now_ms
-        self._write(update(ORDERS).where(ORDERS.c.client_order_id == row.client_order_id).values(**changed))
+        changed["updated_ms"] = self._unit.now_ms
+        self._unit.write(update(ORDERS).where(ORDERS.c.client_order_id == row.client_order_id).values(**changed))
         if row.adopted and changed.keys() & seen.keys():
-            now = self.order(row.client_order_id) or row
-            self._post(now, fees if fees is not None and fees.quantity > row.fee_quantity else None)
+            now = self.get(row.client_order_id) or row
+            self._ledger.post(now, fees if fees is not None and fees.quantity > row.fee_quantity else None)
         return True
-
-    def _pending(self, scope: Scope | None) -> tuple[OrderRow, ...]:
-        statement: Select[tuple[object, ...]] = _PENDING if scope is None else _PENDING.where(_IN_SCOPE)
-        rows = self._rows(statement, None if scope is None else scope_values(scope))
-        return tuple(order_from(row) for row in rows)
 
 
 def _told_by(row: OrderRow, state: OrderState, report: OrderReport) -> dict[str, object]:

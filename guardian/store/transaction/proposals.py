@@ -1,4 +1,4 @@
-"""The part of a transaction that keeps the orders which wait for a person, and their one-time tokens."""
+"""The part of a transaction that keeps the orders that wait for a person, and their one-time tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from guardian.store.schema.records import (
     Scope,
 )
 from guardian.store.schema.tables import PROPOSALS, REDEMPTIONS
-from guardian.store.transaction.base import ROW, Unit, scope_values
+from guardian.store.transaction.unit import ROW, Unit, scope_values
 
 _ID_TRIES: Final = 8
 
@@ -39,11 +39,14 @@ _FOR_ORDER: Final = (
 _WAITING: Final = select(PROPOSALS).where(_WAITS).order_by(PROPOSALS.c.ordinal)
 
 
-class ProposalsPart(Unit):
-    """Proposals reserve nothing; each ends once: sent, rejected, burnt, withdrawn, or by running out."""
+class ProposalsPart:
+    """Proposals reserve nothing; each ends once: sent, rejected, burnt, withdrawn or expired."""
 
-    def propose(self, proposal: NewProposal, *, random_bytes: Callable[[int], bytes]) -> Proposal:
-        """Store a proposal under a new short id."""
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+
+    def add(self, proposal: NewProposal, *, random_bytes: Callable[[int], bytes]) -> Proposal:
+        """Store a proposal under a new short id, and return it. Raises StoreConflict: no free id was found."""
         made = Proposal(
             id=self._new_id(random_bytes),
             **{name: getattr(proposal, name) for name in NewProposal.__dataclass_fields__},
@@ -69,92 +72,92 @@ class ProposalsPart(Unit):
             "expires_ms": made.expires_ms,
             "state": made.state.value,
         }
-        self._write(insert(PROPOSALS), values)
+        self._unit.write(insert(PROPOSALS), values)
         return made
 
-    def proposal(self, proposal_id: str) -> Proposal | None:
-        """The proposal with this id, whatever its scope."""
-        return self._one(self._first(_BY_ID, {"name": proposal_id}))
+    def get(self, proposal_id: str) -> Proposal | None:
+        """Return the proposal with this id, of any scope."""
+        return self._one(self._unit.first(_BY_ID, {"name": proposal_id}))
 
-    def proposal_for(self, scope: Scope, order_key: str) -> Proposal | None:
-        """The newest proposal of this very order."""
-        return self._one(self._first(_FOR_ORDER, {**scope_values(scope), "order_key": order_key}))
+    def newest_for(self, scope: Scope, order_key: str) -> Proposal | None:
+        """Return the newest proposal of exactly this order."""
+        return self._one(self._unit.first(_FOR_ORDER, {**scope_values(scope), "order_key": order_key}))
 
-    def proposal_by_token(self, token_digest: str) -> Proposal | None:
-        """The proposal that this token stands for; a token that was replaced by a newer one stands for none."""
-        return self._one(self._first(_BY_TOKEN, {"token": token_digest}))
+    def by_token(self, token_digest: str) -> Proposal | None:
+        """Return the proposal of this token; None for a token that was replaced by a newer one."""
+        return self._one(self._unit.first(_BY_TOKEN, {"token": token_digest}))
 
     def outstanding(self, scope: Scope) -> tuple[Proposal, ...]:
-        """Proposals of the scope that still wait for a person or for their token to be used, oldest first."""
+        """Return the scope's proposals that still wait for a person or for their token to be used, oldest first."""
         return tuple(proposal for proposal in self.waiting() if proposal.scope == scope)
 
     def waiting(self) -> tuple[Proposal, ...]:
-        """The same for all scopes."""
-        found = (proposal_from(row) for row in self._rows(_WAITING))
-        return tuple(proposal for proposal in found if proposal.is_outstanding(self.now_ms))
+        """Return the outstanding proposals of all scopes, oldest first."""
+        found = (proposal_from(row) for row in self._unit.rows(_WAITING))
+        return tuple(proposal for proposal in found if proposal.is_outstanding(self._unit.now_ms))
 
     def issue_token(self, proposal_id: str, *, token_digest: str, expires_ms: int, by_person: bool) -> None:
-        """Give the proposal a token in place of any earlier one. By a person it is approved; in the chat it waits on.
+        """Give the proposal a token that replaces any earlier one. A person approves it by this; in the chat it waits.
 
         Raises:
             StoreConflict: the proposal has ended or expired.
         """
         proposal = self._open(proposal_id)
-        if not proposal.is_outstanding(self.now_ms):
-            raise self._refused(StoreConflict(f"proposal `{proposal_id}` has expired"))
+        if not proposal.is_outstanding(self._unit.now_ms):
+            raise self._unit.refused(StoreConflict(f"proposal `{proposal_id}` has expired"))
         values: dict[str, object] = {"token_digest": token_digest, "token_expires_ms": expires_ms}
         if by_person:
-            values |= {"state": ProposalState.APPROVED.value, "approved_ms": self.now_ms}
+            values |= {"state": ProposalState.APPROVED.value, "approved_ms": self._unit.now_ms}
         self._change(proposal_id, values)
 
     def reject(self, proposal_id: str, reason: str) -> None:
-        """A person says no. Raises StoreConflict where it has ended already."""
+        """End it because a person declines. Raises StoreConflict where it has ended already."""
         self._open(proposal_id)
         self._change(proposal_id, {"state": ProposalState.REJECTED.value, "reason": reason})
 
     def burn(self, proposal_id: str, reason: str) -> None:
-        """The order was denied when its token was redeemed. Raises StoreConflict where it has ended already."""
+        """End it because its order was denied at redemption. Raises StoreConflict where it has ended already."""
         self._open(proposal_id)
         self._change(proposal_id, {"state": ProposalState.BURNT.value, "reason": reason})
 
     def withdraw(self, proposal_id: str) -> None:
-        """The assistant takes it back. Raises StoreConflict where it has ended already."""
+        """End it because the assistant withdraws it. Raises StoreConflict where it has ended already."""
         self._open(proposal_id)
         self._change(proposal_id, {"state": ProposalState.WITHDRAWN.value, "reason": "withdrawn by the assistant"})
 
     def redeem(self, proposal_id: str, client_order_id: str) -> None:
-        """Use the token for this order. Single use is in the keys of the table, not only in what is looked at here.
+        """Use the token for this order. The keys of the table enforce single use, beyond what is checked here.
 
         Raises:
             StoreConflict: it was used, rejected or burnt before; or it has no token, or that has expired.
         """
         proposal = self._open(proposal_id)
         if proposal.token_digest is None or proposal.token_expires_ms is None:
-            raise self._refused(StoreConflict(f"proposal `{proposal_id}` has no token"))
-        if self.now_ms >= proposal.token_expires_ms:
-            raise self._refused(StoreConflict(f"the token of proposal `{proposal_id}` has expired"))
-        self._write(
+            raise self._unit.refused(StoreConflict(f"proposal `{proposal_id}` has no token"))
+        if self._unit.now_ms >= proposal.token_expires_ms:
+            raise self._unit.refused(StoreConflict(f"the token of proposal `{proposal_id}` has expired"))
+        self._unit.write(
             insert(REDEMPTIONS),
             {
                 "proposal_id": proposal_id,
                 "token_digest": proposal.token_digest,
                 "client_order_id": client_order_id,
-                "ts_ms": self.now_ms,
+                "ts_ms": self._unit.now_ms,
             },
         )
         self._change(proposal_id, {"state": ProposalState.SENT.value, "client_order_id": client_order_id})
 
     def _open(self, proposal_id: str) -> Proposal:
-        proposal = self.proposal(proposal_id)
+        proposal = self.get(proposal_id)
         if proposal is None:
-            raise self._refused(StoreConflict("there is no such proposal"))
+            raise self._unit.refused(StoreConflict("there is no such proposal"))
         if proposal.state not in {ProposalState.WAITING, ProposalState.APPROVED}:
-            raise self._refused(StoreConflict(f"proposal `{proposal.id}` is {proposal.state.value} already"))
+            raise self._unit.refused(StoreConflict(f"proposal `{proposal.id}` is {proposal.state.value} already"))
         return proposal
 
     def _change(self, proposal_id: str, values: dict[str, object]) -> None:
-        if self._write(update(PROPOSALS).where(PROPOSALS.c.id == proposal_id, _WAITS).values(**values)) != 1:
-            raise self._refused(StoreConflict(f"proposal `{proposal_id}` has ended already"))
+        if self._unit.write(update(PROPOSALS).where(PROPOSALS.c.id == proposal_id, _WAITS).values(**values)) != 1:
+            raise self._unit.refused(StoreConflict(f"proposal `{proposal_id}` has ended already"))
 
     def _new_id(self, random_bytes: Callable[[int], bytes]) -> str:
         for _ in range(_ID_TRIES):
@@ -164,9 +167,9 @@ class ProposalsPart(Unit):
                 number, place = divmod(number, len(PROPOSAL_ID_ALPHABET))
                 letters.append(PROPOSAL_ID_ALPHABET[place])
             name = "".join(letters)
-            if self.proposal(name) is None:
+            if self.get(name) is None:
                 return name
-        raise self._refused(StoreConflict("no free proposal id was found"))
+        raise self._unit.refused(StoreConflict("no free proposal id was found"))
 
     @staticmethod
     def _one(row: ROW | None) -> Proposal | None:
@@ -174,7 +177,7 @@ class ProposalsPart(Unit):
 
 
 def proposal_from(row: ROW) -> Proposal:
-    """A proposal from its row."""
+    """Return a row as a proposal."""
     values = dict(row)
     del values["ordinal"]
     scope = Scope(environment=values.pop("environment"), account=values.pop("account"))

@@ -1,4 +1,4 @@
-"""The part of a transaction that remembers over restarts when something began, or was done last."""
+"""The part of a transaction that keeps named timestamps over restarts: when something began or was last done."""
 
 from __future__ import annotations
 
@@ -7,30 +7,35 @@ from typing import Final
 from sqlalchemy import bindparam, delete, insert, select
 
 from guardian.store.schema.tables import MARKS
-from guardian.store.transaction.base import Unit
+from guardian.store.transaction.unit import Unit
 
-_MARKED: Final = select(MARKS.c.ts_ms).where(MARKS.c.name == bindparam("wanted"))
+_BY_NAME: Final = select(MARKS.c.ts_ms).where(MARKS.c.name == bindparam("wanted"))
 _DELETE: Final = delete(MARKS).where(MARKS.c.name == bindparam("wanted"))
 
 
-class TimestampsPart(Unit):
-    """Marks: a name, and a moment of window time."""
+class TimestampsPart:
+    """Timestamps by name, in milliseconds of window time."""
 
-    def marked(self, name: str) -> int | None:
-        """The moment of the mark; None where there is none."""
-        row = self._first(_MARKED, {"wanted": name})
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+
+    def get(self, name: str) -> int | None:
+        """Return the timestamp of this name; None where there is none."""
+        row = self._unit.first(_BY_NAME, {"wanted": name})
         return None if row is None else int(row["ts_ms"])
 
-    def mark(self, name: str, *, anew: bool = False) -> int:
-        """The moment of the mark, which is set to now where there is none, or where it is to be set anew."""
-        found = self.marked(name)
-        if found is not None and not anew:
-            return found
-        self.unmark(name)
-        self._write(insert(MARKS), {"name": name, "ts_ms": self.now_ms})
-        return self.now_ms
+    def set(self, name: str) -> int:
+        """Set the timestamp to now and return it."""
+        self.clear(name)
+        self._unit.write(insert(MARKS), {"name": name, "ts_ms": self._unit.now_ms})
+        return self._unit.now_ms
 
-    def unmark(self, name: str) -> None:
-        """Take the mark away, if it is there."""
-        if self.marked(name) is not None:
-            self._write(_DELETE, {"wanted": name})
+    def set_once(self, name: str) -> int:
+        """Set the timestamp to now where there is none; returns what it is then."""
+        found = self.get(name)
+        return self.set(name) if found is None else found
+
+    def clear(self, name: str) -> None:
+        """Delete the timestamp, if there is one."""
+        if self.get(name) is not None:
+            self._unit.write(_DELETE, {"wanted": name})

@@ -49,12 +49,14 @@ def home() -> Path:
         for number in range(3):
             name = f"{number}" * 32
             body: dict[str, Any] = {"arguments": {EVIL: [EVIL, {EVIL: EVIL}]}, "client": EVIL, "reason": EVIL}
-            tx.append(Record(phase=Phase.CALL, call_id=name, tool=EVIL, symbol=EVIL, account=EVIL, body=body))
+            tx.audit.append(Record(phase=Phase.CALL, call_id=name, tool=EVIL, symbol=EVIL, account=EVIL, body=body))
             denials = [{"message": EVIL, "code": EVIL}]
             said = {"outcome": EVIL, "error": {"code": EVIL, "message": EVIL, "hint": EVIL, "denials": denials}}
-            tx.append(Record(phase=Phase.OUTCOME, call_id=name, tool=EVIL, outcome=EVIL, body=said))
-            tx.append(Record(phase=Phase.EVENT, key=f"{EVIL}{number}", body={"kind": EVIL, "by": EVIL, "reason": EVIL}))
-        tx.set_trading(TradingState.HALTED, reason=EVIL, by=EVIL)
+            tx.audit.append(Record(phase=Phase.OUTCOME, call_id=name, tool=EVIL, outcome=EVIL, body=said))
+            tx.audit.append(
+                Record(phase=Phase.EVENT, key=f"{EVIL}{number}", body={"kind": EVIL, "by": EVIL, "reason": EVIL})
+            )
+        tx.trading.set(TradingState.HALTED, reason=EVIL, by=EVIL)
     store.close()
     policy = ready_made_policy("paper").read_text("utf-8")
     policy += f'\n[symbols.EVILUSDT]\nmax_notional = "1"\nreason = "{IN_TOML}"\n'
@@ -153,7 +155,7 @@ def test_replies_and_resources_carry_hostile_text_escaped(tmp_path: Path) -> Non
         world.policy(WIDE)
         assistant = world.assistant()
         with assistant.guardian.journal.transaction() as tx:
-            tx.set_trading(TradingState.HALTED, reason=EVIL, by="owner")
+            tx.trading.set(TradingState.HALTED, reason=EVIL, by="owner")
         result = assistant.run(
             assistant._client.call_tool(
                 "create_order",

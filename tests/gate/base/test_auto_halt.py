@@ -47,12 +47,12 @@ def halts(room: Room, kind: str = "halted") -> list[dict[str, Any]]:
 
 def resume(room: Room) -> None:
     with room.journal.transaction() as tx:
-        tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
+        tx.trading.set(TradingState.ACTIVE, reason="resumed", by="owner")
 
 
 def trading(room: Room) -> TradingState:
     with room.journal.transaction() as tx:
-        return tx.trading().state
+        return tx.trading.status().state
 
 
 def test_orders_rejected_in_a_row_halt_trading(busy: Room) -> None:
@@ -215,7 +215,7 @@ def test_halt_keeps_its_first_reason(busy: Room) -> None:
     with busy.journal.transaction() as tx:
         auto_halt.halt(tx, busy.scope, "one", "the first reason")
         auto_halt.halt(tx, None, "two", "the second reason")
-        assert tx.trading().reason == "the first reason"
+        assert tx.trading.status().reason == "the first reason"
     assert [told["cause"] for told in halts(busy)] == ["one"]
 
 

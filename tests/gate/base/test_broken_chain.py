@@ -117,7 +117,7 @@ def test_store_that_is_restored_stays_halted_until_the_owner_resumes(busy: Room)
     assert [body["cause"] for body in halts(busy)] == [CAUSE]
     assert denials(busy.ask(quantity="0.0016")) == {"TRADING_HALTED"}
     with busy.journal.transaction() as tx:
-        tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
+        tx.trading.set(TradingState.ACTIVE, reason="resumed", by="owner")
     assert busy.ask(quantity="0.0016").outcome is Outcome.DONE
 
 
@@ -150,7 +150,7 @@ def test_what_verify_found_halts_by_way_of_the_log_and_once(busy: Room) -> None:
     finding = Finding(kind=Kind.CONTENT, seq=1, message="row 1 was changed: its digest is another one")
     assert busy.journal.halt_on_broken_chain([finding]) is TradingState.HALTED
     with busy.journal.transaction() as tx:
-        tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
+        tx.trading.set(TradingState.ACTIVE, reason="resumed", by="owner")
     assert busy.journal.halt_on_broken_chain([finding]) is TradingState.ACTIVE
     assert len(halts(busy)) == 1
 

@@ -49,7 +49,7 @@ def bought(room: Room, symbol: str, quantity: str, price: str, fee_asset: str = 
 
 def trading(room: Room) -> TradingState:
     with room.journal.transaction() as tx:
-        return tx.trading().state
+        return tx.trading.status().state
 
 
 def test_thin_conversion_leg_lets_no_order_past_the_cap_and_past_the_person(crossing: Room) -> None:

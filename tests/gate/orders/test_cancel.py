@@ -76,7 +76,7 @@ def test_cancel_works_when_halted_over_budget_and_with_a_broken_policy(room: Roo
     """Neither a halt, nor a spent call budget, nor a policy with mistakes or without a file traps an order."""
     names = [an_order(room, price=str(60000 - n)) for n in range(4)]
     with room.journal.transaction() as tx:
-        tx.set_trading(TradingState.HALTED, reason="test", by="owner")
+        tx.trading.set(TradingState.HALTED, reason="test", by="owner")
     cancelled(room.cancel(client_order_id=names[0]))
     room.policy({"limits": {"max_calls_per_minute": 1}})
     cancelled(room.cancel(client_order_id=names[1]))

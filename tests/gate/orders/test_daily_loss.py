@@ -49,7 +49,7 @@ def at(room: Room, **fields: Any) -> Any:
 
 def trading(room: Room) -> tuple[TradingState, str | None]:
     with room.journal.transaction() as tx:
-        return tx.trading().state, tx.trading().reason
+        return tx.trading.status().state, tx.trading.status().reason
 
 
 def test_loss_over_the_limit_stops_buying_and_lets_exits_through(losing: Room) -> None:
@@ -83,7 +83,7 @@ def test_log_says_why_and_resuming_does_not_give_the_loss_back(losing: Room) -> 
     (halted,) = [body for body in bodies if body["kind"] == "reducing"]
     assert (halted["cause"], halted["trading"], halted["by"]) == ("daily_loss", "reducing", "guardian")
     with losing.journal.transaction() as tx:
-        tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
+        tx.trading.set(TradingState.ACTIVE, reason="resumed", by="owner")
     losing.clock.forward(120)
     assert denials(at(losing)) == {"DAILY_LOSS_EXCEEDS_MAX"}
     assert trading(losing)[0] is TradingState.REDUCING
@@ -102,7 +102,7 @@ def test_halt_that_stands_is_not_loosened_by_a_loss(losing: Room) -> None:
     bought(losing)
     falls(losing, "50000")
     with losing.journal.transaction() as tx:
-        tx.set_trading(TradingState.HALTED, reason="stop", by="owner")
+        tx.trading.set(TradingState.HALTED, reason="stop", by="owner")
     assert "DAILY_LOSS_EXCEEDS_MAX" in denials(at(losing))
     assert trading(losing) == (TradingState.HALTED, "stop")
 
@@ -162,7 +162,7 @@ def test_loss_leaves_with_the_day(losing: Room) -> None:
     losing.clock.forward(120)
     assert denials(at(losing)) == {"DAILY_LOSS_EXCEEDS_MAX"}
     with losing.journal.transaction() as tx:
-        tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
+        tx.trading.set(TradingState.ACTIVE, reason="resumed", by="owner")
     losing.clock.forward(DAY_S)
     losing.exchange.asked.clear()
     assert at(losing).outcome is Outcome.DONE

@@ -24,7 +24,7 @@ def needs_a_person(room: Room) -> None:
 
 def stored(room: Room, name: str) -> Proposal:
     with room.journal.transaction() as tx:
-        found = tx.proposal(name)
+        found = tx.proposals.get(name)
     assert found is not None
     return found
 
@@ -43,12 +43,12 @@ def _nothing(_room: Room) -> None:
 
 def _halted(room: Room) -> None:
     with room.journal.transaction() as tx:
-        tx.set_trading(TradingState.HALTED, reason="test", by="owner")
+        tx.trading.set(TradingState.HALTED, reason="test", by="owner")
 
 
 def _reducing(room: Room) -> None:
     with room.journal.transaction() as tx:
-        tx.set_trading(TradingState.REDUCING, reason="test", by="owner")
+        tx.trading.set(TradingState.REDUCING, reason="test", by="owner")
 
 
 def _market_gone(room: Room) -> None:

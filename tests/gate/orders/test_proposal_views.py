@@ -62,7 +62,7 @@ def ask(room: Room, side: str, kind: str, quantity: str, price: str | None = Non
 
 def stored(room: Room, name: str) -> Proposal:
     with room.journal.transaction() as tx:
-        found = tx.proposal(name)
+        found = tx.proposals.get(name)
     assert found is not None
     return found
 
@@ -209,7 +209,7 @@ def test_time_waiting_and_time_left_are_told_both_ways(room: Room) -> None:
     assert (again.proposed, again.waiting_s) == (iso(START_MS), 61)
     assert (again.expires, again.left_s) == (iso(START_MS + 900_000), 839)
     with room.journal.transaction() as tx:
-        tx.issue_token(first.proposal_id, token_digest="d", expires_ms=tx.now_ms + 300_000, by_person=True)
+        tx.proposals.issue_token(first.proposal_id, token_digest="d", expires_ms=tx.now_ms + 300_000, by_person=True)
     approved = ask(room, "BUY", "LIMIT", "0.001", "59000")
     assert (approved.state, approved.left_s) == ("approved", 300)
     late = view_of_proposal(stored(room, first.proposal_id), START_MS + 10_000_000, Channel.TERMINAL, None)

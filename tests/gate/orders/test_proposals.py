@@ -68,7 +68,7 @@ def code(reply: Reply) -> Code:
 
 def state_of(room: Room, proposal_id: str) -> ProposalState:
     with room.journal.transaction() as tx:
-        found = tx.proposal(proposal_id)
+        found = tx.proposals.get(proposal_id)
     assert found is not None
     return found.state
 
@@ -148,7 +148,7 @@ def test_order_that_was_given_up_is_not_told_as_never_sent(room: Room) -> None:
     assert room.use(token).outcome is Outcome.UNKNOWN
     name = room.last().client_order_id
     with room.journal.transaction() as tx:
-        assert tx.move_order(name, OrderState.NOT_PLACED, given_up=True)
+        assert tx.orders.move(name, OrderState.NOT_PLACED, given_up=True)
     replayed = room.use(token)
     assert replayed.outcome is Outcome.UNKNOWN
     assert replayed.error is not None
@@ -157,9 +157,9 @@ def test_order_that_was_given_up_is_not_told_as_never_sent(room: Room) -> None:
     assert "ask for the order again" not in (replayed.error.hint or "")
     assert denials(room.ask()) == {"DUPLICATE_ORDER"}
     with room.journal.transaction() as tx:
-        proposal = tx.proposal(first.proposal_id)
+        proposal = tx.proposals.get(first.proposal_id)
         assert proposal is not None
-        assert "never reached" not in end_of_proposal(proposal, tx.order(name), tx.now_ms)
+        assert "never reached" not in end_of_proposal(proposal, tx.orders.get(name), tx.now_ms)
 
 
 def test_used_token_of_an_unknown_order_answers_unknown(room: Room) -> None:
@@ -207,7 +207,7 @@ def test_expired_proposal_is_shown_as_such(room: Room) -> None:
     first = room.propose()
     room.clock.forward(15 * 60)
     with room.journal.transaction() as tx:
-        found = tx.proposal(first.proposal_id)
+        found = tx.proposals.get(first.proposal_id)
         assert found is not None
         view = view_of_proposal(found, tx.now_ms, Channel.TERMINAL, None)
     assert view.state == "expired"
@@ -239,11 +239,11 @@ def test_denial_burns_the_token_and_says_so(room: Room) -> None:
     first = room.propose()
     token = agrees(room, first.proposal_id)
     with room.journal.transaction() as tx:
-        tx.set_trading(TradingState.HALTED, reason="test", by="owner")
+        tx.trading.set(TradingState.HALTED, reason="test", by="owner")
     assert "TRADING_HALTED" in denials(room.use(token))
     assert state_of(room, first.proposal_id) is ProposalState.BURNT
     with room.journal.transaction() as tx:
-        tx.set_trading(TradingState.ACTIVE, reason="test", by="owner")
+        tx.trading.set(TradingState.ACTIVE, reason="test", by="owner")
     reply = room.use(token)
     assert denials(reply) == {"CONFIRMATION_REJECTED"}
     assert "TRADING_HALTED" in reply.error.message  # type: ignore[union-attr]  # `denials` has looked
@@ -277,7 +277,7 @@ def test_failure_before_the_judgement_does_not_burn_the_token(room: Room, what: 
         assert not room.journal.emergency.is_empty()
         room.again()
         with room.journal.transaction() as tx:  # what could not be written halts until a person resumes
-            tx.set_trading(TradingState.ACTIVE, reason="test", by="owner")
+            tx.trading.set(TradingState.ACTIVE, reason="test", by="owner")
     assert room.exchange.placed == []
     assert not placed(room.use(token)).already_placed
 
@@ -325,7 +325,7 @@ def test_halt_while_the_facts_are_fetched_sends_nothing(room: Room) -> None:
 
     def halt() -> None:
         with room.journal.transaction() as tx:
-            tx.set_trading(TradingState.HALTED, reason="now", by="owner")
+            tx.trading.set(TradingState.HALTED, reason="now", by="owner")
 
     meanwhile(room, halt)
     reply = room.ask()
@@ -459,17 +459,17 @@ def test_approval_starts_the_counts_anew_and_ends_slicing(room: Room) -> None:
     assert room.ask(price="60000").outcome is Outcome.DONE
     assert "SLICING_EXCEEDS_MAX" in denials(room.ask(price="59990"))
     with room.journal.transaction() as tx:
-        assert tx.status_usage(room.scope, room.policy_file.current().policy.limits, "USDT").orders_since_person == 1
-        tx.end_slicing(room.scope, "BTCUSDT", "BUY")
+        assert tx.usage.status(room.scope, room.policy_file.current().policy.limits, "USDT").orders_since_person == 1
+        tx.slicing.clear(room.scope, "BTCUSDT", "BUY")
     assert room.ask(price="59990").outcome is Outcome.DONE
     waiting = room.ask(price="59980")
     assert isinstance(waiting.data, OrderProposed)
     token = agrees(room, waiting.data.proposal_id)
     placed(room.use(token))
     with room.journal.transaction() as tx:
-        usage = tx.status_usage(room.scope, room.policy_file.current().policy.limits, "USDT")
+        usage = tx.usage.status(room.scope, room.policy_file.current().policy.limits, "USDT")
         assert (usage.orders_since_person, usage.unconfirmed_since_person) == (1, Decimal(0))
-        assert tx.trading().state is TradingState.ACTIVE
+        assert tx.trading.status().state is TradingState.ACTIVE
 
 
 def test_threshold_is_judged_in_the_reservation_so_that_concurrent_orders_cannot_pass_it_together(room: Room) -> None:
@@ -520,7 +520,7 @@ def test_reducing_lets_exits_through_and_nothing_else(room: Room) -> None:
     resting = room.last().client_order_id
     assert room.ask(kind="MARKET").outcome is Outcome.DONE
     with room.journal.transaction() as tx:
-        tx.set_trading(TradingState.REDUCING, reason="test", by="owner")
+        tx.trading.set(TradingState.REDUCING, reason="test", by="owner")
     assert "TRADING_REDUCING" in denials(room.ask(price="59980"))
     assert "TRADING_REDUCING" in denials(room.ask(side="SELL", quantity="0.00101", price="60010"))
     assert len(room.exchange.placed) == 2

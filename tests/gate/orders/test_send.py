@@ -125,7 +125,7 @@ def test_every_failure_of_sending_has_its_state_its_answer_and_its_count(
 
 def usage_of(room: Room) -> StatusUsage:
     with room.journal.transaction() as tx:
-        return tx.status_usage(room.scope, room.policy_file.current().policy.limits, "USDT")
+        return tx.usage.status(room.scope, room.policy_file.current().policy.limits, "USDT")
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_proposal_in_the_chat_can_be_withdrawn(room: Room) -> None:
 
 def _halted(room: Room) -> None:
     with room.journal.transaction() as tx:
-        tx.set_trading(TradingState.HALTED, reason="test", by="owner")
+        tx.trading.set(TradingState.HALTED, reason="test", by="owner")
 
 
 def _broken(room: Room) -> None:
@@ -185,7 +185,7 @@ def test_what_has_ended_cannot_be_withdrawn(room: Room) -> None:
     assert "TRADING_HALTED" in denials(room.use(token))
     assert withdraw(room, twice).outcome is Outcome.DONE
     with room.journal.transaction() as tx:
-        tx.set_trading(TradingState.ACTIVE, reason="test", by="owner")
+        tx.trading.set(TradingState.ACTIVE, reason="test", by="owner")
     late = room.propose(price="59000").proposal_id
     room.clock.forward(15 * 60)
     words = {

@@ -237,7 +237,7 @@ def test_status_says_everything_that_stops_orders(room: Room) -> None:
     """Trading, the policy, the environment and the keys are named; `not stopped` is said where none of them stops."""
     assert room.run(room.gate.status()).orders == "not stopped"
     with room.journal.transaction() as tx:
-        tx.halt_because("a person said so", by="owner")
+        tx.trading.halt("a person said so", by="owner")
     room.policy({"tools": {"deny": ["create_order"]}, "environment": "testnet"})
     room.connector.failure = None
     said = room.run(room.gate.status()).orders
@@ -299,10 +299,10 @@ def test_status_says_that_the_clock_or_the_log_stops_orders(room: Room, monkeypa
     room.exchange.fails = {}
     room.exchange.is_right = False
 
-    def is_full(_part: TimestampsPart, _name: str, *, anew: bool = False) -> int:
+    def is_full(_part: TimestampsPart, _name: str) -> int:
         raise StoreUnavailable("the disk is full")
 
-    monkeypatch.setattr(TimestampsPart, "mark", is_full)
+    monkeypatch.setattr(TimestampsPart, "set", is_full)
     said = room.run(room.gate.status()).orders
     assert said == "stopped, because the log cannot be written: the disk is full"
 
@@ -315,7 +315,7 @@ def test_status_names_the_symbols_that_unknown_orders_stop(room: Room) -> None:
     stopped = f"stopped on BTCUSDT, because the fate of the order {name} is not known"
     assert room.run(room.gate.status()).orders == stopped
     with room.journal.transaction() as tx:
-        tx.halt_because("a person said so", by="owner")
+        tx.trading.halt("a person said so", by="owner")
     assert room.run(room.gate.status()).orders == f"stopped, because trading is halted: a person said so; {stopped}"
 
 

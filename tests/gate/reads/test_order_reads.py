@@ -203,7 +203,7 @@ def test_amounts_and_fees_that_are_not_known_are_null(room: Room) -> None:
     # Without a quote amount a BUY cost its worst.
     scope = room.row(name).scope
     with room.journal.transaction() as tx:
-        (day,) = tx.traded(scope)
+        (day,) = tx.ledger.traded(scope)
     assert day.cash == {"USDT": D("-59.99")}
 
 

@@ -340,7 +340,7 @@ def test_status_lists_what_is_not_known_first(room: Room) -> None:
     proposal = room.propose(price="59998", quantity="0.0015")
     unknown = lost_order(room)
     with room.journal.transaction() as tx:
-        tx.set_trading(TradingState.HALTED, reason="for a test", by="owner")
+        tx.trading.set(TradingState.HALTED, reason="for a test", by="owner")
     status = room.run(room.gate.status())
     assert [view.client_order_id for view in status.unresolved] == [unknown]
     assert [(view.environment, view.account) for view in status.unresolved] == [("paper", ACCOUNT)]
@@ -389,8 +389,8 @@ def test_recent_events_say_why_trading_stopped(room: Room) -> None:
     """A halt stands there with its reason, cut where it is very long; other events with what they are about."""
     with room.journal.transaction() as tx:
         halt(tx, None, "clock", "the clock is wrong")
-        tx.append(Record(phase=Phase.EVENT, body={"kind": "resolved", "reason": None}))
-        tx.append(Record(phase=Phase.EVENT, body={"kind": "halted", "reason": "x" * 1000}))
+        tx.audit.append(Record(phase=Phase.EVENT, body={"kind": "resolved", "reason": None}))
+        tx.audit.append(Record(phase=Phase.EVENT, body={"kind": "halted", "reason": "x" * 1000}))
     details = [line.detail for line in room.run(room.gate.recent(10))]
     assert details == ["halted: the clock is wrong", "resolved", "halted: " + "x" * 300]
 

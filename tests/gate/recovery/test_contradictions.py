@@ -134,9 +134,9 @@ def test_report_that_contradicts_the_order_is_not_believed_and_halts(
     assert (row.state, row.executed_quantity, row.executed_quote_quantity) == (OrderState.UNKNOWN, 0, 0)
     assert room.entered() == 60
     with room.journal.transaction() as tx:
-        trading = tx.trading()
-        assert tx.position(room.scope, "BTC") == 0
-        assert tx.traded(room.scope) == ()
+        trading = tx.trading.status()
+        assert tx.ledger.position(room.scope, "BTC") == 0
+        assert tx.ledger.traded(room.scope) == ()
     assert trading.state is TradingState.HALTED
     assert trading.reason is not None
     assert "the exchange contradicts" in trading.reason
@@ -214,7 +214,7 @@ def amended(room: Room, quantity: str = "0.0004", **change: Any) -> str:
 
 def open_notional(room: Room) -> Decimal:
     with room.journal.transaction() as tx:
-        return tx.status_usage(room.scope, room.policy_file.current().policy.limits, "USDT").open_notional
+        return tx.usage.status(room.scope, room.policy_file.current().policy.limits, "USDT").open_notional
 
 
 def minutes(room: Room, number: int) -> None:
@@ -236,7 +236,7 @@ def test_amended_order_stays_guardians_counts_what_is_open_and_fills(room: Room)
     room.exchange.becomes("web_amend", "FILLED", "0.0004")
     room.run(room.resolver.run_once())
     with room.journal.transaction() as tx:
-        assert tx.position(room.scope, "BTC") == D("0.0004")
+        assert tx.ledger.position(room.scope, "BTC") == D("0.0004")
     assert room.row(name).state is OrderState.FILLED
 
 

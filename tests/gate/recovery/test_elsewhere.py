@@ -38,7 +38,7 @@ def test_order_left_open_on_paper_is_followed_while_the_policy_names_the_testnet
 
         def state() -> OrderState:
             with second.guardian.journal.transaction() as tx:
-                (row,) = tx.orders(Scope(environment="paper", account="paper"))
+                (row,) = tx.orders.newest(Scope(environment="paper", account="paper"))
                 return row.state
 
         deadline = time.monotonic() + 20

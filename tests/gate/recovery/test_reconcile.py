@@ -64,7 +64,7 @@ def lost(room: Room, price: str = "60000") -> str:
 
 def trading(room: Room) -> TradingState:
     with room.journal.transaction() as tx:
-        return tx.trading().state
+        return tx.trading.status().state
 
 
 def test_both_sides_agree(room: Room) -> None:
@@ -209,7 +209,7 @@ def test_order_that_was_taken_for_not_placed_and_is_there_halts(room: Room, exec
 def resumed(room: Room) -> None:
     """The owner has looked, and lets trading go on."""
     with room.journal.transaction() as tx:
-        tx.set_trading(TradingState.ACTIVE, reason="a person has looked", by="owner")
+        tx.trading.set(TradingState.ACTIVE, reason="a person has looked", by="owner")
 
 
 def counted(room: Room) -> tuple[str, str, str]:

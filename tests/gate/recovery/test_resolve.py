@@ -163,10 +163,10 @@ def test_order_given_up_bars_its_duplicate_for_the_whole_window_and_is_set_right
     room.run(Reconciler(room.context).run())
     assert (room.row(name).state, room.entered()) == (OrderState.FILLED, 60)
     with room.journal.transaction() as tx:
-        assert tx.trading().state is TradingState.HALTED
+        assert tx.trading.status().state is TradingState.HALTED
     room.clock.forward(86_400)
     with room.journal.transaction() as tx:
-        tx.set_trading(TradingState.ACTIVE, reason="a person has looked", by="owner")
+        tx.trading.set(TradingState.ACTIVE, reason="a person has looked", by="owner")
     assert room.ask().outcome is Outcome.DONE  # the window is over
 
 
@@ -417,12 +417,12 @@ def on_live(room: Room) -> str:
     room.ask()
     placed = room.last()
     with room.journal.transaction() as tx:
-        entry = tx.append(Record(phase=Phase.INTENT, call_id="live", tool="create_order", environment="live"))
+        entry = tx.audit.append(Record(phase=Phase.INTENT, call_id="live", tool="create_order", environment="live"))
         assert entry.client_order_id is not None
         names = [one.name for one in fields(NewOrder)]
         values = {name: getattr(placed, name) for name in names} | {"environment": "live", "call_id": "live"}
-        tx.reserve(NewOrder(**values | {"client_order_id": entry.client_order_id, "reserved_ms": tx.now_ms}))
-        tx.move_order(entry.client_order_id, OrderState.OPEN, order_id=99)
+        tx.orders.reserve(NewOrder(**values | {"client_order_id": entry.client_order_id, "reserved_ms": tx.now_ms}))
+        tx.orders.move(entry.client_order_id, OrderState.OPEN, order_id=99)
     room.connector.environment = Environment.LIVE
     room.again()
     return entry.client_order_id

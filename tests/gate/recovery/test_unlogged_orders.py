@@ -52,7 +52,7 @@ def copied(room: Room) -> None:
 
 def status(room: Room) -> tuple[TradingState, str | None]:
     with room.journal.transaction() as tx:
-        return tx.trading().state, tx.trading().reason
+        return tx.trading.status().state, tx.trading.status().reason
 
 
 class Opened:
@@ -71,7 +71,7 @@ def resumed(room: Room) -> str:
 
 def position(room: Room) -> str:
     with room.journal.transaction() as tx:
-        return str(tx.position(room.scope, "BTC"))
+        return str(tx.ledger.position(room.scope, "BTC"))
 
 
 def test_orders_that_an_older_copy_lacks_halt_count_and_are_adopted(room: Room) -> None:
@@ -92,7 +92,7 @@ def test_orders_that_an_older_copy_lacks_halt_count_and_are_adopted(room: Room) 
     assert room.entered() == D("60") + D("59") + D("58.9")
     limits = room.policy_file.current().policy.limits
     with room.journal.transaction() as tx:
-        usage = tx.status_usage(room.scope, limits, "USDT")
+        usage = tx.usage.status(room.scope, limits, "USDT")
     assert (usage.open_notional, usage.open_orders, set(usage.ordered.values())) == (D("58.9"), 1, {3})
     assert [room.row(name).state for name in names] == [OrderState.FILLED, OrderState.FILLED, OrderState.OPEN]
     assert position(room) == "0"
@@ -202,7 +202,7 @@ def test_found_order_counts_at_what_it_was_and_when_it_was(room: Room) -> None:
     put_back(room)
     room.ask(price="58000")
     with room.journal.transaction() as tx:
-        entered = tx.status_usage(room.scope, room.policy_file.current().policy.limits, "USDT").entered
+        entered = tx.usage.status(room.scope, room.policy_file.current().policy.limits, "USDT").entered
     assert entered == {300_000: D(0), 86_400_000: D(60)}
     row = room.row(next(iter(room.exchange.reports)))
     assert (row.call_id, row.adopted, row.currency, row.notional) == (None, False, "USDT", D(60))

@@ -278,7 +278,7 @@ def test_full_disk_sends_no_order_and_a_cancel_is_in_the_emergency_file(world: W
     assert after.guardian.imported >= 1
     assert codes(after.order(**{**LIMIT, "price": "59970"})) == {"TRADING_HALTED"}
     with after.guardian.journal.transaction() as tx:
-        tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
+        tx.trading.set(TradingState.ACTIVE, reason="resumed", by="owner")
     assert after.order(**{**LIMIT, "price": "59970"})["outcome"] == "done"
     assert world.command("audit", "verify").returncode == 0
 
@@ -303,5 +303,5 @@ def test_read_only_log_sends_no_order_and_a_cancel_is_in_the_emergency_file(worl
     assert after.guardian.imported >= 1
     assert codes(after.order(**{**LIMIT, "price": "59970"})) == {"TRADING_HALTED"}
     with after.guardian.journal.transaction() as tx:
-        tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
+        tx.trading.set(TradingState.ACTIVE, reason="resumed", by="owner")
     assert after.order(**{**LIMIT, "price": "59970"})["outcome"] == "done"

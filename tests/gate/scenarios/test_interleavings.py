@@ -652,7 +652,7 @@ class Gate(RuleBasedStateMachine):
         self.ask([("BUY", "0.0005", -25, "LIMIT", "fills")], True)
         assert len(self.sent) == number, "sent while the clock was wrong"
         with self.room.journal.transaction() as tx:
-            self.state = tx.trading().state
+            self.state = tx.trading.status().state
 
     @precondition(lambda self: abs(self.room.clock.error_ms) > 1)
     @rule()
@@ -700,9 +700,9 @@ class Gate(RuleBasedStateMachine):
     def trading(self, state: TradingState) -> None:
         """As `guardian halt` and `guardian resume` do."""
         with self.room.of_the_other("journal").transaction() as tx:
-            tx.set_trading(state, reason="a test", by="owner")
+            tx.trading.set(state, reason="a test", by="owner")
             if state is TradingState.ACTIVE:
-                tx.person_acted(None, "resumed")
+                tx.acts.record(None, "resumed")
         self.state = state
 
     @rule(restarts=st.booleans())
@@ -758,7 +758,7 @@ class Gate(RuleBasedStateMachine):
         """In every window, open, and in number; an order that is not known in full, whatever became of it."""
         limits = self.room.policy_file.current().policy.limits
         with self.room.journal.transaction() as tx:
-            told, now = tx.status_usage(self.room.scope, limits, "USDT"), tx.now_ms
+            told, now = tx.usage.status(self.room.scope, limits, "USDT"), tx.now_ms
         counted = [sent for sent in self.sent.values() if not sent.is_exit]
         for window in WINDOWS:
             truth = sum((s.notional for s in counted if s.at_ms > now - window and not self.is_void(s)), D(0))

@@ -520,11 +520,11 @@ class Room:
     def fees(self, name: str) -> dict[str, Decimal]:
         """What the store knows to have been taken as fees of an order, by asset."""
         with self.journal.transaction() as tx:
-            return tx.fees(name)
+            return tx.ledger.fees_of(name)
 
     def row(self, name: str) -> OrderRow:
         with self.journal.transaction() as tx:
-            found = tx.order(name)
+            found = tx.orders.get(name)
         assert found is not None
         return found
 
@@ -543,14 +543,14 @@ class Room:
         limits = self.policy_file.current().policy.limits
         assets = (wanted.symbol[:3], wanted.symbol[3:])
         with self.journal.transaction() as tx:
-            snapshot = tx.snapshot(self.scope)
-            return tx.usage(self.scope, wanted, limits, currency="USDT", assets=assets, snapshot=snapshot)
+            snapshot = tx.snapshots.take(self.scope)
+            return tx.usage.of(self.scope, wanted, limits, currency="USDT", assets=assets, snapshot=snapshot)
 
     def entered(self) -> Decimal:
         """What counts in the rolling windows now."""
         limits = self.policy_file.current().policy.limits
         with self.journal.transaction() as tx:
-            usage = tx.status_usage(self.scope, limits, "USDT")
+            usage = tx.usage.status(self.scope, limits, "USDT")
         return max(usage.entered.values())
 
 

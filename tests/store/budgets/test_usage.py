@@ -162,7 +162,7 @@ def test_open_purchase_holds_back_of_its_quote_asset_what_it_may_still_spend(wor
     assert offered_of(world.order(name), spec.symbol[3:]) == Decimal(100)
     halved = world.report(executed="0.0004", quote="19", quantity="0.001")
     with world.store.transaction() as tx:
-        assert tx.move_order(name, OrderState.PART_FILLED, report=halved)
+        assert tx.orders.move(name, OrderState.PART_FILLED, report=halved)
     assert offered_of(world.order(name), spec.symbol[3:]) == Decimal("0.0006") * 50000
 
 
@@ -182,16 +182,16 @@ def test_person_acting_resets_what_went_on_without_them(world):
     usage = world.usage()
     assert (usage.orders_since_person, usage.unconfirmed_since_person) == (2, 100)
     with world.store.transaction() as tx:
-        tx.person_acted(world.other, "something else")
+        tx.acts.record(world.other, "something else")
     assert world.usage().orders_since_person == 2
     with world.store.transaction() as tx:
-        tx.person_acted(world.scope, "approved")
+        tx.acts.record(world.scope, "approved")
     usage = world.usage()
     assert (usage.orders_since_person, usage.unconfirmed_since_person) == (0, 0)
     assert usage.entered[WINDOW] == 200
     world.place(scope=world.other)
     with world.store.transaction() as tx:
-        tx.person_acted(None, "resumed")
+        tx.acts.record(None, "resumed")
     assert world.usage(scope=world.other).orders_since_person == 0
 
 
@@ -200,7 +200,7 @@ def test_status_has_the_same_numbers_as_the_rules(world):
     place_in(world, OrderState.OPEN)
     place_in(world, OrderState.UNKNOWN, spec=world.spec(price="50001"))
     with world.store.transaction() as tx:
-        status = tx.status_usage(world.scope, world.limits, "USDT")
+        status = tx.usage.status(world.scope, world.limits, "USDT")
     usage = world.usage()
     for name in (
         "entered",
@@ -226,7 +226,7 @@ def test_sums_are_exact(world):
 
 def deny(world, symbol="BTCUSDT", side=OrderSide.BUY):
     with world.store.transaction() as tx:
-        tx.mark_slicing(world.scope, symbol, side)
+        tx.slicing.mark(world.scope, symbol, side)
 
 
 def test_slicing_sums_what_was_entered_since_the_denial(world):
@@ -277,7 +277,7 @@ def test_approval_ends_the_mark(world):
     deny(world)
     deny(world, side=OrderSide.SELL)
     with world.store.transaction() as tx:
-        tx.end_slicing(world.scope, "BTCUSDT", OrderSide.BUY)
+        tx.slicing.clear(world.scope, "BTCUSDT", OrderSide.BUY)
     assert world.usage().sliced_since_ms is None
     assert world.usage(world.spec(side=OrderSide.SELL)).sliced_since_ms is not None
 
@@ -380,14 +380,14 @@ def test_usage_equals_a_naive_model_over_any_sequence(steps):
                 continue
             elif kind == "person":
                 with world.store.transaction() as tx:
-                    tx.person_acted(world.scope, "approved")
+                    tx.acts.record(world.scope, "approved")
                 acted = max((order["place"] for order in orders), default=0)
             elif kind == "deny":
                 deny(world)
                 marks.append((max(latest, world.clock_ms), max((order["place"] for order in orders), default=0)))
             elif kind == "end":
                 with world.store.transaction() as tx:
-                    tx.end_slicing(world.scope, "BTCUSDT", OrderSide.BUY)
+                    tx.slicing.clear(world.scope, "BTCUSDT", OrderSide.BUY)
                 marks.clear()
             if kind != "move" or orders:
                 latest = max(latest, world.clock_ms)  # the store has seen this time and does not go back

@@ -21,7 +21,7 @@ from guardian.store.schema.records import Phase, Record
 
 def append(world):
     with world.store.transaction() as tx:
-        return tx.append(Record(phase=Phase.EVENT))
+        return tx.audit.append(Record(phase=Phase.EVENT))
 
 
 def test_checkpoint_is_one_line_with_the_last_row(world):

@@ -29,14 +29,14 @@ def log(world):
     """A closed store with twelve rows, two orders among them; the world, its store closed."""
     for number in range(8):
         with world.store.transaction() as tx:
-            tx.append(
+            tx.audit.append(
                 Record(phase=Phase.CALL, call_id=f"c{number}", tool="get_ticker", symbol="BTCUSDT", body={"n": number})
             )
     world.place()
     world.place(spec=world.spec(price="1"))
     for number in range(2):
         with world.store.transaction() as tx:
-            tx.append(Record(phase=Phase.OUTCOME, call_id=f"c{number}", tool="get_ticker", outcome="denied"))
+            tx.audit.append(Record(phase=Phase.OUTCOME, call_id=f"c{number}", tool="get_ticker", outcome="denied"))
     world.store.close()
     return world
 
@@ -179,8 +179,8 @@ def traded(log):
     """The log after its first order bought 0.002 BTC for 100 USDT."""
     log.store = log.open()
     with log.store.transaction() as tx:
-        name = tx.orders(log.scope)[0].client_order_id
-        tx.move_order(name, OrderState.FILLED, report=log.report(executed="0.002", quote="100"))
+        name = tx.orders.newest(log.scope)[0].client_order_id
+        tx.orders.move(name, OrderState.FILLED, report=log.report(executed="0.002", quote="100"))
     log.store.close()
     return log
 
@@ -265,7 +265,7 @@ store = Store.open(home, now_ms=lambda: time.time_ns() // 10**6)
 print("ready", flush=True)
 while True:
     with store.transaction() as tx:
-        tx.append(Record(phase=Phase.EVENT, body={"text": "x" * 200}))
+        tx.audit.append(Record(phase=Phase.EVENT, body={"text": "x" * 200}))
     write_checkpoint(home, store)
 """
 

@@ -68,7 +68,7 @@ class World:
     def intent(self, tx: Transaction, scope: Scope | None = None) -> Entry:
         self.calls += 1
         scope = scope or self.scope
-        return tx.append(
+        return tx.audit.append(
             Record(
                 phase=Phase.INTENT,
                 call_id=f"call-{self.calls}",
@@ -110,7 +110,7 @@ class World:
         """Reserve one order with its intent, in one transaction; the client order id."""
         with self.store.transaction() as tx:
             entry = self.intent(tx, changes.get("scope"))
-            tx.reserve(self.new_order(tx, entry, **changes))
+            tx.orders.reserve(self.new_order(tx, entry, **changes))
         assert entry.client_order_id is not None
         return entry.client_order_id
 
@@ -137,11 +137,11 @@ class World:
         report = None if executed is None else self.report(executed=executed, quantity=quantity)
         with self.store.transaction() as tx:
             fees = None if fee is None else Fees(quantity=Decimal(executed), by_asset={"BTC": Decimal(fee)})
-            return tx.move_order(name, state, report=report, fees=fees)
+            return tx.orders.move(name, state, report=report, fees=fees)
 
     def order(self, name: str):
         with self.store.transaction() as tx:
-            return tx.order(name)
+            return tx.orders.get(name)
 
     def usage(self, spec: OrderSpec | None = None, scope: Scope | None = None):
         with self.store.transaction() as tx:
@@ -149,13 +149,13 @@ class World:
 
     def usage_in(self, tx: Transaction, spec: OrderSpec | None = None, scope: Scope | None = None):
         known = scope or self.scope
-        return tx.usage(
+        return tx.usage.of(
             known,
             spec or self.spec(),
             self.limits,
             currency="USDT",
             assets=("BTC", "USDT"),
-            snapshot=tx.snapshot(known),
+            snapshot=tx.snapshots.take(known),
         )
 
     def new_proposal(self, tx: Transaction, *, scope: Scope | None = None, key: str = "k", ttl: int = 15 * MINUTE):
@@ -183,10 +183,12 @@ class World:
         self, *, token: str | None = None, by_person: bool = True, token_ttl: int = 5 * MINUTE, **given
     ) -> Proposal:
         with self.store.transaction() as tx:
-            made = tx.propose(self.new_proposal(tx, **given), random_bytes=self.random_bytes)
+            made = tx.proposals.add(self.new_proposal(tx, **given), random_bytes=self.random_bytes)
             if token is not None:
-                tx.issue_token(made.id, token_digest=token, expires_ms=tx.now_ms + token_ttl, by_person=by_person)
-            found = tx.proposal(made.id)
+                tx.proposals.issue_token(
+                    made.id, token_digest=token, expires_ms=tx.now_ms + token_ttl, by_person=by_person
+                )
+            found = tx.proposals.get(made.id)
         assert found is not None
         return found
 

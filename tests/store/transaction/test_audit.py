@@ -28,7 +28,7 @@ def rows(world, sql="SELECT * FROM audit ORDER BY seq"):
 
 def append(world, **fields):
     with world.store.transaction() as tx:
-        return tx.append(Record(**{"phase": Phase.EVENT, **fields}))
+        return tx.audit.append(Record(**{"phase": Phase.EVENT, **fields}))
 
 
 def test_digest_is_that_of_the_previous_row_the_number_and_the_body(world):
@@ -104,8 +104,8 @@ def test_key_exists_once(world):
     with pytest.raises(StoreConflict):
         append(world, key="k")
     with world.store.transaction() as tx:
-        assert tx.has_key("k")
-        assert not tx.has_key("other")
+        assert tx.audit.has_key("k")
+        assert not tx.audit.has_key("other")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,9 @@ def test_reads_and_creates_of_the_last_minute_are_counted_apart(world):
 
     def call(number, tool, key=None):
         with world.store.transaction() as tx:
-            return tx.open_call(Record(phase=Phase.CALL, call_id=f"c{number}", tool=tool, key=key)).calls_last_minute
+            return tx.audit.open_call(
+                Record(phase=Phase.CALL, call_id=f"c{number}", tool=tool, key=key)
+            ).calls_last_minute
 
     assert call(1, "get_ticker") == 1
     assert call(2, "cancel_order") == 0
@@ -236,7 +238,7 @@ def test_window_time_never_goes_back_over_a_restart(world):
     append(world)
     world.clock_ms += 500
     with world.store.transaction() as tx:
-        tx.remember_policy("d", "text")  # writes, but appends no row
+        tx.policies.remember("d", "text")  # writes, but appends no row
         latest = tx.now_ms
     world.clock_ms -= 3_600_000
     world.reopen()
@@ -297,9 +299,9 @@ def test_conflict_that_is_swallowed_still_records_nothing(world):
     append(world, key="k")
 
     def go_on(tx):
-        tx.append(Record(phase=Phase.EVENT, body={"first": 1}))
+        tx.audit.append(Record(phase=Phase.EVENT, body={"first": 1}))
         with suppress(StoreConflict):
-            tx.append(Record(phase=Phase.EVENT, key="k"))
+            tx.audit.append(Record(phase=Phase.EVENT, key="k"))
 
     with pytest.raises(StoreConflict):
         world.attempt(go_on)
@@ -311,7 +313,7 @@ def test_transaction_is_over_after_its_end(world):
     with world.store.transaction() as tx:
         pass
     with pytest.raises(RuntimeError, match="over"):
-        tx.trading()
+        tx.trading.status()
 
 
 def test_transaction_within_a_transaction_is_a_bug_and_says_so(world):

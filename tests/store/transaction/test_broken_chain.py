@@ -34,17 +34,19 @@ def fill(world, rows=1):
     for _ in range(rows):
         world.calls += 1
         with world.store.transaction() as tx:
-            tx.append(Record(phase=Phase.CALL, call_id=f"c{world.calls}", tool="get_ticker", body={"n": world.calls}))
+            tx.audit.append(
+                Record(phase=Phase.CALL, call_id=f"c{world.calls}", tool="get_ticker", body={"n": world.calls})
+            )
 
 
 def trading(world):
-    return world.attempt(lambda tx: tx.trading())
+    return world.attempt(lambda tx: tx.trading.status())
 
 
 def resume(world):
     """What `guardian resume` does: a start, and then the owner's yes."""
     world.reopen()
-    world.attempt(lambda tx: tx.set_trading(TradingState.ACTIVE, reason="resumed by the owner", by="owner"))
+    world.attempt(lambda tx: tx.trading.set(TradingState.ACTIVE, reason="resumed by the owner", by="owner"))
 
 
 def told(world):
@@ -167,8 +169,8 @@ def test_caller_goes_on_in_a_halted_log(log):
     """The transaction that found it is not lost: reads and cancels are written down as ever, and see the halt."""
     cut(log, 10)
     with log.store.transaction() as tx:
-        assert tx.trading().state is TradingState.HALTED
-        tx.append(Record(phase=Phase.CALL, call_id="after", tool="cancel_order"))
+        assert tx.trading.status().state is TradingState.HALTED
+        tx.audit.append(Record(phase=Phase.CALL, call_id="after", tool="cancel_order"))
     assert verify(log.home).last_seq == 14
 
 
@@ -198,7 +200,7 @@ def test_second_process_tells_nothing_that_was_told(log):
     cut(log, 10)
     fill(log)
     with other.transaction() as tx:
-        assert tx.trading().state is TradingState.HALTED
+        assert tx.trading.status().state is TradingState.HALTED
     other.close()
     assert is_halted_for(log, "row 12")
 
@@ -337,7 +339,7 @@ def test_damage_that_one_process_saw_and_another_sees_at_its_start_is_resumed_on
 
 def test_break_is_added_to_the_reason_of_another_halt(log):
     """Nobody resumes after lunch without knowing of it; the row says that trading was halted already."""
-    log.attempt(lambda tx: tx.set_trading(TradingState.HALTED, reason="lunch", by="owner"))
+    log.attempt(lambda tx: tx.trading.set(TradingState.HALTED, reason="lunch", by="owner"))
     change_body(log, 4)
     log.reopen()
     found = trading(log)
@@ -375,9 +377,9 @@ def test_undamaged_log_never_halts(log):
     for number in range(6):
         fill(log, number % 3)
         with other.transaction() as tx:
-            tx.append(Record(phase=Phase.EVENT, body={"n": number}))
+            tx.audit.append(Record(phase=Phase.EVENT, body={"n": number}))
         with pytest.raises(ZeroDivisionError):
-            log.attempt(lambda tx: tx.append(Record(phase=Phase.EVENT)).seq / 0)
+            log.attempt(lambda tx: tx.audit.append(Record(phase=Phase.EVENT)).seq / 0)
         if number % 2:
             log.reopen()
     other.close()

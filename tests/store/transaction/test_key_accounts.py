@@ -15,40 +15,40 @@ KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
 
 def test_key_is_not_known_before_it_was_used(world):
     """Nothing is guessed for a key that the exchange was never asked about."""
-    assert world.attempt(lambda tx: tx.account_of("testnet", KEY)) is None
+    assert world.attempt(lambda tx: tx.accounts.get("testnet", KEY)) is None
 
 
 def test_two_keys_of_one_account_are_both_remembered_over_a_restart(world):
     """A key that replaces another leads to the same account, also after the store was opened again."""
     for key in (KEY, OTHER):
-        assert world.attempt(lambda tx, key=key: tx.remember_account("testnet", key, "uid-1")) == "uid-1"
+        assert world.attempt(lambda tx, key=key: tx.accounts.remember("testnet", key, "uid-1")) == "uid-1"
     world.reopen()
     for key in (KEY, OTHER):
-        assert world.attempt(lambda tx, key=key: tx.account_of("testnet", key)) == "uid-1"
+        assert world.attempt(lambda tx, key=key: tx.accounts.get("testnet", key)) == "uid-1"
 
 
 def test_key_of_one_environment_says_nothing_in_another(world):
     """Accounts are kept apart by environment, as the keys are."""
-    world.attempt(lambda tx: tx.remember_account("testnet", KEY, "uid-1"))
-    assert world.attempt(lambda tx: tx.account_of("live", KEY)) is None
-    assert world.attempt(lambda tx: tx.remember_account("live", KEY, "uid-2")) == "uid-2"
-    assert world.attempt(lambda tx: tx.account_of("testnet", KEY)) == "uid-1"
+    world.attempt(lambda tx: tx.accounts.remember("testnet", KEY, "uid-1"))
+    assert world.attempt(lambda tx: tx.accounts.get("live", KEY)) is None
+    assert world.attempt(lambda tx: tx.accounts.remember("live", KEY, "uid-2")) == "uid-2"
+    assert world.attempt(lambda tx: tx.accounts.get("testnet", KEY)) == "uid-1"
 
 
 def test_what_was_remembered_of_a_key_stands(world):
     """Whoever comes second, with whatever answer, is told what was remembered first."""
-    world.attempt(lambda tx: tx.remember_account("testnet", KEY, "uid-1"))
-    assert world.attempt(lambda tx: tx.remember_account("testnet", KEY, "uid-2")) == "uid-1"
-    assert world.attempt(lambda tx: tx.account_of("testnet", KEY)) == "uid-1"
+    world.attempt(lambda tx: tx.accounts.remember("testnet", KEY, "uid-1"))
+    assert world.attempt(lambda tx: tx.accounts.remember("testnet", KEY, "uid-2")) == "uid-1"
+    assert world.attempt(lambda tx: tx.accounts.get("testnet", KEY)) == "uid-1"
 
 
 @pytest.mark.parametrize("statement", ["UPDATE accounts SET account = 'uid-2'", "DELETE FROM accounts"])
 def test_remembered_account_is_neither_changed_nor_removed_in_the_file(world, statement):
     """The database itself holds it: keys stay with their account."""
-    world.attempt(lambda tx: tx.remember_account("testnet", KEY, "uid-1"))
+    world.attempt(lambda tx: tx.accounts.remember("testnet", KEY, "uid-1"))
     with pytest.raises(StoreError), world.store.transaction() as tx:
-        tx._write(text(statement))
-    assert world.attempt(lambda tx: tx.account_of("testnet", KEY)) == "uid-1"
+        tx.unit.write(text(statement))
+    assert world.attempt(lambda tx: tx.accounts.get("testnet", KEY)) == "uid-1"
 
 
 def test_processes_that_ask_at_once_write_one_row(world):
@@ -60,7 +60,7 @@ def test_processes_that_ask_at_once_write_one_row(world):
     def remember(number: int, store: Store) -> None:
         begin.wait()
         with store.transaction() as tx:
-            found.append(tx.remember_account("testnet", KEY, f"uid-{number}"))
+            found.append(tx.accounts.remember("testnet", KEY, f"uid-{number}"))
 
     threads = [threading.Thread(target=remember, args=each) for each in enumerate(stores)]
     for thread in threads:
@@ -71,4 +71,4 @@ def test_processes_that_ask_at_once_write_one_row(world):
         store.close()
     assert len(found) == len(stores)
     assert len(set(found)) == 1
-    assert world.attempt(lambda tx: tx.account_of("testnet", KEY)) == found[0]
+    assert world.attempt(lambda tx: tx.accounts.get("testnet", KEY)) == found[0]

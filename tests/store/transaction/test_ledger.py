@@ -27,7 +27,7 @@ def fill(world: World, name: str, executed: str, quote: str, fees: dict[str, str
     """So much is executed by now, and these fees were taken for all of it."""
     known = None if fees is None else {asset: D(taken) for asset, taken in fees.items()}
     return world.attempt(
-        lambda tx: tx.move_order(
+        lambda tx: tx.orders.move(
             name,
             OrderState.PART_FILLED,
             report=world.report(executed=executed, quote=quote),
@@ -38,7 +38,7 @@ def fill(world: World, name: str, executed: str, quote: str, fees: dict[str, str
 
 def day(world: World, scope=None):
     """The one symbol that was traded."""
-    (found,) = world.attempt(lambda tx: tx.traded(scope or world.scope))
+    (found,) = world.attempt(lambda tx: tx.ledger.traded(scope or world.scope))
     return found
 
 
@@ -119,13 +119,13 @@ def test_symbol_that_is_neither_held_nor_traded_is_left_out(world):
     fill(world, world.place(spec=world.spec(side=OrderSide.SELL)), "0.002", "101")
     assert day(world).cash == {"USDT": D(1)}
     world.clock_ms += DAY_MS
-    assert world.attempt(lambda tx: tx.traded(world.scope)) == ()
+    assert world.attempt(lambda tx: tx.ledger.traded(world.scope)) == ()
 
 
 def test_scopes_have_ledgers_of_their_own(world):
     """What was traded in one environment is no position of another."""
     fill(world, world.place(scope=world.other), "0.002", "100")
-    assert world.attempt(lambda tx: tx.traded(world.scope)) == ()
+    assert world.attempt(lambda tx: tx.ledger.traded(world.scope)) == ()
     assert day(world, world.other).position == D("0.002")
 
 
@@ -177,7 +177,7 @@ def test_ledger_is_that_of_a_naive_model(steps):
         now = world.clock_ms
         expected = {asset: sum(q for _, a, q in flows if a == asset) for asset in ("BTC", "USDT", "BNB")}
         today = {asset: sum(q for t, a, q in flows if a == asset and t > now - DAY_MS) for asset in expected}
-        found = world.attempt(lambda tx: tx.traded(world.scope))
+        found = world.attempt(lambda tx: tx.ledger.traded(world.scope))
         if not found:
             assert expected["BTC"] == 0
             assert not any(t > now - DAY_MS and q for t, _, q in flows)
@@ -195,7 +195,7 @@ def trade(world: World, symbol: str, side: OrderSide, quantity: str, quote: str,
     name = world.place(spec=world.spec(symbol=symbol, side=side, quantity=quantity))
     known = Fees(quantity=D(quantity), by_asset={asset: D(taken) for asset, taken in (fees or {}).items()})
     report = world.report(executed=quantity, quote=quote)
-    world.attempt(lambda tx: tx.move_order(name, OrderState.FILLED, report=report, fees=known))
+    world.attempt(lambda tx: tx.orders.move(name, OrderState.FILLED, report=report, fees=known))
 
 
 def test_position_is_by_asset_over_all_symbols_and_kinds(world):
@@ -208,16 +208,16 @@ def test_position_is_by_asset_over_all_symbols_and_kinds(world):
     trade(world, "ETHBTC", OrderSide.BUY, "2", "0.1", {"ETH": "0.002"})
     trade(world, "ETHBTC", OrderSide.SELL, "0.5", "0.026", {"BTC": "0.00002"})
     with world.store.transaction() as tx:
-        assert tx.positions(world.scope) == {
+        assert tx.ledger.positions(world.scope) == {
             "BNB": D("-0.01"),
             "BTC": D("0.52498"),
             "ETH": D("1.498"),
             "FDU": D(20000),
             "USDT": D(-50000),
         }
-        assert tx.position(world.scope, "BTC") == D("0.52498")
-        assert tx.position(world.scope, "XRP") == 0
-        assert tx.positions(world.other) == {}
+        assert tx.ledger.position(world.scope, "BTC") == D("0.52498")
+        assert tx.ledger.position(world.scope, "XRP") == 0
+        assert tx.ledger.positions(world.other) == {}
 
 
 def correct(world: World, asset: str, quantity: str, prices: dict[str, str] | None = None, *, key: str | None = None):
@@ -225,16 +225,16 @@ def correct(world: World, asset: str, quantity: str, prices: dict[str, str] | No
 
     def work(tx):
         name = key or f"position/{tx.head.seq + 1}"
-        tx.append(Record(phase=Phase.EVENT, key=name, body={"kind": "position_set"}))
+        tx.audit.append(Record(phase=Phase.EVENT, key=name, body={"kind": "position_set"}))
         known = {symbol: D(price) for symbol, price in (prices or {}).items()}
-        tx.correct_position(world.scope, asset, D(quantity), known, name)
+        tx.corrections.set_position(world.scope, asset, D(quantity), known, name)
 
     world.attempt(work)
 
 
 def gain(world: World, price: str, then: str) -> Decimal:
     """What the day gained in the quote assets, at these prices of BTC."""
-    days = world.attempt(lambda tx: tx.traded(world.scope))
+    days = world.attempt(lambda tx: tx.ledger.traded(world.scope))
     return sum((sum(d.cash.values(), D(0)) + d.position * D(price) - d.position_before * D(then) for d in days), D(0))
 
 
@@ -246,9 +246,9 @@ def test_correction_is_neither_gain_nor_loss(world):
     assert gain(world, "40000", "0") == -10000
     assert gain(world, "90000", "0") == -10000
     with world.store.transaction() as tx:
-        assert tx.positions(world.scope) == {"USDT": D(-50000)}
+        assert tx.ledger.positions(world.scope) == {"USDT": D(-50000)}
     world.clock_ms += DAY_MS + 1
-    assert world.attempt(lambda tx: tx.traded(world.scope)) == ()
+    assert world.attempt(lambda tx: tx.ledger.traded(world.scope)) == ()
 
 
 def test_correction_of_what_was_held_before_keeps_the_loss_of_the_day(world):
@@ -259,7 +259,7 @@ def test_correction_of_what_was_held_before_keeps_the_loss_of_the_day(world):
     correct(world, "BTC", "0.25", {"BTCUSDT": "40000"})
     assert gain(world, "40000", "45000") == -5000
     with world.store.transaction() as tx:
-        assert tx.position(world.scope, "BTC") == D("0.25")
+        assert tx.ledger.position(world.scope, "BTC") == D("0.25")
 
 
 def test_correction_takes_from_the_symbols_that_hold_and_adds_to_none(world):
@@ -267,15 +267,15 @@ def test_correction_takes_from_the_symbols_that_hold_and_adds_to_none(world):
     trade(world, "BTCUSDT", OrderSide.BUY, "1", "50000")
     trade(world, "BTCFDU", OrderSide.SELL, "0.4", "20000")
     correct(world, "BTC", "0.1", {"BTCUSDT": "50000", "BTCFDU": "50000"})
-    held = {day.symbol: day.position for day in world.attempt(lambda tx: tx.traded(world.scope))}
+    held = {day.symbol: day.position for day in world.attempt(lambda tx: tx.ledger.traded(world.scope))}
     assert held == {"BTCUSDT": D("0.5"), "BTCFDU": D("-0.4")}
     correct(world, "BTC", "2", {"BTCUSDT": "50000", "BTCFDU": "50000"})
-    held = {day.symbol: day.position for day in world.attempt(lambda tx: tx.traded(world.scope))}
+    held = {day.symbol: day.position for day in world.attempt(lambda tx: tx.ledger.traded(world.scope))}
     assert held == {"BTCUSDT": D("0.5"), "BTCFDU": D(0)}
     correct(world, "XRP", "7")
     with world.store.transaction() as tx:
-        assert tx.position(world.scope, "BTC") == 2
-        assert tx.position(world.scope, "XRP") == 7
+        assert tx.ledger.position(world.scope, "BTC") == 2
+        assert tx.ledger.position(world.scope, "XRP") == 7
 
 
 def test_correction_needs_its_row_and_its_prices(world):
@@ -285,7 +285,7 @@ def test_correction_needs_its_row_and_its_prices(world):
         with pytest.raises(StoreConflict):
             correct(world, "BTC", "0", prices, key=key)
     with world.store.transaction() as tx:
-        assert tx.position(world.scope, "BTC") == 1
+        assert tx.ledger.position(world.scope, "BTC") == 1
 
 
 def test_corrected_ledger_adds_up_and_one_by_hand_does_not(world):

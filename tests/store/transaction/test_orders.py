@@ -30,7 +30,7 @@ def test_reserved_order_is_read_back_as_it_was_given(world):
             confirmed=True,
             proposal_id=None,
         )
-        tx.reserve(order)
+        tx.orders.reserve(order)
     row = world.order(entry.client_order_id)
     for name in order.__dataclass_fields__:
         assert getattr(row, name) == getattr(order, name), name
@@ -46,13 +46,13 @@ def test_order_without_its_intent_is_not_reserved(world):
     with pytest.raises(StoreConflict):
         world.place(call_id="another call")
     with world.store.transaction() as tx:
-        assert tx.orders(world.scope) == ()
+        assert tx.orders.newest(world.scope) == ()
 
 
 def test_order_is_reserved_at_the_time_of_its_transaction(world):
     """An order cannot be dated back out of a window."""
     with pytest.raises(StoreConflict), world.store.transaction() as tx:
-        tx.reserve(world.new_order(tx, world.intent(tx), reserved_ms=tx.now_ms - 1))
+        tx.orders.reserve(world.new_order(tx, world.intent(tx), reserved_ms=tx.now_ms - 1))
 
 
 def test_order_is_reserved_once(world):
@@ -60,8 +60,8 @@ def test_order_is_reserved_once(world):
 
     def twice(tx):
         order = world.new_order(tx, world.intent(tx))
-        tx.reserve(order)
-        tx.reserve(order)
+        tx.orders.reserve(order)
+        tx.orders.reserve(order)
 
     with pytest.raises(StoreConflict):
         world.attempt(twice)
@@ -121,9 +121,9 @@ def contradicted(world, name, state="NEW", **fields):
     report = replace(world.report(**fields), status=state)
 
     def correct(tx):
-        row = tx.order(name)
-        tx.append(Record(phase=Phase.EVENT, key=correction_key(row)))
-        return tx.correct_order(name, report)
+        row = tx.orders.get(name)
+        tx.audit.append(Record(phase=Phase.EVENT, key=correction_key(row)))
+        return tx.orders.correct(name, report)
 
     return world.attempt(correct)
 
@@ -149,9 +149,9 @@ def test_correction_without_its_row_in_the_log_is_refused(world):
     """Neither `move_order`, nor `correct_order` by itself, nor a hand in the file, takes an order out of its end."""
     name = world.place()
     world.move(name, OrderState.NOT_PLACED)
-    assert not world.attempt(lambda tx: tx.move_order(name, OrderState.OPEN, report=world.report()))
+    assert not world.attempt(lambda tx: tx.orders.move(name, OrderState.OPEN, report=world.report()))
     with pytest.raises(StoreConflict):
-        world.attempt(lambda tx: tx.correct_order(name, world.report()))
+        world.attempt(lambda tx: tx.orders.correct(name, world.report()))
     connection = sqlite3.connect(world.home / "guardian.db")
     for change in ("state = 'open'", "state = 'open', corrections = 1", "corrections = 1", "corrections = 5"):
         with pytest.raises(sqlite3.IntegrityError, match="not a listed move"):
@@ -160,7 +160,7 @@ def test_correction_without_its_row_in_the_log_is_refused(world):
     assert contradicted(world, name)
     world.move(name, OrderState.EXPIRED)
     with pytest.raises(StoreConflict):  # the row of the first correction is none for another
-        world.attempt(lambda tx: tx.correct_order(name, world.report()))
+        world.attempt(lambda tx: tx.orders.correct(name, world.report()))
     connection = sqlite3.connect(world.home / "guardian.db")
     with pytest.raises(sqlite3.IntegrityError, match="not a listed move"):
         connection.execute("UPDATE orders SET state = 'open'")
@@ -171,22 +171,26 @@ def test_correction_without_its_row_in_the_log_is_refused(world):
 def test_another_order_under_the_same_id_corrects_nothing(world):
     """The exchange's own id tells orders apart where both sides have it."""
     name = world.place()
-    world.attempt(lambda tx: tx.move_order(name, OrderState.CANCELLED, order_id=7))
+    world.attempt(lambda tx: tx.orders.move(name, OrderState.CANCELLED, order_id=7))
     assert not contradicted(world, name, order_id=8)
 
 
 def test_marks_are_set_once_and_taken_away(world):
     """A mark keeps its moment over restarts, until it is taken away."""
-    assert world.attempt(lambda tx: tx.marked("gone")) is None
-    first = world.attempt(lambda tx: tx.mark("gone"))
+    assert world.attempt(lambda tx: tx.timestamps.get("gone")) is None
+    first = world.attempt(lambda tx: tx.timestamps.set_once("gone"))
     world.clock_ms += 60_000
     world.reopen()
-    assert world.attempt(lambda tx: tx.mark("gone")) == first == world.attempt(lambda tx: tx.marked("gone"))
-    world.attempt(lambda tx: tx.unmark("gone"))
-    world.attempt(lambda tx: tx.unmark("gone"))
-    assert world.attempt(lambda tx: tx.mark("gone")) == first + 60_000
+    assert (
+        world.attempt(lambda tx: tx.timestamps.set_once("gone"))
+        == first
+        == world.attempt(lambda tx: tx.timestamps.get("gone"))
+    )
+    world.attempt(lambda tx: tx.timestamps.clear("gone"))
+    world.attempt(lambda tx: tx.timestamps.clear("gone"))
+    assert world.attempt(lambda tx: tx.timestamps.set_once("gone")) == first + 60_000
     world.clock_ms += 60_000
-    assert world.attempt(lambda tx: tx.mark("gone", anew=True)) == first + 120_000
+    assert world.attempt(lambda tx: tx.timestamps.set("gone")) == first + 120_000
 
 
 def test_order_begins_as_reserved(world):
@@ -208,8 +212,8 @@ def test_order_that_is_just_being_sent_is_not_in_doubt(world):
     world.move(second, OrderState.UNKNOWN)
 
     def doubted(tx):
-        assert {row.client_order_id for row in tx.unresolved()} == {first, second}
-        return [row.client_order_id for row in tx.in_doubt(world.scope)]
+        assert {row.client_order_id for row in tx.orders.unresolved()} == {first, second}
+        return [row.client_order_id for row in tx.orders.in_doubt(world.scope)]
 
     assert world.attempt(doubted) == [second]
     world.clock_ms += IN_FLIGHT_MS - 1
@@ -224,23 +228,25 @@ def test_orders_whose_fees_are_not_known_are_found(world):
     world.place()
 
     def wanted(tx):
-        return [row.client_order_id for row in tx.fees_wanted(world.scope)]
+        return [row.client_order_id for row in tx.orders.with_unknown_fees(world.scope)]
 
     assert world.attempt(wanted) == []
     world.move(name, OrderState.FILLED, executed="0.0020")
     assert world.attempt(wanted) == [name]
-    world.attempt(lambda tx: tx.move_order(name, OrderState.FILLED, fees=Fees(quantity=Decimal("0.001"), by_asset={})))
+    world.attempt(lambda tx: tx.orders.move(name, OrderState.FILLED, fees=Fees(quantity=Decimal("0.001"), by_asset={})))
     assert world.attempt(wanted) == [name]
-    world.attempt(lambda tx: tx.move_order(name, OrderState.FILLED, fees=Fees(quantity=Decimal("0.002"), by_asset={})))
+    world.attempt(lambda tx: tx.orders.move(name, OrderState.FILLED, fees=Fees(quantity=Decimal("0.002"), by_asset={})))
     assert world.attempt(wanted) == []
     other = world.place(scope=world.other)
     world.move(other, OrderState.FILLED, executed="0.002")
     assert world.attempt(wanted) == []
-    assert world.attempt(lambda tx: tx.has_pending("testnet"))
-    assert world.attempt(lambda tx: [row.client_order_id for row in tx.fees_wanted(world.other)]) == [other]
+    assert world.attempt(lambda tx: tx.orders.has_pending("testnet"))
+    assert world.attempt(lambda tx: [row.client_order_id for row in tx.orders.with_unknown_fees(world.other)]) == [
+        other
+    ]
     world.clock_ms += FEES_WANTED_MS
-    assert world.attempt(lambda tx: tx.fees_wanted(world.other)) == ()
-    assert not world.attempt(lambda tx: tx.has_pending("testnet"))
+    assert world.attempt(lambda tx: tx.orders.with_unknown_fees(world.other)) == ()
+    assert not world.attempt(lambda tx: tx.orders.has_pending("testnet"))
 
 
 def test_symbols_of_recent_and_of_pending_orders_are_known(world):
@@ -249,9 +255,9 @@ def test_symbols_of_recent_and_of_pending_orders_are_known(world):
     done = world.place()
     world.move(done, OrderState.FILLED, executed="0.002")
     now = world.clock_ms
-    assert world.attempt(lambda tx: tx.known_symbols(world.scope, now - 1)) == ("BTCUSDT", "ETHUSDT")
-    assert world.attempt(lambda tx: tx.known_symbols(world.scope, now)) == ("ETHUSDT",)
-    assert world.attempt(lambda tx: tx.known_symbols(world.other, 0)) == ()
+    assert world.attempt(lambda tx: tx.orders.known_symbols(world.scope, now - 1)) == ("BTCUSDT", "ETHUSDT")
+    assert world.attempt(lambda tx: tx.orders.known_symbols(world.scope, now)) == ("ETHUSDT",)
+    assert world.attempt(lambda tx: tx.orders.known_symbols(world.other, 0)) == ()
 
 
 def test_report_out_of_date_never_shrinks_what_was_executed(world):
@@ -260,7 +266,7 @@ def test_report_out_of_date_never_shrinks_what_was_executed(world):
     assert world.move(name, OrderState.PART_FILLED, executed="0.001", fee="0.000001")
     assert not world.move(name, OrderState.PART_FILLED, executed="0.0005", fee="0.0000005")
     assert world.order(name).executed_quantity == Decimal("0.001")
-    assert world.attempt(lambda tx: tx.fees(name)) == {"BTC": Decimal("0.000001")}
+    assert world.attempt(lambda tx: tx.ledger.fees_of(name)) == {"BTC": Decimal("0.000001")}
     assert world.move(name, OrderState.CANCELLED, executed="0.0007")
     assert world.order(name).executed_quantity == Decimal("0.001")
     assert world.order(name).state is OrderState.CANCELLED
@@ -289,9 +295,9 @@ def test_order_is_found_by_the_exchange_id(world):
     for name in (first, second):
         world.move(name, OrderState.OPEN, executed="0")
     with world.store.transaction() as tx:
-        assert tx.order_by_exchange_id(world.scope, "BTCUSDT", 7).client_order_id == second
-        assert tx.order_by_exchange_id(world.scope, "ETHUSDT", 7) is None
-        assert tx.order_by_exchange_id(world.other, "BTCUSDT", 7) is None
+        assert tx.orders.by_exchange_id(world.scope, "BTCUSDT", 7).client_order_id == second
+        assert tx.orders.by_exchange_id(world.scope, "ETHUSDT", 7) is None
+        assert tx.orders.by_exchange_id(world.other, "BTCUSDT", 7) is None
 
 
 def test_orders_are_listed_newest_last(world):
@@ -300,10 +306,10 @@ def test_orders_are_listed_newest_last(world):
     world.place(scope=world.other)
     world.move(names[1], OrderState.REJECTED)
     with world.store.transaction() as tx:
-        assert [row.client_order_id for row in tx.orders(world.scope, limit=3)] == names[1:]
-        found = tx.orders(world.scope, symbol="BTCUSDT", states={OrderState.REJECTED})
+        assert [row.client_order_id for row in tx.orders.newest(world.scope, limit=3)] == names[1:]
+        found = tx.orders.newest(world.scope, symbol="BTCUSDT", states={OrderState.REJECTED})
         assert [row.client_order_id for row in found] == [names[1]]
-        assert tx.orders(world.scope, symbol="ETHUSDT") == ()
+        assert tx.orders.newest(world.scope, symbol="ETHUSDT") == ()
 
 
 def test_unresolved_and_live_orders_are_told_apart(world):
@@ -314,15 +320,15 @@ def test_unresolved_and_live_orders_are_told_apart(world):
     world.move(opened, OrderState.OPEN)
     world.move(filled, OrderState.FILLED)
     with world.store.transaction() as tx:
-        assert [row.client_order_id for row in tx.unresolved(world.scope)] == [reserved, unknown]
-        assert [row.client_order_id for row in tx.unresolved()] == [reserved, unknown, elsewhere]
-        assert [row.client_order_id for row in tx.live(world.scope)] == [opened]
-        assert tx.has_pending("paper")
-        assert not tx.has_pending("live")
+        assert [row.client_order_id for row in tx.orders.unresolved(world.scope)] == [reserved, unknown]
+        assert [row.client_order_id for row in tx.orders.unresolved()] == [reserved, unknown, elsewhere]
+        assert [row.client_order_id for row in tx.orders.live(world.scope)] == [opened]
+        assert tx.orders.has_pending("paper")
+        assert not tx.orders.has_pending("live")
 
 
 def test_nothing_is_pending_when_all_is_final(world):
     """An environment whose orders are all final has nothing to ask for."""
     world.move(world.place(), OrderState.NOT_PLACED)
     with world.store.transaction() as tx:
-        assert not tx.has_pending("paper")
+        assert not tx.orders.has_pending("paper")

@@ -14,15 +14,15 @@ from tests.store.support.store_world import MINUTE
 
 def get(world, name):
     with world.store.transaction() as tx:
-        return tx.proposal(name)
+        return tx.proposals.get(name)
 
 
 def redeem(world, proposal):
     """As the gate does: intent, reservation and redemption in one transaction."""
     with world.store.transaction() as tx:
         entry = world.intent(tx)
-        tx.reserve(world.new_order(tx, entry, proposal_id=proposal.id))
-        tx.redeem(proposal.id, entry.client_order_id)
+        tx.orders.reserve(world.new_order(tx, entry, proposal_id=proposal.id))
+        tx.proposals.redeem(proposal.id, entry.client_order_id)
     return entry.client_order_id
 
 
@@ -30,8 +30,8 @@ def test_proposal_is_read_back_as_it_was_made(world):
     """Every field survives, amounts exactly."""
     with world.store.transaction() as tx:
         new = world.new_proposal(tx)
-        made = tx.propose(new, random_bytes=world.random_bytes)
-        found = tx.proposal(made.id)
+        made = tx.proposals.add(new, random_bytes=world.random_bytes)
+        found = tx.proposals.get(made.id)
     assert found == made
     for name in new.__dataclass_fields__:
         assert getattr(found, name) == getattr(new, name), name
@@ -57,7 +57,7 @@ def test_id_that_is_taken_is_not_given_again(world):
 
 def world_propose(world, random_bytes):
     with world.store.transaction() as tx:
-        return tx.propose(world.new_proposal(tx), random_bytes=random_bytes)
+        return tx.proposals.add(world.new_proposal(tx), random_bytes=random_bytes)
 
 
 def test_newest_proposal_of_an_order_is_found_in_its_scope(world):
@@ -67,8 +67,8 @@ def test_newest_proposal_of_an_order_is_found_in_its_scope(world):
     world.propose(key="b")
     world.propose(key="a", scope=world.other)
     with world.store.transaction() as tx:
-        assert tx.proposal_for(world.scope, "a").id == newest.id
-        assert tx.proposal_for(world.scope, "c") is None
+        assert tx.proposals.newest_for(world.scope, "a").id == newest.id
+        assert tx.proposals.newest_for(world.scope, "c") is None
 
 
 def test_outstanding_are_those_that_wait_or_are_approved_and_have_not_expired(world):
@@ -78,15 +78,15 @@ def test_outstanding_are_those_that_wait_or_are_approved_and_have_not_expired(wo
     elsewhere = world.propose(key="c", scope=world.other)
     rejected = world.propose(key="d")
     with world.store.transaction() as tx:
-        tx.reject(rejected.id, "no")
-        assert [p.id for p in tx.outstanding(world.scope)] == [waits.id, approved.id]
-        assert [p.id for p in tx.waiting()] == [waits.id, approved.id, elsewhere.id]
+        tx.proposals.reject(rejected.id, "no")
+        assert [p.id for p in tx.proposals.outstanding(world.scope)] == [waits.id, approved.id]
+        assert [p.id for p in tx.proposals.waiting()] == [waits.id, approved.id, elsewhere.id]
     world.clock_ms += 5 * MINUTE
     with world.store.transaction() as tx:
-        assert [p.id for p in tx.outstanding(world.scope)] == [waits.id]
+        assert [p.id for p in tx.proposals.outstanding(world.scope)] == [waits.id]
     world.clock_ms += 10 * MINUTE
     with world.store.transaction() as tx:
-        assert tx.waiting() == ()
+        assert tx.proposals.waiting() == ()
 
 
 def test_person_approves_and_chat_does_not(world):
@@ -101,9 +101,9 @@ def test_new_token_replaces_the_old_one(world):
     """The token that was issued last is the only one."""
     proposal = world.propose(token="old", by_person=False)
     with world.store.transaction() as tx:
-        tx.issue_token(proposal.id, token_digest="new", expires_ms=tx.now_ms + MINUTE, by_person=False)
-        assert tx.proposal_by_token("old") is None
-        assert tx.proposal_by_token("new").id == proposal.id
+        tx.proposals.issue_token(proposal.id, token_digest="new", expires_ms=tx.now_ms + MINUTE, by_person=False)
+        assert tx.proposals.by_token("old") is None
+        assert tx.proposals.by_token("new").id == proposal.id
 
 
 def test_token_is_redeemed_once(world):
@@ -115,8 +115,8 @@ def test_token_is_redeemed_once(world):
     with pytest.raises(StoreConflict):
         redeem(world, proposal)
     with world.store.transaction() as tx:
-        assert len(tx.orders(world.scope)) == 1
-        assert tx.proposal_by_token("t").client_order_id == name
+        assert len(tx.orders.newest(world.scope)) == 1
+        assert tx.proposals.by_token("t").client_order_id == name
 
 
 def test_single_use_holds_in_the_file_itself(world):
@@ -140,17 +140,17 @@ def test_ended_proposal_is_not_redeemed_and_gets_no_token(world, ending):
     """Rejected or burnt is the end: no token, no order, no other ending."""
     proposal = world.propose(token="t")
     with world.store.transaction() as tx:
-        getattr(tx, ending)(proposal.id, "why")
+        getattr(tx.proposals, ending)(proposal.id, "why")
     assert get(world, proposal.id).reason == "why"
     with pytest.raises(StoreConflict):
         redeem(world, proposal)
     with pytest.raises(StoreConflict), world.store.transaction() as tx:
-        tx.issue_token(proposal.id, token_digest="n", expires_ms=tx.now_ms + 1, by_person=True)
+        tx.proposals.issue_token(proposal.id, token_digest="n", expires_ms=tx.now_ms + 1, by_person=True)
     for again in ("reject", "burn"):
         with pytest.raises(StoreConflict), world.store.transaction() as tx:
-            getattr(tx, again)(proposal.id, "again")
+            getattr(tx.proposals, again)(proposal.id, "again")
     with world.store.transaction() as tx:
-        assert tx.orders(world.scope) == ()
+        assert tx.orders.newest(world.scope) == ()
 
 
 def test_sent_proposal_is_neither_rejected_nor_burnt(world):
@@ -159,7 +159,7 @@ def test_sent_proposal_is_neither_rejected_nor_burnt(world):
     redeem(world, proposal)
     for ending in ("reject", "burn"):
         with pytest.raises(StoreConflict), world.store.transaction() as tx:
-            getattr(tx, ending)(proposal.id, "late")
+            getattr(tx.proposals, ending)(proposal.id, "late")
 
 
 def test_expired_token_is_not_redeemed(world):
@@ -169,7 +169,7 @@ def test_expired_token_is_not_redeemed(world):
     with pytest.raises(StoreConflict, match="expired"):
         redeem(world, proposal)
     with world.store.transaction() as tx:
-        assert tx.orders(world.scope) == ()
+        assert tx.orders.newest(world.scope) == ()
 
 
 def test_proposal_without_token_is_not_redeemed(world):
@@ -183,13 +183,13 @@ def test_expired_proposal_gets_no_token(world):
     proposal = world.propose(ttl=MINUTE)
     world.clock_ms += MINUTE
     with pytest.raises(StoreConflict, match="expired"), world.store.transaction() as tx:
-        tx.issue_token(proposal.id, token_digest="n", expires_ms=tx.now_ms + MINUTE, by_person=True)
+        tx.proposals.issue_token(proposal.id, token_digest="n", expires_ms=tx.now_ms + MINUTE, by_person=True)
 
 
 def test_unknown_proposal_is_a_conflict(world):
     """There is nothing to reject where there is no proposal."""
     with pytest.raises(StoreConflict, match="no such proposal"), world.store.transaction() as tx:
-        tx.reject("NOSUCH", "why")
+        tx.proposals.reject("NOSUCH", "why")
 
 
 def test_token_digest_is_in_no_repr(world):

@@ -12,17 +12,17 @@ from guardian.domain.trading import TradingState
 def test_new_store_is_active(world):
     """Nobody has halted it yet."""
     with world.store.transaction() as tx:
-        status = tx.trading()
+        status = tx.trading.status()
     assert (status.state, status.reason, status.since_ms, status.by) == (TradingState.ACTIVE, None, None, None)
 
 
 def test_halt_is_kept_over_a_restart(world):
     """State, reason, time and person are as they were."""
     with world.store.transaction() as tx:
-        tx.set_trading(TradingState.HALTED, reason="enough", by="owner")
+        tx.trading.set(TradingState.HALTED, reason="enough", by="owner")
     world.reopen()
     with world.store.transaction() as tx:
-        status = tx.trading()
+        status = tx.trading.status()
     assert (status.state, status.reason, status.by) == (TradingState.HALTED, "enough", "owner")
     assert status.since_ms == world.clock_ms
 
@@ -31,38 +31,38 @@ def test_second_halt_keeps_the_first_reason(world):
     """The reason that a person sees is that of the first halt."""
     for reason in ("first", "second"):
         with world.store.transaction() as tx:
-            tx.set_trading(TradingState.HALTED, reason=reason, by="guardian")
+            tx.trading.set(TradingState.HALTED, reason=reason, by="guardian")
     with world.store.transaction() as tx:
-        assert tx.trading().reason == "first"
-        tx.set_trading(TradingState.ACTIVE, reason="resumed", by="owner")
-        assert tx.trading().state is TradingState.ACTIVE
+        assert tx.trading.status().reason == "first"
+        tx.trading.set(TradingState.ACTIVE, reason="resumed", by="owner")
+        assert tx.trading.status().state is TradingState.ACTIVE
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.permutations(TradingState, 2)))
 def test_trading_goes_from_any_state_to_any_other(world, before, after):
     """Each change has its own reason, moment and person, whatever was before; so has what is read after a restart."""
     with world.store.transaction() as tx:
-        tx.set_trading(before, reason="one", by="owner")
+        tx.trading.set(before, reason="one", by="owner")
     world.clock_ms += 5000
     with world.store.transaction() as tx:
-        tx.set_trading(after, reason="two", by="guardian")
-        status = tx.trading()
+        tx.trading.set(after, reason="two", by="guardian")
+        status = tx.trading.status()
     assert (status.state, status.reason, status.by, status.since_ms) == (after, "two", "guardian", world.clock_ms)
     world.reopen()
     with world.store.transaction() as tx:
-        assert tx.trading() == status
-        tx.set_trading(after, reason="three", by="owner")
-        assert tx.trading() == status
+        assert tx.trading.status() == status
+        tx.trading.set(after, reason="three", by="owner")
+        assert tx.trading.status() == status
 
 
 def test_last_good_policy_is_the_one_remembered_last(world):
     """Also when it is one that was in force before."""
     with world.store.transaction() as tx:
-        assert tx.last_good_policy() is None
+        assert tx.policies.last() is None
     for digest in ("a", "b", "b", "a"):
         with world.store.transaction() as tx:
-            tx.remember_policy(digest, f"text of {digest}")
+            tx.policies.remember(digest, f"text of {digest}")
     world.reopen()
     with world.store.transaction() as tx:
-        found = tx.last_good_policy()
+        found = tx.policies.last()
     assert (found.digest, found.text) == ("a", "text of a")

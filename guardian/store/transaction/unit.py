@@ -13,44 +13,42 @@ from guardian.store.schema.records import Head, Scope
 from guardian.store.schema.sqlite_errors import translated
 
 ROW = Mapping[str, Any]
-"""A row by column name; what is in it is told by the table's class."""
+"""A row by column name; the table's class says what is in it."""
 
 
 class Unit:
-    """One transaction. Its parts (audit, orders, proposals and so on) are mixed into `Transaction`."""
+    """One unit of work: what is recorded all together or not at all."""
 
     def __init__(self, connection: Connection, *, now_ms: int, clock_ms: int, head: Head) -> None:
         self.now_ms = now_ms
         """Window time: it never goes back, in no process of this home and over no restart."""
-        self.failed: StoreError | None = None
-        """Why this transaction cannot be committed any more."""
-        self.wrote = False
-        self.appended = 0
-        self._connection: Connection | None = connection
         self.clock_ms = clock_ms
         """The wall clock, as it was when this transaction began."""
-        self._head = head
-
-    @property
-    def head(self) -> Head:
+        self.head = head
         """Where the log ends, with what this transaction appended."""
-        return self._head
+        self.appended = 0
+        """How many rows of the log this transaction appended."""
+        self.wrote = False
+        """Whether any writing statement was run."""
+        self.failed: StoreError | None = None
+        """Why this transaction cannot be committed any more."""
+        self._connection: Connection | None = connection
 
     def end(self) -> None:
-        """Nothing can be done in this transaction any more."""
+        """Release the connection: every later statement raises RuntimeError."""
         self._connection = None
 
     def window_values(self, window_ms: int) -> dict[str, int]:
-        """The beginnings of a window that ends now, in window time and by the clock, as parameters of a statement."""
+        """Return the starts of a window that ends now, in window time and by the clock, as a statement's parameters."""
         return {"after": self.now_ms - window_ms, "clock_after": self.clock_ms - window_ms}
 
-    def _refused(self, error: StoreError) -> StoreError:
-        """`error`, to be raised: nothing of this transaction will be recorded, even where the caller goes on."""
+    def refused(self, error: StoreError) -> StoreError:
+        """Return `error`, to be raised: nothing of this transaction is recorded, even where the caller catches it."""
         self.failed = error
         return error
 
-    def _run(self, statement: Executable, values: Mapping[str, object] | None = None) -> CursorResult[Any]:
-        """Run one statement. Raises StoreError; the transaction is then lost, even where the caller goes on."""
+    def run(self, statement: Executable, values: Mapping[str, object] | None = None) -> CursorResult[Any]:
+        """Run one statement. Raises StoreError; nothing is then recorded, even where the caller catches it."""
         if self._connection is None:
             raise RuntimeError("this transaction is over")
         if self.failed is not None:
@@ -61,21 +59,23 @@ class Unit:
             self.failed = translated(error)
             raise self.failed from None
 
-    def _write(self, statement: Executable, values: Mapping[str, object] | None = None) -> int:
-        """Run one writing statement and return how many rows it changed."""
+    def write(self, statement: Executable, values: Mapping[str, object] | None = None) -> int:
+        """Run one writing statement; returns how many rows it changed. Raises StoreError."""
         self.wrote = True
-        return self._run(statement, values).rowcount
+        return self.run(statement, values).rowcount
 
-    def _rows(self, statement: Executable, values: Mapping[str, object] | None = None) -> list[ROW]:
-        found = self._run(statement, values)
+    def rows(self, statement: Executable, values: Mapping[str, object] | None = None) -> list[ROW]:
+        """Return all rows of a query. Raises StoreError."""
+        found = self.run(statement, values)
         names = tuple(found.keys())
         return [dict(zip(names, row, strict=True)) for row in found.all()]  # half the time of `mappings()`
 
-    def _first(self, statement: Executable, values: Mapping[str, object] | None = None) -> ROW | None:
-        row = self._run(statement, values).mappings().first()
+    def first(self, statement: Executable, values: Mapping[str, object] | None = None) -> ROW | None:
+        """Return the first row of a query, or None. Raises StoreError."""
+        row = self.run(statement, values).mappings().first()
         return None if row is None else dict(row)
 
 
 def scope_values(scope: Scope) -> dict[str, object]:
-    """The two parameters of a statement that is kept to one scope."""
+    """Return the two parameters of a statement that is limited to one scope."""
     return {"environment": scope.environment, "account": scope.account}

@@ -1,0 +1,34 @@
+"""The part of a transaction that records when a person acted: the budgets of trading without one restart there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import bindparam, func, insert, or_, select
+
+from guardian.store.schema.records import Scope
+from guardian.store.schema.tables import ACTS
+from guardian.store.transaction.unit import Unit, scope_values
+
+_NEWEST: Final = select(func.max(ACTS.c.seq)).where(
+    or_(
+        (ACTS.c.environment == "") & (ACTS.c.account == ""),
+        (ACTS.c.environment == bindparam("environment")) & (ACTS.c.account == bindparam("account")),
+    )
+)
+
+
+class PersonsActsPart:
+    """Resumptions and approvals, by their place in the log."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+
+    def record(self, scope: Scope | None, what: str) -> None:
+        """Record that a person acted, for one scope or (None) for all: only later orders count as unattended."""
+        values = {"environment": "", "account": ""} if scope is None else scope_values(scope)
+        self._unit.write(insert(ACTS), {**values, "seq": self._unit.head.seq, "ts_ms": self._unit.now_ms, "what": what})
+
+    def newest_seq(self, scope: Scope) -> int:
+        """Return the place in the log at which a person last acted for this scope; 0 if never."""
+        return int(self._unit.run(_NEWEST, scope_values(scope)).scalar_one() or 0)
