@@ -14,13 +14,14 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import platformdirs
 
-from guardian.connector import ExchangeConnector
+from guardian.connector import Connector, ExchangeConnector
 from guardian.domain.trading import Environment
 from guardian.errors import GuardianError, PolicyInvalid, PolicyMistake, StoreError
 from guardian.gate.base.policy_file import PolicyFile
@@ -31,7 +32,6 @@ from guardian.system.private_files import check_home, check_owner, make_folder
 from guardian.system.wall_clock import wall_clock_ms
 
 if TYPE_CHECKING:
-    from guardian.gate.base.connection import Connector
     from guardian.gate.base.context import GateContext
     from guardian.gate.base.journal import Journal
     from guardian.gate.pipeline import Gate
@@ -96,9 +96,12 @@ class Connectors:
 
     def __call__(self, environment: Environment) -> ExchangeConnector:
         """The connector to an environment; a paper exchange of the user's own is where a policy says or last said."""
+        from guardian.gate.base.key_account import account_of
+
         if environment not in self._made:
             paper = next((one.paper for one in self._policies() if one.environment is environment), PaperSettings())
-            self._made[environment] = ExchangeConnector(environment, self._home, paper, self._journal)
+            whose = partial(account_of, self._journal)
+            self._made[environment] = ExchangeConnector(environment, self._home, paper, whose)
         return self._made[environment]
 
     def _policies(self) -> Iterator[Policy]:

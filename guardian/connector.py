@@ -1,12 +1,16 @@
-"""Connects to an environment's exchange with the keys of the keyring, or to the paper exchange of a home."""
+"""Connects to an environment's exchange: the interface that the gate uses, and its implementation.
+
+`ExchangeConnector` takes the keys from the keyring, or finds the paper exchange of a home. Tests have other connectors.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
@@ -22,22 +26,69 @@ from guardian.system.wall_clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from guardian.exchange.exchange import Exchange
-    from guardian.gate.base.connection import Connection
-    from guardian.gate.base.journal import Journal
 
+NO_ACCOUNT: Final = "none"
+"""The account of a connection without a spot key, and of one whose key's account is not known yet."""
 PAPER_ACCOUNT: Final = "paper"
-"""The account of the embedded paper exchange: one for each home, so that there is nothing to be asked."""
+"""The account of the embedded paper exchange: one for each home, so the exchange need not be queried for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """An exchange, and the account of its keys. Budgets and orders are stored under that account."""
+
+    exchange: Exchange
+    account: str
+    has_keys: bool
+    """False also for a key whose account is not known: then nothing is done that is stored under an account."""
+
+
+class Connector(Protocol):
+    """Makes connections to one environment."""
+
+    @property
+    def environment(self) -> Environment:
+        """The environment."""
+        ...
+
+    @property
+    def has_wallet(self) -> bool:
+        """Whether the environment has the wallet's endpoints (`/sapi`)."""
+        ...
+
+    async def connect(self, *, needs_keys: bool) -> Connection:
+        """Returns the connection, made at the first call. Missing keys are looked up again when they are needed.
+
+        Raises:
+            NoCredentials: keys are needed and none is stored.
+            KeyringUnavailable: keys are needed and the keyring did not answer.
+            ExchangeUnavailable: the paper exchange could not be started, or the connector is closed.
+            ExchangeError: keys are needed, and the exchange could not be queried for their account. It is queried
+                once for each key.
+        """
+        ...
+
+    async def mark_disconnected(self) -> None:
+        """Notes that the exchange could not be reached: the next `connect` looks for it again."""
+        ...
+
+    async def close(self) -> None:
+        """Closes every connection for good: a later `connect` raises ExchangeUnavailable."""
+        ...
 
 
 class ExchangeConnector:
-    """Connects to one environment's exchange when it is first needed, with the keys that are there then."""
+    """The `Connector` of guardian itself: connects when it is first needed, with the keys that are stored then.
+
+    `account_of` returns the account of a key; it may query the exchange, and raises ExchangeError where that fails.
+    """
 
     def __init__(
         self,
         environment: Environment,
         home: Path,
         paper: PaperSettings,
-        journal: Journal,
+        account_of: Callable[[ApiKeyPair, Exchange], Awaitable[str]],
         *,
         now_ms: Callable[[], int] = wall_clock_ms,
         monotonic: Callable[[], float] = time.monotonic,
@@ -45,52 +96,46 @@ class ExchangeConnector:
         self.environment = environment
         self._home = home
         self._paper = paper
-        self._journal = journal
+        self._account_of = account_of
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._connection: Connection | None = None
         self._exchange: Exchange | None = None
         self._made_for: tuple[object, ...] = ()
-        """The endpoint and the keys that `_exchange` has."""
-        self._in_doubt = False
+        """The endpoint and the keys of `_exchange`."""
+        self._is_disconnected = False
         self._retired: list[Exchange] = []
         self._is_closed = False
         self._lock = asyncio.Lock()
 
     @property
     def has_wallet(self) -> bool:
-        """Whether the environment has `/sapi`: only `live` and `paper` have."""
+        """True for `live` and `paper`."""
         return self.environment in {Environment.LIVE, Environment.PAPER}
 
     async def connect(self, *, needs_keys: bool) -> Connection:
-        """The connection; keys that were missing are looked for again when they are needed.
-
-        Raises:
-            NoCredentials, KeyringUnavailable: keys are needed and cannot be had.
-            ExchangeUnavailable: the paper exchange could not be started.
-            ExchangeError: keys are needed, and the exchange could not be asked whose they are.
-        """
+        """See `Connector.connect`."""
         async with self._lock:
             self._require_open()
             connection = self._connection
-            if connection is None or self._in_doubt or (needs_keys and not connection.has_keys):
+            if connection is None or self._is_disconnected or (needs_keys and not connection.has_keys):
                 connection = self._connection = await self._connect(needs_keys)
-                self._in_doubt = False
+                self._is_disconnected = False
             return connection
 
-    async def lost(self) -> None:
-        """The embedded paper exchange may have ended itself: the next connect finds or starts it again."""
-        self._in_doubt = self.environment is Environment.PAPER and self._paper.endpoint is None
+    async def mark_disconnected(self) -> None:
+        """See `Connector.mark_disconnected`. Only the embedded paper exchange may have ended and moved."""
+        self._is_disconnected = self.environment is Environment.PAPER and self._paper.endpoint is None
 
     def _retire(self) -> None:
-        """Put the exchange aside; it is closed at the end, for other calls may be in the middle of an order on it."""
+        """Sets the exchange aside. It is closed at the end, since other calls may be sending an order with it."""
         self._connection = None
         if self._exchange is not None:
             self._retired.append(self._exchange)
             self._exchange = None
 
     async def close(self) -> None:
-        """Closes every connection that was made, for good."""
+        """See `Connector.close`."""
         self._is_closed = True
         self._retire()
         while self._retired:
@@ -101,8 +146,6 @@ class ExchangeConnector:
             raise ExchangeUnavailable("guardian is shutting down: its connection to the exchange is closed")
 
     async def _connect(self, needs_keys: bool) -> Connection:
-        from guardian.gate.base.connection import NO_ACCOUNT, Connection, account_of
-
         endpoint: str | None = None
         spot: ApiKeyPair | None
         futures: ApiKeyPair | None
@@ -117,7 +160,7 @@ class ExchangeConnector:
         if endpoint is not None and self._paper.endpoint is None:
             return Connection(exchange=exchange, account=PAPER_ACCOUNT, has_keys=True)
         try:
-            account = await account_of(spot, exchange, self._journal)
+            account = await self._account_of(spot, exchange)
         except ExchangeError:
             if needs_keys:
                 raise
@@ -125,7 +168,7 @@ class ExchangeConnector:
         return Connection(exchange=exchange, account=account, has_keys=True)
 
     def _exchange_with(self, endpoint: str | None, spot: ApiKeyPair | None, futures: ApiKeyPair | None) -> Exchange:
-        """The exchange there, with these keys: the one that was made before, where neither has changed."""
+        """Returns the exchange at that endpoint with these keys: the present one, unless either has changed."""
         from guardian.exchange.environments import EnvironmentSpec
         from guardian.exchange.exchange import Exchange
 
@@ -146,7 +189,7 @@ class ExchangeConnector:
         return self._exchange
 
     def _paper_endpoint(self) -> tuple[str, ApiKeyPair]:
-        """Where the paper exchange is, and its keys: the user's simulator or the embedded one."""
+        """Returns the address and the keys of the paper exchange: the user's own, or the embedded one."""
         paper = self._paper
         if paper.endpoint is not None and paper.api_key is not None and paper.api_secret is not None:
             return paper.endpoint, _paper_pair(paper.api_key, paper.api_secret)
@@ -177,7 +220,7 @@ class ExchangeConnector:
         return spot, futures
 
     def _read_keys(self) -> tuple[ApiKeyPair | None, ApiKeyPair | None]:
-        from guardian.credentials.key_store import open_credentials
+        from guardian.credentials.store import open_credentials
 
         store = open_credentials()
         name = self.environment.value

@@ -11,7 +11,6 @@ import pytest
 from guardian.connector import ExchangeConnector
 from guardian.domain.trading import Environment
 from guardian.errors import ExchangeUnavailable
-from guardian.gate.base.journal import Journal
 from guardian.policy.model import PaperSettings
 
 pytestmark = pytest.mark.anyio
@@ -19,7 +18,11 @@ pytestmark = pytest.mark.anyio
 
 def connector(home: Path, environment: Environment) -> ExchangeConnector:
     """One that has not connected yet."""
-    return ExchangeConnector(environment, home, PaperSettings(), Journal(home, lambda: 0))
+
+    async def account_of(*_: object) -> str:
+        raise AssertionError("no account is queried")
+
+    return ExchangeConnector(environment, home, PaperSettings(), account_of)
 
 
 @pytest.mark.parametrize("needs_keys", [True, False])

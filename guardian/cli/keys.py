@@ -16,7 +16,7 @@ from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, KeyringUnavailable, StoreError
 
 if TYPE_CHECKING:
-    from guardian.credentials.key_store import CredentialStore, StoredKey
+    from guardian.credentials.store import CredentialStore, StoredKey
 
 _TRIES: Final = 3
 _WHERE: Final = {
@@ -196,9 +196,9 @@ def ed25519_from_pem(pem: Secret) -> Secret:
 
 
 def _open() -> CredentialStore:
-    from guardian.credentials import key_store
+    from guardian.credentials import store
 
-    return key_store.open_credentials(timeout_s=key_store.INTERACTIVE_TIMEOUT_S)
+    return store.open_credentials(timeout_s=store.INTERACTIVE_TIMEOUT_S)
 
 
 def _checked_slot(environment: str, family: str) -> tuple[Environment, KeyFamily]:
@@ -256,7 +256,7 @@ def _may_overwrite(store: CredentialStore, slot: tuple[Environment, KeyFamily]) 
 
 def _ask_api_key(prompt: str) -> Secret:
     """Asks again after a slip of the pen: what was registered at Binance meanwhile should not be for nothing."""
-    from guardian.credentials.key_store import check_api_key
+    from guardian.credentials.key_checks import check_api_key
 
     for left in range(_TRIES - 1, -1, -1):
         value = ask_secret(f"{prompt} (not shown)")

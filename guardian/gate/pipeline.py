@@ -161,7 +161,7 @@ class Gate:
             return refused(Code.CREDENTIALS_MISSING, error.message, hint=error.hint)
         except ExchangeError as error:
             if isinstance(error, ExchangeUnavailable | NotSent):
-                await self.context.connector.lost()
+                await self.context.connector.mark_disconnected()
             return _exchange_failed(error)
         except Exception as error:  # noqa: BLE001 - opaque to the assistant, told in the log
             return fault(safe_traceback(error))

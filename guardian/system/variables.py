@@ -5,8 +5,8 @@ Libraries read hundreds of variables, and many loosen something: `SSL_CERT_FILE`
 `HOSTALIASES` renames hosts, `PYTHON_KEYRING_BACKEND` picks another keyring, `OTEL_*` and `FASTMCP_*` change or end the
 server. So every process of guardian begins with `forget_unknown_variables`.
 
-What acts before guardian's first line cannot be undone here: `PYTHONPATH`, `PYTHONHOME`, `LD_PRELOAD` and the like run
-code of their own. The entry that `guardian init` prints starts Python with `-I`, which ignores those of Python.
+What acts before guardian's first line cannot be undone here: `PYTHONPATH`, `PYTHONHOME`, `LD_PRELOAD` and
+others run code of their own. The entry that `guardian init` prints starts Python with `-I`, which ignores Python's.
 """
 
 from __future__ import annotations

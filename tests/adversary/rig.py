@@ -19,6 +19,7 @@ from guardian.bootstrap import Guardian, open_guardian
 from guardian.cli.approve import approve
 from guardian.cli.reject import reject
 from guardian.cli.resume import _stands, resume
+from guardian.connector import Connection
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import CancelOrder, CreateOrder, Request
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
@@ -26,7 +27,6 @@ from guardian.domain.trading import Environment, TradingState
 from guardian.errors import StoreError
 from guardian.exchange.environments import EnvironmentSpec
 from guardian.exchange.exchange import Exchange
-from guardian.gate.base.connection import Connection
 from guardian.gate.base.replies import OrderProposed, Reply
 from guardian.gate.pipeline import Gate
 from guardian.gate.recovery.resolve import Resolver
@@ -124,7 +124,7 @@ class WireConnector:
         self.exchange._session.client().session = wire
         return Connection(exchange=self.exchange, account=ACCOUNT, has_keys=True)
 
-    async def lost(self) -> None:
+    async def mark_disconnected(self) -> None:
         """The way is always the same."""
 
     async def close(self) -> None:

@@ -27,8 +27,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from guardian.cli.app import main
 from guardian.cli.keys import add_key, command, ed25519_from_pem, ed25519_public_pem, generate_ed25519, remove_key
-from guardian.credentials import key_store
-from guardian.credentials.key_store import CredentialStore
+from guardian.credentials import store as credential_store
+from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, KeyringUnavailable, OwnerNotPresent
@@ -58,7 +58,7 @@ class MemoryKeyring:
 def store(monkeypatch: pytest.MonkeyPatch) -> CredentialStore:
     """The store that the commands open."""
     opened = CredentialStore(MemoryKeyring())
-    monkeypatch.setattr(key_store, "open_credentials", lambda *, timeout_s: opened)
+    monkeypatch.setattr(credential_store, "open_credentials", lambda *, timeout_s: opened)
     return opened
 
 
@@ -137,7 +137,7 @@ def test_changing_keys_needs_a_person(
     def opened(*, timeout_s: float) -> CredentialStore:
         raise AssertionError("the keyring was opened")
 
-    monkeypatch.setattr(key_store, "open_credentials", opened)
+    monkeypatch.setattr(credential_store, "open_credentials", opened)
     result = CliRunner().invoke(command, arguments, input=f"y\n{API_KEY}\n{API_SECRET}\n")
     assert isinstance(result.exception, OwnerNotPresent)
     monkeypatch.setattr("sys.stdin", None)
@@ -209,7 +209,7 @@ def test_keyring_that_cannot_be_asked_is_could_not_tell(
         assert timeout_s == 60
         raise KeyringUnavailable("the keyring is locked", hint="unlock it")
 
-    monkeypatch.setattr(key_store, "open_credentials", locked)
+    monkeypatch.setattr(credential_store, "open_credentials", locked)
     assert main(["keys", "list", "--json"]) == 3
     assert capsys.readouterr() == ("", "guardian: error: the keyring is locked\nguardian: hint: unlock it\n")
 
@@ -228,14 +228,14 @@ PROGRAM = """
 import fcntl, hashlib, json, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C and /dev/tty work as in a terminal window
 sys.path.insert(0, {here!r})
-from guardian.credentials import key_store
+from guardian.credentials import store as credential_store
 from tests.cli.test_keys import MemoryKeyring, put
 from guardian.cli.app import main
 keyring = MemoryKeyring()
-store = key_store.CredentialStore(keyring)
+store = credential_store.CredentialStore(keyring)
 if {full!r}:
     put(store)
-key_store.open_credentials = lambda *, timeout_s: store
+credential_store.open_credentials = lambda *, timeout_s: store
 code = main(sys.argv[1:])
 sys.stdout.flush()
 items = {{place[0]: json.loads(value) for place, value in keyring.items.items()}}

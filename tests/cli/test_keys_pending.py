@@ -9,7 +9,7 @@ import pytest
 from guardian.bootstrap import home_folder
 from guardian.cli import keys
 from guardian.cli.app import main
-from guardian.credentials.key_store import CredentialStore
+from guardian.credentials.store import CredentialStore
 from guardian.domain.order_states import OrderState
 from guardian.domain.secrets import Secret
 from guardian.store.schema.records import Scope

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from guardian.credentials import key_store
-from guardian.credentials.key_store import CredentialStore, open_credentials
+from guardian.credentials import backends
+from guardian.credentials.store import CredentialStore, open_credentials
 from guardian.errors import KeyringUnavailable
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere this would reach the user's own keyring")
@@ -81,7 +81,7 @@ def run_python(code: str, env: dict[str, str], *, wrap: tuple[str, ...] = ()) ->
 
 OPEN = """
     import sys
-    from guardian.credentials.key_store import open_credentials
+    from guardian.credentials.store import open_credentials
     from guardian.errors import KeyringUnavailable
     try:
         print(open_credentials(timeout_s=3).backend_name)
@@ -175,7 +175,7 @@ def test_real_secret_service_keeps_the_contract_under_hostile_settings(tmp_path:
 def _store_canaries(env: dict[str, str]) -> None:
     stored = run_python(
         """
-        from guardian.credentials.key_store import open_credentials
+        from guardian.credentials.store import open_credentials
         from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
         store = open_credentials(timeout_s=10)
         store.put(ApiKeyPair(environment="testnet", family=KeyFamily.SPOT, kind=KeyKind.HMAC,
@@ -197,7 +197,7 @@ def test_real_secret_service_keeps_keys_between_sessions_and_no_file_shows_them(
     _store_canaries(env)
     again = run_python(
         """
-        from guardian.credentials.key_store import open_credentials
+        from guardian.credentials.store import open_credentials
         from guardian.domain.secrets import KeyFamily
         found = open_credentials(timeout_s=10).get("testnet", KeyFamily.SPOT)
         print(found is not None and found.signing_key.reveal() == "CANARYsecret" * 5)
@@ -218,7 +218,7 @@ def test_locked_secret_service_is_an_error_within_three_seconds(tmp_path: Path) 
     locked = run_python(
         """
         import time
-        from guardian.credentials.key_store import open_credentials
+        from guardian.credentials.store import open_credentials
         from guardian.domain.secrets import KeyFamily
         from guardian.errors import KeyringUnavailable
         begin = time.monotonic()
@@ -234,7 +234,7 @@ def test_locked_secret_service_is_an_error_within_three_seconds(tmp_path: Path) 
 
 
 def _pretend(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
-    monkeypatch.setattr(key_store, "sys", types.SimpleNamespace(platform=platform))
+    monkeypatch.setattr(backends, "sys", types.SimpleNamespace(platform=platform))
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_environment_sets_no_property_of_the_backend(monkeypatch: pytest.MonkeyP
     module = types.ModuleType("plain_backend")
     module.Keyring = Plain  # type: ignore[attr-defined]  # a module made here
     monkeypatch.setitem(sys.modules, "plain_backend", module)
-    monkeypatch.setattr(key_store, "_BACKENDS", {platform: ("plain_backend.Keyring",)})
+    monkeypatch.setattr(backends, "_BACKENDS", {platform: ("plain_backend.Keyring",)})
     monkeypatch.setenv("KEYRING_PROPERTY_APPID", "evil")
     monkeypatch.setenv("KEYRING_PROPERTY_PERSIST", "session")
     monkeypatch.setenv("KEYRING_PROPERTY_GET_PASSWORD", "evil")
@@ -300,7 +300,7 @@ def test_backend_that_does_not_recommend_itself_is_not_used(monkeypatch: pytest.
     module = types.ModuleType("unfit_backend")
     module.Keyring = type("Keyring", (), {"priority": priority})  # type: ignore[attr-defined]  # a module made here
     monkeypatch.setitem(sys.modules, "unfit_backend", module)
-    monkeypatch.setattr(key_store, "_BACKENDS", {"linux": ("unfit_backend.Keyring",)})
+    monkeypatch.setattr(backends, "_BACKENDS", {"linux": ("unfit_backend.Keyring",)})
     _pretend(monkeypatch, "linux")
     with pytest.raises(KeyringUnavailable, match="no keyring"):
         open_credentials()
@@ -308,6 +308,6 @@ def test_backend_that_does_not_recommend_itself_is_not_used(monkeypatch: pytest.
 
 def test_keyring_is_not_imported_before_it_is_used() -> None:
     """Importing the credentials module leaves keyring and cryptography alone."""
-    code = "import sys, guardian.credentials.key_store; print({'keyring', 'cryptography'} & set(sys.modules))"
+    code = "import sys, guardian.credentials.store; print({'keyring', 'cryptography'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.strip() == "set()"

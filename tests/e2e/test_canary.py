@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from guardian.credentials import key_store
+from guardian.credentials import store as credential_store
 from guardian.exchange.http.client import GuardedClient
 from guardian.paper.host.standalone import Controls, PaperServer
 from tests.e2e.support.processes import Machine, Served, query
@@ -133,7 +133,7 @@ def test_keys_of_the_keyring_stay_in_the_keyring(
     monkeypatch.setattr(GuardedClient, "READ_TIMEOUT_S", 0.4)
     monkeypatch.setattr(GuardedClient, "WRITE_TIMEOUT_S", 0.4)
     store = keyring_with(API_KEY, API_SECRET)
-    monkeypatch.setattr(key_store, "open_credentials", lambda **_: store)
+    monkeypatch.setattr(credential_store, "open_credentials", lambda **_: store)
     with PaperServer(api_key=API_KEY, api_secret=API_SECRET) as paper:
         divert(monkeypatch, paper.url)
         world = World(paper, tmp_path / "world")

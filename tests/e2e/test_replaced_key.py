@@ -9,17 +9,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from guardian.connector import ExchangeConnector
+from guardian.connector import NO_ACCOUNT, Connection, ExchangeConnector
 from guardian.domain.order_states import OrderState
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
 from guardian.errors import ExchangeUnavailable
-from guardian.gate.base.connection import NO_ACCOUNT, Connection
+from guardian.gate.base import key_account
 from guardian.gate.base.journal import Journal
 from guardian.gate.reads.overview import StatusView
 from guardian.paper.host.standalone import PaperServer
@@ -239,7 +240,13 @@ def connector(world: World, **keys: str) -> ExchangeConnector:
         endpoint=world.paper.url, api_key=Secret(given["api_key"]), api_secret=Secret(given["api_secret"])
     )
     journal = Journal(world.home, lambda: int(time.time() * 1000))
-    return ExchangeConnector(Environment.PAPER, world.home, settings, journal)
+    return ExchangeConnector(Environment.PAPER, world.home, settings, partial(key_account.account_of, journal))
+
+
+async def close(made: ExchangeConnector) -> None:
+    """Its connections, and the journal that it finds accounts with."""
+    await made.close()
+    made._account_of.args[0].close()  # type: ignore[attr-defined]
 
 
 def test_processes_with_a_new_key_agree_on_its_account(world: World) -> None:
@@ -249,8 +256,7 @@ def test_processes_with_a_new_key_agree_on_its_account(world: World) -> None:
         made = [connector(world) for _ in range(2)]
         found = await asyncio.gather(*(one.connect(needs_keys=True) for one in made))
         for one in made:
-            await one.close()
-            one._journal.close()
+            await close(one)
         return tuple(found)
 
     world.home.mkdir(mode=0o700)
@@ -267,8 +273,7 @@ def test_calls_at_once_ask_once_for_a_new_key(world: World) -> None:
     async def many() -> None:
         one = connector(world)
         await asyncio.gather(*(one.connect(needs_keys=bool(n % 2)) for n in range(8)))
-        await one.close()
-        one._journal.close()
+        await close(one)
 
     world.home.mkdir(mode=0o700)
     asyncio.run(many())
@@ -293,8 +298,7 @@ def test_connection_without_an_account_is_made_whole_when_keys_are_needed(world:
             assert whole.exchange is early.exchange
             assert await one.connect(needs_keys=False) is whole
         finally:
-            await one.close()
-            one._journal.close()
+            await close(one)
 
     world.home.mkdir(mode=0o700)
     asyncio.run(steps())

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from guardian.bootstrap import ready_made_policy
-from guardian.credentials import key_store
-from guardian.credentials.key_store import CredentialStore
+from guardian.credentials import store as credential_store
+from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import KeyFamily, Secret
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.keys import HmacVerifier
@@ -90,14 +90,14 @@ def testnet(stand_in: World, monkeypatch: pytest.MonkeyPatch) -> OnTestnet:
     """With both pairs in the keyring."""
     paper = stand_in.paper
     store = keyring_with(paper.api_key.reveal(), paper.api_secret.reveal())
-    monkeypatch.setattr(key_store, "open_credentials", lambda **_: store)
+    monkeypatch.setattr(credential_store, "open_credentials", lambda **_: store)
     return OnTestnet(stand_in, divert(monkeypatch, paper.url))
 
 
 @pytest.fixture
 def keyless(stand_in: World, monkeypatch: pytest.MonkeyPatch) -> OnTestnet:
     """With an empty keyring."""
-    monkeypatch.setattr(key_store, "open_credentials", lambda **_: CredentialStore(MemoryKeyring()))
+    monkeypatch.setattr(credential_store, "open_credentials", lambda **_: CredentialStore(MemoryKeyring()))
     return OnTestnet(stand_in, divert(monkeypatch, stand_in.paper.url))
 
 
@@ -177,7 +177,7 @@ def test_key_that_is_added_while_the_server_runs_is_found(keyless: OnTestnet, mo
     assert keyless.call("get_balance")[0]["error"]["code"] == "CREDENTIALS_MISSING"
     paper = keyless.world.paper
     store = keyring_with(paper.api_key.reveal(), paper.api_secret.reveal())
-    monkeypatch.setattr(key_store, "open_credentials", lambda **_: store)
+    monkeypatch.setattr(credential_store, "open_credentials", lambda **_: store)
     assert keyless.call("get_balance")[0]["outcome"] == "done"
 
 
@@ -188,7 +188,7 @@ def test_spot_key_alone_is_not_offered_to_the_futures_host(
     """The testnet's futures have keys of their own: without one the answer names the command with its family."""
     paper = stand_in.paper
     store = keyring_with(paper.api_key.reveal(), paper.api_secret.reveal(), (KeyFamily.SPOT,))
-    monkeypatch.setattr(key_store, "open_credentials", lambda **_: store)
+    monkeypatch.setattr(credential_store, "open_credentials", lambda **_: store)
     testnet = OnTestnet(stand_in, divert(monkeypatch, paper.url))
     reply, asked = testnet.call(tool)
     assert (reply["outcome"], reply["error"]["code"]) == ("unavailable", "CREDENTIALS_MISSING"), reply
@@ -227,7 +227,7 @@ def test_replaced_key_of_the_account_is_asked_about_once(
     account = testnet.assistant.run(testnet.assistant.guardian.connector.connect(needs_keys=True)).account
     assert account == f"uid-{stand_in.paper.venue.uid}"
     store = keyring_with(key.reveal(), secret.reveal())
-    monkeypatch.setattr(key_store, "open_credentials", lambda **_: store)
+    monkeypatch.setattr(credential_store, "open_credentials", lambda **_: store)
     testnet = testnet.again()
     assert testnet.call("get_orders", symbol="BTCUSDT")[0]["outcome"] == "done"
     assert testnet.count(ACCOUNT) == 2

@@ -18,8 +18,8 @@ from guardian.errors import CredentialsError, ExchangeError, OutcomeUnknown, Pol
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
+    from guardian.connector import Connection
     from guardian.domain.orders import OrderReport
-    from guardian.gate.base.connection import Connection
     from guardian.gate.base.context import GateContext
 
 

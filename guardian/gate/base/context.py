@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from guardian.connector import Connector
 from guardian.domain.trading import Environment
 from guardian.gate.base.comparison import Compared
-from guardian.gate.base.connection import Connector
 from guardian.gate.base.journal import Journal
 from guardian.gate.base.open_orders import KeptLists, OpenOrderLister
 from guardian.gate.base.policy_file import PolicyFile

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
+from guardian.connector import Connection
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.order_states import OrderState
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, OrderReport
@@ -20,7 +21,6 @@ from guardian.errors import (
     StoreError,
 )
 from guardian.gate.base.calls import CallInfo
-from guardian.gate.base.connection import Connection
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.fault_report import safe_traceback
 from guardian.gate.base.journal import CANCEL_PATIENCE_S
@@ -178,7 +178,7 @@ class OrderCanceller:
             unknown = _unknown(target, error.message)
             return await self._after_refusal(connection, scope, target, Outcome.UNKNOWN, unknown)
         except (ExchangeError, CredentialsError) as error:
-            await self._context.connector.lost()
+            await self._context.connector.mark_disconnected()
             return refused(Code.ORDER_NOT_SENT, f"the cancel was not sent: {error.message}", hint=error.hint)
         except Exception as error:  # noqa: BLE001 - a fault behind the sending must not hide that it may have been done
             unknown = _unknown(target, "guardian failed while the cancel was on its way")

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from guardian.connector import Connection
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.instruments import Instrument
 from guardian.domain.order_states import VOID_STATES
@@ -20,7 +21,6 @@ from guardian.domain.trading import TradingState
 from guardian.errors import ArgumentMistake, InvalidArguments
 from guardian.gate.base.auto_halt import SKEWS_IN_A_ROW, halt, halt_on_burst, is_far
 from guardian.gate.base.calls import CallInfo, plain_record, token_digest
-from guardian.gate.base.connection import Connection
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, assets_of, basis_of, gather_facts, usage_now
 from guardian.gate.base.policy_file import PolicyInForce

@@ -102,7 +102,7 @@ class Sender:
         sent = await self._try(reserved)
         if sent.state is OrderState.UNKNOWN:
             sent = await self._ask_soon(reserved, sent)
-            await self._context.connector.lost()
+            await self._context.connector.mark_disconnected()
         await self._context.journal.run(lambda: self._record(reserved, sent))
         return sent.reply
 
@@ -123,7 +123,7 @@ class Sender:
             reply = refused(Code.EXCHANGE_RATE_LIMIT, error.message, retry_after_s=error.retry_after_s)
             return Sent(state=OrderState.NOT_PLACED, reply=reply)
         except (NotSent, RequestRefused, CredentialsError) as error:
-            await self._context.connector.lost()
+            await self._context.connector.mark_disconnected()
             return Sent(state=OrderState.NOT_PLACED, reply=not_sent(error))
         except OutcomeUnknown as error:
             return _unknown(reserved, error.message)

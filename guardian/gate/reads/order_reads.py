@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from guardian.connector import Connection
 from guardian.domain import requests
 from guardian.domain.order_states import DONE_STATES, LIVE_STATES, UNRESOLVED_STATES
 from guardian.domain.orders import OrderReport
 from guardian.errors import ExchangeUnavailable, StoreError
 from guardian.exchange.exchange import Exchange
-from guardian.gate.base.connection import Connection
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import view_of_report, view_of_row
 from guardian.gate.base.replies import Orders, OrderView, Reply, done

@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
 
+from guardian.connector import Connection
 from guardian.domain.money import ZERO, plain, plus
 from guardian.errors import ExchangeUnavailable, GuardianError
 from guardian.exchange.exchange import Exchange
-from guardian.gate.base.connection import Connection
 from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.refresh import learn_of
 from guardian.policy.facts import Facts

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from guardian.connector import Connection
 from guardian.domain.order_states import FINAL_STATES
 from guardian.errors import CredentialsError, ExchangeError, ExchangeRateLimited, ExchangeRejected, StoreError
 from guardian.exchange.exchange import Exchange
-from guardian.gate.base.connection import Connection
 from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.absence import Found, OrderResolver
 from guardian.gate.recovery.fees import fetch_fees
@@ -87,7 +87,7 @@ class Resolver:
             await self._leaseholder.stand_back()
             if not isinstance(error, ExchangeError | CredentialsError | StoreError):
                 raise
-            await self.context.connector.lost()
+            await self.context.connector.mark_disconnected()
             return PERIOD_S
         return TICK_S
 

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from guardian.credentials.key_store import CredentialStore
+from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.exchange.http.client import GuardedClient
 

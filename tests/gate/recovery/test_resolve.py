@@ -466,7 +466,7 @@ def test_failures_on_the_way_out_of_a_failure_do_not_end_the_asking(room: Room) 
             room.connector.down = None
         await asyncio.sleep(0)
 
-    room.connector.lost = lose  # type: ignore[method-assign]
+    room.connector.mark_disconnected = lose  # type: ignore[method-assign]
 
     async def serve() -> None:
         task = asyncio.create_task(Resolver(context=replace(room.context, pause=pause)).run_forever())

@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from guardian.connector import Connection
 from guardian.domain.accounts import Balance, Balances
 from guardian.domain.instruments import Instrument, Range
 from guardian.domain.market import AveragePrice, BookTop, DayOpen, ListedSymbol, Listing, Ticker, TickerPrice
@@ -33,7 +34,6 @@ from guardian.domain.secrets import Secret
 from guardian.domain.trading import Environment
 from guardian.errors import ExchangeRejected, RequestRefused
 from guardian.gate.base.calls import CallInfo
-from guardian.gate.base.connection import Connection
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.journal import Journal
 from guardian.gate.base.policy_file import PolicyFile
@@ -403,7 +403,7 @@ class FakeConnector:
         exchange: Any = self.exchange
         return Connection(exchange=exchange, account=self.account, has_keys=self.failure is None)
 
-    async def lost(self) -> None:
+    async def mark_disconnected(self) -> None:
         self.losses += 1
 
     async def close(self) -> None:

@@ -18,8 +18,10 @@ from typing import Final
 
 import pytest
 
-from guardian.credentials import key_store
-from guardian.credentials.key_store import MAX_VALUE_BYTES, CredentialStore, check_api_key, masked, open_credentials
+from guardian.credentials import backends
+from guardian.credentials.item_format import MAX_VALUE_BYTES
+from guardian.credentials.key_checks import check_api_key
+from guardian.credentials.store import CredentialStore, masked, open_credentials
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.errors import CredentialsError, KeyringUnavailable
 
@@ -386,7 +388,7 @@ class SystemKeyring(MemoryKeyring):
 def test_process_waits_once_for_a_keyring_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many calls open the keyring meanwhile, one waits and has a thread; the others are refused at once, and
     are answered again when it is (before: each waited anew and had a thread and a window of its own)."""
-    monkeypatch.setattr(key_store, "_BACKENDS", {sys.platform: (f"{__name__}.SystemKeyring",)})
+    monkeypatch.setattr(backends, "_BACKENDS", {sys.platform: (f"{__name__}.SystemKeyring",)})
     SystemKeyring.let_go.clear()
     threads, begin = active_count(), time.monotonic()
     refused = []

@@ -1,0 +1,73 @@
+"""Chooses the keyring backend: one of a few known ones, imported by name.
+
+keyring's own choice of a backend is not used. `keyring.get_keyring()` follows an environment variable, a configuration
+file that may add a folder to `sys.path`, and every installed entry point; it may choose one that keeps nothing, one
+that writes plain text, or one that reads the process's standard input, which here is the MCP connection. keyring is
+slow to import, so it is imported when it is first needed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from types import new_class
+from typing import Any, Final, Protocol
+
+from guardian.errors import KeyringUnavailable
+
+_BACKENDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "darwin": ("keyring.backends.macOS.Keyring",),
+    "win32": ("keyring.backends.Windows.WinVaultKeyring",),
+    "linux": (
+        "keyring.backends.SecretService.Keyring",
+        "keyring.backends.libsecret.Keyring",
+        "keyring.backends.kwallet.DBusKeyring",
+    ),
+}
+_MISSING_HINTS: Final[Mapping[str, str]] = {
+    "darwin": "log in at the Mac itself, so that your login keychain is open",
+    "win32": "run guardian as the user who is logged in, so that the Credential Manager is there",
+    "linux": "guardian needs a Secret Service (GNOME Keyring, KWallet or KeePassXC) in your login session",
+}
+
+
+class KeyringBackend(Protocol):
+    """The part of keyring's backend interface that is used."""
+
+    def get_password(self, service: str, username: str) -> str | None: ...
+    def set_password(self, service: str, username: str, password: str) -> None: ...
+    def delete_password(self, service: str, username: str) -> None: ...
+
+
+def find_backend() -> KeyringBackend:
+    tried = []
+    for path in _BACKENDS.get(sys.platform, ()):
+        try:
+            return _load(path)
+        except Exception as error:  # noqa: BLE001 - whatever keeps one from working, the next is tried
+            tried.append(f"`{path}` ({type(error).__name__})")
+    raise KeyringUnavailable(
+        f"no keyring that guardian trusts works here; tried: {', '.join(tried) or 'none is known for this system'}",
+        hint=_MISSING_HINTS.get(sys.platform),
+    )
+
+
+def _load(path: str) -> KeyringBackend:
+    module, _, name = path.rpartition(".")
+    found: Any = getattr(import_module(module), name)
+
+    def fill(namespace: dict[str, Any]) -> None:
+        # keyring lets the environment set any attribute of a backend (KEYRING_PROPERTY_*, KEYCHAIN_PATH), for one
+        # the collection that secrets go to; and takes the program's name from argv. Here nothing outside decides.
+        namespace["set_properties_from_env"] = lambda self: None  # noqa: ARG005 - takes the place of a method
+        namespace["keychain"] = None
+        namespace["appid"] = "guardian"
+        namespace["__module__"], namespace["__qualname__"] = module, name
+
+    if not found.priority > 0:  # raises where the backend cannot work
+        raise RuntimeError("not recommended here")
+    backend: Any = new_class(name, (found,), exec_body=fill)()
+    if sys.platform == "win32":
+        backend.persist = "local machine"  # the default, "enterprise", copies secrets to other machines of a domain
+    return backend  # type: ignore[no-any-return]  # keyring's classes are picked by name

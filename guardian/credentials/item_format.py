@@ -1,0 +1,111 @@
+"""The format of a keyring item: service `guardian/binance/<environment>` (`/futures` after it for the testnet's second
+pair), username `v1`, value compact JSON that names its environment and family again.
+
+An item that is read must name the place that it was read from, so a key of one environment is never used in another.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from guardian.credentials.key_checks import check_pair
+from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
+from guardian.domain.trading import Environment
+from guardian.errors import CredentialsError
+
+MAX_VALUE_BYTES: Final = 2560
+"""In UTF-16, the most that Windows' Credential Manager keeps in one item. Held everywhere, so that keys can move."""
+USERNAME: Final = "v1"
+
+Slot = tuple[Environment, KeyFamily]
+SERVICES: Final[Mapping[Slot, str]] = {
+    (Environment.TESTNET, KeyFamily.SPOT): "guardian/binance/testnet",
+    (Environment.TESTNET, KeyFamily.FUTURES): "guardian/binance/testnet/futures",
+    (Environment.DEMO, KeyFamily.SPOT): "guardian/binance/demo",
+    (Environment.LIVE, KeyFamily.SPOT): "guardian/binance/live",
+}
+"""The service of each pair that can be stored."""
+_FIELDS: Final = frozenset({"v", "environment", "family", "kind", "api_key", "signing_key", "created"})
+
+
+def slot_of(environment: str, family: KeyFamily) -> Slot:
+    """Returns where the pair of an environment's host family is stored.
+
+    `demo` and `live` store one pair for both families. Raises CredentialsError for an environment without keys.
+    """
+    known = {e.value: e for e, _ in SERVICES}
+    if environment not in known:
+        raise CredentialsError(f"the environment `{environment}` has no keys", hint=f"it is one of {', '.join(known)}")
+    slot = (known[environment], family)
+    return slot if slot in SERVICES else (known[environment], KeyFamily.SPOT)
+
+
+def own_slot(environment: str, family: KeyFamily) -> Slot:
+    """Returns the same, and raises CredentialsError where this family shares the pair of the other one."""
+    slot = slot_of(environment, family)
+    if slot[1] is not family:
+        raise CredentialsError(
+            f"`{environment}` has one key for spot and futures", hint="leave the family out, or say `spot`"
+        )
+    return slot
+
+
+def pack(pair: ApiKeyPair, created: datetime) -> Secret:
+    """Returns the value of the item. Raises CredentialsError where the pair is too long for a keyring."""
+    value = Secret(
+        json.dumps(
+            {
+                "v": 1,
+                "environment": str(pair.environment),
+                "family": pair.family.value,
+                "kind": pair.kind.value,
+                "api_key": pair.api_key.reveal(),
+                "signing_key": pair.signing_key.reveal(),
+                "created": created.isoformat(),
+            },
+            separators=(",", ":"),
+        )
+    )
+    if len(value.reveal().encode("utf-16-le")) > MAX_VALUE_BYTES:
+        raise CredentialsError(
+            f"the key pair is too long for a keyring: over {MAX_VALUE_BYTES} bytes",
+            hint="use an Ed25519 or an HMAC key; an RSA key does not fit",
+        )
+    return value
+
+
+def unpack(value: Secret, slot: Slot) -> tuple[ApiKeyPair, datetime]:
+    """Returns the pair in an item and when it was stored. Raises CredentialsError for one of another `slot`."""
+    try:
+        parsed = _parsed(value)
+    except (ValueError, TypeError, RecursionError, CredentialsError):
+        parsed = None  # raised below, clear of an exception whose frames hold the text
+    item = f"the item `{SERVICES[slot]}` in the keyring"
+    family = " --family futures" if slot[1] is KeyFamily.FUTURES else ""
+    hint = f"`guardian keys remove {slot[0]}{family}`, then `guardian keys add {slot[0]}{family}`"
+    if parsed is None:
+        raise CredentialsError(f"{item} is damaged or was not made by guardian", hint=hint)
+    if (parsed[0].environment, parsed[0].family) != slot:
+        raise CredentialsError(f"{item} holds a key of another environment or family; it is not used", hint=hint)
+    return parsed
+
+
+def _parsed(value: Secret) -> tuple[ApiKeyPair, datetime]:
+    found = json.loads(value.reveal())
+    if not isinstance(found, dict) or found.keys() != _FIELDS or found["v"] != 1:
+        raise ValueError("not a version 1 item")
+    if not all(isinstance(text, str) for name, text in found.items() if name != "v"):
+        raise ValueError("a field is not text")
+    created = datetime.fromisoformat(found["created"])
+    pair = ApiKeyPair(
+        environment=Environment(found["environment"]),
+        family=KeyFamily(found["family"]),
+        kind=KeyKind(found["kind"]),
+        api_key=Secret(found["api_key"]),
+        signing_key=Secret(found["signing_key"]),
+    )
+    check_pair(pair)
+    return pair, created.astimezone(UTC)

@@ -1,0 +1,151 @@
+"""Stores Binance API keys in the operating system's keyring: one item for each pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from guardian.credentials.backends import KeyringBackend, find_backend
+from guardian.credentials.item_format import SERVICES, USERNAME, own_slot, pack, slot_of, unpack
+from guardian.credentials.key_checks import check_pair
+from guardian.credentials.turns import SYSTEM_KEYRING, Line, Turn, class_path
+from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
+from guardian.errors import CredentialsError
+
+SERVER_TIMEOUT_S: Final = 3.0
+INTERACTIVE_TIMEOUT_S: Final = 60.0
+"""Long enough for a person to type the keyring's password into the window that it opens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredKey:
+    """What may be shown of a stored pair. `masked_key` is `abcd****wxyz`; `created` is when it was stored, in UTC."""
+
+    environment: str
+    family: KeyFamily
+    kind: KeyKind
+    fingerprint: str
+    masked_key: str
+    created: datetime
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class CredentialStore:
+    """Key pairs in one keyring backend.
+
+    Every method raises KeyringUnavailable when the keyring is locked, fails or does not answer in time, and
+    CredentialsError for an environment that has no keys or an item that is not what it should be.
+    """
+
+    def __init__(
+        self,
+        backend: KeyringBackend,
+        *,
+        timeout_s: float = SERVER_TIMEOUT_S,
+        now: Callable[[], datetime] = _now,
+        turn: Turn | None = None,
+    ) -> None:
+        self._backend = backend
+        self._line = Line(timeout_s, turn or Turn())
+        self._now = now
+
+    @property
+    def backend_name(self) -> str:
+        """Module and class of the backend, for people."""
+        return class_path(self._backend)
+
+    def get(self, environment: str, family: KeyFamily) -> ApiKeyPair | None:
+        """The pair for an environment's host family, or None where none is stored.
+
+        `demo` and `live` have one pair for both families; it is returned as it was stored, with family SPOT.
+        """
+        slot = slot_of(environment, family)
+        value = self._read(SERVICES[slot])
+        return None if value is None else unpack(value, slot)[0]
+
+    def put(self, pair: ApiKeyPair) -> StoredKey:
+        """Store `pair`, in place of any other at its place, read it back, and return how it is listed.
+
+        Raises CredentialsError when it is malformed or too long (nothing was stored then), or when the keyring
+        did not keep it.
+        """
+        service = SERVICES[own_slot(pair.environment, pair.family)]
+        check_pair(pair)
+        created = self._now().astimezone(UTC).replace(microsecond=0)
+        value = pack(pair, created)
+        self._line.call(
+            lambda: self._backend.set_password(service, USERNAME, value.reveal()),
+            unfinished="the key may or may not have been stored",
+        )
+        if self._read(service) != value:
+            raise CredentialsError(
+                f"the keyring `{self.backend_name}` took the key but did not keep it",
+                hint="is the keyring full, read-only or temporary? nothing can be relied on there",
+            )
+        return _described(pair, created)
+
+    def remove(self, environment: str, family: KeyFamily) -> bool:
+        """Remove the pair at this place, even an unreadable one, and make sure. False where there was none."""
+        service = SERVICES[own_slot(environment, family)]
+        if self._read(service) is None:
+            return False
+        self._line.call(
+            lambda: self._backend.delete_password(service, USERNAME),
+            unfinished="the key may or may not have been removed",
+        )
+        if self._read(service) is not None:
+            raise CredentialsError(
+                f"the keyring `{self.backend_name}` still has the key for `{environment}`",
+                hint=f"remove the item `{service}` with your system's own keyring program",
+            )
+        return True
+
+    def list(self) -> tuple[StoredKey, ...]:
+        """All stored pairs, in the order testnet spot, testnet futures, demo, live."""
+        found = []
+        for slot, service in SERVICES.items():
+            value = self._read(service)
+            if value is not None:
+                found.append(_described(*unpack(value, slot)))
+        return tuple(found)
+
+    def _read(self, service: str) -> Secret | None:
+        def read() -> Secret | None:
+            value = self._backend.get_password(service, USERNAME)
+            return None if value is None else Secret(str(value))
+
+        return self._line.call(read)
+
+
+def open_credentials(*, timeout_s: float = SERVER_TIMEOUT_S) -> CredentialStore:
+    """The store in this system's keyring. `timeout_s` bounds each later call too.
+
+    All stores that a process opens take turns: where the keyring hangs, one call waits for it, and the others are
+    refused at once until it has answered.
+
+    Raises KeyringUnavailable when none of the allowed backends works here.
+    """
+    backend = Line(timeout_s, SYSTEM_KEYRING).call(find_backend)
+    return CredentialStore(backend, timeout_s=timeout_s, turn=SYSTEM_KEYRING)
+
+
+def masked(api_key: Secret) -> str:
+    """`abcd****wxyz`; of a key under 16 characters nothing is shown."""
+    text = api_key.reveal()
+    return f"{text[:4]}****{text[-4:]}" if len(text) >= 16 else "****"
+
+
+def _described(pair: ApiKeyPair, created: datetime) -> StoredKey:
+    return StoredKey(
+        environment=pair.environment,
+        family=pair.family,
+        kind=pair.kind,
+        fingerprint=pair.fingerprint,
+        masked_key=masked(pair.api_key),
+        created=created,
+    )

@@ -1,0 +1,47 @@
+"""Finds the account that an API key belongs to, and remembers it in the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guardian.domain.secrets import ApiKeyPair
+from guardian.errors import StoreError
+from guardian.gate.base.journal import CANCEL_PATIENCE_S, Journal
+
+if TYPE_CHECKING:
+    from guardian.exchange.exchange import Exchange
+
+
+async def account_of(journal: Journal, pair: ApiKeyPair, exchange: Exchange) -> str:
+    """Returns the account of a key: the one that the log remembers, else the one that the exchange reports.
+
+    What the exchange reports is remembered. All keys of one account return the same name, so that orders placed with
+    one key are still found after it was replaced. Where the exchange reports no account (a simulator may not), each
+    key has an account of its own. Where the store cannot be read the exchange is queried: a cancel does not wait for
+    the store.
+
+    Raises ExchangeError: the key is not remembered and the exchange could not be queried. Nothing is guessed.
+    """
+    account = await journal.run(lambda: _remembered(pair, journal))
+    if account is None:
+        reported = await exchange.account_name() or pair.fingerprint
+        account = await journal.run(lambda: _remember(pair, reported, journal))
+    exchange.expect_account(account)
+    return account
+
+
+def _remembered(pair: ApiKeyPair, journal: Journal) -> str | None:
+    try:
+        with journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
+            return tx.accounts.get(pair.environment, pair.fingerprint)
+    except StoreError:
+        return None
+
+
+def _remember(pair: ApiKeyPair, account: str, journal: Journal) -> str:
+    """Remembers the account and returns the one to use: where two processes write at once, the first one's."""
+    try:
+        with journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
+            return tx.accounts.remember(pair.environment, pair.fingerprint, account)
+    except StoreError:
+        return account  # good for this connection; it is queried again at the next start
