@@ -11,7 +11,7 @@ import traceback
 
 from hypothesis import core
 
-from tests.gate.scenarios.test_interleavings import TO_REACH_IN_LONG, Gate, play
+from tests.gate.model.play import TO_REACH_IN_LONG, Gate, play
 from tests.longrun.table import Progress, conditions, table, whole
 
 AT_ONCE = 50
