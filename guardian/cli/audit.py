@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
     from guardian.gate.recovery.reconcile import Reconciled
     from guardian.store.log.checkpoint import Checkpoint
-    from guardian.store.log.history import Line, Listing, Review
+    from guardian.store.log.history import HistoryLine, HistoryPage, Review
     from guardian.store.log.read_only import LogRow
     from guardian.store.log.verify import Report
 
@@ -148,7 +148,7 @@ def _tell_empty(*, as_json: bool) -> None:
     say(NOTHING_YET)
 
 
-def _print_lines(listing: Listing) -> None:
+def _print_lines(listing: HistoryPage) -> None:
     table(
         [Column("row", right=True, whole=True), "time", "tool", "symbol", "outcome", "detail"],
         [
@@ -165,7 +165,7 @@ def _print_lines(listing: Listing) -> None:
     )
 
 
-def _as_dict(line: Line) -> dict[str, object]:
+def _as_dict(line: HistoryLine) -> dict[str, object]:
     row = line.row
     return {
         "seq": row.seq,

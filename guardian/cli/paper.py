@@ -120,7 +120,7 @@ def command(
     starts; at its end the market stands still. The other symbols stay seeded.
     """
     from guardian.paper.host.standalone import Rehearsal, serve
-    from guardian.paper.rest.rate_limits import Limits
+    from guardian.paper.rest.rate_limits import RateLimitSettings
 
     asked = {
         "weight_per_minute": max_weight,
@@ -128,7 +128,7 @@ def command(
         "orders_per_day": max_orders_a_day,
     }
     rehearsal = Rehearsal(
-        limits=Limits(**{name: limit for name, limit in asked.items() if limit is not None}),
+        limits=RateLimitSettings(**{name: limit for name, limit in asked.items() if limit is not None}),
         faults=faults,
         control_port=control_port,
         replay=replay,

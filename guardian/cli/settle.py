@@ -98,7 +98,7 @@ async def _ask(guardian: Guardian, row: OrderRow) -> bool | None:
     None where the key at hand is of another account: its answer would say nothing about this order.
     """
     from guardian.gate.recovery.order_query import ask_for
-    from guardian.gate.recovery.order_reports import Kind, take_report
+    from guardian.gate.recovery.order_reports import DifferenceKind, take_report
 
     connection = await guardian.connector.connect(needs_keys=True)
     if connection.account != row.account:
@@ -107,7 +107,7 @@ async def _ask(guardian: Guardian, row: OrderRow) -> bool | None:
     if report is None:
         return False
 
-    def learn() -> Kind | None:
+    def learn() -> DifferenceKind | None:
         with guardian.journal.transaction() as tx:
             return take_report(tx, row, report, began_ms=0)
 

@@ -10,7 +10,7 @@ from typing import Final
 from guardian.credentials.backends import KeyringBackend, find_backend
 from guardian.credentials.item_format import SERVICES, USERNAME, own_slot, pack, slot_of, unpack
 from guardian.credentials.key_checks import check_pair
-from guardian.credentials.turns import SYSTEM_KEYRING, Line, Turn, class_path
+from guardian.credentials.turns import SYSTEM_KEYRING, KeyringQueue, Turn, class_path
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.errors import CredentialsError
 
@@ -51,7 +51,7 @@ class CredentialStore:
         turn: Turn | None = None,
     ) -> None:
         self._backend = backend
-        self._line = Line(timeout_s, turn or Turn())
+        self._line = KeyringQueue(timeout_s, turn or Turn())
         self._now = now
 
     @property
@@ -130,7 +130,7 @@ def open_credentials(*, timeout_s: float = SERVER_TIMEOUT_S) -> CredentialStore:
 
     Raises KeyringUnavailable when none of the allowed backends works here.
     """
-    backend = Line(timeout_s, SYSTEM_KEYRING).call(find_backend)
+    backend = KeyringQueue(timeout_s, SYSTEM_KEYRING).call(find_backend)
     return CredentialStore(backend, timeout_s=timeout_s, turn=SYSTEM_KEYRING)
 
 

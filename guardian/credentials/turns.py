@@ -54,7 +54,7 @@ SYSTEM_KEYRING: Final = Turn()
 """This process's turn at the system's keyring, whoever opens it."""
 
 
-class Line:
+class KeyringQueue:
     """Calls to a keyring, one at a time, each given up after `timeout_s` seconds in all.
 
     A call that is given up cannot be stopped: it continues in its thread. While it does, the next ones are refused at

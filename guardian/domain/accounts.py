@@ -54,7 +54,7 @@ class AccountSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
+class FuturesPosition:
     """A futures position; a negative quantity is short."""
 
     symbol: str
@@ -73,10 +73,10 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Positions:
+class FuturesPositions:
     """The futures positions that are open."""
 
-    positions: tuple[Position, ...]
+    positions: tuple[FuturesPosition, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

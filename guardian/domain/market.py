@@ -105,7 +105,7 @@ class ListedSymbol:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class SymbolPage:
     """A page of listed symbols, by name; `next_cursor` asks for the next page."""
 
     symbols: tuple[ListedSymbol, ...]

@@ -14,7 +14,7 @@ from guardian.domain.orders import OrderSpec
 from guardian.domain.secrets import Secret
 
 
-class Scope(StrEnum):
+class RequestScope(StrEnum):
     """What a request touches, and so what it needs."""
 
     MARKET = "market"
@@ -36,7 +36,7 @@ class Request:
     """What every request has: the name of its tool and its scope."""
 
     tool: ClassVar[str]
-    scope: ClassVar[Scope]
+    scope: ClassVar[RequestScope]
 
     @property
     def subject(self) -> str | None:
@@ -48,21 +48,21 @@ class Request:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetTickerPrice(Request):
     tool: ClassVar[str] = "get_ticker_price"
-    scope: ClassVar[Scope] = Scope.MARKET
+    scope: ClassVar[RequestScope] = RequestScope.MARKET
     symbol: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetTicker(Request):
     tool: ClassVar[str] = "get_ticker"
-    scope: ClassVar[Scope] = Scope.MARKET
+    scope: ClassVar[RequestScope] = RequestScope.MARKET
     symbol: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetOrderBook(Request):
     tool: ClassVar[str] = "get_order_book"
-    scope: ClassVar[Scope] = Scope.MARKET
+    scope: ClassVar[RequestScope] = RequestScope.MARKET
     symbol: str
     limit: int = 20
 
@@ -70,7 +70,7 @@ class GetOrderBook(Request):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetAvailableAssets(Request):
     tool: ClassVar[str] = "get_available_assets"
-    scope: ClassVar[Scope] = Scope.MARKET
+    scope: ClassVar[RequestScope] = RequestScope.MARKET
     base_asset: str | None = None
     quote_asset: str | None = None
     limit: int = 50
@@ -81,14 +81,14 @@ class GetAvailableAssets(Request):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetBalance(Request):
     tool: ClassVar[str] = "get_balance"
-    scope: ClassVar[Scope] = Scope.ACCOUNT
+    scope: ClassVar[RequestScope] = RequestScope.ACCOUNT
     include_zero: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetAccountSnapshot(Request):
     tool: ClassVar[str] = "get_account_snapshot"
-    scope: ClassVar[Scope] = Scope.WALLET
+    scope: ClassVar[RequestScope] = RequestScope.WALLET
     account_type: str = "SPOT"
     start_time: int | None = None
     end_time: int | None = None
@@ -98,14 +98,14 @@ class GetAccountSnapshot(Request):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetPositionInfo(Request):
     tool: ClassVar[str] = "get_position_info"
-    scope: ClassVar[Scope] = Scope.FUTURES
+    scope: ClassVar[RequestScope] = RequestScope.FUTURES
     symbol: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetPnl(Request):
     tool: ClassVar[str] = "get_pnl"
-    scope: ClassVar[Scope] = Scope.FUTURES
+    scope: ClassVar[RequestScope] = RequestScope.FUTURES
     symbol: str | None = None
     start_time: int | None = None
     end_time: int | None = None
@@ -117,7 +117,7 @@ class CreateOrder(Request):
     """An order, or the confirmation token that stands for a stored one, or both."""
 
     tool: ClassVar[str] = "create_order"
-    scope: ClassVar[Scope] = Scope.TRADE
+    scope: ClassVar[RequestScope] = RequestScope.TRADE
     order: OrderSpec | None = None
     stated: tuple[tuple[str, str], ...] = ()
     """The order fields that stood beside the token, in plain notation; each must equal the stored order's."""
@@ -135,7 +135,7 @@ class CancelOrder(Request):
     """One of the two ids is set."""
 
     tool: ClassVar[str] = "cancel_order"
-    scope: ClassVar[Scope] = Scope.CANCEL
+    scope: ClassVar[RequestScope] = RequestScope.CANCEL
     symbol: str
     order_id: int | None = None
     client_order_id: str | None = None
@@ -146,7 +146,7 @@ class WithdrawProposal(Request):
     """The other use of `cancel_order`: takes back an order that waits for a person, or for its token to be used."""
 
     tool: ClassVar[str] = "cancel_order"
-    scope: ClassVar[Scope] = Scope.CANCEL
+    scope: ClassVar[RequestScope] = RequestScope.CANCEL
     proposal_id: str
 
 
@@ -160,7 +160,7 @@ class OrdersWanted(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetOrders(Request):
     tool: ClassVar[str] = "get_orders"
-    scope: ClassVar[Scope] = Scope.ACCOUNT
+    scope: ClassVar[RequestScope] = RequestScope.ACCOUNT
     symbol: str | None = None
     """None for the open orders of all symbols, and for nothing else."""
     status: OrdersWanted = OrdersWanted.ALL
@@ -174,7 +174,7 @@ class GetOrders(Request):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetDepositHistory(Request):
     tool: ClassVar[str] = "get_deposit_history"
-    scope: ClassVar[Scope] = Scope.WALLET
+    scope: ClassVar[RequestScope] = RequestScope.WALLET
     coin: str | None = None
     start_time: int | None = None
     end_time: int | None = None
@@ -185,7 +185,7 @@ class GetDepositHistory(Request):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetDepositAddress(Request):
     tool: ClassVar[str] = "get_deposit_address"
-    scope: ClassVar[Scope] = Scope.WALLET
+    scope: ClassVar[RequestScope] = RequestScope.WALLET
     coin: str
     network: str | None = None
 
@@ -193,7 +193,7 @@ class GetDepositAddress(Request):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetWithdrawHistory(Request):
     tool: ClassVar[str] = "get_withdraw_history"
-    scope: ClassVar[Scope] = Scope.WALLET
+    scope: ClassVar[RequestScope] = RequestScope.WALLET
     coin: str | None = None
     start_time: int | None = None
     end_time: int | None = None
@@ -204,14 +204,14 @@ class GetWithdrawHistory(Request):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetFeeInfo(Request):
     tool: ClassVar[str] = "get_fee_info"
-    scope: ClassVar[Scope] = Scope.ACCOUNT
+    scope: ClassVar[RequestScope] = RequestScope.ACCOUNT
     symbol: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetLiquidationHistory(Request):
     tool: ClassVar[str] = "get_liquidation_history"
-    scope: ClassVar[Scope] = Scope.FUTURES
+    scope: ClassVar[RequestScope] = RequestScope.FUTURES
     symbol: str | None = None
     start_time: int | None = None
     end_time: int | None = None
@@ -221,7 +221,7 @@ class GetLiquidationHistory(Request):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetUniversalTransferHistory(Request):
     tool: ClassVar[str] = "get_universal_transfer_history"
-    scope: ClassVar[Scope] = Scope.WALLET
+    scope: ClassVar[RequestScope] = RequestScope.WALLET
     transfer_type: str
     start_time: int | None = None
     end_time: int | None = None

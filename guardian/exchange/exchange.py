@@ -20,14 +20,14 @@ from guardian.domain.accounts import (
     Balances,
     DepositAddress,
     Deposits,
+    FuturesPositions,
     Liquidations,
-    Positions,
     ProfitAndLoss,
     Transfers,
     Withdrawals,
 )
 from guardian.domain.instruments import Instrument
-from guardian.domain.market import AveragePrice, BookTop, DayOpen, Fee, Listing, OrderBook, Ticker, TickerPrice
+from guardian.domain.market import AveragePrice, BookTop, DayOpen, Fee, OrderBook, SymbolPage, Ticker, TickerPrice
 from guardian.domain.orders import PRICED_TYPES, OrderReport, ResolvedOrder, Trade
 from guardian.domain.requests import (
     GetAccountSnapshot,
@@ -291,7 +291,7 @@ class Exchange:
 
     async def listing(
         self, base_asset: str | None = None, quote_asset: str | None = None, limit: int = 50, cursor: str | None = None
-    ) -> Listing:
+    ) -> SymbolPage:
         """A page of the listed symbols after `cursor`, by name, from a list that is at most an hour old."""
         chosen = [
             row
@@ -300,7 +300,7 @@ class Exchange:
         ]
         rest = [row for row in chosen if cursor is None or row.symbol > cursor]
         page = tuple(rest[:limit])
-        return Listing(symbols=page, total=len(chosen), next_cursor=page[-1].symbol if len(rest) > limit else None)
+        return SymbolPage(symbols=page, total=len(chosen), next_cursor=page[-1].symbol if len(rest) > limit else None)
 
     # -- account
 
@@ -343,7 +343,7 @@ class Exchange:
 
     # -- futures
 
-    async def positions(self, request: GetPositionInfo) -> Positions:
+    async def positions(self, request: GetPositionInfo) -> FuturesPositions:
         """The futures positions that are open."""
         answer = await self._read_futures(lambda client: client.futures_position_information(symbol=request.symbol))
         return futures.positions(answer)

@@ -13,7 +13,7 @@ from typing import Final
 from guardian.domain.codes import Code
 from guardian.domain.money import ZERO, plus
 from guardian.domain.orders import OrderSpec
-from guardian.domain.requests import Request, Scope
+from guardian.domain.requests import Request, RequestScope
 from guardian.policy.case import Case, Counted, build_case, may_be_exit, sellable
 from guardian.policy.exits import with_exit
 from guardian.policy.facts import Fact, Facts, Usage
@@ -129,7 +129,7 @@ def judge_tool(request: Request, policy: Policy, calls_last_minute: int) -> Verd
 
     No policy denies a cancel: whether the order is one that may be cancelled is the canceller's to find out.
     """
-    if request.scope is Scope.CANCEL:
+    if request.scope is RequestScope.CANCEL:
         return Verdict(decision=Decision.ALLOW)
     denials = []
     if request.tool not in policy.tools.allowed:

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from guardian.errors import NotPrivate, StoreUnavailable
 from guardian.store.log.encoding import body_of
-from guardian.store.log.verify import BROKEN, CAUSE, Finding, Kind
+from guardian.store.log.verify import BROKEN, CAUSE, Finding, FindingKind
 from guardian.store.schema.files import EMERGENCY_LOCK_NAME, EMERGENCY_NAME
 from guardian.store.schema.records import Phase, Record
 from guardian.system.private_files import make_folder, open_private, prepare_file, read_private
@@ -181,7 +181,7 @@ def _import(store: Store, records: list[dict[str, object]], source: str) -> int:
             )
             if record.get("kind") == CAUSE:
                 reason = str(record.get("reason") or "it was found broken").removeprefix(f"{BROKEN}: ")
-                tx.broken_chain.record((Finding(kind=Kind.DAMAGED, message=reason, evidence=key),))
+                tx.broken_chain.record((Finding(kind=FindingKind.DAMAGED, message=reason, evidence=key),))
             elif record.get("kind") == OWNER_HALT:
                 tx.trading.halt(str(record.get("reason") or "no reason was given"), by="owner")
             else:

@@ -35,7 +35,7 @@ from guardian.domain.requests import (
     GetBalance,
     GetTickerPrice,
     Request,
-    Scope,
+    RequestScope,
 )
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.text.plain_data import to_plain
@@ -87,17 +87,17 @@ def test_there_are_exactly_the_17_tools_of_the_contract() -> None:
 
 def test_only_two_tools_write() -> None:
     """`create_order` alone trades and `cancel_order` alone cancels; the five of the wallet are known as such."""
-    by_scope = {scope: {name for name, kind in REQUESTS.items() if kind.scope is scope} for scope in Scope}
-    assert by_scope[Scope.TRADE] == {"create_order"}
-    assert by_scope[Scope.CANCEL] == {"cancel_order"}
-    assert by_scope[Scope.WALLET] == {
+    by_scope = {scope: {name for name, kind in REQUESTS.items() if kind.scope is scope} for scope in RequestScope}
+    assert by_scope[RequestScope.TRADE] == {"create_order"}
+    assert by_scope[RequestScope.CANCEL] == {"cancel_order"}
+    assert by_scope[RequestScope.WALLET] == {
         "get_account_snapshot",
         "get_deposit_history",
         "get_deposit_address",
         "get_withdraw_history",
         "get_universal_transfer_history",
     }
-    assert by_scope[Scope.FUTURES] == {"get_position_info", "get_pnl", "get_liquidation_history"}
+    assert by_scope[RequestScope.FUTURES] == {"get_position_info", "get_pnl", "get_liquidation_history"}
 
 
 def test_a_request_is_frozen() -> None:

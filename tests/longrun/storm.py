@@ -22,7 +22,7 @@ from typing import Any
 from unittest.mock import patch
 
 from guardian.errors import StoreError
-from guardian.paper.host.standalone import Limits, PaperServer
+from guardian.paper.host.standalone import PaperServer, RateLimitSettings
 from guardian.paper.rest.rate_limits import TooMuch
 from guardian.store.log.read_only import database_path, read_only
 from tests.longrun.desk import (
@@ -80,7 +80,7 @@ def counted() -> Iterator[Counter[int]]:
         yield told
 
 
-def run(calls: int, clients: int, seed: int, folder: Path, limits: Limits | None = None) -> Weather:
+def run(calls: int, clients: int, seed: int, folder: Path, limits: RateLimitSettings | None = None) -> Weather:
     """So many calls, shared by all clients; `limits` are Binance's own unless they are given."""
     with counted() as refused, PaperServer(limits=limits) as paper:
         world = World(paper, folder)

@@ -47,7 +47,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LimitRow:
     """What is kept of one budget."""
 
     use: Use = field(default_factory=Use)
@@ -56,27 +56,27 @@ class Row:
     """The limit that the exchange told; 0 where it has not."""
 
 
-Rows = dict[str, Row]
+LimitRows = dict[str, LimitRow]
 
 
 class MemoryRows:
     """The rows of this process alone."""
 
     def __init__(self) -> None:
-        self._rows: Rows = {}
+        self._rows: LimitRows = {}
 
-    def change(self, names: Sequence[str], change: Callable[[Rows], T]) -> T:
+    def change(self, names: Sequence[str], change: Callable[[LimitRows], T]) -> T:
         """Let `change` put new rows in the place of those of these names."""
-        rows = {name: self._rows.get(name, Row()) for name in names}
+        rows = {name: self._rows.get(name, LimitRow()) for name in names}
         result = change(rows)
         self._rows |= rows
         return result
 
-    def known(self, names: Sequence[str]) -> Rows:
+    def known(self, names: Sequence[str]) -> LimitRows:
         """What is known of these names."""
         return {name: self._rows[name] for name in names if name in self._rows}
 
-    def copy(self, rows: Rows) -> None:
+    def copy(self, rows: LimitRows) -> None:
         """Take over what another place keeps."""
         self._rows |= rows
 
@@ -96,7 +96,7 @@ class SharedRows:
         self._lock = threading.Lock()
         self.remade = 0
 
-    def change(self, names: Sequence[str], change: Callable[[Rows], T]) -> tuple[T, Rows]:
+    def change(self, names: Sequence[str], change: Callable[[LimitRows], T]) -> tuple[T, LimitRows]:
         """As `MemoryRows.change`, as one transaction over all processes; with the rows as they are now."""
         with self._lock:
             try:
@@ -112,7 +112,7 @@ class SharedRows:
         with self._lock:
             self._close()
 
-    def _change(self, names: Sequence[str], change: Callable[[Rows], T]) -> tuple[T, Rows]:
+    def _change(self, names: Sequence[str], change: Callable[[LimitRows], T]) -> tuple[T, LimitRows]:
         connection = self._open()
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -205,12 +205,12 @@ class SharedRows:
         return connection
 
     @staticmethod
-    def _read(connection: sqlite3.Connection, name: str) -> Row:
+    def _read(connection: sqlite3.Connection, name: str) -> LimitRow:
         found = connection.execute("SELECT state FROM rows WHERE name = ?", (name,)).fetchone()
-        return Row() if found is None else _row(found[0])
+        return LimitRow() if found is None else _row(found[0])
 
 
-def _written(row: Row) -> str:
+def _written(row: LimitRow) -> str:
     return json.dumps([*astuple(row.use), *astuple(row.hold), row.most])
 
 
@@ -219,7 +219,7 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
     return type(error) is sqlite3.DatabaseError
 
 
-def _row(text: object) -> Row:
+def _row(text: object) -> LimitRow:
     """Raises sqlite3.DatabaseError, as for any other damage, for what was not written here."""
     try:
         numbers = json.loads(text) if isinstance(text, bytes) else None
@@ -230,4 +230,4 @@ def _row(text: object) -> Row:
     *use, from_ms, until_ms, with_cancels, banned, most = numbers
     if until_ms - from_ms > FORGOTTEN_MS:
         raise sqlite3.DatabaseError("a row of the limits holds for longer than any ban lasts")
-    return Row(Use(*use), Hold(from_ms, until_ms, bool(with_cancels), bool(banned)), most)
+    return LimitRow(Use(*use), Hold(from_ms, until_ms, bool(with_cancels), bool(banned)), most)

@@ -18,15 +18,15 @@ from typing import Final, TypeVar
 
 from guardian.errors import ExchangeRateLimited
 from guardian.exchange.environments import ApiFamily, Endpoint, EnvironmentSpec
-from guardian.exchange.limits.limits_file import Hold, MemoryRows, Row, Rows, SharedRows
+from guardian.exchange.limits.limits_file import Hold, LimitRow, LimitRows, MemoryRows, SharedRows
 from guardian.exchange.limits.weights import (
     API,
     ORDERS_1D,
     ORDERS_10S,
     TOO_MANY_ORDERS,
     Cost,
-    Kind,
     Parameters,
+    Priority,
     costs_of,
     told_limits,
 )
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 _log: Final = logging.getLogger("guardian.exchange")
 
-PATIENCE_S: Final[Mapping[Kind, float]] = {Kind.READ: 5.0, Kind.ORDER: 2.0, Kind.CANCEL: 0.0}
+PATIENCE_S: Final[Mapping[Priority, float]] = {Priority.READ: 5.0, Priority.ORDER: 2.0, Priority.CANCEL: 0.0}
 """How long a request waits for its turn. A cancel that may not go now is told so at once."""
 ALONE_PART: Final = 10
 """Without the shared file reads and orders keep to a tenth of their share: others may be asking as well."""
@@ -103,7 +103,7 @@ class RateLimits:
         self._kept: dict[str, _Kept] = {}
         self._own = MemoryRows()
         # asyncio's lock is first come, first served.
-        self._turns: defaultdict[tuple[str, Kind], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns: defaultdict[tuple[str, Priority], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def take(self, endpoint: Endpoint, parameters: Parameters, account: str) -> Slot:
         """What the request costs, as soon as it fits, in turn; `account` names the key's owner in budgets of accounts.
@@ -113,11 +113,11 @@ class RateLimits:
         Raises:
             ExchangeRateLimited: it would not fit within its patience, with the seconds until it may. Nothing was sent.
         """
-        kind = Kind.of(endpoint)
+        kind = Priority.of(endpoint)
         costs = costs_of(endpoint, parameters)
         names = (self._family_row(endpoint.family), *(self._row(endpoint.family, cost, account) for cost in costs))
         patient_until = self._monotonic() + PATIENCE_S[kind]
-        if kind is Kind.CANCEL:
+        if kind is Priority.CANCEL:
             return await self._in_time(kind, names, costs, patient_until)
         async with self._turns[names[1], kind]:
             return await self._in_time(kind, names, costs, patient_until)
@@ -128,7 +128,7 @@ class RateLimits:
             return
         slot.is_used = True
 
-        def change(rows: Rows, _: int) -> None:
+        def change(rows: LimitRows, _: int) -> None:
             now = self._now_ms()
             for name, cost in zip(slot.names[1:], slot.costs, strict=True):
                 use = rows[name].use.at(now, cost.budget.length_ms)
@@ -140,7 +140,7 @@ class RateLimits:
         """The request was answered, with these headers, or it came to nothing and they are empty."""
         slot.is_used = True
 
-        def change(rows: Rows, _: int) -> None:
+        def change(rows: LimitRows, _: int) -> None:
             now = self._now_ms()
             for name, cost in zip(slot.names[1:], slot.costs, strict=True):
                 length = cost.budget.length_ms
@@ -162,7 +162,7 @@ class RateLimits:
             name = slot.names[2]
         with_cancels = limited.banned or endpoint.method == "DELETE"
 
-        def change(rows: Rows, _: int) -> None:
+        def change(rows: LimitRows, _: int) -> None:
             now = self._now_ms()
             held = rows[name].hold if rows[name].hold.until_ms > now else Hold()
             hold = Hold(
@@ -183,7 +183,7 @@ class RateLimits:
         most = {self._row(family, Cost(budget, 0), account): told.get(budget.name) for budget in budgets}
         known = {name: number for name, number in most.items() if number is not None}
 
-        def change(rows: Rows, _: int) -> None:
+        def change(rows: LimitRows, _: int) -> None:
             rows |= {name: replace(rows[name], most=number) for name, number in known.items()}
 
         if known:
@@ -197,7 +197,9 @@ class RateLimits:
 
     # -- inner
 
-    async def _in_time(self, kind: Kind, names: tuple[str, ...], costs: tuple[Cost, ...], patient_until: float) -> Slot:
+    async def _in_time(
+        self, kind: Priority, names: tuple[str, ...], costs: tuple[Cost, ...], patient_until: float
+    ) -> Slot:
         while True:
             taken = self._try(kind, names, costs)
             if isinstance(taken, Slot):
@@ -210,10 +212,10 @@ class RateLimits:
                 raise ExchangeRateLimited(max(1, math.ceil(wait_s)), banned=taken.banned, hint=hint)
             await self._pause(pause_s)
 
-    def _try(self, kind: Kind, names: tuple[str, ...], costs: tuple[Cost, ...]) -> Slot | _Later:
+    def _try(self, kind: Priority, names: tuple[str, ...], costs: tuple[Cost, ...]) -> Slot | _Later:
         """Take all the costs at once, or nothing."""
 
-        def change(rows: Rows, part: int) -> Slot | _Later:
+        def change(rows: LimitRows, part: int) -> Slot | _Later:
             now = self._now_ms()
             for name in names:
                 rows[name] = _with_clock(rows[name], now)
@@ -224,11 +226,11 @@ class RateLimits:
             for name, cost in zip(names[1:], costs, strict=True):
                 length = cost.budget.length_ms
                 allowed = (rows[name].most or cost.budget.most) * kind.value // 100
-                if kind is not Kind.CANCEL:
+                if kind is not Priority.CANCEL:
                     allowed //= part
                 use = rows[name].use.at(now, length)
                 rows[name] = replace(rows[name], use=use)
-                reserve = (rows[name].most or cost.budget.most) * (kind.value - Kind.ORDER.value) // 100
+                reserve = (rows[name].most or cost.budget.most) * (kind.value - Priority.ORDER.value) // 100
                 if use.reserve + cost.amount > reserve:
                     waits.append(_Later(use.wait_ms(cost.amount, now, length, allowed)))
             longest = max(waits, key=lambda later: (later.wait_ms, later.banned), default=None)
@@ -236,18 +238,18 @@ class RateLimits:
                 return longest
             for name, cost in zip(names[1:], costs, strict=True):
                 use = rows[name].use.taken(cost.amount, now, cost.budget.length_ms)
-                if kind is Kind.CANCEL:
+                if kind is Priority.CANCEL:
                     use = replace(use, reserve=use.reserve + cost.amount)
                 rows[name] = replace(rows[name], use=use)
             return Slot(names=names, costs=costs, taken_ms=now)
 
         return self._change(names, change)
 
-    def _change(self, names: tuple[str, ...], change: Callable[[Rows, int], T]) -> T:
+    def _change(self, names: tuple[str, ...], change: Callable[[LimitRows, int], T]) -> T:
         """Make the change where all processes see it; failing that, in this one, which then keeps to a part."""
         shared = self._shared
 
-        def on_all(found: Rows) -> T:
+        def on_all(found: LimitRows) -> T:
             # What was learnt while the file failed, or was in one that is lost, is told to the others now.
             for name, own in self._own.known(names).items():
                 found[name] = _joined(found[name], own)
@@ -272,7 +274,7 @@ class RateLimits:
         self._shared_failed_s = min(max(SHARED_AGAIN_S, 2 * self._shared_failed_s), SHARED_AGAIN_MOST_S)
         self._shared_again_s = self._monotonic() + self._shared_failed_s
 
-    def _is_blind(self, names: Sequence[str], rows: Rows) -> bool:
+    def _is_blind(self, names: Sequence[str], rows: LimitRows) -> bool:
         """Whether the file was lost a moment ago, and no header has told what others had used by then."""
         if self._shared is not None and self._shared.remade != self._remade:
             self._remade = self._shared.remade
@@ -292,7 +294,7 @@ class RateLimits:
             max(until_s, kept.until_s), kept.with_cancels or hold.with_cancels, kept.banned or hold.banned
         )
 
-    def _kept_from(self, names: Sequence[str], kind: Kind) -> list[_Later]:
+    def _kept_from(self, names: Sequence[str], kind: Priority) -> list[_Later]:
         now_s = self._monotonic()
         for name in [name for name, kept in self._kept.items() if kept.until_s <= now_s]:
             del self._kept[name]
@@ -300,7 +302,7 @@ class RateLimits:
         return [
             _Later(math.ceil((kept.until_s - now_s) * 1000), kept.banned)
             for kept in found
-            if kept.with_cancels or kind is not Kind.CANCEL
+            if kept.with_cancels or kind is not Priority.CANCEL
         ]
 
     def _is_alone(self) -> bool:
@@ -315,17 +317,17 @@ class RateLimits:
         return f"{self._family_row(family)} {cost.budget.name}{whose}"
 
 
-def _joined(row: Row, own: Row) -> Row:
+def _joined(row: LimitRow, own: LimitRow) -> LimitRow:
     """A row of the file with what this process knows of it."""
     hold = own.hold if own.hold.until_ms > row.hold.until_ms else row.hold
-    return Row(row.use.joined(own.use), hold, row.most or own.most)
+    return LimitRow(row.use.joined(own.use), hold, row.most or own.most)
 
 
-def _holds(hold: Hold, kind: Kind, now_ms: int) -> bool:
-    return hold.until_ms > now_ms and (hold.with_cancels or kind is not Kind.CANCEL)
+def _holds(hold: Hold, kind: Priority, now_ms: int) -> bool:
+    return hold.until_ms > now_ms and (hold.with_cancels or kind is not Priority.CANCEL)
 
 
-def _with_clock(row: Row, now_ms: int) -> Row:
+def _with_clock(row: LimitRow, now_ms: int) -> LimitRow:
     """A clock that was set back does not make a wait longer than it was told."""
     hold = row.hold
     if hold.until_ms > now_ms and hold.from_ms > now_ms + CLOCK_JITTER_MS:

@@ -24,7 +24,7 @@ TOO_MANY_ORDERS: Final = -1015
 """The code of a 429 that is about the account's orders alone."""
 
 
-class Kind(Enum):
+class Priority(Enum):
     """Who asks: each has a share of every budget, in percent, and the later ones are not held up by the earlier."""
 
     READ = 90
@@ -32,7 +32,7 @@ class Kind(Enum):
     CANCEL = 100
 
     @classmethod
-    def of(cls, endpoint: Endpoint) -> Kind:
+    def of(cls, endpoint: Endpoint) -> Priority:
         """By the request's method; asking for one order is no mere read: an unknown one is found out by it."""
         if f"{endpoint.method} {endpoint.path}" == "GET /api/v3/order":
             return cls.ORDER
@@ -40,7 +40,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class RateLimit:
     """So much in every window of `length_ms`; windows are aligned to the clock."""
 
     name: str
@@ -57,16 +57,16 @@ class Budget:
 class Cost:
     """What one request takes of one budget."""
 
-    budget: Budget
+    budget: RateLimit
     amount: int
 
 
-API: Final = Budget(name="weight", length_ms=MINUTE_MS, most=6000, header="X-MBX-USED-WEIGHT-1M")
-FAPI: Final = Budget(name="weight", length_ms=MINUTE_MS, most=2400, header="X-MBX-USED-WEIGHT-1M")
-ORDERS_10S: Final = Budget(
+API: Final = RateLimit(name="weight", length_ms=MINUTE_MS, most=6000, header="X-MBX-USED-WEIGHT-1M")
+FAPI: Final = RateLimit(name="weight", length_ms=MINUTE_MS, most=2400, header="X-MBX-USED-WEIGHT-1M")
+ORDERS_10S: Final = RateLimit(
     name="orders in 10 s", length_ms=10_000, most=100, header="X-MBX-ORDER-COUNT-10S", of_the_key=True
 )
-ORDERS_1D: Final = Budget(
+ORDERS_1D: Final = RateLimit(
     name="orders in a day", length_ms=DAY_MS, most=200_000, header="X-MBX-ORDER-COUNT-1D", of_the_key=True
 )
 HEADERS: Final = (
@@ -74,12 +74,12 @@ HEADERS: Final = (
 )  # fmt: skip
 
 
-def _wallet(path: str, *, of_the_key: bool) -> Budget:
+def _wallet(path: str, *, of_the_key: bool) -> RateLimit:
     """Under /sapi each path has a budget of its own, for the address or for the account."""
     if of_the_key:
         header = "X-SAPI-USED-UID-WEIGHT-1M"
-        return Budget(name=path, length_ms=MINUTE_MS, most=180_000, header=header, of_the_key=True)
-    return Budget(name=path, length_ms=MINUTE_MS, most=12_000, header="X-SAPI-USED-IP-WEIGHT-1M")
+        return RateLimit(name=path, length_ms=MINUTE_MS, most=180_000, header=header, of_the_key=True)
+    return RateLimit(name=path, length_ms=MINUTE_MS, most=12_000, header="X-SAPI-USED-IP-WEIGHT-1M")
 
 
 def _depth(sent: Parameters) -> int:
@@ -166,7 +166,7 @@ def told_limits(answer: object) -> dict[str, int]:
         budget = known.get(f"{row.get('rateLimitType')} {row.get('intervalNum')} {row.get('interval')}")
         if budget is None or not isinstance(most, int) or isinstance(most, bool):
             continue
-        share, least = (Kind.READ, EXCHANGE_INFO) if budget is API else (Kind.ORDER, 1)
+        share, least = (Priority.READ, EXCHANGE_INFO) if budget is API else (Priority.ORDER, 1)
         if most * share.value // 100 >= least:
             found[budget.name] = most
     return found

@@ -6,21 +6,21 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-from guardian.domain.accounts import Income, Liquidation, Liquidations, Position, Positions, ProfitAndLoss
+from guardian.domain.accounts import FuturesPosition, FuturesPositions, Income, Liquidation, Liquidations, ProfitAndLoss
 from guardian.domain.money import ZERO, plus
 from guardian.exchange.mapping.rows import Row, rows
 
 
-def positions(answer: object) -> Positions:
+def positions(answer: object) -> FuturesPositions:
     """`/fapi/v3/positionRisk`. Rows that stand for open orders alone are left out."""
-    return Positions(positions=tuple(_position(row) for row in rows(answer) if row.number("positionAmt") != 0))
+    return FuturesPositions(positions=tuple(_position(row) for row in rows(answer) if row.number("positionAmt") != 0))
 
 
-def _position(row: Row) -> Position:
+def _position(row: Row) -> FuturesPosition:
     quantity = row.number("positionAmt")
     side = row.text("positionSide")
     liquidation_price = row.optional_number("liquidationPrice")
-    return Position(
+    return FuturesPosition(
         symbol=row.shown_name("symbol"),
         # BOTH is the one-way mode, where the sign tells.
         side=side if side in {"LONG", "SHORT"} else ("LONG" if quantity > 0 else "SHORT"),

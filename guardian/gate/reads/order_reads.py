@@ -20,7 +20,7 @@ from guardian.gate.base.order_views import view_of_report, view_of_row
 from guardian.gate.base.replies import Orders, OrderView, Reply, done
 from guardian.gate.recovery.fees import known_fees
 from guardian.gate.recovery.order_query import ask_for
-from guardian.gate.recovery.order_reports import Kind, row_of, take_report
+from guardian.gate.recovery.order_reports import DifferenceKind, row_of, take_report
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
 
@@ -85,7 +85,7 @@ def _join(
         kind = None if row is None else take_report(tx, row, report, began_ms=began_ms)
         row = None if row is None else tx.orders.get(row.client_order_id)
         shown.add(report.client_order_id if row is None else row.client_order_id)
-        if row is not None and kind is Kind.IMPOSSIBLE:
+        if row is not None and kind is DifferenceKind.IMPOSSIBLE:
             joined.views.append(_of_log(tx, row))
         else:
             fees = None if row is None else known_fees(tx, row, report.executed_quantity)

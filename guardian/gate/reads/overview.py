@@ -21,7 +21,7 @@ from guardian.gate.recovery.reconcile import reconciled_mark
 from guardian.policy.model import Channel, Limits, Policy
 from guardian.policy.prices import CLOCK_LIMIT_MS
 from guardian.policy.rules.budget import duration
-from guardian.store.log.history import Line, Wanted, review
+from guardian.store.log.history import HistoryLine, Wanted, review
 from guardian.store.schema.records import OrderRow, Scope, StatusUsage
 
 PRESENT: Final = "present"
@@ -342,7 +342,7 @@ def _unconfirmed(usage: StatusUsage | None) -> Decimal | None:
     return usage.unconfirmed_since_person if usage is not None and usage.is_unconfirmed_known else None
 
 
-def _detail(line: Line) -> str | None:
+def _detail(line: HistoryLine) -> str | None:
     return line.detail if line.reason is None else f"{line.detail}: {line.reason}"
 
 

@@ -8,9 +8,8 @@ from typing import Any, Final
 
 from guardian.domain import requests
 from guardian.domain.codes import Code
-from guardian.domain.market import Listing
-from guardian.domain.requests import Request
-from guardian.domain.requests import Scope as RequestScope
+from guardian.domain.market import SymbolPage
+from guardian.domain.requests import Request, RequestScope
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.replies import Reply, done, refused
@@ -66,7 +65,7 @@ class Reader:
             return done(await with_sell_back(self._context, connection.exchange, scope, symbols, balances))
         return done(await PLAIN_READS[type(request)](connection.exchange, request))
 
-    async def _listing(self, exchange: Exchange, request: requests.GetAvailableAssets, policy: Policy) -> Listing:
+    async def _listing(self, exchange: Exchange, request: requests.GetAvailableAssets, policy: Policy) -> SymbolPage:
         listing = await exchange.listing(request.base_asset, request.quote_asset, request.limit, request.cursor)
         symbols = tuple(replace(listed, policy_allows=listed.symbol in policy.symbols) for listed in listing.symbols)
         return replace(listing, symbols=symbols)

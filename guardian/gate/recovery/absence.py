@@ -25,7 +25,7 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_events import note_found, tell_once
 from guardian.gate.recovery.fees import BEFORE_IT_WAS_SENT_MS
 from guardian.gate.recovery.order_query import BACK_OFF_S, Pace, Questions, ask_for
-from guardian.gate.recovery.order_reports import Kind, take_report
+from guardian.gate.recovery.order_reports import DifferenceKind, take_report
 from guardian.gate.recovery.reconcile import UNLISTED_CODE
 from guardian.policy.loading.load import ABSENCE_WINDOW_MS
 from guardian.store.schema.records import OrderRow, Scope
@@ -81,13 +81,15 @@ class OrderResolver:
             return await self._absent(exchange, scope, row, asked)
         asked.absences, asked.absent_at = 0, None
 
-        def learn() -> Kind | None:
+        def learn() -> DifferenceKind | None:
             with self.context.journal.transaction() as tx:
                 tx.orders.note_present(row.client_order_id)
                 return take_report(tx, row, report, began_ms=began_ms)
 
         kind = await self.context.journal.run(learn)
-        return Found(client_order_id=row.client_order_id, state=None if kind is Kind.IMPOSSIBLE else report.state)
+        return Found(
+            client_order_id=row.client_order_id, state=None if kind is DifferenceKind.IMPOSSIBLE else report.state
+        )
 
     def _now_ms(self) -> int:
         with self.context.journal.transaction() as tx:

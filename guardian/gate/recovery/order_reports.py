@@ -24,7 +24,7 @@ LISTS_LAG_MS: Final = 60_000
 """An order that ended less than this before is not held against a report that still has it open."""
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     """In which way the store and the exchange differed."""
 
     MOVED = "moved"
@@ -53,7 +53,7 @@ def row_of(tx: Transaction, scope: Scope, report: OrderReport) -> OrderRow | Non
 
 def take_report(
     tx: Transaction, row: OrderRow, report: OrderReport, *, began_ms: int, asked_by_order_id: bool = False
-) -> Kind | None:
+) -> DifferenceKind | None:
     """Bring the store up to a report of this order; returns the difference that there was. Raises StoreError.
 
     `began_ms` is the window time before the exchange was asked: what ended since is not held against the report.
@@ -62,22 +62,22 @@ def take_report(
     why = contradiction(row.sent, report, asked_by_order_id=asked_by_order_id)
     if why is not None:
         refuse_report(tx, row, report, why)
-        return Kind.IMPOSSIBLE
+        return DifferenceKind.IMPOSSIBLE
     if row.state in FINAL_STATES and report.state in VOID_STATES | {OrderState.UNKNOWN}:
         return None  # a word that is not known, or a no to what has ended already: nothing to learn from
     if row.state in FINAL_STATES and _contradicts(row, report):
         if row.updated_ms > began_ms - LISTS_LAG_MS:
             return None
-        if _set_right(tx, row, report) or tell_kind(tx, row.scope, report, Kind.CONTRADICTED):
+        if _set_right(tx, row, report) or tell_kind(tx, row.scope, report, DifferenceKind.CONTRADICTED):
             # Guardian counted less than there was: nothing is added to it until a person has looked.
             reason = f"the exchange has the order {row.client_order_id}, which guardian took for {row.state.value}"
             halt(tx, row.scope, "contradicted", reason, call_id=row.call_id)
-        return Kind.CONTRADICTED
+        return DifferenceKind.CONTRADICTED
     # What has ended stays as it ended; only more that was executed can still be news. A word of the exchange's that is
     # not known is kept beside the state.
     keeps_state = row.state in FINAL_STATES or (row.state in LIVE_STATES and report.state is OrderState.UNKNOWN)
     state = row.state if keeps_state else report.state
-    return Kind.MOVED if note_found(tx, row.scope, row, state, report) else None
+    return DifferenceKind.MOVED if note_found(tx, row.scope, row, state, report) else None
 
 
 def refuse_report(tx: Transaction, row: OrderRow, report: OrderReport, why: str) -> None:
@@ -101,7 +101,7 @@ def refuse_report(tx: Transaction, row: OrderRow, report: OrderReport, why: str)
         halt(tx, row.scope, "exchange_contradicts", reason, call_id=row.call_id)
 
 
-def tell_kind(tx: Transaction, scope: Scope, report: OrderReport, kind: Kind) -> bool:
+def tell_kind(tx: Transaction, scope: Scope, report: OrderReport, kind: DifferenceKind) -> bool:
     """An event row about a report, once for each order; False where it was told before. Raises StoreError."""
     key = f"reconcile/{kind.value}/{scope.environment}/{report.client_order_id}"
     body = {"kind": f"order_{kind.value}", "client_order_id": report.client_order_id, "report": report}
@@ -120,7 +120,7 @@ def _set_right(tx: Transaction, row: OrderRow, report: OrderReport) -> bool:
     if not is_correction(row, report):
         return False
     body = {
-        "kind": f"order_{Kind.CONTRADICTED.value}",
+        "kind": f"order_{DifferenceKind.CONTRADICTED.value}",
         "client_order_id": row.client_order_id,
         "was": row.state,
         "is": report.state,

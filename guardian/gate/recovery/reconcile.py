@@ -23,7 +23,7 @@ from guardian.gate.base.order_views import view_of_report
 from guardian.gate.base.replies import OrderView
 from guardian.gate.recovery.fees import fetch_fees
 from guardian.gate.recovery.order_query import ask_for
-from guardian.gate.recovery.order_reports import Kind, row_of, take_report
+from guardian.gate.recovery.order_reports import DifferenceKind, row_of, take_report
 from guardian.gate.recovery.unlogged_orders import Valued, enter_unlogged, value_unlogged
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
@@ -44,7 +44,7 @@ KEY_REFUSED_CODES: Final = frozenset({-1022, -2008, -2014, -2015})
 class Difference:
     """One order on which the store and the exchange differed; None is what one of them does not have."""
 
-    kind: Kind
+    kind: DifferenceKind
     symbol: str
     client_order_id: str
     store: OrderState | None
@@ -202,7 +202,7 @@ class Reconciler:
             if report is not None:
                 answers.append((row, report))
             else:
-                tally.differences.append(_difference(Kind.MISSING, row, None))
+                tally.differences.append(_difference(DifferenceKind.MISSING, row, None))
         unlogged = await value_unlogged(self._context, exchange, scope, tuple(reports.values()))
         await run(lambda: self._compare(scope, unlogged, reports.values(), answers, began_ms, tally))
         for name in await run(lambda: self._without_fees(scope, symbol)):
@@ -260,10 +260,10 @@ def _compared(tx: Transaction, row: OrderRow, report: OrderReport, began_ms: int
     """Bring the store up to one report of an order of guardian's; the difference that there was, if any."""
     kind = take_report(tx, row, report, began_ms=began_ms)
     if not row.adopted:
-        return replace(_difference(Kind.NOT_IN_LOG, row, report.state), store=None)
+        return replace(_difference(DifferenceKind.NOT_IN_LOG, row, report.state), store=None)
     # An order that a process is just sending moves on by itself.
     is_in_flight = row.state is OrderState.RESERVED and not is_in_doubt(row, tx.now_ms)
-    if kind is None or (kind is Kind.MOVED and is_in_flight):
+    if kind is None or (kind is DifferenceKind.MOVED and is_in_flight):
         return None
     return _difference(kind, row, report.state)
 
@@ -286,7 +286,7 @@ async def why_not_compared(context: GateContext, scope: Scope) -> str | None:
     return await context.compared.ensure(scope, compare)
 
 
-def _difference(kind: Kind, row: OrderRow, state: OrderState | None) -> Difference:
+def _difference(kind: DifferenceKind, row: OrderRow, state: OrderState | None) -> Difference:
     return Difference(
         kind=kind, symbol=row.symbol, client_order_id=row.client_order_id, store=row.state, exchange=state
     )

@@ -15,7 +15,7 @@ from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.fees import fetch_fees
 from guardian.gate.recovery.order_query import ask_for
-from guardian.gate.recovery.order_reports import Kind, take_report
+from guardian.gate.recovery.order_reports import DifferenceKind, take_report
 from guardian.store.budgets.snapshots import Snapshot
 from guardian.store.schema.records import OrderRow
 
@@ -53,7 +53,7 @@ async def learn_of(context: GateContext, exchange: Exchange, row: OrderRow) -> N
     if report is None:
         return
 
-    def note() -> Kind | None:
+    def note() -> DifferenceKind | None:
         with context.journal.transaction() as tx:
             # What has ended meanwhile is not held against this report.
             return take_report(tx, row, report, began_ms=0)

@@ -13,7 +13,7 @@ from guardian.paper.engine.orders import Order, beyond, quote_value
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class PlannedFill:
     """A trade to be: with the market, or with one of the account's own orders."""
 
     price: Decimal
@@ -35,16 +35,16 @@ class Prevention:
 class Plan:
     """What happens, in order, and what then is left."""
 
-    steps: tuple[Fill | Prevention, ...]
+    steps: tuple[PlannedFill | Prevention, ...]
     left: Decimal
     """Of the wanted quantity (of the quote asset, where that was wanted)."""
     thin: bool
     """The book ended before the order did."""
 
     @property
-    def fills(self) -> tuple[Fill, ...]:
+    def fills(self) -> tuple[PlannedFill, ...]:
         """The trades alone."""
-        return tuple(step for step in self.steps if isinstance(step, Fill))
+        return tuple(step for step in self.steps if isinstance(step, PlannedFill))
 
     @property
     def quantity(self) -> Decimal:
@@ -64,7 +64,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class TakerRequest:
     """What a taker wants: so much of the base or, where `by_quote`, of the quote asset, at `worst` or better."""
 
     side: str
@@ -76,9 +76,9 @@ class Wish:
     self_trade_mode: str
 
 
-def plan(queue: Iterable[Offer], wish: Wish) -> Plan:
+def plan(queue: Iterable[Offer], wish: TakerRequest) -> Plan:
     """What a taker meets and takes, and what becomes of the own orders that it meets."""
-    steps: list[Fill | Prevention] = []
+    steps: list[PlannedFill | Prevention] = []
     left, met = wish.amount, set[int]()
     for offer in queue:
         if left == 0 or (wish.worst is not None and beyond(wish.side, offer.price, wish.worst)):
@@ -88,7 +88,7 @@ def plan(queue: Iterable[Offer], wish: Wish) -> Plan:
             return Plan(steps=tuple(steps), left=left, thin=False)
         if offer.order is None or wish.self_trade_mode == "NONE":
             taken = min(want, offer.quantity)
-            steps.append(Fill(offer.price, taken, offer.order))
+            steps.append(PlannedFill(offer.price, taken, offer.order))
             left = minus(left, times(offer.price, taken) if wish.by_quote else taken)
             if wish.by_quote and taken < offer.quantity:
                 return Plan(steps=tuple(steps), left=left, thin=False)

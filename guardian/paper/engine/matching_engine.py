@@ -15,18 +15,18 @@ from guardian.domain.money import ZERO, minus, plus
 from guardian.paper.engine import filters
 from guardian.paper.engine.book import Book, Resting
 from guardian.paper.engine.clearing import Clearing
-from guardian.paper.engine.matching import Fill, Plan, Prevention, Wish, plan
+from guardian.paper.engine.matching import Plan, PlannedFill, Prevention, TakerRequest, plan
 from guardian.paper.engine.orders import (
     Advance,
     CancelAll,
-    CancelOrder,
+    CancelOne,
     Command,
     Event,
-    Meet,
     Order,
     PayFeesInBnb,
     PlaceOrder,
     Prevented,
+    Rematch,
     SetBalance,
     beyond,
     reservation,
@@ -72,13 +72,13 @@ class Engine:
             case Advance():
                 self._averages.clear()
                 self._advance(now)
-            case Meet():
+            case Rematch():
                 self._averages.clear()
                 self.book(command.symbol).renew()
                 self._meet(command.symbol, now, now)
             case PlaceOrder():
                 self._place(command, now)
-            case CancelOrder():
+            case CancelOne():
                 self._cancel(command, now)
             case CancelAll():
                 self._cancel_all(command.symbol, now)
@@ -175,7 +175,7 @@ class Engine:
             self._clearing.end(order, "EXPIRED", now)
 
     def _plan(self, order: PlaceOrder | Order, amount: Decimal, now: int, *, by_quote: bool = False) -> Plan:
-        wish = Wish(
+        wish = TakerRequest(
             side=order.side,
             amount=amount,
             by_quote=by_quote,
@@ -209,13 +209,13 @@ class Engine:
         """Does what was planned for a taker."""
         for step in outcome.steps:
             match step:
-                case Fill():
+                case PlannedFill():
                     order = self._take(order, step, now)
                 case Prevention():
                     order = self._prevent(order, step, now)
         return order
 
-    def _take(self, order: Order, step: Fill, now: int) -> Order:
+    def _take(self, order: Order, step: PlannedFill, now: int) -> Order:
         if step.maker is None:
             self.book(order.symbol).take(_other(order.side), step.price, step.quantity, now)
         else:
@@ -262,7 +262,7 @@ class Engine:
 
     # Cancelling
 
-    def _cancel(self, command: CancelOrder, now: int) -> None:
+    def _cancel(self, command: CancelOne, now: int) -> None:
         if command.symbol not in LISTINGS:
             raise invalid_symbol()
         order = self._open_order(command)
@@ -283,7 +283,7 @@ class Engine:
         self.book(order.symbol).leave(order)
         self._clearing.end(order, "CANCELED", now)
 
-    def _open_order(self, command: CancelOrder) -> Order:
+    def _open_order(self, command: CancelOne) -> Order:
         if command.order_id is None:
             order = self.state.open_with(command.client_order_id or "")
         else:

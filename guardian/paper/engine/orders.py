@@ -121,7 +121,7 @@ class PlaceOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CancelOrder:
+class CancelOne:
     """An order that is wanted gone, by its id or its client order id (at least one is set)."""
 
     symbol: str
@@ -159,13 +159,13 @@ class Advance:
 
 
 @dataclass(frozen=True, slots=True)
-class Meet:
+class Rematch:
     """The symbol's book has just become another one, out of the feed's own course: a test's hand again."""
 
     symbol: str
 
 
-Command = PlaceOrder | CancelOrder | CancelAll | PayFeesInBnb | SetBalance | Advance | Meet
+Command = PlaceOrder | CancelOne | CancelAll | PayFeesInBnb | SetBalance | Advance | Rematch
 
 
 @dataclass(frozen=True, slots=True)

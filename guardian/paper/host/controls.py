@@ -6,7 +6,7 @@ from collections.abc import Mapping, MutableSequence
 from decimal import Decimal
 from typing import Final
 
-from guardian.paper.engine.orders import Meet, SetBalance
+from guardian.paper.engine.orders import Rematch, SetBalance
 from guardian.paper.market.seeded import Pin, PinnedFeed
 from guardian.paper.market.symbols import LISTINGS
 from guardian.paper.rest.app import Received
@@ -41,13 +41,13 @@ class Controls:
         pin = Pin(bid=Decimal(bid), ask=Decimal(ask), quantity=Decimal(quantity))
         with self._venue.at_work() as now:
             self._feed.pin(LISTINGS[symbol].symbol, pin)
-            self._venue.execute(Meet(symbol), now)
+            self._venue.execute(Rematch(symbol), now)
 
     def free_book(self, symbol: str) -> None:
         """The symbol's book and average are those of the market again; orders that rest meet it now."""
         with self._venue.at_work() as now:
             self._feed.unpin(LISTINGS[symbol].symbol)
-            self._venue.execute(Meet(symbol), now)
+            self._venue.execute(Rematch(symbol), now)
 
     def set_average(self, symbol: str, price: str, close_time_ms: int | None = None) -> None:
         """From now on the symbol's average price is this; without a close time it is always of this second."""

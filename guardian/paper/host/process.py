@@ -62,7 +62,7 @@ def main() -> int:
 def _serve(home: Path, idle_exit_s: float) -> None:
     from guardian.paper.host.assembly import DEFAULT_SEED, assemble, random_key
     from guardian.paper.host.serving import listen, server
-    from guardian.paper.rest.app import Front, Housekeeping
+    from guardian.paper.rest.app import Housekeeping, HttpApi
     from guardian.paper.storage import SqliteStorage
 
     remove_leftovers(home)
@@ -97,7 +97,7 @@ def _serve(home: Path, idle_exit_s: float) -> None:
                 end()
 
     house = Housekeeping(prove=lambda purpose, challenge: proof(nonce, purpose, challenge), end=end)
-    running = server(Front(venue, housekeeping=house, busy=busy, trouble=lambda error: _write_log(home, error)))
+    running = server(HttpApi(venue, housekeeping=house, busy=busy, trouble=lambda error: _write_log(home, error)))
     write_port_file(home, content)
     threading.Thread(target=watch, daemon=True).start()
     try:

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from guardian.errors import ExchangeUnavailable
-from guardian.paper.rest.app import Front
+from guardian.paper.rest.app import HttpApi
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -63,7 +63,7 @@ class _Server(uvicorn.Server):
             await asyncio.sleep(self.tick_s)
 
 
-def server(front: Front, *, tick_s: float = 0.1) -> uvicorn.Server:
+def server(front: HttpApi, *, tick_s: float = 0.1) -> uvicorn.Server:
     """A uvicorn server for the front that logs nothing anywhere and sees every `tick_s` whether it is to end."""
     made = quiet(front.app)
     made.tick_s = tick_s

@@ -31,9 +31,9 @@ from guardian.paper.market.feed import Feed
 from guardian.paper.market.replay import ReplayFeed
 from guardian.paper.market.seeded import PinnedFeed, SeededFeed
 from guardian.paper.market.symbols import START_BALANCES
-from guardian.paper.rest.app import Front, Received
+from guardian.paper.rest.app import HttpApi, Received
 from guardian.paper.rest.faults import Faults, read_spec
-from guardian.paper.rest.rate_limits import BINANCE, Limits, Meter
+from guardian.paper.rest.rate_limits import BINANCE, Meter, RateLimitSettings
 from guardian.paper.storage import MemoryStorage, SqliteStorage, Storage
 from guardian.paper.venue import Clock
 from guardian.system.wall_clock import wall_clock_ms
@@ -42,14 +42,14 @@ _START_TIMEOUT_S: Final = 10.0
 _POLITE_S: Final = 0.5
 _JOURNAL_ROWS: Final = 1000
 
-__all__ = ["Controls", "Limits", "PaperServer", "Rehearsal", "Serving", "serve"]
+__all__ = ["Controls", "PaperServer", "RateLimitSettings", "Rehearsal", "Serving", "serve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
     """What a standalone exchange does beyond trading; by default nothing."""
 
-    limits: Limits = BINANCE
+    limits: RateLimitSettings = BINANCE
     faults: tuple[str, ...] = ()
     """Lines as `guardian.paper.rest.faults.read_spec` takes them."""
     control_port: int | None = None
@@ -118,7 +118,7 @@ def serve(
         controls = Controls(venue, feed, faults, journal)
         for spec in wish.faults:
             controls.fault(**read_spec(spec))
-        running = server(Front(venue, meter=Meter(wish.limits), faults=faults, journal=journal))
+        running = server(HttpApi(venue, meter=Meter(wish.limits), faults=faults, journal=journal))
         control_url, token = None, None
         if wish.control_port is not None:
             token = Secret(random_key())
@@ -207,7 +207,7 @@ class PaperServer:
         storage: Storage | None = None,
         ed25519_keys: Mapping[str, bytes] | None = None,
         other_keys: Mapping[str, Verifier] | None = None,
-        limits: Limits | None = None,
+        limits: RateLimitSettings | None = None,
         feed: Feed | None = None,
     ) -> None:
         self.api_key: Final = Secret(api_key or random_key())
@@ -232,7 +232,7 @@ class PaperServer:
         """Bugs of the exchange's own that a request ran into: none, if all is well."""
         self.venue: Final = venue
         self.controls: Final = Controls(venue, pinned, faults, journal)
-        front = Front(venue, meter=Meter(limits), faults=faults, journal=journal, trouble=self.troubles.append)
+        front = HttpApi(venue, meter=Meter(limits), faults=faults, journal=journal, trouble=self.troubles.append)
         self._server = server(front, tick_s=0.01)
         self._thread: threading.Thread | None = None
         self._port = 0

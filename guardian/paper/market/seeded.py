@@ -257,7 +257,7 @@ class PinnedFeed:
         return -2 if self._thin is not None and self._thin[0] == symbol else self._feed.update_id(symbol, at)
 
     def moments(self, symbol: str, after: int, until: int) -> Iterable[int]:
-        """See `Feed`: a pinned book does not change; who pins it lets the open orders `Meet` it."""
+        """See `Feed`: a pinned book does not change; who pins it sends `Rematch`."""
         return self._feed.moments(symbol, after, until) if symbol not in self._pins else ()
 
     def trades(self, symbol: str, after: int, until: int) -> Iterable[MarketTrade]:

@@ -64,7 +64,7 @@ class Housekeeping:
     end: Callable[[], None]
 
 
-class Front:
+class HttpApi:
     """Answers every request of one paper exchange."""
 
     def __init__(

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from guardian.domain.money import divided_up, floor_to, times
 from guardian.errors import ExchangeRejected
-from guardian.paper.engine.orders import CancelOrder
+from guardian.paper.engine.orders import CancelOne
 from guardian.paper.market.seeded import PinnedFeed
 from guardian.paper.market.symbols import LISTINGS
 from guardian.paper.rest.faults import CUTS, Fault, FaultKind
@@ -87,7 +87,7 @@ def _fill_half(faulted: FaultedRequest) -> Response:
             # It may have ended by itself: then there is nothing to cancel.
             with suppress(ExchangeRejected):
                 faulted.venue.execute(
-                    CancelOrder(symbol=told["symbol"], order_id=told["orderId"], client_order_id=None), now
+                    CancelOne(symbol=told["symbol"], order_id=told["orderId"], client_order_id=None), now
                 )
     return reply
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from guardian.domain.milliseconds import DAY_MS, MINUTE_MS, SECOND_MS
 from guardian.errors import ExchangeRejected
 from guardian.paper.engine.orders import Event, OrderChanged, Traded
-from guardian.paper.rest.weights import FREE_WHEN_DONE, Budget, Cost, cost_of
+from guardian.paper.rest.weights import FREE_WHEN_DONE, Cost, WeightBudget, cost_of
 
 BANS_S: Final = (120, 600, 3600, 21_600, 86_400, 259_200)
 """How long an address is banned the first time, the second time, ...: from two minutes to three days."""
@@ -32,7 +32,7 @@ _TOO_MANY_ORDERS: Final = "Too many new orders; current limit is %s orders per %
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class RateLimitSettings:
     """How much of what is let through. The defaults are Binance's own."""
 
     weight_per_minute: int = 6000
@@ -53,10 +53,10 @@ class Limits:
         ]
 
 
-BINANCE: Final = Limits()
+BINANCE: Final = RateLimitSettings()
 """Those that Binance has."""
 MANY: Final = 10**12
-WIDE: Final = Limits(
+WIDE: Final = RateLimitSettings(
     weight_per_minute=MANY,
     raw_requests_per_5_minutes=MANY,
     orders_per_10_seconds=MANY,
@@ -115,7 +115,7 @@ class _Ban:
 class Meter:
     """Counts what comes in. It has no clock: every use says what time it is, in the exchange's milliseconds."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: RateLimitSettings | None = None) -> None:
         self.limits: Final = limits or BINANCE
         self._api = Window(MINUTE_MS)
         self._fapi = Window(MINUTE_MS)
@@ -133,7 +133,7 @@ class Meter:
             TooMuch: it is over a limit (429), or its address is banned (418).
         """
         cost = cost_of(method, path, sent)
-        spot_or_futures = cost.budget in {Budget.API, Budget.FAPI}
+        spot_or_futures = cost.budget in {WeightBudget.API, WeightBudget.FAPI}
         if spot_or_futures:
             self._check_ban(now)
         window, limit = self._window(cost, path)
@@ -196,7 +196,7 @@ class Meter:
         if path.startswith("/sapi/"):
             cost = cost_of(method, path, {})
             used = str(self._sapi_window(path).count(now))
-            kind = "UID" if cost.budget is Budget.SAPI_UID else "IP"
+            kind = "UID" if cost.budget is WeightBudget.SAPI_UID else "IP"
             return {f"x-sapi-used-{kind.lower()}-weight-1m": used}
         if path.startswith("/fapi/"):
             return {"x-mbx-used-weight-1m": str(self._fapi.count(now))}
@@ -208,13 +208,13 @@ class Meter:
 
     def _window(self, cost: Cost, path: str) -> tuple[Window, int]:
         match cost.budget:
-            case Budget.API:
+            case WeightBudget.API:
                 return self._api, self.limits.weight_per_minute
-            case Budget.FAPI:
+            case WeightBudget.FAPI:
                 return self._fapi, self.limits.fapi_weight_per_minute
-            case Budget.SAPI_IP:
+            case WeightBudget.SAPI_IP:
                 return self._sapi_window(path), self.limits.sapi_ip_per_minute
-            case Budget.SAPI_UID:
+            case WeightBudget.SAPI_UID:
                 return self._sapi_window(path), self.limits.sapi_uid_per_minute
 
     def _sapi_window(self, path: str) -> Window:

@@ -16,7 +16,7 @@ Sent = Mapping[str, str]
 """The parameters of a request as they were sent."""
 
 
-class Budget(Enum):
+class WeightBudget(Enum):
     """What a request is counted against."""
 
     API = "/api, for the address"
@@ -29,7 +29,7 @@ class Budget(Enum):
 class Cost:
     """What one request weighs, and against which budget."""
 
-    budget: Budget
+    budget: WeightBudget
     weight: int
 
 
@@ -130,10 +130,10 @@ def cost_of(method: str, path: str, sent: Sent) -> Cost:
     name = f"{method} {path}"
     if path.startswith("/sapi/"):
         uid = SAPI_UID.get(name)
-        return Cost(Budget.SAPI_IP, SAPI_IP.get(name, 1)) if uid is None else Cost(Budget.SAPI_UID, uid)
+        return Cost(WeightBudget.SAPI_IP, SAPI_IP.get(name, 1)) if uid is None else Cost(WeightBudget.SAPI_UID, uid)
     futures = path.startswith("/fapi/")
     weight = (FAPI if futures else API).get(name, 1)
-    return Cost(Budget.FAPI if futures else Budget.API, weight if isinstance(weight, int) else weight(sent))
+    return Cost(WeightBudget.FAPI if futures else WeightBudget.API, weight if isinstance(weight, int) else weight(sent))
 
 
 def _number(text: str | None, *, otherwise: int) -> int:

@@ -30,7 +30,7 @@ from guardian.domain.text.names import is_name
 from guardian.domain.trading import Environment, TradingState
 from guardian.policy.engine import judge_order
 from guardian.policy.facts import DayTrading, Facts, ListedOrders, Usage
-from guardian.policy.loading.reader import Table
+from guardian.policy.loading.reader import TomlTable
 from guardian.policy.loading.values import amount, asset, choice, count, duration, one_of, positive, symbol, text
 from guardian.policy.model import Example, Policy
 from guardian.policy.verdict import Decision, Verdict
@@ -86,7 +86,7 @@ _NUMBERS: Final = ("quantity", "quote_quantity", "price", "stop_price")
 _DENIALS: Final = [code.name for code in Code if code.outcome is Outcome.DENIED]
 
 
-def read_example(row: Table) -> Example:
+def read_example(row: TomlTable) -> Example:
     """Check the shape of one `[[examples]]` and keep its plain strings; every mistake is noted in the row."""
     name = row.required("name", text(200), "unnamed")
     given = _read_given(row.table("given"))
@@ -100,7 +100,7 @@ def read_example(row: Table) -> Example:
     return Example(name=name, given=given, order=order, decision=decision.value, code=code)
 
 
-def _read_given(table: Table) -> dict[str, str]:
+def _read_given(table: TomlTable) -> dict[str, str]:
     readers = {key: read for key, (read, _) in GIVEN.items()}
     readers |= {key: positive for key in table.data if _rate_of(key) is not None}
     given = _plain_values(table, readers)
@@ -112,7 +112,7 @@ def _read_given(table: Table) -> dict[str, str]:
     return given
 
 
-def _read_order(table: Table) -> dict[str, str]:
+def _read_order(table: TomlTable) -> dict[str, str]:
     order = _plain_values(table, _ORDER)
     for key in ("symbol", "side", "order_type"):
         if key not in table.data:
@@ -125,7 +125,7 @@ def _read_order(table: Table) -> dict[str, str]:
     return order
 
 
-def _plain_values(table: Table, readers: Mapping[str, Callable[[object], object]]) -> dict[str, str]:
+def _plain_values(table: TomlTable, readers: Mapping[str, Callable[[object], object]]) -> dict[str, str]:
     """The values that are there and fit, as the strings that they are read from again when the example is judged."""
     return {key: str(table.data[key]) for key, read in readers.items() if table.optional(key, read) is not None}
 

@@ -22,7 +22,7 @@ from guardian.domain.trading import Environment
 from guardian.errors import PolicyInvalid, PolicyMistake
 from guardian.policy.loading.examples import read_example, split_symbol, why_it_fails
 from guardian.policy.loading.lines import MAX_DEPTH, KeyLines, NestsTooDeep, find_lines
-from guardian.policy.loading.reader import Notes, Setting, Table
+from guardian.policy.loading.reader import Notes, Setting, TomlTable
 from guardian.policy.loading.values import (
     FloatText,
     Unfit,
@@ -84,7 +84,7 @@ def read_policy(source: str) -> PolicyReading:
     """As `load_policy`, with the origin of each setting."""
     data, lines = _parse(source)
     notes = Notes(lines)
-    root = Table(notes, (), data)
+    root = TomlTable(notes, (), data)
     policy = _read_root(root, source)
     notes.name_unknown()
     if not notes.mistakes:
@@ -156,7 +156,7 @@ def _unreadable(message: str, line: int | None) -> PolicyInvalid:
     )
 
 
-def _read_root(root: Table, source: str) -> Policy:
+def _read_root(root: TomlTable, source: str) -> Policy:
     root.required("schema", _known_schema, _SCHEMA)
     environment = root.value("environment", choice(Environment), Environment.TESTNET.value)
     misread = "environment" in root.data and root.data["environment"] != environment.value
@@ -183,7 +183,7 @@ def _known_schema(value: object) -> int:
     return _SCHEMA
 
 
-def _read_paper(table: Table, environment: Environment, *, misread: bool) -> PaperSettings:
+def _read_paper(table: TomlTable, environment: Environment, *, misread: bool) -> PaperSettings:
     endpoint = table.optional("endpoint", _loopback)
     api_key = table.optional("api_key", secret_text, hidden=True)
     api_secret = table.optional("api_secret", secret_text, hidden=True)
@@ -218,7 +218,7 @@ def _loopback(value: object) -> str:
     return value
 
 
-def _read_accounting(table: Table) -> Accounting:
+def _read_accounting(table: TomlTable) -> Accounting:
     currency = table.value("currency", asset, "USDT")
     default = {"BTC": "BTCUSDT", "ETH": "ETHUSDT", "BNB": "BNBUSDT"}
     table.value("conversions", _table_of_words, default)
@@ -242,7 +242,7 @@ def _table_of_words(value: object) -> None:
         raise Unfit(f"{shown(value)} is not a table", 'such as { BTC = "BTCUSDT" }')
 
 
-def _read_tools(table: Table) -> ToolRules:
+def _read_tools(table: TomlTable) -> ToolRules:
     tool = one_of(list(TOOLS))
     if isinstance(table.data.get("allow", "all"), str):
         table.value("allow", one_of(["all"]), "all")
@@ -261,7 +261,7 @@ def _read_tools(table: Table) -> ToolRules:
     return ToolRules(allowed=frozenset(allowed), cancel_foreign=cancel_foreign)
 
 
-def _read_limits(table: Table) -> Limits:
+def _read_limits(table: TomlTable) -> Limits:
     limits = Limits(
         max_open_notional=table.value("max_open_notional", positive, "300"),
         rolling_notional=table.rows(
@@ -285,20 +285,20 @@ def _read_limits(table: Table) -> Limits:
     return limits
 
 
-def _read_notional_window(row: Table) -> NotionalWindow:
+def _read_notional_window(row: TomlTable) -> NotionalWindow:
     return NotionalWindow(window_ms=row.required("window", _WINDOW, "5m"), maximum=row.required("max", positive, "1"))
 
 
-def _read_count_window(row: Table) -> CountWindow:
+def _read_count_window(row: TomlTable) -> CountWindow:
     return CountWindow(window_ms=row.required("window", _WINDOW, "5m"), maximum=row.required("max", count, 1))
 
 
-def _refuse_twice(table: Table, key: str, windows: list[int]) -> None:
+def _refuse_twice(table: TomlTable, key: str, windows: list[int]) -> None:
     if not table.notes.mistakes and len(set(windows)) < len(windows):
         table.mistake(key, "has two limits for the same window")
 
 
-def _read_prices(table: Table) -> PriceRules:
+def _read_prices(table: TomlTable) -> PriceRules:
     prices = PriceRules(
         max_age_ms=table.value("max_age", duration(HOUR_MS), "5s"),
         max_trade_age_ms=table.value("max_trade_age", _UP_TO_A_DAY, "5m"),
@@ -311,7 +311,7 @@ def _read_prices(table: Table) -> PriceRules:
     return prices
 
 
-def _read_confirmation(table: Table, environment: Environment) -> ConfirmationRules:
+def _read_confirmation(table: TomlTable, environment: Environment) -> ConfirmationRules:
     rules = ConfirmationRules(
         required_above=table.value("required_above", amount, "0"),
         channel=table.value("channel", choice(Channel), "terminal"),
@@ -330,7 +330,7 @@ def _read_confirmation(table: Table, environment: Environment) -> ConfirmationRu
     return rules
 
 
-def _read_symbols(table: Table) -> Mapping[str, SymbolLimits]:
+def _read_symbols(table: TomlTable) -> Mapping[str, SymbolLimits]:
     symbols = {}
     for name in table.data:
         try:
@@ -341,7 +341,7 @@ def _read_symbols(table: Table) -> Mapping[str, SymbolLimits]:
     return MappingProxyType(symbols)
 
 
-def _read_symbol(table: Table) -> SymbolLimits:
+def _read_symbol(table: TomlTable) -> SymbolLimits:
     limits = SymbolLimits(
         max_notional=table.required("max_notional", positive, "1"),
         max_quantity=table.required("max_quantity", positive, "1"),

@@ -71,7 +71,7 @@ class Notes:
 
 
 @dataclass(slots=True)
-class Table:
+class TomlTable:
     """One table of the file, or the empty one that stands for a table that is left out."""
 
     notes: Notes
@@ -141,7 +141,7 @@ class Table:
     def rows(
         self,
         key: str,
-        read: Callable[[Table], T],
+        read: Callable[[TomlTable], T],
         default: list[dict[str, object]],
         *,
         most: int = 16,
@@ -164,14 +164,14 @@ class Table:
         found = []
         for index, item in enumerate(raw[:most], 1):
             if isinstance(item, dict):
-                row = Table(self.notes, (*path, index), item, listed=False)
+                row = TomlTable(self.notes, (*path, index), item, listed=False)
                 found.append(read(row))
                 row.done()
             else:
                 self._refuse((*path, index), item, "a table")
         return tuple(found)
 
-    def table(self, key: str, *, listed: bool | None = None) -> Table:
+    def table(self, key: str, *, listed: bool | None = None) -> TomlTable:
         """A table inside this one; one that is left out, or is no table, is empty."""
         self._know(key)
         path = (*self.path, key)
@@ -179,7 +179,7 @@ class Table:
         if not isinstance(raw, dict):
             self._refuse(path, raw, "a table")
             raw = {}
-        return Table(self.notes, path, raw, self.listed if listed is None else listed)
+        return TomlTable(self.notes, path, raw, self.listed if listed is None else listed)
 
     def mistake(self, key: str, message: str, hint: str | None = None) -> None:
         """Note a mistake at one of this table's keys."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from guardian.domain.accounts import Liquidations, Positions, ProfitAndLoss
+from guardian.domain.accounts import FuturesPositions, Liquidations, ProfitAndLoss
 from guardian.domain.requests import GetLiquidationHistory, GetPnl, GetPositionInfo
 from guardian.server.arguments import check_period
 from guardian.server.parameter_types import EndTime, FuturesSymbol, IncomeLimit, LiquidationLimit, StartTime
@@ -52,7 +52,7 @@ def get_liquidation_history(
 
 
 FUTURES_TOOLS: Final = (
-    ToolSpec(build=get_position_info, title="Futures positions", returns=(Positions,)),
+    ToolSpec(build=get_position_info, title="Futures positions", returns=(FuturesPositions,)),
     ToolSpec(build=get_pnl, title="Futures profit and loss", returns=(ProfitAndLoss,)),
     ToolSpec(build=get_liquidation_history, title="Forced orders", returns=(Liquidations,)),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from guardian.domain.market import Listing, OrderBook, Ticker, TickerPrice
+from guardian.domain.market import OrderBook, SymbolPage, Ticker, TickerPrice
 from guardian.domain.requests import GetAvailableAssets, GetOrderBook, GetTicker, GetTickerPrice
 from guardian.server.parameter_types import BaseAsset, BookLimit, ListCursor, ListLimit, QuoteAsset, Symbol
 from guardian.server.registration import ToolSpec
@@ -53,5 +53,5 @@ MARKET_TOOLS: Final = (
     ToolSpec(build=get_ticker_price, title="Last price", returns=(TickerPrice,)),
     ToolSpec(build=get_ticker, title="24-hour statistics", returns=(Ticker,)),
     ToolSpec(build=get_order_book, title="Order book", returns=(OrderBook,)),
-    ToolSpec(build=get_available_assets, title="Listed symbols", returns=(Listing,)),
+    ToolSpec(build=get_available_assets, title="Listed symbols", returns=(SymbolPage,)),
 )

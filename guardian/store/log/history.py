@@ -43,7 +43,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class HistoryLine:
     """One call with its outcome, or one event."""
 
     row: LogRow
@@ -85,11 +85,11 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class HistoryPage:
     """Calls whose order is not resolved, oldest first, and the newest calls that were wanted, newest last."""
 
-    unresolved: tuple[Line, ...]
-    lines: tuple[Line, ...]
+    unresolved: tuple[HistoryLine, ...]
+    lines: tuple[HistoryLine, ...]
 
 
 class Review:
@@ -98,7 +98,7 @@ class Review:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def newest(self, wanted: Wanted) -> Listing:
+    def newest(self, wanted: Wanted) -> HistoryPage:
         """The newest calls and events that fit; calls of unresolved orders apart, whatever their time."""
         unresolved = tuple(line for line in self._unresolved() if _fits(line, wanted))
         known = {line.row.seq for line in unresolved}
@@ -106,7 +106,7 @@ class Review:
         high = 2**62 if wanted.until_ms is None else first_seq_at(self._connection, wanted.until_ms)
         more = replace(wanted, limit=wanted.limit + len(known))
         lines = [line for line in self._lines(more, low, high) if line.row.seq not in known][: wanted.limit]
-        return Listing(unresolved=unresolved, lines=tuple(sorted(lines, key=lambda line: line.row.seq)))
+        return HistoryPage(unresolved=unresolved, lines=tuple(sorted(lines, key=lambda line: line.row.seq)))
 
     def unresolved_count(self) -> int:
         """How many orders may be at the exchange and are not known to be, in every environment and account."""
@@ -148,7 +148,7 @@ class Review:
     def _rows(self, sql: str, values: tuple[object, ...]) -> list[LogRow]:
         return [LogRow(*row) for row in self._connection.execute(sql, values).fetchall()]
 
-    def _unresolved(self) -> Iterator[Line]:
+    def _unresolved(self) -> Iterator[HistoryLine]:
         sql = (
             f"SELECT {_C}, {_O}, orders.state FROM orders "  # noqa: S608 - constants
             "JOIN audit c ON c.call_id = orders.call_id AND c.phase = 'call' "
@@ -158,7 +158,7 @@ class Review:
         for row in self._connection.execute(sql).fetchall():
             yield _line(row[: 2 * _WIDTH], row[2 * _WIDTH])
 
-    def _lines(self, wanted: Wanted, low: int, high: int) -> list[Line]:
+    def _lines(self, wanted: Wanted, low: int, high: int) -> list[HistoryLine]:
         sql, values = _query(wanted, low, high)
         return [_line(row, None) for row in self._connection.execute(sql, values).fetchall()]
 
@@ -196,19 +196,19 @@ def _query(wanted: Wanted, low: int, high: int) -> tuple[str, tuple[object, ...]
     return f"SELECT {_C}, {_O} FROM {source} ORDER BY {driver}.seq DESC LIMIT ?", (*values, wanted.limit)  # noqa: S608
 
 
-def _line(row: tuple[object, ...], order_state: object) -> Line:
+def _line(row: tuple[object, ...], order_state: object) -> HistoryLine:
     first, second = row[:_WIDTH], row[_WIDTH : 2 * _WIDTH]
     outcome_row = LogRow(*second) if second[0] is not None else None  # type: ignore[arg-type]  # columns of audit
     if first[0] is None and outcome_row is not None:  # its call row is gone; verify says more
-        return Line(row=outcome_row, outcome_row=outcome_row)
-    return Line(
+        return HistoryLine(row=outcome_row, outcome_row=outcome_row)
+    return HistoryLine(
         row=LogRow(*first),  # type: ignore[arg-type]  # columns of audit
         outcome_row=outcome_row,
         order_state=order_state if isinstance(order_state, str) else None,
     )
 
 
-def _fits(line: Line, wanted: Wanted) -> bool:
+def _fits(line: HistoryLine, wanted: Wanted) -> bool:
     """Whether a call is of the wanted kind, whatever its time."""
     return (
         wanted.tool in {None, line.row.tool}

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from guardian.errors import StoreCorrupt
 from guardian.store.log.checkpoint import Checkpoint
 from guardian.store.log.encoding import GENESIS, digest_of
-from guardian.store.log.verify import Finding, Kind, evidence_of, lost_row
+from guardian.store.log.verify import Finding, FindingKind, evidence_of, lost_row
 from guardian.store.schema.records import Head
 from guardian.store.schema.sqlite_errors import RESTORE_HINT
 
@@ -68,10 +68,10 @@ def _of_newest(head: Head, known: Head, prev_hash: object, body: object) -> list
     if whole != head.digest:
         message = f"row {head.seq} was changed: its digest is another one"
         evidence = evidence_of(prev_hash, head.digest, body)
-        return [Finding(kind=Kind.CONTENT, seq=head.seq, message=message, evidence=evidence)]
+        return [Finding(kind=FindingKind.CONTENT, seq=head.seq, message=message, evidence=evidence)]
     if head.seq == known.seq + 1 and prev_hash != known.digest:
         message = f"row {head.seq} does not follow on the row before it"
-        return [Finding(kind=Kind.CHAIN, seq=head.seq, message=message, evidence=evidence_of(known.digest))]
+        return [Finding(kind=FindingKind.CHAIN, seq=head.seq, message=message, evidence=evidence_of(known.digest))]
     return []
 
 

@@ -53,7 +53,7 @@ TRIGGER_NAMES: Final = frozenset(
 )  # fmt: skip
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """What is wrong; see the table above."""
 
     CONTENT = "CONTENT"
@@ -72,7 +72,7 @@ class Kind(StrEnum):
 class Finding:
     """One thing that is wrong, and the row where it shows."""
 
-    kind: Kind
+    kind: FindingKind
     message: str
     seq: int | None = None
     lost: Checkpoint | None = None
@@ -101,11 +101,11 @@ def lost_row(row: Checkpoint, *, is_there: bool, last_seq: int, source: str | No
     told = "" if source is None else f" of the checkpoint ({source})"
     if is_there:
         message = f"row {row.seq} is not the one{told or ' that was written'}"
-        return Finding(kind=Kind.REWRITTEN, seq=row.seq, message=message, lost=row)
+        return Finding(kind=FindingKind.REWRITTEN, seq=row.seq, message=message, lost=row)
     message = f"the log ends at row {last_seq}, and row {row.seq}{told} is gone"
     if last_seq > row.seq:
         message = f"row {row.seq}{told} is gone"
-    return Finding(kind=Kind.TRUNCATED, seq=min(last_seq, row.seq), message=message, lost=row)
+    return Finding(kind=FindingKind.TRUNCATED, seq=min(last_seq, row.seq), message=message, lost=row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +155,7 @@ def verify(place: Path, checkpoint: Checkpoint | None = None) -> Report:
     if not path.exists() and anchors:
         most = max(anchors.values(), key=lambda anchor: anchor.seq)
         message = f"`{path.name}` is gone, but a checkpoint knows of {most.seq} rows"
-        walk.add(Finding(kind=Kind.TRUNCATED, message=message, lost=most))
+        walk.add(Finding(kind=FindingKind.TRUNCATED, message=message, lost=most))
         return walk.report(path, anchors)
     try:
         with read_only(path) as connection:
@@ -165,7 +165,7 @@ def verify(place: Path, checkpoint: Checkpoint | None = None) -> Report:
             walk.ledger_of(connection)
             walk.file_of(connection)
     except StoreCorrupt as error:
-        walk.found(Kind.DAMAGED, None, error.message)
+        walk.found(FindingKind.DAMAGED, None, error.message)
     walk.held_against(anchors)
     return walk.report(path, anchors)
 
@@ -192,7 +192,7 @@ def _anchors(path: Path, given: Checkpoint | None, walk: _Walk) -> dict[str, Che
     try:
         own = read_checkpoint(path.parent)
     except StoreCorrupt as error:
-        walk.found(Kind.DAMAGED, None, error.message)
+        walk.found(FindingKind.DAMAGED, None, error.message)
     except OSError:
         own = None
     else:
@@ -213,7 +213,7 @@ class _Walk:
         self._last_ts: int | None = None
         self._at_anchor: dict[int, str] = {}
 
-    def found(self, kind: Kind, seq: int | None, message: str) -> None:
+    def found(self, kind: FindingKind, seq: int | None, message: str) -> None:
         """Note a finding of which the message says all."""
         self.add(Finding(kind=kind, seq=seq, message=message))
 
@@ -243,23 +243,25 @@ class _Walk:
             missing = (
                 f"row {self._seq + 1} is" if row.seq == self._seq + 2 else f"rows {self._seq + 1} to {row.seq - 1} are"
             )
-            self._at(row, Kind.GAP, f"{missing} missing before row {row.seq}", (self._digest, row.prev_hash))
+            self._at(row, FindingKind.GAP, f"{missing} missing before row {row.seq}", (self._digest, row.prev_hash))
         elif row.prev_hash != self._digest:
-            self._at(row, Kind.CHAIN, f"row {row.seq} does not follow on the row before it", (self._digest,))
+            self._at(row, FindingKind.CHAIN, f"row {row.seq} does not follow on the row before it", (self._digest,))
         if not row.has_its_digest:
             what = (row.prev_hash, row.digest, row.body)
-            self._at(row, Kind.CONTENT, f"row {row.seq} was changed: its digest is another one", what)
+            self._at(row, FindingKind.CONTENT, f"row {row.seq} was changed: its digest is another one", what)
         elif changed := row.changed_columns:
             names = ", ".join(f"`{name}`" for name in changed)
             values = tuple(getattr(row, name) for name in changed)
-            self._at(row, Kind.COLUMN, f"row {row.seq}: {names} was changed: the body says something else", values)
+            self._at(
+                row, FindingKind.COLUMN, f"row {row.seq}: {names} was changed: the body says something else", values
+            )
         self._seq, self._digest = row.seq, row.digest
         self._first_ts = row.ts_ms if self._first_ts is None else self._first_ts
         self._last_ts = row.ts_ms
 
-    def _at(self, row: LogRow, kind: Kind, message: str, what: tuple[object, ...]) -> None:
+    def _at(self, row: LogRow, kind: FindingKind, message: str, what: tuple[object, ...]) -> None:
         # A row that tells of a broken chain may itself stand behind the gap.
-        is_link = kind in {Kind.GAP, Kind.CHAIN}
+        is_link = kind in {FindingKind.GAP, FindingKind.CHAIN}
         is_told = is_link and isinstance(row.key, str) and row.key.startswith(TOLD_BY)
         self.add(Finding(kind=kind, seq=row.seq, message=message, evidence=evidence_of(*what), is_told=is_told))
 
@@ -272,31 +274,31 @@ class _Walk:
             (self._seq, FOUND),
         ).fetchall()
         for name, seq in rows:
-            self.found(Kind.ORDER, seq, f"order `{name}` has no intent row")
+            self.found(FindingKind.ORDER, seq, f"order `{name}` has no intent row")
         rows = connection.execute(
             "SELECT a.client_order_id, a.seq FROM audit a LEFT JOIN orders o ON o.client_order_id = a.client_order_id "
             "WHERE a.client_order_id IS NOT NULL AND a.seq <= ? AND o.client_order_id IS NULL",
             (self._seq,),
         ).fetchall()
         for name, seq in rows:
-            self.found(Kind.ORDER, seq, f"the intent row of order `{name}` has no order")
+            self.found(FindingKind.ORDER, seq, f"the intent row of order `{name}` has no order")
 
     def ledger_of(self, connection: sqlite3.Connection) -> None:
         """The flows add up."""
         for seq, message in imbalances(connection):
-            self.found(Kind.LEDGER, seq, message)
+            self.found(FindingKind.LEDGER, seq, message)
 
     def schema_of(self, connection: sqlite3.Connection) -> None:
         """What keeps the log append-only is there."""
         names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
         for name in sorted(TRIGGER_NAMES - names):
-            self.found(Kind.SCHEMA, None, f"the trigger `{name}` was removed")
+            self.found(FindingKind.SCHEMA, None, f"the trigger `{name}` was removed")
 
     def file_of(self, connection: sqlite3.Connection) -> None:
         """SQLite's own check: a damaged page can lie where the chain does not look."""
         for (line,) in connection.execute("PRAGMA quick_check(5)").fetchall():
             if line != "ok":
-                self.found(Kind.DAMAGED, None, f"SQLite says: {line}")
+                self.found(FindingKind.DAMAGED, None, f"SQLite says: {line}")
 
     def held_against(self, anchors: dict[str, Checkpoint]) -> None:
         """The log has the row of every checkpoint."""

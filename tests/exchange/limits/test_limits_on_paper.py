@@ -9,14 +9,14 @@ import pytest
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind
 from guardian.errors import ExchangeRateLimited
 from guardian.paper.host.standalone import PaperServer
-from guardian.paper.rest.rate_limits import Limits
+from guardian.paper.rest.rate_limits import RateLimitSettings
 from tests.exchange.http.test_wire import limit_order
 from tests.exchange.support.exchange_setup import exchange_at, now_ms
 from tests.exchange.test_on_paper import client_order_id
 
 pytestmark = pytest.mark.anyio
 
-SMALL = Limits(weight_per_minute=400, orders_per_10_seconds=20)
+SMALL = RateLimitSettings(weight_per_minute=400, orders_per_10_seconds=20)
 
 
 async def test_load_over_the_limits_is_held_back_before_the_exchange_has_to_say_so(tmp_path):

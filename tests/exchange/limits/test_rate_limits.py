@@ -17,7 +17,7 @@ from guardian.errors import ExchangeRateLimited
 from guardian.exchange.environments import ENDPOINTS, ApiFamily, EnvironmentSpec
 from guardian.exchange.limits.limits_file import SharedRows
 from guardian.exchange.limits.rate_limits import RateLimits
-from guardian.exchange.limits.weights import Kind, costs_of, told_limits
+from guardian.exchange.limits.weights import Priority, costs_of, told_limits
 from guardian.exchange.limits.windows import EDGE_MS, Use
 from tests.exchange.http.test_error_mapping import ID, cancel, place, read
 from tests.exchange.http.test_wire import limit_order
@@ -730,7 +730,7 @@ async def test_nothing_is_asked_past_the_limit_under_heavy_mixed_load(seed, tmp_
             {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 10},
         ]
     }
-    refused = {Kind.READ: 0, Kind.ORDER: 0, Kind.CANCEL: 0}
+    refused = {Priority.READ: 0, Priority.ORDER: 0, Priority.CANCEL: 0}
     for rates in processes:
         rates.learn(ApiFamily.SPOT, "me", listing)
 
@@ -738,7 +738,7 @@ async def test_nothing_is_asked_past_the_limit_under_heavy_mixed_load(seed, tmp_
         try:
             slot = await take(rates, endpoint)
         except ExchangeRateLimited:
-            refused[Kind.of(endpoint)] += 1
+            refused[Priority.of(endpoint)] += 1
             return
         await world.pause(dice.uniform(0, 0.25))
         is_free = endpoint.method != "GET" and dice.random() < 0.7
@@ -760,8 +760,8 @@ async def test_nothing_is_asked_past_the_limit_under_heavy_mixed_load(seed, tmp_
         rates.close()
     assert max(exchange.weights.values()) <= 600
     assert max(exchange.orders.values()) <= 10
-    assert refused[Kind.CANCEL] == 0
-    assert refused[Kind.READ] > 100
+    assert refused[Priority.CANCEL] == 0
+    assert refused[Priority.READ] > 100
     assert sorted(exchange.weights.values())[-2] > 300, "the budget is used, not only kept"
 
 

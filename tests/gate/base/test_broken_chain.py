@@ -12,7 +12,7 @@ from guardian.domain.codes import Outcome
 from guardian.domain.trading import TradingState
 from guardian.errors import StoreCorrupt, StoreUnavailable
 from guardian.gate.base.journal import EMERGENCY_REASON
-from guardian.store.log.verify import BROKEN, CAUSE, Finding, Kind, verify
+from guardian.store.log.verify import BROKEN, CAUSE, Finding, FindingKind, verify
 from tests.gate.support.fakes import Room, denials
 from tests.support.tamper import tamper
 
@@ -147,7 +147,7 @@ def test_findings_halt_by_way_of_the_emergency_file_where_the_log_takes_nothing(
 
 def test_what_verify_found_halts_by_way_of_the_log_and_once(busy: Room) -> None:
     """The state then is halted; told again, nothing more is written, and the owner's resume stands."""
-    finding = Finding(kind=Kind.CONTENT, seq=1, message="row 1 was changed: its digest is another one")
+    finding = Finding(kind=FindingKind.CONTENT, seq=1, message="row 1 was changed: its digest is another one")
     assert busy.journal.halt_on_broken_chain([finding]) is TradingState.HALTED
     with busy.journal.transaction() as tx:
         tx.trading.set(TradingState.ACTIVE, reason="resumed", by="owner")

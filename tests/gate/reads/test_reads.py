@@ -12,7 +12,7 @@ import pytest
 
 from guardian.domain import requests
 from guardian.domain.codes import Code, Outcome
-from guardian.domain.market import Listing, TickerPrice
+from guardian.domain.market import SymbolPage, TickerPrice
 from guardian.domain.order_states import OrderState
 from guardian.domain.trading import Environment, TradingState
 from guardian.errors import (
@@ -177,7 +177,7 @@ def test_tool_that_is_not_allowed_is_denied(room: Room) -> None:
 def test_listing_says_which_symbols_the_policy_allows(room: Room) -> None:
     """A listed symbol is marked by the policy in force."""
     reply = room.call(requests.GetAvailableAssets())
-    assert isinstance(reply.data, Listing)
+    assert isinstance(reply.data, SymbolPage)
     assert [(s.symbol, s.policy_allows) for s in reply.data.symbols] == [("BTCUSDT", True), ("XRPUSDT", False)]
 
 

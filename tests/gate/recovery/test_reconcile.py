@@ -27,7 +27,7 @@ from guardian.gate.base.order_views import view_of_row
 from guardian.gate.recovery import reconcile as reconciling
 from guardian.gate.recovery.absence import ARCHIVED_AFTER_MS
 from guardian.gate.recovery.order_query import BACK_OFF_S, PERIOD_S
-from guardian.gate.recovery.order_reports import LISTS_LAG_MS, Kind
+from guardian.gate.recovery.order_reports import LISTS_LAG_MS, DifferenceKind
 from guardian.gate.recovery.reconcile import BETWEEN_SYMBOLS_S, Reconciled, Reconciler
 from guardian.gate.recovery.resolve import RECONCILED_AGAIN_S, RECONCILED_EVERY_S, Resolver
 from tests.gate.support.fakes import D, Lost, Placed, Room, limit
@@ -268,7 +268,7 @@ def test_cancelled_order_that_is_still_open_halts_and_a_late_fill_is_noted(room:
     assert trading(room) is TradingState.ACTIVE
     room.clock.forward(LISTS_LAG_MS / 1000)
     room.exchange.becomes(name, "NEW")
-    assert [one.kind for one in reconcile(room).differences] == [Kind.CONTRADICTED]
+    assert [one.kind for one in reconcile(room).differences] == [DifferenceKind.CONTRADICTED]
     assert trading(room) is TradingState.HALTED
 
 

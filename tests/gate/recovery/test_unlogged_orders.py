@@ -21,7 +21,7 @@ from guardian.errors import (
     PolicyInvalid,
 )
 from guardian.gate.reads.positions import Positions
-from guardian.gate.recovery.reconcile import Kind, Reconciler
+from guardian.gate.recovery.reconcile import DifferenceKind, Reconciler
 from guardian.store.log.verify import verify
 from tests.gate.support.fakes import D, Placed, Room, denials, limit
 
@@ -145,7 +145,7 @@ def test_what_was_found_since_the_owner_was_shown_stops_the_resume(room: Room) -
         **{name: getattr(report, name) for name in report.__slots__} | {"client_order_id": other, "order_id": 77}
     )
     found = room.run(Reconciler(room.context).run())
-    assert [one.kind for one in found.differences] == [Kind.NOT_IN_LOG, Kind.NOT_IN_LOG]
+    assert [one.kind for one in found.differences] == [DifferenceKind.NOT_IN_LOG, DifferenceKind.NOT_IN_LOG]
     with pytest.raises(GuardianError):
         resume(opened, shown, TradingState.ACTIVE)  # type: ignore[arg-type]  # as above
     assert position(room) == "0"

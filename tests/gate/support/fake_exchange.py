@@ -13,7 +13,7 @@ from typing import Any
 
 from guardian.domain.accounts import Balance, Balances
 from guardian.domain.instruments import Instrument, Range
-from guardian.domain.market import AveragePrice, BookTop, DayOpen, ListedSymbol, Listing, Ticker, TickerPrice
+from guardian.domain.market import AveragePrice, BookTop, DayOpen, ListedSymbol, SymbolPage, Ticker, TickerPrice
 from guardian.domain.orders import (
     Fill,
     OrderReport,
@@ -288,7 +288,7 @@ class FakeExchange:
 
     async def listing(
         self, base_asset: str | None = None, quote_asset: str | None = None, limit: int = 50, cursor: str | None = None
-    ) -> Listing:
+    ) -> SymbolPage:
         await self._read("listing", base_asset=base_asset, quote_asset=quote_asset, limit=limit, cursor=cursor)
         rows = tuple(
             ListedSymbol(
@@ -305,7 +305,7 @@ class FakeExchange:
             )
             for symbol in ("BTCUSDT", "XRPUSDT")
         )
-        return Listing(symbols=rows, total=2, next_cursor=None)
+        return SymbolPage(symbols=rows, total=2, next_cursor=None)
 
     def names(self) -> list[str]:
         """The names of what was asked, in order."""

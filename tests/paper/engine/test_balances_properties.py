@@ -16,14 +16,14 @@ from guardian.paper.engine.orders import (
     Advance,
     BalanceChanged,
     CancelAll,
-    CancelOrder,
+    CancelOne,
     Command,
     Event,
-    Meet,
     Order,
     OrderChanged,
     PayFeesInBnb,
     PlaceOrder,
+    Rematch,
     Traded,
     quote_value,
     reservation,
@@ -156,7 +156,7 @@ class Trading(RuleBasedStateMachine):
         orders = list(self.state.orders.values())
         if orders:
             order = orders[-1 - which % len(orders)]
-            self.handle(CancelOrder(symbol=order.symbol, order_id=order.order_id, client_order_id=None))
+            self.handle(CancelOne(symbol=order.symbol, order_id=order.order_id, client_order_id=None))
 
     @rule(symbol=symbols)
     def cancel_all(self, symbol):
@@ -172,7 +172,7 @@ class Trading(RuleBasedStateMachine):
         self.engine = Engine(self.state, self.feed)
         # What the account had taken of the market's levels is there again.
         for symbol in ("BTCUSDT", "ETHUSDT", "ETHBTC"):
-            self.handle(Meet(symbol))
+            self.handle(Rematch(symbol))
 
     @rule(seconds=st.sampled_from([0, 1, 30, 600, 7200, 200_000]))
     def wait(self, seconds):
@@ -190,7 +190,7 @@ class Trading(RuleBasedStateMachine):
         pin = Pin(bid=bid, ask=bid + listing.tick, quantity=levels * listing.step * 7)
         self.done.append((pin, symbol, self.now))
         self.feed.pin(symbol, pin)
-        self.handle(Meet(symbol))
+        self.handle(Rematch(symbol))
 
     def teardown(self) -> None:
         """The same seed and commands give the same events, to the last field."""

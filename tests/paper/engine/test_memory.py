@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from guardian.paper.engine.orders import CancelOrder, PlaceOrder
+from guardian.paper.engine.orders import CancelOne, PlaceOrder
 from guardian.paper.engine.state import KEPT
 from guardian.paper.market.seeded import SeededFeed
 from guardian.paper.storage import MemoryStorage, Page, SqliteStorage
@@ -132,7 +132,7 @@ def test_what_an_order_costs_does_not_grow_with_how_many_there_were():
         began = time.process_time()
         for number in range(start, start + 500):
             desk.engine.handle(bought(number), desk.now)
-            cancel = CancelOrder(symbol=SYMBOL, order_id=next(iter(desk.state.open_orders)), client_order_id=None)
+            cancel = CancelOne(symbol=SYMBOL, order_id=next(iter(desk.state.open_orders)), client_order_id=None)
             desk.engine.handle(cancel, desk.now)
             name = f"r-again-{number}"
             again = PlaceOrder(**{**fields(bought(number)), "client_order_id": name, "price": Decimal(50000)})

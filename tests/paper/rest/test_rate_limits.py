@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from guardian.paper.host.standalone import PaperServer
-from guardian.paper.rest.rate_limits import BANS_S, PATIENCE, Limits, Meter, TooMuch
-from guardian.paper.rest.weights import API, Budget, Cost, cost_of
+from guardian.paper.rest.rate_limits import BANS_S, PATIENCE, Meter, RateLimitSettings, TooMuch
+from guardian.paper.rest.weights import API, Cost, WeightBudget, cost_of
 from tests.support.fixtures import fixture, recording
 
 MINUTE = 60_000
@@ -31,7 +31,7 @@ def hand() -> Hand:
 
 
 def limited(hand: Hand, **limits: int) -> PaperServer:
-    return PaperServer(seed=7, clock=hand, limits=Limits(**limits))
+    return PaperServer(seed=7, clock=hand, limits=RateLimitSettings(**limits))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def limited(hand: Hand, **limits: int) -> PaperServer:
 )
 def test_each_request_weighs_what_the_documentation_says(method, path, sent, weight):
     """Weights follow the parameters as documented."""
-    assert cost_of(method, path, sent) == Cost(Budget.API, weight)
+    assert cost_of(method, path, sent) == Cost(WeightBudget.API, weight)
 
 
 def test_weights_of_the_documented_endpoints_are_the_documented_ones():
@@ -147,7 +147,7 @@ def test_too_much_weight_is_429_until_the_minute_ends_and_418_for_who_goes_on(ha
 
 def test_who_heeds_a_429_is_never_banned(hand):
     """Waiting as long as Retry-After says is enough, however often it happens."""
-    meter, now = Meter(Limits(weight_per_minute=10)), NOON
+    meter, now = Meter(RateLimitSettings(weight_per_minute=10)), NOON
     for _ in range(50):
         for _ in range(2):
             meter.enter("GET", "/api/v3/depth", {}, now)
@@ -159,7 +159,7 @@ def test_who_heeds_a_429_is_never_banned(hand):
 
 def test_bans_grow_for_who_goes_on_during_them(hand):
     """Going on during a ban makes it longer, from two minutes to three days and no further."""
-    meter, now, seen = Meter(Limits(weight_per_minute=1)), NOON, []
+    meter, now, seen = Meter(RateLimitSettings(weight_per_minute=1)), NOON, []
     for _ in range(500):
         try:
             meter.enter("GET", "/api/v3/ping", {}, now)
@@ -174,7 +174,7 @@ def test_bans_grow_for_who_goes_on_during_them(hand):
 
 def test_raw_requests_are_counted_over_five_minutes(hand):
     """Whatever they weigh, more requests than the raw limit are refused until the five minutes are over."""
-    meter, start = Meter(Limits(raw_requests_per_5_minutes=4)), NOON // 300_000 * 300_000
+    meter, start = Meter(RateLimitSettings(raw_requests_per_5_minutes=4)), NOON // 300_000 * 300_000
     for minute in range(4):
         meter.enter("GET", "/fapi/v1/time" if minute % 2 else "/api/v3/time", {}, start + minute * MINUTE)
     with pytest.raises(TooMuch) as caught:

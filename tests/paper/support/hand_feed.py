@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from guardian.errors import ExchangeRejected
 from guardian.paper.engine.matching_engine import Engine
-from guardian.paper.engine.orders import CancelOrder, Event, Order, PlaceOrder, Trade, Traded
+from guardian.paper.engine.orders import CancelOne, Event, Order, PlaceOrder, Trade, Traded
 from guardian.paper.engine.state import State, new_state
 from guardian.paper.market.feed import Average, Day, Level, MarketTrade
 
@@ -108,7 +108,7 @@ class Desk:
         raise AssertionError("it was taken")
 
     def cancel(self, order: Order) -> Order:
-        self.handle(CancelOrder(symbol=SYMBOL, order_id=order.order_id, client_order_id=None))
+        self.handle(CancelOne(symbol=SYMBOL, order_id=order.order_id, client_order_id=None))
         return self.order(order.order_id)
 
     def order(self, order_id: int) -> Order:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from guardian.domain.requests import REQUESTS, Scope
+from guardian.domain.requests import REQUESTS, RequestScope
 from guardian.domain.trading import Environment
 from guardian.policy.loading.examples import judge_example
 from guardian.policy.loading.load import load_policy
@@ -100,7 +100,9 @@ def test_the_testnet_policy_has_the_default_limits() -> None:
 def test_the_read_only_policy_allows_every_read_and_nothing_else() -> None:
     """A tool that reads is on the list; one that trades or cancels is not, and no symbol could be traded."""
     policy = ready_made("read-only")
-    reads = {tool for tool, request in REQUESTS.items() if request.scope not in {Scope.TRADE, Scope.CANCEL}}
+    reads = {
+        tool for tool, request in REQUESTS.items() if request.scope not in {RequestScope.TRADE, RequestScope.CANCEL}
+    }
     assert policy.tools.allowed == reads
     assert policy.symbols == {}
 

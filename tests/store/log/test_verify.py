@@ -18,7 +18,7 @@ from guardian.domain.order_states import OrderState
 from guardian.errors import StoreUnavailable
 from guardian.store.log.checkpoint import CHECKPOINT_NAME, Checkpoint, read_checkpoint
 from guardian.store.log.encoding import digest_of
-from guardian.store.log.verify import Kind, verify
+from guardian.store.log.verify import FindingKind, verify
 from guardian.store.schema.records import Phase, Record
 from tests.store.support.store_world import World
 from tests.support.tamper import tamper
@@ -65,44 +65,44 @@ def test_log_that_nobody_touched_is_intact(log):
 def test_changed_body_is_found(log):
     """CONTENT: one byte of a body."""
     tamper(log, "UPDATE audit SET body = CAST(replace(CAST(body AS TEXT), '\"n\":3', '\"n\":9') AS BLOB) WHERE seq = 4")
-    assert found(log) == {(Kind.CONTENT, 4)}
+    assert found(log) == {(FindingKind.CONTENT, 4)}
 
 
 @pytest.mark.parametrize("column", ["tool", "symbol", "outcome", "environment", "account", "call_id"])
 def test_changed_column_is_found(log, column):
     """COLUMN: a column that says something else than the body, which the chain alone does not see."""
     tamper(log, f"UPDATE audit SET {column} = 'done' WHERE seq = 3")
-    assert found(log) == {(Kind.COLUMN, 3)}
+    assert found(log) == {(FindingKind.COLUMN, 3)}
 
 
 def test_changed_time_is_found(log):
     """COLUMN: the time of a row too."""
     tamper(log, "UPDATE audit SET ts_ms = ts_ms + 1 WHERE seq = 3")
-    assert found(log) == {(Kind.COLUMN, 3)}
+    assert found(log) == {(FindingKind.COLUMN, 3)}
 
 
 def test_changed_phase_is_found(log):
     """COLUMN: a row cannot be made into another kind of row."""
     tamper(log, "UPDATE audit SET phase = 'event' WHERE seq = 3")
-    assert (Kind.COLUMN, 3) in found(log)
+    assert (FindingKind.COLUMN, 3) in found(log)
 
 
 def test_deleted_middle_row_is_found(log):
     """GAP: a row is missing."""
     tamper(log, "DELETE FROM audit WHERE seq = 5")
-    assert found(log) == {(Kind.GAP, 6)}
+    assert found(log) == {(FindingKind.GAP, 6)}
 
 
 def test_deleted_first_rows_are_found(log):
     """GAP: the log begins with row 1."""
     tamper(log, "DELETE FROM audit WHERE seq <= 2")
-    assert found(log) == {(Kind.GAP, 3)}
+    assert found(log) == {(FindingKind.GAP, 3)}
 
 
 def test_deleted_row_with_renumbering_is_found(log):
     """CONTENT and CHAIN: closing the gap breaks the digests, which contain the numbers."""
     tamper(log, "DELETE FROM audit WHERE seq = 2", "UPDATE audit SET seq = 2 WHERE seq = 12")
-    assert {Kind.CONTENT, Kind.CHAIN} <= kinds(log)
+    assert {FindingKind.CONTENT, FindingKind.CHAIN} <= kinds(log)
 
 
 def test_swapped_rows_are_found(log):
@@ -113,7 +113,7 @@ def test_swapped_rows_are_found(log):
         "UPDATE audit SET seq = 3 WHERE seq = 4",
         "UPDATE audit SET seq = 4 WHERE seq = 99",
     )
-    assert kinds(log) & {Kind.CONTENT, Kind.CHAIN}
+    assert kinds(log) & {FindingKind.CONTENT, FindingKind.CHAIN}
 
 
 def test_row_that_was_made_anew_is_found(log):
@@ -121,7 +121,7 @@ def test_row_that_was_made_anew_is_found(log):
     row = _row(log, 4)
     body = row["body"].replace(b'"n":3', b'"n":9')
     tamper(log, ("UPDATE audit SET body = ?, digest = ? WHERE seq = 4", (body, digest_of(row["prev_hash"], 4, body))))
-    assert (Kind.CHAIN, 5) in found(log)
+    assert (FindingKind.CHAIN, 5) in found(log)
 
 
 def test_chain_that_was_made_anew_is_found_by_a_checkpoint(log):
@@ -130,23 +130,23 @@ def test_chain_that_was_made_anew_is_found_by_a_checkpoint(log):
     (log.home / CHECKPOINT_NAME).unlink()
     rewrite_from(log, 4)
     assert verify(log.home).is_intact is False  # the orders' intents have other ids now
-    assert Kind.REWRITTEN in kinds(log, kept)
+    assert FindingKind.REWRITTEN in kinds(log, kept)
 
 
 def test_cut_tail_is_found_by_a_checkpoint(log):
     """TRUNCATED: against the checkpoint beside the database, and against one kept elsewhere."""
     kept = head(log)
     tamper(log, "DELETE FROM audit WHERE seq > 10")
-    assert found(log) == {(Kind.TRUNCATED, 10)}
+    assert found(log) == {(FindingKind.TRUNCATED, 10)}
     (log.home / CHECKPOINT_NAME).unlink()
     assert verify(log.home).is_intact
-    assert found(log, kept) == {(Kind.TRUNCATED, 10)}
+    assert found(log, kept) == {(FindingKind.TRUNCATED, 10)}
 
 
 def test_database_that_is_gone_is_found_by_a_checkpoint(log):
     """TRUNCATED: nothing is left of the log, but the checkpoint knows of it."""
     (log.home / "guardian.db").unlink()
-    assert kinds(log) == {Kind.TRUNCATED}
+    assert kinds(log) == {FindingKind.TRUNCATED}
 
 
 def test_folder_that_was_rolled_back_is_found_by_a_checkpoint_kept_elsewhere(log, tmp_path):
@@ -159,19 +159,19 @@ def test_folder_that_was_rolled_back_is_found_by_a_checkpoint_kept_elsewhere(log
     shutil.rmtree(log.home)
     shutil.copytree(tmp_path / "backup", log.home)
     assert verify(log.home).is_intact
-    assert kinds(log, kept) == {Kind.TRUNCATED}
+    assert kinds(log, kept) == {FindingKind.TRUNCATED}
 
 
 def test_order_without_its_intent_is_found(log):
     """ORDER: an order that no row of the log speaks of."""
     tamper(log, "UPDATE orders SET client_order_id = 'g1-" + "0" * 32 + "' WHERE intent_seq = 9")
-    assert Kind.ORDER in kinds(log)
+    assert FindingKind.ORDER in kinds(log)
 
 
 def test_intent_without_its_order_is_found(log):
     """ORDER: an order that was taken out of the windows."""
     tamper(log, "DELETE FROM orders WHERE intent_seq = 9")
-    assert found(log) == {(Kind.ORDER, 9)}
+    assert found(log) == {(FindingKind.ORDER, 9)}
 
 
 @pytest.fixture
@@ -205,13 +205,13 @@ def test_ledger_that_does_not_add_up_is_found(traded, statement):
     """LEDGER: what could be sold as an exit, or was lost in a day, was made more or less than it is."""
     assert verify(traded.home).is_intact
     tamper(traded, statement)
-    assert kinds(traded) == {Kind.LEDGER}
+    assert kinds(traded) == {FindingKind.LEDGER}
 
 
 def test_removed_trigger_is_found(log):
     """SCHEMA: what keeps the log append-only was taken away."""
     tamper(log, triggers=False)
-    assert kinds(log) == {Kind.SCHEMA}
+    assert kinds(log) == {FindingKind.SCHEMA}
 
 
 def test_damaged_index_is_found(log):
@@ -223,7 +223,7 @@ def test_damaged_index_is_found(log):
     content = bytearray(path.read_bytes())
     content[(page - 1) * 4096 : page * 4096] = bytes(4096)
     path.write_bytes(content)
-    assert kinds(log) == {Kind.DAMAGED}
+    assert kinds(log) == {FindingKind.DAMAGED}
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"garbage" * 1000])

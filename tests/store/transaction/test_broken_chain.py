@@ -15,7 +15,7 @@ from guardian.errors import StoreCorrupt
 from guardian.store.emergency import EmergencyFile
 from guardian.store.log.checkpoint import CHECKPOINT_NAME, Checkpoint, keep_checkpoint, read_checkpoint
 from guardian.store.log.encoding import digest_of
-from guardian.store.log.verify import BROKEN, CAUSE, TAIL, Kind, verify
+from guardian.store.log.verify import BROKEN, CAUSE, TAIL, FindingKind, verify
 from guardian.store.schema.records import Phase, Record
 from tests.support.tamper import tamper
 
@@ -188,7 +188,7 @@ def test_rows_that_are_gone_keep_their_numbers(log):
     cut(log, 10)
     fill(log)
     found = {(finding.kind, finding.seq) for finding in verify(log.home).findings}
-    assert found == {(Kind.GAP, 13)}
+    assert found == {(FindingKind.GAP, 13)}
     with closing(sqlite3.connect(log.home / "guardian.db")) as connection:
         (prev_hash,) = connection.execute("SELECT prev_hash FROM audit WHERE seq = 13").fetchone()
     assert prev_hash.hex() == kept.digest

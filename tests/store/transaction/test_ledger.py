@@ -16,7 +16,7 @@ from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.order_states import OrderState
 from guardian.domain.orders import Fees, OrderSide
 from guardian.errors import StoreConflict
-from guardian.store.log.verify import Kind, verify
+from guardian.store.log.verify import FindingKind, verify
 from guardian.store.schema.records import Phase, Record
 from tests.store.support.store_world import MINUTE, World
 
@@ -301,4 +301,4 @@ def test_corrected_ledger_adds_up_and_one_by_hand_does_not(world):
     )
     connection.commit()
     connection.close()
-    assert [finding.kind for finding in verify(world.home).findings] == [Kind.LEDGER]
+    assert [finding.kind for finding in verify(world.home).findings] == [FindingKind.LEDGER]

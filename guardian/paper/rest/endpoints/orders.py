@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from guardian.paper.engine.orders import (
     CancelAll,
-    CancelOrder,
+    CancelOne,
     Event,
     Order,
     OrderChanged,
@@ -188,7 +188,7 @@ def _cancel(call: Call) -> dict[str, Any]:
         text="`cancelRestrictions` has to be either `ONLY_NEW` or `ONLY_PARTIALLY_FILLED`.",
     )
     params.finish(signed=True)
-    command = CancelOrder(
+    command = CancelOne(
         symbol=symbol,
         order_id=order_id,
         client_order_id=client_order_id,
