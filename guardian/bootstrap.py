@@ -141,12 +141,12 @@ class Guardian:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """What goes on while a server runs: getting ready, and finding out about orders; at the end all is closed."""
-        from guardian.gate.recovery.resolve import Resolver
+        from guardian.gate.recovery.background import RecoveryTask
 
         # A command that looks at the home, or a server with another file, leaves the home's last good policy as it is.
         self.policy_file.remembers = self._serves_own_policy()
         elsewhere = await asyncio.to_thread(self._elsewhere)
-        asked = [Resolver(context=context).run_forever() for context in elsewhere]
+        asked = [RecoveryTask(context=context).run_forever() for context in elsewhere]
         tasks = [asyncio.create_task(work) for work in (self._get_ready(), self._resolve_here(), *asked)]
         for task in tasks:
             task.add_done_callback(_tell_end)
@@ -160,10 +160,10 @@ class Guardian:
 
     async def _resolve_here(self) -> None:
         """Resolve unknown orders where orders are created, once that is known."""
-        from guardian.gate.recovery.resolve import Resolver
+        from guardian.gate.recovery.background import RecoveryTask
 
         await self.gate.chosen.wait()
-        await Resolver(context=self.gate.context).run_forever()
+        await RecoveryTask(context=self.gate.context).run_forever()
 
     def _serves_own_policy(self) -> bool:
         return self.policy_file.path.resolve() == (self.home / POLICY_NAME).resolve()
@@ -180,7 +180,7 @@ class Guardian:
                 pending = [environment for environment in others if tx.orders.has_pending(environment.value)]
         except StoreError:
             return ()
-        return tuple(there for there in map(context.elsewhere, pending) if there is not None)
+        return tuple(there for there in map(context.for_environment, pending) if there is not None)
 
     async def _get_ready(self) -> None:
         """Do in the background what the first call would otherwise wait for; what fails here fails there, aloud."""

@@ -97,19 +97,19 @@ async def _ask(guardian: Guardian, row: OrderRow) -> bool | None:
 
     None where the key at hand is of another account: its answer would say nothing about this order.
     """
-    from guardian.gate.recovery.order_query import ask_for
-    from guardian.gate.recovery.order_reports import DifferenceKind, take_report
+    from guardian.gate.recovery.order_query import query_order
+    from guardian.gate.recovery.order_reports import DifferenceKind, apply_report
 
     connection = await guardian.connector.connect(needs_keys=True)
     if connection.account != row.account:
         return None
-    report = await ask_for(connection.exchange, row.sent)
+    report = await query_order(connection.exchange, row.sent)
     if report is None:
         return False
 
     def learn() -> DifferenceKind | None:
         with guardian.journal.transaction() as tx:
-            return take_report(tx, row, report, began_ms=0)
+            return apply_report(tx, row, report, began_ms=0)
 
     await guardian.journal.run(learn)
     return True
@@ -156,7 +156,7 @@ def settle(guardian: Guardian, shown: OrderRow, reason: str) -> OrderState:
 
     Raises StoreError, and GuardianError where the order is not as it was shown: nobody agreed to that.
     """
-    from guardian.gate.base.order_events import note_found
+    from guardian.gate.base.order_events import record_new_state
 
     with guardian.journal.transaction() as tx:
         if _told(tx, shown) != _told(None, shown):
@@ -165,7 +165,7 @@ def settle(guardian: Guardian, shown: OrderRow, reason: str) -> OrderState:
             )
         state = _end_of(shown)
         why = f"settled by the owner ({_user()}): {reason}"
-        note_found(tx, shown.scope, shown, state, None, why=why, given_up=state is OrderState.NOT_PLACED)
+        record_new_state(tx, shown.scope, shown, state, None, why=why, given_up=state is OrderState.NOT_PLACED)
     return state
 
 

@@ -23,7 +23,7 @@ from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, Reques
 from guardian.errors import ExchangeError, ExchangeRateLimited, StoreError
 from guardian.gate.base.replies import Orders, OrderView, Reply
 from guardian.gate.pipeline import Gate
-from guardian.gate.recovery.resolve import Found, Resolver
+from guardian.gate.recovery.resolve import PollResult, Resolver
 from guardian.store.log.read_only import database_path, read_only
 from guardian.store.log.verify import verify
 from guardian.store.schema.records import OrderRow
@@ -92,7 +92,7 @@ class Desk:
             self.waiting.jump(30)
         return rounds
 
-    async def _one_round(self) -> tuple[Found, ...]:
+    async def _one_round(self) -> tuple[PollResult, ...]:
         try:
             return await self._resolver.run_once()
         except ExchangeRateLimited as error:
@@ -102,7 +102,7 @@ class Desk:
     async def leave(self) -> None:
         """Give the lease of asking back, as a process that ends in order does: the next need not wait for it."""
         with suppress(StoreError):
-            await self._resolver._leaseholder.give_back()
+            await self._resolver.leaseholder.release()
 
     async def told(self, client_order_id: str) -> OrderView | None:
         """How the assistant is told that an order stands, by `get_orders`."""

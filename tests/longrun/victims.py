@@ -233,7 +233,7 @@ class Trader:
             with suppress(GuardianError):
                 await Reconciler(context).run(("BTCUSDT",))
             if self._left <= 0:
-                await resolver._leaseholder.give_back()
+                await resolver.leaseholder.release()
                 return
             await asyncio.sleep(self._plan.looks_s)
 

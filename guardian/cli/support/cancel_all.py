@@ -132,7 +132,7 @@ def _there(guardian: Guardian) -> GateContext:
         return context
     with guardian.journal.transaction() as tx:
         newest = tx.orders.newest_environment()
-    there = None if newest is None else context.elsewhere(Environment(newest))
+    there = None if newest is None else context.for_environment(Environment(newest))
     if there is None:
         guardian.policy_file.current()
         return context

@@ -99,7 +99,7 @@ def _after_stop(guardian: Guardian, proposal_id: str) -> Reply | None:
     from guardian.domain.order_states import UNRESOLVED_STATES, VOID_STATES
     from guardian.gate.base.order_views import note_on, view_of_row
     from guardian.gate.base.replies import OrderPlaced, done
-    from guardian.gate.orders.placed_before import answer_with
+    from guardian.gate.orders.placed_before import reply_for_sent_order
 
     with guardian.journal.transaction() as tx:
         proposal = tx.proposals.get(proposal_id)
@@ -107,7 +107,7 @@ def _after_stop(guardian: Guardian, proposal_id: str) -> Reply | None:
     if row is None:
         return None
     if row.state in UNRESOLVED_STATES | VOID_STATES:
-        return answer_with(row)
+        return reply_for_sent_order(row)
     view = view_of_row(row)
     return done(OrderPlaced(order=view, already_placed=False, note=note_on(view)))
 

@@ -1,6 +1,6 @@
 """Whether this process has compared guardian's orders with the exchange's since it started.
 
-An older copy of the home may have been put back: what the log says was ordered is believed only after that.
+An older copy of the home may have been restored, so the log's orders are trusted only after that.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from guardian.store.schema.records import Scope
 
 
 @dataclass(slots=True)
-class Compared:
-    """The scopes that were compared, and the comparisons that are going on now."""
+class ComparedScopes:
+    """The scopes that have been compared, and the comparisons in progress."""
 
     done: set[Scope] = field(default_factory=set)
     _tasks: dict[Scope, asyncio.Task[str | None]] = field(default_factory=dict)
 
     async def ensure(self, scope: Scope, compare: Callable[[], Awaitable[str | None]]) -> str | None:
-        """None once the scope was compared; else `compare` does it, once for all who wait, and says why it could not.
+        """None once the scope has been compared; otherwise awaits one shared `compare`, and returns why it failed.
 
         Raises what `compare` raises.
         """
@@ -29,7 +29,7 @@ class Compared:
         task = self._tasks.get(scope)
         if task is None or task.done():
             task = self._tasks[scope] = asyncio.create_task(self._compare(scope, compare))
-        # Whoever is cancelled while waiting leaves it going on for the others.
+        # A waiter that is cancelled leaves the comparison running for the others.
         return await asyncio.shield(task)
 
     async def _compare(self, scope: Scope, compare: Callable[[], Awaitable[str | None]]) -> str | None:

@@ -1,4 +1,4 @@
-"""What the gate is made of; handed in by the composition root."""
+"""The parts that the gate works with; handed in by the composition root."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from guardian.connector import Connector
+from guardian.connector import Connection, Connector
 from guardian.domain.trading import Environment
-from guardian.gate.base.comparison import Compared
+from guardian.gate.base.comparison import ComparedScopes
 from guardian.gate.base.journal import Journal
-from guardian.gate.base.open_orders import KeptLists, OpenOrderLister
+from guardian.gate.base.open_orders import OpenOrderCache, OpenOrderLister
 from guardian.gate.base.policy_file import PolicyFile
 from guardian.store.schema.records import Scope
 
 RECEIVE_WINDOW_MS: Final = 5000
-"""How old a request may be when it leaves: Binance's default `recvWindow`."""
+"""Maximum age of a request when it is sent, in ms: Binance's default `recvWindow`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class GateContext:
     """Everything the gate works with. Time and randomness come in here and nowhere else."""
 
     environment: Environment
-    """Where orders are created; of no meaning while `is_chosen` is False."""
+    """Where orders are created; meaningless while `is_chosen` is False."""
     connector: Connector
     journal: Journal
     policy_file: PolicyFile
@@ -32,24 +32,28 @@ class GateContext:
     monotonic: Callable[[], float]
     """Seconds on a clock that only goes forward."""
     pause: Callable[[float], Awaitable[None]]
-    """An awaitable pause of so many seconds."""
+    """Waits for a number of seconds."""
     random_bytes: Callable[[int], bytes]
-    """So many bytes that nobody can guess."""
-    compared: Compared = field(default_factory=Compared)
-    """What this process has compared with the exchange since it started."""
-    open_order_lists: KeptLists = field(default_factory=KeptLists)
-    """The lists of open orders that this process keeps for a moment."""
+    """Returns a number of unpredictable bytes."""
+    compared: ComparedScopes = field(default_factory=ComparedScopes)
+    """The scopes whose orders this process has compared with the exchange since it started."""
+    open_order_lists: OpenOrderCache = field(default_factory=OpenOrderCache)
+    """The lists of open orders that this process keeps for a minute."""
     is_chosen: bool = True
-    """False while no good policy has named an environment: then only cancels of guardian's own orders go anywhere."""
+    """False while no valid policy has named an environment: then only cancels of guardian's own orders are sent."""
     connector_to: Callable[[Environment], Connector] | None = None
     """The connector to another environment, for cancels of orders that guardian placed there."""
 
+    def scope_of(self, connection: Connection) -> Scope:
+        """The scope under which orders of a connection's account are stored."""
+        return Scope(environment=self.environment.value, account=connection.account)
+
     def lister(self, scope: Scope) -> OpenOrderLister:
-        """What lists the open orders of an account."""
+        """Lists the open orders of an account."""
         return OpenOrderLister(kept=self.open_order_lists, scope=scope, monotonic=self.monotonic)
 
-    def elsewhere(self, environment: Environment) -> GateContext | None:
-        """The same parts in another environment; None where there is no way to it."""
+    def for_environment(self, environment: Environment) -> GateContext | None:
+        """The same parts for another environment; None where there is no connector to it."""
         if self.connector_to is None:
             return None
         return replace(self, environment=environment, connector=self.connector_to(environment), is_chosen=True)

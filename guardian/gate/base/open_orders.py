@@ -24,7 +24,7 @@ _PLAIN_TYPES: Final = frozenset({OrderType.LIMIT.value, OrderType.LIMIT_MAKER.va
 
 
 @dataclass(slots=True)
-class KeptLists:
+class OpenOrderCache:
     """The newest list of open orders by account and symbol, with the time at which it was requested."""
 
     _lists: dict[tuple[Scope, str], tuple[float, ListedOrders]] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class KeptLists:
 class OpenOrderLister:
     """Lists the open orders of one account."""
 
-    kept: KeptLists
+    kept: OpenOrderCache
     scope: Scope
     monotonic: Callable[[], float]
 

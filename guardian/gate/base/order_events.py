@@ -1,4 +1,4 @@
-"""What is found out about an order after its call: the order moves on, and an `event` row says so."""
+"""Records changes of an order after its call, each with an `event` row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Phase, Proposal, Record, Scope
 
 
-def note_found(
+def record_new_state(
     tx: Transaction,
     scope: Scope,
     row: OrderRow,
@@ -22,15 +22,15 @@ def note_found(
     why: str | None = None,
     given_up: bool = False,
 ) -> bool:
-    """The order's new state, and an `event` row where it is news; whether it was. Raises StoreError.
+    """Store an order's new state, with an `event` row if it differs; returns whether it did. Raises StoreError.
 
-    With `given_up` the order ends for want of evidence alone.
+    `given_up` marks an order that ends only because the exchange showed no evidence of it.
 
-    An order that was open and that the exchange calls rejected has ended, but it was entered: it becomes `expired`.
+    An open order that the exchange now reports as rejected was in the book, so that it becomes `expired`.
     """
     known = tx.orders.get(row.client_order_id)
     if state is OrderState.REJECTED and known is not None and known.state in LIVE_STATES:
-        state, why = OrderState.EXPIRED, why or "the exchange had it open, and calls it rejected now"
+        state, why = OrderState.EXPIRED, why or "the exchange had it open, and reports it as rejected now"
     if not tx.orders.move(row.client_order_id, state, report=report, given_up=given_up):
         return False
     body = {"kind": "resolved", "client_order_id": row.client_order_id, "was": row.state, "is": state, "report": report}
@@ -42,10 +42,10 @@ def note_found(
     return True
 
 
-def tell_once(
+def append_event_once(
     tx: Transaction, scope: Scope, key: str, symbol: str, body: Mapping[str, object], *, call_id: str | None = None
 ) -> bool:
-    """An `event` row, for this key the only one; False where it was told before. Raises StoreError."""
+    """Append an `event` row, once for each key; False where the key exists. Raises StoreError."""
     if tx.audit.has_key(key):
         return False
     _append(tx, scope, symbol, body, call_id=call_id, key=key)
@@ -53,7 +53,7 @@ def tell_once(
 
 
 def note_withdrawn(tx: Transaction, proposal: Proposal, *, call_id: str) -> None:
-    """An `event` row for a proposal that the assistant took back. Raises StoreError."""
+    """Append an `event` row for a proposal that the assistant withdrew. Raises StoreError."""
     body = {"kind": "withdrawn", "proposal": proposal.id, "by": "assistant", "order": dict(proposal.resolved)}
     _append(tx, proposal.scope, proposal.symbol, body, call_id=call_id)
 

@@ -26,10 +26,10 @@ from guardian.gate.base.fault_report import safe_traceback
 from guardian.gate.base.journal import CANCEL_PATIENCE_S
 from guardian.gate.base.order_views import note_on, view_of_report
 from guardian.gate.base.replies import OrderCancelled, Reply, ReplyError, denied, done, refused
-from guardian.gate.orders.send import QUESTIONS_S, rejected_because
+from guardian.gate.orders.send import QUERY_TIMEOUT_S, rejected_because
 from guardian.gate.orders.shielded import run_to_completion
-from guardian.gate.recovery.order_query import ask_for
-from guardian.gate.recovery.order_reports import row_of, take_report
+from guardian.gate.recovery.order_query import query_order
+from guardian.gate.recovery.order_reports import apply_report, row_of
 from guardian.policy.verdict import Denial
 from guardian.store.schema.records import OrderRow, Scope
 
@@ -83,12 +83,12 @@ class OrderCanceller:
         if target.row is not None and (
             not self._context.is_chosen or target.row.environment != self._context.environment.value
         ):
-            there = self._context.elsewhere(Environment(target.row.environment))
+            there = self._context.for_environment(Environment(target.row.environment))
             if there is not None:
                 return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
             target = replace(target, row=None)
         if not self._context.is_chosen:
-            there = self._context.elsewhere(self._named_environment())
+            there = self._context.for_environment(self._named_environment())
             if there is not None:
                 return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
         connection = await self._context.connector.connect(needs_keys=True)
@@ -207,8 +207,8 @@ class OrderCanceller:
             return None
         try:
             # Real time, as for the network that is waited for.
-            async with asyncio.timeout(QUESTIONS_S):
-                report = await ask_for(connection.exchange, target.row.sent)
+            async with asyncio.timeout(QUERY_TIMEOUT_S):
+                report = await query_order(connection.exchange, target.row.sent)
         except (ExchangeError, CredentialsError, TimeoutError):
             return None
         if report is None or report.client_order_id == target.client_order_id or not target.is_meant(report):
@@ -222,7 +222,7 @@ class OrderCanceller:
         reply = Reply(outcome=outcome, error=error)
         try:
             # Real time, as for the network that is waited for.
-            async with asyncio.timeout(QUESTIONS_S):
+            async with asyncio.timeout(QUERY_TIMEOUT_S):
                 report = await self._ask(connection, target)
         except (ExchangeError, CredentialsError, TimeoutError):
             return reply
@@ -239,7 +239,7 @@ class OrderCanceller:
 
     async def _ask(self, connection: Connection, target: Target) -> OrderReport | None:
         if target.row is not None:
-            return await ask_for(connection.exchange, target.row.sent)
+            return await query_order(connection.exchange, target.row.sent)
         return await connection.exchange.order(
             target.symbol, order_id=target.order_id, client_order_id=target.client_order_id
         )
@@ -255,7 +255,7 @@ class OrderCanceller:
                 row = row_of(tx, scope, report) if target.row is None else target.row
                 if row is not None:
                     by_order_id = target.order_id is not None
-                    take_report(tx, row, report, began_ms=target.began_ms, asked_by_order_id=by_order_id)
+                    apply_report(tx, row, report, began_ms=target.began_ms, asked_by_order_id=by_order_id)
         except StoreError:
             return
 

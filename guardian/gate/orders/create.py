@@ -26,8 +26,8 @@ from guardian.gate.base.facts import Basis, assets_of, basis_of, gather_facts, u
 from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.base.replies import Reply, denied
 from guardian.gate.orders.costed import CostedOrder, costed
-from guardian.gate.orders.judged import judged_on
-from guardian.gate.orders.placed_before import answer_with
+from guardian.gate.orders.judged import judgement_record
+from guardian.gate.orders.placed_before import reply_for_sent_order
 from guardian.gate.orders.proposal_views import budget_use, view_of_proposal
 from guardian.gate.orders.proposals import (
     answer_for_token,
@@ -40,7 +40,7 @@ from guardian.gate.orders.proposals import (
 from guardian.gate.orders.send import Reserved, Sender
 from guardian.gate.orders.shielded import run_to_completion
 from guardian.gate.recovery.reconcile import why_not_compared
-from guardian.gate.recovery.refresh import catch_up
+from guardian.gate.recovery.refresh import refresh_open_orders
 from guardian.policy.case import may_be_exit
 from guardian.policy.engine import judge_order, judge_tool
 from guardian.policy.facts import Confirmed, Facts
@@ -142,7 +142,7 @@ class OrderPlacer:
             if row is None or row.state in VOID_STATES:
                 return basis_of(tx, asked.scope)
             is_recent = tx.now_ms - row.reserved_ms < asked.policy.limits.duplicate_window_ms
-            return answer_with(row) if is_recent else basis_of(tx, asked.scope)
+            return reply_for_sent_order(row) if is_recent else basis_of(tx, asked.scope)
 
     async def _redeem(
         self,
@@ -187,7 +187,7 @@ class OrderPlacer:
         if refusal is not None:
             return denied((refusal,))
         row = _order_of(tx, proposal)
-        return None if row is None else answer_with(row)
+        return None if row is None else reply_for_sent_order(row)
 
     async def _decide(self, asked: Asked, confirmed: Confirmed | None, basis: Basis) -> Reply:
         """Fetch the facts, then judge and reserve in one transaction, then send."""
@@ -208,7 +208,7 @@ class OrderPlacer:
                     may_exit=asked.may_exit,
                     lister=context.lister(asked.scope),
                 ),
-                catch_up(context, asked.connection.exchange, asked.spec, basis.snapshot),
+                refresh_open_orders(context, asked.connection.exchange, asked.spec, basis.snapshot),
             )
             facts = replace(facts, uncompared=uncompared)
             # From the reservation to the outcome nothing is torn apart by a cancelled call or a closed STDIN.
@@ -243,7 +243,7 @@ class OrderPlacer:
             if not is_last and (not is_covered or basis.is_behind(asked.spec, assets_of(facts, asked.spec), usage)):
                 return basis_of(tx, asked.scope)
             verdict = judge_order(asked.spec, facts, asked.policy)
-            judged = judged_on(facts, verdict, asked.policy)
+            judged = judgement_record(facts, verdict, asked.policy)
             self._watch_clock(tx, asked, facts, verdict)
             if verdict.decision is Decision.DENY:
                 return self._deny(tx, asked, verdict, judged)

@@ -8,7 +8,7 @@ from guardian.policy.model import Policy
 from guardian.policy.verdict import Verdict
 
 
-def judged_on(facts: Facts, verdict: Verdict, policy: Policy) -> dict[str, object]:
+def judgement_record(facts: Facts, verdict: Verdict, policy: Policy) -> dict[str, object]:
     """What an order was judged on, for the log: enough to make the judgement again."""
     return {
         "policy": policy.digest,

@@ -9,7 +9,7 @@ from guardian.gate.base.replies import OrderPlaced, Reply, ReplyError, done, ref
 from guardian.store.schema.records import OrderRow
 
 
-def answer_with(row: OrderRow) -> Reply:
+def reply_for_sent_order(row: OrderRow) -> Reply:
     """The answer for an order that was placed before: nothing is sent now."""
     view = view_of_row(row)
     if row.state in UNRESOLVED_STATES:

@@ -11,7 +11,7 @@ from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.orders.proposal_views import BudgetUse, budget_use
 from guardian.gate.orders.proposals import confirmed_by, spec_from
 from guardian.gate.recovery.reconcile import why_not_compared
-from guardian.gate.recovery.refresh import catch_up
+from guardian.gate.recovery.refresh import refresh_open_orders
 from guardian.policy.engine import judge_order
 from guardian.policy.facts import Facts
 from guardian.policy.verdict import Denial, Verdict
@@ -83,7 +83,7 @@ class Previewer:
             )
         spec = spec_from(proposal.spec)
         before = await context.journal.run(lambda: self._basis(scope))
-        await catch_up(context, connection.exchange, spec, before.snapshot)
+        await refresh_open_orders(context, connection.exchange, spec, before.snapshot)
         basis = await context.journal.run(lambda: self._basis(scope))
         facts = await gather_facts(
             spec,

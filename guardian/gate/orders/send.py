@@ -32,15 +32,15 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.base.fault_report import safe_traceback
 from guardian.gate.base.order_views import known_moment, note_on, view_of_report
 from guardian.gate.base.replies import OrderPlaced, Reply, ReplyError, done, refused
-from guardian.gate.recovery.order_reports import refuse_report
+from guardian.gate.recovery.order_reports import record_contradiction
 from guardian.store.schema.records import Phase, Record, Scope
 
 _log: Final = logging.getLogger("guardian.gate")
 
-QUICK_QUESTIONS_S: Final = (0.25, 0.75, 1.5)
+RETRY_PAUSES_S: Final = (0.25, 0.75, 1.5)
 """Pauses before asking for an order whose reply was lost; the background goes on asking after these."""
 
-QUESTIONS_S: Final = 8.0
+QUERY_TIMEOUT_S: Final = 8.0
 """For all of them together, pauses included: what is known by then is answered."""
 
 DUPLICATE_ORDER_CODE: Final = -2010
@@ -134,8 +134,8 @@ class Sender:
     async def _ask_soon(self, reserved: Reserved, sent: Sent) -> Sent:
         """A lost reply is often only that: ask by client order id a few times before answering `unknown`."""
         monotonic, name = self._context.monotonic, reserved.client_order_id
-        ends = monotonic() + QUESTIONS_S
-        for pause in QUICK_QUESTIONS_S:
+        ends = monotonic() + QUERY_TIMEOUT_S
+        for pause in RETRY_PAUSES_S:
             if monotonic() + pause >= ends:
                 break
             await self._context.pause(pause)
@@ -167,7 +167,7 @@ class Sender:
                 for report, why in sent.impossible:
                     row = tx.orders.get(reserved.client_order_id)
                     assert row is not None, "an order that was sent was reserved"
-                    refuse_report(tx, row, report, why)
+                    record_contradiction(tx, row, report, why)
                 tx.orders.move(
                     reserved.client_order_id,
                     sent.state,

@@ -19,8 +19,8 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import view_of_report, view_of_row
 from guardian.gate.base.replies import Orders, OrderView, Reply, done
 from guardian.gate.recovery.fees import known_fees
-from guardian.gate.recovery.order_query import ask_for
-from guardian.gate.recovery.order_reports import DifferenceKind, row_of, take_report
+from guardian.gate.recovery.order_query import query_order
+from guardian.gate.recovery.order_reports import DifferenceKind, apply_report, row_of
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
 
@@ -45,7 +45,7 @@ class OrderReader:
         scope = Scope(environment=self._context.environment.value, account=connection.account)
         row, began_ms = await self._context.journal.run(lambda: self._known(scope, request))
         if row is not None:
-            report = await ask_for(connection.exchange, row.sent)
+            report = await query_order(connection.exchange, row.sent)
             reports: tuple[OrderReport, ...] = () if report is None else (report,)
         else:
             reports = await _reports(connection.exchange, request)
@@ -82,7 +82,7 @@ def _join(
     joined, shown = _Joined(), set()
     for report in reports:
         row = row_of(tx, scope, report)
-        kind = None if row is None else take_report(tx, row, report, began_ms=began_ms)
+        kind = None if row is None else apply_report(tx, row, report, began_ms=began_ms)
         row = None if row is None else tx.orders.get(row.client_order_id)
         shown.add(report.client_order_id if row is None else row.client_order_id)
         if row is not None and kind is DifferenceKind.IMPOSSIBLE:

@@ -11,7 +11,7 @@ from guardian.domain.money import ZERO, plain, plus
 from guardian.errors import ExchangeUnavailable, GuardianError
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
-from guardian.gate.recovery.refresh import learn_of
+from guardian.gate.recovery.refresh import refresh_order
 from guardian.policy.facts import Facts
 from guardian.policy.prices import PriceFault, usable_price
 from guardian.store.database import Transaction
@@ -119,7 +119,7 @@ class Positions:
     async def _catch_up(self, connection: Connection, scope: Scope, asset: str) -> None:
         """Take in what open orders on the asset have executed by now, and fees that are not known yet."""
         for row in await self._context.journal.run(lambda: self._unfinished(scope, asset)):
-            await learn_of(self._context, connection.exchange, row)
+            await refresh_order(self._context, connection.exchange, row)
 
     def _unfinished(self, scope: Scope, asset: str) -> tuple[OrderRow, ...]:
         with self._context.journal.transaction() as tx:

@@ -1,1 +1,1 @@
-"""What is learnt about orders after their call: unknown orders, reconciliation, fees."""
+"""Finds out about orders after their call: resolving unknown orders, reconciliation, fees."""

@@ -1,7 +1,7 @@
-"""What an order's fills cost in fees: asked for where the exchange's report did not say.
+"""The fees of an order's fills, fetched where the exchange's report did not contain them.
 
-The position, and so what can be sold back, is what was bought less what was sold less the fees taken of the base asset.
-Fees in another asset (BNB, the quote asset) take nothing of it; they count for the loss of the day.
+The position, and so what can be sold back, is what was bought less what was sold less the fees charged in the base
+asset. Fees in another asset (BNB, the quote asset) do not reduce it; they count towards the loss of the day.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ from guardian.gate.base.context import GateContext
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow
 
-BEFORE_IT_WAS_SENT_MS: Final = 60_000
-"""Trades before the order was sent, less what clocks may differ by, are another's: order ids start anew on a wipe."""
+CLOCK_TOLERANCE_MS: Final = 60_000
+"""How far clocks may differ. Trades older than the order by more are not its own: a wipe restarts the order ids."""
 
 
 def known_fees(tx: Transaction, row: OrderRow, executed: Decimal) -> dict[str, Decimal] | None:
-    """The fees of an order's first `executed` base asset, by asset; None where the ledger lacks some of them."""
+    """The fees by asset of the first `executed` of an order, in the base asset; None where the ledger lacks some."""
     return tx.ledger.fees_of(row.client_order_id) if row.fee_quantity >= executed else None
 
 
 async def fetch_fees(context: GateContext, exchange: Exchange, client_order_id: str) -> bool:
-    """Ask for the fees of what an order has executed, where they are not known; whether that brought anything.
+    """Fetch the fees of what an order has executed, where they are unknown; whether any were added.
 
     Raises ExchangeError and StoreError.
     """
-    row = await context.journal.run(lambda: _wanted(context, client_order_id))
+    row = await context.journal.run(lambda: _order_without_fees(context, client_order_id))
     if row is None or row.order_id is None:
         return False
     trades = await exchange.my_trades(row.symbol, row.order_id)
-    return await context.journal.run(lambda: _note(context, row, trades))
+    return await context.journal.run(lambda: _record(context, row, trades))
 
 
-def _wanted(context: GateContext, client_order_id: str) -> OrderRow | None:
+def _order_without_fees(context: GateContext, client_order_id: str) -> OrderRow | None:
     with context.journal.transaction() as tx:
         row = tx.orders.get(client_order_id)
-    is_wanted = row is not None and row.adopted and row.executed_quantity > row.fee_quantity
-    return row if is_wanted else None
+    lacks_fees = row is not None and row.adopted and row.executed_quantity > row.fee_quantity
+    return row if lacks_fees else None
 
 
-def _note(context: GateContext, row: OrderRow, trades: tuple[Trade, ...]) -> bool:
-    ours = [trade for trade in trades if trade.time >= row.sent_ms - BEFORE_IT_WAS_SENT_MS]
+def _record(context: GateContext, row: OrderRow, trades: tuple[Trade, ...]) -> bool:
+    ours = [trade for trade in trades if trade.time >= row.sent_ms - CLOCK_TOLERANCE_MS]
     fees = fees_of(trade.fill for trade in ours)
-    # More than was ordered, or at other prices, is no order of guardian's. Fewer than are executed come later: the list
-    # lags.
+    # More than was ordered, or other prices, belong to another order. Fewer than were executed are completed later: the
+    # list lags.
     is_other = fees.quantity > row.quantity or impossible_fills(row.sent, (trade.fill for trade in ours)) is not None
     if len(ours) < len(trades) or is_other:
         return False

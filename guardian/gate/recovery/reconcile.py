@@ -1,8 +1,8 @@
-"""Reconciliation: the exchange's lists of open and recent orders against what the store says, symbol by symbol.
+"""Reconciles the store with the exchange's lists of open and recent orders, symbol by symbol.
 
-What moved on is taken over, with an event row. An order with guardian's mark that the log lacks counts and halts. One
-that the log says has ended and that has not is set right, so that it counts, and trading halts. Orders that guardian
-did not place are shown and not counted: what is capped is what the assistant does.
+An order that has changed is updated, with an event row. One with guardian's prefix that the log lacks counts and halts
+trading. One that the log has as final and the exchange as open is corrected, so that it counts, and trading halts.
+Orders that guardian did not place are listed and not counted: the limits are on what the assistant does.
 """
 
 from __future__ import annotations
@@ -22,27 +22,23 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import view_of_report
 from guardian.gate.base.replies import OrderView
 from guardian.gate.recovery.fees import fetch_fees
-from guardian.gate.recovery.order_query import ask_for
-from guardian.gate.recovery.order_reports import DifferenceKind, row_of, take_report
-from guardian.gate.recovery.unlogged_orders import Valued, enter_unlogged, value_unlogged
+from guardian.gate.recovery.order_query import KEY_REFUSED_CODES, UNLISTED_CODE, query_order
+from guardian.gate.recovery.order_reports import DifferenceKind, apply_report, row_of
+from guardian.gate.recovery.unlogged_orders import ValuedOrder, enter_unlogged, value_unlogged
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
 from guardian.store.transaction.orders import is_in_doubt
 
 RECENT_ORDERS: Final = 1000
-"""How many of a symbol's newest orders are looked at."""
-KNOWN_FOR_MS: Final = 7 * DAY_MS
-"""A symbol is looked at for so long after guardian's last order of it, and always if the policy lists it."""
+"""Maximum number of a symbol's newest orders that are compared."""
+RECENT_SYMBOL_MS: Final = 7 * DAY_MS
+"""How long after guardian's last order a symbol is still compared; one that the policy lists always is."""
 BETWEEN_SYMBOLS_S: Final = 1.0
-UNLISTED_CODE: Final = -1121
-"""The exchange's word for a symbol that it does not list."""
-KEY_REFUSED_CODES: Final = frozenset({-1022, -2008, -2014, -2015})
-"""The exchange's no to the key and not to what was asked: every other question would have the same answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One order on which the store and the exchange differed; None is what one of them does not have."""
+    """One order on which the store and the exchange differed; a state of None means that one side lacks it."""
 
     kind: DifferenceKind
     symbol: str
@@ -52,55 +48,57 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """A symbol of which the exchange refused to tell all: of that, nothing is known now."""
+class RefusedSymbol:
+    """A symbol for which the exchange refused a query: its orders are not all known."""
 
     symbol: str
     why: str
     exchange_code: int
     exchange_text: str
-    """The exchange's words: untrusted."""
+    """Untrusted: the exchange's own words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
-    """What one reconciliation has found."""
+    """The result of one reconciliation."""
 
     environment: str
     account: str
     symbols: tuple[str, ...]
-    """The symbols that were looked at, the refused ones among them."""
-    refused: tuple[Refused, ...]
+    """The symbols that were compared, including the refused ones."""
+    refused: tuple[RefusedSymbol, ...]
     is_whole: bool
-    """Every symbol that the store knows or the policy lists was looked at, and none was refused."""
+    """Whether every symbol that the store knows or the policy lists was compared, and none was refused."""
     agreed: int
-    """How many of guardian's orders were the same on both sides."""
+    """Number of guardian's orders that were the same on both sides."""
     differences: tuple[Difference, ...]
     foreign: tuple[OrderView, ...]
     """Open orders that guardian did not place."""
     fees: int
-    """Of how many orders the fees were found out."""
+    """Number of orders whose fees were fetched."""
 
 
 @dataclass(slots=True)
 class _Tally:
+    """The counts and findings so far."""
+
     agreed: int = 0
     fees: int = 0
     differences: list[Difference] = field(default_factory=list)
     foreign: list[OrderView] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RefusedSymbol] = field(default_factory=list)
 
     def note_refusal(self, symbol: str, error: ExchangeRejected) -> None:
-        """Note that something of a symbol was refused; raises it where everything else would be refused too."""
+        """Record the first refusal of a symbol; raises a refusal of the key, with which every query would fail."""
         if error.code in KEY_REFUSED_CODES:
             raise error
         if all(one.symbol != symbol for one in self.refused):
-            one = Refused(symbol=symbol, why=error.message, exchange_code=error.code, exchange_text=error.text)
+            one = RefusedSymbol(symbol=symbol, why=error.message, exchange_code=error.code, exchange_text=error.text)
             self.refused.append(one)
 
 
 class Reconciler:
-    """Compares one environment and account."""
+    """Reconciles one environment and account."""
 
     def __init__(self, context: GateContext) -> None:
         self._context = context
@@ -114,15 +112,14 @@ class Reconciler:
     ) -> Reconciled:
         """Reconcile these symbols, or all that the store knows or the policy lists.
 
-        A symbol that the exchange refuses to tell of (it lacks it, or does not list it any more) is noted and keeps no
-        other from being looked at. With `between` there is a pause between two symbols, and that is done then: where
-        it says False the rest is left out. With `at_once` all symbols are asked for together, and those on which any
-        order of guardian's is open as well.
+        A symbol that the exchange refuses (it does not list it) is recorded and does not stop the others. With
+        `between` there is a pause after each symbol in which it is called; where it returns False the rest is skipped.
+        With `at_once` all symbols are compared concurrently, and also those with any open order of guardian's.
 
-        Raises ExchangeError, CredentialsError and StoreError: what was found before is in the log.
+        Raises ExchangeError, CredentialsError and StoreError: differences found before that are in the log.
         """
         connection = await self._context.connector.connect(needs_keys=True)
-        scope = Scope(environment=self._context.environment.value, account=connection.account)
+        scope = self._context.scope_of(connection)
         wanted = await self._context.journal.run(lambda: self._symbols(scope)) if symbols is None else tuple(symbols)
         tally, done = _Tally(), 0
         if at_once:
@@ -157,9 +154,9 @@ class Reconciler:
     async def _at_once(
         self, exchange: Exchange, scope: Scope, symbols: tuple[str, ...], tally: _Tally
     ) -> tuple[str, ...]:
-        """Compare these symbols and those with an open order of guardian's, all together; returns which."""
-        marked = (one.symbol for one in await exchange.open_orders(None) if _is_marked(one))
-        wanted = tuple(dict.fromkeys((*symbols, *marked)))
+        """Compare these symbols and those with an open order of guardian's concurrently; returns all of them."""
+        with_open_orders = (one.symbol for one in await exchange.open_orders(None) if _has_prefix(one))
+        wanted = tuple(dict.fromkeys((*symbols, *with_open_orders)))
         results = await asyncio.gather(
             *(self._symbol(exchange, scope, symbol, tally) for symbol in wanted), return_exceptions=True
         )
@@ -172,7 +169,7 @@ class Reconciler:
 
     def _symbols(self, scope: Scope) -> tuple[str, ...]:
         with self._context.journal.transaction() as tx:
-            known = set(tx.orders.known_symbols(scope, tx.now_ms - KNOWN_FOR_MS))
+            known = set(tx.orders.known_symbols(scope, tx.now_ms - RECENT_SYMBOL_MS))
         try:
             policy = self._context.policy_file.current().policy
         except PolicyInvalid:
@@ -187,7 +184,7 @@ class Reconciler:
     async def _symbol(self, exchange: Exchange, scope: Scope, symbol: str, tally: _Tally) -> None:
         run = self._context.journal.run
         pending, began_ms = await run(lambda: self._pending(scope, symbol))
-        # The open ones first: what ends in between is in the second list as it ended.
+        # The open orders first: one that ends in between appears in the second list with its final state.
         listed = (*await exchange.open_orders(symbol), *await exchange.all_orders(symbol, limit=RECENT_ORDERS))
         reports = {report.order_id: report for report in listed}
         answers: list[tuple[OrderRow, OrderReport]] = []
@@ -195,7 +192,7 @@ class Reconciler:
             if any(_is_of(row, report) for report in listed):
                 continue
             try:
-                report = await ask_for(exchange, row.sent)
+                report = await query_order(exchange, row.sent)
             except ExchangeRejected as error:
                 tally.note_refusal(symbol, error)
                 continue
@@ -209,7 +206,7 @@ class Reconciler:
             tally.fees += await fetch_fees(self._context, exchange, name)
 
     def _pending(self, scope: Scope, symbol: str) -> tuple[tuple[OrderRow, ...], int]:
-        """The symbol's orders that have not ended and are not just being sent, and the window time."""
+        """The symbol's orders that are neither final nor just being sent, and the window time."""
         with self._context.journal.transaction() as tx:
             rows = (*tx.orders.live(scope), *tx.orders.in_doubt(scope))
             return tuple(row for row in rows if row.symbol == symbol), tx.now_ms
@@ -221,13 +218,13 @@ class Reconciler:
     def _compare(
         self,
         scope: Scope,
-        unlogged: Sequence[Valued],
+        unlogged: Sequence[ValuedOrder],
         listed: Iterable[OrderReport],
         answers: Iterable[tuple[OrderRow, OrderReport]],
         began_ms: int,
         tally: _Tally,
     ) -> None:
-        """Bring the store up to each report; one that is not of an order of guardian's is foreign."""
+        """Update the store from each report; a report of an order that is not guardian's is foreign."""
         with self._context.journal.transaction() as tx:
             enter_unlogged(tx, scope, unlogged)
             known = ((row_of(tx, scope, report), report) for report in listed)
@@ -244,7 +241,7 @@ class Reconciler:
 
 
 def reconciled_mark(scope: Scope) -> str:
-    """The mark of when all of a scope's orders were compared last."""
+    """The key of the stored time at which all of a scope's orders were compared last."""
     return f"reconciled/{scope.environment}/{scope.account}"
 
 
@@ -252,16 +249,16 @@ def _is_of(row: OrderRow, report: OrderReport) -> bool:
     return report.client_order_id == row.client_order_id or is_amended(row.sent, report)
 
 
-def _is_marked(report: OrderReport) -> bool:
+def _has_prefix(report: OrderReport) -> bool:
     return report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)
 
 
 def _compared(tx: Transaction, row: OrderRow, report: OrderReport, began_ms: int) -> Difference | None:
-    """Bring the store up to one report of an order of guardian's; the difference that there was, if any."""
-    kind = take_report(tx, row, report, began_ms=began_ms)
+    """Update the store from one report of an order of guardian's; returns the difference, if any."""
+    kind = apply_report(tx, row, report, began_ms=began_ms)
     if not row.adopted:
         return replace(_difference(DifferenceKind.NOT_IN_LOG, row, report.state), store=None)
-    # An order that a process is just sending moves on by itself.
+    # An order that another process is just sending changes without a difference.
     is_in_flight = row.state is OrderState.RESERVED and not is_in_doubt(row, tx.now_ms)
     if kind is None or (kind is DifferenceKind.MOVED and is_in_flight):
         return None
@@ -269,7 +266,7 @@ def _compared(tx: Transaction, row: OrderRow, report: OrderReport, began_ms: int
 
 
 async def why_not_compared(context: GateContext, scope: Scope) -> str | None:
-    """None once this process has compared all orders of the scope; else it does so now, or says why it could not.
+    """None once this process has compared all orders of the scope; otherwise compares them, or returns why it cannot.
 
     Raises StoreError.
     """

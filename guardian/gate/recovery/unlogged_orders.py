@@ -1,8 +1,8 @@
-"""Orders with guardian's mark at the exchange that the log lacks: they halt trading, and count from then on.
+"""Orders with guardian's prefix at the exchange that the log lacks: they halt trading, and count from then on.
 
-An older copy of the home was put back, or another home uses the account. Each is entered into the store with a row of
-the log as its origin, dated to when the exchange created it, so that every window and count has it. What it bought or
-sold comes into the ledger when the owner resumes: until then nobody has said that it is guardian's.
+An older copy of the home was restored, or another home uses the account. Each order is added to the store with a log
+row as its origin, dated to when the exchange created it, so that every window and count includes it. What it bought or
+sold enters the ledger when the owner resumes: until then nobody has confirmed that it is guardian's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from guardian.exchange.exchange import Exchange
 from guardian.gate.base.auto_halt import halt
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, basis_of, gather_facts
-from guardian.gate.base.order_events import tell_once
+from guardian.gate.base.order_events import append_event_once
 from guardian.gate.recovery.order_reports import row_of
 from guardian.policy.case import build_case
 from guardian.policy.model import Policy
@@ -32,8 +32,8 @@ _SENT_TYPES: Final = frozenset(kind.value for kind in OrderType)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Valued:
-    """An order that the log lacks, with what it counts for at worst, in `currency`."""
+class ValuedOrder:
+    """An order that the log lacks, with the most that it counts for: `notional` is in `currency`."""
 
     report: OrderReport
     instrument: Instrument
@@ -45,13 +45,13 @@ class Valued:
 
 async def value_unlogged(
     context: GateContext, exchange: Exchange, scope: Scope, reports: Sequence[OrderReport]
-) -> tuple[Valued, ...]:
-    """Those of a symbol's reports that have guardian's mark and no row in the log, and what each counts for.
+) -> tuple[ValuedOrder, ...]:
+    """Those of a symbol's reports that have guardian's prefix and no row in the log, and what each counts for.
 
-    Raises ExchangeError: what they count for is unknown, for want of the symbol's trading rules or of a true amount.
+    Raises ExchangeError: the symbol's trading rules or a valid amount are missing, so that it is unknown.
     """
-    marked = tuple(report for report in reports if report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX))
-    unlogged = await context.journal.run(lambda: _unlogged(context, scope, marked)) if marked else ()
+    prefixed = tuple(report for report in reports if report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX))
+    unlogged = await context.journal.run(lambda: _unlogged(context, scope, prefixed)) if prefixed else ()
     if not unlogged:
         return ()
     instruments = await exchange.instruments((unlogged[0].symbol,))
@@ -69,10 +69,10 @@ def _unlogged(context: GateContext, scope: Scope, reports: Sequence[OrderReport]
 
 async def _value(
     context: GateContext, exchange: Exchange, scope: Scope, report: OrderReport, instruments: Mapping[str, Instrument]
-) -> Valued:
-    """What an order counts for: at its own price, converted as a new order would be; else in its quote asset.
+) -> ValuedOrder:
+    """The order with what it counts for at its own price, converted as a new order would be, else in its quote asset.
 
-    What counts in another currency than the policy's is converted where it is counted, or nothing more is ordered.
+    Usage in another currency than the policy's is converted where it is counted; where that fails, orders are denied.
     """
     instrument = instruments.get(report.symbol)
     if instrument is None or report.flaw is not None or report.side not in {"BUY", "SELL"}:
@@ -97,7 +97,7 @@ async def _value(
         converted = await _converted(context, exchange, scope, spec, policy)
         if converted is not None:
             notional, currency = converted, policy.accounting.currency
-    return Valued(
+    return ValuedOrder(
         report=report,
         instrument=instrument,
         spec=spec,
@@ -110,7 +110,7 @@ async def _value(
 async def _converted(
     context: GateContext, exchange: Exchange, scope: Scope, spec: OrderSpec, policy: Policy
 ) -> Decimal | None:
-    """What the order counts for in the accounting currency now; None where no usable price tells."""
+    """What the order counts for in the accounting currency now; None where no usable price is available."""
 
     def basis_now() -> Basis:
         with context.journal.transaction() as tx:
@@ -126,10 +126,10 @@ async def _converted(
     return None if counted is None else counted.notional
 
 
-def enter_unlogged(tx: Transaction, scope: Scope, orders: Sequence[Valued]) -> None:
-    """Enter orders that the log lacks, each with its row of the log, and halt trading. Raises StoreError.
+def enter_unlogged(tx: Transaction, scope: Scope, orders: Sequence[ValuedOrder]) -> None:
+    """Add orders that the log lacks, each with a log row, and halt trading. Raises StoreError.
 
-    Every proposal ends as well: any of these orders may be the one that it was confirmed for, and a token is used once.
+    Every proposal ends as well: any of these orders may have used its token, and a token is used once.
     """
     entered = [order for order in orders if tx.orders.get(order.report.client_order_id) is None]
     for order in entered:
@@ -141,7 +141,7 @@ def enter_unlogged(tx: Transaction, scope: Scope, orders: Sequence[Valued]) -> N
             "notional": order.notional,
             "currency": order.currency,
         }
-        tell_once(tx, scope, found_key(scope.environment, report.client_order_id), report.symbol, body)
+        append_event_once(tx, scope, found_key(scope.environment, report.client_order_id), report.symbol, body)
         tx.orders.enter_found(_new_order(tx, scope, order), report)
     if entered:
         first = entered[0].report
@@ -156,7 +156,7 @@ def enter_unlogged(tx: Transaction, scope: Scope, orders: Sequence[Valued]) -> N
             tx.proposals.burn(proposal.id, LOG_WAS_BEHIND)
 
 
-def _new_order(tx: Transaction, scope: Scope, order: Valued) -> NewOrder:
+def _new_order(tx: Transaction, scope: Scope, order: ValuedOrder) -> NewOrder:
     report = order.report
     created_ms = min(tx.clock_ms if report.created_ms is None else report.created_ms, tx.now_ms)
     return NewOrder(

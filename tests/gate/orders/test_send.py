@@ -30,7 +30,7 @@ from guardian.errors import (
 )
 from guardian.gate.base.order_views import known_moment
 from guardian.gate.base.replies import OrderPlaced
-from guardian.gate.orders.send import QUESTIONS_S, QUICK_QUESTIONS_S
+from guardian.gate.orders.send import QUERY_TIMEOUT_S, RETRY_PAUSES_S
 from guardian.gate.orders.shielded import run_to_completion
 from guardian.store.schema.records import Scope, StatusUsage
 from tests.gate.support.fakes import D, Lost, Placed, Room, denials, limit
@@ -181,7 +181,7 @@ def test_lost_reply_is_asked_for_a_few_times_and_found(room: Room) -> None:
     reply = room.ask()
     assert reply.outcome is Outcome.DONE
     assert asked == ["once"]
-    assert room.clock.pauses == list(QUICK_QUESTIONS_S[:2])
+    assert room.clock.pauses == list(RETRY_PAUSES_S[:2])
     assert room.last().state is OrderState.OPEN
     assert len(room.exchange.placed) == 1
     assert room.connector.losses == 1
@@ -200,7 +200,7 @@ def test_failure_of_the_questions_leaves_the_order_unknown(room: Room, failure: 
     assert reply.outcome is Outcome.UNKNOWN
     assert reply.error is not None
     assert reply.error.client_order_id == room.last().client_order_id
-    assert room.clock.pauses == list(QUICK_QUESTIONS_S)
+    assert room.clock.pauses == list(RETRY_PAUSES_S)
     assert room.last().state is OrderState.UNKNOWN
     assert room.phases() == ["call", "intent", "outcome"]
 
@@ -211,18 +211,18 @@ def test_questions_that_take_long_are_asked_no_more_after_their_time(room: Room)
     room.exchange.fails["order"] = ExchangeUnavailable("no answer in time")
 
     async def slow() -> None:
-        room.clock.forward(QUESTIONS_S)
+        room.clock.forward(QUERY_TIMEOUT_S)
 
     room.exchange.during["order"] = slow
     assert room.ask().outcome is Outcome.UNKNOWN
-    assert room.clock.pauses == list(QUICK_QUESTIONS_S[:1])
+    assert room.clock.pauses == list(RETRY_PAUSES_S[:1])
     assert room.exchange.names().count("order") == 1
     assert room.last().state is OrderState.UNKNOWN
 
 
 def test_question_that_hangs_is_not_waited_for(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """With an exchange that answers nothing the reply is `unknown` in time, recorded, and the order stays counted."""
-    monkeypatch.setattr("guardian.gate.orders.send.QUESTIONS_S", 0.5)
+    monkeypatch.setattr("guardian.gate.orders.send.QUERY_TIMEOUT_S", 0.5)
     room.exchange.script = [Lost(OutcomeUnknown("lost"))]
     room.exchange.during["order"] = lambda: asyncio.sleep(3600)
     started = time.monotonic()

@@ -12,8 +12,10 @@ import pytest
 
 from guardian.domain.order_states import OrderState
 from guardian.errors import ExchangeUnavailable
+from guardian.gate.recovery.background import TICK_S, RecoveryTask
 from guardian.gate.recovery.lease import LEASE_MS
-from guardian.gate.recovery.resolve import PERIOD_S, TICK_S, Resolver
+from guardian.gate.recovery.resolve import Resolver
+from guardian.gate.recovery.schedule import PERIOD_S
 from guardian.store.database import Transaction
 from tests.gate.support.fakes import FakeConnector, FakeExchange, Room
 
@@ -26,14 +28,20 @@ def opened(room: Room, price: str = "60000") -> str:
 
 def steady(room: Room, chance: bytes = b"\x80\x00") -> Resolver:
     """A resolver of a process of its own, whose dice always fall the same."""
-    resolver = Resolver(context=replace(room.context, random_bytes=lambda n: chance * (n // 2)))
-    resolver._reconcile_due = room.clock.monotonic() + 1e9
-    return resolver
+    return Resolver(context=replace(room.context, random_bytes=lambda n: chance * (n // 2)))
+
+
+def background_of(resolver: Resolver) -> RecoveryTask:
+    """The background task of that process, which has been reconciled already."""
+    background = RecoveryTask(context=resolver.context)
+    background.resolver = resolver
+    background.reconciliation.due = resolver.context.monotonic() + 1e9
+    return background
 
 
 def asks(room: Room, resolver: Resolver) -> bool:
     """Whether one more round of a server, in which everything is due, asks for anything."""
-    resolver._pace.questions.clear()
+    resolver._schedule.states.clear()
     return bool(room.run(resolver.run_once(only_due=True)))
 
 
@@ -45,7 +53,7 @@ def test_one_process_asks_at_a_time(room: Room) -> None:
     room.exchange.becomes(name, "FILLED", "0.001")
     assert not asks(room, second)
     assert room.row(name).state is OrderState.OPEN
-    room.run(first._leaseholder.give_back())
+    room.run(first.leaseholder.release())
     assert asks(room, second)
     assert room.row(name).state is OrderState.FILLED
     name = opened(room, "59990")
@@ -73,7 +81,7 @@ def test_command_gives_the_lease_back_at_the_end_of_its_round(room: Room) -> Non
 def test_server_that_ends_gives_the_lease_back(room: Room) -> None:
     """Also where it is ended while a thread is taking the lease."""
     opened(room)
-    leaseholder = room.resolver._leaseholder
+    leaseholder = room.resolver.leaseholder
     begun, go_on = threading.Event(), threading.Event()
     take = leaseholder.context.journal.transaction
 
@@ -86,10 +94,10 @@ def test_server_that_ends_gives_the_lease_back(room: Room) -> None:
             yield tx
 
     async def serve() -> None:
-        task = asyncio.create_task(room.resolver.run_forever())
+        task = asyncio.create_task(background_of(room.resolver).run_forever())
         while room.sql("SELECT count(*) FROM leases") == [(0,)]:
             await asyncio.sleep(0.01)
-        leaseholder._mine = None
+        leaseholder._held = None
         monkey.setattr(room.journal, "transaction", slowly)
         taking = asyncio.create_task(leaseholder.holds(room.scope))
         while not begun.is_set():
@@ -141,7 +149,7 @@ def test_process_that_stood_still_goes_on_only_where_nobody_took_over(room: Room
 
     async def meanwhile() -> None:
         room.clock.forward(60)
-        second._pace.questions.clear()
+        second._schedule.states.clear()
         assert len(await second.run_once(only_due=True)) == 2
 
     room.exchange.during["order"] = meanwhile
@@ -168,38 +176,38 @@ def test_process_that_cannot_ask_leaves_it_to_another(room: Room) -> None:
     name = opened(room)
     broken = FakeExchange(room.clock)
     broken.fails = dict.fromkeys(("order", "open_orders", "all_orders"), ExchangeUnavailable("no route"))
-    second = steady(room, b"\x11\x11")
-    second.context = replace(second.context, connector=FakeConnector(broken))
-    assert room.run(second._tick()) == PERIOD_S
+    second = background_of(steady(room, b"\x11\x11"))
+    second.context = second.resolver.context = replace(second.context, connector=FakeConnector(broken))
+    assert room.run(second.tick()) == PERIOD_S
     assert room.sql("SELECT count(*) FROM leases") == [(0,)]
-    first = steady(room)
+    first = background_of(steady(room))
     asked = (room.exchange.names().count("order"), len(broken.asked))
-    resolvers = [first, second]
+    tasks = [first, second]
     due = [0.0, room.clock.monotonic() + PERIOD_S]
     for _ in range(120):
         room.clock.forward(TICK_S)
-        for number, resolver in enumerate(resolvers):
+        for number, task in enumerate(tasks):
             if due[number] <= room.clock.monotonic():
-                due[number] = room.clock.monotonic() + room.run(resolver._tick())
+                due[number] = room.clock.monotonic() + room.run(task.tick())
     assert room.exchange.names().count("order") - asked[0] in range(9, 16)
     assert len(broken.asked) == asked[1]
     room.exchange.becomes(name, "FILLED", "0.001")
     room.clock.forward(PERIOD_S)
-    room.run(first._tick())
+    room.run(first.tick())
     assert room.row(name).state is OrderState.FILLED
     opened(room, "59990")
     count = broken.names().count("order")
     room.clock.forward(LEASE_MS / 1000 + 1)
     for _ in range(6):
-        room.clock.forward(room.run(second._tick()))
+        room.clock.forward(room.run(second.tick()))
     assert broken.names().count("order") - count in range(4, 7)  # nobody else lives
 
 
 def test_process_that_stood_back_takes_the_lease_no_sooner_than_after_its_length(room: Room) -> None:
     """Another has time to take it, even one that looks for something to ask as rarely as that; alone, it is back."""
-    holder = steady(room)._leaseholder
+    holder = steady(room).leaseholder
     assert room.run(holder.holds(room.scope))
-    room.run(holder.stand_back())
+    room.run(holder.back_off())
     room.clock.forward(LEASE_MS / 1000 - 0.5)
     assert not room.run(holder.holds(room.scope))
     room.clock.forward(0.5)
@@ -212,6 +220,6 @@ def test_lease_that_cannot_be_given_back_runs_out(room: Room, caplog: pytest.Log
     resolver = steady(room)
     room.run(resolver.run_once(only_due=True))
     room.journal.store().close()
-    room.run(resolver._leaseholder.give_back())
-    assert "runs out" in caplog.text
-    room.run(resolver._leaseholder.give_back())  # nothing is left to give back
+    room.run(resolver.leaseholder.release())
+    assert "the lease could not be released, and expires" in caplog.text
+    room.run(resolver.leaseholder.release())  # nothing is left to give back

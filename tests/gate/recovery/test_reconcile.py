@@ -25,11 +25,11 @@ from guardian.errors import (
 )
 from guardian.gate.base.order_views import view_of_row
 from guardian.gate.recovery import reconcile as reconciling
-from guardian.gate.recovery.absence import ARCHIVED_AFTER_MS
-from guardian.gate.recovery.order_query import BACK_OFF_S, PERIOD_S
+from guardian.gate.recovery.background import RECONCILE_PERIOD_S, RECONCILE_RETRY_S, RecoveryTask
 from guardian.gate.recovery.order_reports import LISTS_LAG_MS, DifferenceKind
+from guardian.gate.recovery.poll import ARCHIVED_AFTER_MS
 from guardian.gate.recovery.reconcile import BETWEEN_SYMBOLS_S, Reconciled, Reconciler
-from guardian.gate.recovery.resolve import RECONCILED_AGAIN_S, RECONCILED_EVERY_S, Resolver
+from guardian.gate.recovery.schedule import BACK_OFF_S, PERIOD_S
 from tests.gate.support.fakes import D, Lost, Placed, Room, limit
 
 
@@ -288,7 +288,7 @@ def test_wiped_exchange_wedges_nothing(room: Room) -> None:
     assert room.row(name).state is OrderState.EXPIRED
     assert room.row(unknown).state is OrderState.NOT_PLACED
     assert room.entered() == 60  # what was entered stays entered; what never came to be does not
-    assert "it was wiped" in room.log_text()
+    assert "it was deleted, as the testnet does" in room.log_text()
     assert "long after it could have arrived" in room.log_text()
     assert reconcile(room).differences == ()
     room.ask(price="59990")
@@ -374,24 +374,24 @@ def test_trades_of_another_order_with_the_same_number_are_not_taken(room: Room, 
 # -- back-off, and when it is reconciled
 
 
-def ticks(room: Room, resolver: Resolver, seconds: float) -> list[float]:
+def ticks(room: Room, background: RecoveryTask, seconds: float) -> list[float]:
     """When, in seconds from now, orders are asked for within so many seconds of ticking."""
     began = room.clock.monotonic()
     asked: list[float] = []
     while room.clock.monotonic() - began < seconds:
         before = room.exchange.names().count("order")
-        pause = room.run(resolver._tick())
+        pause = room.run(background.tick())
         if room.exchange.names().count("order") > before:
             asked.append(round(room.clock.monotonic() - began))
         room.clock.forward(pause)
     return asked
 
 
-def steady(room: Room, chance: bytes = b"\x80\x00") -> Resolver:
-    """A resolver whose dice always fall in the middle, and that has been reconciled already."""
-    resolver = Resolver(context=replace(room.context, random_bytes=lambda n: chance * (n // 2)))
-    resolver._reconcile_due = room.clock.monotonic() + 1e9
-    return resolver
+def steady(room: Room, chance: bytes = b"\x80\x00") -> RecoveryTask:
+    """A background task whose dice always fall in the middle, and that has been reconciled already."""
+    background = RecoveryTask(context=replace(room.context, random_bytes=lambda n: chance * (n // 2)))
+    background.reconciliation.due = room.clock.monotonic() + 1e9
+    return background
 
 
 def test_order_that_is_not_known_is_asked_for_with_growing_pauses(room: Room) -> None:
@@ -417,10 +417,10 @@ def report_of(room: Room) -> OrderReport:
 def test_pauses_are_jittered_by_a_quarter(room: Room, chance: bytes, first: float) -> None:
     """Processes and orders do not fall into step."""
     lost(room)
-    resolver = steady(room, chance)
+    resolver = steady(room, chance).resolver
     began = room.clock.monotonic()
     room.run(resolver.run_once(only_due=True))
-    (asked,) = resolver._pace.questions.values()
+    (asked,) = resolver._schedule.states.values()
     assert asked.due - began == pytest.approx(first)
     count = room.exchange.names().count("order")
     room.clock.forward(first - 0.01)
@@ -441,12 +441,12 @@ def test_open_orders_are_asked_for_at_a_steady_pace(room: Room) -> None:
 def test_it_is_reconciled_at_start_and_every_five_minutes(room: Room) -> None:
     """A server compares by itself, gently, where there are keys to ask with."""
     room.connector.failure = NoCredentials("none yet")
-    resolver = room.resolver
+    background = RecoveryTask(context=room.context)
     looks: list[float] = []
     for _ in range(500):
         before = room.exchange.names().count("open_orders")
         at = room.clock.monotonic()
-        pause = room.run(resolver._tick())
+        pause = room.run(background.tick())
         if room.exchange.names().count("open_orders") > before:
             looks.append(at)
             assert BETWEEN_SYMBOLS_S in room.clock.pauses
@@ -455,8 +455,8 @@ def test_it_is_reconciled_at_start_and_every_five_minutes(room: Room) -> None:
         else:
             room.connector.failure = None
         room.clock.forward(pause)
-    assert looks[0] - 1000 <= 2 * RECONCILED_AGAIN_S + 2
-    assert RECONCILED_EVERY_S <= looks[1] - looks[0] <= RECONCILED_EVERY_S + 2
+    assert looks[0] - 1000 <= 2 * RECONCILE_RETRY_S + 2
+    assert RECONCILE_PERIOD_S <= looks[1] - looks[0] <= RECONCILE_PERIOD_S + 2
 
 
 def refusing(room: Room, symbol: str, code: int = -1121) -> None:
@@ -528,48 +528,48 @@ def test_reconciliation_in_the_background_says_once_why_it_could_not_compare_all
     """A warning for each cause, when it begins, and again only after it was gone; the next run comes as always."""
     listing(room, "AAAUSDT")
     refusing(room, "AAAUSDT")
-    resolver = room.resolver
+    background = RecoveryTask(context=room.context)
 
     def looked(seconds: float) -> list[str]:
         caplog.clear()
         room.clock.forward(seconds)
-        room.run(resolver._tick())
+        room.run(background.tick())
         return [record.getMessage() for record in caplog.records]
 
     assert looked(0) == ["reconciliation: AAAUSDT: the exchange refused the request (code -1121)"]
     count = room.exchange.names().count("all_orders")
-    assert looked(RECONCILED_AGAIN_S + 1) == []
+    assert looked(RECONCILE_RETRY_S + 1) == []
     assert room.exchange.names().count("all_orders") == count
-    assert looked(RECONCILED_EVERY_S) == []
+    assert looked(RECONCILE_PERIOD_S) == []
     assert room.exchange.names().count("all_orders") == 2 * count
     room.exchange.fails["all_orders"] = ExchangeUnavailable("down")
-    for seconds, told in ((RECONCILED_EVERY_S, 1), (RECONCILED_AGAIN_S, 0), (RECONCILED_AGAIN_S, 0)):
+    for seconds, told in ((RECONCILE_PERIOD_S, 1), (RECONCILE_RETRY_S, 0), (RECONCILE_RETRY_S, 0)):
         assert [line.endswith("could not all be compared with the exchange's: down") for line in looked(seconds)] == [
             True
         ] * told
     del room.exchange.fails["all_orders"]
-    assert len(looked(RECONCILED_AGAIN_S)) == 1
+    assert len(looked(RECONCILE_RETRY_S)) == 1
     room.exchange.fails["all_orders"] = ExchangeUnavailable("down")
-    assert len(looked(RECONCILED_EVERY_S)) == 1
+    assert len(looked(RECONCILE_PERIOD_S)) == 1
 
 
 def test_orders_are_asked_for_between_the_symbols(room: Room) -> None:
     """Minutes of reconciling keep no unknown order from being asked for when it is due, and nobody takes over."""
     listing(room, *(f"{a}{b}CUSDT" for a in "ABCDEFGHIJ" for b in "ABCDEFGHIJ"))
     lost(room)
-    other = steady(room, b"\x11\x11")
+    other = steady(room, b"\x11\x11").resolver
     asked: list[float] = []
     began = room.clock.monotonic()
 
     async def order(*_: object, **__: object) -> None:
         asked.append(round(room.clock.monotonic() - began))
-        other._pace.questions.clear()
+        other._schedule.states.clear()
         assert await other.run_once(only_due=True) == ()
 
     room.exchange.order = order  # type: ignore[method-assign]
-    resolver = steady(room)
-    resolver._reconcile_due = 0
-    room.run(resolver._tick())
+    background = steady(room)
+    background.reconciliation.due = 0
+    room.run(background.tick())
     assert room.clock.monotonic() - began > 100
     gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
     assert len(gaps) >= len(BACK_OFF_S)
@@ -580,17 +580,17 @@ def test_reconciliation_ends_where_another_process_took_over(room: Room) -> None
     """One that was held up for longer than a lease leaves the rest to whoever asks now, and is not taken for whole."""
     listing(room, "AAAUSDT", "ZZZUSDT")
     name = opened(room)
-    first, other = steady(room), steady(room, b"\x11\x11")
-    first._reconcile_due = 0
+    first, other = steady(room), steady(room, b"\x11\x11").resolver
+    first.reconciliation.due = 0
 
     async def held_up() -> None:
         room.clock.forward(60)
         assert await other.run_once(only_due=True)
 
     room.exchange.during["all_orders"] = held_up
-    room.run(first._tick())
+    room.run(first.tick())
     assert room.exchange.names().count("all_orders") == 1
-    assert first._reconcile_due < room.clock.monotonic() + RECONCILED_AGAIN_S
+    assert first.reconciliation.due < room.clock.monotonic() + RECONCILE_RETRY_S
     assert room.sql("SELECT * FROM marks") == []
     assert room.row(name).state is OrderState.OPEN
 

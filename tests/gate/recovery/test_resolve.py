@@ -22,10 +22,12 @@ from guardian.errors import (
     PolicyInvalid,
 )
 from guardian.gate.base.policy_file import PolicyInForce
-from guardian.gate.recovery.absence import ABSENT_AFTER_ANSWERS, LONGEST_GAP_MS, Found
-from guardian.gate.recovery.order_query import PERIOD_S
+from guardian.gate.recovery.absence import ABSENT_AFTER_ANSWERS, LONGEST_GAP_MS
+from guardian.gate.recovery.background import TICK_S, RecoveryTask
+from guardian.gate.recovery.poll import PollResult
 from guardian.gate.recovery.reconcile import Reconciler
-from guardian.gate.recovery.resolve import TICK_S, Resolver
+from guardian.gate.recovery.resolve import Resolver
+from guardian.gate.recovery.schedule import PERIOD_S
 from guardian.store.schema.records import NewOrder, Phase, Record
 from tests.gate.support.fakes import D, Lost, Placed, Room, denials, limit
 
@@ -293,17 +295,19 @@ def test_asking_goes_on_after_every_failure(room: Room, caplog: pytest.LogCaptur
         room.clock.forward(seconds)
 
     class Failing(Resolver):
-        async def run_once(self, *, only_due: bool = False) -> tuple[Found, ...]:
+        async def run_once(self, *, only_due: bool = False) -> tuple[PollResult, ...]:
             if failures:
                 raise failures.pop(0)
             return await Resolver.run_once(self, only_due=only_due)
 
     before = room.connector.losses
+    background = RecoveryTask(context=replace(room.context, pause=pause))
+    background.resolver = Failing(context=background.context)
     with caplog.at_level(logging.ERROR), pytest.raises(Enough):
-        room.run(Failing(context=replace(room.context, pause=pause)).run_forever())
+        room.run(background.run_forever())
     assert rounds == [PERIOD_S] * 3 + [TICK_S]
     assert room.connector.losses == before + 2
-    assert "a round of asking for orders failed" in caplog.text
+    assert "a round of polling orders failed" in caplog.text
 
 
 def test_restart_finds_what_was_on_its_way(room: Room) -> None:
@@ -340,7 +344,7 @@ def test_open_order_that_the_exchange_calls_rejected_later_has_expired(room: Roo
     assert room.row(name).state is OrderState.EXPIRED
     assert room.entered() == 60
     assert '"status":"REJECTED"' in room.log_text()
-    assert "calls it rejected now" in room.log_text()
+    assert "reports it as rejected now" in room.log_text()
     assert once(room) == {}
 
 
@@ -375,7 +379,7 @@ def test_orders_of_a_symbol_that_is_gone_for_a_day_expire(
     hours(room, 1)
     assert room.row(name).state is OrderState.EXPIRED
     assert room.sql("SELECT count(*) FROM orders WHERE state = 'expired' AND notional = '60'") == [(1,)]
-    assert "neither lists BTCUSDT nor tells of its orders" in room.log_text()
+    assert "the exchange has not listed BTCUSDT nor returned its orders" in room.log_text()
 
 
 def test_symbol_that_is_gone_is_remembered_over_restarts(room: Room) -> None:
@@ -438,7 +442,7 @@ def test_order_that_vanished_on_live_goes_on_counting_and_is_told(room: Room, ca
     assert room.row(name).state is OrderState.OPEN
     assert room.log_text().count("order_vanished") == 1
     assert [record.getMessage() for record in caplog.records] == [
-        f"{name}; the exchange had it and does not know it any more, in any of its lists; it goes on counting"
+        f"{name}; the exchange had it and does not know it any more, in any of its lists; it still counts"
     ]
     assert room.exchange.names().count("all_orders") <= 7
 
@@ -469,7 +473,7 @@ def test_failures_on_the_way_out_of_a_failure_do_not_end_the_asking(room: Room) 
     room.connector.mark_disconnected = lose  # type: ignore[method-assign]
 
     async def serve() -> None:
-        task = asyncio.create_task(Resolver(context=replace(room.context, pause=pause)).run_forever())
+        task = asyncio.create_task(RecoveryTask(context=replace(room.context, pause=pause)).run_forever())
         while room.row(name).state is OrderState.UNKNOWN and not task.done():
             await asyncio.sleep(0.001)
         assert not task.done()

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from guardian.bootstrap import open_guardian
-from guardian.gate.recovery.resolve import PERIOD_S, Found, Resolver
+from guardian.gate.recovery.background import PERIOD_S, RecoveryTask
+from guardian.gate.recovery.resolve import PollResult, Resolver
 from tests.support.world import World, a_world
 
 
@@ -37,7 +38,7 @@ def test_asking_for_orders_outlives_whatever_it_raises(
     """A bug, and a cancellation that came from elsewhere, are logged and tried again by the same task."""
     rounds: list[object] = []
 
-    async def run_once(self: Resolver, *, only_due: bool = False) -> tuple[Found, ...]:
+    async def run_once(self: Resolver, *, only_due: bool = False) -> tuple[PollResult, ...]:
         rounds.append(asyncio.current_task())
         if len(rounds) == 1:
             raise ZeroDivisionError("a bug")
@@ -47,12 +48,12 @@ def test_asking_for_orders_outlives_whatever_it_raises(
         return ()
 
     monkeypatch.setattr(Resolver, "run_once", run_once)
-    monkeypatch.setattr("guardian.gate.recovery.resolve.PERIOD_S", PERIOD_S / 1000)
+    monkeypatch.setattr("guardian.gate.recovery.background.PERIOD_S", PERIOD_S / 1000)
     done = asyncio.Event()
     asyncio.run(serve(world, done))
     assert len(set(rounds)) == 1
     told = [record.getMessage() for record in caplog.records if record.name == "guardian.gate"]
-    assert told == ["a round of asking for orders failed", "a round of asking for orders was cut off"]
+    assert told == ["a round of polling orders failed", "a round of polling orders was cancelled"]
 
 
 def test_work_in_the_background_that_ends_by_a_fault_is_told(
@@ -61,11 +62,11 @@ def test_work_in_the_background_that_ends_by_a_fault_is_told(
     """Should the task itself end after all, the log says so at once, with why."""
     done = asyncio.Event()
 
-    async def run_forever(_: Resolver) -> None:
+    async def run_forever(_: RecoveryTask) -> None:
         done.set()
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(Resolver, "run_forever", run_forever)
+    monkeypatch.setattr(RecoveryTask, "run_forever", run_forever)
     with caplog.at_level(logging.ERROR):
         asyncio.run(serve(world, done))
     assert "work in the background ended by a fault" in caplog.text

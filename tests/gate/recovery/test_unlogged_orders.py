@@ -21,7 +21,8 @@ from guardian.errors import (
     PolicyInvalid,
 )
 from guardian.gate.reads.positions import Positions
-from guardian.gate.recovery.reconcile import DifferenceKind, Reconciler
+from guardian.gate.recovery.order_reports import DifferenceKind
+from guardian.gate.recovery.reconcile import Reconciler
 from guardian.store.log.verify import verify
 from tests.gate.support.fakes import D, Placed, Room, denials, limit
 

@@ -1,0 +1,119 @@
+"""Polls the exchange for one order and records what it reports, or that the order does not exist.
+
+An order that does not exist ends as `not_placed` if the exchange never acknowledged it; its duplicates stay barred. An
+acknowledged one ends as `expired`: the testnet deletes all orders now and then. On live nothing is deleted, so there an
+acknowledged order that is missing keeps its state, counts, and is reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from guardian.domain.milliseconds import DAY_MS
+from guardian.domain.order_states import OrderState
+from guardian.domain.orders import OrderReport
+from guardian.domain.trading import Environment
+from guardian.errors import ExchangeRejected
+from guardian.exchange.exchange import Exchange
+from guardian.gate.base.context import GateContext
+from guardian.gate.base.order_events import append_event_once, record_new_state
+from guardian.gate.recovery.absence import AbsenceEvidence, DelistingEvidence
+from guardian.gate.recovery.order_query import ARCHIVED_CODE, UNLISTED_CODE, query_order
+from guardian.gate.recovery.order_reports import DifferenceKind, apply_report
+from guardian.gate.recovery.schedule import PollSchedule, PollState
+from guardian.store.schema.records import OrderRow, Scope
+
+ARCHIVED_AFTER_MS: Final = 80 * DAY_MS
+"""The exchange archives orders after 90 days; ARCHIVED_CODE for a younger order is not believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollResult:
+    """What one poll of an order has returned."""
+
+    client_order_id: str
+    state: OrderState | None
+    """None while it is still unknown."""
+
+
+@dataclass(slots=True)
+class OrderPoller:
+    """Polls orders one at a time."""
+
+    context: GateContext
+    schedule: PollSchedule
+    _absence: AbsenceEvidence = field(init=False)
+    _delisting: DelistingEvidence = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._absence = AbsenceEvidence(context=self.context)
+        self._delisting = DelistingEvidence(context=self.context)
+
+    async def poll(self, exchange: Exchange, scope: Scope, row: OrderRow, state: PollState) -> PollResult:
+        """Query an order and record its report, or its absence. Raises ExchangeError and StoreError."""
+        began_ms = await self.context.journal.run(self._window_time)
+        try:
+            report = await query_order(exchange, row.sent)
+        except ExchangeRejected as refusal:
+            why = await self._why_ended(exchange, row, state, refusal, began_ms)
+            if why is None:
+                raise
+            return await self._end(scope, row, OrderState.EXPIRED, why)
+        await self._delisting.clear(row, state)
+        if report is None:
+            return await self._record_absence(exchange, scope, row, state)
+        state.absences, state.absent_at = 0, None
+        return await self.context.journal.run(lambda: self._record_report(row, report, began_ms))
+
+    def _window_time(self) -> int:
+        with self.context.journal.transaction() as tx:
+            return tx.now_ms
+
+    async def _why_ended(
+        self, exchange: Exchange, row: OrderRow, state: PollState, refusal: ExchangeRejected, began_ms: int
+    ) -> str | None:
+        """Why the refusal of a query means that the order has ended; None where it means nothing about the order."""
+        if refusal.code == ARCHIVED_CODE and began_ms - row.sent_ms >= ARCHIVED_AFTER_MS:
+            return "the exchange has archived it: it ended long ago without a fill"
+        if refusal.code == UNLISTED_CODE and await self._delisting.is_conclusive(exchange, row, state):
+            return f"the exchange has not listed {row.symbol} nor returned its orders for over a day"
+        return None
+
+    def _record_report(self, row: OrderRow, report: OrderReport, began_ms: int) -> PollResult:
+        with self.context.journal.transaction() as tx:
+            tx.orders.note_present(row.client_order_id)
+            kind = apply_report(tx, row, report, began_ms=began_ms)
+        state = None if kind is DifferenceKind.IMPOSSIBLE else report.state
+        return PollResult(client_order_id=row.client_order_id, state=state)
+
+    async def _record_absence(self, exchange: Exchange, scope: Scope, row: OrderRow, state: PollState) -> PollResult:
+        """The exchange knows the order by neither id: end it once that is certain."""
+        unknown = PollResult(client_order_id=row.client_order_id, state=None)
+        if not await self._absence.is_conclusive(exchange, row, state):
+            return unknown
+        if row.order_id is None:
+            why = "the exchange does not know it, in any of its lists, long after it could have arrived"
+            return await self._end(scope, row, OrderState.NOT_PLACED, why)
+        why = "the exchange had it and does not know it any more"
+        if self.context.environment is Environment.LIVE:
+            state.absences = 0  # the lists are fetched again only after as many answers
+            self.schedule.warn(row, f"{why}, in any of its lists; it still counts")
+            await self.context.journal.run(lambda: self._record_vanished(scope, row, why))
+            return unknown
+        why += ": it was deleted, as the testnet does now and then"
+        return await self._end(scope, row, OrderState.EXPIRED, why)
+
+    async def _end(self, scope: Scope, row: OrderRow, state: OrderState, why: str) -> PollResult:
+        def note() -> None:
+            with self.context.journal.transaction() as tx:
+                record_new_state(tx, scope, row, state, None, why=why, given_up=state is OrderState.NOT_PLACED)
+
+        await self.context.journal.run(note)
+        return PollResult(client_order_id=row.client_order_id, state=state)
+
+    def _record_vanished(self, scope: Scope, row: OrderRow, why: str) -> None:
+        with self.context.journal.transaction() as tx:
+            body = {"kind": "order_vanished", "client_order_id": row.client_order_id, "state": row.state, "why": why}
+            key = f"vanished/{scope.environment}/{row.client_order_id}"
+            append_event_once(tx, scope, key, row.symbol, body, call_id=row.call_id)
