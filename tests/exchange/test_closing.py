@@ -69,10 +69,10 @@ async def test_slot_given_back_after_the_close_leaves_the_limits_file_closed(tmp
     async with served(limits_path=tmp_path / "limits.db") as (_, exchange):
         async with exchange.order_slot():
             await exchange.close()
-        assert exchange._session.rate_limits._shared._connection is None
+        assert exchange._session.rate_limits._counts._file._connection is None
         with pytest.raises(NotSent):
             await place(exchange)
-        assert exchange._session.rate_limits._shared._connection is None
+        assert exchange._session.rate_limits._counts._file._connection is None
 
 
 async def test_closing_again_is_harmless():

@@ -1,7 +1,7 @@
-"""Where the use of the limits is kept: in memory, or in a small file that the processes of one home share.
+"""The small file in which the processes of one home share the use of the limits.
 
-The file holds counts of a minute and no more than that: it is never flushed to the disk, and losing it loses nothing
-but what the exchange's next header says again.
+It holds the counts of a minute and no more: it is never flushed to the disk, and losing it loses only what the
+exchange's next header reports again.
 """
 
 from __future__ import annotations
@@ -28,63 +28,46 @@ T = TypeVar("T")
 _log: Final = logging.getLogger("guardian.exchange")
 
 LOCK_WAIT_MS: Final = 250
-"""How long another process's write of some 50 microseconds is waited for; nothing, a cancel least of all, waits on."""
+"""How long to wait for another process's write, which takes some 50 microseconds. A cancel waits for it too."""
 OPENING_WAIT_S: Final = 2.0
-"""The same, once, where the file has to be made: several processes may be making it."""
+"""The same, once, where the file has to be created: several processes may be creating it."""
 FORGOTTEN_MS: Final = 4 * DAY_MS
 """Longer than the longest ban."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Until when the exchange asked to be left alone, in ms since the epoch, and by whom it is kept to."""
+    """Until when the exchange asked to be left alone, in ms since the epoch, and by which requests."""
 
     from_ms: int = 0
     until_ms: int = 0
     with_cancels: bool = False
-    """A cancel was told so too; else only reads and orders keep to it."""
+    """Whether cancels keep to it too: a cancel was refused so, or the address is banned."""
     banned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LimitRow:
-    """What is kept of one budget."""
+    """What is stored of one budget, or of one part of the exchange, which has a hold alone."""
 
     use: Use = field(default_factory=Use)
     hold: Hold = field(default_factory=Hold)
     most: int = 0
-    """The limit that the exchange told; 0 where it has not."""
+    """The limit that the exchange's listing names; 0 where it is not known."""
+
+    def joined(self, own: LimitRow) -> LimitRow:
+        """Returns the row of the file with what this process knows of it."""
+        hold = own.hold if own.hold.until_ms > self.hold.until_ms else self.hold
+        return LimitRow(self.use.joined(own.use), hold, self.most or own.most)
 
 
 LimitRows = dict[str, LimitRow]
 
 
-class MemoryRows:
-    """The rows of this process alone."""
-
-    def __init__(self) -> None:
-        self._rows: LimitRows = {}
-
-    def change(self, names: Sequence[str], change: Callable[[LimitRows], T]) -> T:
-        """Let `change` put new rows in the place of those of these names."""
-        rows = {name: self._rows.get(name, LimitRow()) for name in names}
-        result = change(rows)
-        self._rows |= rows
-        return result
-
-    def known(self, names: Sequence[str]) -> LimitRows:
-        """What is known of these names."""
-        return {name: self._rows[name] for name in names if name in self._rows}
-
-    def copy(self, rows: LimitRows) -> None:
-        """Take over what another place keeps."""
-        self._rows |= rows
-
-
 class SharedRows:
-    """The rows in a file, for all processes that name the same one. Every method raises sqlite3.Error.
+    """The rows in a file, for all processes that use the same path. Every method raises sqlite3.Error.
 
-    A damaged file is removed and made anew, empty: `remade` counts how often this process did that.
+    A damaged file is removed and created again, empty: `losses` counts how often this process did that.
     """
 
     def __init__(self, path: Path, now_ms: Callable[[], int]) -> None:
@@ -94,21 +77,24 @@ class SharedRows:
         self._identity: tuple[int, int] | None = None
         """Device and inode of the file that is open, or was last."""
         self._lock = threading.Lock()
-        self.remade = 0
+        self.losses = 0
 
     def change(self, names: Sequence[str], change: Callable[[LimitRows], T]) -> tuple[T, LimitRows]:
-        """As `MemoryRows.change`, as one transaction over all processes; with the rows as they are now."""
+        """Lets `change` replace the rows of these names, as one transaction over all processes.
+
+        Returns its result and the new rows.
+        """
         with self._lock:
             try:
                 return self._change(names, change)
             except sqlite3.DatabaseError as error:
                 if not _is_damage(error):
                     raise
-            self._make_anew()
+            self._recreate()
             return self._change(names, change)
 
     def close(self) -> None:
-        """Close the file; the next change opens it again."""
+        """Closes the file; the next change opens it again."""
         with self._lock:
             self._close()
 
@@ -140,31 +126,31 @@ class SharedRows:
     def _open(self) -> sqlite3.Connection:
         found = self._found()
         if self._connection is not None and found != self._identity:
-            self._close()  # another process made it anew: SQLite would go on with the one that is gone
+            self._close()  # another process created it again: SQLite would keep using the removed one
         if self._connection is None:
             with self._turn(LOCK_WAIT_MS / 1000 if found else OPENING_WAIT_S):
                 self._connection = self._opened()
         return self._connection
 
-    def _make_anew(self) -> None:
-        """Remove the damaged file, unless another process did, and make it.
+    def _recreate(self) -> None:
+        """Removes the damaged file, unless another process did, and creates it.
 
-        What is lost with it is a minute's counts. What the processes know of it they write back.
+        A minute's counts are lost with it. Each process writes back what it knows of them.
         """
         self._close()
         with self._turn(OPENING_WAIT_S):
             if self._found() == self._identity:
-                if not self.remade:
-                    _log.warning("the file of the rate limits was damaged: it is made anew")
-                self.remade += 1
+                if not self.losses:
+                    _log.warning("the shared file of the rate limits was damaged: it is created again")
+                self.losses += 1
                 for end in ("", "-wal", "-shm"):
                     Path(f"{self._path}{end}").unlink(missing_ok=True)
             self._connection = self._opened()
 
     @contextmanager
     def _turn(self, wait_s: float) -> Iterator[None]:
-        """Two that make the file at once take turns: SQLite does not wait for the change of journal mode."""
-        if not self._path.parent.is_dir():  # the lock would make it
+        """Lets processes that create the file take turns: SQLite does not wait for the change of journal mode."""
+        if not self._path.parent.is_dir():  # the lock would create it
             raise sqlite3.OperationalError("the folder of the limits is not there")
         try:
             with FileLock(f"{self._path}.lock", timeout=wait_s, mode=0o600):
@@ -173,7 +159,7 @@ class SharedRows:
             raise sqlite3.OperationalError("the file of the limits cannot be opened") from error
 
     def _found(self) -> tuple[int, int] | None:
-        """Which file is there; None where there is none, or one that has still to be made."""
+        """Returns device and inode of the file; None where it is missing or still empty."""
         try:
             found = self._path.stat()
         except OSError:
@@ -189,7 +175,7 @@ class SharedRows:
             raise sqlite3.OperationalError("the file of the limits cannot be used") from error
         wait_s = LOCK_WAIT_MS / 1000 if found else OPENING_WAIT_S
         connection = sqlite3.connect(self._path, timeout=wait_s, isolation_level=None, check_same_thread=False)
-        connection.text_factory = bytes  # text that is none would be an OperationalError otherwise
+        connection.text_factory = bytes  # what is not text would be an OperationalError otherwise
         try:
             connection.execute("PRAGMA journal_mode = WAL").fetchone()
             connection.execute("PRAGMA synchronous = OFF")
@@ -215,12 +201,12 @@ def _written(row: LimitRow) -> str:
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """Whether the file itself is broken; where it is locked, full or out of reach, it is an OperationalError."""
+    """Whether the file itself is broken. A locked, full or unreachable one raises an OperationalError."""
     return type(error) is sqlite3.DatabaseError
 
 
 def _row(text: object) -> LimitRow:
-    """Raises sqlite3.DatabaseError, as for any other damage, for what was not written here."""
+    """Raises sqlite3.DatabaseError, as for any other damage, for text that guardian did not write."""
     try:
         numbers = json.loads(text) if isinstance(text, bytes) else None
     except (ValueError, RecursionError):

@@ -151,7 +151,7 @@ def costs_of(endpoint: Endpoint, parameters: Parameters) -> tuple[Cost, ...]:
     return (Cost(API, amount), *orders)
 
 
-def told_limits(answer: object) -> dict[str, int]:
+def listed_limits(answer: object) -> dict[str, int]:
     """The limits that the spot `exchangeInfo` names, by the name of the budget; what makes no sense is left out.
 
     So is one in which `exchangeInfo` itself, or a single order, would not fit: it could never be learnt otherwise.

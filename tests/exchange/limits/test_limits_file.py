@@ -9,7 +9,7 @@ import pytest
 
 from guardian.errors import ExchangeRateLimited
 from guardian.exchange.limits.limits_file import LOCK_WAIT_MS
-from tests.exchange.limits.test_rate_limits import ACCOUNT, CANCEL, TIME, USED, fill, limits, take
+from tests.exchange.support.limits_setup import ACCOUNT, CANCEL, TIME, USED, fill, limits, take
 from tests.exchange.support.virtual_time import VirtualTime
 
 pytestmark = pytest.mark.anyio
@@ -70,7 +70,9 @@ async def test_damaged_file_is_made_anew(tmp_path, damage, caplog):
         assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert other.execute("SELECT count(*) FROM rows").fetchone()[0] >= 1
     other.close()
-    assert [record.message for record in caplog.records] == ["the file of the rate limits was damaged: it is made anew"]
+    assert [record.message for record in caplog.records] == [
+        "the shared file of the rate limits was damaged: it is created again"
+    ]
     rates.close()
 
 
@@ -146,7 +148,7 @@ async def test_processes_share_the_one_file_after_one_of_them_made_it_anew(tmp_p
     ruin.close()
     assert await fill(one) == (5400 - 10) // 20
     assert await fill(other) == 0
-    assert (one._shared.remade, other._shared.remade) == (1, 0)
+    assert (one._counts._file.losses, other._counts._file.losses) == (1, 0)
     for each in (one, other):
         each.close()
 

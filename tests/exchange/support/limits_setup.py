@@ -1,0 +1,46 @@
+"""Rate limits in virtual time: the endpoints, one process's limits, and ways to take from them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from guardian.domain.trading import Environment
+from guardian.exchange.environments import ENDPOINTS, EnvironmentSpec
+from guardian.exchange.limits.limits_file import SharedRows
+from guardian.exchange.limits.rate_limits import RateLimits
+
+SPEC = EnvironmentSpec(environment=Environment.LIVE)
+BY_NAME = {f"{one.method} {one.path}": one for one in ENDPOINTS}
+ACCOUNT = BY_NAME["GET /api/v3/account"]
+TIME = BY_NAME["GET /api/v3/time"]
+ORDER = BY_NAME["POST /api/v3/order"]
+CANCEL = BY_NAME["DELETE /api/v3/order"]
+SNAPSHOT = BY_NAME["GET /sapi/v1/accountSnapshot"]
+WITHDRAWALS = BY_NAME["GET /sapi/v1/capital/withdraw/history"]
+POSITIONS = BY_NAME["GET /fapi/v3/positionRisk"]
+USED = "X-MBX-USED-WEIGHT-1M"
+
+
+def limits(world, path=None):
+    shared = None if path is None else SharedRows(path, world.now_ms)
+    return RateLimits(SPEC, now_ms=world.now_ms, monotonic=world.monotonic, pause=world.pause, shared=shared)
+
+
+async def take(rates, endpoint, **parameters):
+    return await rates.take(endpoint, parameters, "me")
+
+
+async def fill(rates, endpoint=ACCOUNT, **parameters):
+    """Take until the next one is refused or would have to wait; how many that were."""
+    taken = 0
+    while True:
+        one = asyncio.create_task(take(rates, endpoint, **parameters))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        if not one.done():
+            one.cancel()
+        slot = (await asyncio.gather(one, return_exceptions=True))[0]
+        if isinstance(slot, BaseException):
+            return taken
+        rates.settle(slot, {})
+        taken += 1
