@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.left_out import pytest_collection_modifyitems, pytest_terminal_summary
+from guardian.paper.host import home as paper_home
+from tests.support import left_out, profiles
+from tests.support.left_out import pytest_terminal_summary
 
-__all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary"]
+__all__ = ["pytest_collection_modifyitems", "pytest_configure", "pytest_terminal_summary"]
 
 REAL_HOME = Path.home()
 WATCHED = (
@@ -25,6 +27,18 @@ WATCHED = (
 """Places of the user's own that a careless test would write to."""
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+def pytest_configure() -> None:
+    """Chooses how thorough this run is."""
+    profiles.load()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what is slow, before `-m` selects, and skips what needs recordings that are absent."""
+    profiles.mark_slow(items)
+    left_out.pytest_collection_modifyitems(items)
 
 
 def _listing() -> dict[str, float]:
@@ -51,6 +65,17 @@ def users_own_state_is_untouched() -> Iterator[None]:
     before = _listing()
     yield
     assert before == _listing(), "a test touched the user's own state"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    """The paper exchanges that this process started for homes end with it: each is ended and waited for."""
+    yield
+    for process in paper_home._started:
+        process.terminate()
+        process.wait(30)
+    paper_home.reap()
+    assert paper_home._started == []
 
 
 @pytest.fixture(autouse=True)

@@ -55,8 +55,7 @@ def test_every_fixture_is_there_and_holds_something():
     assert len(documented()) > 60
 
 
-@pytest.mark.parametrize("processes", ["0", "2"])
-@pytest.mark.parametrize("present", [False, True])
+@pytest.mark.parametrize(("processes", "present"), [("0", False), ("2", False), ("0", True)])
 def test_end_of_a_run_says_how_many_tests_were_left_out_and_why(tmp_path: Path, processes: str, present: bool):
     """By reason and with its number, in one process and in several; where the recordings are there they are used."""
     repository = Path(__file__).resolve().parents[1]

@@ -35,6 +35,7 @@ from tests.policy.builders import (
     opened,
     symbol_limits,
 )
+from tests.support.profiles import tries
 
 D = Decimal
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
@@ -172,7 +173,7 @@ def cases(draw: st.DrawFn) -> tuple[OrderSpec, Facts, Policy]:
     return spec, draw(any_facts(spec.symbol)), draw(policies())
 
 
-many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=tries(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def worst_case(spec: OrderSpec, verdict: Verdict, given_facts: Facts) -> Fraction:

@@ -28,6 +28,7 @@ from tests.policy.builders import (
     facts,
     judged,
 )
+from tests.support.profiles import tries
 
 D = Decimal
 SPENT: dict[str, object] = {"entered": {FIVE_MINUTES: D(0), DAY: D(500)}}
@@ -105,7 +106,7 @@ def test_removed_symbol_has_its_exit_without_caps_of_its_own() -> None:
     assert exit_orders(case) == (D("0.0033"),)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(300), deadline=None)
 @given(total=st.integers(1, 5000), most=st.integers(1, 700), least=st.integers(1, 700))
 def test_split_sells_all_that_can_be_sold(total: int, most: int, least: int) -> None:
     """Each order is within both bounds; together they are all of it, or the rest is below the least."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 from contextlib import suppress
+from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
+import binance.helpers
+import dateparser
 import pytest
 from binance import AsyncClient
 
@@ -177,6 +181,14 @@ async def test_the_same_calls_of_an_unguarded_client_go_everywhere():
     assert any("api.binance.com/sapi" in address for address in beyond), "testnet=True goes to production"
 
 
+@pytest.fixture
+def dates_in_english(monkeypatch):
+    """The library looks for a date in 200 languages, which takes seconds; no odd value is a date in any."""
+    english = functools.partial(dateparser.parse, languages=["en"])
+    monkeypatch.setattr(binance.helpers, "dateparser", SimpleNamespace(parse=english))
+
+
+@pytest.mark.usefixtures("dates_in_english")
 @pytest.mark.parametrize("environment", list(Environment))
 @pytest.mark.parametrize("odd", ODD)
 async def test_odd_values_go_nowhere_else(environment, odd):

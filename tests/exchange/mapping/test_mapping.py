@@ -30,6 +30,7 @@ from tests.exchange.support.exchange_setup import now_ms, served
 from tests.exchange.support.loopback_exchange import Told
 from tests.support.documented import documented
 from tests.support.fixtures import LISTINGS, listing, recording
+from tests.support.profiles import tries
 
 FUTURES = "derivatives_trading_usds_futures__"
 
@@ -331,7 +332,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(150), deadline=None)
 @given(name=st.sampled_from(sorted(MAPPED)), data=st.data(), value=JSON)
 def test_anything_in_any_field_is_a_value_or_unavailable(name, data, value):
     """What the exchange answers is mapped and rendered, or it is unavailable: it never is a fault of guardian's."""

@@ -21,6 +21,7 @@ from guardian.errors import OutcomeUnknown
 from guardian.gate.base.replies import Reply
 from tests.gate.support.fakes import Lost, Placed, Room, denials, limit
 from tests.gate.support.true_account import LIVE, TrueExchange
+from tests.support.profiles import tries
 
 D = Decimal
 POLICY: dict[str, Any] = {"limits": {"min_free_quote": "850", "duplicate_window": "1s"}}
@@ -198,7 +199,7 @@ class Desk:
         assert sold <= bought, "the owner's own was sold as an exit"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(40), deadline=None)
 @given(steps=STEPS)
 def test_floor_and_owners_own_hold_in_any_interleaving(steps: list[tuple[str, int, str]]) -> None:
     """Whatever is reserved, lost, acknowledged, filled and ended in whatever order, at no time is less free than the

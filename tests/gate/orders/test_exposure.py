@@ -15,6 +15,7 @@ from guardian.domain.orders import Fill, OrderReport
 from guardian.gate.recovery.reconcile import Reconciler
 from guardian.store.budgets.usage import open_notional
 from tests.gate.support.fakes import D, Placed, Room, limit
+from tests.support.profiles import tries
 
 QUANTITY = D("0.001")
 STEP = D("0.0001")
@@ -74,7 +75,7 @@ def reported(first: OrderReport, status: str, executed: Decimal) -> OrderReport:
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     reports=st.lists(st.tuples(st.sampled_from(STATUSES), st.integers(0, 10), st.booleans()), max_size=12),
     fee=st.sampled_from(["BTC", "BNB", "USDT"]),

@@ -31,6 +31,7 @@ from guardian.paper.engine.orders import (
 from guardian.paper.engine.state import State, mistakes, new_state
 from guardian.paper.market.seeded import Pin, PinnedFeed, SeededFeed
 from guardian.paper.market.symbols import LISTINGS
+from tests.support.profiles import tries
 
 START = {"USDT": Decimal(50000), "BTC": Decimal(1), "ETH": Decimal(10), "BNB": Decimal("0.05")}
 BORN = 1_795_000_000_000
@@ -311,7 +312,7 @@ def snapshot(state: State) -> tuple[object, ...]:
 
 
 Trading.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=tries(60), stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestTrading = Trading.TestCase
 

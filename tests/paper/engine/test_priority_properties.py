@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from guardian.paper.engine.orders import Traded
 from tests.paper.support.hand_feed import Desk, HandFeed
+from tests.support.profiles import tries
 
 MARKET_BIDS = [("59998", "2"), ("59996", "3"), ("59995", "1")]
 MARKET_ASKS = [("60001", "2"), ("60003", "1"), ("60004", "4")]
@@ -73,7 +74,7 @@ orders = st.tuples(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(200), deadline=None)
 @given(asked=st.lists(orders, min_size=1, max_size=25))
 def test_orders_trade_by_price_and_then_by_time(asked):
     """Whatever is placed and cancelled, every trade and the whole book are those of the plain model."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from guardian.domain.money import is_multiple
 from guardian.paper.market.seeded import SeededFeed
 from guardian.paper.market.symbols import LISTINGS
+from tests.support.profiles import tries
 
 AT = 1_795_000_000_123
 SYMBOLS = sorted(LISTINGS)
@@ -29,7 +30,7 @@ def test_same_seed_gives_the_same_market_and_another_seed_another():
     assert look(1) != look(2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(symbol=st.sampled_from(SYMBOLS), at=times, seed=st.integers(min_value=0, max_value=99))
 def test_books_are_ordered_on_the_grid_and_near_their_average(symbol, at, seed):
     """The spread is one tick, levels go outward on tick and step, and the average is within 1 % of the middle."""

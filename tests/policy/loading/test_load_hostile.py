@@ -16,6 +16,7 @@ from guardian.errors import PolicyInvalid, PolicyMistake
 from guardian.policy.loading import examples
 from guardian.policy.loading.lines import MAX_DEPTH, NestsTooDeep, find_lines
 from guardian.policy.loading.load import MAX_CHARACTERS, MAX_EXAMPLES, load_policy
+from tests.support.profiles import tries
 
 EXAMPLE = (Path(__file__).parents[3] / "policy.example.toml").read_text(encoding="utf-8")
 SOON_S = 10.0
@@ -145,7 +146,7 @@ def test_any_pieces_of_toml_load_or_are_invalid(pieces: list[str]) -> None:
     _loads_or_is_invalid("".join(pieces))
 
 
-@settings(max_examples=300)
+@settings(max_examples=tries(300))
 @given(
     st.integers(0, len(EXAMPLE) - 1),
     st.integers(0, 40),
@@ -164,7 +165,7 @@ _NUMBER = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=tries(300))
 @given(
     st.sampled_from(["bid", "ask", "average", "entered", "open", "position", "offered", "free", "tick", "step"]),
     _NUMBER,

@@ -16,6 +16,7 @@ from guardian.domain.order_states import ORDER_MOVES, OrderState
 from guardian.domain.orders import OrderSide
 from guardian.store.budgets.usage import offered_of
 from tests.store.support.store_world import MINUTE, World
+from tests.support.profiles import tries
 
 WINDOW = 5 * MINUTE
 PATHS = {
@@ -347,7 +348,7 @@ def naive(world, orders, acted, marks, now):
     }
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(STEP, max_size=25))
 def test_usage_equals_a_naive_model_over_any_sequence(steps):
     """Whatever is placed, moved, waited for, denied and approved: every number is that of a plain list."""

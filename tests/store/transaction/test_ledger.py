@@ -19,6 +19,7 @@ from guardian.errors import StoreConflict
 from guardian.store.log.verify import FindingKind, verify
 from guardian.store.schema.records import Phase, Record
 from tests.store.support.store_world import MINUTE, World
+from tests.support.profiles import tries
 
 D = Decimal
 
@@ -152,7 +153,7 @@ steps = st.lists(
 
 
 @given(steps=steps)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 def test_ledger_is_that_of_a_naive_model(steps):
     """Whatever is reported in whatever order, each asset's sum, now and of the day, is what a list of fills gives."""
     with tempfile.TemporaryDirectory() as folder:
