@@ -1,17 +1,15 @@
 """The gate: the one way from a call to the exchange.
 
-open_call   the `call` row, before anything else
-handle      facts -> verdict -> confirm -> reserve -> send -> record
-close_call  the `outcome` row
+open_call   writes the `call` row, before anything else
+handle      answers the request; an order goes through orders/create.py, decide.py and send.py
+close_call  writes the `outcome` row, unless it was written together with the order that was sent
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
 
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.requests import TOOLS, CancelOrder, CreateOrder, Request, WithdrawProposal
@@ -35,39 +33,38 @@ from guardian.gate.base.calls import CallInfo, CallMeta, symbol_of, without_secr
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.fault_report import safe_traceback
 from guardian.gate.base.journal import CANCEL_PATIENCE_S
+from guardian.gate.base.outcomes import OutcomeWriter
 from guardian.gate.base.replies import Reply, ReplyError, denied, refused
 from guardian.gate.orders.cancel import OrderCanceller
 from guardian.gate.orders.create import OrderPlacer
-from guardian.gate.orders.send import Sender, outcome_record, rejection
+from guardian.gate.orders.send import Sender, rejection
 from guardian.gate.orders.withdraw import ProposalWithdrawer
 from guardian.gate.reads.overview import NoPolicyView, Overview, PolicyView, RecentCall, StatusView
 from guardian.gate.reads.reads import Reader
 from guardian.policy.engine import judge_tool
 from guardian.store.schema.records import OpenedCall, Phase, Record
 
-_log: Final = logging.getLogger("guardian.gate")
-
 
 class Gate:
-    """Every call of every tool passes here."""
+    """Opens, answers and closes every call of every tool."""
 
     def __init__(self, context: GateContext) -> None:
         self.chosen = asyncio.Event()
         """Set once the environment is known."""
+        self._outcomes = OutcomeWriter(context.journal)
         self._use(context)
 
     def _use(self, context: GateContext) -> None:
         self.context = context
         if context.is_chosen:
             self.chosen.set()
-        self._sender = Sender(context)
-        self._placer = OrderPlacer(context, self._sender)
+        self._placer = OrderPlacer(context, Sender(context, self._outcomes))
         self._canceller = OrderCanceller(context)
         self._withdrawer = ProposalWithdrawer(context)
         self._reader = Reader(context)
 
     def _choose(self) -> None:
-        """Fix the environment by the first good policy, where there was none when the gate was made."""
+        """Set the environment from the first valid policy, where there was none when the gate was made."""
         if self.chosen.is_set():
             return
         with suppress(PolicyInvalid):
@@ -77,19 +74,19 @@ class Gate:
 
     @property
     def environment(self) -> Environment:
-        """Where this gate leads."""
+        """The environment in which this gate creates orders."""
         return self.context.environment
 
     async def open_call(
         self, tool: str, arguments: Mapping[str, object], *, client: str | None = None, by_owner: bool = False
     ) -> CallInfo:
-        """Write the `call` row, unknown tools and bad arguments included.
+        """Write the `call` row, also for unknown tools and invalid arguments.
 
-        `by_owner` marks a call that the owner makes on the command line: it stands outside the assistant's budget of
-        calls. `client` is what the client says of itself, and marks nothing.
+        `by_owner` marks a call that the owner makes on the command line: it is not counted in the assistant's call
+        budget. `client` is the name that the client gives itself, for the log alone.
 
         Raises:
-            StoreError: it cannot be written, and the tool is not `cancel_order`; nothing may be done.
+            StoreError: the row cannot be written, and the tool is not `cancel_order`; the call must not be handled.
         """
         self._choose()
         context = self.context
@@ -116,7 +113,7 @@ class Gate:
         except StoreError:
             if not is_cancel:
                 raise
-            # A cancel takes risk away: it goes on, even where this second record fails too.
+            # A cancel only reduces risk: it continues, even if this second record fails too.
             emergency = {"kind": "call", "call_id": call_id, **body}
             await context.journal.run(lambda: context.journal.note_emergency(emergency), is_first=True)
             trading = TradingState.HALTED
@@ -146,7 +143,7 @@ class Gate:
             return None
 
     async def handle(self, call: CallInfo, request: Request) -> Reply:
-        """Answer one request. What can be expected to happen is an answer; a fault of guardian's is `failed`."""
+        """Answer one request. Every expected failure is a reply; a bug of guardian's is a `failed` reply."""
         try:
             return await self._handle(call, request)
         except InvalidArguments as error:
@@ -163,7 +160,7 @@ class Gate:
             if isinstance(error, ExchangeUnavailable | NotSent):
                 await self.context.connector.mark_disconnected()
             return _exchange_failed(error)
-        except Exception as error:  # noqa: BLE001 - opaque to the assistant, told in the log
+        except Exception as error:  # noqa: BLE001 - opaque to the assistant, whole in the log
             return fault(safe_traceback(error))
 
     async def _handle(self, call: CallInfo, request: Request) -> Reply:
@@ -184,7 +181,7 @@ class Gate:
         return await self._reader.read(request, in_force.policy)
 
     def _cancels_foreign(self) -> bool:
-        """Whether the policy lets orders be cancelled that guardian did not place; its own need no policy."""
+        """Whether the policy allows cancelling orders that guardian did not place; its own need no policy."""
         try:
             policy = self.context.policy_file.current().policy
         except PolicyInvalid:
@@ -193,33 +190,19 @@ class Gate:
         return tools.cancel_foreign and CancelOrder.tool in tools.allowed and policy.environment is self.environment
 
     async def close_call(self, call: CallInfo, reply: Reply) -> None:
-        """The `outcome` row, where sending has not written it. Where it cannot be written, a write halts trading."""
-        if call.call_id in self._sender.recorded:
-            self._sender.recorded.discard(call.call_id)
-            return
-        await self.context.journal.run(lambda: self._close(call, reply), is_first=call.tool == CancelOrder.tool)
+        """Write the `outcome` row, unless it was written with the order that was sent. Never raises StoreError.
 
-    def _close(self, call: CallInfo, reply: Reply) -> None:
-        journal = self.context.journal
-        body: Mapping[str, object] = {"outcome": reply.outcome.value}
-        try:
-            record = outcome_record(call, None, reply, {"environment": self.environment.value})
-            body = record.body
-            if call.logged:
-                journal.append(record, patience_s=CANCEL_PATIENCE_S if call.tool == CancelOrder.tool else None)
-                return
-        except Exception as error:  # noqa: BLE001 - the answer stands, whatever keeps it from being written down
-            _log.warning("an outcome could not be written: %s", safe_traceback(error))
-        if call.tool in {CreateOrder.tool, CancelOrder.tool}:
-            journal.note_emergency({"kind": "outcome", "call_id": call.call_id, **body})
+        Where the row of a write cannot be written, trading is halted.
+        """
+        await self._outcomes.close(call, reply, environment=self.environment.value)
 
     async def status(self) -> StatusView:
-        """How things stand. Raises StoreError."""
+        """The status summary. Raises StoreError."""
         self._choose()
         return await Overview(self.context).status()
 
     async def policy_view(self) -> PolicyView | NoPolicyView:
-        """What is allowed, with the headroom left, or what is wrong with the policy. Raises StoreError."""
+        """What the policy allows, with the headroom left, or what is wrong with it. Raises StoreError."""
         self._choose()
         return await Overview(self.context).policy()
 
@@ -228,9 +211,9 @@ class Gate:
         return await Overview(self.context).recent(limit)
 
     def allowed_tools(self) -> frozenset[str]:
-        """The tools that the policy in force allows and `cancel_order`; all where there is no policy.
+        """The tools that the policy in force allows and `cancel_order`; all tools where there is no valid policy.
 
-        Without a policy each call is answered with what is wrong with it, which a hidden tool could not say.
+        Without a policy each call is answered with its mistakes, which a hidden tool could not return.
         """
         try:
             return self.context.policy_file.current().policy.tools.allowed | {CancelOrder.tool}
@@ -238,7 +221,7 @@ class Gate:
             return frozenset(TOOLS)
 
     def meta(self, call: CallInfo) -> CallMeta:
-        """What every reply says besides its data."""
+        """The data about the call that every reply has."""
         latency = self.context.monotonic() - call.started
         return CallMeta(
             call_id=call.call_id,
@@ -256,17 +239,17 @@ def store_code(error: StoreError) -> Code:
 
 
 def fault(detail: str) -> Reply:
-    """A fault of guardian's: opaque to the assistant, whole in the log."""
+    """The reply for a bug of guardian's: opaque to the assistant, whole in the log."""
     return refused(
         Code.INTERNAL_ERROR,
         "guardian failed; the whole of it is in the log",
-        hint="`guardian audit show` with this call id tells the owner more",
+        hint="`guardian audit show` with this call id shows the owner more",
         detail=detail,
     )
 
 
 def _exchange_failed(error: ExchangeError) -> Reply:
-    """A read that the exchange did not answer, in guardian's words."""
+    """The reply for a read that the exchange did not answer."""
     if isinstance(error, ExchangeRejected):
         return rejection(error)
     if isinstance(error, ExchangeRateLimited):

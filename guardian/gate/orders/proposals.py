@@ -50,7 +50,7 @@ def propose(
     costs, policy = costed(verdict), in_force.policy
     order = costs.order
     proposal = tx.proposals.newest_for(scope, order_key(order.spec))
-    if proposal is None or not _still_stands(proposal, tx.now_ms, policy):
+    if proposal is None or not _is_usable(proposal, tx.now_ms, policy):
         # One that was proposed under another policy can no longer be confirmed, so it takes nobody's place.
         waiting = [p for p in tx.proposals.outstanding(scope) if p.policy_digest == policy.digest]
         most = policy.confirmation.max_outstanding
@@ -96,7 +96,7 @@ def propose(
     return (issued or proposal), token
 
 
-def _still_stands(proposal: Proposal, now_ms: int, policy: Policy) -> bool:
+def _is_usable(proposal: Proposal, now_ms: int, policy: Policy) -> bool:
     """Whether asking again returns this one: unexpired, under the same policy, and not used up."""
     if proposal.policy_digest != policy.digest or now_ms >= proposal.expires_ms or proposal.state in _USED_UP:
         return False
@@ -133,12 +133,22 @@ def confirmed_by(proposal: Proposal) -> Confirmed:
     )
 
 
-def expected_fields(proposal: Proposal, stated: Mapping[str, str]) -> tuple[str, ...]:
+def mismatched_fields(proposal: Proposal, stated: Mapping[str, str]) -> tuple[str, ...]:
     """The names of the fields beside a token that differ from the stored order."""
     return tuple(sorted(name for name, value in stated.items() if proposal.spec.get(name) != value))
 
 
-def answer_for_token(proposal: Proposal, scope: Scope, now_ms: int, mismatch: tuple[str, ...]) -> Denial | None:
+def denial_for_unknown_token() -> Denial:
+    """The denial for a token that no proposal has."""
+    return Denial(
+        code=Code.CONFIRMATION_UNKNOWN,
+        message="no proposal has this confirmation token",
+        hint="look with get_orders whether the order is there: a newer token may have placed it. Only if it is not, "
+        "request it without a token; a person then approves it",
+    )
+
+
+def denial_for_token(proposal: Proposal, scope: Scope, now_ms: int, mismatch: tuple[str, ...]) -> Denial | None:
     """Why this proposal cannot be redeemed now, or None where it can, or was already."""
     if proposal.scope != scope:
         return Denial(

@@ -1,13 +1,12 @@
-"""Sending a reserved order, once, and writing down what became of it.
+"""Sends a reserved order once, and records the result.
 
-Whatever happens here, the order is either known or `unknown`; it is never sent again.
+Whatever happens, the order then has a known state or is `unknown`; it is never sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,21 +26,23 @@ from guardian.errors import (
 from guardian.exchange.exchange import Exchange
 from guardian.exchange.limits.rate_limits import Slot
 from guardian.gate.base.auto_halt import halt_on_rejects
-from guardian.gate.base.calls import CallInfo, reply_body
+from guardian.gate.base.calls import CallInfo
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.fault_report import safe_traceback
 from guardian.gate.base.order_views import known_moment, note_on, view_of_report
+from guardian.gate.base.outcomes import OutcomeWriter
 from guardian.gate.base.replies import OrderPlaced, Reply, ReplyError, done, refused
 from guardian.gate.recovery.order_reports import record_contradiction
-from guardian.store.schema.records import Phase, Record, Scope
+from guardian.store.database import Transaction
+from guardian.store.schema.records import Scope
 
 _log: Final = logging.getLogger("guardian.gate")
 
 RETRY_PAUSES_S: Final = (0.25, 0.75, 1.5)
-"""Pauses before asking for an order whose reply was lost; the background goes on asking after these."""
+"""Seconds before each query of an order whose reply was lost; the background task polls it after these."""
 
 QUERY_TIMEOUT_S: Final = 8.0
-"""For all of them together, pauses included: what is known by then is answered."""
+"""Maximum seconds for all of these queries and pauses together; then the call is answered with what is known."""
 
 DUPLICATE_ORDER_CODE: Final = -2010
 DUPLICATE_ORDER_TEXT: Final = "duplicate order"
@@ -60,11 +61,11 @@ class Reserved:
     client_order_id: str
     sent_ms: int
     slot: Slot | None = None
-    """The place in the exchange's limits that was taken for it."""
+    """The slot in the exchange's rate limits that is taken for it."""
 
     @property
     def sent(self) -> SentOrder:
-        """The order as it is sent, to hold a report against."""
+        """The order as it is sent, to compare reports with."""
         return SentOrder(
             symbol=self.order.symbol,
             base_asset=self.base_asset,
@@ -79,34 +80,40 @@ class Reserved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """What became of a reserved order."""
+class SendResult:
+    """The result of sending an order: its state and the reply to the call."""
 
     state: OrderState
     reply: Reply
     report: OrderReport | None = None
-    impossible: tuple[tuple[OrderReport, str], ...] = ()
-    """Reports that contradict the order, and why; nothing of them is believed."""
+    contradictions: tuple[tuple[OrderReport, str], ...] = ()
+    """Reports that contradict the order, each with the reason; nothing of them is believed."""
 
 
 class Sender:
-    """Sends reserved orders and records what became of them."""
+    """Sends reserved orders and records the results."""
 
-    def __init__(self, context: GateContext) -> None:
+    def __init__(self, context: GateContext, outcomes: OutcomeWriter) -> None:
         self._context = context
-        self.recorded: set[str] = set()
-        """Calls whose outcome row was written here, so that it is not written again when the call is closed."""
+        self._outcomes = outcomes
 
     async def send(self, reserved: Reserved) -> Reply:
-        """Send it, ask for it if the reply was lost, and write the outcome row. Never raises for what can happen."""
-        sent = await self._try(reserved)
-        if sent.state is OrderState.UNKNOWN:
-            sent = await self._ask_soon(reserved, sent)
+        """Send the order, query it if the reply was lost, and record the outcome. Never raises GuardianError."""
+        result = await self._send_once(reserved)
+        if result.state is OrderState.UNKNOWN:
+            result = await self._query_until_known(reserved, result)
             await self._context.connector.mark_disconnected()
-        await self._context.journal.run(lambda: self._record(reserved, sent))
-        return sent.reply
+        await self._outcomes.write_with_order(
+            reserved.call,
+            reserved.scope,
+            result.reply,
+            fields={"client_order_id": reserved.client_order_id, "state": result.state.value},
+            symbol=reserved.order.symbol,
+            update=lambda tx: _update_order(tx, reserved, result),
+        )
+        return result.reply
 
-    async def _try(self, reserved: Reserved) -> Sent:
+    async def _send_once(self, reserved: Reserved) -> SendResult:
         try:
             report = await reserved.exchange.place_order(
                 reserved.order,
@@ -116,23 +123,23 @@ class Sender:
             )
             return _reported(reserved, report)
         except ExchangeRejected as error:
-            # The refusal may contradict the kept list: the next order is judged on a list of now.
+            # The refusal may contradict the kept list: the next order is judged on a new one.
             self._context.open_order_lists.forget(reserved.scope, reserved.order.symbol)
             return _rejected(reserved, error)
         except ExchangeRateLimited as error:
             reply = refused(Code.EXCHANGE_RATE_LIMIT, error.message, retry_after_s=error.retry_after_s)
-            return Sent(state=OrderState.NOT_PLACED, reply=reply)
+            return SendResult(state=OrderState.NOT_PLACED, reply=reply)
         except (NotSent, RequestRefused, CredentialsError) as error:
             await self._context.connector.mark_disconnected()
-            return Sent(state=OrderState.NOT_PLACED, reply=not_sent(error))
+            return SendResult(state=OrderState.NOT_PLACED, reply=not_sent(error))
         except OutcomeUnknown as error:
             return _unknown(reserved, error.message)
         except Exception as error:  # noqa: BLE001 - a fault after the send began must not hide that the order may exist
-            sent = _unknown(reserved, "guardian failed while the order was on its way")
-            return replace(sent, reply=replace(sent.reply, detail=safe_traceback(error)))
+            result = _unknown(reserved, "guardian failed while the order was on its way")
+            return replace(result, reply=replace(result.reply, detail=safe_traceback(error)))
 
-    async def _ask_soon(self, reserved: Reserved, sent: Sent) -> Sent:
-        """A lost reply is often only that: ask by client order id a few times before answering `unknown`."""
+    async def _query_until_known(self, reserved: Reserved, result: SendResult) -> SendResult:
+        """Query the order by its client order id a few times: often only the reply was lost. Never raises."""
         monotonic, name = self._context.monotonic, reserved.client_order_id
         ends = monotonic() + QUERY_TIMEOUT_S
         for pause in RETRY_PAUSES_S:
@@ -140,7 +147,7 @@ class Sender:
                 break
             await self._context.pause(pause)
             try:
-                # Real time for what is left, whatever clock that was read from: what is waited for is the network.
+                # Real time, whatever clock the remaining time was measured by: this waits for the network.
                 async with asyncio.timeout(max(0.0, ends - monotonic())):
                     report = await reserved.exchange.order(reserved.order.symbol, client_order_id=name)
                 found = None if report is None else _reported(reserved, report)
@@ -148,70 +155,44 @@ class Sender:
                 break
             except (ExchangeError, CredentialsError):
                 continue
-            except Exception as error:  # noqa: BLE001 - as above: that asking failed says nothing about the order
-                _log.warning("asking for an order failed: %s", safe_traceback(error))
+            except Exception as error:  # noqa: BLE001 - a failed query says nothing about the order
+                _log.warning("the query of an order failed: %s", safe_traceback(error))
                 continue
             if found is not None:
-                sent = replace(found, impossible=(*sent.impossible, *found.impossible))
-            if sent.state is not OrderState.UNKNOWN:
+                result = replace(found, contradictions=(*result.contradictions, *found.contradictions))
+            if result.state is not OrderState.UNKNOWN:
                 break
-        return sent
-
-    def _record(self, reserved: Reserved, sent: Sent) -> None:
-        """The outcome row and the order's new state, in one transaction; failing that, the emergency file."""
-        journal = self._context.journal
-        body: dict[str, object] = {"client_order_id": reserved.client_order_id, "state": sent.state.value}
-        try:
-            with journal.transaction() as tx:
-                tx.audit.append(outcome_record(reserved.call, reserved.scope, sent.reply, body))
-                for report, why in sent.impossible:
-                    row = tx.orders.get(reserved.client_order_id)
-                    assert row is not None, "an order that was sent was reserved"
-                    record_contradiction(tx, row, report, why)
-                tx.orders.move(
-                    reserved.client_order_id,
-                    sent.state,
-                    report=sent.report,
-                    fees=None if sent.report is None or not sent.report.fills else fees_of(sent.report.fills),
-                )
-                if sent.state is OrderState.REJECTED:
-                    halt_on_rejects(tx, reserved.scope, reserved.call.call_id)
-        except Exception as error:  # noqa: BLE001 - whatever the reason: an order was sent and its outcome is not on disk
-            # Trading stops here, in every process, until the row has found its way into the log.
-            call, outcome = reserved.call, sent.reply.outcome.value
-            fields = {"kind": "outcome", "call_id": call.call_id, "symbol": reserved.order.symbol, "outcome": outcome}
-            journal.note_emergency({**fields, **body, "why": safe_traceback(error)})
-            return
-        self.recorded.add(reserved.call.call_id)
-        journal.anchor()
+        return result
 
 
-def outcome_record(call: CallInfo, scope: Scope | None, reply: Reply, extra: Mapping[str, object]) -> Record:
-    """The outcome row of a call."""
-    return Record(
-        phase=Phase.OUTCOME,
-        call_id=call.call_id,
-        tool=call.tool,
-        symbol=call.symbol,
-        outcome=reply.outcome.value,
-        environment=None if scope is None else scope.environment,
-        account=None if scope is None else scope.account,
-        body={**reply_body(reply), **{name: str(value) for name, value in extra.items()}},
+def _update_order(tx: Transaction, reserved: Reserved, result: SendResult) -> None:
+    """Store the order's new state, and halt trading where the result says that something is wrong."""
+    for report, why in result.contradictions:
+        row = tx.orders.get(reserved.client_order_id)
+        assert row is not None, "an order that was sent was reserved"
+        record_contradiction(tx, row, report, why)
+    tx.orders.move(
+        reserved.client_order_id,
+        result.state,
+        report=result.report,
+        fees=None if result.report is None or not result.report.fills else fees_of(result.report.fills),
     )
+    if result.state is OrderState.REJECTED:
+        halt_on_rejects(tx, reserved.scope, reserved.call.call_id)
 
 
 def not_sent(error: ExchangeError | CredentialsError) -> Reply:
-    """It never left this machine."""
+    """The reply for an order that never left this machine."""
     return refused(Code.ORDER_NOT_SENT, f"the order was not sent: {error.message}", hint=error.hint)
 
 
 def rejection(error: ExchangeRejected) -> Reply:
-    """The exchange said no; its words stand in a field of their own."""
+    """The reply for a request that the exchange rejected; its own words are in a field of their own."""
     return Reply(outcome=Outcome.REJECTED, error=rejected_because(error))
 
 
 def rejected_because(error: ExchangeRejected) -> ReplyError:
-    """Why the exchange said no."""
+    """The error of a request that the exchange rejected."""
     return ReplyError(
         code=Code.EXCHANGE_REJECTED,
         message=error.message,
@@ -221,37 +202,37 @@ def rejected_because(error: ExchangeRejected) -> ReplyError:
     )
 
 
-def _rejected(reserved: Reserved, error: ExchangeRejected) -> Sent:
-    # The id is made of this very intent: that it exists already means that this order is there.
+def _rejected(reserved: Reserved, error: ExchangeRejected) -> SendResult:
+    # The client order id is derived from this intent: a duplicate means that this order exists.
     if error.code == DUPLICATE_ORDER_CODE and DUPLICATE_ORDER_TEXT in error.text.lower():
         return _unknown(reserved, "the exchange has an order with this id already")
-    return Sent(state=OrderState.REJECTED, reply=rejection(error))
+    return SendResult(state=OrderState.REJECTED, reply=rejection(error))
 
 
-def _unknown(reserved: Reserved, why: str) -> Sent:
+def _unknown(reserved: Reserved, why: str) -> SendResult:
     error = ReplyError(
         code=Code.ORDER_UNKNOWN,
-        message=f"the order may exist: {why}. It counts in full, is never sent again, and guardian keeps asking for it",
-        hint="do not ask for the order again; look with get_orders and this client order id",
+        message=f"the order may exist: {why}. It counts in full, is never sent again, and guardian keeps polling it",
+        hint="do not place the order again; query it with get_orders and this client order id",
         client_order_id=reserved.client_order_id,
     )
-    return Sent(state=OrderState.UNKNOWN, reply=Reply(outcome=Outcome.UNKNOWN, error=error))
+    return SendResult(state=OrderState.UNKNOWN, reply=Reply(outcome=Outcome.UNKNOWN, error=error))
 
 
-def _reported(reserved: Reserved, report: OrderReport) -> Sent:
+def _reported(reserved: Reserved, report: OrderReport) -> SendResult:
     why = contradiction(reserved.sent, report)
     if why is not None:
-        sent = _unknown(reserved, f"the exchange contradicts what was sent ({why}), and trading is halted")
-        return replace(sent, impossible=((report, why),))
+        result = _unknown(reserved, f"the exchange contradicts what was sent ({why}), and trading is halted")
+        return replace(result, contradictions=((report, why),))
     if report.state is OrderState.UNKNOWN:
         return replace(_unknown(reserved, "the exchange gave it a status that guardian does not know"), report=report)
     if report.state is OrderState.REJECTED:
         error = ReplyError(
             code=Code.EXCHANGE_REJECTED,
-            message="the exchange took the order in and then rejected it, without a reason; nothing was filled",
+            message="the exchange accepted the order and then rejected it, without a reason; nothing was filled",
             client_order_id=reserved.client_order_id,
         )
-        return Sent(state=report.state, reply=Reply(outcome=Outcome.REJECTED, error=error), report=report)
+        return SendResult(state=report.state, reply=Reply(outcome=Outcome.REJECTED, error=error), report=report)
     view = replace(
         view_of_report(report),
         order_type=reserved.order.spec.order_type.value,
@@ -259,4 +240,4 @@ def _reported(reserved: Reserved, report: OrderReport) -> Sent:
         time=known_moment(reserved.sent_ms),
     )
     placed = OrderPlaced(order=view, already_placed=False, note=note_on(view))
-    return Sent(state=report.state, reply=done(placed), report=report)
+    return SendResult(state=report.state, reply=done(placed), report=report)

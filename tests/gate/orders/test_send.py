@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -28,11 +29,13 @@ from guardian.errors import (
     RequestRefused,
     StoreUnavailable,
 )
+from guardian.gate.base.calls import CallInfo
 from guardian.gate.base.order_views import known_moment
-from guardian.gate.base.replies import OrderPlaced
+from guardian.gate.base.outcomes import outcome_row
+from guardian.gate.base.replies import OrderPlaced, Reply
 from guardian.gate.orders.send import QUERY_TIMEOUT_S, RETRY_PAUSES_S
 from guardian.gate.orders.shielded import run_to_completion
-from guardian.store.schema.records import Scope, StatusUsage
+from guardian.store.schema.records import Record, Scope, StatusUsage
 from tests.gate.support.fakes import D, Lost, Placed, Room, denials, limit
 
 
@@ -391,12 +394,13 @@ def test_outcome_that_cannot_be_written_halts_every_process_and_the_answer_still
 
 def test_outcome_that_cannot_be_put_in_words_halts_too(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not only a broken disk: whatever keeps an order's outcome out of the log halts trading."""
-    from guardian.gate.orders import send
 
-    def broken(*_: object) -> None:
-        raise TypeError("a float")
+    def broken(call: CallInfo, scope: Scope | None, reply: Reply, fields: Mapping[str, str]) -> Record:
+        if scope is not None:
+            raise TypeError("a float")
+        return outcome_row(call, scope, reply, fields)
 
-    monkeypatch.setattr(send, "outcome_record", broken)
+    monkeypatch.setattr("guardian.gate.base.outcomes.outcome_row", broken)
     assert room.ask().outcome is Outcome.DONE
     assert not room.journal.emergency.is_empty()
     monkeypatch.undo()

@@ -1,0 +1,148 @@
+"""Decides about an order in one transaction: fetch newer facts, deny it, propose it to a person, or reserve it.
+
+Everything that could change between the judgement and the order is read here again: the trading state, the windows and
+the proposal. The order that is sent is the object that was judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from guardian.domain.codes import Code, Outcome
+from guardian.domain.trading import TradingState
+from guardian.gate.base.auto_halt import SKEWS_IN_A_ROW, halt, halt_on_burst, is_far
+from guardian.gate.base.context import GateContext
+from guardian.gate.base.facts import Basis, assets_of, basis_of, usage_now
+from guardian.gate.base.replies import Reply, denied
+from guardian.gate.orders.costed import costed
+from guardian.gate.orders.judged import judgement_record
+from guardian.gate.orders.proposal_views import budget_use, view_of_proposal
+from guardian.gate.orders.proposals import propose
+from guardian.gate.orders.redeem import reply_instead_of_redeeming
+from guardian.gate.orders.reserve import PendingOrder, reserve
+from guardian.gate.orders.send import Reserved
+from guardian.policy.engine import judge_order
+from guardian.policy.facts import Facts
+from guardian.policy.loss import loss_needs
+from guardian.policy.model import Policy
+from guardian.policy.prices import is_fresh
+from guardian.policy.verdict import Decision, Denial, Verdict
+from guardian.store.database import Transaction
+
+HALT_REASON: Final = "as many orders as `limits.halt_after_orders` were sent without a person acting"
+LOSS_REASON: Final = "more was lost within 24h than `limits.max_daily_loss`"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The call has its reply; nothing more is to be done."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class FactsOutdated:
+    """The facts are to be fetched again, on this basis."""
+
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyToSend:
+    """The order is reserved and is to be sent."""
+
+    reserved: Reserved
+
+
+class OrderDecider:
+    """Judges orders and writes down what follows from the verdict."""
+
+    def __init__(self, context: GateContext) -> None:
+        self._context = context
+        self._skewed = 0
+        """Number of consecutive orders that were denied for the clock."""
+
+    def decide(
+        self, order: PendingOrder, facts: Facts, basis: Basis, *, is_last: bool
+    ) -> Answered | FactsOutdated | ReadyToSend:
+        """Judge an order on these facts and on fresh windows; with `is_last` the facts are never outdated.
+
+        Blocks; raises StoreError, and then nothing was written.
+        """
+        with self._context.journal.transaction() as tx:
+            usage = usage_now(tx, self._context.journal, order.scope, order.spec, order.policy, facts, basis)
+            # The owner's own call does not count against the assistant's budget of calls.
+            usage = replace(usage, calls_last_minute=0) if order.call.by_owner else usage
+            facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._context.now_ms())
+            if order.proposal is not None:
+                # Another call may have used it, or a person rejected it, while the facts were fetched.
+                proposal = tx.proposals.get(order.proposal.id) or order.proposal
+                reply = reply_instead_of_redeeming(tx, proposal, order.scope, {})
+                if reply is not None:
+                    return Answered(reply)
+            is_covered = basis.loss.covers(loss_needs(usage.traded)) and are_fresh(facts, order.policy)
+            is_outdated = not is_covered or basis.is_behind(order.spec, assets_of(facts, order.spec), usage)
+            if is_outdated and not is_last:
+                return FactsOutdated(basis_of(tx, order.scope))
+            verdict = judge_order(order.spec, facts, order.policy)
+            judgement = judgement_record(facts, verdict, order.policy)
+            self._halt_on_skew(tx, order, facts, verdict)
+            if verdict.decision is Decision.DENY:
+                return Answered(self._deny(tx, order, verdict, judgement))
+            if verdict.decision is Decision.CONFIRM:
+                return Answered(self._propose(tx, order, facts, verdict, judgement))
+            instrument, sent_ms = facts.instruments[order.spec.symbol], self._context.now_ms()
+            reserved = reserve(tx, order, costed(verdict), instrument, judgement, sent_ms=sent_ms)
+            self._halt_on_count(tx, order, usage.orders_since_person + 1)
+            return ReadyToSend(reserved)
+
+    def _halt_on_skew(self, tx: Transaction, order: PendingOrder, facts: Facts, verdict: Verdict) -> None:
+        """Halt where the clock is far off, or where consecutive orders are denied for it."""
+        skew_ms = facts.clock_skew_ms
+        if skew_ms is None:
+            return
+        self._skewed = self._skewed + 1 if verdict.denied_by(Code.CLOCK_SKEWED) else 0
+        if self._skewed and (self._skewed >= SKEWS_IN_A_ROW or is_far(skew_ms)):
+            self._skewed = 0
+            reason = f"this machine's clock is {skew_ms} ms from the exchange's"
+            halt(tx, order.scope, "clock", reason, call_id=order.call.call_id)
+
+    def _deny(self, tx: Transaction, order: PendingOrder, verdict: Verdict, judgement: Mapping[str, object]) -> Reply:
+        if order.proposal is not None:
+            tx.proposals.burn(order.proposal.id, verdict.denials[0].code.name)
+        if verdict.denied_by(Code.NOTIONAL_EXCEEDS_MAX):
+            tx.slicing.mark(order.scope, order.spec.symbol, order.spec.side)
+        if verdict.denied_by(Code.DAILY_LOSS_EXCEEDS_MAX):
+            halt(tx, order.scope, "daily_loss", LOSS_REASON, call_id=order.call.call_id, state=TradingState.REDUCING)
+        return replace(denied(verdict.denials), judged=judgement)
+
+    def _propose(
+        self, tx: Transaction, order: PendingOrder, facts: Facts, verdict: Verdict, judgement: Mapping[str, object]
+    ) -> Reply:
+        made = propose(tx, order.scope, order.in_force, facts, verdict, self._context.random_bytes)
+        if isinstance(made, Denial):
+            return replace(denied((made,)), judged=judgement)
+        proposal, token = made
+        view = view_of_proposal(
+            proposal,
+            tx.now_ms,
+            order.policy.confirmation.channel,
+            token,
+            market=facts.books.get(proposal.symbol),
+            budget=budget_use(facts, verdict, order.policy),
+        )
+        return Reply(outcome=Outcome.CONFIRMATION_REQUIRED, data=view, judged=judgement)
+
+    def _halt_on_count(self, tx: Transaction, order: PendingOrder, orders_since_person: int) -> None:
+        """Let only exits through after this order where too many were sent without a person, or in a burst."""
+        limits, call_id = order.policy.limits, order.call.call_id
+        if orders_since_person >= limits.halt_after_orders:
+            halt(tx, order.scope, "halt_after_orders", HALT_REASON, call_id=call_id, state=TradingState.REDUCING)
+        halt_on_burst(tx, order.scope, limits.max_orders, call_id)
+
+
+def are_fresh(facts: Facts, policy: Policy) -> bool:
+    """Whether no fetched price is too old to judge by."""
+    return all(is_fresh(book, facts, policy) for book in facts.books.values())
