@@ -150,7 +150,7 @@ class OutcomeUnknown(ExchangeError):
 
 
 class CredentialsError(GuardianError):
-    """Keys could not be had."""
+    """Keys are unavailable."""
 
 
 class NoCredentials(CredentialsError):

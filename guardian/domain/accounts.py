@@ -92,7 +92,7 @@ class Income:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfitAndLoss:
-    """The futures account's wallet and unrealised profit, and the income in the period asked for.
+    """The futures account's wallet and unrealised profit, and the income in the requested period.
 
     Amounts of different assets are never added.
     """
@@ -130,7 +130,7 @@ class Deposit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deposits:
-    """A page of deposits, newest first; `next_offset` asks for the next page."""
+    """A page of deposits, newest first; `next_offset` is the offset of the next page."""
 
     deposits: tuple[Deposit, ...]
     next_offset: int | None
@@ -138,7 +138,7 @@ class Deposits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepositAddress:
-    """Where to send `coin`. A wrong network loses the funds, so the network asked for is stated."""
+    """Where to send `coin`. A wrong network loses the funds, so the requested network is stated."""
 
     coin: str
     network: str | None
@@ -163,7 +163,7 @@ class Withdrawal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawals:
-    """A page of withdrawals, newest first; `next_offset` asks for the next page."""
+    """A page of withdrawals, newest first; `next_offset` is the offset of the next page."""
 
     withdrawals: tuple[Withdrawal, ...]
     next_offset: int | None

@@ -10,7 +10,7 @@ from enum import Enum, StrEnum
 
 
 class Outcome(StrEnum):
-    """What became of a call. See DESIGN's table; `is_error` is what MCP is told."""
+    """The outcome of a call; `is_error` is what MCP reports."""
 
     DONE = "done"
     CONFIRMATION_REQUIRED = "confirmation_required"
@@ -24,7 +24,7 @@ class Outcome(StrEnum):
 
     @property
     def is_error(self) -> bool:
-        """Whether the call did not do what was asked, nor wait for a person to agree."""
+        """Whether the call neither did what was requested nor waits for a person's confirmation."""
         return self not in {Outcome.DONE, Outcome.CONFIRMATION_REQUIRED}
 
 
@@ -68,7 +68,7 @@ class Code(Enum):
     # -- denied: by the exchange's own rules, checked before sending
     SYMBOL_UNKNOWN = CodeMeaning(Outcome.DENIED, "the exchange does not list this symbol")
     SYMBOL_NOT_TRADING = CodeMeaning(Outcome.DENIED, "the exchange takes no new orders for this symbol now")
-    INSTRUMENT_UNAVAILABLE = CodeMeaning(Outcome.DENIED, "the symbol's trading rules could not be had")
+    INSTRUMENT_UNAVAILABLE = CodeMeaning(Outcome.DENIED, "the symbol's trading rules are unavailable")
     FILTER_ORDER_TYPE = CodeMeaning(Outcome.DENIED, "the exchange does not take this order type for the symbol")
     FILTER_PRICE = CodeMeaning(Outcome.DENIED, "a price is outside the exchange's bounds or between its ticks")
     FILTER_PERCENT_PRICE = CodeMeaning(Outcome.DENIED, "the price is outside the exchange's own band")
@@ -84,7 +84,7 @@ class Code(Enum):
         Outcome.DENIED, "the exchange lets nobody hold more of this asset than its MAX_POSITION"
     )
     # -- denied: by prices
-    PRICE_UNAVAILABLE = CodeMeaning(Outcome.DENIED, "no usable price: not to be had, one-sided, or crossed")
+    PRICE_UNAVAILABLE = CodeMeaning(Outcome.DENIED, "no usable price: unavailable, one-sided, or crossed")
     PRICE_STALE = CodeMeaning(Outcome.DENIED, "the price was fetched longer ago than `prices.max_age`")
     TRADE_STALE = CodeMeaning(Outcome.DENIED, "the exchange saw no trade for longer than `prices.max_trade_age`")
     PRICE_DIVERGES = CodeMeaning(
@@ -95,7 +95,7 @@ class Code(Enum):
         Outcome.DENIED, "the stop price is further from the market than `prices.stop_distance`"
     )
     # -- denied: by sizes and budgets
-    NOTIONAL_UNKNOWN = CodeMeaning(Outcome.DENIED, "what the order costs at worst cannot be told")
+    NOTIONAL_UNKNOWN = CodeMeaning(Outcome.DENIED, "the worst-case cost of the order is unknown")
     CONVERSION_UNAVAILABLE = CodeMeaning(
         Outcome.DENIED, "no declared path, or no usable price on it, from the quote asset to the accounting currency"
     )
@@ -116,7 +116,7 @@ class Code(Enum):
     )
     ORDER_COUNT_EXCEEDS_MAX = CodeMeaning(Outcome.DENIED, "more orders within a window than `limits.max_orders` allows")
     DAILY_LOSS_UNKNOWN = CodeMeaning(
-        Outcome.DENIED, "what was lost within 24 hours cannot be told, for want of a price or of a conversion"
+        Outcome.DENIED, "the loss within 24 hours is unknown: a price or a conversion is missing"
     )
     DAILY_LOSS_EXCEEDS_MAX = CodeMeaning(
         Outcome.DENIED,
@@ -135,9 +135,9 @@ class Code(Enum):
     FREE_QUOTE_BELOW_MIN = CodeMeaning(
         Outcome.DENIED, "less of the quote asset would be left free than `limits.min_free_quote`"
     )
-    BALANCE_UNAVAILABLE = CodeMeaning(Outcome.DENIED, "the account's balances could not be had")
+    BALANCE_UNAVAILABLE = CodeMeaning(Outcome.DENIED, "the account's balances are unavailable")
     CALLS_EXCEED_MAX = CodeMeaning(Outcome.DENIED, "more calls within a minute than `limits.max_calls_per_minute`")
-    CLOCK_UNKNOWN = CodeMeaning(Outcome.DENIED, "the exchange's clock could not be asked")
+    CLOCK_UNKNOWN = CodeMeaning(Outcome.DENIED, "the exchange's clock is unavailable")
     CLOCK_SKEWED = CodeMeaning(Outcome.DENIED, "this machine's clock is more than 1 s from the exchange's")
     USAGE_UNKNOWN = CodeMeaning(
         Outcome.DENIED, "what was entered before could not be read, or was counted in another currency"
@@ -183,7 +183,7 @@ class Code(Enum):
     )
     ORDER_NOT_SENT = CodeMeaning(Outcome.UNAVAILABLE, "the order was given up before it left this machine")
     ORDER_UNKNOWN = CodeMeaning(
-        Outcome.UNKNOWN, "the order or the cancel may have reached the exchange; it is asked for"
+        Outcome.UNKNOWN, "the order or the cancel may have reached the exchange, which is being queried"
     )
     CALL_TAKEN_BACK = CodeMeaning(
         Outcome.FAILED,

@@ -63,7 +63,7 @@ class BookTop:
 
     @property
     def is_usable(self) -> bool:
-        """Both sides are there and they do not cross."""
+        """Whether both sides have a price and they do not cross."""
         return 0 < self.bid <= self.ask
 
 
@@ -106,7 +106,7 @@ class ListedSymbol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolPage:
-    """A page of listed symbols, by name; `next_cursor` asks for the next page."""
+    """A page of listed symbols, by name; `next_cursor` is the cursor of the next page."""
 
     symbols: tuple[ListedSymbol, ...]
     total: int

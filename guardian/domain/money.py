@@ -1,4 +1,4 @@
-"""Exact decimal arithmetic: strict parsing, plain formatting, and rounding that is always asked for by name."""
+"""Exact decimal arithmetic: strict parsing, plain formatting, and rounding whose direction is always named."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def parse_exchange_number(value: object) -> Decimal:
 
 
 def plain(value: Decimal) -> str:
-    """Plain notation without an exponent and without trailing zeros: what goes on the wire, the log and the screen.
+    """Plain notation without an exponent and trailing zeros, for the wire, the log and the screen.
 
     Raises:
         ValueError: `value` is not finite.

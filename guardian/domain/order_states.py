@@ -7,28 +7,29 @@ from typing import Final
 
 
 class OrderState(StrEnum):
-    """Where an order of guardian's is in its life, as far as guardian knows. ORDER_MOVES has the moves between.
+    """The state of an order of guardian's, as far as guardian knows. ORDER_MOVES has the transitions.
 
-    An order that waits for a person is a proposal, which is kept elsewhere: nothing of it counts. There is no state
-    `sent` between `reserved` and the exchange's answer: it would cost a flush of the disk before every order and tell
-    nothing, for a process that dies right after writing it may have sent the order or not, exactly as one that dies
-    right before. So `reserved` means that it may have been sent, and counts and is asked for as `unknown` is.
+    An order that waits for a person is a proposal, which is stored elsewhere and uses no budget. There is no state
+    `sent` between `reserved` and the exchange's answer: it would cost a flush of the disk before every order and add
+    no information, since a process that dies right after writing it may or may not have sent the order, exactly as a
+    process that dies right before. So `reserved` means that it may have been sent; it counts and is queried as
+    `unknown` is.
     """
 
     RESERVED = "reserved"
-    """On disk and counted, and maybe sent: for moments while its process sends it, for longer after a crash."""
+    """On disk and counted, and maybe sent: for a moment while its process sends it, for longer after a crash."""
     UNKNOWN = "unknown"
-    """It may have reached the exchange: counted in full, asked for, never sent again."""
+    """It may have reached the exchange: counted in full, queried, never sent again."""
     OPEN = "open"
-    """Acknowledged: the exchange has it, and nothing of it is filled."""
+    """Acknowledged by the exchange, and not filled at all."""
     PART_FILLED = "part_filled"
     FILLED = "filled"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     REJECTED = "rejected"
-    """The exchange said no."""
+    """The exchange refused it."""
     NOT_PLACED = "not_placed"
-    """It never reached the exchange, or was given up because the exchange did not know it: its row tells which."""
+    """It never reached the exchange, or was given up because the exchange did not know it: its row says which."""
 
 
 UNRESOLVED_STATES: Final = frozenset({OrderState.RESERVED, OrderState.UNKNOWN})
@@ -37,7 +38,7 @@ VOID_STATES: Final = frozenset({OrderState.REJECTED, OrderState.NOT_PLACED})
 DONE_STATES: Final = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED})
 FINAL_STATES: Final = VOID_STATES | DONE_STATES
 IN_FLIGHT_MS: Final = 20_000
-"""For so long a reserved order is being sent by its process; one that is older is in doubt, as one `unknown` is."""
+"""How long a reserved order counts as being sent by its process; an older one is in doubt, as an `unknown` one is."""
 ORDER_MOVES: Final[dict[OrderState, frozenset[OrderState]]] = {
     OrderState.RESERVED: frozenset(OrderState) - {OrderState.RESERVED},
     OrderState.UNKNOWN: frozenset(OrderState) - {OrderState.RESERVED, OrderState.UNKNOWN},
@@ -45,7 +46,7 @@ ORDER_MOVES: Final[dict[OrderState, frozenset[OrderState]]] = {
     OrderState.PART_FILLED: DONE_STATES | {OrderState.UNKNOWN},
     **{state: frozenset() for state in FINAL_STATES},
 }
-"""The moves an order can make; every other one is refused. Nothing ever leaves a final state, but by CORRECTIONS.
+"""The allowed transitions; every other is refused. Only CORRECTIONS leave a final state.
 
 An open order becomes `unknown` where the exchange's report of it contradicts the order that was sent.
 """
@@ -55,9 +56,9 @@ CORRECTIONS: Final[dict[OrderState, frozenset[OrderState]]] = {
     OrderState.CANCELLED: LIVE_STATES,
     OrderState.EXPIRED: LIVE_STATES,
 }
-"""What an order is set right to whose end guardian has wrongly, for the exchange has it otherwise.
+"""The corrections of a final state that contradicts the exchange.
 
-No way of an order's: only reconciliation takes it, each time with a row of the log of its own, and trading halts.
+Only reconciliation makes them, each with its own row in the log, and trading halts.
 """
 
 STATE_OF_STATUS: Final = {

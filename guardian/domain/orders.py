@@ -50,7 +50,7 @@ class TimeInForce(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSpec:
-    """An order as it was asked for: complete and well-formed, not judged yet.
+    """An order as it was requested: complete and well-formed, not judged yet.
 
     Exactly one of `quantity` (base asset) and `quote_quantity` (quote asset, MARKET only) is set; `price` for every
     type but MARKET, `stop_price` for the stop-limit types, `time_in_force` for the limit types but LIMIT_MAKER.
@@ -85,7 +85,7 @@ class OrderSpec:
 
     @property
     def fingerprint(self) -> str:
-        """The same for orders that ask for the same: symbol, side, type, quantity and prices, in plain notation."""
+        """Equal for equal orders: symbol, side, type, quantity and prices, in plain notation."""
         fields = self.as_dict()
         fields.pop("time_in_force", None)  # the same order with another time in force is still the same order
         return "|".join(f"{key}={value}" for key, value in sorted(fields.items()))

@@ -1,6 +1,6 @@
-"""Holds what the exchange reports against the order that was sent. Pure.
+"""Compares the exchange's report of an order with the order that was sent. Pure.
 
-An order has two ids: guardian's client order id, and the exchange's own order id, which the acknowledgement tells. The
+An order has two ids: guardian's client order id, and the exchange's order id, which the acknowledgement has. The
 owner can amend an order at the exchange; it then keeps its order id and gets another client order id and a smaller
 quantity. Order ids start again at 1 when a testnet is wiped, so an order id alone proves nothing.
 """
@@ -28,7 +28,7 @@ LARGEST_FEE: Final = Decimal("0.1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentOrder:
-    """An order as guardian sent it, with what its acknowledgement told."""
+    """An order as guardian sent it, with the data of its acknowledgement."""
 
     symbol: str
     base_asset: str
@@ -56,8 +56,8 @@ def is_amended(sent: SentOrder, report: OrderReport) -> bool:
 def contradiction(sent: SentOrder, report: OrderReport, *, asked_by_order_id: bool = False) -> str | None:
     """Why a report cannot be of the order that was sent, in words; None where it can.
 
-    With `asked_by_order_id` the exchange was asked for the order id, after `is_amended` was true of it: the answer to a
-    cancel does not repeat when the order was created.
+    With `asked_by_order_id` the exchange was queried by the order id, after `is_amended` was true of it: the answer to
+    a cancel does not repeat when the order was created.
     """
     is_named = report.client_order_id == sent.client_order_id or is_amended(sent, report)
     if not is_named and not (asked_by_order_id and report.order_id == sent.order_id):

@@ -15,7 +15,7 @@ from guardian.domain.secrets import Secret
 
 
 class RequestScope(StrEnum):
-    """What a request touches, and so what it needs."""
+    """What a request accesses, and so which keys and hosts it needs."""
 
     MARKET = "market"
     """Public data; no keys."""
@@ -28,7 +28,7 @@ class RequestScope(StrEnum):
     TRADE = "trade"
     """Writes an order."""
     CANCEL = "cancel"
-    """Takes an order out of the book; never refused for lack of a budget."""
+    """Takes an order out of the book; never refused for a used-up budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ class GetPnl(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateOrder(Request):
-    """An order, or the confirmation token that stands for a stored one, or both."""
+    """An order, or the confirmation token of a stored one, or both."""
 
     tool: ClassVar[str] = "create_order"
     scope: ClassVar[RequestScope] = RequestScope.TRADE

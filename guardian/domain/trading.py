@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Environment(StrEnum):
-    """The four worlds; a key, an order, a budget and a proposal belong to exactly one."""
+    """Where guardian trades. A key, an order, a budget and a proposal belong to exactly one environment."""
 
     PAPER = "paper"
     TESTNET = "testnet"
@@ -19,6 +19,6 @@ class TradingState(StrEnum):
 
     ACTIVE = "active"
     REDUCING = "reducing"
-    """Only exits are let through."""
+    """Only exits pass."""
     HALTED = "halted"
     """No order is created."""

@@ -57,7 +57,7 @@ _MAX_ID: Final = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Which of many rows are wanted: of a period (milliseconds, both ends included), from an id on, so many at most."""
+    """Which rows to return: a period (milliseconds, both ends included), a first id, and a maximum number of rows."""
 
     start: int
     end: int
@@ -103,7 +103,7 @@ class Storage(Protocol):
         ...
 
     def setting(self, name: str, default: str) -> str:
-        """A value that was kept under a name; where there is none, `default`, which is kept from now on."""
+        """Returns the value kept under a name; where it is missing, stores and returns `default`."""
         ...
 
     def keep_setting(self, name: str, value: str) -> None:
@@ -142,7 +142,7 @@ class SqliteStorage:
             raise StoreCorrupt(f"{path.name} was written by another version of the paper exchange")
 
     def _open(self, name: str) -> None:
-        # Used from the one thread that serves, which need not be the one that opened it.
+        # The serving thread uses it, which may be another than the thread that opened it.
         self._db = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
 
     def load(self) -> State | None:
@@ -187,7 +187,7 @@ class SqliteStorage:
         return state
 
     def _read_counters(self, state: State) -> None:
-        """Where numbering goes on, and when an order last changed."""
+        """Reads the last ids used, and when an order last changed."""
         columns = "MAX(order_id), MAX(priority), MAX(updated), MAX(prevented_match_id)"
         order_id, priority, updated, match_id = self._db.execute(f"SELECT {columns} FROM orders").fetchone()  # noqa: S608 -- names from our own code
         if order_id is not None:
@@ -316,7 +316,7 @@ _Row = tuple[int | str | None, ...]
 
 
 def _last_rows(events: Iterable[Event]) -> dict[str, dict[int | str, _Row]]:
-    """By table and key, how each record stands after all the events."""
+    """The last row of each record that the events changed, by table and key."""
     rows: dict[str, dict[int | str, _Row]] = {}
     for event in events:
         match event:
@@ -327,7 +327,7 @@ def _last_rows(events: Iterable[Event]) -> dict[str, dict[int | str, _Row]]:
             case Traded(trade):
                 rows.setdefault("trades", {})[trade.trade_id] = _row(trade)
             case FeesInBnb() | Prevented():
-                pass  # the one is a setting, the other is told by its orders
+                pass  # FeesInBnb is a setting; the orders of Prevented have their own events
     return rows
 
 

@@ -45,9 +45,9 @@ class Venue:
         self.new_id = new_id
         self.clock_skew_ms = 0
         self.on_events: Callable[[tuple[Event, ...], int], None] = lambda _events, _now: None
-        """Is told what has happened, once it is on disk."""
+        """Called with the events, and the time in milliseconds, once they are on disk."""
         self.uid = int(storage.setting("uid", str(uid)))
-        """What the account is called: the same for as long as the storage is kept, whatever keys open it."""
+        """The account's id: constant for as long as the storage is kept, whatever keys are used."""
         self._clock = clock
         self._storage = storage
         self._lock = threading.RLock()
@@ -70,7 +70,7 @@ class Venue:
 
     @property
     def engine(self) -> Engine:
-        """The rules, for what asks them without changing anything."""
+        """The matching engine, for queries that change nothing."""
         return self._engine
 
     def now(self) -> int:
@@ -92,7 +92,7 @@ class Venue:
 
         Raises:
             ExchangeRejected: the exchange says no; nothing has changed.
-            StoreUnavailable: it could not be written; the exchange goes back to where the file stands.
+            StoreUnavailable: it could not be written; the exchange returns to the state of the file.
         """
         try:
             events = self._engine.handle(command, now)

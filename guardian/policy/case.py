@@ -1,4 +1,4 @@
-"""A case: one order with everything worked out that several rules look at."""
+"""A case: one order with the derived values that several rules use."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Counted:
     rate: Rate
     notional: Decimal
     in_doubt: bool = False
-    """An exit that counts as the whole cap of one order, since what it is worth is not known: a person is asked."""
+    """An exit that counts as the whole cap of one order, since its value is unknown: a person has to confirm it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """An order, the facts and the policy, and what follows from them. None is what cannot be told."""
+    """An order, the facts and the policy, and what follows from them. None means unknown."""
 
     spec: OrderSpec
     facts: Facts
@@ -58,12 +58,12 @@ class Case:
     priced: Priced | None
     counted: Counted | None
     sellable: Decimal | None
-    """Base asset that can be sold back as an exit; None where it cannot be told."""
+    """Base asset that can be sold back as an exit; None where it is unknown."""
     is_exit: bool
 
 
 def build_case(spec: OrderSpec, facts: Facts, policy: Policy) -> Case:
-    """Work out a case. Nothing is decided here, and whatever cannot be told stays None."""
+    """Builds a case. Nothing is decided here, and whatever is unknown stays None."""
     instrument, book, average = (
         facts.instruments.get(spec.symbol),
         facts.books.get(spec.symbol),
@@ -153,7 +153,7 @@ def sellable(usage: Usage) -> Decimal:
 
 
 def may_be_exit(spec: OrderSpec, held: Decimal) -> bool:
-    """Whether an order can turn out to be an exit where so much is `sellable`, before the exchange was asked.
+    """Whether an order can turn out to be an exit when `held` is sellable, before the exchange is queried.
 
     Its quantity may still be unknown: `quote_quantity` is worked out from the market.
     """

@@ -57,7 +57,7 @@ class Rate:
 
 
 def conversion_path(asset: str, accounting: Accounting, instruments: Mapping[str, Instrument]) -> tuple[Leg, ...] | str:
-    """The declared way from an asset to the accounting currency, or why there is none.
+    """The declared path from an asset to the accounting currency, or why it is missing.
 
     Base and quote come from the exchange's listing, never from how a symbol is spelt.
     """
@@ -83,7 +83,7 @@ def conversion_path(asset: str, accounting: Accounting, instruments: Mapping[str
 
 
 def priced_path(asset: str, facts: Facts, policy: Policy) -> tuple[PricedLeg, ...] | Unpriced:
-    """The way from an asset to the accounting currency with a usable price on each leg; or why there is none."""
+    """The path from an asset to the accounting currency with a usable price on each leg; or why it is missing."""
     path = conversion_path(asset, policy.accounting, facts.instruments)
     if isinstance(path, str):
         return Unpriced(reason=path, hint="the owner can declare the path in `[accounting] conversions`")

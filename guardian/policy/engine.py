@@ -1,7 +1,7 @@
-"""The judgement: every rule is asked, every no is collected, and the strictest answer wins.
+"""Judges orders: every rule runs, every denial is collected, and the strictest decision wins.
 
-`judge_order` is pure. A rule that raises is a fault of guardian's and is let out: the gate answers `failed` and nothing
-is sent, for a rule that errs must never count as a rule that passed.
+`judge_order` is pure. An exception in a rule is a bug of guardian's and propagates: the gate answers `failed` and
+nothing is sent, since a rule that fails must never count as a rule that passed.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def needed_facts(spec: OrderSpec, policy: Policy, *, may_exit: bool) -> frozense
 
 
 def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
-    """Judge one order on these facts under this policy: `deny > confirm > allow`, with every denial."""
+    """Judges one order on these facts under this policy: `deny > confirm > allow`, with every denial."""
     case = build_case(spec, facts, policy)
     held = ZERO if facts.usage is None else sellable(facts.usage)
     rules = rules_for(spec, policy, may_exit=may_be_exit(spec, held))
@@ -96,8 +96,8 @@ def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
     counted, usage, decision = case.counted, facts.usage, Decision.DENY
     if not denials:
         if counted is None or usage is None:
-            # No rule said no, and yet it is not known what the order costs: unknown means no.
-            denials.append(Denial(code=Code.NOTIONAL_UNKNOWN, message="what the order costs at worst cannot be told"))
+            # No rule denied, and yet the order's cost is unknown: unknown means no.
+            denials.append(Denial(code=Code.NOTIONAL_UNKNOWN, message="the worst-case cost of the order is unknown"))
         else:
             decision = _confirm_or_allow(case, counted, usage)
     return Verdict(
@@ -111,10 +111,10 @@ def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
 
 
 def _confirm_or_allow(case: Case, counted: Counted, usage: Usage) -> Decision:
-    """A person is asked where this order, with what went unconfirmed since one last acted, passes the threshold.
+    """CONFIRM where this order, with what went unconfirmed since a person last acted, exceeds the threshold.
 
-    About an exit a person is always asked where it has no symbol limits, since the owner has removed the symbol, and
-    where what it is worth is in doubt. Of any order a person is asked where what went unconfirmed is not known.
+    An exit always needs confirmation where it has no symbol limits, since the owner has removed the symbol, and where
+    its value is in doubt. Any order needs confirmation where what went unconfirmed is unknown.
     """
     if case.facts.confirmed is not None:
         return Decision.ALLOW
@@ -125,9 +125,9 @@ def _confirm_or_allow(case: Case, counted: Counted, usage: Usage) -> Decision:
 
 
 def judge_tool(request: Request, policy: Policy, calls_last_minute: int) -> Verdict:
-    """Judge anything but an order: is the tool allowed, and is there budget for a read?
+    """Judges any other request: whether the tool is allowed, and whether the budget of calls has room.
 
-    No policy denies a cancel: whether the order is one that may be cancelled is the canceller's to find out.
+    No policy denies a cancel: the gate finds out whether the order may be cancelled.
     """
     if request.scope is RequestScope.CANCEL:
         return Verdict(decision=Decision.ALLOW)

@@ -29,7 +29,7 @@ NAMES_EXIT: Final = frozenset(
 def exit_orders(case: Case) -> tuple[Decimal, ...]:
     """The quantities that sell back all of what can be sold, each within every cap and filter; none where none fits.
 
-    The price is that of the order that was asked for.
+    The price is that of the requested order.
     """
     priced, counted, limits = case.priced, case.counted, case.limits
     if priced is None or counted is None or case.sellable is None:

@@ -1,4 +1,4 @@
-"""Facts: all that a rule may look at, read once. What could not be had is None or absent, and never a default."""
+"""Facts: all that a rule may look at, read once. What is unavailable is None or absent, and never a default."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ListedOrders:
     client_order_ids: frozenset[str] = frozenset()
     order_ids: frozenset[int] = frozenset()
     acknowledged: frozenset[str] = frozenset()
-    """Client order ids of guardian's orders that were open before the request: one that is not listed has ended."""
+    """Client order ids of guardian's orders that were open before the request; those not listed have ended."""
 
     def may_lack(self, client_order_id: str, order_id: int | None, state: OrderState) -> bool:
         """Whether an order of guardian's that has not ended may be open at the exchange and is not listed here."""
@@ -94,7 +94,7 @@ class Usage:
     open_stop_orders_on_symbol: int = 0
     """The stop orders among those."""
     duplicate_of: str | None = None
-    """The client order id of the same order within the duplicate window, or of one that is unknown."""
+    """The client order id of the same order within the duplicate window, or of an unknown order."""
     unresolved_on_symbol: str | None = None
     """The client order id of the oldest order of the symbol whose fate is not known."""
     sliced_since_ms: int | None = None
@@ -143,11 +143,11 @@ class Facts:
     now_ms: int
     """Window time: it never goes back, so it may be ahead of the clock after the clock was set back."""
     clock_ms: int
-    """The local clock at the judgement: what the age of a price is told by."""
+    """The local clock at the judgement, in milliseconds: prices' ages are measured against it."""
     environment: Environment
     """The environment that this process runs in."""
     policy_problems: tuple[str, ...] = ()
-    """The mistakes of the policy file, while the last good policy stands in for it."""
+    """The mistakes of the policy file, while the last good policy is used instead."""
     uncompared: str | None = None
     """Why guardian's orders were not compared with the exchange's since this process started."""
     instruments: Mapping[str, Instrument] = field(default_factory=dict)

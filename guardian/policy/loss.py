@@ -127,7 +127,7 @@ def _unusable(day: DayTrading, fault: PriceFault, facts: Facts) -> Unpriced:
 def _worth(
     day: DayTrading, quantity: Decimal, price: UsablePrice | Decimal | PriceFault, facts: Facts
 ) -> Decimal | PriceFault:
-    """What a quantity of the base asset is worth at a price; or why there is none.
+    """The value of a quantity of the base asset at a price; or why it is unknown.
 
     A leftover that is too small to be traded counts at its last known price where there is no usable one.
     """

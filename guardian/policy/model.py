@@ -77,7 +77,7 @@ class Limits:
     duplicate_window_ms: int
     anti_slicing_window_ms: int
     absence_window_ms: int
-    """How long the exchange must not know an order, while it is asked, until that is believed."""
+    """How long queries must report an order as nonexistent before guardian accepts that."""
     halt_after_orders: int
     max_calls_per_minute: int
     min_free_quote: Decimal
@@ -97,7 +97,7 @@ class PriceRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmationRules:
-    """`[confirmation]`: when and how a person is asked."""
+    """`[confirmation]`: when and how a person confirms an order."""
 
     required_above: Decimal
     channel: Channel

@@ -40,7 +40,7 @@ def resolve(
 
 
 def _as_asked(spec: OrderSpec) -> ResolvedOrder | None:
-    """The order as it stands, or None where it is not whole; stop-limit orders need a stop price, no other has one."""
+    """The order as requested, or None where it is incomplete; stop-limit orders need a stop price, no other has one."""
     if spec.price is None or spec.quantity is None:
         return None
     if (spec.stop_price is not None) != (spec.order_type in STOP_LIMIT_TYPES):

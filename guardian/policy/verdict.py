@@ -33,7 +33,7 @@ class Denial:
 class Verdict:
     """A decision with its reasons. For an order also what would be sent and what it counts for.
 
-    `order` and `notional` are None where they cannot be told, which always comes with a denial.
+    `order` and `notional` are None where they are unknown, which always comes with a denial.
     """
 
     decision: Decision

@@ -249,4 +249,4 @@ def test_paper_exchange_is_loopback_only(machine: Machine) -> None:
         taken = machine.run("paper", "--port", port)
         first.kill()
     assert taken.returncode != 0
-    assert f"port {port} on 127.0.0.1 cannot be had" in taken.stderr
+    assert f"port {port} on 127.0.0.1 is unavailable" in taken.stderr

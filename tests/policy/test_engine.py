@@ -262,7 +262,7 @@ def test_a_confirmed_order_is_not_asked_about_again_and_is_judged_in_full() -> N
 def test_a_policy_that_changed_since_the_proposal_denies() -> None:
     """What a person agreed to was agreed under the policy they had."""
     found = denial(judged(given=facts(confirmed=confirmed(policy_digest="d0"))), Code.CONFIRMATION_POLICY_CHANGED)
-    assert found.hint == "ask for the order again"
+    assert found.hint == "request the order again"
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def is_listed_name(text: str) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """Whether `text` can be asked for as a symbol or an asset: as listed, and without the letters a to z.
+    """Whether `text` can be requested as a symbol or an asset: as listed, and without the letters a to z.
 
     The exchange refuses those; nearly always they are a name that was not written in capitals.
     """

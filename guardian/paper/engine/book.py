@@ -31,7 +31,7 @@ class MarketSide:
         self._taken = taken
         self._falling = falling
         self._gone = 0
-        """So many of the best levels have been taken whole."""
+        """How many of the best levels have been taken whole."""
         for price in [price for price, (shown, _) in taken.items() if self._shown(price) != shown]:
             del taken[price]
 
@@ -108,7 +108,7 @@ def _place_in_line(resting: Resting) -> tuple[Decimal, int]:
 
 
 class Book:
-    """One symbol's book. Sides are named by who waits there: `BUY` are the bids, `SELL` the asks."""
+    """One symbol's book. Sides are named after the resting orders: `BUY` is the bids, `SELL` the asks."""
 
     def __init__(self, symbol: str, feed: Feed) -> None:
         self.symbol: Final = symbol

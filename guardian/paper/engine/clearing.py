@@ -27,7 +27,7 @@ from guardian.paper.market.symbols import DISCOUNT_ASSET, LISTINGS, Listing
 
 
 class Clearing:
-    """Carries changes out on a state, and tells them as events that hold the new values."""
+    """Applies changes to a state, and records them as events that hold the new values."""
 
     def __init__(self, state: State, feed: Feed) -> None:
         self.events: list[Event] = []
@@ -74,7 +74,7 @@ class Clearing:
         return self.keep(order)
 
     def lock(self, order: Order, reserved: Decimal) -> Order | None:
-        """The order locks so much from now on; None where that is more than there is, and then nothing has changed."""
+        """Locks `reserved` for the order; returns None, with nothing changed, where the balance is too small."""
         asset = _spent(order)
         more = minus(reserved, order.reserved)
         if self._state.ledger.of(asset).free < more:
@@ -145,7 +145,7 @@ class Clearing:
         return self.keep(replace(order, status=status, reserved=ZERO, updated=now, shown=ZERO))
 
     def keep(self, order: Order) -> Order:
-        """Files an order as it stands now."""
+        """Stores the current version of an order."""
         self._state.keep(order)
         self.events.append(OrderChanged(order))
         return order

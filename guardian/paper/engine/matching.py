@@ -1,4 +1,4 @@
-"""What an order would do to a book, worked out before anything is done: a pure function of the queue that it meets."""
+"""Plans what an order does to a book, without changing anything: a pure function of the queue that it meets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from guardian.paper.engine.orders import Order, beyond, quote_value
 
 @dataclass(frozen=True, slots=True)
 class PlannedFill:
-    """A trade to be: with the market, or with one of the account's own orders."""
+    """A planned trade with the market, or with one of the account's own orders."""
 
     price: Decimal
     quantity: Decimal
@@ -23,7 +23,7 @@ class PlannedFill:
 
 @dataclass(frozen=True, slots=True)
 class Prevention:
-    """A trade with an own order that is not to be, and what each side gives up for it (None: nothing)."""
+    """A prevented trade with an own order, and what each side gives up for it (None: nothing)."""
 
     price: Decimal
     maker: Order
@@ -33,7 +33,7 @@ class Prevention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What happens, in order, and what then is left."""
+    """The steps in their order, and what is left afterwards."""
 
     steps: tuple[PlannedFill | Prevention, ...]
     left: Decimal
@@ -65,7 +65,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakerRequest:
-    """What a taker wants: so much of the base or, where `by_quote`, of the quote asset, at `worst` or better."""
+    """What a taker takes: `amount` of the base or, where `by_quote`, of the quote asset, at `worst` or better."""
 
     side: str
     amount: Decimal
@@ -77,7 +77,7 @@ class TakerRequest:
 
 
 def plan(queue: Iterable[Offer], wish: TakerRequest) -> Plan:
-    """What a taker meets and takes, and what becomes of the own orders that it meets."""
+    """Plans what a taker takes, and what happens to the own orders that it meets."""
     steps: list[PlannedFill | Prevention] = []
     left, met = wish.amount, set[int]()
     for offer in queue:
@@ -94,7 +94,7 @@ def plan(queue: Iterable[Offer], wish: TakerRequest) -> Plan:
                 return Plan(steps=tuple(steps), left=left, thin=False)
             continue
         if offer.order.order_id in met:
-            continue  # a hidden part of an order that is gone by now
+            continue  # a hidden part of an order that has ended
         met.add(offer.order.order_id)
         step = _prevention(offer.order, offer.price, want, wish.self_trade_mode)
         steps.append(step)

@@ -42,7 +42,7 @@ _CLOSE_MS = 10_000
 
 
 class Engine:
-    """Carries commands out on a state. What it changes, it also tells, as events that hold the new values."""
+    """Carries out commands on a state, and returns the changes as events that hold the new values."""
 
     def __init__(self, state: State, feed: Feed) -> None:
         self.state = state
@@ -89,7 +89,7 @@ class Engine:
         return tuple(self._clearing.events)
 
     def check(self, command: PlaceOrder, now: int) -> Listing:
-        """Whether the symbol's rules take the order: what `order/test` asks, and no question of money or of the book.
+        """Checks an order against the symbol's rules, as `order/test` does: neither balances nor the book.
 
         Raises:
             ExchangeRejected: they do not.

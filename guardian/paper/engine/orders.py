@@ -14,7 +14,7 @@ OPEN_STATUSES: Final = frozenset({"NEW", "PARTIALLY_FILLED"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One order, as it stands. Quantities are in the base asset, times in milliseconds; what is not set is zero."""
+    """The current version of an order: quantities in the base asset, times in milliseconds, unset numbers zero."""
 
     order_id: int
     symbol: str
@@ -34,7 +34,7 @@ class Order:
     executed: Decimal
     executed_quote: Decimal
     prevented: Decimal
-    """What was given up so as not to trade with the account's own orders."""
+    """What was given up to prevent trades with the account's own orders."""
     prevented_match_id: int | None
     status: str
     reserved: Decimal
@@ -103,7 +103,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceOrder:
-    """A well-formed order that wants to be placed. `quantity` is zero where `quote_quantity` is set."""
+    """Places a well-formed order. `quantity` is zero where `quote_quantity` is set."""
 
     symbol: str
     side: str
@@ -122,7 +122,7 @@ class PlaceOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelOne:
-    """An order that is wanted gone, by its id or its client order id (at least one is set)."""
+    """Cancels an order, by its id or its client order id (at least one is set)."""
 
     symbol: str
     order_id: int | None
@@ -133,21 +133,21 @@ class CancelOne:
 
 @dataclass(frozen=True, slots=True)
 class CancelAll:
-    """All open orders of a symbol are wanted gone."""
+    """Cancels all open orders of a symbol."""
 
     symbol: str
 
 
 @dataclass(frozen=True, slots=True)
 class PayFeesInBnb:
-    """From now on commissions are wanted in BNB, at a discount, or not any more."""
+    """Switches commissions in BNB, at a discount, on or off."""
 
     enabled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetBalance:
-    """The free amount of an asset becomes this one: a test's hand, never a request's."""
+    """Sets the free amount of an asset; only tests send it, never a request."""
 
     asset: str
     free: Decimal
@@ -155,12 +155,12 @@ class SetBalance:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """Nothing is wanted but that the market's movements until now are accounted for."""
+    """Applies the market's movements until now, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rematch:
-    """The symbol's book has just become another one, out of the feed's own course: a test's hand again."""
+    """Matches open orders against a symbol's book that a test has replaced."""
 
     symbol: str
 
@@ -170,7 +170,7 @@ Command = PlaceOrder | CancelOne | CancelAll | PayFeesInBnb | SetBalance | Advan
 
 @dataclass(frozen=True, slots=True)
 class OrderChanged:
-    """An order is new or has changed; this is how it stands now."""
+    """An order is new or has changed; holds the new version."""
 
     order: Order
 
@@ -184,7 +184,7 @@ class Traded:
 
 @dataclass(frozen=True, slots=True)
 class BalanceChanged:
-    """A balance has changed; this is how it stands now."""
+    """A balance has changed; holds the new one."""
 
     balance: Balance
 
@@ -208,7 +208,7 @@ class Prevented:
 
 @dataclass(frozen=True, slots=True)
 class FeesInBnb:
-    """Whether commissions are taken in BNB has changed; this is how it stands now."""
+    """Whether commissions are taken in BNB has changed; holds the new value."""
 
     enabled: bool
 
@@ -217,17 +217,17 @@ Event = OrderChanged | Traded | BalanceChanged | Prevented | FeesInBnb
 
 
 def quote_value(price: Decimal, quantity: Decimal) -> Decimal:
-    """What a trade moves in the quote asset: cut at the eighth digit, since no asset is divided further."""
+    """A trade's value in the quote asset, rounded down at the eighth digit, since no asset is divided further."""
     return round_down(times(price, quantity))
 
 
 def beyond(side: str, price: Decimal, worst: Decimal) -> bool:
-    """Whether a price is worse than the worst one that this side wants."""
+    """Whether a price is worse than the worst one that this side accepts."""
     return price > worst if side == "BUY" else price < worst
 
 
 def triggered(order_type: str, side: str, stop_price: Decimal, last: Decimal) -> bool:
-    """Whether a trade sets a stop off; STOP_LOSS BUY and TAKE_PROFIT SELL wait above the market, the others below."""
+    """Whether a trade triggers a stop; STOP_LOSS BUY and TAKE_PROFIT SELL wait above the market, the others below."""
     above = order_type.startswith("STOP_LOSS") == (side == "BUY")
     return last >= stop_price if above else last <= stop_price
 

@@ -22,11 +22,11 @@ class Controls:
         self._feed = feed
         self._faults = faults
         self.journal: Final = journal
-        """The requests received, in order, whatever became of them."""
+        """The requests received, in order, whatever the outcome."""
 
     @property
     def clock_skew_ms(self) -> int:
-        """By how much the exchange's clock is ahead of the one that it was given."""
+        """How many milliseconds the exchange's clock is ahead of the clock that it was given."""
         return self._venue.clock_skew_ms
 
     @clock_skew_ms.setter
@@ -36,7 +36,7 @@ class Controls:
     def set_book(self, symbol: str, bid: str, ask: str, quantity: str = "100") -> None:
         """From now on the symbol's book is one level a side, less what the account takes of it until the next call.
 
-        Orders that rest meet it now; one that it fills in part stays so. A quantity of 0 empties both sides.
+        Resting orders are matched against it now, and may stay filled in part. A quantity of 0 empties both sides.
         """
         pin = Pin(bid=Decimal(bid), ask=Decimal(ask), quantity=Decimal(quantity))
         with self._venue.at_work() as now:
@@ -70,7 +70,7 @@ class Controls:
         return [dict(one.params) for one in list(self.journal) if (one.method, one.path) == (method, path)]
 
     def orders_received(self) -> list[dict[str, str]]:
-        """The parameters of every order that was sent here, in order, whatever became of it."""
+        """The parameters of every order that was sent here, in order, whatever the outcome."""
         return self.requests("POST", "/api/v3/order")
 
     def orders(self) -> list[dict[str, str]]:

@@ -66,7 +66,7 @@ class PortFile:
     api_key: Secret
     api_secret: Secret
     nonce: Secret
-    """Proves to the helper who asks, and to who asks that the helper is who it says; random for each start."""
+    """Proves the identity of the client to the helper and of the helper to the client; random for each start."""
 
     def endpoint(self) -> PaperEndpoint:
         """Where the helper serves."""
@@ -74,13 +74,13 @@ class PortFile:
 
 
 def find_or_start(home: Path, *, timeout_s: float = 20.0, idle_exit_s: float = IDLE_EXIT_S) -> PaperEndpoint:
-    """The running paper exchange of the home folder; where there is none, it is started. Blocks.
+    """Returns the running paper exchange of the home folder, after starting it where needed. Blocks.
 
     `idle_exit_s` is after how many seconds without a request a helper that is started here ends by itself.
 
     Raises:
         NotPrivate: the home or a file in it is another user's, open to others, or a link.
-        ExchangeUnavailable: there is none after `timeout_s` seconds.
+        ExchangeUnavailable: it does not answer after `timeout_s` seconds.
     """
     home = home.resolve()
     check_home(home)
@@ -104,13 +104,13 @@ def find_or_start(home: Path, *, timeout_s: float = 20.0, idle_exit_s: float = I
 
 
 def find(home: Path) -> PaperEndpoint | None:
-    """The running paper exchange of the home folder, or None. It is asked to prove that it is the one."""
+    """Returns the running paper exchange of the home folder, which has to prove its identity, or None."""
     written = read_port_file(home)
     return written.endpoint() if written is not None and _answers(written) else None
 
 
 def stop(home: Path) -> bool:
-    """Asks the home folder's paper exchange to end and waits until it has. False: there was none.
+    """Ends the home folder's paper exchange and waits until it has ended. Returns False where it was not running.
 
     Raises:
         ExchangeUnavailable: it has not ended in time.
@@ -125,30 +125,30 @@ def stop(home: Path) -> bool:
         with FileLock(home / LIFE_LOCK, timeout=_END_TIMEOUT_S, mode=0o600):
             reap()
     except Timeout as error:
-        raise ExchangeUnavailable("the paper exchange was asked to end and has not", hint="try again") from error
+        raise ExchangeUnavailable("the paper exchange does not end", hint="try again") from error
     return True
 
 
 def reap() -> None:
-    """Lets go of those helpers started by this process that have ended."""
+    """Forgets the helpers started by this process that have ended."""
     _started[:] = [process for process in _started if process.poll() is None]
 
 
 def proof(nonce: Secret, purpose: str, challenge: str) -> str:
-    """What only somebody who has read the port file can say."""
+    """A proof that only a process that has read the port file can compute."""
     return hmac.new(nonce.reveal().encode(), f"{purpose}/{challenge}".encode(), sha256).hexdigest()
 
 
 def read_port_file(home: Path) -> PortFile | None:
-    """What a helper has left there, or None where there is nothing or nothing readable. It may be long dead."""
+    """Returns what a helper wrote, or None where nothing readable is there. The helper may have ended."""
     try:
-        told = json.loads(read_private(home / PORT_FILE))
+        stored = json.loads(read_private(home / PORT_FILE))
         return PortFile(
-            port=int(told["port"]),
-            pid=int(told["pid"]),
-            api_key=Secret(str(told["api_key"])),
-            api_secret=Secret(str(told["api_secret"])),
-            nonce=Secret(str(told["nonce"])),
+            port=int(stored["port"]),
+            pid=int(stored["pid"]),
+            api_key=Secret(str(stored["api_key"])),
+            api_secret=Secret(str(stored["api_secret"])),
+            nonce=Secret(str(stored["nonce"])),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -267,7 +267,7 @@ def _answers(written: PortFile) -> bool:
 
 
 def _ask(written: PortFile, method: str, target: str) -> object:
-    """The JSON of the reply, or None where there is none."""
+    """Returns the JSON of the reply, or None where no valid reply came."""
     connection = http.client.HTTPConnection(_HOST, written.port, timeout=_PROBE_TIMEOUT_S)
     try:
         connection.request(method, target)

@@ -1,6 +1,6 @@
 """The helper process that is a home folder's paper exchange: `python -m guardian.paper.host.process --home FOLDER`.
 
-Started by guardian.paper.host.home. It ends when it is asked to, or when nobody has asked it anything for a while.
+Started by guardian.paper.host.home. It ends on request, or after a while without a request.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from guardian.system.private_files import check_home, open_private
 from guardian.system.variables import forget_unknown_variables
 
 _OTHER_ENDS_S: Final = 1.0
-"""How long a helper waits for one that may just be ending, before it leaves the place to it."""
+"""How many seconds a helper waits for another that may be ending, before it gives way to it."""
 _WATCH_S: Final = 0.5
 
 
 def main() -> int:
-    """Serves until it is asked to end or idle. 0: served, or another one is there already; 1: could not."""
+    """Serves until it is ended or idle. Returns 0 where it served or another helper already runs, else 1."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--idle-exit", type=float, default=IDLE_EXIT_S)
@@ -72,7 +72,7 @@ def _serve(home: Path, idle_exit_s: float) -> None:
     seed = int(storage.setting("seed", str(DEFAULT_SEED)))
     venue = assemble(storage, api_key=api_key, api_secret=api_secret, seed=seed)
     try:
-        # The port of the last time, so that clients who know it go on by themselves after a crash.
+        # The previous port, so that clients continue after a crash.
         socket = listen(port=int(storage.setting("port", "0")))
     except ExchangeUnavailable:
         socket = listen()

@@ -45,7 +45,7 @@ def listen(host: str = LOOPBACK, port: int = 0) -> socket.socket:
         made.listen(128)
     except OSError as error:
         made.close()
-        raise ExchangeUnavailable(f"port {port} on {host} cannot be had", hint="use another port") from error
+        raise ExchangeUnavailable(f"port {port} on {host} is unavailable", hint="use another port") from error
     made.set_inheritable(False)
     return made
 

@@ -47,13 +47,13 @@ __all__ = ["Controls", "PaperServer", "RateLimitSettings", "Rehearsal", "Serving
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """What a standalone exchange does beyond trading; by default nothing."""
+    """What a standalone exchange does besides trading; by default nothing."""
 
     limits: RateLimitSettings = BINANCE
     faults: tuple[str, ...] = ()
     """Lines as `guardian.paper.rest.faults.read_spec` takes them."""
     control_port: int | None = None
-    """Where the control endpoint listens, 0 for any free port; None: there is none."""
+    """The port of the control endpoint, 0 for any free port; None: no control endpoint."""
     replay: Path | None = None
     speed: Decimal = Decimal(1)
     public_keys: tuple[Path, ...] = ()
@@ -62,14 +62,14 @@ class Rehearsal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving(PaperEndpoint):
-    """Where a standalone exchange is, and what else there is to know of it."""
+    """The address of a standalone exchange, and what else a client can know of it."""
 
     control_url: str | None = None
     control_token: Secret | None = None
     other_keys: tuple[tuple[str, Secret], ...] = ()
     """The name of each public key's file, and the API key that goes with it."""
     replay_end: int | None = None
-    """The wall time in milliseconds at which a replay ends and the market stands still."""
+    """The wall time in milliseconds at which a replay ends and the market stops."""
 
 
 def serve(
@@ -83,13 +83,13 @@ def serve(
 ) -> None:
     """Serves a paper exchange until it is interrupted. Its state is in memory, or in the file `state`.
 
-    `on_ready` is told where it is and with which key, once it listens. A state file keeps its keys and its seed.
+    `on_ready` is called with its address and its key, once it listens. A state file keeps its keys and its seed.
 
     Raises:
         ExchangeUnavailable: a port is taken, the host is not a loopback address, or the capture cannot be played.
-        CredentialsError: a public key is none.
+        CredentialsError: a file does not hold a public key.
         StoreUnavailable, StoreCorrupt: the state file cannot be used.
-        ValueError: a fault is none.
+        ValueError: a fault's line is malformed.
     """
     wish = rehearsal or Rehearsal()
     with ExitStack() as stack:
@@ -161,7 +161,7 @@ def _public_key(path: Path, storage: Storage) -> tuple[str, tuple[str, Verifier]
 
 @contextmanager
 def _controlled(controls: Controls, token: Secret, port: int) -> Iterator[str]:
-    """Serves the control endpoint from a thread for as long as this lasts, and tells where it is."""
+    """Serves the control endpoint from a thread inside the `with` block, and yields its URL."""
     listener = listen(port=port)
     with listener, _in_thread(quiet(control_app(controls, token)), listener):
         yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"

@@ -96,7 +96,7 @@ class _Side:
                 del self._prices[bisect_left(self._prices, price)]
 
     def levels(self, top: Level | None, first: int, count: int) -> list[Level]:
-        """So many levels from the `first` on; where there is a `top`, it goes before all that is worse than it."""
+        """Up to `count` levels from the `first` on; a `top` comes before every level that is worse than it."""
         size = len(self._prices)
         better = 0
         if top is not None:
@@ -111,7 +111,7 @@ class _Side:
 
 
 class RecordedBook:
-    """The full book of a capture, as it stands after so many updates."""
+    """The full book of a capture, after the updates that were applied."""
 
     def __init__(self, snapshot: Change) -> None:
         self._bids, self._asks = _Side(is_bid=True), _Side(is_bid=False)
@@ -138,7 +138,7 @@ class RecordedBook:
             self._top = None
 
     def bids(self, first: int, count: int) -> list[Level]:
-        """So many levels from the `first` one on, the best being number 0."""
+        """Up to `count` levels from the `first` one on, the best being number 0."""
         return self._bids.levels(None if self._top is None else self._top.bid, first, count)
 
     def asks(self, first: int, count: int) -> list[Level]:
@@ -163,8 +163,8 @@ def read_capture(path: Path) -> Capture:
     end = 0
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            received, _, told = line.partition(" ")
-            time, event = int(received), json.loads(told)
+            received, _, payload = line.partition(" ")
+            time, event = int(received), json.loads(payload)
             event = event.get("data", event)
             symbols.add(event.get("s", ""))
             if "lastUpdateId" in event:
@@ -198,7 +198,7 @@ def _text(path: Path) -> str:
 def _rows(rows: Iterable[tuple[str, str]]) -> Rows:
     made = tuple((Decimal(price), Decimal(quantity)) for price, quantity in rows)
     if not all(price.is_finite() and price > 0 and quantity.is_finite() and quantity >= 0 for price, quantity in made):
-        raise ValueError("a price or a quantity is none")
+        raise ValueError("a price or a quantity is invalid")
     return made
 
 

@@ -26,7 +26,7 @@ class Average:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """What happened in the 24 hours that end at the asked time."""
+    """What happened in the 24 hours that end at the given time."""
 
     open_price: Decimal
     high_price: Decimal
@@ -50,7 +50,7 @@ class MarketTrade:
     quantity: Decimal
     time: int
     is_buyer_maker: bool
-    """Whether the one who sold came later: the trade then hit the bids, else the asks."""
+    """Whether the seller came later: the trade then hit the bids, else the asks."""
 
 
 class Feed(Protocol):

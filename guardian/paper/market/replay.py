@@ -21,14 +21,14 @@ _NS_IN_MS: Final = 1_000_000
 _MAX_MOMENTS: Final = 2000
 _CHUNK: Final = 64
 _KEPT_EVERY: Final = 4096
-"""A copy of the book is kept at every so many updates, for those who ask for the past."""
+"""How many updates apart copies of the book are kept, for queries of the past."""
 
 
 class ReplayFeed:
     """The market of a capture from the wall time `start` (milliseconds) on, `speed` times as fast as it was.
 
-    Other symbols than the capture's are another feed's. Before its start the market stands at its beginning, after its
-    end it stands still: no trade happens any more and the average price grows old, as on an exchange that has stopped.
+    Other symbols than the capture's are another feed's. Before its start the market has its first state, after its
+    end its last one: no trade happens any more and the average price grows old, as on a halted exchange.
     """
 
     def __init__(self, capture: Capture, other: Feed, *, start: int, speed: Decimal = Decimal(1)) -> None:
@@ -54,7 +54,7 @@ class ReplayFeed:
 
     @property
     def end(self) -> int:
-        """The wall time in milliseconds from which on the market stands still."""
+        """The wall time in milliseconds from which on the market does not change."""
         return self._wall(self._end)
 
     def bids(self, symbol: str, at: int) -> Iterator[Level]:
@@ -101,7 +101,7 @@ class ReplayFeed:
             low_price=self._sums.lowest[count - 1] if count else first,
             last_price=self.last_price(symbol, at),
             previous_close=first,
-            # Who asks for the weighted average divides by it.
+            # The weighted average is divided by it.
             volume=quantity or Decimal(1),
             quote_volume=value or first,
             open_time=at - DAY_MS,
@@ -164,7 +164,7 @@ class ReplayFeed:
         return self._book
 
     def _levels(self, at: int, some: Callable[[RecordedBook, int], list[Level]]) -> Iterator[Level]:
-        # Somebody may ask for another moment in between: each part is looked up anew.
+        # Another moment may be queried in between: each part is looked up again.
         first = 0
         while levels := some(self._book_at(at), first):
             yield from levels

@@ -135,7 +135,7 @@ class SeededFeed:
     def _bid_ticks(self, listing: Listing, at: int) -> int:
         at = at // STEP_MS * STEP_MS
         if listing.quote_asset == "BTC":
-            # The cross is what its two legs say, so that there is nothing to be had by going around.
+            # The cross is what its two legs say, so that there is no triangular arbitrage.
             base, quote = LISTINGS[f"{listing.base_asset}USDT"], LISTINGS["BTCUSDT"]
             price = Decimal(self._bid_ticks(base, at)) * base.tick / (self._bid_ticks(quote, at) * quote.tick)
             return int(price / listing.tick)
@@ -145,7 +145,7 @@ class SeededFeed:
 
 @lru_cache(maxsize=65_536)
 def _millionths(seed: int, symbol: str, at: int) -> int:
-    """By how much the path is off the usual price. Asked for again and again within each second."""
+    """How far the path is off the usual price, in millionths. Called many times within each second."""
     offset = 0
     for wave, (period, amplitude) in enumerate(_WAVES):
         index, past = divmod(at, period)

@@ -47,7 +47,7 @@ ENDPOINTS: Final[Mapping[tuple[str, str], Endpoint]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One request as it came in: before any check, and whatever became of it. The time is the exchange's, in ms."""
+    """One request as it came in: before any check, whatever the outcome. The time is the exchange's, in ms."""
 
     method: str
     path: str
@@ -124,7 +124,7 @@ class HttpApi:
             # Nothing of it is on disk and nothing of it has happened, but a client cannot know.
             text = "Internal error; unable to process your request. Please try again."
             reply = _refused(ExchangeRejected(-1001, text, http_status=500))
-        except Exception as bug:  # noqa: BLE001 -- a bug of ours is told to whoever runs this, and its client sees a 5xx
+        except Exception as bug:  # noqa: BLE001 -- a bug of ours is reported to whoever runs this; the client gets a 5xx
             self._trouble(bug)
             text = "An unknown error occurred while processing the request."
             reply = _refused(ExchangeRejected(-1000, text, http_status=500))
@@ -189,8 +189,8 @@ class HttpApi:
 def is_local(request: Request) -> bool:
     """Whether a request names this machine as its host, and was not sent by a web page.
 
-    A browser says with `Origin`, `Referer` or `Sec-Fetch-Site` that a page asked; no client of an exchange sends these.
-    With a page's own name for this machine (DNS rebinding) it is the host that tells.
+    A browser sends `Origin`, `Referer` or `Sec-Fetch-Site` with a page's request; no client of an exchange sends these.
+    A page that uses its own name for this machine (DNS rebinding) is recognised by the host.
     """
     headers = request.headers
     host = headers.get("host", "")

@@ -1,4 +1,4 @@
-"""Who may ask: API keys, signatures over the raw bytes as sent, and timestamps."""
+"""Authentication: API keys, signatures over the raw bytes as sent, and timestamps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an endpoint is: a method, a path, who may ask, and a function from a call to JSON."""
+"""Endpoints: a method, a path, who may call it, and a function from a call to JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from guardian.paper.venue import Venue
 
 
 class Security(Enum):
-    """Who may ask."""
+    """Who may call an endpoint."""
 
     NONE = auto()
     """Everybody."""

@@ -1,4 +1,4 @@
-"""Letting a fault happen to one request."""
+"""Injects a fault into one request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HALF = Decimal("0.5")
 
 @dataclass(frozen=True, slots=True)
 class FaultedRequest:
-    """The request that a fault hits: what it sent, and how to carry it out."""
+    """A request with a fault: what it sent, and how to carry it out."""
 
     request: Request
     sent: Mapping[str, str]
@@ -37,7 +37,7 @@ class FaultedRequest:
 
 
 async def inject(fault: Fault, faulted: FaultedRequest) -> Response:
-    """Lets a fault happen to one request."""
+    """Injects a fault into one request and returns the reply."""
     if fault.kind in {FaultKind.DELAY, FaultKind.HANG}:
         try:
             await asyncio.sleep(fault.seconds)
@@ -72,9 +72,9 @@ def _cut(request: Request, *, reset: bool = False) -> None:
 
 
 def _is_young(reply: Response, seconds: float, venue: Venue) -> bool:
-    """Whether a reply tells of an order that was placed less than so many seconds ago."""
-    told = json.loads(bytes(reply.body))
-    return reply.status_code == 200 and venue.now() - int(told["time"]) < seconds * 1000
+    """Whether a reply has an order that was placed less than `seconds` ago."""
+    placed = json.loads(bytes(reply.body))
+    return reply.status_code == 200 and venue.now() - int(placed["time"]) < seconds * 1000
 
 
 def _fill_half(faulted: FaultedRequest) -> Response:
@@ -82,12 +82,12 @@ def _fill_half(faulted: FaultedRequest) -> Response:
     with faulted.venue.at_work() as now:
         with _half_a_book(faulted, now):
             reply = faulted.execute()
-        told = json.loads(bytes(reply.body))
+        placed = json.loads(bytes(reply.body))
         if reply.status_code == 200:
             # It may have ended by itself: then there is nothing to cancel.
             with suppress(ExchangeRejected):
                 faulted.venue.execute(
-                    CancelOne(symbol=told["symbol"], order_id=told["orderId"], client_order_id=None), now
+                    CancelOne(symbol=placed["symbol"], order_id=placed["orderId"], client_order_id=None), now
                 )
     return reply
 
@@ -109,7 +109,7 @@ def _half_a_book(faulted: FaultedRequest, now: int) -> Iterator[None]:
                 wanted = divided_up(Decimal(sent.get("quoteOrderQty", "0")), price)
             half = floor_to(times(wanted, _HALF), listing.step)
             thin = feed.thinned(listing.symbol, price, half)
-            # What was taken of the one book says nothing of the other.
+            # What was taken from one book does not apply to the other.
             faulted.venue.engine.book(listing.symbol).renew()
     try:
         with thin:

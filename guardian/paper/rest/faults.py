@@ -1,4 +1,4 @@
-"""Faults to rehearse with: off unless somebody asks, and then for so many matching requests only."""
+"""Faults for rehearsals and tests: off by default, and limited to a number of matching requests."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class FaultKind(StrEnum):
     """What goes wrong."""
 
     DELAY = "delay"
-    """Waits, then answers as ever."""
+    """Waits, then answers normally."""
     HANG = "hang"
-    """Says nothing for a while, then closes the connection; nothing is carried out unless `execute` is set."""
+    """Sends nothing for a while, then closes the connection; nothing is carried out unless `execute` is set."""
     REPLY_LOST = "reply_lost"
     """Carries the request out, then closes the connection without a reply."""
     RESET_BEFORE = "reset_before"
@@ -31,7 +31,7 @@ class FaultKind(StrEnum):
     HTML_502 = "html_502"
     """Answers as a broken gateway does; nothing is carried out unless `execute` is set."""
     HTML_403 = "html_403"
-    """Answers as the firewall before the exchange does; nothing is carried out."""
+    """Answers as the firewall in front of the exchange does; nothing is carried out."""
     EMPTY_200 = "empty_200"
     """Carries the request out (unless `execute` is false) and answers 200 with no body."""
     BAD_JSON = "bad_json"
@@ -41,13 +41,13 @@ class FaultKind(StrEnum):
     BAN_418 = "ban_418"
     """Answers 418 with Retry-After; nothing is carried out."""
     NOT_FOUND_2013 = "not_found_2013"
-    """Answers that the order does not exist, so many times or for so many seconds."""
+    """Answers that the order does not exist, `times` times or for `seconds` seconds."""
     UNSEEN_2013 = "unseen_2013"
-    """Answers that an order does not exist as long as it is younger than so many seconds."""
+    """Answers that an order does not exist as long as it is younger than `seconds`."""
     PARTIAL_FILL = "partial_fill"
     """Fills half of a LIMIT or MARKET order, at its price or the best one, and cancels the rest behind its back."""
     CLOCK_SKEW = "clock_skew"
-    """Puts the exchange's clock ahead by so many seconds (negative: back), at once and until it is put right."""
+    """Sets the exchange's clock ahead by `seconds` (negative: back), at once and until it is reset."""
 
 
 EXECUTED_BY_DEFAULT: Final = frozenset(
@@ -108,7 +108,7 @@ class Fault:
     """The reading of the monotonic clock after which it is over; None: only `times` counts."""
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether it is meant for this request and not used up."""
+        """Whether it applies to this request and is not used up."""
         over = self.times <= 0 or (self.until is not None and time.monotonic() >= self.until)
         return not over and self.method in {ANY, method} and self.path in {ANY, path}
 
@@ -123,7 +123,7 @@ def make_fault(
     now: int,
     **given: Any,  # noqa: ANN401 -- each is checked by its field
 ) -> Fault:
-    """A fault with what its kind brings along; `given` are fields of `Fault` that are not None, and win."""
+    """Returns a fault with its kind's defaults; those `given` fields of `Fault` that are not None override them."""
     wait = _SECONDS.get(kind, 1.0) if seconds is None else seconds
     fault = Fault(method, path, kind, times, seconds=wait, execute=kind in EXECUTED_BY_DEFAULT, body=_UNKNOWN_ERROR)
     retry = {"retry-after": str(math.ceil(wait))}
@@ -155,32 +155,32 @@ def make_fault(
 
 
 def read_spec(spec: str) -> dict[str, Any]:
-    """The arguments of `Controls.fault` that a line such as `status,status=503,execute=yes,times=2` asks for.
+    """Parses a line such as `status,status=503,execute=yes,times=2` into the arguments of `Controls.fault`.
 
-    The kind comes first. `times` is a number or `always`. Without `method` and `path` a fault is meant for placing an
-    order, the kinds of -2013 for asking for one; `*` means any.
+    The kind comes first. `times` is a number or `always`. Without `method` and `path` a fault applies to placing an
+    order, the kinds of -2013 to querying one; `*` means any.
 
     Raises:
-        ValueError: it is not such a line; says what is wrong with it.
+        ValueError: the line is malformed; the message says why.
     """
     name, *pairs = [part.strip() for part in spec.split(",")]
     try:
         kind = FaultKind(name)
     except ValueError:
         raise ValueError(f"{name!r} is no fault; there are: {', '.join(FaultKind)}") from None
-    asked: dict[str, Any] = {"method": "GET" if kind in _QUERIES else "POST", "path": ORDER, "kind": kind.value}
-    # It is a habit of the exchange, not an accident: it stays.
+    arguments: dict[str, Any] = {"method": "GET" if kind in _QUERIES else "POST", "path": ORDER, "kind": kind.value}
+    # This one models permanent behaviour of the exchange, so it has no end.
     if kind is FaultKind.UNSEEN_2013:
-        asked["times"] = ALWAYS
+        arguments["times"] = ALWAYS
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or key not in _READERS:
             raise ValueError(f"{pair!r} is not one of: {', '.join(f'{known}=...' for known in _READERS)}")
         try:
-            asked[key] = _READERS[key](value)
+            arguments[key] = _READERS[key](value)
         except (ValueError, OverflowError):
             raise ValueError(f"{pair!r} is not a value for {key}") from None
-    return asked
+    return arguments
 
 
 def _method(text: str) -> str:

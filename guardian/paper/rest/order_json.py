@@ -1,4 +1,4 @@
-"""How orders and trades are told as JSON; some fields are there only where they apply, as Binance has it."""
+"""Orders and trades as Binance's JSON; some fields are present only where they apply."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, Final
 from guardian.paper.engine.orders import Order, Prevented, Trade
 from guardian.paper.market.symbols import eight
 
-# Binance's words; told since May 2026, of expired orders only.
+# Binance's words; sent since May 2026, for expired orders only.
 _EXPIRED_WHY: Final = {"IOC": "UNFILLED_IOC_QUANTITY_EXPIRED", "FOK": "UNFILLED_FOK_ORDER_EXPIRED"}
 _THIN_BOOK: Final = "INSUFFICIENT_LIQUIDITY"
 
 
 def result(order: Order) -> dict[str, Any]:
     """What placing and cancelling say of an order; some fields are there only where they apply."""
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "price": eight(order.price),
         "origQty": eight(order.quantity),
         "executedQty": eight(order.executed),
@@ -27,10 +27,10 @@ def result(order: Order) -> dict[str, Any]:
         "selfTradePreventionMode": order.self_trade_mode,
     }
     if order.is_stop:
-        told["stopPrice"] = eight(order.stop_price)
+        fields["stopPrice"] = eight(order.stop_price)
     if order.iceberg_quantity > 0:
-        told["icebergQty"] = eight(order.iceberg_quantity)
-    return told | _conditional(order)
+        fields["icebergQty"] = eight(order.iceberg_quantity)
+    return fields | _conditional(order)
 
 
 def whole(order: Order) -> dict[str, Any]:
@@ -60,28 +60,28 @@ def whole(order: Order) -> dict[str, Any]:
 
 
 def _conditional(order: Order) -> dict[str, Any]:
-    """What is told of an order only where it applies."""
-    told: dict[str, Any] = {}
+    """The fields that an order has only where they apply."""
+    fields: dict[str, Any] = {}
     if order.prevented_match_id is not None:
-        told |= {"preventedMatchId": order.prevented_match_id, "preventedQuantity": eight(order.prevented)}
+        fields |= {"preventedMatchId": order.prevented_match_id, "preventedQuantity": eight(order.prevented)}
     if order.status == "EXPIRED":
-        told["expiryReason"] = _EXPIRED_WHY.get(order.time_in_force if order.is_priced else "", _THIN_BOOK)
+        fields["expiryReason"] = _EXPIRED_WHY.get(order.time_in_force if order.is_priced else "", _THIN_BOOK)
     named = {"strategyId": order.strategy_id, "strategyType": order.strategy_type}
-    return told | {name: value for name, value in named.items() if value is not None}
+    return fields | {name: value for name, value in named.items() if value is not None}
 
 
 def prevented_match(match: Prevented) -> dict[str, Any]:
     """What a FULL reply says of a trade with an own order that was prevented."""
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "preventedMatchId": match.match_id,
         "makerOrderId": match.maker_order_id,
         "price": eight(match.price),
     }
     if match.taker_quantity is not None:
-        told["takerPreventedQuantity"] = eight(match.taker_quantity)
+        fields["takerPreventedQuantity"] = eight(match.taker_quantity)
     if match.maker_quantity is not None:
-        told["makerPreventedQuantity"] = eight(match.maker_quantity)
-    return told
+        fields["makerPreventedQuantity"] = eight(match.maker_quantity)
+    return fields
 
 
 def fill_row(trade: Trade) -> dict[str, Any]:

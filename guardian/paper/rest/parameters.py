@@ -83,7 +83,11 @@ class Parameters:
         return value
 
     def one_of(self, name: str, choices: Iterable[str], *, code: int, text: str) -> str | None:
-        """As `text`, and the given refusal where it is none of the choices."""
+        """As `text`, for a value that is one of the choices.
+
+        Raises:
+            ExchangeRejected: with this code and text, for any other value.
+        """
         value = self.text(name)
         if value is not None and value not in choices:
             raise refusal(code, text)
@@ -137,7 +141,7 @@ class Parameters:
         return value
 
     def symbols(self) -> tuple[str, ...] | None:
-        """The symbols asked for with `symbol` or `symbols` (a JSON list); None where neither was sent.
+        """The symbols in `symbol` or `symbols` (a JSON list); None where neither was sent.
 
         Raises:
             ExchangeRejected: -1128 for both, -1100 for what is not a list of symbols, -1151 for one named twice.
@@ -183,7 +187,7 @@ class Parameters:
         if start is None:
             span = default_ms if end is None else longest_ms
             start = 0 if span is None else max(0, (now if end is None else end) - span)
-        # Without an end there is none: after the clock was put back, what happened is still shown.
+        # The default end is unlimited: after the clock was put back, later rows are still shown.
         return start, _FOREVER if end is None else end
 
     def _moment(self, name: str) -> int | None:

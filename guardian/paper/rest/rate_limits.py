@@ -1,4 +1,4 @@
-"""Rate limits as Binance keeps them: fixed windows aligned to the clock, headers, 429, then 418 for who goes on.
+"""Rate limits as Binance keeps them: fixed windows aligned to the clock, headers, 429, then 418.
 
 Everything that reaches this exchange comes from one address and one account. What is counted is forgotten when the
 process ends.
@@ -18,7 +18,7 @@ from guardian.paper.rest.weights import FREE_WHEN_DONE, Cost, WeightBudget, cost
 BANS_S: Final = (120, 600, 3600, 21_600, 86_400, 259_200)
 """How long an address is banned the first time, the second time, ...: from two minutes to three days."""
 PATIENCE: Final = 10
-"""So many requests after the first 429 of a window are answered 429 too; who goes on is banned."""
+"""The number of requests after the first 429 of a window that are answered 429 too; the next one is banned."""
 
 _TOO_MUCH: Final = (
     "Too much request weight used; current limit is %s request weight per 1 MINUTE. "
@@ -33,7 +33,7 @@ _TOO_MANY_ORDERS: Final = "Too many new orders; current limit is %s orders per %
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitSettings:
-    """How much of what is let through. The defaults are Binance's own."""
+    """The rate limits of the exchange. The defaults are Binance's own."""
 
     weight_per_minute: int = 6000
     raw_requests_per_5_minutes: int = 300_000
@@ -54,7 +54,7 @@ class RateLimitSettings:
 
 
 BINANCE: Final = RateLimitSettings()
-"""Those that Binance has."""
+"""Binance's own limits."""
 MANY: Final = 10**12
 WIDE: Final = RateLimitSettings(
     weight_per_minute=MANY,
@@ -65,7 +65,7 @@ WIDE: Final = RateLimitSettings(
     sapi_uid_per_minute=MANY,
     fapi_weight_per_minute=MANY,
 )
-"""For rehearsals and tests that are about something else."""
+"""Practically unlimited, for rehearsals and tests of other things."""
 
 
 def _described(kind: str, interval: str, number: int, limit: int) -> dict[str, Any]:
@@ -85,13 +85,13 @@ class Window:
         return self._count if now // self.length == self._index else 0
 
     def add(self, number: int, now: int) -> int:
-        """Counts more, or less, though never below nothing, and gives the new count."""
+        """Adds to the count, which is never below zero, and returns the new count."""
         self._count = max(0, self.count(now) + number)
         self._index = now // self.length
         return self._count
 
     def left_ms(self, now: int) -> int:
-        """How long the window that `now` is in goes on."""
+        """How many milliseconds remain of the window that `now` is in."""
         return self.length - now % self.length
 
 
@@ -186,7 +186,7 @@ class Meter:
             window.add(number, now)
 
     def order_counts(self, now: int) -> list[dict[str, Any]]:
-        """What `GET /api/v3/rateLimit/order` tells."""
+        """The reply to `GET /api/v3/rateLimit/order`."""
         counts = [self._orders["10S"].count(now), self._orders["1D"].count(now)]
         described = [limit for limit in self.limits.described() if limit["rateLimitType"] == "ORDERS"]
         return [limit | {"count": count} for limit, count in zip(described, counts, strict=True)]
@@ -201,10 +201,10 @@ class Meter:
         if path.startswith("/fapi/"):
             return {"x-mbx-used-weight-1m": str(self._fapi.count(now))}
         used = str(self._api.count(now))
-        told = {"x-mbx-used-weight": used, "x-mbx-used-weight-1m": used}
+        used_headers = {"x-mbx-used-weight": used, "x-mbx-used-weight-1m": used}
         if done and (method, path) == ("POST", "/api/v3/order"):
-            told |= {f"x-mbx-order-count-{name.lower()}": str(w.count(now)) for name, w in self._orders.items()}
-        return told
+            used_headers |= {f"x-mbx-order-count-{name.lower()}": str(w.count(now)) for name, w in self._orders.items()}
+        return used_headers
 
     def _window(self, cost: Cost, path: str) -> tuple[Window, int]:
         match cost.budget:

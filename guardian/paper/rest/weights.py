@@ -126,7 +126,7 @@ FREE_WHEN_DONE: Final = frozenset({"POST /api/v3/order", "DELETE /api/v3/order",
 
 
 def cost_of(method: str, path: str, sent: Sent) -> Cost:
-    """What a request costs; one that is in no table weighs 1."""
+    """What a request costs; a request that is in no table weighs 1."""
     name = f"{method} {path}"
     if path.startswith("/sapi/"):
         uid = SAPI_UID.get(name)
@@ -137,12 +137,12 @@ def cost_of(method: str, path: str, sent: Sent) -> Cost:
 
 
 def _number(text: str | None, *, otherwise: int) -> int:
-    # Only so many digits: what is longer is refused anyway.
+    # At most 20 digits: a longer number is refused anyway.
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) <= 20 else otherwise
 
 
 def _symbols(sent: Sent) -> int:
-    """How many symbols are asked for; all of them are over a hundred, as on Binance."""
+    """How many symbols are requested; all of them are over a hundred, as on Binance."""
     if "symbol" in sent:
         return 1
     try:

@@ -174,7 +174,7 @@ def why_it_fails(example: Example, policy: Policy) -> str | None:
 def judge_example(example: Example, policy: Policy) -> Verdict:
     """Judge an example whose shape has been checked.
 
-    Raises ValueError where the assets of its symbol, or of one on the conversion path, cannot be told.
+    Raises ValueError where the assets of its symbol, or of a symbol on the conversion path, are unknown.
     """
     if policy.environment is Environment.LIVE:
         # An example tests the limits. Whether this machine may trade live now is no part of the file.
@@ -186,13 +186,13 @@ def spec_of(example: Example) -> OrderSpec:
     """The order of an example, with the same default for `time_in_force` as the tool has."""
     order = example.order
     kind = OrderType(order["order_type"])
-    asked = order.get("time_in_force", "GTC" if _has_time_in_force(kind) else None)
+    in_force = order.get("time_in_force", "GTC" if _has_time_in_force(kind) else None)
     numbers = {key: Decimal(order[key]) for key in _NUMBERS if key in order}
     return OrderSpec(
         symbol=order["symbol"],
         side=OrderSide(order["side"]),
         order_type=kind,
-        time_in_force=None if asked is None else TimeInForce(asked),
+        time_in_force=None if in_force is None else TimeInForce(in_force),
         **numbers,
     )
 
@@ -264,7 +264,7 @@ def _usage(given: Mapping[str, str], policy: Policy) -> Usage:
 
 
 def _lost(loss: Decimal, currency: str) -> tuple[DayTrading, ...]:
-    """A day on which so much was lost, and nothing is held any more."""
+    """A day on which `lost` was lost, and after which nothing is held."""
     if loss == 0:
         return ()
     return (
@@ -294,7 +294,7 @@ def _assets(name: str, given: Mapping[str, str], policy: Policy) -> tuple[str, s
     known = {policy.accounting.currency, *policy.accounting.conversions}
     quotes = [quote for quote in sorted(known, key=len) if name.endswith(quote) and name != quote]
     if not quotes:
-        raise ValueError(f"the assets of {name} cannot be told; give `base` and `quote`")
+        raise ValueError(f"the assets of {name} are unknown; give `base` and `quote`")
     return name.removesuffix(quotes[-1]), quotes[-1]
 
 

@@ -1,4 +1,4 @@
-"""Where in the text each key of a TOML file stands. tomllib tells the line of a syntax error and of nothing else.
+"""Finds the line of each key in a TOML file. tomllib reports the line of a syntax error and of nothing else.
 
 The text is read once, before tomllib, which is given nothing that nests deeper than a policy can: on a key of a hundred
 thousand parts it takes minutes and gigabytes. What is not valid TOML is read as far as it makes sense and left to
@@ -63,7 +63,7 @@ class KeyLines:
     _counts: dict[Path, int] = field(default_factory=dict)
 
     def line_of(self, path: Path) -> int:
-        """The line of a key, 1 being the first; for one that is not in the text, the line of what it belongs in."""
+        """The line of a key, from 1; for a missing key, the line of the table that it belongs in."""
         while path and path not in self._lines:
             path = path[:-1]
         return self._lines.get(path, 1)

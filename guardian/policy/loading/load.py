@@ -102,7 +102,7 @@ def read_policy(source: str) -> PolicyReading:
 
 
 def named_environment(source: str) -> Environment | None:
-    """The environment that a policy's text names, whatever mistakes the rest has; None where it cannot be told.
+    """The environment that a policy's text names, whatever mistakes the rest has; None where it is unknown.
 
     With a `[paper]` table it cannot: which paper exchange is meant is for a policy without mistakes to say.
     """
@@ -189,7 +189,7 @@ def _read_paper(table: TomlTable, environment: Environment, *, misread: bool) ->
     api_secret = table.optional("api_secret", secret_text, hidden=True)
     here = [key for key in table.known if key in table.data]
     if misread:
-        pass  # the environment's own mistake is told; what it was meant to be is not known
+        pass  # the environment's own mistake is reported; what was meant is unknown
     elif environment is not Environment.PAPER:
         for key in here:
             table.mistake(key, 'belongs to `environment = "paper"`', f'this policy is for "{environment.value}"')

@@ -1,7 +1,7 @@
 """Reading a parsed TOML table key by key: every mistake is noted, none stops the reading.
 
-What a section asks for is what it knows; every other key in the table is a mistake. A value that does not fit is noted
-and stood in for, so that the rest can be read; a reading with mistakes never becomes a policy.
+The keys that a section reads are the known ones; every other key in the table is a mistake. An invalid value is noted
+and replaced, so that the rest can be read; a reading with mistakes never becomes a policy.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from guardian.policy.loading.values import FloatText, Unfit, nearest, refuse_flo
 T = TypeVar("T")
 
 _MOST_GUESSES: Final = 200
-"""So many unknown keys get a guess at what was meant; looking for likeness is slow, and nobody reads that far."""
+"""The number of unknown keys for which a similar one is suggested; finding it is slow, and nobody reads that far."""
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
 HIDDEN: Final = "(hidden)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One key's effective value in the file's notation, and whether it stands in the file or is the default."""
+    """One key's effective value in the file's notation, and whether it is in the file or is the default."""
 
     key: str
     value: str
@@ -48,7 +48,7 @@ class Notes:
     mistakes: list[PolicyMistake] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
     unknown: list[tuple[Path, tuple[str, ...]]] = field(default_factory=list)
-    """Keys that nobody asked for, each with the ones that were asked for beside it."""
+    """Keys that no section reads, each with the known ones of its table."""
     homes: dict[str, str] = field(default_factory=dict)
     """By the name of a known key: the table it belongs in."""
 
@@ -57,7 +57,7 @@ class Notes:
         self.mistakes.append(PolicyMistake(key=dotted(path), message=message, line=self.lines.line_of(path), hint=hint))
 
     def name_unknown(self) -> None:
-        """Note every unknown key with the nearest known one, now that all known ones have been asked for."""
+        """Notes every unknown key with the nearest known one, after all known ones were read."""
         for number, (path, known) in enumerate(self.unknown):
             self.mistake(path, "there is no such key", self._guess(path, known) if number < _MOST_GUESSES else None)
 
@@ -72,7 +72,7 @@ class Notes:
 
 @dataclass(slots=True)
 class TomlTable:
-    """One table of the file, or the empty one that stands for a table that is left out."""
+    """One table of the file; empty for a table that is left out."""
 
     notes: Notes
     path: Path
@@ -172,7 +172,7 @@ class TomlTable:
         return tuple(found)
 
     def table(self, key: str, *, listed: bool | None = None) -> TomlTable:
-        """A table inside this one; one that is left out, or is no table, is empty."""
+        """A table inside this one; empty where it is left out or is no table."""
         self._know(key)
         path = (*self.path, key)
         raw = self.data.get(key, {})
@@ -186,7 +186,7 @@ class TomlTable:
         self.notes.mistake((*self.path, key), message, hint)
 
     def done(self) -> None:
-        """All known keys have been asked for: every other one is unknown."""
+        """Ends the reading of this table: every key that was not read is unknown."""
         known = tuple(self.known)
         self.notes.unknown += [((*self.path, key), known) for key in self.data if key not in self.known]
 

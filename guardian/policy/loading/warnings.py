@@ -19,7 +19,7 @@ from guardian.policy.prices import percent
 from guardian.policy.rules.budget import duration
 
 FEE_ASSET: Final = "BNB"
-"""What Binance takes its fees in where the account has some and the discount is on, which it is by default."""
+"""The asset of Binance's fees where the account has some and the discount is on, which it is by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ def _path_problem(asset: str, accounting: Accounting) -> str | None:
 
 
 def _windows(key: str, windows: list[tuple[int, Decimal]]) -> Iterator[PolicyWarning]:
-    """A longer window that allows no more than a shorter one: the shorter one is never the one that denies."""
+    """A longer window that allows no more than a shorter one: the shorter one never denies."""
     for length, most in windows:
         tighter = [window for window in windows if window[0] > length and window[1] <= most]
         if tighter:

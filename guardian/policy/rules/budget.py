@@ -97,7 +97,7 @@ def max_position(case: Case) -> Iterator[Denial]:
     What guardian holds of an asset is held to it over all symbols.
     """
     usage, priced = case.facts.usage, case.priced
-    # What a BUY is at worst can always be told once the order is known, so none escapes here.
+    # A BUY's worst case is known whenever the order is known, so no BUY escapes here.
     if case.limits is None or usage is None or priced is None or priced.order.side is not OrderSide.BUY:
         return
     before = plus(usage.position, usage.open_buys)

@@ -21,7 +21,7 @@ def still_holds(case: Case) -> Iterator[Denial]:
         yield Denial(
             code=Code.CONFIRMATION_POLICY_CHANGED,
             message="the policy was changed since this order was proposed",
-            hint="ask for the order again",
+            hint="request the order again",
         )
     if case.spec.order_type is not OrderType.MARKET or case.book is None or not case.book.is_usable:
         return
@@ -38,5 +38,5 @@ def still_holds(case: Case) -> Iterator[Denial]:
             message="the market has moved against the order since the person saw the price",
             observed=plain(market),
             limit=plain(bound),
-            hint="ask for the order again",
+            hint="request the order again",
         )

@@ -76,7 +76,7 @@ def environment(case: Case) -> Iterator[Denial]:
 
 
 def live_enabled(case: Case) -> Iterator[Denial]:
-    """No order on `live` before everything that DESIGN's section 8 asks for exists."""
+    """No order on `live` before all its safeguards exist: see DESIGN's section 8."""
     if case.facts.environment is Environment.LIVE:
         yield Denial(
             code=Code.LIVE_NOT_ENABLED,
@@ -117,7 +117,7 @@ def tool_denial(tool: str) -> Denial:
 def symbol_listed(case: Case) -> Iterator[Denial]:
     """The policy has limits for the symbol; what is not listed is denied, but for an exit.
 
-    An exit without symbol limits is bounded by what guardian bought, and `engine` always asks a person about it.
+    An exit without symbol limits is bounded by what guardian bought, and `engine` always requires confirmation.
     """
     if case.limits is None and not case.is_exit:
         listed = ", ".join(sorted(case.policy.symbols)) or "none"
@@ -142,13 +142,13 @@ def order_type_allowed(case: Case) -> Iterator[Denial]:
 
     A stop without a worst price could only come back as its limit form, so that is judged with it.
     """
-    asked = case.spec.order_type
-    wanted = _LIMIT_FORMS.get(asked, asked)
-    if wanted is not asked:
+    requested = case.spec.order_type
+    wanted = _LIMIT_FORMS.get(requested, requested)
+    if wanted is not requested:
         yield Denial(
             code=Code.ORDER_TYPE_UNPRICED,
-            message=f"{asked.value} has no worst price, so it cannot be held to a cap",
-            observed=asked.value,
+            message=f"{requested.value} has no worst price, so it cannot be held to a cap",
+            observed=requested.value,
             hint=f"use {wanted.value} with stop_price and price; {_no_stop(case.spec, wanted)}",
         )
     if case.limits is not None and not case.is_exit and wanted not in case.limits.order_types:
@@ -179,20 +179,20 @@ def _no_stop(spec: OrderSpec, wanted: OrderType) -> str:
 
 
 def time_in_force_allowed(case: Case) -> Iterator[Denial]:
-    """The symbol's `time_in_force` has what was asked; exits and types that have none are not judged by it."""
-    asked = case.spec.time_in_force
-    if asked is None or case.limits is None or case.is_exit:
+    """The symbol's `time_in_force` has the requested one; exits and types without it are not judged by it."""
+    requested = case.spec.time_in_force
+    if requested is None or case.limits is None or case.is_exit:
         return
-    if asked not in case.limits.time_in_force:
-        yield _not_in(Code.TIME_IN_FORCE_NOT_ALLOWED, "time in force", asked, case.limits.time_in_force)
+    if requested not in case.limits.time_in_force:
+        yield _not_in(Code.TIME_IN_FORCE_NOT_ALLOWED, "time in force", requested, case.limits.time_in_force)
 
 
-def _not_in(code: Code, what: str, asked: str, allowed: frozenset[str]) -> Denial:
+def _not_in(code: Code, what: str, requested: str, allowed: frozenset[str]) -> Denial:
     names = ", ".join(sorted(allowed))
     return Denial(
         code=code,
         message=f"the policy does not allow this {what} for the symbol",
-        observed=str(asked),
+        observed=str(requested),
         limit=names,
         hint=f"allowed: {names}",
     )

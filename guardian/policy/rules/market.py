@@ -39,7 +39,7 @@ def instrument_trading(case: Case) -> Iterator[Denial]:
         why = case.facts.why_missing(Fact.INSTRUMENT)
         yield Denial(
             code=Code.INSTRUMENT_UNAVAILABLE,
-            message=f"the symbol's trading rules could not be had: {why}",
+            message=f"the symbol's trading rules are unavailable: {why}",
             hint="try again in a moment",
         )
     elif not case.instrument.is_trading:
@@ -80,7 +80,7 @@ def exchange_filters(case: Case) -> Iterator[Denial]:
 
 
 def _valid_value(case: Case, instrument: Instrument, order: ResolvedOrder, breach: FilterBreach) -> str:
-    """A hint with a value that passes: of quantities the largest that is no more than was asked for, or is free.
+    """A hint with a value that passes: of quantities the largest that is no more than requested, or than free.
 
     Only where that is too little is a larger one named, and of a SELL no more than the account has free.
     """
@@ -95,7 +95,7 @@ def _valid_value(case: Case, instrument: Instrument, order: ResolvedOrder, breac
         elif most is not None and nearest is not None and Decimal(nearest) > most:
             nearest = None
     if nearest is None:
-        return f"no {breach.field} passes as the rest of the order stands"
+        return f"no {breach.field} passes with the rest of the order as it is"
     return f"the nearest valid {breach.field} is {nearest}"
 
 
@@ -163,7 +163,7 @@ def price_usable(case: Case) -> Iterator[Denial]:
 def price_average(case: Case) -> Iterator[Denial]:
     """The exchange saw a trade within `prices.max_trade_age`, and its average agrees with the book's middle.
 
-    The market that an exit is for is one that falls fast, or in which nobody trades: it does not hold the exit back.
+    Exits are for markets that fall fast or in which nobody trades, so these do not hold an exit back.
     """
     for fault in () if case.is_exit else case.faults:
         if fault.check is PriceCheck.AVERAGE:
@@ -222,7 +222,7 @@ def stop_distance(case: Case) -> Iterator[Denial]:
 
 
 def _markets(case: Case, side: OrderSide, book: BookTop) -> tuple[Decimal, ...]:
-    """The best price of the other side of the book, then the one that a person saw where the present one is better."""
+    """The best price of the other side of the book, then the price that a person saw if it was worse."""
     confirmed = case.facts.confirmed
     if side is OrderSide.BUY:
         shown = None if confirmed is None else confirmed.shown_ask
@@ -236,7 +236,7 @@ def clock(case: Case) -> Iterator[Denial]:
     skew = case.facts.clock_skew_ms
     if skew is None:
         why = case.facts.why_missing(Fact.CLOCK)
-        message = f"the exchange's clock could not be asked: {why}"
+        message = f"the exchange's clock is unavailable: {why}"
         yield Denial(code=Code.CLOCK_UNKNOWN, message=message, hint="try again")
     elif abs(skew) > CLOCK_LIMIT_MS:
         yield Denial(

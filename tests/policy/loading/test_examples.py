@@ -188,7 +188,7 @@ def test_what_went_unconfirmed_counts_towards_the_question() -> None:
             'bid = "0.1", ask = "0.1001"',
             'symbol = "DOGEEUR", side = "BUY", order_type = "LIMIT", quantity = "100", price = "0.1"',
             'decision = "deny"',
-            '"case": the assets of DOGEEUR cannot be told; give `base` and `quote`',
+            '"case": the assets of DOGEEUR are unknown; give `base` and `quote`',
         ),
     ],
 )

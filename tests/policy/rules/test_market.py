@@ -142,7 +142,7 @@ def test_where_no_value_passes_a_filter_the_denial_says_so() -> None:
     """A symbol whose filters leave no quantity at this price names none."""
     given = market(min_notional=D(100), lot=Range(minimum=D("0.00001"), maximum=D("0.0005"), step=D("0.00001")))
     found = denial(judged(an_order(quantity="0.0005"), given), Code.FILTER_NOTIONAL)
-    assert found.hint == "no quantity passes as the rest of the order stands"
+    assert found.hint == "no quantity passes with the rest of the order as it is"
 
 
 def test_a_quantity_that_rounds_to_nothing_is_denied() -> None:

@@ -254,13 +254,13 @@ def _account_v2(call: Call) -> dict[str, Any]:
 
 def _balance(call: Call) -> list[dict[str, Any]]:
     _, totals = _totals(call)
-    told = ("crossWalletBalance", "crossUnPnl", "availableBalance", "maxWithdrawAmount")
+    names = ("crossWalletBalance", "crossUnPnl", "availableBalance", "maxWithdrawAmount")
     return [
         {
             "accountAlias": "paper",
             "asset": "USDT",
             "balance": totals["walletBalance"],
-            **{name: totals[name] for name in told},
+            **{name: totals[name] for name in names},
             "marginAvailable": True,
             "updateTime": call.venue.state.born,
         }

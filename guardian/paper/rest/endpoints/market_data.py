@@ -1,4 +1,4 @@
-"""Market data: what everybody may ask."""
+"""Market data: public endpoints."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def _time(call: Call) -> dict[str, Any]:
 
 
 def _symbols(call: Call) -> tuple[str, ...]:
-    asked = call.params.symbols()
-    if asked is None:
+    requested = call.params.symbols()
+    if requested is None:
         return tuple(LISTINGS)
-    if any(symbol not in LISTINGS for symbol in asked):
+    if any(symbol not in LISTINGS for symbol in requested):
         raise invalid_symbol()
-    return asked
+    return requested
 
 
 def _per_symbol(call: Call, row: Callable[[Call, str], dict[str, Any]]) -> object:
@@ -76,7 +76,7 @@ def _exchange_info(call: Call) -> dict[str, Any]:
 
 
 def _listed(call: Call) -> tuple[str, ...]:
-    """The symbols that `exchangeInfo` is asked for: by name, by permission, or all; by status too."""
+    """The symbols of an `exchangeInfo` request: by name, by permission, or all; by status too."""
     permissions = _permissions(call)
     other = _other_status(call)
     named = "symbol" in call.params.everything or "symbols" in call.params.everything
@@ -197,7 +197,7 @@ def _trades(call: Call) -> list[dict[str, Any]]:
 
 
 def _latest(call: Call, symbol: str, wanted: int) -> list[MarketTrade]:
-    """At least so many of the latest trades, where there are as many; in order."""
+    """At least `wanted` of the latest trades, where there are as many; in order."""
     span, found = 60_000, list[MarketTrade]()
     while len(found) < wanted and span <= call.now:
         found = list(call.venue.feed.trades(symbol, call.now - span, call.now))
@@ -208,15 +208,15 @@ def _latest(call: Call, symbol: str, wanted: int) -> list[MarketTrade]:
 
 
 def _aggregate_trades(call: Call) -> list[dict[str, Any]]:
-    """Trades of one moment, price and side are one order's and told as one, under the first one's id."""
+    """Trades of one moment, price and side belong to one order and are listed as one, under the first trade's id."""
     symbol, first = call.listing().symbol, call.params.integer("fromId")
     limit = min(call.params.integer("limit", least=1) or 500, _MAX_TRADES)
-    asked = call.params.everything.keys()
+    requested = call.params.everything.keys()
     start, end = call.params.period(now=call.now)
-    if first is not None and asked & {"startTime", "endTime"}:
+    if first is not None and requested & {"startTime", "endTime"}:
         raise refusal(-1128, "Combination of optional parameters invalid.")
     trades: Iterable[MarketTrade]
-    if asked & {"startTime", "endTime"}:
+    if requested & {"startTime", "endTime"}:
         trades = call.venue.feed.trades(symbol, start - 1, min(end, call.now))
     else:
         trades = _latest(call, symbol, _MAX_TRADES)
@@ -224,7 +224,7 @@ def _aggregate_trades(call: Call) -> list[dict[str, Any]]:
         list(group) for _, group in groupby(trades, key=lambda trade: (trade.time, trade.price, trade.is_buyer_maker))
     ]
     rows = [_aggregate(group) for group in groups if first is None or group[0].trade_id >= first]
-    return rows[:limit] if first is not None or "startTime" in asked else rows[-limit:]
+    return rows[:limit] if first is not None or "startTime" in requested else rows[-limit:]
 
 
 def _aggregate(trades: Sequence[MarketTrade]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def _place(call: Call) -> dict[str, Any]:
 
 
 def _placed(events: tuple[Event, ...], kind: str | None) -> dict[str, Any]:
-    """What is told of a new order, from what happened as it was placed: other orders may have changed too."""
+    """The reply for a new order, from the events of placing it: other orders may have changed too."""
     order = _new_order(events)
     kind = kind or ("FULL" if order.order_type in _FULL_BY_DEFAULT else "ACK")
     reply: dict[str, Any] = {
@@ -69,7 +69,7 @@ def _placed(events: tuple[Event, ...], kind: str | None) -> dict[str, Any]:
 
 
 def _new_order(events: tuple[Event, ...]) -> Order:
-    """The order that was placed, as it stands after all that happened: the first one that the events name."""
+    """The order that was placed, in its final state: the first order that the events name."""
     changes = [event.order for event in events if isinstance(event, OrderChanged)]
     return next(order for order in reversed(changes) if order.order_id == changes[0].order_id)
 
@@ -90,7 +90,7 @@ def _test(call: Call) -> dict[str, Any]:
 
 
 def read_order(call: Call) -> PlaceOrder:
-    """The order that a request asks for.
+    """Parses the order of a request.
 
     Raises:
         ExchangeRejected: -1014 or -1100 to -1134, the parameters do not make an order.

@@ -110,7 +110,7 @@ def _transaction(call: Call, network: str, *what: object) -> str:
 
 
 def _page(call: Call, rows: list[tuple[int, dict[str, Any]]], *, most: int = 1000) -> list[dict[str, Any]]:
-    """The newest first, within the asked period and page."""
+    """The rows of the requested period and page, newest first."""
     offset = call.params.integer("offset") or 0
     limit = call.params.integer("limit", least=1, most=most) or most
     start, end = call.params.period(longest_ms=_WINDOW_MS, default_ms=_WINDOW_MS, now=call.now)
