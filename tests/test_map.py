@@ -13,6 +13,7 @@ GUARDIAN = ROOT / "guardian"
 MAP = (GUARDIAN / "README.md").read_text("utf-8")
 PATHS = re.compile(r"`([a-z_][a-z_./]*(?:\.py|\.toml|/))`")
 NAMES = re.compile(r"`([A-Za-z_][A-Za-z_.]*)\(\)`")
+WALKS = ("create_order", "cancel_order", "An order whose outcome is unknown")
 
 
 def located(name: str) -> Path | None:
@@ -33,6 +34,13 @@ def defined_in(path: Path) -> set[str]:
 
     visit(ast.parse(path.read_text("utf-8")), "")
     return found
+
+
+def walk(title: str) -> str:
+    """The text of one walk, from its heading to the next."""
+    found = re.search(rf"^### .*{re.escape(title)}.*?$(.*?)(?=^##)", MAP, re.MULTILINE | re.DOTALL)
+    assert found is not None, title
+    return found[1]
 
 
 @pytest.mark.parametrize("name", sorted(set(PATHS.findall(MAP))))
@@ -57,6 +65,14 @@ def test_the_map_names_every_folder() -> None:
     """Each package of guardian is in the table of folders."""
     packages = [path.parent.relative_to(GUARDIAN) for path in GUARDIAN.rglob("__init__.py") if path.parent != GUARDIAN]
     assert [str(package) for package in packages if f"`{package}/`" not in MAP] == []
+
+
+@pytest.mark.parametrize("title", WALKS)
+def test_a_walk_names_functions_at_every_step(title: str) -> None:
+    """Each numbered step of a walk names at least one file or function."""
+    steps = re.split(r"^\d+\. ", walk(title), flags=re.MULTILINE)[1:]
+    assert len(steps) > 3
+    assert all(PATHS.search(step) or NAMES.search(step) for step in steps)
 
 
 def test_the_map_names_nothing_outside_the_tree() -> None:
