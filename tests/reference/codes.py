@@ -55,8 +55,8 @@ WHAT_TO_DO: Final[dict[Code, str]] = {
     Code.DAILY_LOSS_UNKNOWN: "Try again when the named market has a price, or add the named conversion to the policy. "
     "Selling back what guardian bought passes.",
     Code.DAILY_LOSS_EXCEEDS_MAX: "Stop buying; the loss counts for 24 hours. Selling back what guardian bought passes.",
-    Code.DUPLICATE_ORDER: "Look at the earlier order with `get_orders`. A second order is placed after the window, or "
-    "with another quantity or price.",
+    Code.DUPLICATE_ORDER: "Look at the earlier order with `get_orders`. If a second one is wanted, request it after "
+    "the window.",
     Code.ORDER_UNRESOLVED: "Wait: guardian keeps querying the exchange. The owner can end the wait with `guardian "
     "settle ID`.",
     Code.ORDERS_NOT_COMPARED: "Try again in a moment; each order tries the comparison again. `guardian audit "
@@ -68,7 +68,8 @@ WHAT_TO_DO: Final[dict[Code, str]] = {
     Code.CLOCK_SKEWED: "Set this machine's clock to synchronise with a time server.",
     Code.USAGE_UNKNOWN: "Set `[accounting] currency` back, or wait until the orders counted in the other currency have "
     "left the windows. Where the log cannot be read: `guardian audit verify`.",
-    Code.CONFIRMATION_UNKNOWN: "Use the token as `guardian approve` printed it, or request the order again.",
+    Code.CONFIRMATION_UNKNOWN: "Look with `get_orders` whether the order is there: a newer token may have placed it. "
+    "Only if it is not, request it again without a token.",
     Code.CONFIRMATION_EXPIRED: "Request the order again.",
     Code.CONFIRMATION_REJECTED: "Request the order again only if the person wants it.",
     Code.CONFIRMATION_MISMATCH: "Call `create_order` with `confirmation_token` alone.",
@@ -92,7 +93,7 @@ WHAT_TO_DO: Final[dict[Code, str]] = {
     Code.REQUEST_REFUSED: "Nothing: this environment does not make that request.",
     Code.LOG_UNAVAILABLE: "Do what the hint says: usually free disk space, or the permissions of guardian's home.",
     Code.LOG_LOST: "Put `guardian.db` back into guardian's home, or begin a new log with `guardian init`.",
-    Code.ORDER_NOT_SENT: "Do what the hint says, then request the order again.",
+    Code.ORDER_NOT_SENT: "Do what the hint says, then try again.",
     Code.ORDER_UNKNOWN: "Do not request the order again. Look with `get_orders` and the client order id; guardian "
     "keeps querying until it is known.",
     Code.CALL_TAKEN_BACK: "Look with `get_orders` or `guardian audit show` whether an order was placed.",
