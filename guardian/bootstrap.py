@@ -140,7 +140,7 @@ class Guardian:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """What goes on while a server runs: getting ready, and finding out about orders; at the end all is closed."""
+        """Runs the background work of a server: warming up, and resolving orders. At the end everything is closed."""
         from guardian.gate.recovery.background import RecoveryTask
 
         # A command that looks at the home, or a server with another file, leaves the home's last good policy as it is.
@@ -169,7 +169,7 @@ class Guardian:
         return self.policy_file.path.resolve() == (self.home / POLICY_NAME).resolve()
 
     def _elsewhere(self) -> tuple[GateContext, ...]:
-        """The gate's parts in every other environment that has orders whose end is not known: asked for where they are.
+        """The gate's context for every other environment with pending orders, so that they are polled there.
 
         Only reads go there; a policy that names another environment than before changes where orders are created.
         """
@@ -213,7 +213,7 @@ def policy_file_of(home: Path, named: Path | None, memory: Journal) -> PolicyFil
     if named is not None:
         return PolicyFile(named, load_policy, memory, packaged=False, remembers=False)
     if own.exists() or _had_one(memory):
-        # A policy that is gone is not an empty one: its last good text stands in for it, and creates are denied.
+        # A policy that is gone is not an empty one: its last good text is used instead, and creates are denied.
         return PolicyFile(own, load_policy, memory, packaged=False, remembers=False)
     return PolicyFile(ready_made_policy(DEFAULT_POLICY), load_policy, memory, packaged=True)
 
@@ -286,7 +286,7 @@ def open_journal(home: Path | None = None) -> Journal:
 
 
 def _make_home(home: Path) -> None:
-    """Create the home, for its owner alone; a home that cannot be made is told by the store at the first call."""
+    """Create the home, for its owner alone; a home that cannot be made is reported by the store at the first call."""
     try:
         make_folder(home)
         check_owner(home)

@@ -105,7 +105,7 @@ def order_request(
     time_in_force: TimeInForce | None,
     confirmation_token: str | None,
 ) -> CreateOrder:
-    """The request for an order, or for the one that a token stands for.
+    """The request for an order, or for the stored one that a token confirms.
 
     Beside a token no field is needed; those given are handed on to be compared with the stored order, without defaults.
 

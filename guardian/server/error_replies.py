@@ -19,7 +19,7 @@ from guardian.store.log.redaction import TOKEN_LENGTH
 _MAX_MISTAKES: Final = 20
 _WRITERS: Final = frozenset({CreateOrder.tool, CancelOrder.tool})
 _UNKNOWN_ARGUMENT: Final = "unexpected_keyword_argument"
-_LOOK: Final = "look with get_orders what became of the order before asking again"
+_LOOK: Final = "look the order up with get_orders before requesting it again"
 
 
 def reply_to_fault(tool: str, fault: BaseException) -> Reply:

@@ -30,7 +30,7 @@ _LAST_WORD: Final = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 def loggable_arguments(arguments: Mapping[str, object] | None) -> dict[str, Any]:
-    """The raw arguments for the log: long ones cut, what stands under a secret's name replaced by a short digest."""
+    """The raw arguments for the log: long ones cut, what is under a secret's name replaced by a short digest."""
     kept = _mapping(arguments or {}, MAX_DEPTH)
     if len(json.dumps(kept)) > MAX_WHOLE:
         kept = {

@@ -89,18 +89,18 @@ class OutermostGuard(Middleware):
         try:
             allowed = self._gate.allowed_tools()
         except Exception:  # noqa: BLE001 - the outermost guard
-            _log.exception("the allowed tools could not be told")
+            _log.exception("the allowed tools could not be determined")
             allowed = frozenset({CancelOrder.tool})  # exits are never trapped
         return [tool for tool in tools if tool.name in allowed]
 
     async def on_request(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:  # noqa: ANN401 - handed on
-        """What fails outside a tool call (a resource, a prompt, a list) is told without the text of the exception."""
+        """Report a failure outside a tool call (a resource, a prompt, a list) without the text of the exception."""
         try:
             return await call_next(context)
         except (MCPError, pydantic.ValidationError):
             raise  # the SDK's own, for malformed messages
         except (NotFoundError, DisabledError, ValidationError):
-            raise MCPError(code=INVALID_PARAMS, message="there is no such thing, or its arguments are wrong") from None
+            raise MCPError(code=INVALID_PARAMS, message="this name is not known, or its arguments are wrong") from None
         except Exception:  # noqa: BLE001 - the outermost guard
             _log.exception("a request failed")
             raise MCPError(code=INTERNAL_ERROR, message="guardian could not answer this") from None
@@ -122,7 +122,7 @@ class OutermostGuard(Middleware):
         try:
             await go_on()
         except Exception as fault:  # noqa: BLE001 - the outermost guard
-            # An answer that the gate has given stands, whatever broke after it.
+            # An answer that the gate has given is kept, whatever broke after it.
             if call.reply is None:
                 call.reply = reply_to_fault(name, fault)
         if call.reply is None:

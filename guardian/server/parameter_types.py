@@ -1,4 +1,4 @@
-"""The types of the tools' parameters: what is accepted, and what the model is told about it.
+"""The types of the tools' parameters: what is accepted, and what the model reads about it.
 
 Patterns are pydantic's, where `$` is the very end of the text and `[0-9]` is ASCII.
 """
@@ -46,7 +46,7 @@ def _choice(options: type[StrEnum], description: str) -> WithJsonSchema:
 
 
 class AccountType(StrEnum):
-    """Whose daily snapshots are asked for."""
+    """The account whose daily snapshots are requested."""
 
     SPOT = "SPOT"
     MARGIN = "MARGIN"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolSpec:
-    """A tool: `build` makes its request of checked arguments, and its docstring is what the model is told."""
+    """A tool: `build` makes its request from checked arguments, and its docstring is what the model reads."""
 
     build: Callable[..., Request]
     title: str

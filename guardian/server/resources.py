@@ -43,7 +43,7 @@ notional of a symbol: get_available_assets.
 hand you a confirmation token, call create_order with `confirmation_token` alone.
 5. On denied: read every entry of `error.denials`; each names the limit and what would pass. Do not split an order.
 6. On unknown: the order may exist. Ask get_orders with its client_order_id. Never send it again.
-7. Check with get_orders what became of it, and say what filled at which price.
+7. Check its outcome with get_orders, and say what filled at which price.
 8. To take back an order that still waits for the person: cancel_order with `proposal_id` alone.
 9. To leave: cancel_order for what is open, SELL for what was bought. Both work when budgets are spent and when \
 trading is `reducing`; cancelling also when it is halted."""
@@ -73,7 +73,7 @@ def add_resources(server: FastMCP, gate: Gate) -> None:
 
     @server.resource("guardian://audit/recent", name="recent calls", mime_type=_JSON)
     async def recent() -> str:
-        """The last calls and what became of them, from the audit log."""
+        """The last calls and their outcomes, from the audit log."""
         return as_text(to_plain(await gate.recent(RECENT_CALLS)))
 
     @server.prompt(title="How to trade through guardian")

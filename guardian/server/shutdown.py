@@ -1,10 +1,10 @@
-"""Being told to end: no call is taken any more, those that are served are finished, and then the process ends.
+"""Ends the server on a signal: no new call is accepted, calls in progress are finished, and then the process ends.
 
 So it does where nobody reads its replies any more, a client that has gone without closing the server's input.
 
 Left to itself the process would die at once by SIGTERM, in the middle of an order, and not at all by SIGINT while its
 standard input is open: a thread waits there for the next line, which nothing can call back. So the process ends itself.
-An order that is cut off all the same is on disk, and the next start finds out what became of it.
+An order that is cut off all the same is on disk, and the next start resolves it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from typing import Final
 
 PATIENCE_S: Final = 20.0
-"""How long calls may take to finish. An order whose reply is lost is asked for a few times within it."""
+"""How long calls may take to finish. An order whose reply is lost is polled a few times within it."""
 LAST_WORDS_S: Final = 0.1
 """For the last reply to reach the client."""
 CLOSING_S: Final = 2.0
@@ -63,15 +63,15 @@ class Shutdown:
 
     @asynccontextmanager
     async def handling_signals(self, around: AbstractAsyncContextManager[object]) -> AsyncIterator[None]:
-        """Heed the signals that ask a process to end, as long as `around` lasts. In the main thread only."""
+        """Handle the signals that ask a process to end, as long as `around` lasts. In the main thread only."""
         loop = asyncio.get_running_loop()
         before = {number: signal.getsignal(number) for number in _signals()}
         for number in before:
-            _heed(loop, number, self.asked)
+            _handle(loop, number, self.asked)
         output = _watch_output(loop, self._nobody_reads)
         try:
             async with around:
-                # What lives around the calls is told to end too: it gives back what other processes wait for.
+                # The work around the calls is cancelled too: it releases what other processes wait for.
                 self._close = lambda: around.__aexit__(None, None, None)
                 try:
                     yield
@@ -124,7 +124,7 @@ def _signals() -> tuple[signal.Signals, ...]:
     return tuple(number for name in NAMES if (number := getattr(signal, name, None)) is not None)
 
 
-def _heed(loop: asyncio.AbstractEventLoop, number: signal.Signals, asked: Callable[[int], None]) -> None:
+def _handle(loop: asyncio.AbstractEventLoop, number: signal.Signals, asked: Callable[[int], None]) -> None:
     try:
         loop.add_signal_handler(number, asked, number)
     except NotImplementedError:  # Windows: its loops know no signals, but are woken by them

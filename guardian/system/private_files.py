@@ -92,7 +92,7 @@ def check_file(path: Path) -> None:
 
 
 def prepare_file(path: Path) -> None:
-    """Make an empty file for its owner alone where there is none; else check it. Raises as `check_file`."""
+    """Make an empty file for its owner alone if it is missing; else check it. Raises as `check_file`."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFELY, FILE_MODE))
     except FileExistsError:
@@ -100,7 +100,7 @@ def prepare_file(path: Path) -> None:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """A descriptor of a regular file that is own and private; with `O_CREAT` it is made where there is none.
+    """A descriptor of a regular file that is own and private; with `O_CREAT` it is made if it is missing.
 
     Raises:
         OSError: it cannot be opened, or it is not such a file; nothing was read or written then.

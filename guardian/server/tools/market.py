@@ -44,7 +44,7 @@ def get_available_assets(
     """The symbols that the exchange lists, by name, with order types, tick and step size, quantity and notional bounds.
 
     `policy_allows` says whether the owner's policy lets orders for the symbol be made at all. Narrow it with base_asset
-    and quote_asset; there are thousands. The next page is asked for with `next_cursor`. What you own: get_balance.
+    and quote_asset; there are thousands. Request the next page with `next_cursor`. What you own: get_balance.
     """
     return GetAvailableAssets(base_asset=base_asset, quote_asset=quote_asset, limit=limit, cursor=cursor)
 

@@ -90,7 +90,7 @@ def get_orders(
     """Spot orders of a symbol, newest last, with state, what filled, average price, and who placed them.
 
     Without symbol: only status "open", of all symbols. With order_id or client_order_id: that one order, the way to
-    learn what became of an `unknown` one. With times: "all" only, 24 hours at most. `unresolved` lists guardian's
+    learn the outcome of an `unknown` one. With times: "all" only, 24 hours at most. `unresolved` lists guardian's
     orders whose fate is not known yet: they count as open. An order with the source "log" was not in this answer of the
     exchange, which can lag.
     """
