@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.support.opened_home import policy_option, with_guardian
+from guardian.cli.support.opened_home import carry_out, policy_option, stopped_unchanged, with_guardian
 from guardian.cli.support.owner import ask_yes, require_owner
 from guardian.cli.support.render import Column, print_json, say, table
+from guardian.cli.support.stop_requests import StopRequests
 from guardian.domain.money import parse_amount, plain
 
 if TYPE_CHECKING:
@@ -83,8 +84,11 @@ def set_position(ctx: click.Context, asset: str, quantity: Decimal, policy_path:
         say("nothing was changed")
         ctx.exit(1)
 
-    async def act(guardian: Guardian) -> None:
-        await Positions(guardian.gate.context).set(correction)
+    async def act(guardian: Guardian, stop: StopRequests) -> None:
+        positions = Positions(guardian.gate.context)
+        if not await stop.completes(positions.catch_up(correction)):
+            raise stopped_unchanged()
+        await guardian.journal.run(lambda: positions.correct(correction))
+        say(f"guardian's position is {plain(quantity)} {asset}")
 
-    with_guardian(policy_path, act)
-    say(f"guardian's position is {plain(quantity)} {asset}")
+    carry_out(policy_path, act)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.support.opened_home import note_act, policy_option, with_guardian
+from guardian.cli.support.opened_home import carry_out, note_act, policy_option, with_guardian
 from guardian.cli.support.owner import ask_yes, require_owner
 from guardian.cli.support.render import say, say_error, say_hint
+from guardian.cli.support.stop_requests import StopRequests
 from guardian.cli.support.times import local_time
 from guardian.domain.money import plain
 from guardian.domain.trading import TradingState
@@ -56,10 +57,12 @@ def command(ctx: click.Context, reducing: bool, policy_path: Path | None) -> Non
         say("nothing was changed")
         ctx.exit(1)
     target = TradingState.REDUCING if reducing else TradingState.ACTIVE
-    with_guardian(
-        policy_path, lambda guardian: guardian.journal.run(lambda: resume(guardian, shown, target)), needs_policy=False
-    )
-    say("trading is reducing: only selling back what guardian bought passes" if reducing else "trading is active")
+
+    async def act(guardian: Guardian, _stop: StopRequests) -> None:
+        await guardian.journal.run(lambda: resume(guardian, shown, target))
+        say("trading is reducing: only selling back what guardian bought passes" if reducing else "trading is active")
+
+    carry_out(policy_path, act, needs_policy=False)
 
 
 def _not_halted(state: TradingState) -> int:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.support.opened_home import policy_option, with_guardian
+from guardian.cli.support.opened_home import carry_out, policy_option, with_guardian
 from guardian.cli.support.owner import ask_yes, require_owner
 from guardian.cli.support.render import say, say_error, say_hint
+from guardian.cli.support.stop_requests import StopRequests
 from guardian.cli.support.times import local_time
 from guardian.domain.money import plain
 from guardian.domain.order_states import FINAL_STATES, LIVE_STATES, OrderState
@@ -61,10 +62,12 @@ def command(ctx: click.Context, client_order_id: str, reason: str, policy_path: 
         say("nothing was changed")
         ctx.exit(1)
     reason = reason.strip()[:MAX_REASON] or DEFAULT_REASON
-    state = with_guardian(
-        policy_path, lambda guardian: guardian.journal.run(lambda: settle(guardian, found.row, reason))
-    )
-    say(f"settled: {client_order_id} is {state.value}")
+
+    async def act(guardian: Guardian, _stop: StopRequests) -> None:
+        state = await guardian.journal.run(lambda: settle(guardian, found.row, reason))
+        say(f"settled: {client_order_id} is {state.value}")
+
+    carry_out(policy_path, act)
 
 
 async def look(guardian: Guardian, client_order_id: str) -> Unsettled | str:

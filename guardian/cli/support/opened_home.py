@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from guardian.cli.support.render import say
+from guardian.cli.support.stop_requests import StopRequests, stop_requests
 from guardian.errors import StoreError
 
 if TYPE_CHECKING:
@@ -46,6 +47,33 @@ def with_guardian(
             await guardian.close()
 
     return asyncio.run(run())
+
+
+def carry_out(
+    policy_path: Path | None, act: Callable[[Guardian, StopRequests], Awaitable[None]], *, needs_policy: bool = True
+) -> None:
+    """Open the home, do what the owner has agreed to, close the home. `act` says its own result.
+
+    Ctrl-C, or another request to stop, interrupts nothing from here on: an act that may be on disk is finished and its
+    result is said. A request that comes before the act begins ends the command, as does one that `act` notices in time
+    by `StopRequests.completes`; "nothing was changed" is said then.
+
+    Raises PolicyInvalid where a policy is needed and there is no usable one, and click.Abort where it was stopped.
+    """
+
+    async def unless_stopped(guardian: Guardian) -> None:
+        if stop.asked:
+            raise stopped_unchanged()
+        await act(guardian, stop)
+
+    with stop_requests() as stop:
+        with_guardian(policy_path, unless_stopped, needs_policy=needs_policy)
+
+
+def stopped_unchanged() -> click.Abort:
+    """Say that nothing was changed; the exception that ends a command which was asked to stop."""
+    say("nothing was changed")
+    return click.Abort()
 
 
 def with_journal(work: Callable[[Journal], Result]) -> Result:

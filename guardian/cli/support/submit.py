@@ -3,60 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from guardian.cli.support.exit_codes import STOPPED
 from guardian.cli.support.render import print_line, say, say_error, say_hint
+from guardian.cli.support.stop_requests import StopRequests
 from guardian.domain.text.escaping import clean
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
     from guardian.gate.base.replies import Reply, ReplyError
     from guardian.policy.verdict import Denial
-
-STOPPED: Final = 130
-_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-"""What asks a process to stop, as far as the system has it."""
-
-
-class StopRequests:
-    """Whether somebody asked this command to stop; it then ends what it has begun and says how that went."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._event = asyncio.Event()
-
-    def note(self, _number: int, _frame: FrameType | None) -> None:
-        """The signal handler."""
-        self.asked = True
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._event.set)
-
-    async def wait(self) -> None:
-        """Returns once somebody has asked."""
-        self._loop = asyncio.get_running_loop()
-        if not self.asked:
-            await self._event.wait()
-
-
-@contextmanager
-def stop_requests() -> Iterator[StopRequests]:
-    """Notes the signals that ask a process to stop, instead of being torn apart by them. In the main thread only."""
-    stop = StopRequests()
-    numbers = [number for name in _SIGNALS if (number := getattr(signal, name, None)) is not None]
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        if before[number] is not signal.SIG_IGN:
-            signal.signal(number, stop.note)
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 async def place_approved(guardian: Guardian, proposal_id: str, token: str, stop: StopRequests) -> int:

@@ -79,10 +79,14 @@ class Positions:
 
         Raises as `prepare` does.
         """
-        connection, scope = await self._connect()
-        if scope == correction.scope:  # else none of its orders can be asked for with this key
-            await self._catch_up(connection, scope, correction.position.asset)
+        await self.catch_up(correction)
         await self._context.journal.run(lambda: self.correct(correction))
+
+    async def catch_up(self, correction: Correction) -> None:
+        """Take in what open orders on the asset have executed since the correction was prepared. Raises as `all`."""
+        connection, scope = await self._connect()
+        if scope == correction.scope:  # else none of its orders can be queried with this key
+            await self._catch_up(connection, scope, correction.position.asset)
 
     def correct(self, correction: Correction) -> None:
         """Set the position and say so in the log, in one transaction.

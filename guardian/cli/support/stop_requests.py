@@ -1,0 +1,67 @@
+"""Signals that ask a command to stop, noted so that what it has begun is finished and its result is said."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final
+
+_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""The signals that ask a process to stop; a system has only some of them."""
+
+
+class StopRequests:
+    """Whether this command was asked to stop."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._event = asyncio.Event()
+
+    def note(self, _number: int, _frame: FrameType | None) -> None:
+        """The signal handler."""
+        self.asked = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self) -> None:
+        """Return once the command is asked to stop."""
+        self._loop = asyncio.get_running_loop()
+        if not self.asked:
+            await self._event.wait()
+
+    async def completes(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Whether the work, which may be left half done, ended; False where a request to stop cancelled it.
+
+        Raises what the work raises.
+        """
+        task = asyncio.ensure_future(work)
+        asked = asyncio.ensure_future(self.wait())
+        await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        if task.cancelled():
+            return False
+        task.result()
+        return True
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequests]:
+    """Note the signals that ask a process to stop, in place of their usual effect. In the main thread only."""
+    stop = StopRequests()
+    numbers = [number for name in _SIGNALS if (number := getattr(signal, name, None)) is not None]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, stop.note)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
