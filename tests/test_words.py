@@ -45,7 +45,6 @@ INSTEAD_OF: Final = {
 
 NOT_YET: Final = (
     "guardian/cli",
-    "guardian/exchange",
     "guardian/gate",
     "guardian/store",
 )

@@ -1,4 +1,4 @@
-"""Turns at a keyring: one call at a time, each given up in time, and no second one behind a call that hangs."""
+"""Calls a keyring one at a time, each with a time-out, and queues nothing behind a call that hangs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ T = TypeVar("T")
 
 
 def class_path(value: object) -> str:
-    """Module and class of an object: what of a foreign object may be shown."""
+    """Returns module and class of an object: all of a foreign object that may be shown."""
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 class Turn:
-    """Whose call a keyring is answering: one at a time, and none waits for a call that was given up already."""
+    """Which call a keyring is answering: one at a time, and none waits for a call that already timed out."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -28,7 +28,7 @@ class Turn:
         self._is_hung = False
 
     def take(self, owner: object, timeout_s: float) -> bool:
-        """Wait for the turn; False after `timeout_s`, or at once where the call before does not come back."""
+        """Waits for the turn. Returns False after `timeout_s`, or at once where the call before has timed out."""
         with self._changed:
             self._changed.wait_for(lambda: self._owner is None or self._is_hung, timeout_s)
             if self._owner is not None:
@@ -37,14 +37,14 @@ class Turn:
             return True
 
     def give_up(self, owner: object) -> None:
-        """Nobody waits for this call any more."""
+        """Marks a call that timed out: the next ones are refused until it returns."""
         with self._changed:
             if self._owner is owner:
                 self._is_hung = True
                 self._changed.notify_all()
 
     def release(self) -> None:
-        """The call came back, in time or late."""
+        """Ends the turn of a call that returned, in time or late."""
         with self._changed:
             self._owner, self._is_hung = None, False
             self._changed.notify_all()
@@ -66,7 +66,7 @@ class KeyringQueue:
         self._turn = turn
 
     def call(self, action: Callable[[], T], *, unfinished: str = "nothing was changed") -> T:
-        """The result of `action`. Raises KeyringUnavailable; of a foreign exception only its name comes out.
+        """Returns the result of `action`. Raises KeyringUnavailable; of a foreign exception it gives only the name.
 
         A foreign exception, its text and its frames may hold the secret; they end in the thread.
         """

@@ -1,4 +1,4 @@
-"""How far the local clock is from the exchange's."""
+"""Measures how far the local clock is from the exchange's."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from guardian.errors import ExchangeRejected, ExchangeUnavailable, GuardianError
 
 KEPT_S: Final = 60.0
 CORRECTED_FOR_S: Final = 600.0
-"""For so long a measurement still corrects reads and cancels: a clock drifts by less than 0.1 s in that time."""
+"""How long a measurement corrects reads and cancels: a clock drifts by less than 0.1 s in that time."""
 JUMP_MS: Final = 200
 """A wall clock that moved by more than this against the monotonic one was set, or the machine slept."""
 CLOSE_ENOUGH_MS: Final = 300
-"""With a longer round trip, or a skew beyond it, it is measured once more: the first may have paid for connecting."""
+"""After a longer round trip or a larger skew it is measured once more: the first may include connecting."""
 SLOWEST_MS: Final = 1_900
 """Half of the round trip is the error, and it must stay below the 1 s that is judged."""
 KNOWN_WITHIN_S: Final = 2.0
 """A cancel waits no longer than this for the clock to be known."""
 KNOWN_AGAIN_S: Final = 10.0
-"""Where that failed the next cancels do not wait for it: many may be on their way out at once."""
+"""Where that failed the next cancels do not wait for it: many may be sent at once."""
 OUTSIDE_WINDOW: Final = -1021
 
 
@@ -48,7 +48,7 @@ class ExchangeClock:
         self._measuring = asyncio.Lock()
 
     async def skew_ms(self) -> int:
-        """The local clock less the exchange's, in ms. Raises ExchangeUnavailable where it cannot be told.
+        """Returns the local clock less the exchange's, in ms. Raises ExchangeUnavailable where it cannot be measured.
 
         Several callers at once wait for one measurement.
         """
@@ -58,16 +58,16 @@ class ExchangeClock:
             return await self._measure_well()
 
     async def know(self) -> bool:
-        """Measure where there is nothing that still corrects, for at most `KNOWN_WITHIN_S`; whether it is known then.
+        """Measures where no measurement corrects any more, for at most `KNOWN_WITHIN_S`. Returns whether one does then.
 
-        Never raises: what waits for it is sent either way. After a failure it is not tried again for a while.
+        Never raises: the request behind it is sent either way. After a failure it is not tried again for a while.
         """
         if self._corrects():
             return True
         if self._monotonic() < self._again_s:
             return False
         try:
-            # Real time, whatever clocks were handed in: what is waited for is the network.
+            # Real time, whatever clocks are parameters: this waits for the network.
             async with asyncio.timeout(KNOWN_WITHIN_S):
                 await self.skew_ms()
         except (GuardianError, TimeoutError):
@@ -80,12 +80,12 @@ class ExchangeClock:
         if max(abs(measured.skew_ms), measured.round_trip_ms) > CLOSE_ENOUGH_MS:
             measured = min(measured, await self._measure(), key=lambda one: one.round_trip_ms)
         if measured.round_trip_ms > SLOWEST_MS:
-            raise ExchangeUnavailable("the exchange answers too slowly for its clock to be told")
+            raise ExchangeUnavailable("the exchange answers too slowly for its clock to be measured")
         self._kept = measured
         return measured.skew_ms
 
     def correction_ms(self) -> int:
-        """What to take off the local clock for reads and cancels: the known skew where it matters, else 0.
+        """Returns what to subtract from the local clock for reads and cancels, in ms: a skew that matters, else 0.
 
         Orders are never corrected; they are denied while the skew is over 1 s.
         """
@@ -96,7 +96,7 @@ class ExchangeClock:
         return self._kept is not None and self._is_good(self._kept, CORRECTED_FOR_S)
 
     def note(self, error: GuardianError) -> bool:
-        """Forget the measurement when the exchange found a timestamp outside its window; tells whether it did."""
+        """Forgets the measurement where the exchange refused a timestamp. Returns whether it did."""
         is_outside = isinstance(error, ExchangeRejected) and error.code == OUTSIDE_WINDOW
         if is_outside:
             self._kept = None

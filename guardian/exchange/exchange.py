@@ -2,7 +2,7 @@
 
 Reads raise ExchangeRejected, ExchangeRateLimited or ExchangeUnavailable; the two writes raise OutcomeUnknown wherever
 it is not certain that nothing happened. Signed calls raise NoCredentials without keys. Wallet calls raise
-RequestRefused where the environment has no `/sapi`. Nothing is asked of the network before the first call.
+RequestRefused where the environment has no `/sapi`. Nothing is sent before the first call.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Exchange:
 
     `now_ms` is the wall clock in milliseconds since the epoch, `monotonic` a clock in seconds that never goes back.
     Where an environment has one key pair for all, it is given as `spot`. `limits_path` is the file that the processes
-    of one home share their counts of the rate limits in; None counts for this process alone. `pause` waits so many
-    seconds, `dice` is evenly between 0 and 1.
+    of one home share their counts of the rate limits in; None counts for this process alone. `pause` waits for a
+    number of seconds, `random_fraction` is evenly distributed between 0 and 1.
 
     Raises:
         CredentialsError: a key pair belongs to another environment, or to the other family on `testnet`.
@@ -83,7 +83,7 @@ class Exchange:
         monotonic: Callable[[], float],
         limits_path: Path | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        dice: Callable[[], float] = random.random,
+        random_fraction: Callable[[], float] = random.random,
     ) -> None:
         self._spec = spec
         self._now_ms = now_ms
@@ -94,7 +94,7 @@ class Exchange:
             monotonic=monotonic,
             limits_path=limits_path,
             pause=pause,
-            dice=dice,
+            random_fraction=random_fraction,
         )
         self._listings = Listings(self._exchange_info, monotonic=monotonic)
         self._account: str | None = None
@@ -107,11 +107,11 @@ class Exchange:
 
     @property
     def has_wallet(self) -> bool:
-        """Whether `/sapi`, and so the wallet tools, are there."""
+        """Whether `/sapi`, and so the wallet tools, are available."""
         return self._spec.has_wallet
 
     def warm_up(self) -> None:
-        """Import python-binance now (about half a second) instead of at the first call; sends nothing."""
+        """Imports python-binance now (about half a second) instead of at the first call; sends nothing."""
         self._session.warm_up()
 
     async def close(self) -> None:
@@ -121,15 +121,15 @@ class Exchange:
     # -- facts
 
     async def instrument(self, symbol: str) -> Instrument | None:
-        """The symbol's trading rules, at most an hour old; None where the exchange does not list it."""
+        """Returns the symbol's trading rules, at most an hour old; None where the exchange does not list it."""
         return (await self.instruments((symbol,))).get(symbol)
 
     async def instruments(self, symbols: Iterable[str]) -> dict[str, Instrument]:
-        """The trading rules of several symbols in one request; a symbol that is not listed is absent."""
+        """Returns the trading rules of several symbols with one request; a symbol that is not listed is absent."""
         return await self._listings.instruments(symbols)
 
     async def current_instruments(self, symbols: Iterable[str]) -> dict[str, Instrument]:
-        """The same, at most a second old: a symbol that was halted since is seen to be."""
+        """Returns the same, at most a second old, so that a halt of the symbol shows."""
         return await self._listings.current_instruments(symbols)
 
     async def book_tops(self, symbols: Iterable[str]) -> dict[str, BookTop]:
@@ -158,11 +158,11 @@ class Exchange:
         return found if include_zero else account.without_zero(found)
 
     async def account_name(self) -> str | None:
-        """Whose account the keys are of, as the exchange itself tells; None where it does not."""
+        """Returns the account of the keys, as the exchange reports it; None where it reports none."""
         return account.account_name(await self._read(lambda client: client.get_account(omitZeroBalances="true")))
 
     def expect_account(self, name: str) -> None:
-        """From now on balances of another account are an error, after which no slot for an order is given either."""
+        """Makes balances of another account an error, after which no slot for an order is given either."""
         self._account = name
 
     def _require_account(self) -> None:
@@ -174,10 +174,10 @@ class Exchange:
             )
 
     async def clock_skew_ms(self, family: ApiFamily = ApiFamily.SPOT) -> int:
-        """The local clock less that of the host of `family`, in ms, at most a minute old; anew after a jump of it.
+        """Returns the local clock less that of `family`'s host, in ms, measured in the last minute and since any jump.
 
         Raises:
-            ExchangeUnavailable: the exchange could not be asked, or answered too slowly to tell.
+            ExchangeUnavailable: the exchange could not be reached, or answered too slowly to measure it.
         """
         return await self._session.clock(family).skew_ms()
 
@@ -185,9 +185,9 @@ class Exchange:
 
     @asynccontextmanager
     async def order_slot(self) -> AsyncIterator[Slot]:
-        """A slot in the rate limits for one order, to be had before the order is reserved; waits 2 s for it at most.
+        """Takes a slot in the rate limits for one order, before the order is reserved; waits at most 2 s for it.
 
-        It goes to `place_order`, or back when it was not used.
+        It is passed to `place_order`, or given back where it was not used.
 
         Raises:
             ExchangeRateLimited: it would take longer, or the exchange asked to be left alone; carries the seconds.
@@ -203,7 +203,7 @@ class Exchange:
     async def place_order(
         self, order: ResolvedOrder, *, client_order_id: str, timestamp_ms: int, slot: Slot | None = None
     ) -> OrderReport:
-        """Send the order, once. The report is as the exchange gave it: the caller holds it against what was sent.
+        """Sends the order, once. Returns the report as the exchange gave it: the caller compares it with what was sent.
 
         `timestamp_ms` was fixed when the intent was committed. Without a `slot` from `order_slot` one is taken here.
 
@@ -222,7 +222,7 @@ class Exchange:
         try:
             answer = await self._session.write(lambda client: client.create_order(**fields))
         except ExchangeRejected:
-            # It passed the rules that are kept, so they may have changed: the next order is judged by new ones.
+            # It passed the stored rules, so they may have changed: the next order is checked against new ones.
             self._listings.forget(order.symbol)
             raise
         return _reported(answer, orders.placed)
@@ -230,10 +230,9 @@ class Exchange:
     async def cancel_order(
         self, symbol: str, *, order_id: int | None = None, client_order_id: str | None = None, timestamp_ms: int
     ) -> OrderReport:
-        """Cancel an order by one of its two ids, once.
+        """Cancels an order by one of its two ids, once.
 
-        Where the clock is not known it is measured first, for 2 s at most. The report is as the exchange gave it, as
-        that of `place_order` is. Raises as `place_order` does.
+        Where the clock's skew is not known it is measured first, for at most 2 s. Returns and raises as `place_order`.
         """
         fields: dict[str, Any] = {"symbol": symbol, "timestamp": timestamp_ms, **_which(order_id, client_order_id)}
         answer = await self._session.cancel(lambda client: client.cancel_order(**fields))
@@ -242,9 +241,9 @@ class Exchange:
     async def order(
         self, symbol: str, *, order_id: int | None = None, client_order_id: str | None = None
     ) -> OrderReport | None:
-        """An order by one of its two ids, as the exchange gave it; None where the exchange does not know it.
+        """Returns an order by one of its two ids, as the exchange reports it; None where the exchange does not know it.
 
-        Right after sending that proves nothing: the exchange answers from a copy that lags.
+        None right after sending proves nothing: the exchange answers from a copy that lags.
         """
         fields = {"symbol": symbol, **_which(order_id, client_order_id)}
         try:
@@ -255,18 +254,18 @@ class Exchange:
             raise
 
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
-        """The account's open orders on a symbol, or on all symbols, whoever placed them."""
+        """Returns the account's open orders on a symbol, or on all symbols, whoever placed them."""
         return orders.orders(await self._read(lambda client: client.get_open_orders(symbol=symbol)))
 
     async def all_orders(
         self, symbol: str, *, start_time: int | None = None, end_time: int | None = None, limit: int = 50
     ) -> tuple[OrderReport, ...]:
-        """The account's orders on a symbol, oldest first: the newest `limit` of them, or those of the period."""
+        """Returns the account's orders on a symbol, oldest first: the newest `limit`, or those of the period."""
         fields = {"symbol": symbol, "limit": limit, "startTime": start_time, "endTime": end_time}
         return orders.orders(await self._read(lambda client: client.get_all_orders(**fields)))
 
     async def my_trades(self, symbol: str, order_id: int) -> tuple[Trade, ...]:
-        """What was executed of an order, with the fees, oldest first: all of it up to 1,000 executions."""
+        """Returns the executions of an order, with the fees, oldest first: all of them up to 1,000."""
         fields = {"symbol": symbol, "orderId": order_id, "limit": 1000}
         found = orders.trades(await self._read(lambda client: client.get_my_trades(**fields)))
         if any(trade.order_id != order_id for trade in found):
@@ -391,12 +390,12 @@ class Exchange:
 
 
 def _reported(answer: object, mapped: Callable[[object], OrderReport]) -> OrderReport:
-    """The report in a write's answer. An answer that does not fit proves nothing: the write may well have happened."""
+    """Returns the report in a write's answer. A malformed answer proves nothing: the write may have happened."""
     try:
         return mapped(answer)
     except ExchangeUnavailable:
         pass
-    raise OutcomeUnknown("the exchange's answer does not say what became of the order")
+    raise OutcomeUnknown("the exchange's answer does not give the order's status")
 
 
 def _which(order_id: int | None, client_order_id: str | None) -> dict[str, Any]:

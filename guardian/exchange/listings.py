@@ -1,6 +1,6 @@
 """The exchange's trading rules, kept for an hour while a symbol trades, or until the exchange contradicts them.
 
-The status of a symbol changes without notice. Whoever needs it as new as a price asks for `current_instruments`.
+The status of a symbol changes without notice. What needs it as new as a price calls `current_instruments`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UNKNOWN_SYMBOL: Final = -1121
 
 
 class Listings:
-    """What `exchangeInfo` says, of some symbols or of all; `fetch` asks for it with the parameters given."""
+    """The contents of `exchangeInfo`, of some symbols or of all; `fetch` requests it with parameters."""
 
     def __init__(
         self, fetch: Callable[[Mapping[str, str]], Awaitable[object]], *, monotonic: Callable[[], float]
@@ -36,11 +36,11 @@ class Listings:
         self._all_lock = asyncio.Lock()
 
     async def instruments(self, symbols: Iterable[str]) -> dict[str, Instrument]:
-        """The rules of these symbols, those that are not kept in one request; one that is not listed is absent."""
+        """Returns the rules of these symbols, fetching what is missing in one request; an unlisted one is absent."""
         return await self._no_older_than(KEPT_S, symbols)
 
     async def current_instruments(self, symbols: Iterable[str]) -> dict[str, Instrument]:
-        """The same, fetched now, or within the last second."""
+        """Returns the same, fetched now or within the last second."""
         return await self._no_older_than(CURRENT_S, symbols)
 
     async def _no_older_than(self, most_s: float, symbols: Iterable[str]) -> dict[str, Instrument]:
@@ -56,12 +56,12 @@ class Listings:
         return {symbol: instrument for symbol, instrument in kept.items() if instrument is not None}
 
     def forget(self, symbol: str) -> None:
-        """Fetch the symbol's rules, and the list of all symbols, again when they are next needed."""
+        """Drops the symbol's rules and the list of all symbols: they are fetched again when they are next needed."""
         self._instruments.pop(symbol, None)
         self._all = None
 
     async def everything(self) -> tuple[ListedSymbol, ...]:
-        """All listed symbols, by name. Several callers at once wait for one request."""
+        """Returns all listed symbols, by name. Several callers at once wait for one request."""
         async with self._all_lock:
             if self._all is None or self._monotonic() - self._all[0] >= KEPT_S:
                 listed = market.listed_symbols(await self._fetch({}))
@@ -82,7 +82,7 @@ class Listings:
 
 
 async def by_symbol(symbols: Sequence[str], fetch: Callable[[Sequence[str]], Awaitable[dict[str, T]]]) -> dict[str, T]:
-    """Ask for all at once; where the exchange does not list one of them, for each alone, at the same time."""
+    """Fetches all in one request; where the exchange does not list one of them, each in its own, concurrently."""
     try:
         return await fetch(symbols)
     except ExchangeRejected as rejection:
@@ -97,7 +97,7 @@ async def by_symbol(symbols: Sequence[str], fetch: Callable[[Sequence[str]], Awa
 
 
 async def together(*reads: Awaitable[T]) -> tuple[T, ...]:
-    """Several reads at the same time. All have ended when this does; then the first failure is raised."""
+    """Awaits several reads concurrently. All have ended when this returns or raises the first failure."""
     answers: list[T] = []
     for answer in await asyncio.gather(*reads, return_exceptions=True):
         if isinstance(answer, BaseException):

@@ -1,5 +1,5 @@
-"""What stands between the facade and the guarded client: the client itself, made when it is first needed, the clock of
-each host, and the limits that all requests share.
+"""What the facade makes its requests through: the guarded client, created when it is first needed, the clock of each
+host, and the rate limits of all requests.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from guardian.exchange.http.client import GuardedClient
 
 
-MEASURED_HINT: Final = "nothing was cancelled; the clock was measured anew, so ask for the cancel again"
+MEASURED_HINT: Final = "nothing was cancelled; the clock was measured again, so request the cancel again"
 NOT_MEASURED_HINT: Final = (
-    "nothing was cancelled: this machine's clock is off, and the exchange's could not be told; "
-    "let the system set the time by itself, or ask for the cancel again in a moment"
+    "nothing was cancelled: this machine's clock is off, and the exchange's could not be measured; "
+    "let the system set the time by itself, or request the cancel again in a moment"
 )
 
 
 class ExchangeSession:
-    """One environment's way in. What it is made with is described at `Exchange`."""
+    """The requests of one environment. Its parameters are described at `Exchange`."""
 
     def __init__(
         self,
@@ -40,14 +40,14 @@ class ExchangeSession:
         monotonic: Callable[[], float],
         limits_path: Path | None,
         pause: Callable[[float], Awaitable[None]],
-        dice: Callable[[], float],
+        random_fraction: Callable[[], float],
     ) -> None:
         self._spec = spec
         self._keys = keys
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._pause = pause
-        self._dice = dice
+        self._random_fraction = random_fraction
         self._client: GuardedClient | None = None
         self._is_closed = False
         # One for each host: /sapi is on that of /api.
@@ -62,7 +62,7 @@ class ExchangeSession:
         )
 
     def warm_up(self) -> None:
-        """Import python-binance, and load the authorities where they are needed; see `Exchange.warm_up`."""
+        """Imports python-binance, and loads the authorities where they are needed; see `Exchange.warm_up`."""
         import guardian.exchange.http.client  # noqa: F401  # the import itself is the point
         from guardian.exchange.http.tls import own_tls_context
 
@@ -70,7 +70,7 @@ class ExchangeSession:
             own_tls_context()
 
     def client(self) -> GuardedClient:
-        """The one client; sends nothing by itself."""
+        """Returns the one client, which sends nothing by itself."""
         if self._client is None:
             # python-binance takes half a second to import: not before it is needed.
             from guardian.exchange.http.client import GuardedClient
@@ -83,13 +83,13 @@ class ExchangeSession:
                 correction_ms=self._correction_ms,
                 rate_limits=self.rate_limits,
                 pause=self._pause,
-                dice=self._dice,
+                random_fraction=self._random_fraction,
                 is_closed=lambda: self._is_closed,
             )
         return self._client
 
     def clock(self, family: ApiFamily) -> ExchangeClock:
-        """The clock of the host of that part of the exchange."""
+        """Returns the clock of that part's host."""
         return self._futures_clock if family is ApiFamily.FUTURES else self._spot_clock
 
     async def close(self) -> None:
@@ -102,7 +102,7 @@ class ExchangeSession:
     async def read(
         self, call: Callable[[GuardedClient], Awaitable[object]], family: ApiFamily = ApiFamily.SPOT
     ) -> object:
-        """Await one read; where its timestamp was refused the clock is measured, and it is asked once more."""
+        """Awaits one read. Where its timestamp was refused, measures the clock and repeats the read once."""
         clock = self.clock(family)
         refused: ExchangeRejected | None = None
         try:
@@ -116,7 +116,7 @@ class ExchangeSession:
         return await self._read_once(call)
 
     async def write(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
-        """Await one write, once."""
+        """Awaits one write, once."""
         try:
             return await call(self.client())
         except GuardianError as error:
@@ -128,9 +128,9 @@ class ExchangeSession:
         raise problem
 
     async def cancel(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
-        """As `write`, for what is stamped with the corrected clock, which a process that has just begun does not know.
+        """Awaits one cancel, once. It is stamped with the corrected clock, which a new process measures first.
 
-        Where the timestamp is refused all the same, the clock is measured anew for the next one, and the hint says so.
+        Where the timestamp is refused all the same, the clock is measured for the next cancel, and the hint says so.
         """
         clock = self._spot_clock
         if KeyFamily.SPOT in self._keys:
@@ -145,7 +145,7 @@ class ExchangeSession:
         raise ExchangeRejected(refused.code, refused.text, http_status=refused.http_status, hint=hint)
 
     async def _read_once(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:
-        """Await one read. The client translates what the network does; python-binance's own exceptions end here."""
+        """Awaits one read. The client translates network errors; python-binance's own exceptions end here."""
         try:
             return await call(self.client())
         except GuardianError:
@@ -175,7 +175,7 @@ class ExchangeSession:
 def keys_by_family(
     environment: Environment, spot: ApiKeyPair | None, futures: ApiKeyPair | None
 ) -> dict[KeyFamily, ApiKeyPair]:
-    """The pair that signs for each part. Raises CredentialsError where one belongs elsewhere."""
+    """Returns the pair that signs for each part. Raises CredentialsError where one belongs elsewhere."""
     one_pair = environment is not Environment.TESTNET
     given = {KeyFamily.SPOT: spot, KeyFamily.FUTURES: futures or (spot if one_pair else None)}
     keys = {family: pair for family, pair in given.items() if pair is not None}

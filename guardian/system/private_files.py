@@ -37,14 +37,14 @@ _SHOWN: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """What is wrong with a path, and what mends it: a command, or words where no command can."""
+    """What is wrong with a path, and how to correct it: a command, or words where no command can."""
 
     text: str
     remedy: str
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder and its missing parents, each for its owner alone. Raises OSError."""
+    """Creates the folder and its missing parents, each for its owner alone. Raises OSError."""
     for missing in reversed([folder, *folder.parents]):
         if not missing.exists():
             missing.mkdir(mode=FOLDER_MODE, exist_ok=True)
@@ -53,14 +53,14 @@ def make_folder(folder: Path) -> None:
 
 
 def check_home(folder: Path) -> None:
-    """Refuse a folder of guardian's that is not own and private, or that has a file of guardian's that is not.
+    """Refuses a folder of guardian's that is not own and private, or that has a file of guardian's that is not.
 
     A folder of the user's that others can read but not change, and in which guardian has no file yet, becomes private.
-    A folder that is not there is left for `make_folder`.
+    A missing folder is left for `make_folder`.
 
     Raises:
         NotPrivate: with every problem, and what to type.
-        OSError: the folder cannot be looked at, or is not a folder.
+        OSError: the folder cannot be read, or is not a folder.
     """
     try:
         found = folder.stat()
@@ -80,19 +80,19 @@ def check_home(folder: Path) -> None:
 
 
 def check_owner(folder: Path) -> None:
-    """Refuse a folder of another user's. Raises NotPrivate, or OSError where it is not there."""
+    """Refuses a folder of another user's. Raises NotPrivate, or OSError where it is missing."""
     found = folder.stat()
     if os.name == "posix" and found.st_uid != os.geteuid():
         _refuse([_foreign(folder, found.st_uid, folder)])
 
 
 def check_file(path: Path) -> None:
-    """Refuse a file that is not regular, own and private. Raises NotPrivate, or OSError where it is not there."""
+    """Refuses a file that is not regular, own and private. Raises NotPrivate, or OSError where it is missing."""
     _refuse([_file_problem(path, path.lstat())])
 
 
 def prepare_file(path: Path) -> None:
-    """Make an empty file for its owner alone if it is missing; else check it. Raises as `check_file`."""
+    """Creates an empty file for its owner alone where it is missing; else checks it. Raises as `check_file`."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFELY, FILE_MODE))
     except FileExistsError:
@@ -100,7 +100,7 @@ def prepare_file(path: Path) -> None:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """A descriptor of a regular file that is own and private; with `O_CREAT` it is made if it is missing.
+    """Opens a regular file that is own and private, and returns its descriptor; `O_CREAT` creates a missing one.
 
     Raises:
         OSError: it cannot be opened, or it is not such a file; nothing was read or written then.
@@ -123,13 +123,13 @@ def _permit(path: Path, found: os.stat_result) -> None:
 
 
 def read_private(path: Path) -> bytes:
-    """What a regular file that is own and private holds. Raises OSError."""
+    """Returns the content of a regular file that is own and private. Raises OSError."""
     with os.fdopen(open_private(path, os.O_RDONLY), "rb") as file:
         return file.read()
 
 
 def open_at_once(path: Path) -> BinaryIO:
-    """Open any file for reading without waiting for the other end of a pipe. Raises OSError."""
+    """Opens any file for reading without waiting for the other end of a pipe. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | (_SAFELY & ~getattr(os, "O_NOFOLLOW", 0)))
     try:
         return os.fdopen(descriptor, "rb")
@@ -139,7 +139,7 @@ def open_at_once(path: Path) -> BinaryIO:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file as a whole, for its owner alone and on the disk before this returns.
+    """Replaces a file as a whole, for its owner alone and on the disk before this returns.
 
     Raises:
         NotPrivate: what is there is a link, a folder, a device or a pipe; it is left as it was.
@@ -159,7 +159,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def policy_problem(path: Path, found: os.stat_result) -> tuple[str, str] | None:
-    """What is wrong with a file that guardian obeys and does not write, and what to type; None where nothing is.
+    """Returns what is wrong with a file that guardian reads as its rules, and what to type; None where nothing is.
 
     It is a regular file, its owner is the user or root, and nobody else can change it or put another in its place.
     """

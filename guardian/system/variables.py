@@ -35,12 +35,12 @@ _KNOWN: Final = frozenset(
 
 
 def known_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Those variables that count."""
+    """Returns the variables that count."""
     return {name: value for name, value in environment.items() if _is_known(name)}
 
 
 def forget_unknown_variables() -> None:
-    """Remove all other variables from this process, for the C libraries in it too. Before anything else is imported.
+    """Removes all other variables from this process, for its C libraries too. Runs before anything else is imported.
 
     What Python itself took from PYTHONWARNINGS is undone: a warning must not end a server.
     """

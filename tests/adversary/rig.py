@@ -115,7 +115,7 @@ class WireConnector:
         spec = EnvironmentSpec(environment=environment)
         self.exchange = Exchange(
             spec, spot=replace(KEYS, environment=environment.value), futures=None, now_ms=clock.now_ms,
-            monotonic=clock.monotonic, pause=clock.pause, dice=dice.random,
+            monotonic=clock.monotonic, pause=clock.pause, random_fraction=dice.random,
         )  # fmt: skip
         self._front = front
 

@@ -1,4 +1,4 @@
-"""An answer of the exchange, as it came, and what it says: JSON, or one of guardian's exceptions."""
+"""An answer of the exchange and its meaning: JSON, or one of guardian's exceptions."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Answer:
 
 
 def decoded(answer: Answer, *, write: bool, now_ms: int) -> object | ExchangeError:
-    """The JSON of a success; else the exception that the answer stands for, to be raised by the caller.
+    """Returns the JSON of a success, else the exception for the answer, which the caller raises.
 
-    The content type is not looked at: what counts is whether the body is JSON.
+    The content type is ignored: what counts is whether the body is JSON.
     """
     body = _json(answer.body)
     code, text = _refusal(body)
@@ -42,12 +42,12 @@ def decoded(answer: Answer, *, write: bool, now_ms: int) -> object | ExchangeErr
 
 
 def refusal_code(answer: Answer) -> int | None:
-    """Binance's own code in an answer, where it has one."""
+    """Returns Binance's own code in an answer; None where it has none."""
     return _refusal(_json(answer.body))[0]
 
 
 def used_of(headers: Mapping[str, str], names: Iterable[str]) -> dict[str, int]:
-    """The numbers in those headers that are there; one that is no number is left out."""
+    """Returns the numbers in those headers; a missing one, and one that is not a number, is left out."""
     found = {name: headers.get(name, "") for name in names}
     return {name: int(text) for name, text in found.items() if text.isascii() and text.isdigit() and len(text) <= 12}
 

@@ -1,4 +1,4 @@
-"""The guarded client: python-binance's AsyncClient with one request path, which asks the list before it signs.
+"""The guarded client: python-binance's AsyncClient with one request path, which checks the list before it signs.
 
 Everything that python-binance can do over REST (some 720 methods) ends in `_request`; here that method is replaced.
 What is not on the environment's list is refused there, whichever method was called and whatever the library's own
@@ -38,18 +38,18 @@ RECV_WINDOW_MS: Final = 5_000
 CLOCK_AHEAD_MS: Final = 1_000
 """The exchange refuses a timestamp that is further ahead than this."""
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
-"""In bytes. The whole listing of `live` is the largest thing that is asked for."""
+"""In bytes. The whole listing of `live` is the largest answer."""
 
-# Where python-binance would send what guardian never asks for. No resolver knows `.invalid` (RFC 2606).
+# Where python-binance would send what guardian never requests. No resolver knows `.invalid` (RFC 2606).
 _NOWHERE: Final = "https://refused.invalid"
 
-# What the network does to a request on its way. For a read it may be gone the next time.
-_THE_WAY: Final = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, OSError)
+# Network errors, which may be gone when a read is tried again.
+_NETWORK_ERRORS: Final = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """What one sending came to: the JSON or the exception to raise, and whether asking again may help and is safe."""
+    """The outcome of one try: the JSON or the exception to raise, and whether another try may help and is safe."""
 
     outcome: object
     again: bool = False
@@ -59,7 +59,8 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
     """The client of one environment. It is made inside the running event loop and sends nothing by itself.
 
     Reads and cancels are stamped with the local clock less `correction_ms`, an order with the time its caller fixed.
-    `pause` waits so many seconds, `dice` is evenly between 0 and 1: both are for reads, which are asked again.
+    `pause` waits for a number of seconds, `random_fraction` is evenly distributed between 0 and 1: both are for the
+    further tries of a read.
     Once `is_closed` is true nothing is sent and no session is opened, for a request in flight neither.
     """
 
@@ -68,9 +69,9 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
     READ_TIMEOUT_S = 10.0
     """For all tries of a read together."""
     SILENCE_S = 4.0
-    """A read that hears nothing for this long, or is not connected by then, is asked again."""
+    """A read that receives nothing for this long, or is not connected by then, is tried again."""
     WRITE_TIMEOUT_S = 15.0
-    """Above the exchange's own 10 s, so that its answer, -1007 included, is waited for."""
+    """Above the exchange's own 10 s, so that its answer, -1007 included, can arrive."""
     CONNECT_TIMEOUT_S = 8.0
 
     def __init__(
@@ -83,7 +84,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         correction_ms: Callable[[ApiFamily], int],
         rate_limits: RateLimits,
         pause: Callable[[float], Awaitable[None]],
-        dice: Callable[[], float],
+        random_fraction: Callable[[], float],
         is_closed: Callable[[], bool],
     ) -> None:
         super().__init__(loop=asyncio.get_running_loop())
@@ -96,7 +97,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         self._correction_ms = correction_ms
         self._rate_limits = rate_limits
         self._pause = pause
-        self._dice = dice
+        self._random_fraction = random_fraction
         self._is_closed = is_closed
         self._point_at(spec)
 
@@ -123,13 +124,13 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
     async def _request(
         self, method: str, uri: str, signed: bool, force_params: bool = False, **kwargs: object
     ) -> object:
-        """Check, wait for a slot in the limits, sign, send, decode. A read may be sent again; a write is sent once.
+        """Checks, takes a slot in the limits, signs, sends, decodes. A read may be sent again; a write is sent once.
 
         Raises:
             RequestRefused: not on the list; nothing was signed.
             NoCredentials, NotSent, ExchangeRejected, ExchangeRateLimited: nothing happened.
             ExchangeUnavailable: a read had no usable answer.
-            OutcomeUnknown: a write was sent, and it is not certain what became of it.
+            OutcomeUnknown: a write was sent, and its outcome is not known.
         """
         endpoint = permitted(self._spec, method, uri)
         given = kwargs.get("data") or {}
@@ -157,19 +158,19 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         return tried.outcome
 
     async def take_order_slot(self) -> Slot:
-        """The slot in the limits for one order, before the order is on disk. Raises ExchangeRateLimited."""
+        """Takes the slot in the limits for one order, before the order is on disk. Raises ExchangeRateLimited."""
         endpoint = self._spec.permitted["POST", f"{self.API_URL}/v3/order"]
         return await self._rate_limits.take(endpoint, {}, self._account(endpoint))
 
     async def _read(
         self, endpoint: Endpoint, address: str, parameters: dict[str, object], pair: ApiKeyPair | None
     ) -> object:
-        """A read, asked up to three times within its time-out where only the way to the exchange failed."""
+        """Sends a read, up to three times within its time-out where the network or the exchange's server failed."""
         encoded(parameters)  # what cannot be sent takes no slot
         slot = await self._rate_limits.take(endpoint, parameters, self._account(endpoint))
         ends = self._monotonic() + self.READ_TIMEOUT_S
         tried = await self._read_once(endpoint, address, parameters, pair, slot, self.READ_TIMEOUT_S)
-        for pause_s in pauses(self._dice):
+        for pause_s in pauses(self._random_fraction):
             if not tried.again or self._monotonic() + pause_s >= ends:
                 break
             await self._pause(pause_s)
@@ -201,7 +202,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
     async def _once(
         self, endpoint: Endpoint, address: str, query: str, pair: ApiKeyPair | None, slot: Slot, timeout_s: float
     ) -> _Tried:
-        """One sending, and what it came to; what it used of the limits is noted whatever that is."""
+        """Sends once and returns the outcome; counts what it used of the limits in any case."""
         used: Mapping[str, int] = {}
         slot.is_used = True
         try:
@@ -219,7 +220,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         return _Tried(outcome, again=not endpoint.writes and answer.status >= 500)
 
     def _account(self, endpoint: Endpoint) -> str:
-        """Whom the exchange counts an account's limits for."""
+        """Returns the name under which limits of an account are counted."""
         pair = self._keys.get(endpoint.family.key_family)
         return "none" if pair is None else pair.fingerprint
 
@@ -228,7 +229,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         pair = self._keys.get(family)
         if pair is None:
             environment = self._spec.environment
-            # Only testnet has a second pair of its own.
+            # Only testnet has a second pair.
             is_second = environment is Environment.TESTNET and family is KeyFamily.FUTURES
             hint = f"`guardian keys add {environment.value}{' --family futures' if is_second else ''}`"
             if environment is Environment.PAPER:
@@ -244,15 +245,17 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         return fixed - self._correction_ms(endpoint.family) if endpoint.method == "DELETE" else fixed
 
     def _check_age(self, fixed: object) -> None:
-        """The last look before sending: a machine that slept since the intent must not send."""
+        """The last check before sending: a machine that slept since the intent must not send."""
         age_ms = self._now_ms() - fixed if isinstance(fixed, int) else RECV_WINDOW_MS
         if not -CLOCK_AHEAD_MS <= age_ms < RECV_WINDOW_MS:
-            raise NotSent("the request's time had passed before it could be sent; nothing was sent", hint="ask again")
+            raise NotSent(
+                "the request's time had passed before it could be sent; nothing was sent", hint="send it again"
+            )
 
     async def _deliver(
         self, endpoint: Endpoint, address: str, payload: str, pair: ApiKeyPair | None, timeout_s: float
     ) -> Answer | _Tried:
-        """Sign and send: the Answer, or what became of it; never an exception whose frames hold the key."""
+        """Signs and sends. Returns the answer or the failure, and never raises: exception frames would hold the key."""
         if self._is_closed():
             return _Tried(closed(write=endpoint.writes))
         headers = {}
@@ -272,10 +275,10 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         url = URL(address, encoded=True)
         try:
             return await self._sent(endpoint, url, headers, body, timeout_s)
-        except Exception as problem:  # noqa: BLE001  whatever it is, the caller of a write has to know what it means
-            is_the_way = isinstance(problem, _THE_WAY)
+        except Exception as problem:  # noqa: BLE001  the caller of a write has to know what any failure means
+            is_network = isinstance(problem, _NETWORK_ERRORS)
             outcome = from_exception(problem, write=endpoint.writes)
-            return _Tried(outcome, again=is_the_way and not endpoint.writes)
+            return _Tried(outcome, again=is_network and not endpoint.writes)
 
     async def _sent(
         self, endpoint: Endpoint, url: URL, headers: Mapping[str, str], body: bytes | None, timeout_s: float
@@ -329,7 +332,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         raise RequestRefused("the guarded client is made by its constructor, which sends nothing")
 
     def _init_session(self) -> None:
-        """The base class asks for a session at once; it is opened with the first request."""
+        """Opens nothing: the base class would open a session at once; here the first request does."""
         return
 
     def _get_headers(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Everything that can go wrong on the way to the exchange, as guardian's own exceptions.
+"""Translates everything that can go wrong with a request into guardian's own exceptions.
 
 Two questions decide: was it a write, and is it certain that nothing happened? A write that may have happened is always
 OutcomeUnknown. No text, address or signature of python-binance or aiohttp is taken over: their exceptions hold the
@@ -52,12 +52,12 @@ _BEFORE_SENDING: Final = (
     socket.gaierror,
 )
 LONGEST_NUMBER: Final = 20
-"""Digits of a Retry-After that are looked at; what is longer is above every bound either way."""
+"""Digits of a Retry-After that are read; a longer number is above every bound either way."""
 _BANNED_UNTIL: Final = re.compile(r"banned until ([0-9]{13})(?![0-9])")
 
 
 def from_exception(problem: BaseException, *, write: bool) -> ExchangeError:
-    """The translation of any exception that came up while a request was made."""
+    """Returns the translation of any exception that was raised while a request was made."""
     if isinstance(problem, ExchangeError):
         return problem
     status, code = getattr(problem, "status_code", None), getattr(problem, "code", None)
@@ -77,7 +77,7 @@ def from_exception(problem: BaseException, *, write: bool) -> ExchangeError:
 def from_status(
     status: int, code: int | None, text: str, *, write: bool, retry_after: str | None = None, now_ms: int | None = None
 ) -> ExchangeError:
-    """The translation of an answer that is not a success; `code` is Binance's, None where the body has none."""
+    """Returns the translation of an answer that is not a success; `code` is Binance's, None where the body has none."""
     refused = 400 <= status < 500
     if status in {418, 429} or (refused and code == TOO_MANY_REQUESTS):
         banned = status == 418
@@ -97,14 +97,14 @@ def from_status(
 
 
 def lost(what: str, *, write: bool) -> ExchangeError:
-    """No usable answer: for a read nothing happened, for a write nobody knows."""
+    """Returns the error of a missing or unusable answer: for a read nothing happened, for a write that is unknown."""
     if write:
         return OutcomeUnknown(f"{what}; the request may have been carried out")
     return ExchangeUnavailable(what, hint="try again in a while")
 
 
 def closed(*, write: bool) -> ExchangeError:
-    """The error of a request that would have to open a closed connection again."""
+    """Returns the error of a request that would have to open a closed connection again."""
     what = "guardian has closed its connection to the exchange"
     return NotSent(f"{what}; nothing was sent") if write else ExchangeUnavailable(what)
 
@@ -122,7 +122,7 @@ def _may_have_happened(status: int, code: int | None, text: str) -> bool:
 
 
 def _retry_after_s(header: str | None, text: str, now_ms: int | None) -> int | None:
-    """What was told, however absurd; None for what is no number of seconds (a date too: Binance sends seconds)."""
+    """Returns the seconds given, however absurd; None for anything else (also a date: Binance sends seconds)."""
     if header is not None and header.isascii() and header.isdigit():
         return int(header[:LONGEST_NUMBER]) or 1
     ban = _BANNED_UNTIL.search(text)

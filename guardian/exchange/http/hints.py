@@ -1,4 +1,4 @@
-"""The next step after the exchange said no: by its code, and for codes that stand for many causes by its text as well.
+"""The next step after the exchange said no: by its code, and for codes with several causes by its text as well.
 
 Binance lists the texts under "Messages for -1010 ERROR_MSG_RECEIVED, -2010 NEW_ORDER_REJECTED, and -2011
 CANCEL_REJECTED" in its `errors.md`. A text that is not known here names no cause.
@@ -52,17 +52,17 @@ _BY_TEXT: Final = MappingProxyType(
             ("order book liquidity", "the book is too thin for this order; see get_order_book"),
         ),
         -2011: (
-            ("unknown order", "no open order has this id; get_orders shows what became of it"),
+            ("unknown order", "no open order has this id; get_orders shows its status"),
             ("cancel restrictions", "its state is not one that the cancel was limited to; see get_orders"),
             ("this account", "the account may not do this at the exchange; its owner can find out why there"),
         ),
     }
 )
-"""Codes that stand for many causes: a part of the text in small letters, and the next step."""
+"""Codes with several causes: a part of the text in small letters, and the next step."""
 
 
 def hint_for(code: int, text: str) -> str | None:
-    """The next step; None where nothing is known of the code. Never a cause that the text does not name."""
+    """Returns the next step; None for a code that is not known. Never names a cause that the text does not name."""
     known = _BY_TEXT.get(code)
     if known is None:
         return _BY_CODE.get(code)

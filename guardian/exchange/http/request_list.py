@@ -1,4 +1,4 @@
-"""The check that every request passes before it is signed: is exactly this one on the environment's list?"""
+"""Checks every request before it is signed: exactly this one must be on the environment's list."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RESERVED: Final = frozenset(
 
 
 def permitted(spec: EnvironmentSpec, method: str, address: str) -> Endpoint:
-    """The listed request that this is.
+    """Returns the listed request that this is.
 
     The address must be on the list letter by letter, so that no second way to write one (capitals, a trailing dot, a
     user, an encoded slash, `..`, a default port) is the same; and yarl, which aiohttp connects by, must read it as the
@@ -49,7 +49,7 @@ def permitted(spec: EnvironmentSpec, method: str, address: str) -> Endpoint:
 
 
 def _refused() -> RequestRefused:
-    # What was asked is not repeated: it may have come from outside.
+    # The request is not repeated in the message: it may have come from outside.
     return RequestRefused("the request is not on this environment's list; it was not signed and not sent")
 
 
@@ -63,7 +63,7 @@ def check_parameters(parameters: Mapping[str, object]) -> None:
 
 
 def encoded(parameters: Mapping[str, object]) -> str:
-    """The parameters, sorted by name, percent-encoded, without those that are None: exactly what is signed and sent.
+    """Returns the parameters as they are signed and sent: sorted by name, percent-encoded, without those that are None.
 
     Every byte of a value but letters, digits and `-._~` is encoded, so that no value can add or cut off a parameter.
     Raises RequestRefused for text that has no UTF-8.

@@ -1,4 +1,4 @@
-"""Asking again, for reads alone: how often, and after what pauses."""
+"""How often a read is tried again, and after what pauses. Writes are never tried again."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ FIRST_PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 2.0
 
 
-def pauses(dice: Callable[[], float]) -> Iterator[float]:
-    """The pauses before the second and the third try, in seconds; `dice` is evenly between 0 and 1.
+def pauses(random_fraction: Callable[[], float]) -> Iterator[float]:
+    """Yields the pauses before the second and the third try, in seconds.
 
-    Each is anything up to a bound that doubles, so that many who failed at once do not come back at once: the "full
+    `random_fraction` is evenly distributed between 0 and 1.
+
+    Each is anything up to a bound that doubles, so that many that failed at once do not return at once: the "full
     jitter" of the AWS Architecture Blog, "Exponential Backoff And Jitter".
     """
     for number in range(MOST_TRIES - 1):
-        yield dice() * min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**number)
+        yield random_fraction() * min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**number)

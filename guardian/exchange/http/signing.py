@@ -1,4 +1,4 @@
-"""Signing requests without handing a key to python-binance, whose `repr` and `vars` would show it."""
+"""Signs requests without handing a key to python-binance, whose `repr` and `vars` would show it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guardian.domain.secrets import ApiKeyPair, KeyKind
 
 
 def signature(pair: ApiKeyPair, payload: bytes) -> str | None:
-    """The signature of `payload`: hex for `hmac`, base64 for `ed25519`; None where the stored key cannot sign.
+    """Returns the signature of `payload`: hex for `hmac`, base64 for `ed25519`; None where the stored key cannot sign.
 
     Nothing is raised, because an exception's frames would hold the key.
     """

@@ -1,4 +1,4 @@
-"""How guardian knows that it talks to the exchange: TLS with one fixed source of authorities, whatever is set outside.
+"""Makes sure that guardian talks to the exchange: TLS with one fixed source of authorities, whatever is set outside.
 
 `ssl.create_default_context`, which aiohttp uses, takes its authorities from `SSL_CERT_FILE` and `SSL_CERT_DIR` and
 writes the session's secrets to the file that `SSLKEYLOGFILE` names.
@@ -14,7 +14,8 @@ import certifi
 
 @cache
 def own_tls_context() -> ssl.SSLContext:
-    """TLS 1.2 or newer, the host's name checked, certifi's authorities (Mozilla's) and no others, and no key log.
+    """Returns a context for TLS 1.2 or newer that checks the host's name, with certifi's authorities (Mozilla's) and no
+    others, and without a key log.
 
     Loading them takes some 30 ms, once in a process.
     """

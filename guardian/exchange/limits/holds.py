@@ -34,7 +34,7 @@ class Holds:
     """The holds that this process has seen, timed by its monotonic clock.
 
     Processes share a hold with its times on the wall clock. That clock may be set: forward does not end a hold early,
-    and back does not make it longer than the exchange asked for. A process that slept through part of a hold keeps to
+    and back does not make it longer than the exchange requested. A process that slept through part of a hold keeps to
     it for that much longer, at most for all of it.
     """
 
@@ -43,7 +43,7 @@ class Holds:
         self._kept: dict[str, _Kept] = {}
 
     def see(self, name: str, hold: Hold, now_ms: int) -> Hold:
-        """Keeps to a hold of the row `name` from now on. Returns it, moved where the wall clock was set back."""
+        """Keeps to a hold of the row `name`. Returns it, moved where the wall clock was set back."""
         if hold.until_ms <= now_ms:
             return hold
         if hold.from_ms > now_ms + CLOCK_JITTER_MS:

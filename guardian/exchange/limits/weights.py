@@ -1,4 +1,4 @@
-"""What each request costs of the exchange's limits, known before it is asked.
+"""What each request costs of the exchange's limits, known before it is sent.
 
 Sources: Binance's `rest-api.md` of 2026-07-21 for /api; the docstrings of the official SDK (2026-08-21) for /sapi and
 /fapi; "Rate limits" in Binance's introduction to the wallet API for the budgets of /sapi. An order or a cancel that
@@ -25,7 +25,7 @@ TOO_MANY_ORDERS: Final = -1015
 
 
 class Priority(Enum):
-    """Who asks: each has a share of every budget, in percent, and the later ones are not held up by the earlier."""
+    """The kinds of request. Each has a share of every budget, in percent; no earlier kind holds up a later one."""
 
     READ = 90
     ORDER = 95
@@ -33,7 +33,7 @@ class Priority(Enum):
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> Priority:
-        """By the request's method; asking for one order is no mere read: an unknown one is found out by it."""
+        """Returns the kind by the request's method. A read of one order is an ORDER: it resolves unknown ones."""
         if f"{endpoint.method} {endpoint.path}" == "GET /api/v3/order":
             return cls.ORDER
         return {"GET": cls.READ, "POST": cls.ORDER}.get(endpoint.method, cls.CANCEL)
@@ -41,7 +41,7 @@ class Priority(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
-    """So much in every window of `length_ms`; windows are aligned to the clock."""
+    """At most `most` in every window of `length_ms`; windows are aligned to the clock."""
 
     name: str
     length_ms: int
@@ -140,7 +140,7 @@ BY_ACCOUNT: Final = frozenset({"/sapi/v1/capital/withdraw/history"})
 
 
 def costs_of(endpoint: Endpoint, parameters: Parameters) -> tuple[Cost, ...]:
-    """What a request takes, and of which budgets; the first one is its weight."""
+    """Returns what a request takes of which budgets; the first is its weight."""
     weight = WEIGHTS[f"{endpoint.method} {endpoint.path}"]
     amount = weight if isinstance(weight, int) else weight(parameters)
     if endpoint.family is ApiFamily.WALLET:
@@ -152,7 +152,7 @@ def costs_of(endpoint: Endpoint, parameters: Parameters) -> tuple[Cost, ...]:
 
 
 def listed_limits(answer: object) -> dict[str, int]:
-    """The limits that the spot `exchangeInfo` names, by the name of the budget; what makes no sense is left out.
+    """Returns the limits that the spot `exchangeInfo` names, by the budget's name; what makes no sense is left out.
 
     So is one in which `exchangeInfo` itself, or a single order, would not fit: it could never be learnt otherwise.
     """

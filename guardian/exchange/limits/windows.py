@@ -1,7 +1,7 @@
-"""The arithmetic of one budget: fixed windows aligned to the clock, what the exchange said, and what is on its way.
+"""The arithmetic of one budget: fixed windows aligned to the clock, what the exchange reported, and what is in flight.
 
-A request may arrive a little later than it was taken, and two clocks never agree. So around the turn of a window what
-is taken counts in both: in the last `EDGE_MS` of one and in the first of the next.
+A request may arrive a little later than it was taken, and two clocks never agree. So around the turn of a window a
+request counts in both: in the last `EDGE_MS` of one and in the first of the next.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class Use:
 
     number: int = 0
     said: int = 0
-    """The most that the exchange's header said of this window."""
+    """The highest number that the exchange's header reported of this window."""
     own: int = 0
     """Taken and not answered yet."""
     unsaid: int = 0
-    """Answered without a header that counts, or from the turn of the window: gone with the next header that does."""
+    """Answered without a header that counts, or at the turn of the window; the next header that counts replaces it."""
     unsaid_ms: int = 0
     """When the last of `unsaid` was added."""
     late: int = 0
@@ -31,15 +31,15 @@ class Use:
     before: int = 0
     """What was used of the window before, with what was taken just after it."""
     reserve: int = 0
-    """Taken by cancels: they have a share of their own, which no double count of what is on its way takes from them."""
+    """Taken by cancels: they have a share of their own, which no double count of what is in flight reduces."""
 
     @property
     def used(self) -> int:
-        """As much as may have been used; never less than was."""
+        """The largest amount that may have been used; never less than what was."""
         return self.said + self.own + self.unsaid
 
     def at(self, now_ms: int, length_ms: int) -> Use:
-        """The same at this time: a new window starts with what may still fall into it."""
+        """Returns the use at this time: a new window starts with what may still fall into it."""
         number = now_ms // length_ms
         if number in {self.number, self.number - 1}:
             return self  # the second: another process's clock is a little ahead
@@ -50,7 +50,7 @@ class Use:
         return Use(number=number, unsaid=self.used if number < self.number else 0, unsaid_ms=now_ms)
 
     def wait_ms(self, amount: int, now_ms: int, length_ms: int, allowed: int) -> int:
-        """How long until so much more may fit, 0 for now; asked of the use `at` this time."""
+        """Returns the ms until `amount` may fit, 0 for now; for the use `at` this time."""
         since_ms = now_ms - self.number * length_ms
         if self.used + amount > allowed:
             return length_ms - since_ms + EDGE_MS
@@ -59,13 +59,13 @@ class Use:
         return 0
 
     def taken(self, amount: int, now_ms: int, length_ms: int) -> Use:
-        """With so much more on its way; less where `amount` is negative."""
+        """Returns the use with `amount` more in flight; less where it is negative."""
         is_early = now_ms - self.number * length_ms < EDGE_MS
         before = self.before + (amount if is_early else 0)
         return replace(self, own=max(0, self.own + amount), before=max(0, before))
 
     def answered(self, amount: int, taken_ms: int, said: int | None, now_ms: int, length_ms: int) -> Use:
-        """With an answer to what was taken at `taken_ms`, and what its header said, if it had one.
+        """Returns the use after an answer to what was taken at `taken_ms`; `said` is its header's number, if any.
 
         A header counts where the request was surely made in this window. Else the request stays counted as it was.
         """
@@ -82,7 +82,7 @@ class Use:
         return replace(self, own=own, late=late, said=max(self.said, said), unsaid=unsaid)
 
     def joined(self, other: Use) -> Use:
-        """With what another view of the same window says was used; where it is of an older one, nothing is added."""
+        """Returns the use joined with another view of the same window; one of an older window adds nothing."""
         if other.number > self.number:
             return other
         if other.number < self.number:
@@ -90,7 +90,7 @@ class Use:
         return replace(self, said=max(self.said, other.said), reserve=max(self.reserve, other.reserve))
 
     def given_back(self, amount: int, taken_ms: int, length_ms: int) -> Use:
-        """Without what was taken at `taken_ms` and never asked."""
+        """Returns the use without what was taken at `taken_ms` and never sent."""
         if taken_ms // length_ms != self.number:
             return self
         return self.taken(-amount, taken_ms, length_ms)

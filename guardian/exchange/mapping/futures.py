@@ -22,13 +22,13 @@ def _position(row: Row) -> FuturesPosition:
     liquidation_price = row.optional_number("liquidationPrice")
     return FuturesPosition(
         symbol=row.shown_name("symbol"),
-        # BOTH is the one-way mode, where the sign tells.
+        # BOTH is the one-way mode, where the sign decides.
         side=side if side in {"LONG", "SHORT"} else ("LONG" if quantity > 0 else "SHORT"),
         quantity=quantity,
         entry_price=row.number("entryPrice"),
         break_even_price=row.optional_number("breakEvenPrice"),
         mark_price=row.number("markPrice"),
-        # Zero is "none".
+        # Zero means that it has no such price.
         liquidation_price=liquidation_price or None,
         unrealized_profit=row.number("unRealizedProfit"),
         notional=row.number("notional"),

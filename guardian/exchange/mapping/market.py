@@ -54,7 +54,7 @@ def ticker(answer: object, symbol: str) -> Ticker:
 
 
 def day_open(answer: object, symbol: str) -> DayOpen:
-    """The first price in `/api/v3/ticker/24hr`, and what tells whether it is one to trust."""
+    """The first price in `/api/v3/ticker/24hr`, and what shows whether it can be trusted."""
     row = _about(answer, symbol)
     return DayOpen(
         price=row.number("openPrice"),
@@ -83,7 +83,7 @@ def _level(value: object) -> BookLevel:
 
 
 def book_tops(answer: object, symbols: Collection[str], *, fetched_ms: int) -> dict[str, BookTop]:
-    """`/api/v3/ticker/bookTicker` for a list of symbols; what was not asked for is left out."""
+    """`/api/v3/ticker/bookTicker` for a list of symbols; others are left out."""
     return {
         symbol: BookTop(bid=row.number("bidPrice"), ask=row.number("askPrice"), fetched_ms=fetched_ms)
         for row in rows(answer)
@@ -98,7 +98,7 @@ def average_price(answer: object) -> AveragePrice:
 
 
 def instruments(answer: object, symbols: Collection[str]) -> dict[str, Instrument]:
-    """`/api/v3/exchangeInfo`; what was not asked for is left out."""
+    """`/api/v3/exchangeInfo`; other symbols are left out."""
     found = Row(answer).rows("symbols")
     return {symbol: instrument(row) for row in found if (symbol := row.listed_name("symbol")) in symbols and symbol}
 

@@ -1,4 +1,4 @@
-"""Reading fields out of Binance's JSON, strictly."""
+"""Reads fields out of Binance's JSON, strictly."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Row:
         return value if isinstance(value, str) and is_listed_name(value) else None
 
     def name(self, name: str) -> str:
-        """As `listed_name`; malformed where there is none."""
+        """As `listed_name`; malformed where it is missing."""
         found = self.listed_name(name)
         if found is None:
             raise malformed(name)

@@ -144,7 +144,7 @@ def test_jitter_is_bounded_and_spread(seed):
 async def test_pauses_are_drawn_from_the_dice_that_are_handed_in():
     """The pauses between tries follow the randomness that came in."""
     made = Pauses()
-    async with served(lambda _: Told(status=503, body=b""), pause=made, dice=lambda: 0.5) as (_, exchange):
+    async with served(lambda _: Told(status=503, body=b""), pause=made, random_fraction=lambda: 0.5) as (_, exchange):
         with pytest.raises(ExchangeUnavailable):
             await read(exchange)
     assert made.made == [FIRST_PAUSE_S / 2, FIRST_PAUSE_S]

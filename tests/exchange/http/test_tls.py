@@ -41,7 +41,8 @@ async def main(url):
     spec = EnvironmentSpec(environment=Environment.LIVE)
     limits = RateLimits(spec, now_ms=now, monotonic=time.monotonic, pause=asyncio.sleep)
     client = GuardedClient(spec, {}, now_ms=now, monotonic=time.monotonic, correction_ms=lambda family: 0,
-                           rate_limits=limits, pause=asyncio.sleep, dice=lambda: 0.5, is_closed=lambda: False)
+                           rate_limits=limits, pause=asyncio.sleep, random_fraction=lambda: 0.5,
+                           is_closed=lambda: False)
     guarded = await ask(client._open_session(), url)
     await client.close_connection()
     async with aiohttp.ClientSession() as session:
