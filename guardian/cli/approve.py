@@ -60,7 +60,7 @@ def command(ctx: click.Context, proposal_id: str | None, submit: bool, as_json: 
         say_error(found)
         ctx.exit(1)
     path = policy_path or policy_of(found)
-    look = with_guardian(path, lambda guardian: _look(guardian, found))
+    look = with_guardian(path, lambda opened: _look(opened, found))
     for line in look.lines:
         say(line)
     if look.mismatch is not None or look.denials:
@@ -76,7 +76,7 @@ def command(ctx: click.Context, proposal_id: str | None, submit: bool, as_json: 
         say("nothing was approved, and nothing was sent")
         raise
     with stop_requests() as stop:
-        ctx.exit(with_guardian(path, lambda guardian: _act(guardian, found, stop, submit=submit)))
+        ctx.exit(with_guardian(path, lambda opened: _act(opened, found, stop, submit=submit)))
 
 
 def _list(journal: Journal, *, as_json: bool) -> None:
@@ -151,12 +151,12 @@ def policy_of(proposal: Proposal) -> Path | None:
     return None if find_policy_file(home_folder()) == source else source
 
 
-async def _look(guardian: Guardian, proposal: Proposal) -> Look:
+async def _look(opened: Guardian, proposal: Proposal) -> Look:
     """Everything that can be known before the question: nothing is asked about an order that would be denied."""
     from guardian.gate.orders.preview import Mismatch, Previewer
     from guardian.gate.orders.proposal_views import summary
 
-    previewer = Previewer(guardian.gate.context)
+    previewer = Previewer(opened.gate.context)
     preview = previewer.mismatch(proposal) or await previewer.preview(proposal)
     if isinstance(preview, Mismatch):
         return Look(mismatch=preview)
@@ -171,33 +171,33 @@ def _say_why_not(look: Look) -> None:
     say_denials(look.denials, "this order would be denied now, so nothing was approved; it still waits")
 
 
-async def _act(guardian: Guardian, proposal: Proposal, stop: StopRequests, *, submit: bool) -> int:
+async def _act(opened: Guardian, proposal: Proposal, stop: StopRequests, *, submit: bool) -> int:
     """Approve, and hand over the token or place the order. What may have changed since the look is looked at again."""
     from guardian.gate.orders.preview import Previewer
 
     if stop.asked:
         say("nothing was approved, and nothing was sent")
         return STOPPED
-    mismatch = Previewer(guardian.gate.context).mismatch(proposal)
+    mismatch = Previewer(opened.gate.context).mismatch(proposal)
     if mismatch is not None:
         _say_why_not(Look(mismatch=mismatch))
         return 1
     try:
-        token = await guardian.journal.run(lambda: approve(guardian, proposal.id))
+        token = await opened.journal.run(lambda: approve(opened, proposal.id))
     except StoreConflict:
-        ended = await guardian.journal.run(lambda: waiting_proposal(guardian.journal, proposal.id))
+        ended = await opened.journal.run(lambda: waiting_proposal(opened.journal, proposal.id))
         if not isinstance(ended, str):
             raise
         say_error(ended)
         return 1
     if submit:
-        return await place_approved(guardian, proposal.id, token, stop)
+        return await place_approved(opened, proposal.id, token, stop)
     print_line(token)
     say("approved: hand this token to the assistant; it works once, for this order only, and not for long")
     return 0
 
 
-def approve(guardian: Guardian, proposal_id: str) -> str:
+def approve(opened: Guardian, proposal_id: str) -> str:
     """Issue the token and note that a person acted, in one transaction. The token exists nowhere but in the answer.
 
     Raises:
@@ -207,7 +207,7 @@ def approve(guardian: Guardian, proposal_id: str) -> str:
     from guardian.gate.orders.proposals import new_token
 
     token = new_token(secrets.token_bytes)
-    with guardian.journal.transaction() as tx:
+    with opened.journal.transaction() as tx:
         proposal = tx.proposals.get(proposal_id)
         tx.proposals.issue_token(
             proposal_id,

@@ -333,8 +333,8 @@ def reconcile(ctx: click.Context, symbols: tuple[str, ...], policy_path: Path | 
     from guardian.domain.text.plain_data import to_plain
     from guardian.gate.recovery.reconcile import Reconciler
 
-    async def work(guardian: Guardian) -> Reconciled:
-        return await Reconciler(guardian.gate.context).run(symbols or None)
+    async def work(opened: Guardian) -> Reconciled:
+        return await Reconciler(opened.gate.context).run(symbols or None)
 
     found = with_guardian(policy_path, work)
     if as_json:

@@ -226,5 +226,5 @@ def _cancel_others(policy_path: Path | None) -> int:
     if not agreed:
         say("the orders that guardian did not place are left alone")
         return 3
-    cancelled = with_guardian(policy_path, lambda guardian: cancel_foreign(guardian, others), needs_policy=False)
+    cancelled = with_guardian(policy_path, lambda opened: cancel_foreign(opened, others), needs_policy=False)
     return 0 if cancelled and complete else 3

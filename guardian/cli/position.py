@@ -34,8 +34,8 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
     from guardian.domain.text.plain_data import to_plain
     from guardian.gate.reads.positions import Positions
 
-    async def work(guardian: Guardian) -> tuple[Position, ...]:
-        return await Positions(guardian.gate.context).all()
+    async def work(opened: Guardian) -> tuple[Position, ...]:
+        return await Positions(opened.gate.context).all()
 
     found = with_guardian(policy_path, work)
     if as_json:
@@ -69,8 +69,8 @@ def set_position(ctx: click.Context, asset: str, quantity: Decimal, policy_path:
     require_owner("set a position")
     from guardian.gate.reads.positions import Positions
 
-    async def look(guardian: Guardian) -> Correction:
-        return await Positions(guardian.gate.context).prepare(asset, quantity)
+    async def look(opened: Guardian) -> Correction:
+        return await Positions(opened.gate.context).prepare(asset, quantity)
 
     correction = with_guardian(policy_path, look)
     was = correction.position
@@ -84,11 +84,11 @@ def set_position(ctx: click.Context, asset: str, quantity: Decimal, policy_path:
         say("nothing was changed")
         ctx.exit(1)
 
-    async def act(guardian: Guardian, stop: StopRequests) -> None:
-        positions = Positions(guardian.gate.context)
+    async def act(opened: Guardian, stop: StopRequests) -> None:
+        positions = Positions(opened.gate.context)
         if not await stop.completes(positions.catch_up(correction)):
             raise stopped_unchanged()
-        await guardian.journal.run(lambda: positions.correct(correction))
+        await opened.journal.run(lambda: positions.correct(correction))
         say(f"guardian's position is {plain(quantity)} {asset}")
 
     carry_out(policy_path, act)

@@ -43,9 +43,7 @@ class Shown:
 def command(ctx: click.Context, reducing: bool, policy_path: Path | None) -> None:
     """Let trading go on. Shows why it stopped, asks you, and needs a real terminal."""
     require_owner("resume trading")
-    shown = with_guardian(
-        policy_path, lambda guardian: guardian.journal.run(lambda: _stands(guardian)), needs_policy=False
-    )
+    shown = with_guardian(policy_path, lambda opened: opened.journal.run(lambda: _stands(opened)), needs_policy=False)
     say(shown.told)
     if reducing and shown.state is not TradingState.HALTED:
         ctx.exit(_not_halted(shown.state))
@@ -58,8 +56,8 @@ def command(ctx: click.Context, reducing: bool, policy_path: Path | None) -> Non
         ctx.exit(1)
     target = TradingState.REDUCING if reducing else TradingState.ACTIVE
 
-    async def act(guardian: Guardian, _stop: StopRequests) -> None:
-        await guardian.journal.run(lambda: resume(guardian, shown, target))
+    async def act(opened: Guardian, _stop: StopRequests) -> None:
+        await opened.journal.run(lambda: resume(opened, shown, target))
         say("trading is reducing: only selling back what guardian bought passes" if reducing else "trading is active")
 
     carry_out(policy_path, act, needs_policy=False)
@@ -75,10 +73,10 @@ def _not_halted(state: TradingState) -> int:
     return 1
 
 
-def _stands(guardian: Guardian) -> Shown:
+def _stands(opened: Guardian) -> Shown:
     """How trading stands, for whoever is to decide."""
-    with guardian.journal.transaction() as tx:
-        state, reason = guardian.journal.trading(tx)
+    with opened.journal.transaction() as tx:
+        state, reason = opened.journal.trading(tx)
         stored = tx.trading.status()
         waiting = len(tx.orders.unresolved(None))
         found = tx.orders.not_adopted()
@@ -95,8 +93,8 @@ def _stands(guardian: Guardian) -> Shown:
             for row in found
         )
         told += f"; found at the exchange and not in this log, resuming takes into the position: {each}"
-    if guardian.imported:
-        told += f"; emergency records taken into the log: {guardian.imported}"
+    if opened.imported:
+        told += f"; emergency records taken into the log: {opened.imported}"
     return Shown(state=state, reason=reason, stored=stored, told=told, found=_names(found))
 
 
@@ -104,18 +102,18 @@ def _names(rows: Iterable[OrderRow]) -> frozenset[str]:
     return frozenset(row.client_order_id for row in rows)
 
 
-def resume(guardian: Guardian, shown: Shown, target: TradingState) -> None:
+def resume(opened: Guardian, shown: Shown, target: TradingState) -> None:
     """Set the trading state to `target`.
 
     Raises StoreError, and GuardianError where trading is not, or no longer, as it was shown: nobody agreed to that.
     """
-    emergency = guardian.journal.emergency
-    came_meanwhile = guardian.imported > 0
+    emergency = opened.journal.emergency
+    came_meanwhile = opened.imported > 0
     if not emergency.is_empty():
         # The start could not take it into the log, or it came since. Its records have to be shown first.
-        emergency.import_into(guardian.journal.store())
+        emergency.import_into(opened.journal.store())
         came_meanwhile = True
-    with guardian.journal.transaction() as tx:
+    with opened.journal.transaction() as tx:
         if came_meanwhile or tx.trading.status() != shown.stored or _names(tx.orders.not_adopted()) != shown.found:
             raise GuardianError(
                 "trading stopped anew while you were asked; nothing was changed", hint="`guardian resume` shows why"

@@ -58,8 +58,6 @@ def _server(policy_path: Path | None) -> FastMCP:
     finally:
         gc.enable()
     log_to_stderr()
-    guardian = open_guardian(policy_path)
+    opened = open_guardian(policy_path)
     shutdown = Shutdown()
-    return build_server(
-        guardian.gate, lifespan=lambda: shutdown.handling_signals(guardian.running()), shutdown=shutdown
-    )
+    return build_server(opened.gate, lifespan=lambda: shutdown.handling_signals(opened.running()), shutdown=shutdown)

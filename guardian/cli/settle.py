@@ -50,7 +50,7 @@ def command(ctx: click.Context, client_order_id: str, reason: str, policy_path: 
     all counts again and halts trading.
     """
     require_owner("settle an order")
-    found = with_guardian(policy_path, lambda guardian: look(guardian, client_order_id))
+    found = with_guardian(policy_path, lambda opened: look(opened, client_order_id))
     if isinstance(found, str):
         say_error(found)
         say_hint("`guardian status` lists the orders that are not resolved")
@@ -63,27 +63,27 @@ def command(ctx: click.Context, client_order_id: str, reason: str, policy_path: 
         ctx.exit(1)
     reason = reason.strip()[:MAX_REASON] or DEFAULT_REASON
 
-    async def act(guardian: Guardian, _stop: StopRequests) -> None:
-        state = await guardian.journal.run(lambda: settle(guardian, found.row, reason))
+    async def act(opened: Guardian, _stop: StopRequests) -> None:
+        state = await opened.journal.run(lambda: settle(opened, found.row, reason))
         say(f"settled: {client_order_id} is {state.value}")
 
     carry_out(policy_path, act)
 
 
-async def look(guardian: Guardian, client_order_id: str) -> Unsettled | str:
+async def look(opened: Guardian, client_order_id: str) -> Unsettled | str:
     """The order as it is now, after asking the exchange for it, or why it cannot be settled. Raises StoreError."""
-    row = await guardian.journal.run(lambda: _row(guardian, client_order_id))
+    row = await opened.journal.run(lambda: _row(opened, client_order_id))
     if row is None:
         return f"guardian has no order `{client_order_id}`"
     asked = "the exchange was asked just now and does not know it"
-    if row.environment == guardian.gate.environment.value and row.state not in FINAL_STATES:
+    if row.environment == opened.gate.environment.value and row.state not in FINAL_STATES:
         try:
-            is_there = await _ask(guardian, row)
+            is_there = await _ask(opened, row)
             if is_there is None:
                 is_there, asked = False, "it is of another account than the stored key, so the exchange was not asked"
         except (ExchangeError, CredentialsError) as error:
             is_there, asked = False, f"the exchange could not be asked now: {error.message}"
-        row = await guardian.journal.run(lambda: _row(guardian, client_order_id)) or row
+        row = await opened.journal.run(lambda: _row(opened, client_order_id)) or row
         if is_there and row.state in LIVE_STATES:
             return f"the exchange has this order, and it is {row.state.value}: cancel it instead"
         if is_there:
@@ -92,10 +92,10 @@ async def look(guardian: Guardian, client_order_id: str) -> Unsettled | str:
         asked = f"it was sent on `{row.environment}`, where this policy does not lead, and was not asked for"
     if row.state in FINAL_STATES:
         return f"the fate of this order is known: it is {row.state.value}"
-    return Unsettled(row=row, lines=_lines(guardian, row, asked))
+    return Unsettled(row=row, lines=_lines(opened, row, asked))
 
 
-async def _ask(guardian: Guardian, row: OrderRow) -> bool | None:
+async def _ask(opened: Guardian, row: OrderRow) -> bool | None:
     """Ask the exchange once more and take in what it says; whether it knows the order.
 
     None where the key at hand is of another account: its answer would say nothing about this order.
@@ -103,7 +103,7 @@ async def _ask(guardian: Guardian, row: OrderRow) -> bool | None:
     from guardian.gate.recovery.order_query import query_order
     from guardian.gate.recovery.order_reports import DifferenceKind, apply_report
 
-    connection = await guardian.connector.connect(needs_keys=True)
+    connection = await opened.connector.connect(needs_keys=True)
     if connection.account != row.account:
         return None
     report = await query_order(connection.exchange, row.sent)
@@ -111,21 +111,21 @@ async def _ask(guardian: Guardian, row: OrderRow) -> bool | None:
         return False
 
     def learn() -> DifferenceKind | None:
-        with guardian.journal.transaction() as tx:
+        with opened.journal.transaction() as tx:
             return apply_report(tx, row, report, began_ms=0)
 
-    await guardian.journal.run(learn)
+    await opened.journal.run(learn)
     return True
 
 
-def _row(guardian: Guardian, client_order_id: str) -> OrderRow | None:
-    with guardian.journal.transaction() as tx:
+def _row(opened: Guardian, client_order_id: str) -> OrderRow | None:
+    with opened.journal.transaction() as tx:
         return tx.orders.get(client_order_id)
 
 
-def _lines(guardian: Guardian, row: OrderRow, asked: str) -> tuple[str, ...]:
+def _lines(opened: Guardian, row: OrderRow, asked: str) -> tuple[str, ...]:
     """The order, what settling it frees, and what that means if it is filled after all."""
-    limits = guardian.policy_file.current().policy.limits
+    limits = opened.policy_file.current().policy.limits
     price = "" if row.price is None else f" at {plain(row.price)}"
     cost = f"{plain(row.notional)} {row.currency}"
     what = f"{row.side} {plain(row.quantity)} {row.symbol}{price} on {row.environment.upper()}"
@@ -154,14 +154,14 @@ def _end_of(row: OrderRow) -> OrderState:
     return OrderState.NOT_PLACED if row.order_id is None else OrderState.EXPIRED
 
 
-def settle(guardian: Guardian, shown: OrderRow, reason: str) -> OrderState:
+def settle(opened: Guardian, shown: OrderRow, reason: str) -> OrderState:
     """End the wait for the order, with a row of the log that says who did it and why; its state then.
 
     Raises StoreError, and GuardianError where the order is not as it was shown: nobody agreed to that.
     """
     from guardian.gate.base.order_events import record_new_state
 
-    with guardian.journal.transaction() as tx:
+    with opened.journal.transaction() as tx:
         if _told(tx, shown) != _told(None, shown):
             raise GuardianError(
                 "the order moved on while you were asked; nothing was changed", hint="`guardian settle` shows it again"

@@ -32,8 +32,8 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
     from guardian.domain.text.plain_data import to_plain
     from guardian.gate.reads.overview import Overview
 
-    async def work(guardian: Guardian) -> StatusView:
-        return await Overview(guardian.gate.context).status()
+    async def work(opened: Guardian) -> StatusView:
+        return await Overview(opened.gate.context).status()
 
     status = with_guardian(policy_path, work, needs_policy=False)
     if as_json:

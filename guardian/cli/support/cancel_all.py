@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from guardian.gate.base.context import GateContext
 
 
-async def foreign_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
+async def foreign_orders(opened: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
     """Open orders that guardian did not place, on the symbols that the policy lists or the store knows.
 
     The second value is whether every symbol could be asked for; what could not is said. Raises CredentialsError,
     ExchangeError and StoreError where nothing could be asked for at all.
     """
-    there = await guardian.journal.run(lambda: _there(guardian))
+    there = await opened.journal.run(lambda: _there(opened))
     connection = await there.connector.connect(needs_keys=True)
-    symbols = await guardian.journal.run(lambda: _symbols(guardian, there, connection.account))
+    symbols = await opened.journal.run(lambda: _symbols(opened, there, connection.account))
     found, complete = await _open_on(connection, symbols)
-    foreign = await guardian.journal.run(lambda: _not_ours(guardian, there, connection.account, found))
+    foreign = await opened.journal.run(lambda: _not_ours(opened, there, connection.account, found))
     return foreign, complete
 
 
-async def marked_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
+async def marked_orders(opened: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
     """Open orders with guardian's mark on their id, on the symbols that the policy lists: for want of the store.
 
     The second value is as that of `foreign_orders`. Raises CredentialsError and ExchangeError, and PolicyInvalid where
@@ -45,8 +45,8 @@ async def marked_orders(guardian: Guardian) -> tuple[tuple[OrderReport, ...], bo
     """
     from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
 
-    symbols = tuple(sorted(guardian.policy_file.current().policy.symbols))
-    connection = await guardian.connector.connect(needs_keys=True)
+    symbols = tuple(sorted(opened.policy_file.current().policy.symbols))
+    connection = await opened.connector.connect(needs_keys=True)
     found, complete = await _open_on(connection, symbols)
     return tuple(report for report in found if report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)), complete
 
@@ -69,19 +69,19 @@ def told(report: OrderReport) -> str:
     return f"{what} (order {report.order_id}, {clean(report.client_order_id)})"
 
 
-async def cancel_foreign(guardian: Guardian, reports: tuple[OrderReport, ...]) -> bool:
+async def cancel_foreign(opened: Guardian, reports: tuple[OrderReport, ...]) -> bool:
     """Cancel each and say how it went; whether all of them are cancelled. Raises CredentialsError.
 
     Ctrl-C waits for the cancel in progress, and the number of orders that were not cancelled is then said.
     """
     from guardian.gate.orders.shielded import run_to_completion
 
-    there = await guardian.journal.run(lambda: _there(guardian))
+    there = await opened.journal.run(lambda: _there(opened))
     connection = await there.connector.connect(needs_keys=True)
     results = []
     for number, report in enumerate(reports, start=1):
         try:
-            results.append(await run_to_completion(_cancel(guardian, there, connection, report)))
+            results.append(await run_to_completion(_cancel(opened, there, connection, report)))
         except asyncio.CancelledError:
             if number < len(reports):
                 say(f"stopped: {len(reports) - number} of the orders that guardian did not place were not cancelled")
@@ -89,7 +89,7 @@ async def cancel_foreign(guardian: Guardian, reports: tuple[OrderReport, ...]) -
     return all(results)
 
 
-async def _cancel(guardian: Guardian, there: GateContext, connection: Connection, report: OrderReport) -> bool:
+async def _cancel(opened: Guardian, there: GateContext, connection: Connection, report: OrderReport) -> bool:
     """Cancel one order, with a row in the log before and after, and say how it went."""
     fields = {
         "symbol": report.symbol,
@@ -99,9 +99,9 @@ async def _cancel(guardian: Guardian, there: GateContext, connection: Connection
         "client_order_id": report.client_order_id,
     }
     try:
-        await guardian.journal.run(lambda: _note(guardian, "cancelling_foreign", fields))
+        await opened.journal.run(lambda: _note(opened, "cancelling_foreign", fields))
         await connection.exchange.cancel_order(
-            report.symbol, order_id=report.order_id, timestamp_ms=guardian.gate.context.now_ms()
+            report.symbol, order_id=report.order_id, timestamp_ms=opened.gate.context.now_ms()
         )
     except (ExchangeError, CredentialsError, StoreError) as error:
         how = "not known to be cancelled" if isinstance(error, OutcomeUnknown) else "not cancelled"
@@ -109,55 +109,55 @@ async def _cancel(guardian: Guardian, there: GateContext, connection: Connection
         return False
     say(f"cancelled: {told(report)}")
     try:
-        await guardian.journal.run(lambda: _note(guardian, "cancelled_foreign", fields))
+        await opened.journal.run(lambda: _note(opened, "cancelled_foreign", fields))
     except StoreError as error:
         say(f"guardian: warning: that it is cancelled is not in the log: {error.message}")
     return True
 
 
-def _note(guardian: Guardian, kind: str, fields: Mapping[str, str | None]) -> None:
-    with guardian.journal.transaction() as tx:
+def _note(opened: Guardian, kind: str, fields: Mapping[str, str | None]) -> None:
+    with opened.journal.transaction() as tx:
         note_act(tx, kind, fields)
 
 
-def _there(guardian: Guardian) -> GateContext:
+def _there(opened: Guardian) -> GateContext:
     """Where to look: where the policy says, else where guardian placed its last order.
 
     Raises PolicyInvalid: no policy says, and there is no order.
     """
     from guardian.domain.trading import Environment
 
-    context = guardian.gate.context
+    context = opened.gate.context
     if context.is_chosen:
         return context
-    with guardian.journal.transaction() as tx:
+    with opened.journal.transaction() as tx:
         newest = tx.orders.newest_environment()
     there = None if newest is None else context.for_environment(Environment(newest))
     if there is None:
-        guardian.policy_file.current()
+        opened.policy_file.current()
         return context
     return there
 
 
-def _symbols(guardian: Guardian, there: GateContext, account: str) -> tuple[str, ...]:
+def _symbols(opened: Guardian, there: GateContext, account: str) -> tuple[str, ...]:
     """The symbols that guardian traded in that account, and those of the policy, where there is one."""
     from guardian.store.schema.records import Scope
 
     scope = Scope(environment=there.environment.value, account=account)
-    with guardian.journal.transaction() as tx:
+    with opened.journal.transaction() as tx:
         known = tx.orders.known_symbols(scope, -1)
     listed: tuple[str, ...] = ()
     with suppress(PolicyInvalid):
-        listed = tuple(guardian.policy_file.current().policy.symbols)
+        listed = tuple(opened.policy_file.current().policy.symbols)
     return tuple(sorted({*listed, *known}))
 
 
 def _not_ours(
-    guardian: Guardian, there: GateContext, account: str, reports: list[OrderReport]
+    opened: Guardian, there: GateContext, account: str, reports: list[OrderReport]
 ) -> tuple[OrderReport, ...]:
     from guardian.gate.recovery.order_reports import row_of
     from guardian.store.schema.records import Scope
 
     scope = Scope(environment=there.environment.value, account=account)
-    with guardian.journal.transaction() as tx:
+    with opened.journal.transaction() as tx:
         return tuple(report for report in reports if row_of(tx, scope, report) is None)

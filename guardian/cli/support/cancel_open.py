@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from guardian.store.schema.records import OrderRow
 
 
-async def cancel_own(guardian: Guardian) -> int:
+async def cancel_own(opened: Guardian) -> int:
     """Cancel what is or may be open of guardian's own, one by one, and say how it went; the exit code.
 
     Raises CredentialsError and ExchangeError where the store cannot be read and the exchange cannot be asked either.
@@ -24,13 +24,13 @@ async def cancel_own(guardian: Guardian) -> int:
     from guardian.gate.orders.shielded import run_to_completion
 
     try:
-        rows = await guardian.journal.run(lambda: _open_orders(guardian))
+        rows = await opened.journal.run(lambda: _open_orders(opened))
         complete = True
         orders = [(row.symbol, row.client_order_id, _told(row)) for row in rows]
     except StoreError as error:
         # Exits are never trapped: the exchange knows guardian's orders by the mark on their ids.
         say(f"guardian's own list cannot be read ({error.message}); the exchange is asked, for the policy's symbols")
-        reports, _ = await marked_orders(guardian)
+        reports, _ = await marked_orders(opened)
         complete = False  # there may be some on other symbols
         orders = [(report.symbol, report.client_order_id, _told(report)) for report in reports]
     if not orders:
@@ -39,7 +39,7 @@ async def cancel_own(guardian: Guardian) -> int:
     for number, order in enumerate(orders, start=1):
         try:
             # Ctrl-C waits for this one: what became of it is said and written down.
-            results.append(await run_to_completion(_cancel(guardian, *order)))
+            results.append(await run_to_completion(_cancel(opened, *order)))
         except asyncio.CancelledError:
             if number < len(orders):
                 say(f"stopped: {len(orders) - number} of guardian's orders were not cancelled")
@@ -47,9 +47,9 @@ async def cancel_own(guardian: Guardian) -> int:
     return 0 if all(results) and complete else 3
 
 
-def _open_orders(guardian: Guardian) -> tuple[OrderRow, ...]:
+def _open_orders(opened: Guardian) -> tuple[OrderRow, ...]:
     """Guardian's orders that are open or may be, in every environment."""
-    with guardian.journal.transaction() as tx:
+    with opened.journal.transaction() as tx:
         return (*tx.orders.unresolved(None), *tx.orders.live(None))
 
 
@@ -58,16 +58,16 @@ def _told(order: OrderRow | OrderReport) -> str:
     return f"{order.symbol} {order.client_order_id} ({order.side} {plain(order.quantity)}{price}, {order.state.value})"
 
 
-async def _cancel(guardian: Guardian, symbol: str, client_order_id: str, told: str) -> bool:
+async def _cancel(opened: Guardian, symbol: str, client_order_id: str, told: str) -> bool:
     """Cancel one order through the gate and say how it went."""
     from guardian.domain.codes import Outcome
     from guardian.domain.requests import CancelOrder
 
     arguments = {"symbol": symbol, "client_order_id": client_order_id}
     client = "guardian halt --cancel-open"
-    call = await guardian.gate.open_call(CancelOrder.tool, arguments, client=client, by_owner=True)
-    reply = await guardian.gate.handle(call, CancelOrder(symbol=symbol, client_order_id=client_order_id))
-    await guardian.gate.close_call(call, reply)
+    call = await opened.gate.open_call(CancelOrder.tool, arguments, client=client, by_owner=True)
+    reply = await opened.gate.handle(call, CancelOrder(symbol=symbol, client_order_id=client_order_id))
+    await opened.gate.close_call(call, reply)
     if reply.outcome is Outcome.DONE:
         say(f"cancelled: {told}")
         return True

@@ -38,13 +38,13 @@ def with_guardian(
     from guardian.bootstrap import open_guardian
 
     async def run() -> Result:
-        guardian = open_guardian(policy_path)
+        opened = open_guardian(policy_path)
         try:
             if needs_policy:
-                guardian.policy_file.current()
-            return await work(guardian)
+                opened.policy_file.current()
+            return await work(opened)
         finally:
-            await guardian.close()
+            await opened.close()
 
     return asyncio.run(run())
 
@@ -61,10 +61,10 @@ def carry_out(
     Raises PolicyInvalid where a policy is needed and there is no usable one, and click.Abort where it was stopped.
     """
 
-    async def unless_stopped(guardian: Guardian) -> None:
+    async def unless_stopped(opened: Guardian) -> None:
         if stop.asked:
             raise stopped_unchanged()
-        await act(guardian, stop)
+        await act(opened, stop)
 
     with stop_requests() as stop:
         with_guardian(policy_path, unless_stopped, needs_policy=needs_policy)

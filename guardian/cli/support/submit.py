@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from guardian.policy.verdict import Denial
 
 
-async def place_approved(guardian: Guardian, proposal_id: str, token: str, stop: StopRequests) -> int:
+async def place_approved(opened: Guardian, proposal_id: str, token: str, stop: StopRequests) -> int:
     """Place the approved order through the gate, as one call like any other; returns the exit code.
 
     A request to stop ends it before the order is reserved, and else waits for its outcome. The call's outcome row is
@@ -28,7 +28,7 @@ async def place_approved(guardian: Guardian, proposal_id: str, token: str, stop:
     from guardian.domain.secrets import Secret
     from guardian.gate.base.replies import refused
 
-    gate = guardian.gate
+    gate = opened.gate
     arguments = {"confirmation_token": token}
     call = await gate.open_call(CreateOrder.tool, arguments, client="guardian approve --submit", by_owner=True)
     work = asyncio.ensure_future(gate.handle(call, CreateOrder(confirmation_token=Secret(token))))
@@ -39,9 +39,7 @@ async def place_approved(guardian: Guardian, proposal_id: str, token: str, stop:
         say("stopping; an order that is on its way is waited for")
         work.cancel()
         await asyncio.wait({work})
-    reply = (
-        await guardian.journal.run(lambda: _after_stop(guardian, proposal_id)) if work.cancelled() else work.result()
-    )
+    reply = await opened.journal.run(lambda: _after_stop(opened, proposal_id)) if work.cancelled() else work.result()
     if reply is None:
         why = "stopped by a person before it was sent; nothing was sent"
         await gate.close_call(call, refused(Code.ORDER_NOT_SENT, why))
@@ -52,14 +50,14 @@ async def place_approved(guardian: Guardian, proposal_id: str, token: str, stop:
     return _tell(reply)
 
 
-def _after_stop(guardian: Guardian, proposal_id: str) -> Reply | None:
+def _after_stop(opened: Guardian, proposal_id: str) -> Reply | None:
     """What became of the order by the log, once nothing works on it any more; None where it was not reserved."""
     from guardian.domain.order_states import UNRESOLVED_STATES, VOID_STATES
     from guardian.gate.base.order_views import note_on, view_of_row
     from guardian.gate.base.replies import OrderPlaced, done
     from guardian.gate.orders.placed_before import reply_for_sent_order
 
-    with guardian.journal.transaction() as tx:
+    with opened.journal.transaction() as tx:
         proposal = tx.proposals.get(proposal_id)
         row = None if proposal is None or proposal.client_order_id is None else tx.orders.get(proposal.client_order_id)
     if row is None:
