@@ -15,13 +15,9 @@ from guardian.domain.orders import (
     PRICED_TYPES,
     STOP_LIMIT_TYPES,
     UNPRICED_STOP_TYPES,
-    OrderSide,
-    OrderSpec,
     OrderType,
     TimeInForce,
 )
-from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, OrdersWanted, WithdrawProposal
-from guardian.domain.secrets import Secret
 from guardian.errors import ArgumentMistake, InvalidArguments
 
 MAX_AMOUNT_LENGTH: Final = 41
@@ -38,7 +34,8 @@ _EXACT_DIGITS: Final = 15
 _ISO: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 )
-_TIMED: Final = frozenset({OrderType.LIMIT}) | STOP_LIMIT_TYPES
+TIMED_TYPES: Final = frozenset({OrderType.LIMIT}) | STOP_LIMIT_TYPES
+"""The order types that take a time in force."""
 _STOPPED: Final = STOP_LIMIT_TYPES | UNPRICED_STOP_TYPES
 
 
@@ -88,132 +85,13 @@ def moment(value: object) -> int:
 
 def check_period(start_time: int | None, end_time: int | None, *, most_days: int | None = None) -> None:
     """Raises InvalidArguments where the end lies before the start, or more than `most_days` after it."""
-    mistakes = _period_mistakes(start_time, end_time, most_days)
+    mistakes = period_mistakes(start_time, end_time, most_days)
     if mistakes:
         raise InvalidArguments(tuple(mistakes))
 
 
-def order_request(
-    *,
-    symbol: str | None,
-    side: OrderSide | None,
-    order_type: OrderType | None,
-    quantity: Decimal | None,
-    quote_quantity: Decimal | None,
-    price: Decimal | None,
-    stop_price: Decimal | None,
-    time_in_force: TimeInForce | None,
-    confirmation_token: str | None,
-) -> CreateOrder:
-    """The request for an order, or for the stored one that a token confirms.
-
-    Beside a token no field is needed; those given are handed on to be compared with the stored order, without defaults.
-
-    Raises:
-        InvalidArguments: the fields do not make one order; carries every mistake.
-    """
-    if confirmation_token is not None:
-        fields: dict[str, str | Decimal | None] = {
-            "symbol": symbol,
-            "side": side and side.value,
-            "order_type": order_type and order_type.value,
-            "quantity": quantity,
-            "quote_quantity": quote_quantity,
-            "price": price,
-            "stop_price": stop_price,
-            "time_in_force": time_in_force and time_in_force.value,
-        }
-        return CreateOrder(stated=_stated(fields), confirmation_token=Secret(confirmation_token))
-    mistakes = [
-        ArgumentMistake(name, "is required, unless confirmation_token is given")
-        for name, value in (("symbol", symbol), ("side", side), ("order_type", order_type))
-        if value is None
-    ]
-    mistakes += _quantity_mistakes(order_type, quantity, quote_quantity)
-    if order_type is not None:
-        mistakes += _price_mistakes(order_type, price, stop_price, time_in_force)
-    if mistakes or symbol is None or side is None or order_type is None:
-        raise InvalidArguments(tuple(mistakes), hint="nothing was sent; mend the fields named and call again")
-    if time_in_force is None and order_type in _TIMED:
-        time_in_force = TimeInForce.GTC
-    return CreateOrder(
-        order=OrderSpec(
-            symbol=symbol,
-            side=side,
-            order_type=order_type,
-            quantity=quantity,
-            quote_quantity=quote_quantity,
-            price=price,
-            stop_price=stop_price,
-            time_in_force=time_in_force,
-        )
-    )
-
-
-def cancel_request(
-    *, symbol: str | None, order_id: int | None, client_order_id: str | None, proposal_id: str | None
-) -> CancelOrder | WithdrawProposal:
-    """The request to cancel one order, or to withdraw one that was not sent.
-
-    Raises:
-        InvalidArguments: neither `symbol` with one of the two ids of an order, nor `proposal_id` alone.
-    """
-    hint = "get_orders with status open lists the ids of what can be cancelled"
-    if proposal_id is not None:
-        given = (("symbol", symbol), ("order_id", order_id), ("client_order_id", client_order_id))
-        beside = [ArgumentMistake(name, "not together with proposal_id") for name, value in given if value is not None]
-        if beside:
-            raise InvalidArguments(tuple(beside), hint="give proposal_id alone; a proposal has no other id")
-        return WithdrawProposal(proposal_id=proposal_id)
-    mistakes = []
-    if (order_id is None) == (client_order_id is None):
-        which = "give one of order_id and client_order_id" if order_id is None else "not together with client_order_id"
-        mistakes.append(ArgumentMistake("order_id", which))
-    if symbol is None:
-        mistakes.append(ArgumentMistake("symbol", "is required, unless proposal_id is given"))
-    if mistakes or symbol is None:
-        raise InvalidArguments(tuple(mistakes), hint=hint)
-    return CancelOrder(symbol=symbol, order_id=order_id, client_order_id=client_order_id)
-
-
-def orders_request(
-    *,
-    symbol: str | None,
-    status: OrdersWanted,
-    order_id: int | None,
-    client_order_id: str | None,
-    start_time: int | None,
-    end_time: int | None,
-    limit: int,
-) -> GetOrders:
-    """The request to list orders. Raises InvalidArguments where ids, times and status contradict one another."""
-    mistakes = _period_mistakes(start_time, end_time, 1)
-    has_id = order_id is not None or client_order_id is not None
-    if symbol is None and (has_id or status is not OrdersWanted.OPEN):
-        mistakes.append(ArgumentMistake("symbol", 'is required, unless status "open" lists those of all symbols'))
-    if order_id is not None and client_order_id is not None:
-        mistakes.append(ArgumentMistake("order_id", "not together with client_order_id"))
-    for name, given in (("start_time", start_time), ("end_time", end_time)):
-        if given is None:
-            continue
-        if has_id:
-            mistakes.append(ArgumentMistake(name, "not together with an id"))
-        if status is OrdersWanted.OPEN:
-            mistakes.append(ArgumentMistake(name, 'only with status "all"; open orders are listed whatever their age'))
-    if mistakes:
-        raise InvalidArguments(tuple(mistakes))
-    return GetOrders(
-        symbol=symbol,
-        status=status,
-        order_id=order_id,
-        client_order_id=client_order_id,
-        start_time=start_time,
-        end_time=end_time,
-        limit=limit,
-    )
-
-
-def _stated(fields: Mapping[str, str | Decimal | None]) -> tuple[tuple[str, str], ...]:
+def stated(fields: Mapping[str, str | Decimal | None]) -> tuple[tuple[str, str], ...]:
+    """The fields that were given, in plain notation."""
     return tuple(
         (name, plain(value) if isinstance(value, Decimal) else value)
         for name, value in fields.items()
@@ -221,9 +99,10 @@ def _stated(fields: Mapping[str, str | Decimal | None]) -> tuple[tuple[str, str]
     )
 
 
-def _quantity_mistakes(
+def quantity_mistakes(
     order_type: OrderType | None, quantity: Decimal | None, quote_quantity: Decimal | None
 ) -> list[ArgumentMistake]:
+    """What is wrong with the two quantities of an order, of which one is required."""
     mistakes = []
     if quantity is None and quote_quantity is None:
         mistakes.append(ArgumentMistake("quantity", "give quantity (base asset), or for MARKET quote_quantity instead"))
@@ -234,9 +113,10 @@ def _quantity_mistakes(
     return mistakes
 
 
-def _price_mistakes(
+def price_mistakes(
     order_type: OrderType, price: Decimal | None, stop_price: Decimal | None, time_in_force: TimeInForce | None
 ) -> list[ArgumentMistake]:
+    """What is wrong with the prices and the time in force of an order of this type."""
     mistakes = []
     if order_type in PRICED_TYPES and price is None:
         mistakes.append(ArgumentMistake("price", f"is required for {order_type}"))
@@ -246,12 +126,13 @@ def _price_mistakes(
         mistakes.append(ArgumentMistake("stop_price", f"is required for {order_type}"))
     if order_type not in _STOPPED and stop_price is not None:
         mistakes.append(ArgumentMistake("stop_price", f"not for {order_type}"))
-    if order_type not in _TIMED and time_in_force is not None:
+    if order_type not in TIMED_TYPES and time_in_force is not None:
         mistakes.append(ArgumentMistake("time_in_force", f"not for {order_type}"))
     return mistakes
 
 
-def _period_mistakes(start_time: int | None, end_time: int | None, most_days: int | None) -> list[ArgumentMistake]:
+def period_mistakes(start_time: int | None, end_time: int | None, most_days: int | None) -> list[ArgumentMistake]:
+    """What is wrong with a period, in milliseconds since the epoch, that may be at most `most_days` long."""
     if start_time is None or end_time is None:
         return []
     if start_time > end_time:

@@ -14,7 +14,8 @@ from guardian.domain.money import parse_positive, plain
 from guardian.domain.orders import OrderSide, OrderType, TimeInForce
 from guardian.domain.requests import CancelOrder, WithdrawProposal
 from guardian.errors import InvalidArguments
-from guardian.server.arguments import amount, cancel_request, check_period, moment, order_request
+from guardian.server.arguments import amount, check_period, moment
+from guardian.server.tools.orders import cancel_order, create_order
 
 NOTHING = dict.fromkeys(
     (
@@ -40,7 +41,7 @@ def shown(value: object) -> str:
 
 def mistakes_of(**fields: object) -> dict[str, str]:
     with pytest.raises(InvalidArguments) as refused:
-        order_request(**{**NOTHING, **fields})
+        create_order(**{**NOTHING, **fields})
     return {mistake.field: mistake.message for mistake in refused.value.mistakes}
 
 
@@ -190,15 +191,15 @@ def test_limit_types_stay_until_cancelled_unless_said_otherwise(order_type):
     """Time in force is GTC for the limit types where none was named, and what was named is kept."""
     stop = ONE if order_type is not OrderType.LIMIT else None
     fields = {"symbol": "BTCUSDT", "side": OrderSide.SELL, "order_type": order_type, "quantity": ONE, "price": ONE}
-    asked = order_request(**{**NOTHING, **fields, "stop_price": stop})
+    asked = create_order(**{**NOTHING, **fields, "stop_price": stop})
     assert asked.order.time_in_force is TimeInForce.GTC
-    asked = order_request(**{**NOTHING, **fields, "stop_price": stop, "time_in_force": TimeInForce.FOK})
+    asked = create_order(**{**NOTHING, **fields, "stop_price": stop, "time_in_force": TimeInForce.FOK})
     assert asked.order.time_in_force is TimeInForce.FOK
 
 
 def test_market_by_quote_quantity_is_one_order():
     """A MARKET order may name what it spends instead of what it buys."""
-    asked = order_request(
+    asked = create_order(
         **{**NOTHING, "symbol": "BTCUSDT", "side": OrderSide.BUY, "order_type": OrderType.MARKET, "quote_quantity": ONE}
     )
     assert asked.order.quote_quantity == ONE
@@ -207,7 +208,7 @@ def test_market_by_quote_quantity_is_one_order():
 
 def test_token_does_not_show_in_the_request():
     """The request with a token can be printed and logged without giving it away."""
-    asked = order_request(**{**NOTHING, "confirmation_token": "canary-token-1"})
+    asked = create_order(**{**NOTHING, "confirmation_token": "canary-token-1"})
     assert "canary" not in repr(asked)
     assert asked.confirmation_token.reveal() == "canary-token-1"
 
@@ -229,14 +230,14 @@ CANCEL = {"symbol": None, "order_id": None, "client_order_id": None, "proposal_i
 def test_cancel_needs_a_symbol_and_one_id_or_a_proposal_alone(given, wrong):
     """Every field that is missing or too many is named."""
     with pytest.raises(InvalidArguments) as raised:
-        cancel_request(**CANCEL | given)
+        cancel_order(**CANCEL | given)
     assert {mistake.field for mistake in raised.value.mistakes} == wrong
 
 
 def test_cancel_is_of_an_order_or_of_a_proposal():
     """With a symbol and one id it cancels an order; with a proposal's id alone it withdraws that."""
-    assert cancel_request(**CANCEL | {"symbol": "BTCUSDT", "order_id": 1}) == CancelOrder(symbol="BTCUSDT", order_id=1)
-    assert cancel_request(**CANCEL | {"proposal_id": "K7QM2X"}) == WithdrawProposal(proposal_id="K7QM2X")
+    assert cancel_order(**CANCEL | {"symbol": "BTCUSDT", "order_id": 1}) == CancelOrder(symbol="BTCUSDT", order_id=1)
+    assert cancel_order(**CANCEL | {"proposal_id": "K7QM2X"}) == WithdrawProposal(proposal_id="K7QM2X")
 
 
 def test_period_is_bounded_on_both_sides():

@@ -1,12 +1,20 @@
-"""Spot orders: to create, to cancel, to look at."""
+"""Spot orders: to create, to cancel, to look at.
+
+Each tool returns its request and does nothing else. `registration.as_tool` passes the request to `Gate.handle`, within
+the call whose rows in the log `middleware.OutermostGuard` writes; an InvalidArguments becomes an `invalid` reply.
+"""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
+from guardian.domain.orders import OrderSpec, TimeInForce
 from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, OrdersWanted, WithdrawProposal
+from guardian.domain.secrets import Secret
+from guardian.errors import ArgumentMistake, InvalidArguments
 from guardian.gate.base.replies import OrderCancelled, OrderPlaced, OrderProposed, Orders, ProposalWithdrawn
-from guardian.server.arguments import cancel_request, order_request, orders_request
+from guardian.server.arguments import TIMED_TYPES, period_mistakes, price_mistakes, quantity_mistakes, stated
 from guardian.server.parameter_types import (
     ClientOrderId,
     ConfirmationToken,
@@ -49,16 +57,41 @@ def create_order(
     `denied`: `error.denials` names each limit; do not split the order. `unknown`: it may exist; ask get_orders for
     `error.client_order_id`, never send it again.
     """
-    return order_request(
-        symbol=symbol,
-        side=side,
-        order_type=order_type,
-        quantity=quantity,
-        quote_quantity=quote_quantity,
-        price=price,
-        stop_price=stop_price,
-        time_in_force=time_in_force,
-        confirmation_token=confirmation_token,
+    if confirmation_token is not None:
+        fields: dict[str, str | Decimal | None] = {
+            "symbol": symbol,
+            "side": side and side.value,
+            "order_type": order_type and order_type.value,
+            "quantity": quantity,
+            "quote_quantity": quote_quantity,
+            "price": price,
+            "stop_price": stop_price,
+            "time_in_force": time_in_force and time_in_force.value,
+        }
+        return CreateOrder(stated=stated(fields), confirmation_token=Secret(confirmation_token))
+    mistakes = [
+        ArgumentMistake(name, "is required, unless confirmation_token is given")
+        for name, value in (("symbol", symbol), ("side", side), ("order_type", order_type))
+        if value is None
+    ]
+    mistakes += quantity_mistakes(order_type, quantity, quote_quantity)
+    if order_type is not None:
+        mistakes += price_mistakes(order_type, price, stop_price, time_in_force)
+    if mistakes or symbol is None or side is None or order_type is None:
+        raise InvalidArguments(tuple(mistakes), hint="nothing was sent; mend the fields named and call again")
+    if time_in_force is None and order_type in TIMED_TYPES:
+        time_in_force = TimeInForce.GTC
+    return CreateOrder(
+        order=OrderSpec(
+            symbol=symbol,
+            side=side,
+            order_type=order_type,
+            quantity=quantity,
+            quote_quantity=quote_quantity,
+            price=price,
+            stop_price=stop_price,
+            time_in_force=time_in_force,
+        )
     )
 
 
@@ -75,7 +108,22 @@ def cancel_order(
     Works when trading is halted and when budgets are spent. It does not undo what has filled: `data.order` says what
     has. Orders that guardian did not place are denied unless the owner's policy allows it.
     """
-    return cancel_request(symbol=symbol, order_id=order_id, client_order_id=client_order_id, proposal_id=proposal_id)
+    hint = "get_orders with status open lists the ids of what can be cancelled"
+    if proposal_id is not None:
+        given = (("symbol", symbol), ("order_id", order_id), ("client_order_id", client_order_id))
+        beside = [ArgumentMistake(name, "not together with proposal_id") for name, value in given if value is not None]
+        if beside:
+            raise InvalidArguments(tuple(beside), hint="give proposal_id alone; a proposal has no other id")
+        return WithdrawProposal(proposal_id=proposal_id)
+    mistakes = []
+    if (order_id is None) == (client_order_id is None):
+        which = "give one of order_id and client_order_id" if order_id is None else "not together with client_order_id"
+        mistakes.append(ArgumentMistake("order_id", which))
+    if symbol is None:
+        mistakes.append(ArgumentMistake("symbol", "is required, unless proposal_id is given"))
+    if mistakes or symbol is None:
+        raise InvalidArguments(tuple(mistakes), hint=hint)
+    return CancelOrder(symbol=symbol, order_id=order_id, client_order_id=client_order_id)
 
 
 def get_orders(
@@ -94,7 +142,22 @@ def get_orders(
     orders whose fate is not known yet: they count as open. An order with the source "log" was not in this answer of the
     exchange, which can lag.
     """
-    return orders_request(
+    mistakes = period_mistakes(start_time, end_time, 1)
+    has_id = order_id is not None or client_order_id is not None
+    if symbol is None and (has_id or status is not OrdersWanted.OPEN):
+        mistakes.append(ArgumentMistake("symbol", 'is required, unless status "open" lists those of all symbols'))
+    if order_id is not None and client_order_id is not None:
+        mistakes.append(ArgumentMistake("order_id", "not together with client_order_id"))
+    for name, given in (("start_time", start_time), ("end_time", end_time)):
+        if given is None:
+            continue
+        if has_id:
+            mistakes.append(ArgumentMistake(name, "not together with an id"))
+        if status is OrdersWanted.OPEN:
+            mistakes.append(ArgumentMistake(name, 'only with status "all"; open orders are listed whatever their age'))
+    if mistakes:
+        raise InvalidArguments(tuple(mistakes))
+    return GetOrders(
         symbol=symbol,
         status=status,
         order_id=order_id,
