@@ -27,7 +27,7 @@ from guardian.errors import NotPrivate, StoreUnavailable
 from guardian.store.log.encoding import body_of
 from guardian.store.log.verify import BROKEN, CAUSE, Finding, FindingKind
 from guardian.store.schema.files import EMERGENCY_LOCK_NAME, EMERGENCY_NAME
-from guardian.store.schema.records import Phase, Record
+from guardian.store.schema.records import Record
 from guardian.system.private_files import make_folder, open_private, prepare_file, read_private
 
 if TYPE_CHECKING:
@@ -171,12 +171,12 @@ def _import(store: Store, records: list[dict[str, object]], source: str) -> int:
                 continue
             call_id, symbol = record.get("call_id"), record.get("symbol")
             tx.audit.append(
-                Record(
-                    phase=Phase.EVENT,
+                Record.event(
+                    None,
+                    {"kind": "emergency", "source": source, "record": record},
                     call_id=call_id if isinstance(call_id, str) else None,
                     symbol=symbol if isinstance(symbol, str) else None,
                     key=key,
-                    body={"kind": "emergency", "source": source, "record": record},
                 )
             )
             if record.get("kind") == CAUSE:
@@ -199,7 +199,7 @@ def _halt_for(tx: Transaction, records: list[dict[str, object]]) -> None:
     reason = f"something could not be written to the log: {named}{more}"
     if tx.trading.halt(reason, by="guardian"):
         body = {"kind": "halted", "by": "guardian", "cause": "emergency", "reason": reason, "trading": "halted"}
-        tx.audit.append(Record(phase=Phase.EVENT, call_id=None, body=body))
+        tx.audit.append(Record.event(None, body))
 
 
 def _named(record: Mapping[str, object]) -> str:

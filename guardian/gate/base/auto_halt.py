@@ -16,7 +16,7 @@ from guardian.domain.order_states import FINAL_STATES, LIVE_STATES, OrderState
 from guardian.domain.trading import TradingState
 from guardian.policy.model import CountWindow
 from guardian.store.database import Transaction
-from guardian.store.schema.records import Phase, Record, Scope
+from guardian.store.schema.records import Record, Scope
 
 REJECTS_IN_A_ROW: Final = 5
 """Orders that the exchange rejected, with none placed in between: guardian and the exchange no longer agree."""
@@ -50,12 +50,10 @@ def halt(
         return
     tx.trading.set(state, reason=reason, by="guardian")
     tx.audit.append(
-        Record(
-            phase=Phase.EVENT,
+        Record.event(
+            scope,
+            {"kind": state, "by": "guardian", "cause": kind, "reason": reason, "trading": state},
             call_id=call_id,
-            environment=None if scope is None else scope.environment,
-            account=None if scope is None else scope.account,
-            body={"kind": state, "by": "guardian", "cause": kind, "reason": reason, "trading": state},
         )
     )
 

@@ -55,6 +55,20 @@ class Journal:
         limiter = anyio.CapacityLimiter(1) if is_first else None
         return await anyio.to_thread.run_sync(work, limiter=limiter)
 
+    async def transact(self, work: Callable[[Transaction], Result], *, patience_s: float | None = None) -> Result:
+        """Run `work` in one transaction, off the event loop; returns what it returns.
+
+        With `patience_s` it waits for others no longer than that, and goes before them.
+
+        Raises StoreError, and whatever `work` raises; nothing is recorded then.
+        """
+
+        def within() -> Result:
+            with self.transaction(patience_s=patience_s) as tx:
+                return work(tx)
+
+        return await self.run(within, is_first=patience_s is not None)
+
     def store(self, *, patience_s: float | None = None) -> Store:
         """The open store. With `patience_s` another call that opens it is waited for so long, else to its end.
 

@@ -24,7 +24,7 @@ from typing import Final
 from sqlalchemy import and_, bindparam, select, text
 
 from guardian.domain.money import ZERO, divided_up, minus, negated, plus, round_up, times, total
-from guardian.domain.order_states import LIVE_STATES, UNRESOLVED_STATES, VOID_STATES
+from guardian.domain.order_states import LIVE_STATES, UNRESOLVED_STATES
 from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec
 from guardian.policy.facts import ListedOrders, Usage
 from guardian.policy.model import Limits
@@ -32,7 +32,8 @@ from guardian.store.budgets.slicing import SlicingPart
 from guardian.store.budgets.snapshots import Snapshot, SnapshotsPart, spends
 from guardian.store.budgets.worth import WORTH_COLUMNS, Worth
 from guardian.store.schema.records import OrderRow, Scope, StatusUsage
-from guardian.store.schema.tables import ORDERS, quoted
+from guardian.store.schema.sqlite_dialect import DUPLICATED_SQL, UNRESOLVED_SQL
+from guardian.store.schema.tables import ORDERS
 from guardian.store.transaction.audit import AuditPart
 from guardian.store.transaction.ledger import LedgerPart, cash_of
 from guardian.store.transaction.orders import OrdersPart, is_in_doubt
@@ -55,8 +56,8 @@ _SAME: Final = (
     .where(
         _IN_SCOPE,
         ORDERS.c.fingerprint == bindparam("fingerprint"),
-        text(f"(state NOT IN ({quoted(VOID_STATES)}) OR given_up = 1)"),
-        _IN_WINDOW | text(f"state IN ({quoted(UNRESOLVED_STATES)})"),
+        text(DUPLICATED_SQL),
+        _IN_WINDOW | text(UNRESOLVED_SQL),
     )
     .order_by(ORDERS.c.intent_seq.desc())
     .limit(1)

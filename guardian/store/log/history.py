@@ -1,4 +1,4 @@
-"""Looking at the log: its newest calls, or one call with all of its rows. Reads only, and reads little."""
+"""Reads the history of calls: the newest of them, or one with all of its rows. Reads few rows, and writes nothing."""
 
 from __future__ import annotations
 
@@ -11,28 +11,59 @@ from typing import Final
 
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
 from guardian.store.log.read_only import ROW_SQL, LogRow, database_path, first_seq_at, read_only, row_at
+from guardian.store.schema.sqlite_dialect import CALL_EVENT_SQL, CALL_PHASES_SQL, UNRESOLVED_SQL
 
 PENDING: Final = "pending"
-MOST_REASON: Final = 300
-"""Characters of an event's reason that are shown."""
 """The outcome of a call that has none yet."""
+MAX_REASON_SHOWN: Final = 300
+"""Characters of an event's reason that are shown."""
 
-_CALL_PHASES: Final = "phase IN ('call', 'intent', 'outcome')"
-_C: Final = ", ".join(f"c.{name}" for name in ROW_SQL.split(", "))
-_O: Final = ", ".join(f"o.{name}" for name in ROW_SQL.split(", "))
-# The words of the partial index stand here as they stand there, or SQLite would not use it.
-_OUTCOME_OF: Final = (
-    "LEFT JOIN audit o ON o.call_id = c.call_id AND o.phase = 'outcome' AND o.phase IN ('call', 'intent', 'outcome')"
-)
-_CALL_OF: Final = (
-    "LEFT JOIN audit c ON c.call_id = o.call_id AND c.phase = 'call' AND c.phase IN ('call', 'intent', 'outcome')"
-)
 _WIDTH: Final = len(ROW_SQL.split(", "))
+
+
+def _columns(alias: str) -> str:
+    return ", ".join(f"{alias}.{name}" for name in ROW_SQL.split(", "))
+
+
+def _phase(alias: str, phase: str) -> str:
+    """Return the condition of a phase in the words of the partial index by call and phase, so that SQLite uses it."""
+    return f"{alias}.phase = '{phase}' AND {alias}.{CALL_PHASES_SQL}"
+
+
+# A listing walks from the newest row back along one index. The row that it walks on is `this`; `other` is the outcome
+# of its call, or the call of its outcome. Which index that is depends on what is wanted:
+_OUTCOME: Final = f"LEFT JOIN audit other ON other.call_id = this.call_id AND {_phase('other', 'outcome')}"
+_ALL: Final = f"FROM audit this {_OUTCOME} AND this.phase = 'call' WHERE this.phase IN ('call', 'event')"
+_CALLS: Final = f"FROM audit this {_OUTCOME} WHERE this.phase = 'call'"
+_BY_OUTCOME: Final = (
+    f"FROM audit this LEFT JOIN audit other ON other.call_id = this.call_id AND {_phase('other', 'call')} "
+    "WHERE this.phase = 'outcome' AND this.outcome = :outcome"
+)
+_WITHOUT_OUTCOME: Final = (
+    # One walk along the index of calls, which has all that this needs: half a million joins take far longer.
+    f"FROM (SELECT call_id FROM audit WHERE {CALL_PHASES_SQL} "  # noqa: S608 - constants
+    "GROUP BY call_id HAVING max(phase) <> 'outcome') open_call "
+    f"JOIN audit this ON this.call_id = open_call.call_id AND {_phase('this', 'call')} {_OUTCOME} WHERE true"
+)
+
+_OF_UNRESOLVED_ORDERS: Final = (
+    f"SELECT {_columns('this')}, {_columns('other')}, orders.state FROM orders "  # noqa: S608 - constants
+    f"JOIN audit this ON this.call_id = orders.call_id AND {_phase('this', 'call')} {_OUTCOME} "
+    f"WHERE orders.{UNRESOLVED_SQL} ORDER BY orders.intent_seq"
+)
+_UNRESOLVED_COUNT: Final = f"SELECT count(*) FROM orders WHERE {UNRESOLVED_SQL}"  # noqa: S608 - constants
+_ROWS_OF_CALL: Final = (
+    f"SELECT {ROW_SQL} FROM audit WHERE call_id = :call_id AND {CALL_PHASES_SQL} "  # noqa: S608 - constants
+    f"UNION ALL SELECT {ROW_SQL} FROM audit WHERE call_id = :call_id AND {CALL_EVENT_SQL}"
+)
+_LAST_CALL: Final = f"SELECT {ROW_SQL} FROM audit WHERE phase = 'call' ORDER BY seq DESC LIMIT 1"  # noqa: S608 - constants
+_INTENT_OF_ORDER: Final = f"SELECT {ROW_SQL} FROM audit WHERE client_order_id = :name"  # noqa: S608 - constants
+_FIRST_OF_CALL: Final = f"SELECT {ROW_SQL} FROM audit WHERE call_id = :name AND {CALL_PHASES_SQL} ORDER BY seq LIMIT 1"  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which calls to list: every field that is set must fit. Times are ms since the epoch, `until_ms` is exclusive."""
+    """Which calls to list: every field that is set must match. Times are ms since 1970, `until_ms` is exclusive."""
 
     since_ms: int | None = None
     until_ms: int | None = None
@@ -75,11 +106,11 @@ class HistoryLine:
     def reason(self) -> str | None:
         """Why it happened, where an event says so: for instance what trading was halted for."""
         reason = self.row.data.get("reason") if self.row.phase == "event" else None
-        return reason[:MOST_REASON] if isinstance(reason, str) else None
+        return reason[:MAX_REASON_SHOWN] if isinstance(reason, str) else None
 
     @property
     def is_whole(self) -> bool:
-        """Whether every row of it has its own digest and says in its columns what it says in its body."""
+        """Whether every row of it has its own digest, and the same in its columns as in its body."""
         rows = [self.row] if self.outcome_row is None else [self.row, self.outcome_row]
         return all(row.has_its_digest and not row.changed_columns for row in rows)
 
@@ -99,7 +130,7 @@ class Review:
         self._connection = connection
 
     def newest(self, wanted: Wanted) -> HistoryPage:
-        """The newest calls and events that fit; calls of unresolved orders apart, whatever their time."""
+        """Return the newest calls and events that match; calls of unresolved orders separately, whatever their time."""
         unresolved = tuple(line for line in self._unresolved() if _fits(line, wanted))
         known = {line.row.seq for line in unresolved}
         low = 0 if wanted.since_ms is None else first_seq_at(self._connection, wanted.since_ms)
@@ -109,25 +140,21 @@ class Review:
         return HistoryPage(unresolved=unresolved, lines=tuple(sorted(lines, key=lambda line: line.row.seq)))
 
     def unresolved_count(self) -> int:
-        """How many orders may be at the exchange and are not known to be, in every environment and account."""
-        sql = "SELECT count(*) FROM orders WHERE state IN ('reserved', 'unknown')"
-        return int(self._connection.execute(sql).fetchone()[0])
+        """Return how many orders may be at the exchange and are not known there, in every environment and account."""
+        return int(self._connection.execute(_UNRESOLVED_COUNT).fetchone()[0])
 
     def find(self, name: str) -> tuple[LogRow, ...]:
-        """All rows of a call, found by its id, the number of one of its rows, a client order id, or `last`."""
+        """Return all rows of a call, by its id, the number of one of its rows, a client order id, or `last`."""
         first = self._named(name)
         if first is None:
             return ()
         if first.call_id is None:
             return (first,)
-        sql = (
-            f"SELECT {ROW_SQL} FROM audit WHERE call_id = ?1 AND {_CALL_PHASES} "  # noqa: S608 - constants
-            f"UNION ALL SELECT {ROW_SQL} FROM audit WHERE call_id = ?1 AND phase = 'event' AND call_id IS NOT NULL"
-        )
-        return tuple(sorted(self._rows(sql, (first.call_id,)), key=lambda row: row.seq))
+        rows = self._connection.execute(_ROWS_OF_CALL, {"call_id": first.call_id}).fetchall()
+        return tuple(sorted((LogRow(*row) for row in rows), key=lambda row: row.seq))
 
     def follows(self, row: LogRow) -> bool:
-        """Whether the row before it has the digest that it names."""
+        """Return whether the row before it has the digest that it names."""
         if row.seq == 1:
             return row.prev_hash == bytes(32)
         before = row_at(self._connection, row.seq - 1)
@@ -135,81 +162,72 @@ class Review:
 
     def _named(self, name: str) -> LogRow | None:
         if name == "last":
-            where, value = "phase = 'call' ORDER BY seq DESC LIMIT 1", None
+            sql = _LAST_CALL
         elif name.startswith(CLIENT_ORDER_ID_PREFIX):
-            where, value = "client_order_id = ?", name
+            sql = _INTENT_OF_ORDER
         else:
-            where, value = f"call_id = ? AND {_CALL_PHASES} ORDER BY seq LIMIT 1", name
-        found = self._rows(f"SELECT {ROW_SQL} FROM audit WHERE {where}", () if value is None else (value,))  # noqa: S608
-        if not found and name.isascii() and name.isdigit() and len(name) < 18:
+            sql = _FIRST_OF_CALL
+        found = self._connection.execute(sql, {"name": name}).fetchone()
+        if found is None and name.isascii() and name.isdigit() and len(name) < 18:
             return row_at(self._connection, int(name))
-        return found[0] if found else None
-
-    def _rows(self, sql: str, values: tuple[object, ...]) -> list[LogRow]:
-        return [LogRow(*row) for row in self._connection.execute(sql, values).fetchall()]
+        return None if found is None else LogRow(*found)
 
     def _unresolved(self) -> Iterator[HistoryLine]:
-        sql = (
-            f"SELECT {_C}, {_O}, orders.state FROM orders "  # noqa: S608 - constants
-            "JOIN audit c ON c.call_id = orders.call_id AND c.phase = 'call' "
-            f"AND c.phase IN ('call', 'intent', 'outcome') {_OUTCOME_OF} "
-            "WHERE orders.state IN ('reserved', 'unknown') ORDER BY orders.intent_seq"
-        )
-        for row in self._connection.execute(sql).fetchall():
+        for row in self._connection.execute(_OF_UNRESOLVED_ORDERS).fetchall():
             yield _line(row[: 2 * _WIDTH], row[2 * _WIDTH])
 
     def _lines(self, wanted: Wanted, low: int, high: int) -> list[HistoryLine]:
-        sql, values = _query(wanted, low, high)
-        return [_line(row, None) for row in self._connection.execute(sql, values).fetchall()]
+        values = {
+            "low": low,
+            "high": high,
+            "tool": wanted.tool,
+            "symbol": wanted.symbol,
+            "outcome": wanted.outcome,
+            "limit": wanted.limit,
+        }
+        return [_line(row, None) for row in self._connection.execute(_listing_sql(wanted), values).fetchall()]
 
 
 @contextmanager
 def review(place: Path) -> Iterator[Review]:
-    """Open the log of a home for looking. Raises StoreUnavailable and StoreCorrupt."""
+    """Open the log of a home for reading. Raises StoreUnavailable and StoreCorrupt."""
     with read_only(database_path(place)) as connection:
         yield Review(connection)
 
 
-def _query(wanted: Wanted, low: int, high: int) -> tuple[str, tuple[object, ...]]:
-    """The statement that reads no more rows than it must: from the end, along the index of what is wanted."""
-    terms: list[tuple[str, object]] = [("{}.seq >= ?", low), ("{}.seq < ?", high)]
-    by_outcome = wanted.outcome is not None and wanted.outcome != PENDING
-    if wanted.tool is not None:
-        terms.append(("{}.tool = ?", wanted.tool))
-    if wanted.symbol is not None:
-        terms.append(("{}.symbol = ?", wanted.symbol))
-    driver = "o" if by_outcome else "c"
-    where = " AND ".join(term.format(driver) for term, _ in terms)
-    values = [value for _, value in terms]
-    if by_outcome:
-        source = f"audit o {_CALL_OF} WHERE o.phase = 'outcome' AND o.outcome = ? AND {where}"
-        values.insert(0, wanted.outcome)
-    elif wanted.outcome == PENDING:
-        # One walk along the index of calls, which has all that this needs: half a million joins take far longer.
-        without = f"SELECT call_id FROM audit WHERE {_CALL_PHASES} GROUP BY call_id HAVING max(phase) <> 'outcome'"  # noqa: S608
-        source = f"({without}) p JOIN audit c ON c.call_id = p.call_id AND c.phase = 'call' "
-        source += f"AND c.phase IN ('call', 'intent', 'outcome') {_OUTCOME_OF} WHERE {where}"
+def _listing_sql(wanted: Wanted) -> str:
+    """Return the statement that lists the newest calls and events, and reads no more rows than it must."""
+    if wanted.outcome == PENDING:
+        source = _WITHOUT_OUTCOME
+    elif wanted.outcome is not None:
+        source = _BY_OUTCOME
     elif wanted.tool is not None or wanted.symbol is not None:
-        source = f"audit c {_OUTCOME_OF} WHERE c.phase = 'call' AND {where}"
+        source = _CALLS
     else:
-        source = f"audit c {_OUTCOME_OF} AND c.phase = 'call' WHERE c.phase IN ('call', 'event') AND {where}"
-    return f"SELECT {_C}, {_O} FROM {source} ORDER BY {driver}.seq DESC LIMIT ?", (*values, wanted.limit)  # noqa: S608
-
-
-def _line(row: tuple[object, ...], order_state: object) -> HistoryLine:
-    first, second = row[:_WIDTH], row[_WIDTH : 2 * _WIDTH]
-    outcome_row = LogRow(*second) if second[0] is not None else None  # type: ignore[arg-type]  # columns of audit
-    if first[0] is None and outcome_row is not None:  # its call row is gone; verify says more
-        return HistoryLine(row=outcome_row, outcome_row=outcome_row)
-    return HistoryLine(
-        row=LogRow(*first),  # type: ignore[arg-type]  # columns of audit
-        outcome_row=outcome_row,
-        order_state=order_state if isinstance(order_state, str) else None,
+        source = _ALL
+    if wanted.tool is not None:
+        source += " AND this.tool = :tool"
+    if wanted.symbol is not None:
+        source += " AND this.symbol = :symbol"
+    return (
+        f"SELECT {_columns('this')}, {_columns('other')} {source} "
+        "AND this.seq >= :low AND this.seq < :high ORDER BY this.seq DESC LIMIT :limit"
     )
 
 
+def _line(columns: tuple[object, ...], order_state: object) -> HistoryLine:
+    """Return the line of a row and the other row of its call, if that is there."""
+    this = LogRow(*columns[:_WIDTH])  # type: ignore[arg-type]  # columns of audit
+    there = columns[_WIDTH : 2 * _WIDTH]
+    other = None if there[0] is None else LogRow(*there)  # type: ignore[arg-type]  # columns of audit
+    if this.phase == "outcome":
+        # Without its call row, which somebody removed, the outcome is shown in its place; verify says more.
+        return HistoryLine(row=other or this, outcome_row=this)
+    return HistoryLine(row=this, outcome_row=other, order_state=order_state if isinstance(order_state, str) else None)
+
+
 def _fits(line: HistoryLine, wanted: Wanted) -> bool:
-    """Whether a call is of the wanted kind, whatever its time."""
+    """Return whether a call is of the wanted kind, whatever its time."""
     return (
         wanted.tool in {None, line.row.tool}
         and wanted.symbol in {None, line.row.symbol}

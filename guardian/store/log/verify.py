@@ -34,6 +34,7 @@ from guardian.store.log.read_only import ROW_SQL, LogRow, database_path, read_on
 from guardian.store.log.verify_ledger import imbalances
 from guardian.store.schema.files import CHECKPOINT_NAME
 from guardian.store.schema.records import FOUND
+from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES
 
 BATCH: Final = 5000
 """Rows in one read: short enough not to stand in a writer's way."""
@@ -45,12 +46,6 @@ CAUSE: Final = "broken_chain"
 BROKEN: Final = "the chain of the log is broken"
 TOLD_BY: Final = f"{CAUSE}:"
 """How the key of a row begins that tells of a broken chain. See `guardian.store.transaction.broken_chain`."""
-TRIGGER_NAMES: Final = frozenset(
-    {
-        "audit_no_update", "audit_no_delete", "orders_no_delete", "orders_fixed", "orders_born", "orders_moves",
-        "flows_no_update", "flows_no_delete",
-    }
-)  # fmt: skip
 
 
 class FindingKind(StrEnum):

@@ -67,7 +67,28 @@ class Record:
     key: str | None = None
     """A name that only one row of the log can have."""
     body: Mapping[str, object] = field(default_factory=dict)
-    """JSON data. What JSON lacks, or what is too long, is written down as text that says so."""
+    """JSON data. What JSON lacks, or what is too long, is written as text that says so."""
+
+    @classmethod
+    def event(
+        cls,
+        scope: Scope | None,
+        body: Mapping[str, object],
+        *,
+        call_id: str | None = None,
+        symbol: str | None = None,
+        key: str | None = None,
+    ) -> Record:
+        """Return a row of something that happened, in one scope or (None) in none."""
+        return cls(
+            phase=Phase.EVENT,
+            call_id=call_id,
+            symbol=symbol,
+            environment=None if scope is None else scope.environment,
+            account=None if scope is None else scope.account,
+            key=key,
+            body=body,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,55 +1,31 @@
-"""The tables of `guardian.db`, and the interlocks in them: a fork, a replay or a change of the past is an error.
+"""The tables of `guardian.db`. Its triggers are in `guardian.store.schema.sqlite_dialect`.
 
 Decimals are plain TEXT and are summed exactly in Python; SQLite's own numbers would round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import Column, Computed, Connection, Index, Integer, LargeBinary, MetaData, Text, insert, text
 from sqlmodel import Field, SQLModel
 
-from guardian.domain.order_states import CORRECTIONS, LIVE_STATES, ORDER_MOVES, UNRESOLVED_STATES, OrderState
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
 from guardian.domain.trading import TradingState
 from guardian.store.schema.files import APPLICATION_ID
+from guardian.store.schema.sqlite_dialect import (
+    CALL_EVENT_SQL,
+    CALL_PHASES_SQL,
+    FEES_WANTED_SQL,
+    MINUTE_SQL,
+    NOT_ADOPTED_SQL,
+    OUTSTANDING_SQL,
+    PENDING_SQL,
+    triggers,
+)
 
 SCHEMA_VERSION: Final = 4
 """`user_version`: raised by each change of the tables."""
-
-
-def quoted(states: frozenset[OrderState]) -> str:
-    """States as an SQL list. Partial indexes are used only where a query has the same words, not parameters."""
-    return ", ".join(f"'{state.value}'" for state in sorted(states))
-
-
-PENDING_SQL: Final = f"state IN ({quoted(LIVE_STATES | UNRESOLVED_STATES)})"
-"""Orders that are not in a final state."""
-FEES_WANTED_SQL: Final = "executed_quantity <> fee_quantity AND order_id IS NOT NULL AND adopted = 1"
-"""Orders that were executed and whose fees are not known for all of it."""
-NOT_ADOPTED_SQL: Final = "adopted = 0"
-"""Orders that the log lacked and that the owner has not taken over yet."""
-
-
-def _listed(moves: Mapping[OrderState, frozenset[OrderState]]) -> str:
-    """Moves, as the database enforces them."""
-    return " OR ".join(
-        f"(OLD.state = '{state.value}' AND NEW.state IN ({quoted(after)}))" for state, after in moves.items() if after
-    )
-
-
-CORRECTED: Final = "corrected/"
-"""How the key of the log's row of a correction begins; the order and the number of the correction follow."""
-_ROW_OF_IT: Final = f"SELECT 1 FROM audit WHERE key = '{CORRECTED}' || OLD.client_order_id || '/' || NEW.corrections"  # noqa: S608 - constants
-CORRECTED_SQL: Final = (
-    f"NEW.corrections = OLD.corrections + 1 AND ({_listed(CORRECTIONS)}) AND EXISTS ({_ROW_OF_IT} AND phase = 'event')"
-)
-"""A correction is counted and has its own row of the log: neither code nor hand makes one by accident."""
-MINUTE_SQL: Final = "phase = 'call' AND tool <> 'cancel_order'"
-"""Calls that count against the calls of a minute."""
-CALL_PHASES_SQL: Final = "phase IN ('call', 'intent', 'outcome')"
 
 
 class Table(SQLModel):
@@ -72,7 +48,7 @@ class AuditTable(Table, table=True):
     __tablename__ = "audit"
     __table_args__ = (
         Index("ux_audit_call_phase", "call_id", "phase", unique=True, sqlite_where=text(CALL_PHASES_SQL)),
-        Index("ix_audit_event", "call_id", sqlite_where=text("phase = 'event' AND call_id IS NOT NULL")),
+        Index("ix_audit_event", "call_id", sqlite_where=text(CALL_EVENT_SQL)),
         Index("ux_audit_key", "key", unique=True, sqlite_where=text("key IS NOT NULL")),
         Index("ux_audit_order", "client_order_id", unique=True, sqlite_where=text("client_order_id IS NOT NULL")),
         Index("ix_audit_tool", "tool", "seq", sqlite_where=text("phase = 'call'")),
@@ -210,7 +186,7 @@ class ProposalTable(Table, table=True):
     __tablename__ = "proposals"
     __table_args__ = (
         Index("ix_proposals_order", "environment", "account", "order_key"),
-        Index("ix_proposals_waiting", "state", sqlite_where=text("state IN ('waiting', 'approved')")),
+        Index("ix_proposals_waiting", "state", sqlite_where=text(OUTSTANDING_SQL)),
     )
 
     ordinal: int | None = Field(default=None, primary_key=True)
@@ -266,7 +242,7 @@ class ControlTable(Table, table=True):
 
 
 class ActTable(Table, table=True):
-    """When a person acted, by the place in the log; empty environment and account stand for all."""
+    """When a person acted, by the place in the log; empty environment and account mean all."""
 
     __tablename__ = "acts"
     __table_args__ = (Index("ix_acts_scope", "environment", "account", "seq"),)
@@ -295,7 +271,7 @@ class SlicingTable(Table, table=True):
 
 
 class LeaseTable(Table, table=True):
-    """Who does what only one process does at a time, and until when; see `guardian.store.transaction.leases`."""
+    """Which process holds which lease, and until when; see `guardian.store.transaction.leases`."""
 
     __tablename__ = "leases"
 
@@ -306,7 +282,7 @@ class LeaseTable(Table, table=True):
 
 
 class AccountTable(Table, table=True):
-    """Which account each key is of, as the exchange told when the key was first used; by the key's fingerprint."""
+    """The account of each key, by its fingerprint, as the exchange reported it when the key was first used."""
 
     __tablename__ = "accounts"
 
@@ -317,7 +293,7 @@ class AccountTable(Table, table=True):
 
 
 class MarkTable(Table, table=True):
-    """When something began, or was done last; see `guardian.store.transaction.timestamps`."""
+    """Named timestamps; see `guardian.store.transaction.timestamps`."""
 
     __tablename__ = "marks"
 
@@ -326,7 +302,7 @@ class MarkTable(Table, table=True):
 
 
 class PolicyTable(Table, table=True):
-    """Policies that were good; the newest is the one with the highest ordinal."""
+    """Policies that were valid; the newest is the one with the highest ordinal."""
 
     __tablename__ = "policies"
 
@@ -356,39 +332,14 @@ _MOVING_ORDER_COLUMNS: Final = frozenset(
         "corrections", "created_ms", "exchange_status", "amended_quantity", "absent_ms", "given_up", "adopted",
     }
 )  # fmt: skip
-_FIXED_ORDER_COLUMNS: Final = ", ".join(
-    column.name for column in ORDERS.columns if column.name not in _MOVING_ORDER_COLUMNS
-)
-
-TRIGGERS: Final = {
-    "audit_no_update": "BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'append-only'); END",
-    "audit_no_delete": "BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'append-only'); END",
-    "orders_no_delete": "BEFORE DELETE ON orders BEGIN SELECT RAISE(ABORT, 'orders are kept'); END",
-    "orders_fixed": f"BEFORE UPDATE OF {_FIXED_ORDER_COLUMNS} ON orders "
-    "BEGIN SELECT RAISE(ABORT, 'what an order counts for never changes'); END",
-    "orders_born": f"BEFORE INSERT ON orders WHEN NEW.state <> '{OrderState.RESERVED.value}' OR NEW.corrections <> 0 "
-    "BEGIN SELECT RAISE(ABORT, 'an order begins as reserved'); END",
-    "orders_moves": "BEFORE UPDATE OF state, corrections ON orders "
-    "WHEN (NEW.state <> OLD.state OR NEW.corrections <> OLD.corrections) "
-    f"AND NOT (NEW.corrections = OLD.corrections AND ({_listed(ORDER_MOVES)})) AND NOT ({CORRECTED_SQL}) "
-    "BEGIN SELECT RAISE(ABORT, 'not a listed move; nothing leaves a final state'); END",
-    "flows_no_update": "BEFORE UPDATE ON flows BEGIN SELECT RAISE(ABORT, 'append-only'); END",
-    "flows_no_delete": "BEFORE DELETE ON flows BEGIN SELECT RAISE(ABORT, 'append-only'); END",
-    "accounts_no_update": "BEFORE UPDATE ON accounts BEGIN SELECT RAISE(ABORT, 'keys stay with their account'); END",
-    "accounts_no_delete": "BEFORE DELETE ON accounts BEGIN SELECT RAISE(ABORT, 'keys stay with their account'); END",
-    "proposals_no_delete": "BEFORE DELETE ON proposals BEGIN SELECT RAISE(ABORT, 'proposals are kept'); END",
-    "proposals_ended": "BEFORE UPDATE ON proposals WHEN OLD.state NOT IN ('waiting', 'approved') "
-    "BEGIN SELECT RAISE(ABORT, 'a proposal ends once'); END",
-    "redemptions_no_update": "BEFORE UPDATE ON redemptions BEGIN SELECT RAISE(ABORT, 'append-only'); END",
-    "redemptions_no_delete": "BEFORE DELETE ON redemptions BEGIN SELECT RAISE(ABORT, 'append-only'); END",
-}
+TRIGGERS: Final = triggers(column.name for column in ORDERS.columns if column.name not in _MOVING_ORDER_COLUMNS)
 """By name, without `CREATE TRIGGER name`."""
 
 INDEXES: Final = frozenset(str(index.name) for table in Table.metadata.tables.values() for index in table.indexes)
 
 
 def create_schema(connection: Connection) -> None:
-    """Everything of a new file, in the transaction that is open."""
+    """Create everything of a new file, in the open transaction."""
     Table.metadata.create_all(connection, checkfirst=False)
     for name, rest in TRIGGERS.items():
         connection.exec_driver_sql(f"CREATE TRIGGER {name} {rest}")
@@ -398,5 +349,5 @@ def create_schema(connection: Connection) -> None:
 
 
 def missing_parts(names: frozenset[str]) -> frozenset[str]:
-    """Which tables, indexes and triggers a file lacks, given the names of those that it has."""
+    """Return the tables, indexes and triggers that a file lacks, given the names of those that it has."""
     return (frozenset(Table.metadata.tables) | INDEXES | frozenset(TRIGGERS)) - names

@@ -13,7 +13,8 @@ from guardian.errors import StoreUnavailable
 from guardian.store.log.encoding import body_of, client_order_id, columns_of, digest_of
 from guardian.store.log.redaction import token_digest, token_pieces, without
 from guardian.store.schema.records import Entry, Head, OpenedCall, Phase, Record
-from guardian.store.schema.tables import AUDIT, MINUTE_SQL, PROPOSALS
+from guardian.store.schema.sqlite_dialect import MINUTE_SQL
+from guardian.store.schema.tables import AUDIT, PROPOSALS
 from guardian.store.transaction.trading_state import TradingPart
 from guardian.store.transaction.unit import Unit
 

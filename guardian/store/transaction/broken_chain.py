@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, select
 
 from guardian.domain.trading import TradingState
 from guardian.store.log.verify import BROKEN, CAUSE, TOLD_BY, Finding
-from guardian.store.schema.records import Phase, Record
+from guardian.store.schema.records import Record
 from guardian.store.schema.tables import AUDIT
 from guardian.store.transaction.audit import AuditPart
 from guardian.store.transaction.trading_state import TradingPart
@@ -49,8 +49,8 @@ class BrokenChainPart:
         if not is_halted or BROKEN not in (before.reason or ""):
             self._trading.halt(reason, by="guardian")
         self._audit.append(
-            Record(
-                phase=Phase.EVENT,
+            Record.event(
+                None,
                 key=f"{TOLD_BY}{self._unit.head.seq + 1}",
                 body={
                     "kind": CAUSE if is_halted else "halted",

@@ -24,7 +24,8 @@ from guardian.domain.orders import Fees, OrderReport
 from guardian.domain.report_match import contradiction
 from guardian.errors import StoreConflict
 from guardian.store.schema.records import NewOrder, OrderRow, Scope, found_key
-from guardian.store.schema.tables import AUDIT, CORRECTED, FEES_WANTED_SQL, NOT_ADOPTED_SQL, ORDERS, PENDING_SQL
+from guardian.store.schema.sqlite_dialect import CORRECTED, FEES_WANTED_SQL, NOT_ADOPTED_SQL, PENDING_SQL
+from guardian.store.schema.tables import AUDIT, ORDERS
 from guardian.store.transaction.ledger import LedgerPart
 from guardian.store.transaction.unit import ROW, Unit, scope_values
 

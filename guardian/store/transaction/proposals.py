@@ -19,12 +19,13 @@ from guardian.store.schema.records import (
     ProposalState,
     Scope,
 )
+from guardian.store.schema.sqlite_dialect import OUTSTANDING_SQL
 from guardian.store.schema.tables import PROPOSALS, REDEMPTIONS
 from guardian.store.transaction.unit import ROW, Unit, scope_values
 
 _ID_TRIES: Final = 8
 
-_WAITS: Final = text("state IN ('waiting', 'approved')")
+_OUTSTANDING: Final = text(OUTSTANDING_SQL)
 _BY_ID: Final = select(PROPOSALS).where(PROPOSALS.c.id == bindparam("name"))
 _BY_TOKEN: Final = select(PROPOSALS).where(PROPOSALS.c.token_digest == bindparam("token"))
 _IN_SCOPE: Final = and_(
@@ -36,7 +37,7 @@ _FOR_ORDER: Final = (
     .order_by(PROPOSALS.c.ordinal.desc())
     .limit(1)
 )
-_WAITING: Final = select(PROPOSALS).where(_WAITS).order_by(PROPOSALS.c.ordinal)
+_WAITING: Final = select(PROPOSALS).where(_OUTSTANDING).order_by(PROPOSALS.c.ordinal)
 
 
 class ProposalsPart:
@@ -156,7 +157,7 @@ class ProposalsPart:
         return proposal
 
     def _change(self, proposal_id: str, values: dict[str, object]) -> None:
-        if self._unit.write(update(PROPOSALS).where(PROPOSALS.c.id == proposal_id, _WAITS).values(**values)) != 1:
+        if self._unit.write(update(PROPOSALS).where(PROPOSALS.c.id == proposal_id, _OUTSTANDING).values(**values)) != 1:
             raise self._unit.refused(StoreConflict(f"proposal `{proposal_id}` has ended already"))
 
     def _new_id(self, random_bytes: Callable[[int], bytes]) -> str:

@@ -20,6 +20,7 @@ from guardian.store.log.checkpoint import CHECKPOINT_NAME, Checkpoint, read_chec
 from guardian.store.log.encoding import digest_of
 from guardian.store.log.verify import FindingKind, verify
 from guardian.store.schema.records import Phase, Record
+from guardian.store.schema.tables import TRIGGERS
 from tests.store.support.store_world import World
 from tests.support.tamper import tamper
 
@@ -212,6 +213,14 @@ def test_removed_trigger_is_found(log):
     """SCHEMA: what keeps the log append-only was taken away."""
     tamper(log, triggers=False)
     assert kinds(log) == {FindingKind.SCHEMA}
+
+
+@pytest.mark.parametrize("name", sorted(TRIGGERS))
+def test_each_trigger_of_the_schema_is_missed_when_it_is_removed(log, name):
+    """Those of proposals, accounts and redemptions too."""
+    with closing(sqlite3.connect(log.home / "guardian.db")) as connection:
+        connection.execute(f"DROP TRIGGER {name}")
+    assert [finding.message for finding in verify(log.home).findings] == [f"the trigger `{name}` was removed"]
 
 
 def test_damaged_index_is_found(log):
