@@ -62,14 +62,14 @@ class Positions:
         """
         connection, scope = await self._connect()
         await self._catch_up(connection, scope, asset)
-        await self._context.journal.run(lambda: self._check_nothing_is_due(scope, asset))
+        await self._context.journal.transact(lambda tx: _refuse_what_is_due(tx, scope, asset))
         (position,) = await self._of(connection, scope, asset)
         if quantity > position.has:
             raise GuardianError(
                 f"the account has {plain(position.has)} {asset}, so guardian cannot hold {plain(quantity)} of it",
                 hint=f"`guardian position set {asset} {plain(position.has)}` is the most",
             )
-        held = await self._context.journal.run(lambda: self._held(scope, asset))
+        held = await self._context.journal.transact(lambda tx: tx.corrections.symbols(scope, asset))
         exchange = connection.exchange
         prices = {symbol: await _price(self._context, exchange, symbol, held[symbol]) for symbol in held}
         return Correction(scope=scope, position=position, quantity=quantity, prices=prices)
@@ -130,13 +130,11 @@ class Positions:
             rows = (*tx.orders.live(scope), *tx.orders.in_doubt(scope), *tx.orders.with_unknown_fees(scope))
         return tuple({row.client_order_id: row for row in rows if _trades(row, asset)}.values())
 
-    def _check_nothing_is_due(self, scope: Scope, asset: str) -> None:
-        with self._context.journal.transaction() as tx:
-            _refuse_what_is_due(tx, scope, asset)
-
     async def _of(self, connection: Connection, scope: Scope, asset: str | None) -> tuple[Position, ...]:
         balances = {balance.asset: balance for balance in (await connection.exchange.balances()).balances}
-        bought, sellable = await self._context.journal.run(lambda: self._stored(scope))
+        bought, sellable = await self._context.journal.transact(
+            lambda tx: (tx.ledger.positions(scope), tx.usage.sellable(scope))
+        )
         found = []
         for name in sorted(bought) if asset is None else (asset,):
             balance = balances.get(name)
@@ -151,14 +149,6 @@ class Positions:
                 )
             )
         return tuple(found)
-
-    def _stored(self, scope: Scope) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
-        with self._context.journal.transaction() as tx:
-            return tx.ledger.positions(scope), tx.usage.sellable(scope)
-
-    def _held(self, scope: Scope, asset: str) -> dict[str, Decimal]:
-        with self._context.journal.transaction() as tx:
-            return tx.corrections.symbols(scope, asset)
 
 
 def _trades(row: OrderRow, asset: str) -> bool:

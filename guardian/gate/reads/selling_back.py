@@ -21,6 +21,7 @@ from guardian.gate.base.replies import AccountBalances, AssetBalance
 from guardian.policy.case import Case, build_case
 from guardian.policy.exits import exit_orders
 from guardian.policy.facts import Facts
+from guardian.store.database import Transaction
 from guardian.store.schema.records import Scope
 
 MAX_SYMBOLS: Final = 10
@@ -49,7 +50,7 @@ async def sell_backs(context: GateContext, in_force: PolicyInForce) -> tuple[Sel
     try:
         connection = await context.connector.connect(needs_keys=True)
         scope = Scope(environment=context.environment.value, account=connection.account)
-        basis, symbols = await context.journal.run(lambda: _held(context, scope, in_force))
+        basis, symbols = await context.journal.transact(lambda tx: _held(tx, scope, in_force))
         found = await asyncio.gather(
             *(
                 _on_symbol(context, connection.exchange, scope, in_force, basis, symbol, quantity)
@@ -61,15 +62,14 @@ async def sell_backs(context: GateContext, in_force: PolicyInForce) -> tuple[Sel
     return tuple(one for one in found if one is not None)
 
 
-def _held(context: GateContext, scope: Scope, in_force: PolicyInForce) -> tuple[Basis, dict[str, Decimal]]:
+def _held(tx: Transaction, scope: Scope, in_force: PolicyInForce) -> tuple[Basis, dict[str, Decimal]]:
     """What the facts depend on, and how much may be sold on each symbol that may trade it as its base asset."""
-    with context.journal.transaction() as tx:
-        basis = basis_of(tx, scope)
-        symbols: dict[str, Decimal] = {}
-        for asset, quantity in basis.sellable.items():
-            listed = (symbol for symbol in sorted(in_force.policy.symbols) if symbol.startswith(asset))
-            symbols |= dict.fromkeys((*listed, *tx.corrections.symbols(scope, asset)), quantity)
-        return basis, symbols
+    basis = basis_of(tx, scope)
+    symbols: dict[str, Decimal] = {}
+    for asset, quantity in basis.sellable.items():
+        listed = (symbol for symbol in sorted(in_force.policy.symbols) if symbol.startswith(asset))
+        symbols |= dict.fromkeys((*listed, *tx.corrections.symbols(scope, asset)), quantity)
+    return basis, symbols
 
 
 async def _on_symbol(
@@ -118,7 +118,7 @@ async def with_sell_back(
     """
     held: dict[str, Decimal] | None
     try:
-        held = await context.journal.run(lambda: _sellable(context, scope))
+        held = await context.journal.transact(lambda tx: tx.usage.sellable(scope))
     except StoreError:
         held = None
     wanted = tuple(s for s in symbols if any(s.startswith(asset) for asset in held or ()))
@@ -138,11 +138,6 @@ async def with_sell_back(
         can_trade=balances.can_trade,
         updated=balances.updated,
     )
-
-
-def _sellable(context: GateContext, scope: Scope) -> dict[str, Decimal]:
-    with context.journal.transaction() as tx:
-        return tx.usage.sellable(scope)
 
 
 async def _markets(exchange: Exchange, symbols: tuple[str, ...]) -> tuple[tuple[Instrument, BookTop | None], ...]:

@@ -58,12 +58,7 @@ class AbsenceEvidence:
         now = self.context.monotonic()
         more_ms = 0 if state.absent_at is None else min(int((now - state.absent_at) * 1000), LONGEST_GAP_MS)
         state.absences, state.absent_at = state.absences + 1, now
-
-        def note() -> int:
-            with self.context.journal.transaction() as tx:
-                return tx.orders.note_absent(row.client_order_id, more_ms)
-
-        return await self.context.journal.run(note)
+        return await self.context.journal.transact(lambda tx: tx.orders.note_absent(row.client_order_id, more_ms))
 
     def _window_ms(self) -> int:
         try:
@@ -104,7 +99,9 @@ class DelistingEvidence:
         if state.delistings == 0:
             state.delisted_since = now
         state.delistings += 1
-        missing_ms = await self.context.journal.run(lambda: self._missing_ms(row))
+        missing_ms = await self.context.journal.transact(
+            lambda tx: tx.now_ms - tx.timestamps.set_once(_delisted_mark(row))
+        )
         missing_here_ms = (now - state.delisted_since) * 1000
         return (
             state.delistings >= DELISTED_AFTER_ANSWERS
@@ -116,15 +113,7 @@ class DelistingEvidence:
         """Drop what this process or an earlier one noted: the symbol is listed. Raises StoreError."""
         if state.delistings or state.polls == 1:
             state.delistings = 0
-            await self.context.journal.run(lambda: self._unmark(row))
-
-    def _missing_ms(self, row: OrderRow) -> int:
-        with self.context.journal.transaction() as tx:
-            return tx.now_ms - tx.timestamps.set_once(_delisted_mark(row))
-
-    def _unmark(self, row: OrderRow) -> None:
-        with self.context.journal.transaction() as tx:
-            tx.timestamps.clear(_delisted_mark(row))
+            await self.context.journal.transact(lambda tx: tx.timestamps.clear(_delisted_mark(row)))
 
 
 def _delisted_mark(row: OrderRow) -> str:

@@ -30,21 +30,20 @@ async def fetch_fees(context: GateContext, exchange: Exchange, client_order_id: 
 
     Raises ExchangeError and StoreError.
     """
-    row = await context.journal.run(lambda: _order_without_fees(context, client_order_id))
+    row = await context.journal.transact(lambda tx: _order_without_fees(tx, client_order_id))
     if row is None or row.order_id is None:
         return False
     trades = await exchange.my_trades(row.symbol, row.order_id)
-    return await context.journal.run(lambda: _record(context, row, trades))
+    return await context.journal.transact(lambda tx: _record(tx, row, trades))
 
 
-def _order_without_fees(context: GateContext, client_order_id: str) -> OrderRow | None:
-    with context.journal.transaction() as tx:
-        row = tx.orders.get(client_order_id)
+def _order_without_fees(tx: Transaction, client_order_id: str) -> OrderRow | None:
+    row = tx.orders.get(client_order_id)
     lacks_fees = row is not None and row.adopted and row.executed_quantity > row.fee_quantity
     return row if lacks_fees else None
 
 
-def _record(context: GateContext, row: OrderRow, trades: tuple[Trade, ...]) -> bool:
+def _record(tx: Transaction, row: OrderRow, trades: tuple[Trade, ...]) -> bool:
     ours = [trade for trade in trades if trade.time >= row.sent_ms - CLOCK_TOLERANCE_MS]
     fees = fees_of(trade.fill for trade in ours)
     # More than was ordered, or other prices, belong to another order. Fewer than were executed are completed later: the
@@ -52,7 +51,6 @@ def _record(context: GateContext, row: OrderRow, trades: tuple[Trade, ...]) -> b
     is_other = fees.quantity > row.quantity or impossible_fills(row.sent, (trade.fill for trade in ours)) is not None
     if len(ours) < len(trades) or is_other:
         return False
-    with context.journal.transaction() as tx:
-        now = tx.orders.get(row.client_order_id)
-        state = row.state if now is None else now.state
-        return tx.orders.move(row.client_order_id, state, fees=fees)
+    now = tx.orders.get(row.client_order_id)
+    state = row.state if now is None else now.state
+    return tx.orders.move(row.client_order_id, state, fees=fees)

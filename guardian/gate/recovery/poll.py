@@ -22,6 +22,7 @@ from guardian.gate.recovery.absence import AbsenceEvidence, DelistingEvidence
 from guardian.gate.recovery.order_query import ARCHIVED_CODE, UNLISTED_CODE, query_order
 from guardian.gate.recovery.order_reports import DifferenceKind, apply_report
 from guardian.gate.recovery.schedule import PollSchedule, PollState
+from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
 
 ARCHIVED_AFTER_MS: Final = 80 * DAY_MS
@@ -52,7 +53,7 @@ class OrderPoller:
 
     async def poll(self, exchange: Exchange, scope: Scope, row: OrderRow, state: PollState) -> PollResult:
         """Query an order and record its report, or its absence. Raises ExchangeError and StoreError."""
-        began_ms = await self.context.journal.run(self._window_time)
+        began_ms = await self.context.journal.transact(lambda tx: tx.now_ms)
         try:
             report = await query_order(exchange, row.sent)
         except ExchangeRejected as refusal:
@@ -64,11 +65,7 @@ class OrderPoller:
         if report is None:
             return await self._record_absence(exchange, scope, row, state)
         state.absences, state.absent_at = 0, None
-        return await self.context.journal.run(lambda: self._record_report(row, report, began_ms))
-
-    def _window_time(self) -> int:
-        with self.context.journal.transaction() as tx:
-            return tx.now_ms
+        return await self.context.journal.transact(lambda tx: _record_report(tx, row, report, began_ms))
 
     async def _why_ended(
         self, exchange: Exchange, row: OrderRow, state: PollState, refusal: ExchangeRejected, began_ms: int
@@ -79,13 +76,6 @@ class OrderPoller:
         if refusal.code == UNLISTED_CODE and await self._delisting.is_conclusive(exchange, row, state):
             return f"the exchange has not listed {row.symbol} nor returned its orders for over a day"
         return None
-
-    def _record_report(self, row: OrderRow, report: OrderReport, began_ms: int) -> PollResult:
-        with self.context.journal.transaction() as tx:
-            tx.orders.note_present(row.client_order_id)
-            kind = apply_report(tx, row, report, began_ms=began_ms)
-        state = None if kind is DifferenceKind.IMPOSSIBLE else report.state
-        return PollResult(client_order_id=row.client_order_id, state=state)
 
     async def _record_absence(self, exchange: Exchange, scope: Scope, row: OrderRow, state: PollState) -> PollResult:
         """The exchange knows the order by neither id: end it once that is certain."""
@@ -99,21 +89,27 @@ class OrderPoller:
         if self.context.environment is Environment.LIVE:
             state.absences = 0  # the lists are fetched again only after as many answers
             self.schedule.warn(row, f"{why}, in any of its lists; it still counts")
-            await self.context.journal.run(lambda: self._record_vanished(scope, row, why))
+            await self.context.journal.transact(lambda tx: _record_vanished(tx, scope, row, why))
             return unknown
         why += ": it was deleted, as the testnet does now and then"
         return await self._end(scope, row, OrderState.EXPIRED, why)
 
     async def _end(self, scope: Scope, row: OrderRow, state: OrderState, why: str) -> PollResult:
-        def note() -> None:
-            with self.context.journal.transaction() as tx:
-                record_new_state(tx, scope, row, state, None, why=why, given_up=state is OrderState.NOT_PLACED)
-
-        await self.context.journal.run(note)
+        given_up = state is OrderState.NOT_PLACED
+        await self.context.journal.transact(
+            lambda tx: record_new_state(tx, scope, row, state, None, why=why, given_up=given_up)
+        )
         return PollResult(client_order_id=row.client_order_id, state=state)
 
-    def _record_vanished(self, scope: Scope, row: OrderRow, why: str) -> None:
-        with self.context.journal.transaction() as tx:
-            body = {"kind": "order_vanished", "client_order_id": row.client_order_id, "state": row.state, "why": why}
-            key = f"vanished/{scope.environment}/{row.client_order_id}"
-            append_event_once(tx, scope, key, row.symbol, body, call_id=row.call_id)
+
+def _record_report(tx: Transaction, row: OrderRow, report: OrderReport, began_ms: int) -> PollResult:
+    tx.orders.note_present(row.client_order_id)
+    kind = apply_report(tx, row, report, began_ms=began_ms)
+    state = None if kind is DifferenceKind.IMPOSSIBLE else report.state
+    return PollResult(client_order_id=row.client_order_id, state=state)
+
+
+def _record_vanished(tx: Transaction, scope: Scope, row: OrderRow, why: str) -> None:
+    body = {"kind": "order_vanished", "client_order_id": row.client_order_id, "state": row.state, "why": why}
+    key = f"vanished/{scope.environment}/{row.client_order_id}"
+    append_event_once(tx, scope, key, row.symbol, body, call_id=row.call_id)

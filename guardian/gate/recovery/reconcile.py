@@ -137,7 +137,7 @@ class Reconciler:
             done += 1
         is_whole = symbols is None and done == len(wanted) and not tally.refused
         if is_whole:
-            await self._context.journal.run(lambda: self._note_whole(scope))
+            await self._context.journal.transact(lambda tx: tx.timestamps.set(reconciled_mark(scope)))
             self._context.compared.done.add(scope)
         return Reconciled(
             environment=scope.environment,
@@ -176,10 +176,6 @@ class Reconciler:
             return tuple(sorted(known))
         listed = set(policy.symbols) if policy.environment is self._context.environment else set()
         return tuple(sorted(known | listed))
-
-    def _note_whole(self, scope: Scope) -> None:
-        with self._context.journal.transaction() as tx:
-            tx.timestamps.set(reconciled_mark(scope))
 
     async def _symbol(self, exchange: Exchange, scope: Scope, symbol: str, tally: _Tally) -> None:
         run = self._context.journal.run

@@ -15,7 +15,7 @@ from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.fees import fetch_fees
 from guardian.gate.recovery.order_query import query_order
-from guardian.gate.recovery.order_reports import DifferenceKind, apply_report
+from guardian.gate.recovery.order_reports import apply_report
 from guardian.store.budgets.snapshots import Snapshot
 from guardian.store.schema.records import OrderRow
 
@@ -53,12 +53,8 @@ async def refresh_order(context: GateContext, exchange: Exchange, row: OrderRow)
     if report is None:
         return
 
-    def note() -> DifferenceKind | None:
-        with context.journal.transaction() as tx:
-            # With 0 an order that has ended meanwhile contradicts no report.
-            return apply_report(tx, row, report, began_ms=0)
-
-    await context.journal.run(note)
+    # With 0 an order that has ended meanwhile contradicts no report.
+    await context.journal.transact(lambda tx: apply_report(tx, row, report, began_ms=0))
     await fetch_fees(context, exchange, row.client_order_id)
 
 

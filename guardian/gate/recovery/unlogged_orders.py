@@ -19,7 +19,7 @@ from guardian.errors import ExchangeError, ExchangeUnavailable, PolicyInvalid
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.auto_halt import halt
 from guardian.gate.base.context import GateContext
-from guardian.gate.base.facts import Basis, basis_of, gather_facts
+from guardian.gate.base.facts import basis_of, gather_facts
 from guardian.gate.base.order_events import append_event_once
 from guardian.gate.recovery.order_reports import row_of
 from guardian.policy.case import build_case
@@ -51,20 +51,19 @@ async def value_unlogged(
     Raises ExchangeError: the symbol's trading rules or a valid amount are missing, so that it is unknown.
     """
     prefixed = tuple(report for report in reports if report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX))
-    unlogged = await context.journal.run(lambda: _unlogged(context, scope, prefixed)) if prefixed else ()
+    unlogged = await context.journal.transact(lambda tx: _unlogged(tx, scope, prefixed)) if prefixed else ()
     if not unlogged:
         return ()
     instruments = await exchange.instruments((unlogged[0].symbol,))
     return tuple([await _value(context, exchange, scope, report, instruments) for report in unlogged])
 
 
-def _unlogged(context: GateContext, scope: Scope, reports: Sequence[OrderReport]) -> tuple[OrderReport, ...]:
-    with context.journal.transaction() as tx:
-        return tuple(
-            report
-            for report in reports
-            if tx.orders.get(report.client_order_id) is None and row_of(tx, scope, report) is None
-        )
+def _unlogged(tx: Transaction, scope: Scope, reports: Sequence[OrderReport]) -> tuple[OrderReport, ...]:
+    return tuple(
+        report
+        for report in reports
+        if tx.orders.get(report.client_order_id) is None and row_of(tx, scope, report) is None
+    )
 
 
 async def _value(
@@ -111,12 +110,7 @@ async def _converted(
     context: GateContext, exchange: Exchange, scope: Scope, spec: OrderSpec, policy: Policy
 ) -> Decimal | None:
     """What the order counts for in the accounting currency now; None where no usable price is available."""
-
-    def basis_now() -> Basis:
-        with context.journal.transaction() as tx:
-            return basis_of(tx, scope)
-
-    basis = await context.journal.run(basis_now)
+    basis = await context.journal.transact(lambda tx: basis_of(tx, scope))
     try:
         facts = await gather_facts(spec, policy, exchange, context.environment, (), None, basis, may_exit=True)
     except ExchangeError:
