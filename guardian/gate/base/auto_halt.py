@@ -1,10 +1,10 @@
-"""Automatic halts: what guardian stops trading for by itself, in the transaction that it sees it in.
+"""Automatic halts: guardian stops trading by itself, in the transaction in which it finds the reason.
 
 Halts by a count (orders without a person, a burst, the loss of a day) let exits through: trading is reducing. Halts by
 evidence that something is wrong (rejections, the clock, the log) let nothing through.
 
-A halt is latched with an `event` row that says why. Only the owner lets trading go on, and what happened before they
-did is not held against what comes after.
+A halt is latched with an `event` row that says why. Only the owner resumes trading, and events before that
+do not count for a new halt.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BURST_ORDERS: Final = 10
 SKEWS_IN_A_ROW: Final = 3
 """Orders of one process that were denied for the clock, with none in between for which it was right."""
 FAR_SKEW_MS: Final = 10_000
-"""A clock so far off that one denial is enough: windows, expiries and the log go by it."""
+"""A skew at which one denial is enough to halt, since windows, expiries and the log use this clock."""
 
 _KNOWN_STATES: Final = (FINAL_STATES | LIVE_STATES) - {OrderState.NOT_PLACED}
 
@@ -42,7 +42,7 @@ def halt(
     call_id: str | None = None,
     state: TradingState = TradingState.HALTED,
 ) -> None:
-    """Halt trading, or all of it but exits, with an `event` row that says why; what is set already is never loosened.
+    """Halt trading, or all of it but exits, with an `event` row with the reason; a stricter state is kept.
 
     Raises StoreError.
     """
@@ -61,7 +61,7 @@ def halt(
 def halt_on_rejects(tx: Transaction, scope: Scope, call_id: str | None) -> None:
     """Halt where the last REJECTS_IN_A_ROW orders whose fate is known were rejected by the exchange. Raises StoreError.
 
-    Orders that never left this machine, or whose fate is not known, neither count nor break the row.
+    Orders that never left this machine and unknown ones neither count nor interrupt the row.
     """
     newest = tx.orders.newest(scope, states=_KNOWN_STATES, limit=REJECTS_IN_A_ROW)
     since_ms = _active_since(tx)
@@ -98,5 +98,5 @@ def is_far(skew_ms: int) -> bool:
 
 
 def _active_since(tx: Transaction) -> int:
-    """Since when trading goes on, in window time: what an owner resumed after is no reason to halt again."""
+    """When trading was resumed, in window time: what happened before is no reason to halt again."""
     return tx.trading.status().since_ms or 0

@@ -1,4 +1,4 @@
-"""One call: what it is known by, and how it and its answer are written down."""
+"""One call: its identity, and how it and its reply are written to the log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_DATA_BYTES: Final = 4000
 """Larger answers are recorded by digest and length: the log is for what was done, not a copy of the market."""
 
 SECRET_FIELDS: Final = frozenset({"confirmation_token"})
-"""Fields that redeem something; they are never written down."""
+"""Fields that redeem something; they are never written to the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +36,14 @@ class CallInfo:
     policy_digest: str | None
     client: str | None
     logged: bool
-    """False for a cancel that goes on although the log cannot be written."""
+    """False for a cancel that continues although the log cannot be written."""
     by_owner: bool = False
     """Whether the owner made it on the command line; it spends none of the assistant's budget of calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallMeta:
-    """What every reply says besides its data."""
+    """The data about the call that every reply has."""
 
     call_id: str
     timestamp_ms: int
@@ -69,7 +69,7 @@ def without_secrets(arguments: Mapping[str, object]) -> dict[str, object]:
 
 
 def _hidden(value: object) -> bool:
-    """Nothing, or a digest that somebody made before: no token has a colon."""
+    """Whether it is missing or already a digest: no token has a colon."""
     return value is None or (isinstance(value, str) and value.startswith("sha256:"))
 
 

@@ -1,4 +1,4 @@
-"""Facts, fetched at once: only those that the rules in force need, and each failure kept with its reason."""
+"""Fetches the facts that the rules in force need, concurrently; each failure is kept with its reason."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
-    """What facts depend on besides the order and the policy, as the store had it before they were asked for."""
+    """What facts depend on besides the order and the policy, read from the store before they are fetched."""
 
     loss: LossNeeds
     snapshot: Snapshot
@@ -41,14 +41,14 @@ class Basis:
     """By asset: what guardian bought and has neither sold nor offered."""
 
     def is_behind(self, spec: OrderSpec, assets: tuple[str, str] | None, usage: Usage) -> bool:
-        """Whether what a SELL may sell back was traded since, so that its balances may lack it."""
+        """Whether trades since then changed what a SELL may sell back, so that its balances may be outdated."""
         if spec.side is not OrderSide.SELL or assets is None:
             return False
         return sellable(usage) != self.sellable.get(assets[0], ZERO)
 
 
 def basis_of(tx: Transaction, scope: Scope) -> Basis:
-    """What the facts of an order depend on, as the store has it now, before they are asked for."""
+    """What the facts of an order depend on, as the store has it now."""
     return Basis(
         loss=loss_needs(tx.ledger.traded(scope)), snapshot=tx.snapshots.take(scope), sellable=tx.usage.sellable(scope)
     )
@@ -63,7 +63,7 @@ def assets_of(facts: Facts, spec: OrderSpec) -> tuple[str, str] | None:
 def usage_now(
     tx: Transaction, journal: Journal, scope: Scope, spec: OrderSpec, policy: Policy, facts: Facts, basis: Basis
 ) -> Usage:
-    """What the rules count for this order in this transaction, with a halt that the emergency file sets."""
+    """The usage that the rules count for this order in this transaction, and a halt by the emergency file."""
     usage = tx.usage.of(
         scope,
         spec,
@@ -79,7 +79,7 @@ def usage_now(
 
 @dataclass(slots=True)
 class _Gathered:
-    """What has come in so far."""
+    """The facts fetched so far."""
 
     instruments: dict[str, Instrument] = field(default_factory=dict)
     unlisted: set[str] = field(default_factory=set)
@@ -92,7 +92,7 @@ class _Gathered:
     missing: dict[Fact, str] = field(default_factory=dict)
     missing_of: dict[tuple[Fact, str], str] = field(default_factory=dict)
     limited: ExchangeRateLimited | None = None
-    """Set where the exchange asked to slow down: then nothing is judged."""
+    """Set where the exchange limited the rate: then nothing is judged."""
 
     async def take(self, fact: Fact, answer: Awaitable[Answer], symbol: str | None = None) -> Answer | None:
         """The answer, or None with the reason kept: a fact that is missing is a denial by the rule that needs it.
@@ -130,12 +130,12 @@ async def gather_facts(
     """Everything that the rules for this order need from the exchange, in one round trip where the rules are warm.
 
     `basis` is what the store had a moment ago: answers are compared with it later. With `may_exit` a symbol that the
-    policy does not list is asked for too. Without a `lister` the open orders are left out. The times and the usage are
+    policy does not list is fetched too. Without a `lister` the open orders are left out. The times and the usage are
     placeholders: they are read again, together, inside the reservation.
 
     Raises:
-        ExchangeRateLimited: the exchange asked to slow down; that is no verdict on the order, and burns no token.
-        CredentialsError: the balances need a key that is not there.
+        ExchangeRateLimited: that is no verdict on the order, and burns no token.
+        CredentialsError: the key for the balances is missing.
     """
     needs, loss = needed_facts(spec, policy, may_exit=may_exit), basis.loss
     got = _Gathered()
@@ -174,9 +174,9 @@ async def gather_facts(
 
 
 async def _instruments(spec: OrderSpec, policy: Policy, exchange: Exchange, loss: LossNeeds, got: _Gathered) -> None:
-    """The rules of all symbols that are looked at, conversion paths among them: from memory, once they were asked for.
+    """The rules of all symbols that are needed, including conversion paths; cached once they were fetched.
 
-    A path is walked from symbol to symbol, because only the rules of one tell which assets it trades.
+    A path is followed from symbol to symbol, because only a symbol's rules have the assets that it trades.
     """
     wanted = dict.fromkeys((spec.symbol, *sorted(loss.books | loss.opens)))
     while wanted:

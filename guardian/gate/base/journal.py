@@ -1,4 +1,4 @@
-"""The gate's way to the store: off the event loop, healing by itself, with the emergency file for what must go on."""
+"""The gate's access to the store: off the event loop, reopened after a failure, with the emergency file beside it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from guardian.store.schema.records import Entry, Record
 Result = TypeVar("Result")
 
 CANCEL_PATIENCE_S: Final = 3.0
-"""How long each transaction of a cancel waits for others. After the first in vain it goes on without the store."""
+"""How long each transaction of a cancel waits for others. After the first that fails it continues without the store."""
 EMERGENCY_REASON = "the emergency file is not empty: something could not be written to the log"
 
 
@@ -106,7 +106,7 @@ class Journal:
     def halt_on_broken_chain(self, findings: Sequence[Finding]) -> TradingState:
         """Halt trading for what was found wrong with the log; the trading state then.
 
-        It is not halted again where the owner let it go on after all of this had been told.
+        It is not halted again where the owner resumed it after all of these findings were reported.
 
         Raises StoreError: neither the log nor the emergency file took it, so that trading is not halted.
         """

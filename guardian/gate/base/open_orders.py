@@ -1,6 +1,6 @@
 """Lists the open orders of a symbol, whoever placed them: the exchange's limits on their number count all of them.
 
-A list is kept for a minute for limits that are far away, so that an order in the usual case needs no request for it.
+A list is kept for a minute where the limit is far away, so that an order usually needs no request for it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class OpenOrderCache:
     _lists: dict[tuple[Scope, str], tuple[float, ListedOrders]] = field(default_factory=dict)
 
     def newest(self, scope: Scope, symbol: str, now: float) -> ListedOrders | None:
-        """The kept list; None where there is none or it is older than a minute."""
+        """The kept list; None where it is missing or older than a minute."""
         found = self._lists.get((scope, symbol))
         return None if found is None or now - found[0] > KEPT_S else found[1]
 
@@ -41,7 +41,7 @@ class OpenOrderCache:
             self._lists[scope, symbol] = (requested, listed)
 
     def forget(self, scope: Scope, symbol: str) -> None:
-        """Keep no list of the symbol."""
+        """Drop the list of the symbol."""
         self._lists.pop((scope, symbol), None)
 
 
@@ -58,7 +58,7 @@ class OpenOrderLister:
     ) -> ListedOrders | None:
         """The open orders of the order's symbol; None where the exchange does not limit their number for this order.
 
-        A stop order always gets a list of now, for few of them are allowed. Another order gets the kept list unless the
+        A stop order always gets a new list, for few of them are allowed. Another order gets the kept list unless the
         orders that are known to be open, this one included, are half the limit or more. `snapshot` was taken before.
 
         Raises what `open_orders` of the exchange raises.

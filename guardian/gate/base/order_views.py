@@ -110,7 +110,7 @@ def _commissions(
 
 
 def note_on(view: OrderView) -> str:
-    """What became of an order, in one sentence that answers what a person would ask."""
+    """An order's state in one sentence for a person."""
     done, of = plain(view.executed_quantity), plain(view.quantity)
     at = f" at {plain(view.average_price)} on average" if view.average_price is not None else ""
     if view.state == "filled":
@@ -129,7 +129,7 @@ def note_on(view: OrderView) -> str:
 
 
 def note_on_row(row: OrderRow) -> str:
-    """As `note_on`, of an order as guardian's store knows it: one that was given up is not told as never sent."""
+    """As `note_on`, for an order of the store; one that was given up is not described as never sent."""
     if row.given_up:
         return "it counts as never placed, because the exchange did not know it when guardian stopped asking"
     return note_on(view_of_row(row))

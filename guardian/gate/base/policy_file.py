@@ -1,4 +1,4 @@
-"""The policy in force: the owner's file, read anew at every call, and the last good one where it is broken or gone."""
+"""The policy in force: the owner's file, read at every call, or the last valid one where the file is invalid."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PolicyMemory(Protocol):
 
 
 class PolicyFile:
-    """Reads a policy file whenever it is asked, and falls back to the last good policy with the file's mistakes.
+    """Reads a policy file at every use, and falls back to the last valid policy with the file's mistakes.
 
     `packaged` marks a file that comes with guardian: its mode is the installer's, and it is not remembered as the
     owner's. `remembers` is whether a good policy becomes the last good one of the home: while a server serves the
@@ -76,9 +76,9 @@ class PolicyFile:
         """The policy in force now.
 
         Raises:
-            PolicyInvalid: the file cannot be used and there is no last good policy to stand in for it.
+            PolicyInvalid: the file cannot be used and there is no last valid policy.
         """
-        # The loop's thread and worker threads ask at the same time: none may see the new text with the old policy.
+        # The event loop and worker threads read concurrently: none may see the new text with the old policy.
         with self._lock:
             return self._current()
 

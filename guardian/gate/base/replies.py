@@ -1,6 +1,6 @@
-"""What the gate answers: an outcome, the data or the error, and the words for a person.
+"""The gate's replies: an outcome, the data or the error, and sentences for a person.
 
-Text that came from the exchange stands in fields of its own and never in guardian's sentences.
+Text that came from the exchange has fields of its own and is never part of guardian's sentences.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from guardian.policy.verdict import Denial
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderView:
-    """An order that guardian knows: what was sent, what the exchange says, and whose it is.
+    """An order: what was sent, what the exchange reports, and who placed it.
 
     `quantity` and `executed_quantity` are in the base asset, prices in the quote asset per base asset.
     """
@@ -25,7 +25,7 @@ class OrderView:
     symbol: str
     side: str
     order_type: str
-    """As it was asked for; MARKET is sent as a LIMIT IOC at `price`."""
+    """As it was requested; MARKET is sent as a LIMIT IOC at `price`."""
     sent_as: str | None
     time_in_force: str | None
     quantity: Decimal
@@ -46,11 +46,11 @@ class OrderView:
     updated: str | None
     """When the exchange last touched it, where this is the exchange's own answer."""
     exchange_status: str | None
-    """Untrusted: the exchange's last word for the state, for instance `EXPIRED_IN_MATCH`."""
+    """Untrusted: the exchange's last status, for instance `EXPIRED_IN_MATCH`."""
     prevented_quantity: Decimal | None
-    """What did not trade because the other side was the account's own order; null where it is not said."""
+    """What did not trade because the other side was the account's own order; null where it is not reported."""
     source: str
-    """`exchange`: as it said just now. `log`: as guardian knows it, which the exchange's answer did not show."""
+    """`exchange`: as it just reported. `log`: as guardian stored it; the exchange's answer did not show it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class ProposedOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketNow:
-    """The best prices of the book, and when they were asked for."""
+    """The best prices of the book, and when they were fetched."""
 
     bid: Decimal
     ask: Decimal
@@ -113,7 +113,7 @@ class OrderProposed:
     expires: str
     left_s: int
     market_now: MarketNow | None
-    """Null where it was not asked for, as in the status."""
+    """Null where it was not fetched, as in the status."""
     summary: tuple[str, ...]
     """The order in words, as the person is shown it."""
     next_step: str
@@ -125,7 +125,7 @@ class OrderProposed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalWithdrawn:
-    """`cancel_order` took back a proposal. Nothing was sent, and nothing of it can be sent."""
+    """`cancel_order` withdrew a proposal. Nothing was sent, and it can no longer be sent."""
 
     proposal_id: str
     state: str
@@ -136,7 +136,7 @@ class ProposalWithdrawn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCancelled:
-    """`cancel_order` was done; `order` is what is left of it."""
+    """`cancel_order` was done; `order` is its state now."""
 
     order: OrderView
     note: str
@@ -144,7 +144,7 @@ class OrderCancelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetBalance:
-    """What the account has of an asset, and how much of that guardian bought and can sell back without a budget."""
+    """The account's balance of an asset, and how much of it guardian can sell back without a budget."""
 
     asset: str
     free: Decimal
@@ -167,7 +167,7 @@ class AccountBalances:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """Orders, newest last. `unresolved` lists what guardian sent and does not know the fate of, first of all."""
+    """Orders, newest last. `unresolved` lists orders of guardian's whose state is unknown, first of all."""
 
     unresolved: tuple[OrderView, ...]
     orders: tuple[OrderView, ...]
@@ -177,7 +177,7 @@ class Orders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyError:
-    """Why it was not done."""
+    """Why a call was not done."""
 
     code: Code
     message: str
@@ -188,7 +188,7 @@ class ReplyError:
     """Untrusted: the exchange's own words, cleaned and bounded."""
     retry_after_s: int | None = None
     client_order_id: str | None = None
-    """Which order to ask for, where its fate is unknown."""
+    """The order to query, where its state is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +205,7 @@ class Reply:
 
 
 def done(data: object) -> Reply:
-    """It happened."""
+    """The reply for a call that was done."""
     return Reply(outcome=Outcome.DONE, data=data)
 
 
@@ -218,13 +218,13 @@ def refused(
     retry_after_s: int | None = None,
     detail: str | None = None,
 ) -> Reply:
-    """It did not happen, for the reason that the code stands for."""
+    """The reply for a call that was not done, for the reason that the code names."""
     error = ReplyError(code=code, message=message, hint=hint, denials=denials, retry_after_s=retry_after_s)
     return Reply(outcome=code.outcome, error=error, detail=detail)
 
 
 def denied(denials: tuple[Denial, ...]) -> Reply:
-    """Guardian said no. The first denial leads; all are listed."""
+    """The reply for a denied call: the message of the first denial, and all denials."""
     first = denials[0]
     more = f" (and {len(denials) - 1} more)" if len(denials) > 1 else ""
     return refused(first.code, f"{first.message}{more}", hint=first.hint, denials=denials)

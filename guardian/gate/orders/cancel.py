@@ -1,4 +1,4 @@
-"""`cancel_order`: never refused for lack of a budget, a policy file or a log. It takes risk away."""
+"""`cancel_order`: never refused for lack of a budget, a policy file or a log, since it only reduces risk."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ from guardian.store.schema.records import OrderRow, Scope
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The order to cancel: by its ids, and what the store knows of it."""
+    """The order to cancel: its ids, and its row in the store."""
 
     symbol: str
     order_id: int | None
     client_order_id: str | None
     row: OrderRow | None
     has_store: bool
-    """False where the store did not answer in time: then it is not asked again."""
+    """False where the store did not answer in time: then it is not used again."""
     began_ms: int = 0
-    """Window time before the exchange was asked, where the store told it."""
+    """Window time before the exchange was queried; 0 where the store did not answer."""
 
     def is_meant(self, report: OrderReport) -> bool:
-        """Whether a report is of this order: for one of guardian's, nothing in it contradicts what was sent."""
+        """Whether a report is about this order; of an order of guardian's it must not contradict what was sent."""
         if self.row is not None:
             return contradiction(self.row.sent, report, asked_by_order_id=self.order_id is not None) is None
         if report.flaw is not None or report.symbol != self.symbol:
@@ -57,7 +57,7 @@ class Target:
 
 
 class OrderCanceller:
-    """Cancels guardian's own orders; others only where the policy says so."""
+    """Cancels guardian's own orders, and others where the policy allows it."""
 
     def __init__(self, context: GateContext) -> None:
         self._context = context
@@ -66,11 +66,11 @@ class OrderCanceller:
         """One `cancel_order`, in the environment that the order was sent to.
 
         Raises:
-            CredentialsError: that environment needs keys that are not there.
-            ExchangeError: the read of an `order_id` alone failed.
-            PolicyInvalid: neither the store nor the policy file tells which environment that is.
+            CredentialsError: the keys of that environment are missing.
+            ExchangeError: the query of an order by its `order_id` alone failed.
+            PolicyInvalid: neither the store nor the policy file names that environment.
         """
-        # Where the call could not be written the store is not waited for a second time.
+        # Where the call row could not be written, the store is not waited for a second time.
         target = Target(
             symbol=request.symbol,
             order_id=request.order_id,
@@ -107,7 +107,7 @@ class OrderCanceller:
                 "it at the exchange",
             )
         if row is not None:
-            # Order ids start anew where a testnet is wiped: by its own id no order of somebody else's is cancelled.
+            # Order ids restart when a testnet is wiped; the client order id never names a foreign order.
             target = replace(target, order_id=None, client_order_id=row.client_order_id)
         if row is None and not cancel_foreign and not await self._is_ours(connection, request):
             message = "guardian did not place this order, or there is no such order"
@@ -121,7 +121,7 @@ class OrderCanceller:
         return self._context.policy_file.current().policy.environment if named is None else named
 
     def _known(self, scope: Scope | None, target: Target) -> Target:
-        """The target with what the store knows of it, where it can be read in time; without a scope, anywhere."""
+        """The target with its row in the store, where it can be read in time; without a scope, in any."""
         try:
             with self._context.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
                 if target.client_order_id is not None:
@@ -138,9 +138,9 @@ class OrderCanceller:
         return replace(target, row=row, began_ms=began_ms)
 
     async def _known_as_amended(self, connection: Connection, scope: Scope, target: Target) -> Target:
-        """The target with its row where its client order id is the one that its owner's amendment gave it.
+        """The target with its row where its client order id comes from its owner's amendment.
 
-        Raises ExchangeError: the read that this costs failed.
+        Raises ExchangeError: the query that this takes failed.
         """
         name = target.client_order_id
         if name is None or name.startswith(CLIENT_ORDER_ID_PREFIX):
@@ -156,7 +156,7 @@ class OrderCanceller:
         return await self._context.journal.run(known, is_first=True)
 
     async def _is_ours(self, connection: Connection, request: CancelOrder) -> bool:
-        """Failing the store: guardian's own mark on the id, for which an `order_id` alone costs one read."""
+        """Whether the client order id has guardian's prefix; for an `order_id` alone the exchange is queried for it."""
         client_order_id = request.client_order_id
         if client_order_id is None:
             report = await connection.exchange.order(request.symbol, order_id=request.order_id)
@@ -218,7 +218,7 @@ class OrderCanceller:
     async def _after_refusal(
         self, connection: Connection, scope: Scope, target: Target, outcome: Outcome, error: ReplyError
     ) -> Reply:
-        """The exchange would not, or its reply was lost: ask for the order's state, and say that."""
+        """The reply for a refused or unanswered cancel: the order is queried, and its state is included."""
         reply = Reply(outcome=outcome, error=error)
         try:
             # Real time, as for the network that is waited for.
@@ -249,7 +249,7 @@ class OrderCanceller:
             await self._context.journal.run(lambda: self._note(scope, target, report), is_first=True)
 
     def _note(self, scope: Scope, target: Target, report: OrderReport) -> None:
-        """Bring the store up to what the exchange says; a store that fails now learns it when it asks again."""
+        """Update the store from the report; where the store fails, the next poll of the order updates it."""
         try:
             with self._context.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
                 row = row_of(tx, scope, report) if target.row is None else target.row

@@ -1,4 +1,4 @@
-"""An order whose cost is known: the only kind that is proposed or reserved."""
+"""An order whose cost is known; only such an order is proposed or reserved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from guardian.policy.verdict import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostedOrder:
-    """What would be sent and what it counts for at worst: in the accounting currency, and in the quote asset."""
+    """The order to send, and the most that it counts for, in the accounting currency and in the quote asset."""
 
     order: ResolvedOrder
     notional: Decimal

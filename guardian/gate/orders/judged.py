@@ -1,4 +1,4 @@
-"""What an order was judged on, as the log keeps it."""
+"""The record of a judgement in the log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from guardian.policy.verdict import Verdict
 
 
 def judgement_record(facts: Facts, verdict: Verdict, policy: Policy) -> dict[str, object]:
-    """What an order was judged on, for the log: enough to make the judgement again."""
+    """The facts and the verdict of an order, for the log: enough to repeat the judgement."""
     return {
         "policy": policy.digest,
         "decision": verdict.decision,

@@ -1,4 +1,4 @@
-"""The answer for an order that was sent before: nothing is sent now."""
+"""The reply for an order that was sent before: nothing is sent now."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from guardian.store.schema.records import OrderRow
 
 
 def reply_for_sent_order(row: OrderRow) -> Reply:
-    """The answer for an order that was placed before: nothing is sent now."""
+    """The reply for an order that was placed before: nothing is sent now."""
     view = view_of_row(row)
     if row.state in UNRESOLVED_STATES:
         error = ReplyError(
             code=Code.ORDER_UNKNOWN,
             message="this order was sent before and its fate is not known yet; nothing was sent now",
-            hint="ask with get_orders and this client order id",
+            hint="query it with get_orders and this client order id",
             client_order_id=row.client_order_id,
         )
         return Reply(outcome=Outcome.UNKNOWN, error=error)
@@ -36,10 +36,10 @@ def reply_for_sent_order(row: OrderRow) -> Reply:
 
 
 def _never_placed(row: OrderRow) -> Reply:
-    """The answer for an order that was rejected, or that is known never to have left this machine."""
+    """The reply for an order that was rejected, or that certainly never left this machine."""
     if row.state is OrderState.REJECTED:
         code, what = Code.EXCHANGE_REJECTED, "the exchange rejected this order when it was sent"
     else:
         code, what = Code.ORDER_NOT_SENT, "this order never reached the exchange"
-    hint = "ask for the order again, without a token, if it is still wanted"
+    hint = "request the order again, without a token, if it is still wanted"
     return refused(code, f"{what}; nothing was sent now", hint=hint)

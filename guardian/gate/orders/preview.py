@@ -1,4 +1,4 @@
-"""What would become of a proposal if its token were used now: the same judgement, with nothing written or burnt."""
+"""Judges a proposal as if its token were used now, with nothing written or burnt."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Preview:
     """Window time."""
     denials: tuple[Denial, ...]
     market: BookTop | None
-    """The order's own book, asked for just now."""
+    """The order's own book, as it was just fetched."""
     budget: BudgetUse | None
 
 
@@ -45,13 +45,13 @@ class Previewer:
         self._context = context
 
     def mismatch(self, proposal: Proposal) -> Mismatch | None:
-        """Why this process cannot judge the proposal, in words for a person; None where it can.
+        """Why this process cannot judge the proposal, for a person to read; None where it can.
 
         Raises PolicyInvalid: there is no policy at all.
         """
         in_force = self._context.policy_file.current()
         source, here, there = in_force.source, self._context.environment.value, proposal.scope.environment
-        elsewhere = "give `--policy FILE` if the policy was moved, or let the assistant ask for the order again"
+        elsewhere = "give `--policy FILE` if the policy was moved, or let the assistant request the order again"
         if in_force.problems:
             why = f"the policy `{source}` cannot be used: {'; '.join(in_force.problems)}"
             return Mismatch(why=why, hint=f"mend it, `guardian policy check` lists every mistake; {elsewhere}")
@@ -62,7 +62,7 @@ class Previewer:
         if source == proposal.policy_source:
             return Mismatch(
                 why=f"the policy `{source}` was edited since this order was proposed",
-                hint="nothing was sent: let the assistant ask for the order again, under the policy as it is now",
+                hint="nothing was sent: let the assistant request the order again, under the policy as it is now",
             )
         why = f"the order was proposed under `{proposal.policy_source}`, and `{source}` says something else"
         return Mismatch(why=why, hint="leave `--policy` out: the file that it was proposed under is then used")
@@ -79,7 +79,7 @@ class Previewer:
         if scope != proposal.scope:
             return Mismatch(
                 why="the order was proposed for another account than the stored key is of",
-                hint="`guardian keys list` shows the key; let the assistant ask for the order again to trade with it",
+                hint="`guardian keys list` shows the key; let the assistant request the order again to trade with it",
             )
         spec = spec_from(proposal.spec)
         before = await context.journal.run(lambda: self._basis(scope))
@@ -112,7 +112,7 @@ class Previewer:
     def _judge(self, proposal: Proposal, facts: Facts, basis: Basis, in_force: PolicyInForce) -> tuple[Facts, Verdict]:
         spec, policy = spec_from(proposal.spec), in_force.policy
         with self._context.journal.transaction() as tx:
-            # The calls of this minute are no property of the order.
+            # The call budget is not a property of the order.
             usage = usage_now(tx, self._context.journal, proposal.scope, spec, policy, facts, basis)
             usage = replace(usage, calls_last_minute=0)
             facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._context.now_ms())

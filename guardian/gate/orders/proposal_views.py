@@ -1,7 +1,7 @@
-"""Proposals as the person and the assistant see them: one place works out what both are shown.
+"""Proposals as the person and the assistant see them.
 
-What an order costs or brings is the person's number; what it counts as against the limits is guardian's, and for a SELL
-it is larger: the order is counted at the bid, or at its stop price, where that is above its own price.
+An order's cost or proceeds and what it counts as against the limits are two numbers. For a SELL the latter may be
+larger: it is counted at the bid, or at its stop price, where that is above its own price.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _COLUMNS: Final = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetUse:
-    """What an order does to the rolling budgets. `used` is without it, by window length in ms."""
+    """An order's use of the rolling budgets. `used` excludes the order itself, by window length in ms."""
 
     is_exit: bool
     limits: Limits
@@ -37,14 +37,14 @@ class BudgetUse:
 
 
 def budget_use(facts: Facts, verdict: Verdict, policy: Policy) -> BudgetUse | None:
-    """What the judged order does to the rolling budgets; None where what was used is not known."""
+    """The judged order's use of the rolling budgets; None where the usage is unknown."""
     if facts.usage is None or facts.usage.uncounted:
         return None
     return BudgetUse(is_exit=verdict.is_exit, limits=policy.limits, used=facts.usage.entered)
 
 
 def proposal_state(proposal: Proposal, now_ms: int) -> str:
-    """The state as a person would say it: what has run out is `expired`, what was burnt is `rejected`."""
+    """The state to show: a proposal whose time is over is `expired`, a burnt one is `rejected`."""
     if proposal.state == "burnt":
         return "rejected"
     if proposal.state == "waiting" and now_ms >= proposal.expires_ms:
@@ -55,7 +55,7 @@ def proposal_state(proposal: Proposal, now_ms: int) -> str:
 
 
 def end_of_proposal(proposal: Proposal, row: OrderRow | None, now_ms: int) -> str:
-    """What became of a proposal that no longer waits, in words; `row` is the order that it became, if it became one."""
+    """A sentence on how a proposal ended; `row` is its order, if it was sent."""
     name = f"proposal {proposal.id}"
     if row is not None:
         return f"{name} was sent as order {row.client_order_id}; {note_on_row(row)}"
@@ -74,7 +74,7 @@ def expires_ms(proposal: Proposal) -> int:
 
 
 def proposed_order(proposal: Proposal, market: BookTop | None = None) -> ProposedOrder:
-    """The order of a proposal. `market` is the book now; without it the one that was shown with the proposal counts."""
+    """The order of a proposal. `market` is the current book; without it the one shown with the proposal is used."""
     resolved = proposal.resolved
     quantity, price = Decimal(resolved["quantity"]), Decimal(resolved["price"])
     is_buy = proposal.side == OrderSide.BUY.value
@@ -107,7 +107,7 @@ def _crosses(proposal: Proposal, market: BookTop | None) -> bool:
 
 
 def _is_stop_passed(proposal: Proposal, stop_price: Decimal, market: BookTop | None) -> bool:
-    """Whether both sides of the book are past the stop price already: the exchange takes no such order."""
+    """Whether both sides of the book are past the stop price: the exchange rejects such an order."""
     bid, ask = (proposal.shown_bid, proposal.shown_ask) if market is None else (market.bid, market.ask)
     is_buy, is_loss = proposal.side == OrderSide.BUY.value, proposal.spec["order_type"] == OrderType.STOP_LOSS_LIMIT
     # A BUY with a stop-loss waits for the market to rise, as a SELL with a take-profit does; the others for it to fall.
@@ -123,7 +123,7 @@ def view_of_proposal(
     market: BookTop | None = None,
     budget: BudgetUse | None = None,
 ) -> OrderProposed:
-    """A proposal with what the person must do next; `market` and `budget` where they were looked up just now."""
+    """A proposal with what the person must do next; `market` and `budget` where they were just looked up."""
     state = proposal_state(proposal, now_ms)
     in_chat = channel is Channel.CHAT
     expires = expires_ms(proposal)
@@ -193,7 +193,7 @@ def order_line(proposal: Proposal) -> str:
 def _at_the_market(
     proposal: Proposal, order: ProposedOrder, market: BookTop | None, clock: Callable[[int], str]
 ) -> str:
-    """What would become of the order if it were sent now, beside the book and when it was asked for."""
+    """What the order would do if it were sent now, with the book and the time at which it was fetched."""
     if order.fills_at_once:
         what = FILLS_AT_ONCE
     elif order.stop_price is not None:
@@ -215,7 +215,7 @@ def _at_the_market(
 
 
 def _counts(order: ProposedOrder, budget: BudgetUse | None) -> str:
-    """What the order counts as, where that is another number than what it costs or brings, and its share of budgets."""
+    """What the order counts as, where that differs from its cost or proceeds, and its share of the budgets."""
     own = order.brings_at_least if order.costs_at_most is None else order.costs_at_most
     differs = (own, order.quote_asset) != (order.counts_as, order.currency)
     amount = f"counts as {plain(order.counts_as)} {order.currency}"
@@ -245,9 +245,9 @@ def _about(milliseconds: int) -> str:
 
 def _next_step(proposal_id: str, state: str, *, in_chat: bool) -> str:
     if state == "rejected":
-        return "a person turned this order down; do not ask for it again unless they say so"
+        return "a person turned this order down; do not request it again unless they agree"
     if state in {"expired", "withdrawn"}:
-        return "too late; ask for the order again if it is still wanted"
+        return "too late; request the order again if it is still wanted"
     if in_chat:
         return "show `data.summary` to the person; after they agreed, call create_order with `confirmation_token` alone"
     if state == "approved":
@@ -258,5 +258,5 @@ def _next_step(proposal_id: str, state: str, *, in_chat: bool) -> str:
     return (
         f"nothing was sent. The person runs `guardian approve {proposal_id}` in a terminal and either gives you the "
         "token it shows, for create_order with `confirmation_token` alone, or places the order there with `--submit`; "
-        "asking for the same order again tells how it stands, cancel_order with `proposal_id` alone takes it back"
+        "requesting the same order again returns its state, cancel_order with `proposal_id` alone withdraws it"
     )

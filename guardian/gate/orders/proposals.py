@@ -1,4 +1,4 @@
-"""Proposals: orders that wait for a person, and the one-time tokens that stand for them."""
+"""Proposals: orders that wait for a person, and the one-time tokens that confirm them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _USED_UP: Final = frozenset({ProposalState.SENT, ProposalState.BURNT, ProposalSt
 
 
 def order_key(spec: OrderSpec) -> str:
-    """The exact order in one canonical line: the same order has the same key."""
+    """The order as one canonical line: equal orders have equal keys."""
     return json.dumps(spec.as_dict(), sort_keys=True, separators=(",", ":"))
 
 
@@ -43,15 +43,15 @@ def propose(
     verdict: Verdict,
     random_bytes: Callable[[int], bytes],
 ) -> tuple[Proposal, str | None] | Denial:
-    """The proposal for an order that needs a person: the one that is there already, or a new one.
+    """The proposal for an order that needs a person, the existing one or a new one, with its token.
 
-    The token is None but for `channel = "chat"`. Where too many wait, the denial says so.
+    The token is None except with `channel = "chat"`. Returns the denial where too many proposals wait.
     """
     costs, policy = costed(verdict), in_force.policy
     order = costs.order
     proposal = tx.proposals.newest_for(scope, order_key(order.spec))
     if proposal is None or not _is_usable(proposal, tx.now_ms, policy):
-        # One that was proposed under another policy can no longer be confirmed, so it takes nobody's place.
+        # A proposal under another policy can no longer be confirmed, so it does not count.
         waiting = [p for p in tx.proposals.outstanding(scope) if p.policy_digest == policy.digest]
         most = policy.confirmation.max_outstanding
         if len(waiting) >= most:
@@ -97,14 +97,14 @@ def propose(
 
 
 def _is_usable(proposal: Proposal, now_ms: int, policy: Policy) -> bool:
-    """Whether asking again returns this one: unexpired, under the same policy, and not used up."""
+    """Whether the same order returns this proposal: unexpired, under the same policy, and not used up."""
     if proposal.policy_digest != policy.digest or now_ms >= proposal.expires_ms or proposal.state in _USED_UP:
         return False
     return proposal_state(proposal, now_ms) != "expired"
 
 
 def spec_from(fields: Mapping[str, str]) -> OrderSpec:
-    """The order that `OrderSpec.as_dict` wrote down."""
+    """The order from the fields of `OrderSpec.as_dict`."""
 
     def amount(name: str) -> Decimal | None:
         return Decimal(fields[name]) if name in fields else None
@@ -122,7 +122,7 @@ def spec_from(fields: Mapping[str, str]) -> OrderSpec:
 
 
 def confirmed_by(proposal: Proposal) -> Confirmed:
-    """What a person confirms with this proposal, as the rules look at it."""
+    """What a person confirms with this proposal, for the rules."""
     return Confirmed(
         policy_digest=proposal.policy_digest,
         shown_bid=proposal.shown_bid,
@@ -149,7 +149,7 @@ def denial_for_unknown_token() -> Denial:
 
 
 def denial_for_token(proposal: Proposal, scope: Scope, now_ms: int, mismatch: tuple[str, ...]) -> Denial | None:
-    """Why this proposal cannot be redeemed now, or None where it can, or was already."""
+    """Why this proposal cannot be redeemed now; None where it can be, or has been."""
     if proposal.scope != scope:
         return Denial(
             code=Code.CONFIRMATION_ENVIRONMENT,
@@ -168,19 +168,19 @@ def denial_for_token(proposal: Proposal, scope: Scope, now_ms: int, mismatch: tu
         return Denial(
             code=Code.CONFIRMATION_REJECTED,
             message="this proposal was withdrawn by the assistant; nothing was sent",
-            hint="ask for the order again if it is wanted after all",
+            hint="request the order again if it is wanted after all",
         )
     if state == "rejected":
         return Denial(
             code=Code.CONFIRMATION_REJECTED,
             message=f"this proposal is turned down: {proposal.reason or 'by a person'}",
-            hint="ask for the order again only if the person says so",
+            hint="request the order again only if the person agrees",
         )
     token_expired = proposal.token_expires_ms is not None and now_ms >= proposal.token_expires_ms
     if state != "sent" and (state == "expired" or token_expired):
         return Denial(
             code=Code.CONFIRMATION_EXPIRED,
             message="the token or its proposal has expired",
-            hint="ask for the order again",
+            hint="request the order again",
         )
     return None

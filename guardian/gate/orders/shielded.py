@@ -1,4 +1,4 @@
-"""Work that is not torn apart: an order that is on disk is sent, and what became of it is written down."""
+"""Runs work to completion although its caller is cancelled: a reserved order is sent, and its outcome recorded."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Answer = TypeVar("Answer")
 
 
 async def run_to_completion(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """The answer of the work, which goes on to its end even where the caller is cancelled meanwhile.
+    """Returns the result of the work, which continues to its end even if the caller is cancelled meanwhile.
 
-    A call that is taken back cancels through anyio, which a shield holds off: the answer is still returned. Ctrl-C on a
-    command cancels the task itself, which no shield of anyio's holds off: that is raised once the work is done.
+    A cancelled MCP call is cancelled through anyio, which the shield holds off: the result is still returned. Ctrl-C on
+    a command cancels the task itself, which no anyio shield holds off: CancelledError is raised once the work is done.
     """
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
@@ -26,6 +26,6 @@ async def run_to_completion(work: Coroutine[Any, Any, Answer]) -> Answer:
             except asyncio.CancelledError as error:
                 cancelled = error
     if cancelled is not None:
-        task.exception()  # looked at, so that asyncio does not tell of it a second time
+        task.exception()  # retrieved, so that asyncio does not log it as never retrieved
         raise cancelled
     return task.result()

@@ -1,6 +1,6 @@
-"""`cancel_order` with a `proposal_id`: the assistant takes back an order that was not sent. The exchange is not asked.
+"""`cancel_order` with a `proposal_id`: the assistant withdraws an order that was not sent. Nothing is sent.
 
-It only takes something away, so no policy, trading state or key is asked.
+It only reduces risk, so it needs no policy, trading state or key.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ProposalWithdrawer:
 
 
 def _nothing_left(proposal: Proposal, row: OrderRow | None, now_ms: int) -> Reply:
-    """The proposal has ended; where it was sent, the order that it became is named."""
+    """The reply for a proposal that has ended; where it was sent, it has the id of its order."""
     is_open = row is not None and row.state not in FINAL_STATES
     denial = Denial(
         code=Code.PROPOSAL_ENDED,

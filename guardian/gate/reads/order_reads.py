@@ -1,7 +1,7 @@
-"""`get_orders`: the exchange's answer joined with guardian's log, which learns from it and fills its gaps.
+"""`get_orders`: the exchange's answer joined with guardian's log, which is updated from it and fills its gaps.
 
-One read of the exchange can lag behind: an order that the log has and the answer does not show is given as the log has
-it. The list is empty only where both have nothing.
+A read of the exchange can lag behind: an order that the log has and the answer does not show is returned as the log has
+it. The list is empty only where both are empty.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from guardian.store.schema.records import OrderRow, Scope
 
 @dataclass(slots=True)
 class _Joined:
-    """What the log adds to the reports of one answer; nothing where it cannot be read."""
+    """The reports of one answer with what the log adds to them; without it where it cannot be read."""
 
     views: list[OrderView] = field(default_factory=list)
     unresolved: tuple[OrderView, ...] = ()
@@ -53,7 +53,7 @@ class OrderReader:
         return done(_listed(joined, request.limit))
 
     def _known(self, scope: Scope, request: requests.GetOrders) -> tuple[OrderRow | None, int]:
-        """The order of guardian's that is asked for by its client order id, and the window time."""
+        """The order of guardian's that is requested by its client order id, and the window time."""
         row: OrderRow | None = None
         try:
             with self._context.journal.transaction() as tx:
@@ -71,14 +71,14 @@ class OrderReader:
             with self._context.journal.transaction() as tx:
                 return _join(tx, scope, request, reports, began_ms)
         except StoreError:
-            # Reading keeps working when the store does not; the marks on the ids tell whose orders they are.
+            # Reading keeps working when the store does not; the prefix of an id shows whose order it is.
             return _Joined(views=[_view(report) for report in reports])
 
 
 def _join(
     tx: Transaction, scope: Scope, request: requests.GetOrders, reports: tuple[OrderReport, ...], began_ms: int
 ) -> _Joined:
-    """The exchange's reports with what the log knows of each, which learns from them at the same time."""
+    """The exchange's reports with what the log has about each; the log is updated from them."""
     joined, shown = _Joined(), set()
     for report in reports:
         row = row_of(tx, scope, report)
@@ -153,7 +153,7 @@ def _view(report: OrderReport, row: OrderRow | None = None, fees: dict[str, Deci
 
 
 async def _reports(exchange: Exchange, request: requests.GetOrders) -> tuple[OrderReport, ...]:
-    """What the exchange says. A list of open orders is whole: it is cut only after the log has been joined to it."""
+    """The exchange's reports. Open orders are all fetched: the list is cut only after it was joined with the log."""
     if request.symbol is None:
         return tuple(await exchange.open_orders(None))
     if request.order_id is not None or request.client_order_id is not None:

@@ -1,4 +1,4 @@
-"""What stands: the state of trading, what the policy allows, and how much of it is left."""
+"""The status summary: the trading state, what the policy allows, and how much of it is left."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from guardian.store.schema.records import OrderRow, Scope, StatusUsage
 
 PRESENT: Final = "present"
 WRITABLE_MARK: Final = "status/writable"
-"""Written by each status, to learn whether the log can be written."""
+"""The timestamp that each status writes, to find out whether the log can be written."""
 TRADING_MEANS: Final = {
     TradingState.REDUCING: (
-        "only selling back what guardian bought passes; reads and cancels go on; the owner can run `guardian resume`"
+        "only selling back what guardian bought passes; reads and cancels continue; the owner can run `guardian resume`"
     ),
     TradingState.HALTED: (
-        "no order is created; reads and cancels go on; the owner can run `guardian resume`, "
+        "no order is created; reads and cancels continue; the owner can run `guardian resume`, "
         "or `guardian resume --reducing` for selling back alone"
     ),
 }
@@ -77,13 +77,13 @@ class PolicyView:
     symbols: tuple[SymbolView, ...]
     budgets: tuple[Budget, ...]
     sell_back: tuple[SellBack, ...] | None
-    """What guardian bought and can sell back without a budget; None where the exchange could not be asked."""
+    """What guardian bought and can sell back without a budget; None where the exchange did not answer."""
     problems: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoPolicyView:
-    """What is wrong with the policy, where there is no good one to go by."""
+    """What is wrong with the policy, where there is no valid one."""
 
     environment: str | None
     digest: None
@@ -103,7 +103,7 @@ class UnresolvedOrder(OrderView):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusView:
-    """The status. What stops orders comes first, then what may exist at the exchange and is not known to."""
+    """The status. What stops orders comes first, then the orders that may exist at the exchange."""
 
     orders: str
     """`not stopped`, or `stopped, because ...` with everything that stops every order but an exit.
@@ -123,7 +123,7 @@ class StatusView:
     trading_by: str | None
     """`owner`, or `guardian` for an automatic halt."""
     trading_means: str | None
-    """What goes on and how it ends; None while trading is active."""
+    """What still works and how the halt ends; None while trading is active."""
     emergency_records: int
     open_orders: tuple[OrderView, ...]
     reconciled: str | None
@@ -135,7 +135,7 @@ class StatusView:
     """None where some of it was judged in another currency; then a person is asked about every order."""
     budgets: tuple[Budget, ...]
     sell_back: tuple[SellBack, ...] | None
-    """What guardian bought and can sell back without a budget; None where the exchange could not be asked."""
+    """What guardian bought and can sell back without a budget; None where the exchange did not answer."""
     policy_source: str
     policy_digest: str | None
     policy_problems: tuple[str, ...]
@@ -156,7 +156,7 @@ class RecentCall:
 
 
 class Overview:
-    """Answers what stands, from the store and the policy, with the exchange's clock and what can be sold back there."""
+    """Reads the status from the store and the policy, with the exchange's clock and what can be sold back there."""
 
     def __init__(self, context: GateContext) -> None:
         self._context = context
@@ -219,7 +219,7 @@ class Overview:
         )
 
     async def _clock_fault(self) -> tuple[str, ...]:
-        """Why an order would be denied for the clock now; nothing where it would not."""
+        """Why an order would be denied for the clock now; empty where it would not."""
         try:
             connection = await self._context.connector.connect(needs_keys=True)
             skew_ms = await connection.exchange.clock_skew_ms()
@@ -230,7 +230,7 @@ class Overview:
         return (f"this machine's clock is {skew_ms} ms from the exchange's",)
 
     def _log_fault(self) -> tuple[str, ...]:
-        """Why the log takes nothing now, by writing a mark to it; nothing where it does."""
+        """Why the log cannot be written now, found by writing a timestamp to it; empty where it can."""
         try:
             with self._context.journal.transaction() as tx:
                 tx.timestamps.set(WRITABLE_MARK)
@@ -249,7 +249,7 @@ class Overview:
         with self._context.journal.transaction() as tx:
             trading, reason = self._context.journal.trading(tx)
             stored = tx.trading.status()
-            # The store knows nothing of a halt by way of the emergency file: neither when, nor by whom.
+            # The store has neither the time nor the author of a halt that comes from the emergency file.
             as_stored = stored.state is trading and stored.reason == reason
             usage = None if policy is None else tx.usage.status(scope, policy.limits, policy.accounting.currency)
             channel = Channel.TERMINAL if policy is None else policy.confirmation.channel
@@ -314,7 +314,7 @@ class Overview:
 def stops(
     trading: TradingState, reason: str | None, problems: tuple[str, ...], policy: Policy | None, keys: str
 ) -> tuple[str, ...]:
-    """Everything that stops every order but an exit, in words; nothing that one order alone would meet."""
+    """Everything that stops every order but an exit, one phrase each; not what concerns one order alone."""
     found = [] if trading is TradingState.ACTIVE else [f"trading is {trading.value}: {reason or 'no reason was given'}"]
     if policy is None:
         found.append(f"there is no usable policy: {'; '.join(problems)}")
@@ -332,10 +332,10 @@ def stops(
 
 
 def in_words(stopped_by: tuple[str, ...], blocked: tuple[tuple[str, str], ...]) -> str:
-    """What stops all orders, then what stops those of one symbol: `blocked` has a symbol and an unknown order of it."""
-    context = [f"stopped, because {'; '.join(stopped_by)}"] if stopped_by else []
-    context += [f"stopped on {symbol}, because the fate of the order {name} is not known" for symbol, name in blocked]
-    return "; ".join(context) or "not stopped"
+    """A sentence on what stops all orders, then those of one symbol: `blocked` has symbols and their unknown orders."""
+    parts = [f"stopped, because {'; '.join(stopped_by)}"] if stopped_by else []
+    parts += [f"stopped on {symbol}, because the fate of the order {name} is not known" for symbol, name in blocked]
+    return "; ".join(parts) or "not stopped"
 
 
 def _unconfirmed(usage: StatusUsage | None) -> Decimal | None:

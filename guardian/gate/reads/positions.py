@@ -33,7 +33,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """What the owner is asked about: the position as it is, what it becomes, and the prices that it is set at."""
+    """A correction for the owner to confirm: the position, its new quantity, and the prices that it is set at."""
 
     scope: Scope
     position: Position
@@ -55,14 +55,14 @@ class Positions:
     async def prepare(self, asset: str, quantity: Decimal) -> Correction:
         """Everything that a correction depends on. Raises as `all` does, and PolicyInvalid where there is no policy.
 
-        Guardian's open orders on the asset are asked for first, so that what they executed is in the position.
+        Guardian's open orders on the asset are queried first, so that what they executed is in the position.
 
         Raises GuardianError: the account does not have so much, so that it could not be sold back; or an order on the
         asset is not resolved or not adopted.
         """
         connection, scope = await self._connect()
         await self._catch_up(connection, scope, asset)
-        await self._context.journal.transact(lambda tx: _refuse_what_is_due(tx, scope, asset))
+        await self._context.journal.transact(lambda tx: _refuse_pending(tx, scope, asset))
         (position,) = await self._of(connection, scope, asset)
         if quantity > position.has:
             raise GuardianError(
@@ -75,7 +75,7 @@ class Positions:
         return Correction(scope=scope, position=position, quantity=quantity, prices=prices)
 
     async def set(self, correction: Correction) -> None:
-        """Set the position as `correct` does, after open orders on the asset were asked for once more.
+        """Set the position as `correct` does, after open orders on the asset were queried once more.
 
         Raises as `prepare` does.
         """
@@ -96,7 +96,7 @@ class Positions:
         """
         scope, asset, was = correction.scope, correction.position.asset, correction.position.bought
         with self._context.journal.transaction() as tx:
-            _refuse_what_is_due(tx, scope, asset)
+            _refuse_pending(tx, scope, asset)
             if tx.ledger.position(scope, asset) != was:
                 raise GuardianError(
                     f"guardian traded {asset} while you were asked; nothing was changed",
@@ -155,7 +155,7 @@ def _trades(row: OrderRow, asset: str) -> bool:
     return asset in {row.base_asset, row.quote_asset}
 
 
-def _refuse_what_is_due(tx: Transaction, scope: Scope, asset: str) -> None:
+def _refuse_pending(tx: Transaction, scope: Scope, asset: str) -> None:
     """Raise GuardianError where an order may change the position by what it executed before the owner sets it."""
     unresolved = next((row for row in tx.orders.unresolved(scope) if _trades(row, asset)), None)
     if unresolved is not None:

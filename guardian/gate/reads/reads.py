@@ -1,4 +1,4 @@
-"""The 15 tools that only read: what each asks of the exchange, and what guardian adds from its own store."""
+"""The 15 tools that only read: what each fetches from the exchange, and what guardian adds from its store."""
 
 from __future__ import annotations
 

@@ -25,12 +25,12 @@ from guardian.store.database import Transaction
 from guardian.store.schema.records import Scope
 
 MAX_SYMBOLS: Final = 10
-"""How many symbols are looked at; a home with more holdings sees the others in `guardian position`."""
+"""Maximum number of symbols; a home with more holdings sees the others in `guardian position`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SellBack:
-    """How an asset that guardian bought is sold back on one symbol, as MARKET orders at the prices of now."""
+    """How an asset that guardian bought is sold back on one symbol, as MARKET orders at current prices."""
 
     asset: str
     symbol: str
@@ -39,11 +39,11 @@ class SellBack:
     quantity: Decimal
     """How much of that goes in orders that every cap and filter admits, in whole steps."""
     orders: tuple[Decimal, ...]
-    """Their quantities; none where it is too little for the exchange, or no price is usable now."""
+    """Their quantities; empty where it is too little for the exchange, or no price is usable now."""
 
 
 async def sell_backs(context: GateContext, in_force: PolicyInForce) -> tuple[SellBack, ...] | None:
-    """By symbol, for every asset that guardian can sell back; None where the exchange could not be asked.
+    """By symbol, for every asset that guardian can sell back; None where the exchange did not answer.
 
     Raises StoreError.
     """

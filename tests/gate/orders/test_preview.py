@@ -122,7 +122,7 @@ def test_spent_calls_of_the_minute_are_not_held_against_the_order(room: Room) ->
 @pytest.mark.parametrize(
     ("change", "why", "hint"),
     [
-        ("edited", "was edited since this order was proposed", "let the assistant ask for the order again"),
+        ("edited", "was edited since this order was proposed", "let the assistant request the order again"),
         ("broken", "cannot be used: ", "guardian policy check"),
         ("gone", "cannot be read", "--policy FILE"),
         ("elsewhere", "the order was proposed under", "leave `--policy` out"),

@@ -154,7 +154,7 @@ def test_order_that_was_given_up_is_not_told_as_never_sent(room: Room) -> None:
     assert replayed.error is not None
     assert replayed.error.client_order_id == name
     assert "the exchange did not know it when guardian stopped asking" in replayed.error.message
-    assert "ask for the order again" not in (replayed.error.hint or "")
+    assert "request the order again" not in (replayed.error.hint or "")
     assert denials(room.ask()) == {"DUPLICATE_ORDER"}
     with room.journal.transaction() as tx:
         proposal = tx.proposals.get(first.proposal_id)
