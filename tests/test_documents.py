@@ -102,6 +102,13 @@ def test_the_commands_for_contributors_name_what_exists() -> None:
                 assert (ROOT / (word.replace(".", "/") + ".py")).exists(), command
 
 
+def test_no_document_outside_the_tree_is_named() -> None:
+    """Code and documents refer to nothing that a clone does not have, such as a design that is kept elsewhere."""
+    written = {*DOCUMENTS, *(ROOT / "guardian").rglob("*.py"), *(ROOT / "tests").rglob("*.py")} - {Path(__file__)}
+    outside = re.compile(r"\b(?:DESIGN|STYLE|BRIEF|METRICS)\b")
+    assert [str(path.relative_to(ROOT)) for path in written if outside.search(path.read_text("utf-8"))] == []
+
+
 def test_each_command_named_in_a_document_exists() -> None:
     """`guardian NAME` in any document is a command."""
     for path in DOCUMENTS:

@@ -75,8 +75,9 @@ class DayTrading:
 class Usage:
     """What was entered, ordered, opened and bought through guardian in one environment and account.
 
-    Everything is counted as DESIGN's table says, from the moment of the reservation. Notionals are in the accounting
-    currency; exits are in none of the sums and counts but `orders_since_person` and `unconfirmed_since_person`.
+    Everything is counted from the moment of the reservation, by the table in `store/budgets/usage.py`.
+    Notionals are in the accounting currency; exits are in none of the sums and counts but `orders_since_person` and
+    `unconfirmed_since_person`.
     """
 
     trading: TradingState

@@ -1,7 +1,7 @@
 """What an order is at worst: its protected price, and what a unit of it counts for in the quote asset.
 
-The formulas are DESIGN's table: `P` the price sent, `S` the stop price, `Q` the base quantity. BUY counts `P*Q`, SELL
-counts `max(P, bid)*Q`, a stop-limit SELL `max(P, S, bid)*Q`; rounded up at the eighth digit.
+`P` is the price sent, `S` the stop price, `Q` the base quantity. BUY counts `P*Q`, SELL counts
+`max(P, bid)*Q`, a stop-limit SELL `max(P, S, bid)*Q`; rounded up at the eighth digit.
 """
 
 from __future__ import annotations

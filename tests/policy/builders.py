@@ -50,7 +50,7 @@ def symbol_limits(**changed: object) -> SymbolLimits:
 
 
 def a_policy(symbol: Mapping[str, object] | None = None, **changed: object) -> Policy:
-    """The defaults of DESIGN's section 6, for BTCUSDT and ETHBTC; `changed` names fields of any of its tables.
+    """The documented defaults, for BTCUSDT and ETHBTC; `changed` names fields of any of its tables.
 
     `symbol` changes the limits of BTCUSDT.
     """

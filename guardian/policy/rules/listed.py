@@ -76,7 +76,7 @@ def environment(case: Case) -> Iterator[Denial]:
 
 
 def live_enabled(case: Case) -> Iterator[Denial]:
-    """No order on `live` before all its safeguards exist: see DESIGN's section 8."""
+    """No order on `live`: its safeguards (an approved policy, checked key permissions, arming) do not exist yet."""
     if case.facts.environment is Environment.LIVE:
         yield Denial(
             code=Code.LIVE_NOT_ENABLED,

@@ -1,4 +1,4 @@
-"""The part of a transaction that counts: what was entered, ordered, opened and bought, exactly as DESIGN's table says.
+"""The part of a transaction that counts: what was entered, ordered, opened and bought, exactly by this table.
 
 | order state            | rolling notional | order count | open notional | duplicate |
 |------------------------|------------------|-------------|---------------|-----------|

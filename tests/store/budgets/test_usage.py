@@ -1,4 +1,4 @@
-"""What counts, exactly as DESIGN's table says."""
+"""What counts, exactly as the table in `guardian/store/budgets/usage.py` says."""
 
 from __future__ import annotations
 
