@@ -17,7 +17,7 @@ from guardian.domain.money import plain
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
     from guardian.gate.base.replies import OrderView
-    from guardian.gate.reads.overview import StatusView, UnresolvedOrder
+    from guardian.gate.reads.status_views import StatusView, UnresolvedOrder
 
 
 @click.command()

@@ -39,8 +39,9 @@ from guardian.gate.orders.cancel import OrderCanceller
 from guardian.gate.orders.create import OrderPlacer
 from guardian.gate.orders.send import Sender, rejection
 from guardian.gate.orders.withdraw import ProposalWithdrawer
-from guardian.gate.reads.overview import NoPolicyView, Overview, PolicyView, RecentCall, StatusView
+from guardian.gate.reads.overview import Overview
 from guardian.gate.reads.reads import Reader
+from guardian.gate.reads.status_views import NoPolicyView, PolicyView, RecentCall, StatusView
 from guardian.policy.engine import judge_tool
 from guardian.store.schema.records import OpenedCall, Phase, Record
 

@@ -22,7 +22,7 @@ from guardian.domain.trading import Environment
 from guardian.errors import ExchangeUnavailable
 from guardian.gate.base import key_account
 from guardian.gate.base.journal import Journal
-from guardian.gate.reads.overview import StatusView
+from guardian.gate.reads.status_views import StatusView
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.keys import HmacVerifier
 from guardian.policy.model import PaperSettings
