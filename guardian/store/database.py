@@ -3,8 +3,9 @@
 A transaction is `BEGIN IMMEDIATE ... COMMIT` with `synchronous=FULL`: when it has ended without an exception, all of it
 is on the disk; when it has not, nothing of it is.
 
-Each begins by looking whether the log goes on from where this process saw it end: the last row that it knows is there
-as it was, and the newest row has its own digest. Where it does not, trading halts and the log goes on, see `_tell`.
+Each begins by checking that the log continues from where this process saw it end: the last row that it knows is
+unchanged, and the newest row has its own digest. Where it does not, trading halts and the log continues, see
+`_record_break`.
 """
 
 from __future__ import annotations
@@ -46,15 +47,15 @@ from guardian.store.transaction.trading_state import TradingPart
 from guardian.store.transaction.unit import Unit
 
 _LOOKS: Final = 3
-"""How often the end of the log is looked at in one begin: what was found is told, and then it is looked at again."""
+"""How often the end of the log is checked in one begin: a finding is recorded, and then it is checked again."""
 BEHIND_MS: Final = 1_000
-"""A clock this far behind window time was set; one that is less far is waited for."""
+"""A clock further than this behind window time was set back; up to this, window time waits for it."""
 HEAD_PATIENCE_S: Final = 1.0
-"""The checkpoint beside the log asks for its head: one that is not had now is had the next time."""
+"""How long the checkpoint waits for the head of the log; without it, it is written the next time."""
 BUSY: Final = "the log cannot be written: another call of this process waits for it"
 BUSY_HINT: Final = "try again in a moment; `guardian status` shows what runs"
 MAX_JUMP: Final = 1_000_000
-"""Rows that the log goes on after, at most, where they are gone; a checkpoint that says more is not believed."""
+"""Maximum number of lost rows after which the log continues; a checkpoint that says more is not believed."""
 
 
 class Transaction:
@@ -106,7 +107,7 @@ class Store:
         self._identity = file.identity
         self._file: OpenFile | None = file
         self._monotonic = monotonic
-        self._told = (0, monotonic())
+        self._latest_window = (0, monotonic())
         """The latest window time, and since when it is that."""
         self._known = Head(0, bytes(32))
         self._lock = threading.Lock()
@@ -168,7 +169,7 @@ class Store:
 
     @contextmanager
     def _turn(self, ends: float, *, is_first: bool) -> Iterator[None]:
-        """This process's one transaction. Of those who wait one alone stands in the way of who goes first."""
+        """Wait for this process's one transaction. A caller with `is_first` has at most one other waiting before it."""
         queue = None if is_first else self._queue
         if queue is not None and not queue.acquire(timeout=max(0.0, ends - time.monotonic())):
             raise StoreUnavailable(BUSY, hint=BUSY_HINT)
@@ -203,7 +204,7 @@ class Store:
             self._drop()
 
     def _ready(self) -> OpenFile:
-        """The open file, if it is still the one at its place: SQLite goes on writing to one that was moved away."""
+        """Return the open file, if it is still at its place: SQLite would continue to write to one that was moved."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         if self._file is None:
@@ -244,7 +245,7 @@ class Store:
                 if not findings:
                     self._known = end.head
                     return self._transaction(file, end, end.head)
-                self._tell(file, end, findings)
+                self._record_break(file, end, findings)
             raise StoreCorrupt(f"{BROKEN}, again and again", hint=RESTORE_HINT)
         except (sqlite3.Error, SQLAlchemyError, StoreError) as error:
             failure = translated(error)
@@ -253,20 +254,20 @@ class Store:
 
     def _transaction(self, file: OpenFile, end: LogTail, head: Head) -> Transaction:
         clock, monotonic_s = self._now_ms(), self._monotonic()
-        told_ms, told_s = self._told
-        latest = max(told_ms, end.window_ms)
+        known_ms, known_s = self._latest_window
+        latest = max(known_ms, end.window_ms)
         if clock < latest - BEHIND_MS:
-            # The clock was set back, or was once far ahead: window time goes on by itself until the clock is there.
-            latest = max(latest, told_ms + int((monotonic_s - told_s) * 1000))
+            # The clock was set back, or was once far ahead: window time runs by itself until the clock has reached it.
+            latest = max(latest, known_ms + int((monotonic_s - known_s) * 1000))
         window_ms = max(clock, latest)
-        if window_ms > told_ms:
-            self._told = (window_ms, monotonic_s)
+        if window_ms > known_ms:
+            self._latest_window = (window_ms, monotonic_s)
         return Transaction(Unit(file.connection, now_ms=window_ms, clock_ms=clock, head=head))
 
-    def _tell(self, file: OpenFile, end: LogTail, findings: Sequence[Finding]) -> None:
-        """Halt trading for a broken chain, in the transaction that is open, and go on from what is there.
+    def _record_break(self, file: OpenFile, end: LogTail, findings: Sequence[Finding]) -> None:
+        """Halt trading for a broken chain, in the open transaction, and continue from what is there.
 
-        Rows that are gone keep their numbers: the log goes on after the last of them and names its digest, so that
+        Rows that are gone keep their numbers: the log continues after the last of them and names its digest, so that
         the gap is seen for good, and what was acknowledged is not taken for a new damage.
 
         Raises StoreCorrupt: that could not be written. The chain is then found broken by the next transaction too.
@@ -298,7 +299,7 @@ class Store:
             raise translated(error) from None
 
     def _give_up(self, file: OpenFile, error: BaseException) -> None:
-        """Roll back; after a failure of the disk also let go of the file, so that the next call opens it anew."""
+        """Roll back; after a failure of the disk also let go of the file, so that the next call opens it again."""
         with suppress(Exception):
             file.rollback()
         if file.in_transaction or (

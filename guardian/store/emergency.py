@@ -59,7 +59,7 @@ class EmergencyFile:
 
     @property
     def places(self) -> tuple[Path, ...]:
-        """Where a record may be, in the order in which they are tried. A folder that is not the user's own is none."""
+        """Where a record may be, in the order of trying. A folder that is not the user's own is left out."""
         return tuple(folder / EMERGENCY_NAME for folder in (self._home, *filter(_may_be_ours, self._others)))
 
     def preallocate(self) -> bool:
@@ -299,7 +299,7 @@ def _empty(place: Path, imported: bytes) -> None:
 
 @contextmanager
 def _locked(place: Path, *, must: bool = False) -> Iterator[None]:
-    """One process at a time. Where a lock cannot be had, a record is worth more than the order of its neighbours."""
+    """Hold the lock of the file. Where it is unavailable, the record is written all the same, unless `must`."""
     lock = FileLock(place.parent / EMERGENCY_LOCK_NAME, timeout=_LOCK_TIMEOUT_S, mode=0o600)
     try:
         lock.acquire()

@@ -1,7 +1,7 @@
 """The part of a transaction that says what the exchange's answers may not have in them yet.
 
 Facts of the exchange that orders use up (balances, the list of open orders) are fetched before the transaction that
-reserves an order. A snapshot is taken before they are asked for. What was not known to be at the exchange then, or was
+reserves an order. A snapshot is taken before they are fetched. What was not known to be at the exchange then, or was
 reserved since, may or may not be in an answer, so it is counted in full on top of it. An order that was acknowledged
 before the snapshot is in every answer, as locked balance and as an open order.
 """
@@ -36,7 +36,7 @@ _SINCE: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The orders of a scope as they were before facts were asked for."""
+    """The orders of a scope as they were before facts were fetched."""
 
     seq: int
     """The last row of the log."""
@@ -46,7 +46,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unseen:
-    """Orders since a snapshot, as far as an answer of the exchange that was asked for after it may lack them."""
+    """Orders since a snapshot, as far as an answer of the exchange that was fetched after it may lack them."""
 
     orders: tuple[OrderRow, ...]
     """Orders, as they are now, that the exchange was not known to have then; those that never came to be left out."""
@@ -73,18 +73,18 @@ class Unseen:
 
 
 class SnapshotsPart:
-    """Takes snapshots, and tells what came after one."""
+    """Takes snapshots, and returns what came after one."""
 
     def __init__(self, unit: Unit, orders: OrdersPart) -> None:
         self._unit = unit
         self._orders = orders
 
     def take(self, scope: Scope) -> Snapshot:
-        """The orders of the scope as they are now, before facts of the exchange are asked for."""
+        """The orders of the scope as they are now, before facts of the exchange are fetched."""
         return Snapshot(seq=self._unit.head.seq, pending=self._orders.pending(scope))
 
     def unseen_since(self, scope: Scope, snapshot: Snapshot) -> Unseen:
-        """What answers of the exchange may lack that were asked for after the snapshot."""
+        """Return what answers of the exchange may lack that were fetched after the snapshot."""
         since = [order_from(row) for row in self._unit.rows(_SINCE, {**scope_values(scope), "after": snapshot.seq})]
         now = tuple(self._now(snapshot.pending))
         unsure = {row.client_order_id for row in snapshot.pending if row.state in UNRESOLVED_STATES}

@@ -102,7 +102,7 @@ class UsagePart:
         """Everything that the rules count for this order, in `currency`.
 
         `assets` are the base and the quote asset of its symbol; without them nothing is known to be held.
-        `snapshot` was taken before the facts of the exchange were asked for that the order is judged on. Orders that
+        `snapshot` was taken before the facts of the exchange were fetched that the order is judged on. Orders that
         `listed` accounts for are not counted again as open on the symbol.
         """
         status, sliced = self.status(scope, limits, currency), Worth(currency)
@@ -157,7 +157,7 @@ class UsagePart:
         return {asset: quantity for asset, quantity in left.items() if quantity > 0}
 
     def status(self, scope: Scope, limits: Limits, currency: str) -> StatusUsage:
-        """What does not depend on the order: the windows, what is open, and what went on without a person."""
+        """What does not depend on the order: the windows, what is open, and what was ordered without a person."""
         counted, unconfirmed = Worth(currency), Worth(currency)
         windows = {window.window_ms for window in limits.rolling_notional}
         counts = {window.window_ms for window in limits.max_orders}

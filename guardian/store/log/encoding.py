@@ -21,7 +21,7 @@ from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
 from guardian.store.schema.records import Record
 
 GENESIS: Final = bytes(32)
-"""What stands for the digest of the row before the first."""
+"""Used as the digest of the row before the first."""
 BODY_VERSION: Final = 1
 _DOMAIN: Final = b"guardian/audit/entry/v1\0"
 
@@ -60,7 +60,7 @@ def client_order_id(digest: bytes) -> str:
 
 
 def column(text: str | None) -> str | None:
-    """A text as it stands in a column: at most MAX_COLUMN characters, writable as UTF-8, no NUL."""
+    """A text as it is in a column: at most MAX_COLUMN characters, writable as UTF-8, no NUL."""
     if text is None:
         return None
     kept = _writable(str(text[:MAX_COLUMN])).replace("\0", "\\x00")

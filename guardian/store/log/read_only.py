@@ -30,7 +30,7 @@ ROW_SQL: Final = "seq, prev_hash, digest, call_id, phase, ts_ms, tool, symbol, o
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """A row of the log as it stands in the file, not verified. The order is that of ROW_SQL."""
+    """A row of the log as it is in the file, not verified. The order is that of ROW_SQL."""
 
     seq: int
     prev_hash: bytes
@@ -48,7 +48,7 @@ class LogRow:
 
     @property
     def document(self) -> dict[str, object] | None:
-        """The body as JSON; None where it is none."""
+        """The body as JSON; None where it is not valid JSON."""
         try:
             found = json.loads(self.body)
         except (ValueError, RecursionError, TypeError):

@@ -36,12 +36,12 @@ def token_digest(token: str) -> str:
 
 
 def short_digest(secret: str) -> str:
-    """What stands in the place of a secret: it recognises the secret and opens nothing."""
+    """What replaces a secret: it recognises the secret and opens nothing."""
     return f"sha256:{token_digest(secret)[:16]}"
 
 
 def token_pieces(text: bytes) -> frozenset[str]:
-    """Every piece of a text in UTF-8 that could be a token; most texts have none. It is asked for every row."""
+    """Every piece of a text in UTF-8 that could be a token; most texts have none. It is called for every row."""
     pieces: set[str] = set()
     for word in text.translate(_WORDS).split():
         if len(word) >= TOKEN_LENGTH and not _is_ordinary(run := word.decode()):

@@ -1,4 +1,4 @@
-"""How the log ends, read at the beginning of each transaction: does it go on from where this process saw it end?
+"""How the log ends, read at the beginning of each transaction: does it continue from where this process saw it end?
 
 One statement, and one indexed row more than the end itself needs. Of rows that others wrote only the newest is held
 against its digest here; those between it and the last known one are verified at the next start, and by `verify`.
@@ -46,7 +46,7 @@ def read_tail(connection: Connection, known: Head) -> LogTail:
 
     Raises:
         SQLAlchemyError: it cannot be read.
-        StoreCorrupt: no row can go on from there, or the time is none.
+        StoreCorrupt: no row can follow there, or the time is not a number.
     """
     row = connection.execute(_END, {"seq": known.seq, "digest": known.digest}).one()
     head = Head(row.seq or 0, GENESIS if row.seq is None else _blob(row.digest))
@@ -76,5 +76,5 @@ def _of_newest(head: Head, known: Head, prev_hash: object, body: object) -> list
 
 
 def _blob(value: object) -> bytes:
-    """A digest as it stands in the file; for what is none, bytes that no row has."""
+    """Return a digest as it is in the file; for a value that is no digest, bytes that no row has."""
     return value if isinstance(value, bytes) and len(value) == len(GENESIS) else sha256(repr(value).encode()).digest()

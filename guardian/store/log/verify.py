@@ -5,7 +5,7 @@
 | CONTENT   | a body, a digest or a link was changed: the digest is not that of the row       |
 | COLUMN    | a column says something else than the body                                       |
 | GAP       | rows are missing before this one                                                |
-| CHAIN     | a row does not follow on the one before it: rows were made anew or moved        |
+| CHAIN     | a row does not follow on the one before it: rows were rewritten or moved        |
 | TRUNCATED | the row of a checkpoint is gone: the log was cut off, or an older copy was put back |
 | REWRITTEN | the row of a checkpoint is another one than it was                              |
 | ORDER     | an order without its intent row, or an intent row without its order             |
@@ -37,7 +37,7 @@ from guardian.store.schema.records import FOUND
 from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES
 
 BATCH: Final = 5000
-"""Rows in one read: short enough not to stand in a writer's way."""
+"""Rows in one read: short enough not to delay a writer."""
 MAX_FINDINGS: Final = 1000
 TAIL: Final = 256
 """Rows at the end of the log that are verified when it is opened: a few milliseconds."""
@@ -45,7 +45,7 @@ CAUSE: Final = "broken_chain"
 """The cause of a halt, and the kind of an emergency record, that is about the log itself."""
 BROKEN: Final = "the chain of the log is broken"
 TOLD_BY: Final = f"{CAUSE}:"
-"""How the key of a row begins that tells of a broken chain. See `guardian.store.transaction.broken_chain`."""
+"""The prefix of the key of a row that reports a broken chain. See `guardian.store.transaction.broken_chain`."""
 
 
 class FindingKind(StrEnum):
@@ -73,9 +73,9 @@ class Finding:
     lost: Checkpoint | None = None
     """The row that was there once, for TRUNCATED and REWRITTEN."""
     evidence: str = ""
-    """What tells this damage from another at the same row."""
+    """What distinguishes this damage from another at the same row."""
     is_told: bool = False
-    """The row where it shows is the one that tells of it."""
+    """Whether the row where it shows is the one that reports it."""
 
     @property
     def mark(self) -> str:
@@ -87,19 +87,19 @@ class Finding:
 
 
 def evidence_of(*what: object) -> str:
-    """What stands in the file in the place of what was written, in short."""
+    """Return a short digest of what is in the file in place of what was written."""
     return sha256(repr(what).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def lost_row(row: Checkpoint, *, is_there: bool, last_seq: int, source: str | None = None) -> Finding:
     """The finding that a row which was there once is gone, or is another one now."""
-    told = "" if source is None else f" of the checkpoint ({source})"
+    where = "" if source is None else f" of the checkpoint ({source})"
     if is_there:
-        message = f"row {row.seq} is not the one{told or ' that was written'}"
+        message = f"row {row.seq} is not the one{where or ' that was written'}"
         return Finding(kind=FindingKind.REWRITTEN, seq=row.seq, message=message, lost=row)
-    message = f"the log ends at row {last_seq}, and row {row.seq}{told} is gone"
+    message = f"the log ends at row {last_seq}, and row {row.seq}{where} is gone"
     if last_seq > row.seq:
-        message = f"row {row.seq}{told} is gone"
+        message = f"row {row.seq}{where} is gone"
     return Finding(kind=FindingKind.TRUNCATED, seq=min(last_seq, row.seq), message=message, lost=row)
 
 
@@ -168,7 +168,7 @@ def verify(place: Path, checkpoint: Checkpoint | None = None) -> Report:
 def verify_tail(connection: sqlite3.Connection, checkpoint: Checkpoint | None) -> tuple[Finding, ...]:
     """Verify the last TAIL rows, and that the log has the row of the checkpoint. Raises sqlite3.Error.
 
-    What a row of the log tells of itself is left out: that rows are missing before it, where they are.
+    Gaps that the row after them reports itself are left out.
     """
     rows = connection.execute(f"SELECT {ROW_SQL} FROM audit ORDER BY seq DESC LIMIT {TAIL}").fetchall()  # noqa: S608 - constants
     tail = [LogRow(*row) for row in reversed(rows)]
@@ -255,7 +255,7 @@ class _Walk:
         self._last_ts = row.ts_ms
 
     def _at(self, row: LogRow, kind: FindingKind, message: str, what: tuple[object, ...]) -> None:
-        # A row that tells of a broken chain may itself stand behind the gap.
+        # A row that reports a broken chain may itself be the one after the gap.
         is_link = kind in {FindingKind.GAP, FindingKind.CHAIN}
         is_told = is_link and isinstance(row.key, str) and row.key.startswith(TOLD_BY)
         self.add(Finding(kind=kind, seq=row.seq, message=message, evidence=evidence_of(*what), is_told=is_told))
@@ -323,7 +323,7 @@ class _Walk:
 
 
 def _hex(digest: object) -> str:
-    """A digest in hex; for what stands in its place and is none, what no digest is."""
+    """Return a digest in hex; an empty text for a value that is no digest."""
     return digest.hex() if isinstance(digest, bytes) else ""
 
 

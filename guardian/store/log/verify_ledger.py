@@ -28,9 +28,9 @@ _HOLDINGS: Final = "SELECT environment, account, symbol, asset, quantity FROM ho
 def imbalances(connection: sqlite3.Connection) -> Iterator[tuple[int | None, str]]:
     """What does not add up, each in a sentence, with the intent row of the order that it is about, if it is about one.
 
-    By how much it is off does not change while orders go on, so the same damage has the same words.
+    The difference does not change while orders continue, so the same damage has the same words.
     """
-    connection.execute("BEGIN")  # one moment of all three tables: others go on writing
+    connection.execute("BEGIN")  # one moment of all three tables: others continue to write
     try:
         flows, orders, holdings = (connection.execute(sql).fetchall() for sql in (_FLOWS, _ORDERS, _HOLDINGS))
         unknown = connection.execute(_CORRECTIONS).fetchall()

@@ -17,13 +17,13 @@ from guardian.domain.report_match import SentOrder
 from guardian.domain.trading import TradingState
 
 FOUND: Final = "found/"
-"""How the key of the log's row begins that tells of an order which the log lacked; environment and order follow."""
+"""The prefix of the key of the log's row of an order that the log lacked; environment and order follow."""
 CORRECTION: Final = "position/"
 """How the key of the log's row of a corrected position begins."""
 
 
 def found_key(environment: str, client_order_id: str) -> str:
-    """The key of the log's row that tells of an order which the log lacked."""
+    """Return the key of the log's row of an order that the log lacked."""
     return f"{FOUND}{environment}/{client_order_id}"
 
 
@@ -44,7 +44,7 @@ class Head:
 
 
 class Phase(StrEnum):
-    """What a row of the log tells of."""
+    """What a row of the log is about."""
 
     CALL = "call"
     INTENT = "intent"
@@ -139,7 +139,7 @@ class NewOrder:
     quote_asset: str
     side: str
     order_type: str
-    """As it was asked for."""
+    """As it was requested."""
     wire_type: str
     """As it is sent: MARKET goes as LIMIT."""
     time_in_force: str | None = None
@@ -147,7 +147,7 @@ class NewOrder:
     stop_price: Decimal | None = None
     quantity: Decimal
     quote_quantity: Decimal | None = None
-    """As it was asked for, where it was."""
+    """As it was requested, if it was."""
     fingerprint: str
     notional: Decimal
     """The worst case in `currency`."""
@@ -188,7 +188,7 @@ class OrderRow(NewOrder):
     amended_quantity: Decimal | None = None
     """The smaller quantity that its owner amended it to at the exchange."""
     absent_ms: int = 0
-    """For how long in all it was asked for and the exchange did not know it, since it was last known there."""
+    """For how long in all it was polled and the exchange did not know it, since it was last known there."""
     given_up: bool = False
     """It is `not_placed` for want of evidence alone, so the same order is still a duplicate of it."""
     adopted: bool = True
@@ -226,7 +226,7 @@ PROPOSAL_ID_LENGTH: Final = 6
 
 
 class ProposalState(StrEnum):
-    """That a proposal has expired is told from the time and not stored."""
+    """Whether a proposal has expired follows from the time and is not stored."""
 
     WAITING = "waiting"
     APPROVED = "approved"
@@ -236,7 +236,7 @@ class ProposalState(StrEnum):
     BURNT = "burnt"
     """Denied when its token was redeemed."""
     WITHDRAWN = "withdrawn"
-    """By the assistant that had asked for it."""
+    """By the assistant that had requested it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,11 +245,11 @@ class NewProposal:
 
     scope: Scope
     order_key: str
-    """The order as it was asked for, as one canonical line."""
+    """The order as it was requested, as one canonical line."""
     symbol: str
     side: str
     spec: Mapping[str, str]
-    """The order as it was asked for."""
+    """The order as it was requested."""
     resolved: Mapping[str, str]
     """The order as it would be sent, its protected price and quantity among it."""
     policy_digest: str
@@ -317,7 +317,7 @@ class Lease:
     holder: str
     expires_ms: int
     renewals: int
-    """How often it was taken or renewed: a holder that lives is seen by it, also where window time stands still."""
+    """How often it was taken or renewed: it shows that the holder is alive, even where window time does not move."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

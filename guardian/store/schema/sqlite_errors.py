@@ -11,10 +11,10 @@ _PRIMARY: Final = 0xFF
 """SQLite's extended error codes keep the plain one in their last byte."""
 
 _REASONS: Final[dict[int, tuple[str, str]]] = {
-    sqlite3.SQLITE_FULL: ("the disk is full", "free some space; guardian goes on by itself"),
+    sqlite3.SQLITE_FULL: ("the disk is full", "free some space; guardian continues by itself"),
     sqlite3.SQLITE_READONLY: (
         "its folder or file is read-only",
-        "make guardian's home writable for you; guardian goes on by itself",
+        "make guardian's home writable for you; guardian continues by itself",
     ),
     sqlite3.SQLITE_IOERR: (
         "the disk could not be read or written",

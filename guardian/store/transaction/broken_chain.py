@@ -1,7 +1,7 @@
-"""The part of a transaction that tells of a broken chain: trading halts, and the log says why.
+"""The part of a transaction that records a broken chain: trading halts, and the log says why.
 
-Every damage is told once, by its mark. So the owner can resume knowing of it, and it does not halt trading again; what
-is damaged later, or elsewhere, does. `guardian audit verify` goes on finding all of it, for good.
+Every damage is recorded once, by its mark. So the owner can resume knowing of it, and it does not halt trading again;
+what is damaged later, or elsewhere, does. `guardian audit verify` continues to find all of it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from guardian.store.transaction.trading_state import TradingPart
 from guardian.store.transaction.unit import Unit
 
 SHOWN: Final = 16
-"""Findings that a row tells of in words; of the others it has the marks."""
+"""Maximum number of findings that a row has in words; of the others it has the marks."""
 
-_TOLD: Final = select(AUDIT.c.body).where(AUDIT.c.key >= bindparam("low"), AUDIT.c.key < bindparam("high"))
+_RECORDED: Final = select(AUDIT.c.body).where(AUDIT.c.key >= bindparam("low"), AUDIT.c.key < bindparam("high"))
 
 
 class BrokenChainPart:
@@ -35,11 +35,11 @@ class BrokenChainPart:
         self._trading = trading
 
     def record(self, findings: Iterable[Finding]) -> bool:
-        """Halt trading and append a row for what was not told yet; False where all of it was. Raises StoreError.
+        """Halt trading and append a row for new findings; returns False where all were recorded. Raises StoreError.
 
         Where trading is halted already, the break is added to the reason, so that nobody resumes without knowing of it.
         """
-        known = self._marks_told()
+        known = self._recorded_marks()
         new = {finding.mark: finding for finding in findings if not finding.is_told and finding.mark not in known}
         if not new:
             return False
@@ -64,17 +64,17 @@ class BrokenChainPart:
         )
         return True
 
-    def _marks_told(self) -> frozenset[str]:
-        """The marks of everything that a row of the log tells of; a row that cannot be read tells of nothing."""
+    def _recorded_marks(self) -> frozenset[str]:
+        """Return the marks of all recorded findings; a row that cannot be read counts as empty."""
         low, high = TOLD_BY, TOLD_BY[:-1] + chr(ord(TOLD_BY[-1]) + 1)
         marks: set[str] = set()
-        for row in self._unit.rows(_TOLD, {"low": low, "high": high}):
+        for row in self._unit.rows(_RECORDED, {"low": low, "high": high}):
             try:
-                told = json.loads(row["body"])["data"]["marks"]
+                stored = json.loads(row["body"])["data"]["marks"]
             except (ValueError, TypeError, KeyError, RecursionError):
                 continue
-            if isinstance(told, list):
-                marks.update(mark for mark in told if isinstance(mark, str))
+            if isinstance(stored, list):
+                marks.update(mark for mark in stored if isinstance(mark, str))
         return frozenset(marks)
 
 

@@ -69,7 +69,7 @@ _ANY_FEES_WANTED: Final = (
     .limit(1)
 )
 FEES_WANTED_MS: Final = 7 * DAY_MS
-"""How long after an order its fees are still asked for."""
+"""How long after an order its fees are still queried."""
 _FEES_WANTED: Final = (
     select(ORDERS)
     .where(_IN_SCOPE, text(FEES_WANTED_SQL), ORDERS.c.reserved_ms > bindparam("after"))
@@ -108,7 +108,7 @@ class OrdersPart:
         """Insert an order that the exchange has and the log lacked; it counts from the commit on.
 
         It comes into the ledger when the owner resumes, see `adopt_found`. Of a report that contradicts itself only the
-        order's terms are taken: it is `unknown`, with nothing executed, until another report tells.
+        order's terms are taken: it is `unknown`, with nothing executed, until another report says so.
 
         Raises StoreConflict: the log has no row with the order's `found_key`.
         """
@@ -307,7 +307,7 @@ class OrdersPart:
             seen["executed_quantity"] = report.executed_quantity
             if report.executed_quote_quantity is not None:
                 seen["executed_quote_quantity"] = report.executed_quote_quantity
-            changed.update(_told_by(row, state, report))
+            changed.update(_news_of(row, state, report))
         for name, value in seen.items():
             if value > getattr(row, name):
                 changed[name] = plain(value)
@@ -321,7 +321,7 @@ class OrdersPart:
         return True
 
 
-def _told_by(row: OrderRow, state: OrderState, report: OrderReport) -> dict[str, object]:
+def _news_of(row: OrderRow, state: OrderState, report: OrderReport) -> dict[str, object]:
     """What else of a report is news: when the order was created, the exchange's word for its state, its quantity.
 
     An order that has ended stays as it ended; nothing but what was executed is news of it.
@@ -353,7 +353,7 @@ def is_correction(row: OrderRow, report: OrderReport) -> bool:
 
 
 def correction_key(row: OrderRow) -> str:
-    """The key of the log's row that tells of the order's next correction."""
+    """Return the key of the log's row of the order's next correction."""
     return f"{CORRECTED}{row.client_order_id}/{row.corrections + 1}"
 
 
