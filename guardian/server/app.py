@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import anyio
 from fastmcp import FastMCP
@@ -13,15 +13,12 @@ from guardian import __version__
 from guardian.server.middleware import OutermostGuard
 from guardian.server.registration import as_tool
 from guardian.server.resources import INSTRUCTIONS, add_resources
-from guardian.server.shutdown import Shutdown
+from guardian.server.shutdown import CLOSING_S, Shutdown
 from guardian.server.tools import ALL_TOOLS
 from guardian.system.wall_clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from guardian.gate.pipeline import Gate
-
-CLOSING_S: Final = 2.0
-"""Clients end the process by force about two seconds after they have closed its input."""
 
 Lifespan = Callable[[], AbstractAsyncContextManager[object]]
 

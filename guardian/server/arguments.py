@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -19,6 +19,7 @@ from guardian.domain.orders import (
     TimeInForce,
 )
 from guardian.errors import ArgumentMistake, InvalidArguments
+from guardian.server.envelope import EPOCH
 
 MAX_AMOUNT_LENGTH: Final = 41
 """Twenty digits, a point, twenty digits."""
@@ -28,7 +29,6 @@ EARLIEST_MS: Final = 1_483_228_800_000
 LATEST_MS: Final = 4_102_444_800_000
 """2100-01-01: a larger number is microseconds."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EXACT_DIGITS: Final = 15
 """As many significant decimal digits survive the way through a double."""
 _ISO: Final = re.compile(
@@ -73,7 +73,7 @@ def moment(value: object) -> int:
         if len(value) > MAX_TIME_LENGTH or _ISO.fullmatch(value) is None:
             raise ValueError('must be ISO 8601 with Z or an offset, such as "2026-11-22T10:00:00Z", or milliseconds')
         try:
-            value = (datetime.fromisoformat(value) - _EPOCH) // timedelta(milliseconds=1)
+            value = (datetime.fromisoformat(value) - EPOCH) // timedelta(milliseconds=1)
         except (ValueError, OverflowError):
             raise ValueError("is not a date and time that exists") from None
     if isinstance(value, bool) or not isinstance(value, int):

@@ -13,7 +13,7 @@ from guardian.domain.text.escaping import clean_strings
 from guardian.domain.text.plain_data import Plain, to_plain
 from guardian.gate.base.replies import Reply, ReplyError
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def _written(data: object) -> str:
 
 def iso(milliseconds: int) -> str:
     """A time as ISO 8601 in UTC, with milliseconds and `Z`."""
-    moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    moment = EPOCH + timedelta(milliseconds=milliseconds)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 

@@ -22,6 +22,7 @@ PATIENCE_S: Final = 20.0
 LAST_WORDS_S: Final = 0.1
 """For the last reply to reach the client."""
 CLOSING_S: Final = 2.0
+"""Clients end the process by force about two seconds after they have closed its input."""
 GRACE_S: Final = 1.0
 """A client that goes closes its other end as well, nearly always; the server then ends by itself."""
 NAMES: Final = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")

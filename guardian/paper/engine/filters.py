@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from guardian.domain.money import ZERO, divided_up, is_multiple, plus, times, total
+from guardian.domain.orders import STOP_LIMIT_TYPES
 from guardian.paper.engine.orders import Order, PlaceOrder
 from guardian.paper.engine.refusals import filter_failure, order_rejected
-from guardian.paper.market.symbols import STOP_LIMIT_TYPES, TRIGGERED_TYPES, Listing
+from guardian.paper.market.symbols import TRIGGERED_TYPES, Listing
 
 
 def check(

@@ -1,20 +1,30 @@
-"""How the paper exchange says no: Binance's codes and its very words."""
+"""The refusals of the paper exchange: Binance's codes and messages."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from guardian.errors import ExchangeRejected
 
 BAD_REQUEST = 400
 UNAUTHORISED = 401
 
+TOO_MUCH_WEIGHT: Final = (
+    "Too much request weight used; current limit is %s request weight per 1 MINUTE. "
+    "Please use WebSocket Streams for live updates to avoid polling the API."
+)
+BANNED: Final = (
+    "Way too much request weight used; IP banned until %s. Please use WebSocket Streams for live updates to avoid bans."
+)
+
 
 def refusal(code: int, text: str, *, http_status: int = BAD_REQUEST) -> ExchangeRejected:
-    """A no with one of Binance's codes."""
+    """Returns a refusal with one of Binance's codes."""
     return ExchangeRejected(code, text, http_status=http_status)
 
 
 def filter_failure(name: str) -> ExchangeRejected:
-    """An order that one of the symbol's filters does not let through."""
+    """An order that one of the symbol's filters does not admit."""
     return refusal(-1013, f"Filter failure: {name}")
 
 

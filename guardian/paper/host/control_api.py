@@ -27,10 +27,9 @@ from starlette.routing import Route
 
 from guardian.domain.secrets import Secret
 from guardian.paper.host.controls import Controls
-from guardian.paper.rest.app import is_local
+from guardian.paper.rest.app import MAX_BODY_BYTES, is_local
 from guardian.paper.rest.faults import read_spec
 
-_MAX_BODY_BYTES: Final = 65_536
 _ROWS: Final = 1000
 
 Action = Callable[[Controls, Mapping[str, Any]], object]
@@ -113,7 +112,7 @@ def control_app(controls: Controls, token: Secret) -> Starlette:
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
-            if len(body) > _MAX_BODY_BYTES:
+            if len(body) > MAX_BODY_BYTES:
                 return Response(status_code=413)
         try:
             return JSONResponse(action(controls, _object(bytes(body))))

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
+
+MAX_MOMENTS: Final = 2000
+"""The maximum number of moments that a feed gives for one period, however long."""
+MAX_TRADES: Final = 1000
+"""Binance's maximum number of trades in one reply."""
 
 
 @dataclass(frozen=True, slots=True)

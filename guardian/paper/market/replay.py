@@ -13,12 +13,11 @@ from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.money import ZERO, divided_up, plus, round_down, times
 from guardian.errors import ExchangeUnavailable
 from guardian.paper.market.capture import Capture, RecordedBook
-from guardian.paper.market.feed import Average, Day, Feed, Level, MarketTrade
+from guardian.paper.market.feed import MAX_MOMENTS, Average, Day, Feed, Level, MarketTrade
 from guardian.paper.market.symbols import LISTINGS
 
 _AVERAGE_NS: Final = 300_000_000_000
 _NS_IN_MS: Final = 1_000_000
-_MAX_MOMENTS: Final = 2000
 _CHUNK: Final = 64
 _KEPT_EVERY: Final = 4096
 """How many updates apart copies of the book are kept, for queries of the past."""
@@ -119,7 +118,7 @@ class ReplayFeed:
         if symbol != self._symbol:
             return self._other.moments(symbol, after, until)
         begin, end = bisect_right(self._moments, after), bisect_right(self._moments, until)
-        stride = max(1, -(-(end - begin) // _MAX_MOMENTS))
+        stride = max(1, -(-(end - begin) // MAX_MOMENTS))
         return [self._moments[index] for index in sorted(range(end - 1, begin - 1, -stride))]
 
     def trades(self, symbol: str, after: int, until: int) -> Iterable[MarketTrade]:

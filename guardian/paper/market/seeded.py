@@ -12,7 +12,7 @@ from typing import Final
 
 from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.money import ZERO, divided_up, floor_to, plus, round_down, times, total
-from guardian.paper.market.feed import Average, Day, Feed, Level, MarketTrade
+from guardian.paper.market.feed import MAX_MOMENTS, MAX_TRADES, Average, Day, Feed, Level, MarketTrade
 from guardian.paper.market.symbols import LISTINGS, Listing
 
 STEP_MS: Final = 1000
@@ -20,8 +20,6 @@ STEP_MS: Final = 1000
 _AVERAGE_MS: Final = 300_000
 _MILLION: Final = 1_000_000
 _MAX_LEVELS: Final = 5000
-_MAX_MOMENTS: Final = 2000
-MAX_TRADES: Final = 1000
 
 # Period in milliseconds and amplitude in millionths of the usual price. Their steepest five minutes together move the
 # price by less than 0.3 %, so that the average price stays well within 1 % of the book.
@@ -96,7 +94,7 @@ class SeededFeed:
         first, last = after // STEP_MS + 1, until // STEP_MS
         if last < first:
             return ()
-        stride = max(1, -(-(last - first + 1) // _MAX_MOMENTS))
+        stride = max(1, -(-(last - first + 1) // MAX_MOMENTS))
         return (second * STEP_MS for second in sorted(range(last, first - 1, -stride)))
 
     def trades(self, symbol: str, after: int, until: int) -> Iterable[MarketTrade]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from guardian.paper.engine.refusals import BANNED, TOO_MUCH_WEIGHT
+
 
 class FaultKind(StrEnum):
     """What goes wrong."""
@@ -79,14 +81,8 @@ _TIMEOUT: Final = (
     'Send status unknown; execution status unknown."}'
 )
 _NO_ORDER: Final = '{"code":-2013,"msg":"Order does not exist."}'
-_TOO_MUCH: Final = (
-    '{"code":-1003,"msg":"Too much request weight used; current limit is 6000 request weight per 1 MINUTE. '
-    'Please use WebSocket Streams for live updates to avoid polling the API."}'
-)
-_BANNED: Final = (
-    '{"code":-1003,"msg":"Way too much request weight used; IP banned until %s. '
-    'Please use WebSocket Streams for live updates to avoid bans."}'
-)
+_TOO_MUCH: Final = f'{{"code":-1003,"msg":"{TOO_MUCH_WEIGHT % 6000}"}}'
+_BANNED: Final = f'{{"code":-1003,"msg":"{BANNED}"}}'
 
 
 @dataclass(slots=True)

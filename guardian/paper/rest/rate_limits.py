@@ -13,6 +13,7 @@ from typing import Any, Final
 from guardian.domain.milliseconds import DAY_MS, MINUTE_MS, SECOND_MS
 from guardian.errors import ExchangeRejected
 from guardian.paper.engine.orders import Event, OrderChanged, Traded
+from guardian.paper.engine.refusals import BANNED, TOO_MUCH_WEIGHT
 from guardian.paper.rest.weights import FREE_WHEN_DONE, Cost, WeightBudget, cost_of
 
 BANS_S: Final = (120, 600, 3600, 21_600, 86_400, 259_200)
@@ -20,14 +21,7 @@ BANS_S: Final = (120, 600, 3600, 21_600, 86_400, 259_200)
 PATIENCE: Final = 10
 """The number of requests after the first 429 of a window that are answered 429 too; the next one is banned."""
 
-_TOO_MUCH: Final = (
-    "Too much request weight used; current limit is %s request weight per 1 MINUTE. "
-    "Please use WebSocket Streams for live updates to avoid polling the API."
-)
 _TOO_MANY: Final = "Too many requests; current limit is %s requests per 5 MINUTE."
-_BANNED: Final = (
-    "Way too much request weight used; IP banned until %s. Please use WebSocket Streams for live updates to avoid bans."
-)
 _TOO_MANY_ORDERS: Final = "Too many new orders; current limit is %s orders per %s."
 
 
@@ -142,9 +136,9 @@ class Meter:
             raise self._over(_TOO_MANY % self.limits.raw_requests_per_5_minutes, self._raw, now)
         if weight > limit:
             if spot_or_futures:
-                raise self._over(_TOO_MUCH % limit, window, now)
+                raise self._over(TOO_MUCH_WEIGHT % limit, window, now)
             # /sapi never bans.
-            raise TooMuch(-1003, _TOO_MUCH % limit, http_status=429, retry_after_ms=window.left_ms(now))
+            raise TooMuch(-1003, TOO_MUCH_WEIGHT % limit, http_status=429, retry_after_ms=window.left_ms(now))
         return cost
 
     def enter_order(self, now: int) -> None:
@@ -247,4 +241,4 @@ class Meter:
 
     def _banned(self, now: int) -> TooMuch:
         until = self._ban.until
-        return TooMuch(-1003, _BANNED % until, http_status=418, retry_after_ms=until - now)
+        return TooMuch(-1003, BANNED % until, http_status=418, retry_after_ms=until - now)

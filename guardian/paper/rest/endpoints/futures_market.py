@@ -13,7 +13,7 @@ from guardian.domain.money import plain
 from guardian.paper.engine.refusals import invalid_symbol
 from guardian.paper.market.symbols import LISTINGS, Listing, eight
 from guardian.paper.rest.endpoint import Call, Endpoint, Security
-from guardian.paper.rest.endpoints.market_data import day_row
+from guardian.paper.rest.endpoints.market_data import day_row, ping, server_time
 
 FUNDING_MS: Final = 8 * HOUR_MS
 FUTURES_SYMBOLS: Final = tuple(symbol for symbol, listing in LISTINGS.items() if listing.quote_asset == "USDT")
@@ -33,14 +33,6 @@ def optional_contract(call: Call) -> str | None:
 def _per_contract(call: Call, row: Callable[[Call, str], dict[str, Any]]) -> object:
     wanted = optional_contract(call)
     return row(call, wanted) if wanted is not None else [row(call, symbol) for symbol in FUTURES_SYMBOLS]
-
-
-def _ping(_call: Call) -> dict[str, Any]:
-    return {}
-
-
-def _time(call: Call) -> dict[str, Any]:
-    return {"serverTime": call.now}
 
 
 def _premium(call: Call, symbol: str) -> dict[str, Any]:
@@ -151,8 +143,8 @@ def _digits(step: str) -> int:
 ENDPOINTS: Final = tuple(
     Endpoint("GET", f"/fapi/{path}", Security.NONE, answer, strict=False)
     for path, answer in (
-        ("v1/ping", _ping),
-        ("v1/time", _time),
+        ("v1/ping", ping),
+        ("v1/time", server_time),
         ("v1/exchangeInfo", _exchange_info),
         ("v1/premiumIndex", lambda call: _per_contract(call, _premium)),
         ("v1/ticker/price", lambda call: _per_contract(call, _price)),

@@ -10,13 +10,12 @@ from typing import Any, Final
 
 from guardian.domain.money import ZERO, divided_up, minus, round_down, times, total
 from guardian.paper.engine.refusals import invalid_symbol, refusal
-from guardian.paper.market.feed import Level, MarketTrade
+from guardian.paper.market.feed import MAX_TRADES, Level, MarketTrade
 from guardian.paper.market.symbols import AVERAGE_MINUTES, LISTINGS, eight
 from guardian.paper.rest.endpoint import Call, Endpoint, Security
 from guardian.paper.rest.endpoints.klines import klines
 
 _MAX_DEPTH: Final = 5000
-_MAX_TRADES: Final = 1000
 _STATUSES: Final = ("TRADING", "HALT", "BREAK", "CANCEL_ONLY")
 _PERMISSIONS: Final = r"^([A-Z0-9_]{1,20}|\[\"[A-Z0-9_]{1,20}\"(,\"[A-Z0-9_]{1,20}\"){0,}\])$"
 _MINI: Final = (
@@ -26,11 +25,13 @@ _MINI: Final = (
 _NOTHING: Final = Level(ZERO, ZERO)
 
 
-def _ping(_call: Call) -> dict[str, Any]:
+def ping(_call: Call) -> dict[str, Any]:
+    """Answers `ping` of /api and /fapi."""
     return {}
 
 
-def _time(call: Call) -> dict[str, Any]:
+def server_time(call: Call) -> dict[str, Any]:
+    """Answers `time` of /api and /fapi."""
     return {"serverTime": call.now}
 
 
@@ -181,7 +182,7 @@ def _depth(call: Call) -> dict[str, Any]:
 
 def _trades(call: Call) -> list[dict[str, Any]]:
     symbol = call.listing().symbol
-    limit = min(call.params.integer("limit", least=1) or 500, _MAX_TRADES)
+    limit = min(call.params.integer("limit", least=1) or 500, MAX_TRADES)
     return [
         {
             "id": trade.trade_id,
@@ -201,7 +202,7 @@ def _latest(call: Call, symbol: str, wanted: int) -> list[MarketTrade]:
     span, found = 60_000, list[MarketTrade]()
     while len(found) < wanted and span <= call.now:
         found = list(call.venue.feed.trades(symbol, call.now - span, call.now))
-        if len(found) >= _MAX_TRADES:
+        if len(found) >= MAX_TRADES:
             break
         span *= 10
     return found
@@ -210,7 +211,7 @@ def _latest(call: Call, symbol: str, wanted: int) -> list[MarketTrade]:
 def _aggregate_trades(call: Call) -> list[dict[str, Any]]:
     """Trades of one moment, price and side belong to one order and are listed as one, under the first trade's id."""
     symbol, first = call.listing().symbol, call.params.integer("fromId")
-    limit = min(call.params.integer("limit", least=1) or 500, _MAX_TRADES)
+    limit = min(call.params.integer("limit", least=1) or 500, MAX_TRADES)
     requested = call.params.everything.keys()
     start, end = call.params.period(now=call.now)
     if first is not None and requested & {"startTime", "endTime"}:
@@ -219,7 +220,7 @@ def _aggregate_trades(call: Call) -> list[dict[str, Any]]:
     if requested & {"startTime", "endTime"}:
         trades = call.venue.feed.trades(symbol, start - 1, min(end, call.now))
     else:
-        trades = _latest(call, symbol, _MAX_TRADES)
+        trades = _latest(call, symbol, MAX_TRADES)
     groups = [
         list(group) for _, group in groupby(trades, key=lambda trade: (trade.time, trade.price, trade.is_buyer_maker))
     ]
@@ -243,8 +244,8 @@ def _aggregate(trades: Sequence[MarketTrade]) -> dict[str, Any]:
 ENDPOINTS: Final = tuple(
     Endpoint("GET", f"/api/v3/{path}", Security.NONE, answer)
     for path, answer in (
-        ("ping", _ping),
-        ("time", _time),
+        ("ping", ping),
+        ("time", server_time),
         ("exchangeInfo", _exchange_info),
         ("ticker/price", _ticker_price),
         ("ticker/bookTicker", _book_ticker),

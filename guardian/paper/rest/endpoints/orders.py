@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
+from guardian.domain.orders import STOP_LIMIT_TYPES, UNPRICED_STOP_TYPES
 from guardian.paper.engine.orders import (
     CancelAll,
     CancelOne,
@@ -19,8 +20,6 @@ from guardian.paper.engine.refusals import neither, refusal
 from guardian.paper.market.symbols import (
     ORDER_TYPES,
     SELF_TRADE_MODES,
-    STOP_LIMIT_TYPES,
-    STOP_MARKET_TYPES,
     TIMES_IN_FORCE,
 )
 from guardian.paper.rest.endpoint import Call, Endpoint, Security
@@ -118,7 +117,7 @@ def read_order(call: Call) -> PlaceOrder:
     }
     if order_type == "MARKET":
         return PlaceOrder(**common, **_market_terms(params))
-    if order_type in STOP_MARKET_TYPES:
+    if order_type in UNPRICED_STOP_TYPES:
         return PlaceOrder(**common, **_stop_market_terms(params))
     return PlaceOrder(**common, **_priced_terms(params, order_type))
 
