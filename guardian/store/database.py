@@ -117,7 +117,7 @@ class Store:
 
     @classmethod
     def open(cls, home: Path, *, now_ms: Callable[[], int], monotonic: Callable[[], float] = time.monotonic) -> Store:
-        """Open the store of a home, and make it where there is none yet.
+        """Open the store of a home, and make it if the home has no store yet.
 
         `now_ms` is the wall clock, `monotonic` one in seconds that is never set.
 

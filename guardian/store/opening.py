@@ -99,7 +99,7 @@ class OpenFile:
 
 
 def open_file(home: Path, *, create: bool) -> OpenFile:
-    """Open the database of a home under the home's lock; make it where there is none and never was one.
+    """Open the database of a home under the home's lock; make it where the home never had one.
 
     A log that is whole as a file and broken as a chain is opened: `findings` says so, and the store halts trading.
 

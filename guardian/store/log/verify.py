@@ -44,7 +44,7 @@ TAIL: Final = 256
 CAUSE: Final = "broken_chain"
 """The cause of a halt, and the kind of an emergency record, that is about the log itself."""
 BROKEN: Final = "the chain of the log is broken"
-TOLD_BY: Final = f"{CAUSE}:"
+REPORTED_BY: Final = f"{CAUSE}:"
 """The prefix of the key of a row that reports a broken chain. See `guardian.store.transaction.broken_chain`."""
 
 
@@ -74,7 +74,7 @@ class Finding:
     """The row that was there once, for TRUNCATED and REWRITTEN."""
     evidence: str = ""
     """What distinguishes this damage from another at the same row."""
-    is_told: bool = False
+    is_reported: bool = False
     """Whether the row where it shows is the one that reports it."""
 
     @property
@@ -179,7 +179,7 @@ def verify_tail(connection: sqlite3.Connection, checkpoint: Checkpoint | None) -
         if at is None or at[0] != bytes.fromhex(checkpoint.digest):
             last_seq = tail[-1].seq if tail else 0
             walk.add(lost_row(checkpoint, is_there=at is not None, last_seq=last_seq, source=CHECKPOINT_NAME))
-    return tuple(finding for finding in walk.findings if not finding.is_told)
+    return tuple(finding for finding in walk.findings if not finding.is_reported)
 
 
 def _anchors(path: Path, given: Checkpoint | None, walk: _Walk) -> dict[str, Checkpoint]:
@@ -257,8 +257,8 @@ class _Walk:
     def _at(self, row: LogRow, kind: FindingKind, message: str, what: tuple[object, ...]) -> None:
         # A row that reports a broken chain may itself be the one after the gap.
         is_link = kind in {FindingKind.GAP, FindingKind.CHAIN}
-        is_told = is_link and isinstance(row.key, str) and row.key.startswith(TOLD_BY)
-        self.add(Finding(kind=kind, seq=row.seq, message=message, evidence=evidence_of(*what), is_told=is_told))
+        is_reported = is_link and isinstance(row.key, str) and row.key.startswith(REPORTED_BY)
+        self.add(Finding(kind=kind, seq=row.seq, message=message, evidence=evidence_of(*what), is_reported=is_reported))
 
     def orders_of(self, connection: sqlite3.Connection) -> None:
         """Every order has its intent row, or that of its being found, and every intent row its order."""

@@ -37,7 +37,7 @@ def imbalances(connection: sqlite3.Connection) -> Iterator[tuple[int | None, str
     finally:
         connection.execute("COMMIT")
     for (source,) in unknown:
-        yield None, f"the ledger has a correction `{source}` that no row of the log tells of"
+        yield None, f"the ledger has a correction `{source}` that no row of the log has"
     try:
         yield from _held_against(flows, orders, holdings)
     except (InvalidOperation, TypeError, ValueError):

@@ -32,7 +32,7 @@ _REASONS: Final[dict[int, tuple[str, str]]] = {
 }
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
 
-RESTORE_HINT: Final = "`guardian audit verify` tells more; restore `guardian.db` from a backup"
+RESTORE_HINT: Final = "`guardian audit verify` shows more; restore `guardian.db` from a backup"
 
 
 def translated(error: Exception) -> StoreError:
@@ -46,11 +46,11 @@ def translated(error: Exception) -> StoreError:
         code = getattr(cause, "sqlite_errorcode", None) or 0
         if code & _PRIMARY in _DAMAGED:
             return StoreCorrupt("`guardian.db` is damaged, or is not a guardian store", hint=RESTORE_HINT)
-        reason, hint = _REASONS.get(code & _PRIMARY, ("SQLite failed", "`guardian audit verify` tells more"))
+        reason, hint = _REASONS.get(code & _PRIMARY, ("SQLite failed", "`guardian audit verify` shows more"))
         return StoreUnavailable(f"the log cannot be written: {reason}", hint=hint)
     if isinstance(cause, OSError):
         return StoreUnavailable(
             f"the log cannot be opened: {cause.strerror or type(cause).__name__}",
             hint="look whether guardian's home is there, writable for you, and not full",
         )
-    return StoreUnavailable("the log cannot be written: SQLAlchemy failed", hint="`guardian audit verify` tells more")
+    return StoreUnavailable("the log cannot be written: SQLAlchemy failed", hint="`guardian audit verify` shows more")

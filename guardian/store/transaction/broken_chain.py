@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import bindparam, select
 
 from guardian.domain.trading import TradingState
-from guardian.store.log.verify import BROKEN, CAUSE, TOLD_BY, Finding
+from guardian.store.log.verify import BROKEN, CAUSE, REPORTED_BY, Finding
 from guardian.store.schema.records import Record
 from guardian.store.schema.tables import AUDIT
 from guardian.store.transaction.audit import AuditPart
@@ -40,7 +40,7 @@ class BrokenChainPart:
         Where trading is halted already, the break is added to the reason, so that nobody resumes without knowing of it.
         """
         known = self._recorded_marks()
-        new = {finding.mark: finding for finding in findings if not finding.is_told and finding.mark not in known}
+        new = {finding.mark: finding for finding in findings if not finding.is_reported and finding.mark not in known}
         if not new:
             return False
         reason = reason_of(list(new.values()))
@@ -51,7 +51,7 @@ class BrokenChainPart:
         self._audit.append(
             Record.event(
                 None,
-                key=f"{TOLD_BY}{self._unit.head.seq + 1}",
+                key=f"{REPORTED_BY}{self._unit.head.seq + 1}",
                 body={
                     "kind": CAUSE if is_halted else "halted",
                     "by": "guardian",
@@ -66,7 +66,7 @@ class BrokenChainPart:
 
     def _recorded_marks(self) -> frozenset[str]:
         """Return the marks of all recorded findings; a row that cannot be read counts as empty."""
-        low, high = TOLD_BY, TOLD_BY[:-1] + chr(ord(TOLD_BY[-1]) + 1)
+        low, high = REPORTED_BY, REPORTED_BY[:-1] + chr(ord(REPORTED_BY[-1]) + 1)
         marks: set[str] = set()
         for row in self._unit.rows(_RECORDED, {"low": low, "high": high}):
             try:
@@ -83,4 +83,4 @@ def reason_of(findings: list[Finding]) -> str:
     more = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
     lost = any(finding.lost is not None for finding in findings)
     forgotten = "; orders and spent budgets may be missing" if lost else ""
-    return f"{BROKEN}: {findings[0].message}{more}{forgotten}; `guardian audit verify` tells more"
+    return f"{BROKEN}: {findings[0].message}{more}{forgotten}; `guardian audit verify` shows more"

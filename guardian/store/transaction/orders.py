@@ -241,7 +241,7 @@ class OrdersPart:
         return int(self._unit.run(_RESERVED_SINCE, {**scope_values(scope), "after": after_ms}).scalar_one())
 
     def newest_environment(self) -> str | None:
-        """The environment of the order that was reserved last, of any account; None where there is none."""
+        """The environment of the order that was reserved last, of any account; None without any order."""
         row = self._unit.first(_NEWEST_ENVIRONMENT, {})
         return None if row is None else str(row["environment"])
 

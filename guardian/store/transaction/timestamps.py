@@ -20,7 +20,7 @@ class TimestampsPart:
         self._unit = unit
 
     def get(self, name: str) -> int | None:
-        """Return the timestamp of this name; None where there is none."""
+        """Return the timestamp of this name; None if it is not set."""
         row = self._unit.first(_BY_NAME, {"wanted": name})
         return None if row is None else int(row["ts_ms"])
 
@@ -31,7 +31,7 @@ class TimestampsPart:
         return self._unit.now_ms
 
     def set_once(self, name: str) -> int:
-        """Set the timestamp to now where there is none; returns what it is then."""
+        """Set the timestamp to now unless it is set; returns its value."""
         found = self.get(name)
         return self.set(name) if found is None else found
 
