@@ -1,4 +1,4 @@
-"""The `guardian` command: which commands there are, how errors are told, what the exit codes mean.
+"""The `guardian` command: which commands there are, how errors are printed, what the exit codes mean.
 
 0 fine, 1 the answer is no, 2 wrong usage, 3 could not tell (a store, a keyring or an exchange that did not answer, or a
 bug); 130 stopped by Ctrl-C, 141 the reader of the output went away.
@@ -137,7 +137,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         return _run(arguments, run)
     except GuardianError as error:
         return _tell(error, run)
-    except Exception as error:  # noqa: BLE001 - the outermost guard: a bug is told in one line, not a page
+    except Exception as error:  # noqa: BLE001 - the outermost guard: a bug is printed in one line, not a page
         if is_reader_gone(error):
             return READER_GONE
         if is_disk_full(error):
@@ -214,6 +214,6 @@ def _tell_bug(error: Exception, run: Run) -> int:
 
 def _print_traceback(error: BaseException) -> None:
     # Never with the local variables: they may hold keys.
-    told = traceback.TracebackException.from_exception(error, capture_locals=False)
-    for line in "".join(told.format()).splitlines():
+    trace = traceback.TracebackException.from_exception(error, capture_locals=False)
+    for line in "".join(trace.format()).splitlines():
         say(f"| {line}")  # the text of a foreign exception forges no line of guardian's

@@ -105,7 +105,9 @@ def command(ctx: click.Context) -> None:
 @click.option("--tool", help="Calls of this tool.")
 @click.option("--symbol", help="Calls about this symbol.")
 @click.option("--outcome", help="Calls with this outcome, for instance done, denied, unknown; or pending.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Maximum number of calls."
+)
 @json_option
 def list_calls(
     since: int | None = None,
@@ -370,17 +372,17 @@ def _print_reconciled(found: Reconciled) -> None:
 
 
 def _result(found: Reconciled) -> str:
-    told = [f"{len(found.differences)} DIFFERENCES"] if found.differences else []
+    parts = [f"{len(found.differences)} DIFFERENCES"] if found.differences else []
     if found.refused:
-        told.append(f"COULD NOT TELL for {', '.join(one.symbol for one in found.refused)}")
-    return "; ".join(told) or "AGREE"
+        parts.append(f"COULD NOT TELL for {', '.join(one.symbol for one in found.refused)}")
+    return "; ".join(parts) or "AGREE"
 
 
 @command.command("checkpoint")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")
 @click.pass_context
 def checkpoint_of_log(ctx: click.Context, out: Path | None) -> None:
-    """Print how far the log has gone. Keep it elsewhere: with it, `verify` sees rows that were cut off or made anew."""
+    """Print how far the log has gone. Keep it elsewhere: with it, `verify` sees rows that were cut off or rewritten."""
     from guardian.errors import NotPrivate
     from guardian.store.log.checkpoint import Checkpoint
     from guardian.store.log.verify import verify

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from guardian.gate.base.journal import Journal
     from guardian.store.database import Transaction
 
-DEFAULT_REASON: Final = "asked for by a person"
+DEFAULT_REASON: Final = "requested by a person"
 MOST_REASON: Final = 300
 """Characters of a reason; what is longer is cut."""
 
@@ -54,7 +54,7 @@ def command(
     from guardian.bootstrap import open_journal
 
     code, reason = 0, _bounded(reason)
-    # By way of the log alone: trading can be stopped also where the policy is broken.
+    # Through the log alone: trading can be stopped also where the policy is broken.
     journal = open_journal()
     is_new = not (journal.home / DATABASE_NAME).exists()
     try:
@@ -70,7 +70,7 @@ def command(
     if cancel_open:
         from guardian.cli.support.cancel_open import cancel_own
 
-        # Also where --reducing was refused: cancelling tightens, and was asked for.
+        # Also where --reducing was refused: cancelling tightens, and was requested.
         code = max(code, with_guardian(policy_path, cancel_own, needs_policy=False))
         code = max(code, _cancel_others(policy_path)) if every else code
     ctx.exit(code)
@@ -83,7 +83,7 @@ def _bounded(reason: str) -> str:
 
 
 def halt(journal: Journal, reason: str) -> str:
-    """Halt and write it down, in one transaction; where the log takes nothing, by way of the emergency file.
+    """Halt and write it down, in one transaction; where the log takes nothing, through the emergency file.
 
     Returns what to say.
 
@@ -102,7 +102,7 @@ def halt(journal: Journal, reason: str) -> str:
     except StoreError as error:
         _halt_without_log(journal, reason, error)
         _prove(journal, (TradingState.HALTED,))
-        return f"trading is halted, by way of the emergency file ({error.message}); `guardian resume` lets it go on"
+        return f"trading is halted, through the emergency file ({error.message}); `guardian resume` lets it go on"
     _prove(journal, (TradingState.HALTED,))
     if before.state is not TradingState.HALTED:
         return HALTED
@@ -113,7 +113,7 @@ def halt(journal: Journal, reason: str) -> str:
 def reduce(journal: Journal, reason: str) -> bool:
     """Let exits through and nothing else, and write it down; False where trading is halted, which is left as it is.
 
-    Where the log takes nothing, trading is halted by way of the emergency file. Says how it went. Raises as `halt`.
+    Where the log takes nothing, trading is halted through the emergency file. Says how it went. Raises as `halt`.
     """
     from guardian.domain.trading import TradingState
     from guardian.errors import StoreError
@@ -128,7 +128,7 @@ def reduce(journal: Journal, reason: str) -> bool:
         _halt_without_log(journal, reason, error)
         _prove(journal, (TradingState.HALTED,))
         say(
-            f"trading is halted, selling back too, by way of the emergency file ({error.message}); "
+            f"trading is halted, selling back too, through the emergency file ({error.message}); "
             "`guardian resume --reducing` lets selling back go on"
         )
         return True
@@ -200,7 +200,7 @@ def _note(tx: Transaction, now: TradingState, before: TradingState, reason: str)
 
 
 def _halt_without_log(journal: Journal, reason: str, error: StoreError) -> None:
-    """An owner's halt by way of the emergency file; it holds until they resume. Raises `error` where that fails too."""
+    """An owner's halt through the emergency file; it holds until they resume. Raises `error` where that fails too."""
     from guardian.store.emergency import OWNER_HALT
 
     if not journal.note_emergency({"kind": OWNER_HALT, "reason": reason}):
@@ -209,14 +209,14 @@ def _halt_without_log(journal: Journal, reason: str, error: StoreError) -> None:
 
 def _cancel_others(policy_path: Path | None) -> int:
     """Show the orders that guardian did not place, ask, and cancel them. Halting is done whatever comes of this."""
-    from guardian.cli.support.cancel_all import cancel_foreign, foreign_orders, told
+    from guardian.cli.support.cancel_all import cancel_foreign, describe, foreign_orders
 
     others, complete = with_guardian(policy_path, foreign_orders, needs_policy=False)
     if not others:
         say("there are no other open orders" if complete else "no other open orders were found")
         return 0 if complete else 3
     for report in others:
-        say(f"not placed by guardian: {told(report)}")
+        say(f"not placed by guardian: {describe(report)}")
     try:
         # Asked with no event loop around it: inside one, Ctrl-C would wait for the answer.
         agreed = ask_yes(f"cancel {len(others)} orders that guardian did not place?")

@@ -84,12 +84,12 @@ def _begin_again(home: Path) -> bool:
 
 
 def desktop_entry() -> dict[str, object]:
-    """The entry for `claude_desktop_config.json`: absolute paths, and no secret, for there is none to give."""
+    """The entry for `claude_desktop_config.json`: absolute paths, and no secret, because none is needed."""
     import sys
 
     from guardian.bootstrap import HOME_VARIABLE, home_folder
 
-    # -I: Python heeds no variable of its own and no folder but its installation's; guardian sees to all others.
+    # -I: Python ignores its own variables and every folder but its installation's; guardian removes all others.
     entry: dict[str, object] = {"command": sys.executable, "args": ["-I", "-m", "guardian", "serve"]}
     # Always: a client does not have this shell's variables, and a halt in a terminal must be in the server's home.
     entry["env"] = {HOME_VARIABLE: str(home_folder())}

@@ -38,8 +38,8 @@ _FAMILY: Final = click.option(
 def command() -> None:
     """Keep Binance API keys in the system's keyring.
 
-    A key belongs to one environment and is never offered to another. Secrets are asked for at the terminal; none is
-    ever taken from an argument, a variable or a pipe.
+    A key belongs to one environment and is never offered to another. Secrets are entered at the terminal, never taken
+    from an argument, a variable or a pipe.
     """
 
 
@@ -218,7 +218,7 @@ def _warn_of_pending(slot: tuple[Environment, KeyFamily]) -> None:
     if count:
         orders = "1 order of guardian's is" if count == 1 else f"{count} orders of guardian's are"
         say(f"guardian: warning: {orders} open or not resolved in `{slot[0]}`")
-        say_hint("another key of the same account goes on with them; one of another account knows nothing of them")
+        say_hint("another key of the same account continues with them; one of another account knows nothing of them")
 
 
 def _pending(environment: str) -> int:

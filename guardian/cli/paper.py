@@ -135,10 +135,10 @@ def command(
         speed=speed,
         public_keys=public_keys,
     )
-    serve(host, port, seed, state, rehearsal=rehearsal, on_ready=_told)
+    serve(host, port, seed, state, rehearsal=rehearsal, on_ready=_print_access)
 
 
-def _told(exchange: Serving) -> None:
+def _print_access(exchange: Serving) -> None:
     # These keys guard nothing: they are of play money on this machine, and a client needs them to be pointed here.
     rows = [
         ("url", exchange.url),

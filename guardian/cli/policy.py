@@ -108,7 +108,7 @@ def _named_or_serving(file: Path | None) -> Path:
 
 
 def _read_or_exit(ctx: click.Context, path: Path, *, as_json: bool) -> PolicyReading:
-    """The valid policy of a file, or the end of the command with everything that is wrong told."""
+    """The valid policy of a file, or the end of the command after every mistake is printed."""
     from guardian.bootstrap import ready_made_policy
     from guardian.gate.base.policy_file import read_policy_text
     from guardian.policy.loading.load import read_policy
@@ -128,11 +128,11 @@ def _read_or_exit(ctx: click.Context, path: Path, *, as_json: bool) -> PolicyRea
             mistakes = [_as_json(mistake) for mistake in error.mistakes]
             print_json({"file": path, "valid": False, "mistakes": mistakes, "warnings": []})
         else:
-            _tell(path, error)
+            _say_mistakes(path, error)
         ctx.exit(NO)
 
 
-def _tell(path: Path, error: PolicyInvalid) -> None:
+def _say_mistakes(path: Path, error: PolicyInvalid) -> None:
     for mistake in error.mistakes:
         say(_place(path, mistake))
     mistakes = len(error.mistakes)

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """How trading stands as a person was shown it."""
+    """The trading state as a person was shown it."""
 
     state: TradingState
     reason: str | None
     stored: TradingStatus
     """As the store has it; a non-empty emergency file is a halt besides."""
-    told: str
+    summary: str
     found: frozenset[str] = frozenset()
     """The orders at the exchange that the log lacked and that resuming takes over, by client order id."""
 
@@ -43,13 +43,13 @@ class Shown:
 def command(ctx: click.Context, reducing: bool, policy_path: Path | None) -> None:
     """Let trading go on. Shows why it stopped, asks you, and needs a real terminal."""
     require_owner("resume trading")
-    shown = with_guardian(policy_path, lambda opened: opened.journal.run(lambda: _stands(opened)), needs_policy=False)
-    say(shown.told)
+    shown = with_guardian(policy_path, lambda opened: opened.journal.run(lambda: _status(opened)), needs_policy=False)
+    say(shown.summary)
     if reducing and shown.state is not TradingState.HALTED:
         ctx.exit(_not_halted(shown.state))
     question = "let what guardian bought be sold, and nothing else?" if reducing else "let trading go on?"
     if shown.state is TradingState.ACTIVE:
-        question = "trading goes on already; count orders since a person acted from nought again?"
+        question = "trading is active already; reset the count of orders since a person acted to zero?"
     # Asked with no event loop around it: inside one, Ctrl-C would wait for the answer.
     if not ask_yes(question):
         say("nothing was changed")
@@ -73,29 +73,29 @@ def _not_halted(state: TradingState) -> int:
     return 1
 
 
-def _stands(opened: Guardian) -> Shown:
-    """How trading stands, for whoever is to decide."""
+def _status(opened: Guardian) -> Shown:
+    """The trading state and why, for the person who decides."""
     with opened.journal.transaction() as tx:
         state, reason = opened.journal.trading(tx)
         stored = tx.trading.status()
         waiting = len(tx.orders.unresolved(None))
         found = tx.orders.not_adopted()
-    told = f"trading is {state.value}"
+    summary = f"trading is {state.value}"
     if state is stored.state and stored.since_ms is not None:
-        told += f" since {local_time(stored.since_ms)}"
-    told += f": {reason}" if reason else ""
+        summary += f" since {local_time(stored.since_ms)}"
+    summary += f": {reason}" if reason else ""
     if waiting:
-        told += f"; {waiting} order{' is' if waiting == 1 else 's are'} not resolved yet"
+        summary += f"; {waiting} order{' is' if waiting == 1 else 's are'} not resolved yet"
     if found:
         each = "; ".join(
             f"{row.client_order_id}: {row.side} {plain(row.quantity)} {row.symbol}, {plain(row.executed_quantity)} of "
             f"it executed, {row.state.value}"
             for row in found
         )
-        told += f"; found at the exchange and not in this log, resuming takes into the position: {each}"
+        summary += f"; found at the exchange and not in this log, resuming takes into the position: {each}"
     if opened.imported:
-        told += f"; emergency records taken into the log: {opened.imported}"
-    return Shown(state=state, reason=reason, stored=stored, told=told, found=_names(found))
+        summary += f"; emergency records taken into the log: {opened.imported}"
+    return Shown(state=state, reason=reason, stored=stored, summary=summary, found=_names(found))
 
 
 def _names(rows: Iterable[OrderRow]) -> frozenset[str]:
@@ -116,7 +116,7 @@ def resume(opened: Guardian, shown: Shown, target: TradingState) -> None:
     with opened.journal.transaction() as tx:
         if came_meanwhile or tx.trading.status() != shown.stored or _names(tx.orders.not_adopted()) != shown.found:
             raise GuardianError(
-                "trading stopped anew while you were asked; nothing was changed", hint="`guardian resume` shows why"
+                "trading stopped again while you were asked; nothing was changed", hint="`guardian resume` shows why"
             )
         reason = "resumed by the owner"
         if target is TradingState.REDUCING:

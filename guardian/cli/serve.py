@@ -40,7 +40,7 @@ def command(policy_path: Path | None, transport: str) -> None:
     try:
         server.run(transport="stdio", show_banner=False)
     except Exception as error:
-        # A client that goes away has done nothing wrong, and nobody is left to be told.
+        # A client that goes away has done nothing wrong, and nobody is left to read about it.
         if not is_reader_gone(error):
             raise
 

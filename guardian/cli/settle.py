@@ -43,7 +43,7 @@ class Unsettled:
 @policy_option
 @click.pass_context
 def command(ctx: click.Context, client_order_id: str, reason: str, policy_path: Path | None) -> None:
-    """End the wait for an order whose fate is unknown: it no longer counts against your budgets.
+    """End the wait for an order whose outcome is unknown: it no longer counts against your budgets.
 
     Guardian asks the exchange once more; an order that is there is not settled. It shows what settling means, asks you,
     and needs a real terminal. The same order stays refused for `limits.duplicate_window`, and one that shows up after
@@ -89,7 +89,7 @@ async def look(opened: Guardian, client_order_id: str) -> Unsettled | str:
         if is_there:
             asked = "the exchange has it, and what it says of it is not known or not believed"
     elif row.state not in FINAL_STATES:
-        asked = f"it was sent on `{row.environment}`, where this policy does not lead, and was not asked for"
+        asked = f"it was sent on `{row.environment}`, where this policy does not lead, and was not queried"
     if row.state in FINAL_STATES:
         return f"the fate of this order is known: it is {row.state.value}"
     return Unsettled(row=row, lines=_lines(opened, row, asked))
@@ -162,7 +162,7 @@ def settle(opened: Guardian, shown: OrderRow, reason: str) -> OrderState:
     from guardian.gate.base.order_events import record_new_state
 
     with opened.journal.transaction() as tx:
-        if _told(tx, shown) != _told(None, shown):
+        if _shown_parts(tx, shown) != _shown_parts(None, shown):
             raise GuardianError(
                 "the order moved on while you were asked; nothing was changed", hint="`guardian settle` shows it again"
             )
@@ -180,7 +180,7 @@ def _user() -> str:
         return "unnamed"
 
 
-def _told(tx: Transaction | None, shown: OrderRow) -> tuple[object, ...]:
+def _shown_parts(tx: Transaction | None, shown: OrderRow) -> tuple[object, ...]:
     """What a person was shown of an order, as it is in this transaction; without one, as it was."""
     row = shown if tx is None else tx.orders.get(shown.client_order_id) or shown
     return row.state, row.order_id, row.executed_quantity

@@ -1,4 +1,4 @@
-"""`guardian status`: how things stand, what is not known first."""
+"""`guardian status`: the status summary, unresolved orders first."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _show(status: StatusView) -> None:
         ("trading", _trading(status)),
         ("keys", status.keys),
         ("open orders", "none" if not status.open_orders else len(status.open_orders)),
-        *(("", _told(order)) for order in status.open_orders),
+        *(("", _describe(order)) for order in status.open_orders),
         ("last reconciled", "never" if status.reconciled is None else local_time(_ms(status.reconciled))),
         *_sell_back(status),
         ("waiting for you", ", ".join(p.proposal_id for p in status.proposals) or "nothing"),
@@ -90,7 +90,7 @@ def _sell_back(status: StatusView) -> list[tuple[str, object]]:
 
 
 def _amount(value: Decimal | None) -> str:
-    """An amount, or that it cannot be told: orders were judged in another currency."""
+    """An amount, or `unknown` where orders were judged in another currency."""
     return "unknown" if value is None else plain(value)
 
 
@@ -104,10 +104,10 @@ def _trading(status: StatusView) -> str:
 
 
 def _not_resolved(order: UnresolvedOrder, here: str | None) -> str:
-    return _told(order) + ("" if order.environment == here else f" in {order.environment.upper()}")
+    return _describe(order) + ("" if order.environment == here else f" in {order.environment.upper()}")
 
 
-def _told(order: OrderView) -> str:
+def _describe(order: OrderView) -> str:
     price = "" if order.price is None else f" at {plain(order.price)}"
     since = "" if order.time is None else f" since {local_time(_ms(order.time))}"
     what = f"{order.side} {plain(order.quantity)} {order.symbol}{price}"

@@ -1,4 +1,4 @@
-"""`guardian tour`: one story, told by the real server to a real client, on a throw-away home. Every step is checked."""
+"""`guardian tour`: the real server and a real client on a temporary home. Every step is checked."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_halt_is_found_from_a_terminal_with_another_environment(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "terminal"))
     assert main(["halt", "--reason", "stop"]) == 0
     said = capsys.readouterr().err
-    assert "trading is halted, by way of the emergency file" in said
+    assert "trading is halted, through the emergency file" in said
     assert f"`{home}`" in said
     assert not (tmp_path / "terminal").exists()
     for name in ("guardian.db", "emergency.log"):

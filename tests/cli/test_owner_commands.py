@@ -322,13 +322,13 @@ def test_halt_needs_neither_a_policy_nor_a_log(world: World) -> None:
     (world.home / "guardian.db").rename(world.home / "away.db")
     (world.home / "guardian.db").mkdir()
     halted = world.command("halt", "--reason", "no log")
-    assert (halted.returncode, "by way of the emergency file" in halted.stderr) == (0, True), halted.stderr
+    assert (halted.returncode, "through the emergency file" in halted.stderr) == (0, True), halted.stderr
     (world.home / "guardian.db").rmdir()
     (world.home / "away.db").rename(world.home / "guardian.db")
     world.policy(TERMINAL)
     for _ in range(2):  # the first start takes the record into the log; the halt stays
         status = json.loads(world.command("status", "--json").stdout)
-        assert (status["trading"], status["trading_reason"]) == ("halted", "asked for by a person; no log")
+        assert (status["trading"], status["trading_reason"]) == ("halted", "requested by a person; no log")
         assert status["emergency_records"] == 0
 
 
@@ -355,7 +355,7 @@ def test_status_says_no_where_something_is_amiss(world: World) -> None:
     world.command("halt")
     halted = world.command("status")
     assert halted.returncode == 1
-    assert re.search(r"halted since .*, by the owner: asked for by a person", halted.stdout)
+    assert re.search(r"halted since .*, by the owner: requested by a person", halted.stdout)
     good = world.policy_path.read_text()
     world.write(good.replace("max_open_orders = 5", "max_open_ordres = 5"))
     broken = world.command("status")

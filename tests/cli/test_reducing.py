@@ -111,7 +111,7 @@ def test_reducing_again_keeps_the_reason_and_halting_tightens_it(world: World) -
     assert [(e["kind"], e["trading_was"]) for e in events(world)] == [("reducing", "active"), ("halted", "reducing")]
 
 
-@pytest.mark.parametrize(("given", "kept"), [("  ", "asked for by a person"), ("x" * 5000, "x" * 297 + "...")])
+@pytest.mark.parametrize(("given", "kept"), [("  ", "requested by a person"), ("x" * 5000, "x" * 297 + "...")])
 def test_halt_is_not_refused_for_its_reason(world: World, given: str, kept: str) -> None:
     """No reason and an endless one halt as well; denials carry the reason, so it is cut to what they can."""
     assert world.command("halt", "--reason", given).returncode == 0
@@ -140,12 +140,12 @@ def test_cancel_open_goes_with_reducing_also_where_it_is_refused(world: World) -
 
 
 def test_reducing_halts_in_full_where_the_log_takes_nothing(world: World) -> None:
-    """Without the log it cannot be reducing, so it is halted by way of the emergency file, and says so."""
+    """Without the log it cannot be reducing, so it is halted through the emergency file, and says so."""
     (world.home / "guardian.db").rename(world.home / "away.db")
     (world.home / "guardian.db").mkdir()
     halted = world.command("halt", "--reducing", "--reason", "no log")
     assert halted.returncode == 0, halted.stderr
-    assert "trading is halted, selling back too, by way of the emergency file" in halted.stderr
+    assert "trading is halted, selling back too, through the emergency file" in halted.stderr
     (world.home / "guardian.db").rmdir()
     (world.home / "away.db").rename(world.home / "guardian.db")
     status = json.loads(world.command("status", "--json").stdout)
@@ -194,7 +194,7 @@ def test_resume_while_active_says_what_a_yes_is_for(world: World, sit_down: Call
     assert world.assistant().order(order_type="MARKET", quantity="0.0005")["outcome"] == "done"
     for answer, code, counted in (("n\n", 1, 1), ("y\n", 0, 0)):
         person = sit_down("resume")
-        person.waits_for("trading goes on already; count orders since a person acted from nought again? [y/N] ")
+        person.waits_for("trading is active already; reset the count of orders since a person acted to zero? [y/N] ")
         person.types(answer)
         assert person.leaves() == (code, "")
         assert json.loads(world.command("status", "--json").stdout)["orders_since_person"] == counted
@@ -226,5 +226,5 @@ def test_halt_that_comes_while_the_owner_is_asked_is_not_lifted(
     halted_by_itself(world, "second")
     person.types("y\n")
     assert person.leaves() == (1, "")
-    assert "trading stopped anew while you were asked; nothing was changed" in person.seen
+    assert "trading stopped again while you were asked; nothing was changed" in person.seen
     assert trading(world) == ("halted", "second", "guardian")

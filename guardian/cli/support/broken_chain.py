@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def halt_for(report: Report) -> None:
-    """Halt trading for what was found, and say so. What was found stands, whatever comes of this."""
+    """Halt trading because of the report's findings and print the result; a failure to halt is printed, not raised."""
     from guardian.bootstrap import open_journal
     from guardian.domain.trading import TradingState
     from guardian.errors import GuardianError
@@ -27,6 +27,6 @@ def halt_for(report: Report) -> None:
         say_hint(error.hint or "`guardian halt`")
         return
     if state is TradingState.HALTED:
-        say("trading is halted; `guardian resume` lets it go on all the same")
+        say("trading is halted; `guardian resume` lets it continue all the same")
     else:
-        say(f"trading is {state.value}: all of this was told before the owner resumed")
+        say(f"trading is {state.value}: all of this was reported before the owner resumed")

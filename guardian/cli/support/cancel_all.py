@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 async def foreign_orders(opened: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
     """Open orders that guardian did not place, on the symbols that the policy lists or the store knows.
 
-    The second value is whether every symbol could be asked for; what could not is said. Raises CredentialsError,
-    ExchangeError and StoreError where nothing could be asked for at all.
+    The second value is whether every symbol could be queried; those that could not are printed.
+
+    Raises CredentialsError, ExchangeError and StoreError: nothing could be queried at all.
     """
     there = await opened.journal.run(lambda: _there(opened))
     connection = await there.connector.connect(needs_keys=True)
@@ -58,12 +59,12 @@ async def _open_on(connection: Connection, symbols: tuple[str, ...]) -> tuple[li
         try:
             found += await connection.exchange.open_orders(symbol)
         except (ExchangeError, CredentialsError) as error:
-            say(f"the open orders of {symbol} could not be had: {error.message}")
+            say(f"the open orders of {symbol} are unavailable: {error.message}")
             complete = False
     return found, complete
 
 
-def told(report: OrderReport) -> str:
+def describe(report: OrderReport) -> str:
     """One order in a few words. Its client order id is somebody else's text."""
     what = f"{clean(report.side)} {plain(report.quantity)} {report.symbol} at {plain(report.price)}"
     return f"{what} (order {report.order_id}, {clean(report.client_order_id)})"
@@ -105,9 +106,9 @@ async def _cancel(opened: Guardian, there: GateContext, connection: Connection, 
         )
     except (ExchangeError, CredentialsError, StoreError) as error:
         how = "not known to be cancelled" if isinstance(error, OutcomeUnknown) else "not cancelled"
-        say(f"{how}: {told(report)}: {error.message}")
+        say(f"{how}: {describe(report)}: {error.message}")
         return False
-    say(f"cancelled: {told(report)}")
+    say(f"cancelled: {describe(report)}")
     try:
         await opened.journal.run(lambda: _note(opened, "cancelled_foreign", fields))
     except StoreError as error:

@@ -1,4 +1,4 @@
-"""`guardian halt --cancel-open`: guardian's own open orders, cancelled one by one by way of the gate."""
+"""`guardian halt --cancel-open`: guardian's own open orders, cancelled one by one through the gate."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ async def cancel_own(opened: Guardian) -> int:
     try:
         rows = await opened.journal.run(lambda: _open_orders(opened))
         complete = True
-        orders = [(row.symbol, row.client_order_id, _told(row)) for row in rows]
+        orders = [(row.symbol, row.client_order_id, _describe(row)) for row in rows]
     except StoreError as error:
         # Exits are never trapped: the exchange knows guardian's orders by the mark on their ids.
         say(f"guardian's own list cannot be read ({error.message}); the exchange is asked, for the policy's symbols")
         reports, _ = await marked_orders(opened)
         complete = False  # there may be some on other symbols
-        orders = [(report.symbol, report.client_order_id, _told(report)) for report in reports]
+        orders = [(report.symbol, report.client_order_id, _describe(report)) for report in reports]
     if not orders:
         say("guardian has no open orders" if complete else "no open orders of guardian's were found")
     results = []
     for number, order in enumerate(orders, start=1):
         try:
-            # Ctrl-C waits for this one: what became of it is said and written down.
+            # Ctrl-C waits for this one: its outcome is printed and logged.
             results.append(await run_to_completion(_cancel(opened, *order)))
         except asyncio.CancelledError:
             if number < len(orders):
@@ -53,12 +53,12 @@ def _open_orders(opened: Guardian) -> tuple[OrderRow, ...]:
         return (*tx.orders.unresolved(None), *tx.orders.live(None))
 
 
-def _told(order: OrderRow | OrderReport) -> str:
+def _describe(order: OrderRow | OrderReport) -> str:
     price = "" if order.price is None else f" at {plain(order.price)}"
     return f"{order.symbol} {order.client_order_id} ({order.side} {plain(order.quantity)}{price}, {order.state.value})"
 
 
-async def _cancel(opened: Guardian, symbol: str, client_order_id: str, told: str) -> bool:
+async def _cancel(opened: Guardian, symbol: str, client_order_id: str, described: str) -> bool:
     """Cancel one order through the gate and say how it went."""
     from guardian.domain.codes import Outcome
     from guardian.domain.requests import CancelOrder
@@ -69,13 +69,13 @@ async def _cancel(opened: Guardian, symbol: str, client_order_id: str, told: str
     reply = await opened.gate.handle(call, CancelOrder(symbol=symbol, client_order_id=client_order_id))
     await opened.gate.close_call(call, reply)
     if reply.outcome is Outcome.DONE:
-        say(f"cancelled: {told}")
+        say(f"cancelled: {described}")
         return True
     why = reply.outcome.value if reply.error is None else reply.error.message
     if reply.error is not None and reply.error.exchange_text is not None:
         why += f"; the exchange's own words: {reply.error.exchange_text!r}"
     how = "not known to be cancelled" if reply.outcome is Outcome.UNKNOWN else "not cancelled"
-    say(f"{how}: {told}: {why}")
+    say(f"{how}: {described}: {why}")
     if reply.error is not None and reply.error.hint is not None:
         say_hint(reply.error.hint)
     return False

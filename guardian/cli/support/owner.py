@@ -20,7 +20,7 @@ def require_owner(action: str) -> None:
 
     Promises that standard input and standard error are real terminals: questions can be put and answers come from a
     keyboard, not from a pipe. It stops accidents, not a program that has a shell; the owner's PIN, once there is one,
-    is asked for here. Raises OwnerNotPresent; nothing was changed then.
+    is requested here. Raises OwnerNotPresent; nothing was changed then.
     """
     if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
         raise OwnerNotPresent(
@@ -69,7 +69,7 @@ def _forget_typed_ahead() -> None:
     else:
         import termios
 
-        # A terminal that is none of the system's (it has no number) keeps nothing back.
+        # A terminal without a file descriptor buffers nothing.
         with suppress(OSError, ValueError, termios.error):
             termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 

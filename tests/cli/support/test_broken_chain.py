@@ -54,7 +54,7 @@ def test_verify_halts_for_what_it_finds_once(world: World) -> None:
         done = world.command("audit", "verify")
         assert done.returncode == 1
         assert "TAMPERED" in done.stdout
-        assert "trading is halted; `guardian resume` lets it go on all the same" in done.stderr
+        assert "trading is halted; `guardian resume` lets it continue all the same" in done.stderr
     (told,) = [event for event in events(world) if event.get("cause") == "broken_chain"]
     assert (told["kind"], told["by"]) == ("halted", "guardian")
     assert "has no order" in told["reason"]
@@ -107,7 +107,7 @@ def test_owner_resumes_knowing_and_the_same_damage_does_not_undo_it(
     assert "row 1: `tool` was changed" in resumed["reason_was"]
     again = world.command("audit", "verify")
     assert again.returncode == 1
-    assert "trading is active: all of this was told before the owner resumed" in again.stderr
+    assert "trading is active: all of this was reported before the owner resumed" in again.stderr
     world.close()
     assistant = world.assistant()
     assert assistant.order(**{**LIMIT, "price": "59000"})["outcome"] == "done"
