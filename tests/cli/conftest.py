@@ -9,18 +9,16 @@ from typing import Any
 import pytest
 
 from tests.e2e.support.processes import Person
+from tests.support.terminals import people
 from tests.support.world import World
 
 
 @pytest.fixture
 def sit_down(world: World) -> Iterator[Callable[..., Person]]:
     """Starts people at terminals of this home; at the end of the test none is left."""
-    people: list[Person] = []
 
-    def start(*arguments: str, **options: Any) -> Person:
-        people.append(Person({**os.environ, "GUARDIAN_HOME": str(world.home)}, *arguments, **options))
-        return people[-1]
+    def person(*arguments: str, **options: Any) -> Person:
+        return Person({**os.environ, "GUARDIAN_HOME": str(world.home)}, *arguments, **options)
 
-    yield start
-    for person in people:
-        person.is_gone()
+    with people(person) as start:
+        yield start

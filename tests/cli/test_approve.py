@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.test_owner_commands import TERMINAL, proposed, states
 from tests.e2e.support.processes import Person, query
-from tests.support.world import World, a_world
+from tests.support.world import World, a_world_at_home
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
 
@@ -24,10 +24,7 @@ PATIENCE_S = 20.0
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A paper exchange with a pinned market; the policy is the home's own and says `terminal`."""
-    with a_world(tmp_path) as made:
-        made.home.mkdir(mode=0o700)
-        made.policy_path = made.home / "policy.toml"
-        made.policy(TERMINAL)
+    with a_world_at_home(tmp_path, TERMINAL) as made:
         yield made
 
 

@@ -79,9 +79,6 @@ class Log:
         code, out, _ = self.run(*arguments, "--json")
         return code, json.loads(out)
 
-    def tamper(self, statement):
-        tamper(self, statement)
-
 
 @pytest.fixture
 def log(tmp_path, monkeypatch, capsys):
@@ -289,7 +286,7 @@ def test_changed_row_is_marked(log):
     """A line whose row was changed has a `!` before its number."""
     log.call(1)
     log.call(2)
-    log.tamper("UPDATE audit SET outcome = 'denied' WHERE seq = 4")
+    tamper(log, "UPDATE audit SET outcome = 'denied' WHERE seq = 4")
     assert [line["verified"] for line in log.json("list")[1]] == [True, False]
     assert log.run()[1].splitlines()[2].startswith(" !3") or "!3" in log.run()[1]
 
@@ -338,9 +335,9 @@ def test_show_says_whether_each_row_is_as_it_was_written(log):
     for number in range(1, 5):
         log.call(number)
     assert all(row["verified"] for row in log.json("show", "call-1")[1])
-    log.tamper("UPDATE audit SET outcome = 'denied' WHERE seq = 2")
-    log.tamper("UPDATE audit SET body = CAST('{}' AS BLOB) WHERE seq = 4")
-    log.tamper("DELETE FROM audit WHERE seq = 5")
+    tamper(log, "UPDATE audit SET outcome = 'denied' WHERE seq = 2")
+    tamper(log, "UPDATE audit SET body = CAST('{}' AS BLOB) WHERE seq = 4")
+    tamper(log, "DELETE FROM audit WHERE seq = 5")
     assert "outcome was changed" in log.run("show", "call-1")[1]
     assert [row["verified"] for row in log.json("show", "call-2")[1]] == [True, False]
     assert "row before it is missing" in log.run("show", "6")[1]
@@ -386,7 +383,7 @@ def test_tampering_is_exit_1_and_called_by_its_name(log, kind, statement):
     """On screen and in JSON, the second time too; rows that were cut off are a gap once the log goes on after them."""
     for number in range(1, 4):
         log.call(number)
-    log.tamper(statement)
+    tamper(log, statement)
     code, out, err = log.run("verify")
     assert code == 1
     assert "TAMPERED" in out
@@ -428,7 +425,7 @@ def test_checkpoint_kept_elsewhere_finds_what_the_own_one_does_not(log, tmp_path
     short = ":".join(line.split()[1:])
     for given in (str(kept), short):
         assert log.run("verify", "--checkpoint", given)[0] == 0
-    log.tamper("DELETE FROM audit WHERE seq > 4")
+    tamper(log, "DELETE FROM audit WHERE seq > 4")
     (log.home / "audit.checkpoint").unlink()
     assert log.run("verify")[0] == 0
     for given in (str(kept), short):
@@ -449,7 +446,7 @@ def test_no_checkpoint_is_made_of_a_log_that_is_not_intact(log, tmp_path):
     """It would make the tampering look proven."""
     log.call(1)
     log.call(2)
-    log.tamper("UPDATE audit SET tool = 'x' WHERE seq = 1")
+    tamper(log, "UPDATE audit SET tool = 'x' WHERE seq = 1")
     assert log.run("checkpoint", "--out", str(tmp_path / "kept"))[0] == 1
     assert not (tmp_path / "kept").exists()
 

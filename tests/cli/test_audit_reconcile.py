@@ -8,16 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.world import World, a_world
+from tests.support.world import World, a_world_at_home
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A paper exchange with a pinned market, and a home whose policy lets orders go unconfirmed."""
-    with a_world(tmp_path) as made:
-        made.home.mkdir(mode=0o700)
-        made.policy_path = made.home / "policy.toml"
-        made.policy({"confirmation": {"required_above": "1000"}})
+    with a_world_at_home(tmp_path, {"confirmation": {"required_above": "1000"}}) as made:
         yield made
 
 

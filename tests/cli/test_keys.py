@@ -32,26 +32,12 @@ from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, KeyringUnavailable, OwnerNotPresent
+from tests.support.keyring import MemoryKeyring
+from tests.support.terminals import people
 
 API_KEY = "CANARYkey0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST"
 API_SECRET = "CANARYsecret6789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
 PRIVATE = bytes(range(32))
-
-
-class MemoryKeyring:
-    """A keyring that keeps items in a dict."""
-
-    def __init__(self) -> None:
-        self.items: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.items.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.items[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.items[service, username]
 
 
 @pytest.fixture
@@ -305,15 +291,8 @@ at_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="there is no 
 @pytest.fixture
 def sit_down() -> Iterator[Callable[..., Person]]:
     """Starts people at terminals; at the end of the test none is left."""
-    people: list[Person] = []
-
-    def start(*arguments: str, full: bool = False) -> Person:
-        people.append(Person(*arguments, full=full))
-        return people[-1]
-
-    yield start
-    for person in people:
-        person.is_gone()
+    with people(Person) as start:
+        yield start
 
 
 @at_a_terminal

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.support.processes import Person, query
-from tests.support.world import Assistant, World, a_world, codes
+from tests.support.world import Assistant, World, a_world_at_home, codes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
 
@@ -25,10 +25,7 @@ TERMINAL: dict[str, Any] = {"confirmation": {"channel": "terminal"}}
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A paper exchange with a pinned market; the policy is the home's own and says `terminal`."""
-    with a_world(tmp_path) as made:
-        made.home.mkdir(mode=0o700)
-        made.policy_path = made.home / "policy.toml"
-        made.policy(TERMINAL)
+    with a_world_at_home(tmp_path, TERMINAL) as made:
         yield made
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from guardian.store.log.verify import verify
 from tests.e2e.support.processes import Person, query
-from tests.support.world import World, a_world, codes
+from tests.support.world import World, a_world_at_home, codes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
 D = Decimal
@@ -21,16 +21,14 @@ D = Decimal
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A paper exchange with a pinned market; no order needs a person, and 0.002 BTC is the most that may be held."""
-    with a_world(tmp_path) as made:
-        made.home.mkdir(mode=0o700)
-        made.policy_path = made.home / "policy.toml"
-        made.policy(
-            {
-                "confirmation": {"required_above": "10000"},
-                "limits": {"rolling_notional": [{"window": "24h", "max": "1000"}], "max_daily_loss": "20"},
-                "symbols": {"BTCUSDT": {"max_position": "0.002"}},
-            }
-        )
+    with a_world_at_home(
+        tmp_path,
+        {
+            "confirmation": {"required_above": "10000"},
+            "limits": {"rolling_notional": [{"window": "24h", "max": "1000"}], "max_daily_loss": "20"},
+            "symbols": {"BTCUSDT": {"max_position": "0.002"}},
+        },
+    ) as made:
         yield made
 
 

@@ -15,7 +15,7 @@ from guardian.bootstrap import open_journal
 from guardian.domain.trading import TradingState
 from guardian.gate.base.auto_halt import halt as halt_by_itself
 from tests.e2e.support.processes import Person, query
-from tests.support.world import World, a_world, codes
+from tests.support.world import World, a_world_at_home, codes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
 
@@ -23,10 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pse
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A paper exchange with a pinned market; no order needs a person."""
-    with a_world(tmp_path) as made:
-        made.home.mkdir(mode=0o700)
-        made.policy_path = made.home / "policy.toml"
-        made.policy({"confirmation": {"required_above": "1000"}})
+    with a_world_at_home(tmp_path, {"confirmation": {"required_above": "1000"}}) as made:
         yield made
 
 

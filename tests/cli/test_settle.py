@@ -11,7 +11,7 @@ import pytest
 
 from guardian.cli import settle
 from tests.e2e.support.processes import Person, query
-from tests.support.world import WIDE, World, a_world, codes
+from tests.support.world import WIDE, World, a_world_at_home, codes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
 
@@ -21,10 +21,7 @@ LIMIT = {"order_type": "LIMIT", "quantity": "0.0005", "price": "59500"}
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A paper exchange with a pinned market; the policy is the home's own and asks nobody."""
-    with a_world(tmp_path) as made:
-        made.home.mkdir(mode=0o700)
-        made.policy_path = made.home / "policy.toml"
-        made.policy(WIDE, {"limits": {"duplicate_window": "24h"}})
+    with a_world_at_home(tmp_path, WIDE, {"limits": {"duplicate_window": "24h"}}) as made:
         yield made
 
 

@@ -24,6 +24,7 @@ from guardian.credentials.key_checks import check_api_key
 from guardian.credentials.store import CredentialStore, masked, open_credentials
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.errors import CredentialsError, KeyringUnavailable
+from tests.support.keyring import MemoryKeyring
 
 CANARY_KEY = "CANARYkey0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST"
 CANARY_SECRET = "CANARYsecret6789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
@@ -34,26 +35,6 @@ SLOTS = [
     ("demo", KeyFamily.SPOT),
     ("live", KeyFamily.SPOT),
 ]
-
-
-class MemoryKeyring:
-    """A keyring that keeps items in a dict and remembers what was asked of it."""
-
-    def __init__(self) -> None:
-        self.items: dict[tuple[str, str], str] = {}
-        self.asked: list[str] = []
-
-    def get_password(self, service: str, username: str) -> str | None:
-        self.asked.append("get")
-        return self.items.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.asked.append("set")
-        self.items[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        self.asked.append("delete")
-        del self.items[service, username]
 
 
 class NullKeyring(MemoryKeyring):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.support.processes import Machine, RawServed, Served
+from tests.support.world import WIDE, World, a_world
 
 
 @pytest.fixture
@@ -44,3 +45,13 @@ def serve_raw() -> Iterator[Callable[..., RawServed]]:
     yield start
     for server in started:
         server.is_gone()
+
+
+@pytest.fixture
+def world(machine: Machine, tmp_path: Path) -> Iterator[World]:
+    """A paper exchange in this process, whose replies can be held back, and a home whose policy leads to it."""
+    with a_world(tmp_path / "world") as made:
+        machine.home.mkdir(mode=0o700)
+        made.home, made.policy_path = machine.home, machine.policy
+        made.policy(WIDE)
+        yield made

@@ -10,25 +10,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from tests.e2e.support.processes import CALLER, INITIALIZE, Machine, RawServed, Served, query
-from tests.support.world import WIDE, World, a_world, codes
+from tests.support.world import World, codes
 
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "order_type": "MARKET", "quote_quantity": "50"}
-
-
-@pytest.fixture
-def world(machine: Machine, tmp_path: Path) -> Iterator[World]:
-    """A paper exchange in this process, whose replies can be held back, and a home whose policy leads to it."""
-    with a_world(tmp_path / "world") as made:
-        machine.home.mkdir(mode=0o700)
-        made.home, made.policy_path = machine.home, machine.policy
-        made.policy(WIDE)
-        yield made
 
 
 def sent_once(world: World, seconds: float = 10) -> None:

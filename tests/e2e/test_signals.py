@@ -6,28 +6,17 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from tests.e2e.support.processes import Machine, RawServed, query
-from tests.support.world import WIDE, World, a_world
+from tests.support.world import World
 
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "order_type": "MARKET", "quote_quantity": "50"}
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows sends a process no such signals")
-
-
-@pytest.fixture
-def world(machine: Machine, tmp_path: Path) -> Iterator[World]:
-    """A paper exchange in this process, whose replies can be held back, and a home whose policy leads to it."""
-    with a_world(tmp_path / "world") as made:
-        machine.home.mkdir(mode=0o700)
-        made.home, made.policy_path = machine.home, machine.policy
-        made.policy(WIDE)
-        yield made
 
 
 def until(what: Callable[[], object], seconds: float = 15) -> None:

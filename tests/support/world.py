@@ -251,6 +251,16 @@ def a_world(folder: Path) -> Iterator[World]:
             world.close()
 
 
+@contextmanager
+def a_world_at_home(folder: Path, *changes: Mapping[str, Any]) -> Iterator[World]:
+    """A world whose policy is the home's own, as the command line wants it, with these changes."""
+    with a_world(folder) as made:
+        made.home.mkdir(mode=0o700)
+        made.policy_path = made.home / "policy.toml"
+        made.policy(*changes)
+        yield made
+
+
 def codes(envelope: Envelope) -> set[str]:
     """All codes of a denial."""
     error = envelope["error"] or {}

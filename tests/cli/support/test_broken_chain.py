@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.support.processes import Person, query
 from tests.support.tamper import tamper
-from tests.support.world import WIDE, World, a_world, codes
+from tests.support.world import WIDE, World, a_world_at_home, codes
 
 LIMIT = {"order_type": "LIMIT", "quantity": "0.001", "price": "60000"}
 FIRST_ROW = "UPDATE audit SET tool = 'get_balance' WHERE seq = 1"
@@ -21,10 +21,7 @@ FIRST_ROW = "UPDATE audit SET tool = 'get_balance' WHERE seq = 1"
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A paper exchange, and a home with a policy of its own whose log has a few rows."""
-    with a_world(tmp_path) as made:
-        made.home.mkdir(mode=0o700)
-        made.policy_path = made.home / "policy.toml"
-        made.policy(WIDE)
+    with a_world_at_home(tmp_path, WIDE) as made:
         assert made.assistant().order(**LIMIT)["outcome"] == "done"
         yield made
 

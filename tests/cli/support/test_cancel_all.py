@@ -20,7 +20,7 @@ import pytest
 
 from guardian.bootstrap import ready_made_policy
 from tests.e2e.support.processes import Person, query
-from tests.support.world import World, a_world
+from tests.support.world import World, a_world_at_home
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
 
@@ -28,10 +28,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pse
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A paper exchange where guardian has one open order, and the owner two that they placed by hand."""
-    with a_world(tmp_path) as made:
-        made.home.mkdir(mode=0o700)
-        made.policy_path = made.home / "policy.toml"
-        made.policy({"confirmation": {"required_above": "1000"}})
+    with a_world_at_home(tmp_path, {"confirmation": {"required_above": "1000"}}) as made:
         made.assistant().order(order_type="LIMIT", quantity="0.001", price="59000")
         by_hand(made, "BTCUSDT", "0.002", "58000")
         by_hand(made, "ETHUSDT", "0.02", "2900")

@@ -22,7 +22,7 @@ class Screen(io.StringIO):
         return True
 
 
-def sit_down(monkeypatch: pytest.MonkeyPatch, typed: str = "") -> Screen:
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch, typed: str = "") -> Screen:
     """Put a person at a terminal who types `typed`; what is shown to them is returned."""
     screen = Screen()
     monkeypatch.setattr("sys.stdin", Screen(typed))
@@ -32,7 +32,7 @@ def sit_down(monkeypatch: pytest.MonkeyPatch, typed: str = "") -> Screen:
 
 def test_person_at_a_terminal_is_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:
     """With both ends at a terminal the check passes and says nothing."""
-    screen = sit_down(monkeypatch)
+    screen = at_a_terminal(monkeypatch)
     require_owner("resume trading")
     assert screen.getvalue() == ""
 
@@ -43,7 +43,7 @@ def test_without_a_terminal_at_either_end_nothing_is_loosened(
     monkeypatch: pytest.MonkeyPatch, missing: str, instead: io.StringIO | None
 ) -> None:
     """A pipe or nothing at all, on either side, is not a person; the error names the action and what to do."""
-    sit_down(monkeypatch, "yes\n")
+    at_a_terminal(monkeypatch, "yes\n")
     monkeypatch.setattr(missing, instead)
     with pytest.raises(OwnerNotPresent, match="cannot resume trading") as caught:
         require_owner("resume trading")
@@ -56,7 +56,7 @@ def test_without_a_terminal_at_either_end_nothing_is_loosened(
 
 def test_closed_stream_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream that was closed is not a person either."""
-    sit_down(monkeypatch)
+    at_a_terminal(monkeypatch)
     sys.stdin.close()
     with pytest.raises(OwnerNotPresent):
         require_owner("resume trading")
@@ -69,21 +69,21 @@ def test_closed_stream_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 )  # fmt: skip
 def test_only_yes_is_yes(monkeypatch: pytest.MonkeyPatch, typed: str, meant: bool) -> None:
     """`y` and `yes` are a yes; everything else, and the end of the input, is a no."""
-    screen = sit_down(monkeypatch, typed)
+    screen = at_a_terminal(monkeypatch, typed)
     assert ask_yes("place the order?") is meant
     assert screen.getvalue() == "place the order? [y/N] "
 
 
 def test_question_cannot_repaint_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Escape sequences in a question, say from a symbol's name, are shown and not obeyed."""
-    screen = sit_down(monkeypatch, "n\n")
+    screen = at_a_terminal(monkeypatch, "n\n")
     ask_yes("buy \x1b[2J\u202eX?")
     assert screen.getvalue() == "buy \\x1b[2J\\u202eX? [y/N] "
 
 
 def test_secret_that_would_be_shown_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the echo cannot be turned off, the question is refused instead of asked in the open."""
-    sit_down(monkeypatch, "my-secret\n")
+    at_a_terminal(monkeypatch, "my-secret\n")
     monkeypatch.setattr(os, "open", _no_tty)
     with pytest.raises(OwnerNotPresent, match="would have shown it"):
         ask_secret("API key")
@@ -95,7 +95,7 @@ def _no_tty(path: object, *arguments: object) -> int:
 
 def test_secret_is_stripped_and_hides_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was pasted loses the blanks around it and comes back as a Secret."""
-    sit_down(monkeypatch)
+    at_a_terminal(monkeypatch)
     monkeypatch.setattr(owner, "getpass", lambda prompt, stream: "  my-secret \n")
     secret = ask_secret("API key")
     assert secret.reveal() == "my-secret"
@@ -108,7 +108,7 @@ def test_end_of_input_at_a_secret_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     def closed(prompt: str, stream: object) -> str:
         raise EOFError
 
-    sit_down(monkeypatch)
+    at_a_terminal(monkeypatch)
     monkeypatch.setattr(owner, "getpass", closed)
     with pytest.raises(OwnerNotPresent, match="gave no answer"):
         ask_secret("API key")

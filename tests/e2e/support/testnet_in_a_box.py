@@ -10,23 +10,7 @@ from yarl import URL
 from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.exchange.http.client import GuardedClient
-
-
-class MemoryKeyring:
-    """A keyring that keeps items in a dict."""
-
-    def __init__(self) -> None:
-        self.items: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.items.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.items[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.items[service, username]
-
+from tests.support.keyring import MemoryKeyring
 
 BOTH = (KeyFamily.SPOT, KeyFamily.FUTURES)
 

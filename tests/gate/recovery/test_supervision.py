@@ -12,16 +12,13 @@ import pytest
 from guardian.bootstrap import open_guardian
 from guardian.gate.recovery.background import PERIOD_S, RecoveryTask
 from guardian.gate.recovery.resolve import PollResult, Resolver
-from tests.support.world import World, a_world
+from tests.support.world import World, a_world_at_home
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A paper exchange with a pinned market, and a home."""
-    with a_world(tmp_path) as made:
-        made.home.mkdir(mode=0o700)
-        made.policy_path = made.home / "policy.toml"
-        made.policy()
+    with a_world_at_home(tmp_path) as made:
         yield made
 
 
