@@ -43,9 +43,6 @@ INSTEAD_OF: Final = {
 }
 """Words and phrases that the code does not use, and what a reader would search for instead."""
 
-NOT_YET: Final = ("guardian/cli",)
-"""Folders that still have some of them. Each is taken off this list when it is clean; none is added."""
-
 _BETWEEN: Final = r"[\s#\"'_]+"
 _BANNED: Final = re.compile(
     r"(?<![a-z0-9])(?:" + "|".join(_BETWEEN.join(words.split()) for words in INSTEAD_OF) + r")(?![a-z0-9])"
@@ -80,14 +77,9 @@ def mistakes(paths: Iterator[Path]) -> list[str]:
     ]
 
 
-def is_not_yet(path: Path) -> bool:
-    """Whether a file is in a folder that is still to be cleaned."""
-    return any(path.is_relative_to(ROOT / name) for name in NOT_YET)
-
-
 def test_the_words_are_the_fields() -> None:
     """No banned word in comments, docstrings, messages, identifiers and documents."""
-    assert mistakes(path for path in written() if not is_not_yet(path)) == []
+    assert mistakes(written()) == []
 
 
 @pytest.mark.parametrize(

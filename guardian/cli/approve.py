@@ -129,7 +129,7 @@ def _as_dict(proposal: Proposal, now_ms: int) -> Mapping[str, object]:
 
 
 def waiting_proposal(journal: Journal, proposal_id: str) -> Proposal | str:
-    """The proposal, where it still waits to be approved or sent; else what became of it, in words."""
+    """The proposal, where it still waits to be approved or sent; else its state, in words."""
     from guardian.gate.orders.proposal_views import end_of_proposal
 
     with journal.transaction() as tx:

@@ -390,7 +390,7 @@ def checkpoint_of_log(ctx: click.Context, out: Path | None) -> None:
 
     report = verify(_home())
     if not report.is_intact:
-        say("the log is not intact, so there is no checkpoint of it; `guardian audit verify` tells what is wrong")
+        say("the log is not intact, so there is no checkpoint of it; `guardian audit verify` shows what is wrong")
         ctx.exit(1)
     if report.head is None:
         say(NOTHING_YET)

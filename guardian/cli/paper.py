@@ -117,7 +117,7 @@ def command(
 
     A capture (--replay) has one event a line: the receive time in nanoseconds, a space, and the JSON of a depth
     snapshot, a depthUpdate, a bookTicker or a trade of one symbol. It is played from its beginning when the exchange
-    starts; at its end the market stands still. The other symbols stay seeded.
+    starts; at its end prices stop moving. The other symbols stay seeded.
     """
     from guardian.paper.host.standalone import Rehearsal, serve
     from guardian.paper.rest.rate_limits import RateLimitSettings
@@ -153,5 +153,5 @@ def _print_access(exchange: Serving) -> None:
     sys.stdout.flush()
     if exchange.replay_end is not None:
         end = datetime.fromtimestamp(exchange.replay_end / 1000, UTC)
-        say(f"the recorded market plays until {end:%H:%M:%S} UTC and then stands still")
+        say(f"the recorded market plays until {end:%H:%M:%S} UTC and then stops moving")
     say("the paper exchange is up; Ctrl-C ends it")

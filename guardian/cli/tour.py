@@ -179,7 +179,7 @@ async def _within_the_cap(tour: Tour, client: Client[Any]) -> None:
     tour.must(reply["outcome"] == "confirmation_required", "an order within the cap was not proposed")
     token = reply["data"]["confirmation_token"]
     tour.must(isinstance(token, str), "the tour's policy says `chat`, and there is no token")
-    tour.line("you", f"here a person stands between: `guardian approve {reply['data']['proposal_id']}` in a terminal")
+    tour.line("you", f"here a person decides: `guardian approve {reply['data']['proposal_id']}` in a terminal")
     tour.line("", "(the tour's policy hands the token to the assistant instead; the default policy never does)")
     tour.seen["token"] = token
     reply = await _call(tour, client, "create_order", confirmation_token=token)

@@ -123,7 +123,7 @@ def test_a_recorded_market_is_played(start, tmp_path):
     lines = [f"{10**18 + number * 10**6} {json.dumps(event)}" for number, event in enumerate(events)]
     (tmp_path / "market.txt").write_text("\n".join(lines))
     told = start("--replay", "market.txt", "--speed", "10")
-    assert "and then stands still" in told["said"]
+    assert "and then stops moving" in told["said"]
     time.sleep(0.05)
     status, book = ask(told["url"], "GET", "/api/v3/depth?symbol=BTCUSDT")
     assert (status, book["bids"][0], book["lastUpdateId"]) == (200, ["41000.10000000", "3.00000000"], 12)

@@ -51,7 +51,7 @@ async def place_approved(opened: Guardian, proposal_id: str, token: str, stop: S
 
 
 def _after_stop(opened: Guardian, proposal_id: str) -> Reply | None:
-    """What became of the order by the log, once nothing works on it any more; None where it was not reserved."""
+    """The order's state by the log, once nothing works on it any more; None where it was not reserved."""
     from guardian.domain.order_states import UNRESOLVED_STATES, VOID_STATES
     from guardian.gate.base.order_views import note_on, view_of_row
     from guardian.gate.base.replies import OrderPlaced, done
@@ -69,7 +69,7 @@ def _after_stop(opened: Guardian, proposal_id: str) -> Reply | None:
 
 
 def _tell(reply: Reply) -> int:
-    """Say what became of it; 0 where it was placed, 1 where the answer was no, 3 where it is not known."""
+    """Print the outcome; 0 where it was placed, 1 where the answer was no, 3 where it is not known."""
     from guardian.domain.codes import Outcome
     from guardian.gate.base.replies import OrderPlaced
 
