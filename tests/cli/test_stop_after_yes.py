@@ -80,6 +80,7 @@ class TestCtrlCWhileTheActIsWritten:
     """The transaction commits, so the command says its result and exits with 0; it said "stopped" and no more."""
 
     def test_resume(self, world: World, times: int) -> None:
+        """The trading state is set, and said."""
         assert world.command("halt").returncode == 0
         code, said = agreed(world, times, "resume")
         assert json.loads(world.command("status", "--json").stdout)["trading"] == "active"
@@ -87,6 +88,7 @@ class TestCtrlCWhileTheActIsWritten:
         assert code == 0
 
     def test_settle(self, world: World, times: int) -> None:
+        """The order is settled, and its new state is said."""
         world.controls.fault("POST", "/api/v3/order", "reset_before")
         name = world.assistant().order(**LIMIT)["error"]["client_order_id"]
         code, said = agreed(world, times, "settle", name)
@@ -95,6 +97,7 @@ class TestCtrlCWhileTheActIsWritten:
         assert code == 0
 
     def test_position_set(self, world: World, times: int) -> None:
+        """The position is set once, and said."""
         assert world.assistant().order(order_type="MARKET", quantity="0.0005")["outcome"] == "done"
         code, said = agreed(world, times, "position", "set", "BTC", "0")
         assert corrections(world) == 1
