@@ -72,7 +72,7 @@ def test_end_of_a_run_says_how_many_tests_were_left_out_and_why(tmp_path: Path, 
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(repository)},
+        env={**os.environ, "PYTHONPATH": str(repository), "PYTEST_ADDOPTS": ""},
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr

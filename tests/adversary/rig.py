@@ -18,7 +18,7 @@ from guardian import bootstrap
 from guardian.bootstrap import Guardian, open_guardian
 from guardian.cli.approve import approve
 from guardian.cli.reject import reject
-from guardian.cli.resume import _stands, resume
+from guardian.cli.resume import _status, resume
 from guardian.connector import Connection
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import CancelOrder, CreateOrder, Request
@@ -273,7 +273,7 @@ class Rig:
     def resume(self, target: TradingState = TradingState.ACTIVE) -> None:
         """What `guardian resume` does once the owner has said yes."""
         guardian = self.process.guardian
-        resume(guardian, _stands(guardian), target)
+        resume(guardian, _status(guardian), target)
 
     def confirmed(self, order: OrderSpec) -> Reply:
         """The order, with a person who agrees where one is asked."""

@@ -174,7 +174,7 @@ def test_list_shows_masks_and_no_secrets(store: CredentialStore, capsys: pytest.
     assert head.split() == ["environment", "family", "kind", "key", "fingerprint", "stored"]
     assert first.split()[:4] == ["testnet", "spot", "hmac", "CANA****QRST"]
     assert second.startswith("live")
-    assert "test_keys.MemoryKeyring" in said
+    assert "tests.support.keyring.MemoryKeyring" in said
 
     assert main(["keys", "list", "--json"]) == 0
     listed, _ = capsys.readouterr()
