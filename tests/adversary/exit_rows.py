@@ -172,11 +172,11 @@ BUDGETS: Final = (
 
 CONFIRMATION: Final = (
     Row(
-        rule="confirmation", code="CONFIRMATION_POLICY_CHANGED", expected=_DENIED, policy=_OTHER, is_confirmed=True,
+        rule="still_holds", code="CONFIRMATION_POLICY_CHANGED", expected=_DENIED, policy=_OTHER, is_confirmed=True,
         world=lambda rig: rig.policy(_OTHER, limits(max_open_orders=7)),
     ),
     Row(
-        rule="confirmation", code="CONFIRMATION_PRICE_DRIFT", expected=_DENIED, policy=_OTHER, is_confirmed=True,
+        rule="still_holds", code="CONFIRMATION_PRICE_DRIFT", expected=_DENIED, policy=_OTHER, is_confirmed=True,
         world=lambda rig: rig.venue.show("BTCUSDT", w.D(59500), w.D(60500)), no=spec(),
         sale=spec("BTCUSDT", "SELL", HELD),
     ),

@@ -15,6 +15,7 @@ from typing import Final
 from guardian.domain.instruments import Instrument
 from guardian.domain.money import ZERO, plain, round_up, times
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, OrderReport, OrderSide, OrderSpec, OrderType
+from guardian.domain.report_match import SentOrder, contradiction
 from guardian.errors import ExchangeError, ExchangeUnavailable, PolicyInvalid
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.auto_halt import halt
@@ -74,8 +75,8 @@ async def _value(
     Usage in another currency than the policy's is converted where it is counted; where that fails, orders are denied.
     """
     instrument = instruments.get(report.symbol)
-    if instrument is None or report.flaw is not None or report.side not in {"BUY", "SELL"}:
-        what = report.flaw or f"{report.symbol} is not listed"
+    what = f"{report.symbol} is not listed" if instrument is None else _inconsistency(report, instrument)
+    if instrument is None or what is not None:
         raise ExchangeUnavailable(f"what an order of guardian's that the log lacks counts for is unknown: {what}")
     price = max(report.price, report.stop_price or report.price)
     quote_notional = round_up(max(times(price, report.quantity), report.executed_quote_quantity or ZERO))
@@ -104,6 +105,27 @@ async def _value(
         notional=notional,
         currency=currency,
     )
+
+
+def _inconsistency(report: OrderReport, instrument: Instrument) -> str | None:
+    """Why nothing can be made of a report, held against the order that it describes itself; None where it can.
+
+    It is all that is known of the order: entered by false terms, the order would contradict every later report.
+    """
+    if report.side not in {"BUY", "SELL"}:
+        return report.flaw or "its side is not known"
+    described = SentOrder(
+        symbol=report.symbol,
+        base_asset=instrument.base_asset,
+        quote_asset=instrument.quote_asset,
+        client_order_id=report.client_order_id,
+        side=report.side,
+        wire_type=report.order_type,
+        quantity=report.quantity,
+        price=report.price if report.price > 0 else None,
+        stop_price=report.stop_price,
+    )
+    return contradiction(described, report)
 
 
 async def _converted(
