@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import select
 import sys
 import warnings
 from contextlib import suppress
 from getpass import GetPassWarning, getpass
-from typing import TextIO
+from typing import Final, TextIO
 
 import click
 
 from guardian.domain.secrets import Secret
 from guardian.domain.text.escaping import clean
 from guardian.errors import OwnerNotPresent
+
+NOTICE_S: Final = 0.25
+"""How long a Ctrl-C may go unheard while an answer is waited for."""
 
 
 def require_owner(action: str) -> None:
@@ -39,6 +43,7 @@ def ask_yes(question: str) -> bool:
     _forget_typed_ahead()
     click.echo(f"{clean(question)} [y/N] ", nl=False, err=True)
     sys.stderr.flush()
+    _wait_for_answer()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
@@ -58,6 +63,19 @@ def ask_secret(prompt: str) -> Secret:
             "cannot ask for a secret: the terminal gave no answer, or would have shown it",
             hint="run this command yourself in a terminal window",
         ) from None
+
+
+def _wait_for_answer() -> None:
+    """Return once something was typed.
+
+    Python notices a signal that arrives just before a blocking read only after that read: Ctrl-C would go unheard. A
+    wait that ends every `NOTICE_S` hears it.
+    """
+    if sys.platform != "win32":
+        # A terminal without a file descriptor cannot be waited for.
+        with suppress(OSError, ValueError):
+            while not select.select((sys.stdin,), (), (), NOTICE_S)[0]:
+                pass
 
 
 def _forget_typed_ahead() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import sys
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from guardian.cli.support import owner
 from guardian.cli.support.owner import ask_secret, ask_yes, require_owner
 from guardian.errors import OwnerNotPresent
+from tests.e2e.support.processes import CONTROLLING
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a Windows console cannot be imitated")
 
@@ -112,3 +114,34 @@ def test_end_of_input_at_a_secret_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(owner, "getpass", closed)
     with pytest.raises(OwnerNotPresent, match="gave no answer"):
         ask_secret("API key")
+
+
+ASKING = """
+from guardian.cli.support.owner import ask_yes
+while True:
+    try:
+        ask_yes("q?")
+    except KeyboardInterrupt:
+        pass
+"""
+
+
+def test_ctrl_c_is_heard_however_soon_it_is_typed() -> None:
+    """Typed the moment that the question is on the screen, 30,000 times, it ends the question each time."""
+    import pty
+    import select
+
+    terminal, inside = pty.openpty()
+    command = [sys.executable, "-c", CONTROLLING + ASKING]
+    with subprocess.Popen(command, stdin=inside, stderr=inside, start_new_session=True) as process:
+        os.close(inside)
+        try:
+            for _ in range(30_000):
+                shown = b""
+                while not shown.endswith(b"[y/N] "):
+                    assert select.select((terminal,), (), (), 20)[0], "the question was not asked again"
+                    shown += os.read(terminal, 4096)
+                os.write(terminal, b"\x03")
+        finally:
+            process.kill()
+            os.close(terminal)
