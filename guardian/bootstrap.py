@@ -180,7 +180,7 @@ class Guardian:
                 pending = [environment for environment in others if tx.orders.has_pending(environment.value)]
         except StoreError:
             return ()
-        return tuple(there for there in map(context.for_environment, pending) if there is not None)
+        return tuple(map(context.for_environment, pending))
 
     async def _get_ready(self) -> None:
         """Do in the background what the first call would otherwise wait for; what fails here fails there, aloud."""

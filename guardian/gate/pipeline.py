@@ -69,9 +69,7 @@ class Gate:
         if self.chosen.is_set():
             return
         with suppress(PolicyInvalid):
-            there = self.context.for_environment(self.context.policy_file.current().policy.environment)
-            if there is not None:
-                self._use(there)
+            self._use(self.context.for_environment(self.context.policy_file.current().policy.environment))
 
     @property
     def environment(self) -> Environment:

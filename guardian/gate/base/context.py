@@ -25,6 +25,8 @@ class GateContext:
     environment: Environment
     """Where orders are created; meaningless while `is_chosen` is False."""
     connector: Connector
+    connector_to: Callable[[Environment], Connector]
+    """The connector to another environment, for cancels of orders that guardian placed there."""
     journal: Journal
     policy_file: PolicyFile
     now_ms: Callable[[], int]
@@ -41,8 +43,6 @@ class GateContext:
     """The lists of open orders that this process keeps for a minute."""
     is_chosen: bool = True
     """False while no valid policy has named an environment: then only cancels of guardian's own orders are sent."""
-    connector_to: Callable[[Environment], Connector] | None = None
-    """The connector to another environment, for cancels of orders that guardian placed there."""
 
     def scope_of(self, connection: Connection) -> Scope:
         """The scope under which orders of a connection's account are stored."""
@@ -52,8 +52,6 @@ class GateContext:
         """Lists the open orders of an account."""
         return OpenOrderLister(kept=self.open_order_lists, scope=scope, monotonic=self.monotonic)
 
-    def for_environment(self, environment: Environment) -> GateContext | None:
-        """The same parts for another environment; None where there is no connector to it."""
-        if self.connector_to is None:
-            return None
+    def for_environment(self, environment: Environment) -> GateContext:
+        """The same parts for another environment."""
         return replace(self, environment=environment, connector=self.connector_to(environment), is_chosen=True)

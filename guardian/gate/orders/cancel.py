@@ -84,13 +84,10 @@ class OrderCanceller:
             not self._context.is_chosen or target.row.environment != self._context.environment.value
         ):
             there = self._context.for_environment(Environment(target.row.environment))
-            if there is not None:
-                return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
-            target = replace(target, row=None)
+            return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
         if not self._context.is_chosen:
             there = self._context.for_environment(self._named_environment())
-            if there is not None:
-                return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
+            return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
         connection = await self._context.connector.connect(needs_keys=True)
         scope = Scope(environment=self._context.environment.value, account=connection.account)
         if target.has_store and target.client_order_id is None:

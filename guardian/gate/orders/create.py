@@ -170,6 +170,6 @@ class OrderPlacer:
         # The slot in the exchange's limits first: an order that has no room there reserves nothing and burns no token.
         async with order.connection.exchange.order_slot() as slot:
             step = await self._context.journal.run(lambda: self._decider.decide(order, facts, basis, is_last=is_last))
-            if isinstance(step, ReadyToSend):
-                step = Answered(await self._sender.send(replace(step.reserved, slot=slot)))
-        return step
+            if not isinstance(step, ReadyToSend):
+                return step
+            return Answered(await self._sender.send(replace(step.reserved, slot=slot)))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from guardian.domain.trading import Environment
 from guardian.errors import PolicyInvalid, StoreUnavailable
 from guardian.gate.base.policy_file import MAX_BYTES, PolicyFile
 from guardian.policy.loading.load import load_policy
@@ -210,6 +211,15 @@ def test_no_thread_sees_a_new_text_with_the_old_policy(path: Path) -> None:
     first.join()
     assert seen == 4
     assert loads == [GOOD, OTHER]
+
+
+def test_environment_is_named_by_a_broken_file_and_not_by_one_that_is_gone(path: Path) -> None:
+    """A file with mistakes may still name it; from one that cannot be read nothing is guessed."""
+    file = PolicyFile(path, load_policy, Memory(), packaged=False)
+    write(path, BROKEN)
+    assert file.named_environment() is Environment.PAPER
+    path.unlink()
+    assert file.named_environment() is None
 
 
 def test_store_keeps_the_last_good_policy_over_a_restart(room: Room) -> None:

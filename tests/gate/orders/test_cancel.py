@@ -345,16 +345,3 @@ def test_cancel_whose_task_is_cancelled_is_finished_first(room: Room) -> None:
 
     room.run(work())
     assert room.row(name).state is OrderState.CANCELLED
-
-
-def test_order_of_another_environment_is_not_this_ones(room: Room) -> None:
-    """A row of another environment is no proof that the order here is guardian's, and is never moved by it."""
-    room.exchange.script = [Placed("NEW")]
-    name = an_order(room, kind="MARKET")
-    room.connector.environment = room.connector.environment.TESTNET
-    room.policy({"environment": "testnet"})
-    room.start()
-    room.exchange.hidden.add(name)
-    view = cancelled(room.cancel(client_order_id=name))
-    assert (view.order.client_order_id, view.order.order_type) == (name, "LIMIT")
-    assert room.row(name).state is OrderState.OPEN

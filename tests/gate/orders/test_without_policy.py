@@ -177,15 +177,6 @@ def test_another_accounts_key_is_not_asked_for_an_order_to_settle(room: Room) ->
     assert len(room.exchange.asked) == asked
 
 
-def test_cancel_where_there_is_no_way_to_the_other_environment_is_of_no_order_here(far: Far) -> None:
-    """The id is then asked for here, as one that is not in the store."""
-    room = far.room
-    name = an_order(room)
-    far.use(Environment.TESTNET, is_chosen=True)
-    room.gate = Gate(replace(room.context, connector_to=None))
-    assert room.cancel(client_order_id=name).outcome is Outcome.REJECTED
-
-
 def test_every_call_says_what_is_wrong_with_the_policy_until_it_is_mended(far: Far) -> None:
     """The first good policy fixes the environment, at the next call. (The server did not start.)"""
     room = far.room
@@ -208,14 +199,6 @@ def test_every_call_says_what_is_wrong_with_the_policy_until_it_is_mended(far: F
     room.write(good.replace('environment = "paper"', 'environment = "testnet"'))
     reply = room.call(GetTickerPrice(symbol="BTCUSDT"))
     assert room.gate.environment is Environment.PAPER
-
-
-def test_gate_without_a_way_to_the_environment_of_the_first_policy_stays_without(far: Far) -> None:
-    """Nothing is chosen that cannot be reached."""
-    room = far.room
-    room.gate = Gate(replace(room.context, is_chosen=False, connector_to=None))
-    room.open()
-    assert not room.gate.chosen.is_set()
 
 
 def test_status_and_policy_view_without_a_policy_say_what_is_wrong(far: Far) -> None:

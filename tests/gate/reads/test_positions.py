@@ -194,6 +194,20 @@ def test_order_that_is_sent_while_the_owner_is_asked_keeps_the_position(room: Ro
     assert room.usage().position == 0
 
 
+def test_key_that_is_replaced_while_the_owner_is_asked_changes_nothing_about_their_answer(room: Room) -> None:
+    """The position of the account that was shown is set, and the exchange is asked nothing with the other's key."""
+    assert room.ask(kind="MARKET", quantity="0.0008").outcome is Outcome.DONE
+    positions = Positions(room.context)
+    correction = room.run(positions.prepare("BTC", D("0.0004")))
+    room.connector.account = "account-2"
+    asked = len(room.exchange.asked)
+    room.run(positions.set(correction))
+    assert len(room.exchange.asked) == asked
+    assert room.usage().position == 0
+    room.connector.account = "account-1"
+    assert room.usage().position == D("0.0004")
+
+
 def test_what_an_open_order_executed_is_in_the_position_before_it_is_set(room: Room) -> None:
     """It filled and guardian had not asked yet: it is asked before the owner is shown anything, and after their yes.
 

@@ -103,6 +103,7 @@ class Room:
         context = GateContext(
             environment=self.connector.environment,
             connector=self.connector,
+            connector_to=lambda _environment: self.connector,
             journal=self.journal,
             policy_file=self.policy_file,
             now_ms=self.clock.now_ms,
