@@ -57,7 +57,7 @@ def hostile_home(folder: Path) -> dict[str, str]:
     (config / "keyringrc.cfg").write_text(f"[backend]\ndefault-keyring=evil_backend.Keyring\nkeyring-path={evil}\n")
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[keyring.backends]\nevil = evil_backend\n")
-    kept = {k: v for k, v in os.environ.items() if k in {"PATH", "LANG", "PYTHONDONTWRITEBYTECODE"}}
+    kept = {k: v for k, v in os.environ.items() if k in {"PATH", "LANG"}}
     return {
         **kept,
         "HOME": str(home),

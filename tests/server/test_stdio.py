@@ -36,7 +36,7 @@ class Talk:
             "fastmcp_log_enabled": "true",
         }
         folder.joinpath(".env").write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
-        names = ("PATH", "SYSTEMROOT", "LANG", "PYTHONDONTWRITEBYTECODE", "TEMP", "TMP")
+        names = ("PATH", "SYSTEMROOT", "LANG", "TEMP", "TMP")
         kept = {name: os.environ[name] for name in names if name in os.environ}
         environment = {**kept, **settings, "HOME": str(home), "USERPROFILE": str(home), "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(

@@ -28,7 +28,7 @@ Envelope = dict[str, Any]
 
 PATIENCE_S = 30
 SPY = Path(__file__).parents[1] / "spy"
-KEPT = ("PATH", "SYSTEMROOT", "LANG", "PYTHONDONTWRITEBYTECODE", "COVERAGE_PROCESS_START")
+KEPT = ("PATH", "SYSTEMROOT", "LANG", "COVERAGE_PROCESS_START")
 
 
 class Machine:
