@@ -100,8 +100,7 @@ async def _ask(opened: Guardian, row: OrderRow) -> bool | None:
 
     None where the key at hand is of another account: its answer would say nothing about this order.
     """
-    from guardian.gate.recovery.order_query import query_order
-    from guardian.gate.recovery.order_reports import DifferenceKind, apply_report
+    from guardian.gate.recovery.order_reports import DifferenceKind, apply_report, query_order
 
     connection = await opened.connector.connect(needs_keys=True)
     if connection.account != row.account:

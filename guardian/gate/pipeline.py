@@ -29,15 +29,14 @@ from guardian.errors import (
     StoreError,
     StoreLost,
 )
-from guardian.gate.base.calls import CallInfo, CallMeta, symbol_of, without_secrets
+from guardian.gate.base.calls import CallInfo, CallMeta, safe_traceback, symbol_of, without_secrets
 from guardian.gate.base.context import GateContext
-from guardian.gate.base.fault_report import safe_traceback
 from guardian.gate.base.journal import CANCEL_PATIENCE_S
 from guardian.gate.base.outcomes import OutcomeWriter
-from guardian.gate.base.replies import Reply, ReplyError, denied, refused
+from guardian.gate.base.replies import Reply, ReplyError, denied, refused, rejection
 from guardian.gate.orders.cancel import OrderCanceller
 from guardian.gate.orders.create import OrderPlacer
-from guardian.gate.orders.send import Sender, rejection
+from guardian.gate.orders.send import Sender
 from guardian.gate.orders.withdraw import ProposalWithdrawer
 from guardian.gate.reads.overview import Overview
 from guardian.gate.reads.reads import Reader

@@ -10,7 +10,7 @@ from fastmcp.exceptions import NotFoundError, ValidationError
 from guardian.domain.codes import Code
 from guardian.domain.requests import CancelOrder, CreateOrder
 from guardian.errors import ArgumentMistake, InvalidArguments, StoreError
-from guardian.gate.base.fault_report import safe_traceback
+from guardian.gate.base.calls import safe_traceback
 from guardian.gate.base.replies import Reply, refused
 from guardian.gate.pipeline import store_code
 from guardian.server.loggable import readable

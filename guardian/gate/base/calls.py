@@ -1,16 +1,19 @@
-"""One call: its identity, and how it and its reply are written to the log."""
+"""One call: its identity, and how it, its reply and a fault in it are written to the log."""
 
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
 
 from guardian.domain.text.names import is_listed_name
 from guardian.domain.text.plain_data import Plain, to_plain
 from guardian.domain.trading import TradingState
+from guardian.errors import GuardianError
 from guardian.gate.base.replies import OrderProposed, Reply
 from guardian.store.log.redaction import short_digest
 from guardian.store.log.redaction import token_digest as token_digest  # what calls are looked up by
@@ -20,6 +23,10 @@ MAX_DATA_BYTES: Final = 4000
 
 SECRET_FIELDS: Final = frozenset({"confirmation_token"})
 """Fields that redeem something; they are never written to the log."""
+
+_MAX_CHAIN: Final = 8
+_MAX_TEXT: Final = 500
+MAX_DETAIL: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,3 +112,24 @@ def _bounded(data: Plain) -> Plain:
     if len(encoded) <= MAX_DATA_BYTES:
         return data
     return {"sha256": sha256(encoded).hexdigest(), "bytes": len(encoded)}
+
+
+def safe_traceback(fault: BaseException) -> str:
+    """A fault of guardian's as the log may have it: kinds and places of an exception and of what led to it.
+
+    No text is kept that could hold a secret: only texts of guardian's own exceptions and of Python's, since those of
+    libraries may hold a URL with its signature.
+    """
+    parts: list[str] = []
+    link: BaseException | None = fault
+    while link is not None and len(parts) < _MAX_CHAIN:
+        kind = type(link)
+        text = f": {link}" if isinstance(link, GuardianError) or kind.__module__ == "builtins" else ""
+        # The frames of the MCP library are the same for every call.
+        ours = [
+            frame for frame in traceback.extract_tb(link.__traceback__) if "fastmcp" not in Path(frame.filename).parts
+        ]
+        frames = "".join(traceback.format_list(ours))
+        parts.append(f"{kind.__module__}.{kind.__qualname__}{text[:_MAX_TEXT]}\n{frames}")
+        link = link.__cause__ or link.__context__
+    return "led to by\n".join(parts)[:MAX_DETAIL]

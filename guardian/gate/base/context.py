@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from guardian.connector import Connection, Connector
 from guardian.domain.trading import Environment
-from guardian.gate.base.comparison import ComparedScopes
 from guardian.gate.base.journal import Journal
 from guardian.gate.base.open_orders import OpenOrderCache, OpenOrderLister
 from guardian.gate.base.policy_file import PolicyFile
@@ -16,6 +16,36 @@ from guardian.store.schema.records import Scope
 
 RECEIVE_WINDOW_MS: Final = 5000
 """Maximum age of a request when it is sent, in ms: Binance's default `recvWindow`."""
+
+
+@dataclass(slots=True)
+class ComparedScopes:
+    """The scopes whose orders this process has compared with the exchange's since it started.
+
+    An older copy of the home may have been restored, so the log's orders are trusted only after that.
+    """
+
+    done: set[Scope] = field(default_factory=set)
+    _tasks: dict[Scope, asyncio.Task[str | None]] = field(default_factory=dict)
+
+    async def ensure(self, scope: Scope, compare: Callable[[], Awaitable[str | None]]) -> str | None:
+        """None once the scope has been compared; otherwise awaits one shared `compare`, and returns why it failed.
+
+        Raises what `compare` raises.
+        """
+        if scope in self.done:
+            return None
+        task = self._tasks.get(scope)
+        if task is None or task.done():
+            task = self._tasks[scope] = asyncio.create_task(self._compare(scope, compare))
+        # A waiter that is cancelled leaves the comparison running for the others.
+        return await asyncio.shield(task)
+
+    async def _compare(self, scope: Scope, compare: Callable[[], Awaitable[str | None]]) -> str | None:
+        why = await compare()
+        if why is None:
+            self.done.add(scope)
+        return why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from guardian.domain.requests import CancelOrder, CreateOrder
-from guardian.gate.base.calls import CallInfo, reply_body
-from guardian.gate.base.fault_report import safe_traceback
+from guardian.gate.base.calls import CallInfo, reply_body, safe_traceback
 from guardian.gate.base.journal import CANCEL_PATIENCE_S, Journal
 from guardian.gate.base.replies import Reply
 from guardian.store.database import Transaction

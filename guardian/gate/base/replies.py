@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from guardian.domain.codes import Code, Outcome
+from guardian.errors import ExchangeRejected
 from guardian.policy.verdict import Denial
 
 
@@ -228,3 +229,19 @@ def denied(denials: tuple[Denial, ...]) -> Reply:
     first = denials[0]
     more = f" (and {len(denials) - 1} more)" if len(denials) > 1 else ""
     return refused(first.code, f"{first.message}{more}", hint=first.hint, denials=denials)
+
+
+def rejection(error: ExchangeRejected) -> Reply:
+    """The reply for a request that the exchange rejected; its own words are in a field of their own."""
+    return Reply(outcome=Outcome.REJECTED, error=rejected_because(error))
+
+
+def rejected_because(error: ExchangeRejected) -> ReplyError:
+    """The error of a request that the exchange rejected."""
+    return ReplyError(
+        code=Code.EXCHANGE_REJECTED,
+        message=error.message,
+        hint=error.hint,
+        exchange_code=error.code,
+        exchange_text=error.text,
+    )

@@ -20,16 +20,14 @@ from guardian.errors import (
     OutcomeUnknown,
     StoreError,
 )
-from guardian.gate.base.calls import CallInfo
+from guardian.gate.base.calls import CallInfo, safe_traceback
 from guardian.gate.base.context import GateContext
-from guardian.gate.base.fault_report import safe_traceback
 from guardian.gate.base.journal import CANCEL_PATIENCE_S
 from guardian.gate.base.order_views import note_on, view_of_report
-from guardian.gate.base.replies import OrderCancelled, Reply, ReplyError, denied, done, refused
-from guardian.gate.orders.send import QUERY_TIMEOUT_S, rejected_because
+from guardian.gate.base.replies import OrderCancelled, Reply, ReplyError, denied, done, refused, rejected_because
+from guardian.gate.orders.send import QUERY_TIMEOUT_S
 from guardian.gate.orders.shielded import run_to_completion
-from guardian.gate.recovery.order_query import query_order
-from guardian.gate.recovery.order_reports import apply_report, row_of
+from guardian.gate.recovery.order_reports import apply_report, query_order, row_of
 from guardian.policy.verdict import Denial
 from guardian.store.schema.records import OrderRow, Scope
 

@@ -26,12 +26,11 @@ from guardian.errors import (
 from guardian.exchange.exchange import Exchange
 from guardian.exchange.limits.rate_limits import Slot
 from guardian.gate.base.auto_halt import halt_on_rejects
-from guardian.gate.base.calls import CallInfo
+from guardian.gate.base.calls import CallInfo, safe_traceback
 from guardian.gate.base.context import GateContext
-from guardian.gate.base.fault_report import safe_traceback
 from guardian.gate.base.order_views import known_moment, note_on, view_of_report
 from guardian.gate.base.outcomes import OutcomeWriter
-from guardian.gate.base.replies import OrderPlaced, Reply, ReplyError, done, refused
+from guardian.gate.base.replies import OrderPlaced, Reply, ReplyError, done, refused, rejection
 from guardian.gate.recovery.order_reports import record_contradiction
 from guardian.store.database import Transaction
 from guardian.store.schema.records import Scope
@@ -184,22 +183,6 @@ def _update_order(tx: Transaction, reserved: Reserved, result: SendResult) -> No
 def not_sent(error: ExchangeError | CredentialsError) -> Reply:
     """The reply for an order that never left this machine."""
     return refused(Code.ORDER_NOT_SENT, f"the order was not sent: {error.message}", hint=error.hint)
-
-
-def rejection(error: ExchangeRejected) -> Reply:
-    """The reply for a request that the exchange rejected; its own words are in a field of their own."""
-    return Reply(outcome=Outcome.REJECTED, error=rejected_because(error))
-
-
-def rejected_because(error: ExchangeRejected) -> ReplyError:
-    """The error of a request that the exchange rejected."""
-    return ReplyError(
-        code=Code.EXCHANGE_REJECTED,
-        message=error.message,
-        hint=error.hint,
-        exchange_code=error.code,
-        exchange_text=error.text,
-    )
 
 
 def _rejected(reserved: Reserved, error: ExchangeRejected) -> SendResult:

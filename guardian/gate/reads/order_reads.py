@@ -19,8 +19,7 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import view_of_report, view_of_row
 from guardian.gate.base.replies import Orders, OrderView, Reply, done
 from guardian.gate.recovery.fees import known_fees
-from guardian.gate.recovery.order_query import query_order
-from guardian.gate.recovery.order_reports import DifferenceKind, apply_report, row_of
+from guardian.gate.recovery.order_reports import DifferenceKind, apply_report, query_order, row_of
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
 

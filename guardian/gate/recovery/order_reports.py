@@ -1,8 +1,9 @@
-"""Applies the exchange's report of one of guardian's orders to the store; every report goes through here.
+"""Gets the exchange's report of one of guardian's orders, and applies it to the store; every report goes through here.
 
-A report is first compared with the order that was sent. One that contradicts it moves the order to `unknown` and halts
-trading. One that shows that a stored final state is wrong corrects the order and halts trading. Any other updates the
-order's state.
+`query_order` asks the exchange for it, `row_of` finds the order that a report is about, `apply_report` updates the
+store. A report is first compared with the order that was sent. One that contradicts it moves the order to `unknown` and
+halts trading. One that shows that a stored final state is wrong corrects the order and halts trading. Any other updates
+the order's state.
 """
 
 from __future__ import annotations
@@ -13,12 +14,20 @@ from typing import Final
 
 from guardian.domain.order_states import FINAL_STATES, LIVE_STATES, VOID_STATES, OrderState
 from guardian.domain.orders import OrderReport
-from guardian.domain.report_match import contradiction, is_amended
+from guardian.domain.report_match import SentOrder, contradiction, is_amended
+from guardian.exchange.exchange import Exchange
 from guardian.gate.base.auto_halt import halt
 from guardian.gate.base.order_events import append_event_once, record_new_state
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
 from guardian.store.transaction.orders import correction_key, is_correction
+
+ARCHIVED_CODE: Final = -2026
+"""Binance's code for an order that ended long ago without any fill."""
+UNLISTED_CODE: Final = -1121
+"""Binance's code for a symbol that it does not list."""
+KEY_REFUSED_CODES: Final = frozenset({-1022, -2008, -2014, -2015})
+"""Binance's codes that refuse the API key and not the query: every other query would be refused as well."""
 
 LISTS_LAG_MS: Final = 60_000
 """How far lists lag: a report that shows an order open contradicts its end only if that is older than this, in ms."""
@@ -37,6 +46,21 @@ class DifferenceKind(StrEnum):
     """The store had a final state that the exchange contradicts. The exchange's state counts from now on."""
     IMPOSSIBLE = "impossible"
     """The exchange's report contradicts the order that was sent; nothing of it is believed."""
+
+
+async def query_order(exchange: Exchange, sent: SentOrder) -> OrderReport | None:
+    """The exchange's report of an order of guardian's; None where it knows neither of its ids. Raises ExchangeError.
+
+    An order that its owner amended has another client order id at the exchange; it is queried by its order id. Another
+    order with that number (order ids start again when a testnet is wiped) is not taken for it.
+    """
+    report = await exchange.order(sent.symbol, client_order_id=sent.client_order_id)
+    if report is not None or sent.order_id is None:
+        return report
+    report = await exchange.order(sent.symbol, order_id=sent.order_id)
+    if report is None or not (report.client_order_id == sent.client_order_id or is_amended(sent, report)):
+        return None
+    return report
 
 
 def row_of(tx: Transaction, scope: Scope, report: OrderReport) -> OrderRow | None:

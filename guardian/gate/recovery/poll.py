@@ -19,8 +19,7 @@ from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_events import append_event_once, record_new_state
 from guardian.gate.recovery.absence import AbsenceEvidence, DelistingEvidence
-from guardian.gate.recovery.order_query import ARCHIVED_CODE, UNLISTED_CODE, query_order
-from guardian.gate.recovery.order_reports import DifferenceKind, apply_report
+from guardian.gate.recovery.order_reports import ARCHIVED_CODE, UNLISTED_CODE, DifferenceKind, apply_report, query_order
 from guardian.gate.recovery.schedule import PollSchedule, PollState
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope

@@ -22,8 +22,14 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import view_of_report
 from guardian.gate.base.replies import OrderView
 from guardian.gate.recovery.fees import fetch_fees
-from guardian.gate.recovery.order_query import KEY_REFUSED_CODES, UNLISTED_CODE, query_order
-from guardian.gate.recovery.order_reports import DifferenceKind, apply_report, row_of
+from guardian.gate.recovery.order_reports import (
+    KEY_REFUSED_CODES,
+    UNLISTED_CODE,
+    DifferenceKind,
+    apply_report,
+    query_order,
+    row_of,
+)
 from guardian.gate.recovery.unlogged_orders import ValuedOrder, enter_unlogged, value_unlogged
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope

@@ -14,8 +14,7 @@ from guardian.errors import ExchangeError, ExchangeRateLimited
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.fees import fetch_fees
-from guardian.gate.recovery.order_query import query_order
-from guardian.gate.recovery.order_reports import apply_report
+from guardian.gate.recovery.order_reports import apply_report, query_order
 from guardian.store.budgets.snapshots import Snapshot
 from guardian.store.schema.records import OrderRow
 

@@ -15,7 +15,7 @@ from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.fees import fetch_fees
 from guardian.gate.recovery.lease import Leaseholder
-from guardian.gate.recovery.order_query import KEY_REFUSED_CODES
+from guardian.gate.recovery.order_reports import KEY_REFUSED_CODES
 from guardian.gate.recovery.poll import OrderPoller, PollResult
 from guardian.gate.recovery.schedule import PollSchedule
 from guardian.store.schema.records import OrderRow, Scope

@@ -26,8 +26,7 @@ from guardian.errors import (
     RequestRefused,
 )
 from guardian.gate.base.auto_halt import halt
-from guardian.gate.base.calls import MAX_DATA_BYTES, reply_body, symbol_of, without_secrets
-from guardian.gate.base.fault_report import safe_traceback
+from guardian.gate.base.calls import MAX_DATA_BYTES, reply_body, safe_traceback, symbol_of, without_secrets
 from guardian.gate.base.order_views import iso, note_on, view_of_row
 from guardian.gate.base.replies import Orders, Reply, done
 from guardian.gate.reads.overview import Overview
