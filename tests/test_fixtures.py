@@ -47,7 +47,7 @@ def test_that_runs():
 """
 
 
-def test_every_fixture_is_there_and_holds_something():
+def test_every_fixture_is_there_and_holds_something() -> None:
     """A clone without a fixture fails here, and not by leaving tests out."""
     there = {path.relative_to(FIXTURES).as_posix() for path in FIXTURES.rglob("*.json")}
     assert there == EXPECTED
@@ -56,7 +56,7 @@ def test_every_fixture_is_there_and_holds_something():
 
 
 @pytest.mark.parametrize(("processes", "present"), [("0", False), ("2", False), ("0", True)])
-def test_end_of_a_run_says_how_many_tests_were_left_out_and_why(tmp_path: Path, processes: str, present: bool):
+def test_end_of_a_run_says_how_many_tests_were_left_out_and_why(tmp_path: Path, processes: str, present: bool) -> None:
     """By reason and with its number, in one process and in several; where the recordings are there they are used."""
     repository = Path(__file__).resolve().parents[1]
     (tmp_path / "test_some.py").write_text(SOME_TESTS)

@@ -7,10 +7,12 @@ import os
 import re
 import sqlite3
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ from guardian.cli.app import main
 from guardian.cli.support.times import local_time, moment_ms, utc_time
 from guardian.domain.order_states import OrderState
 from guardian.store.database import Store
-from guardian.store.schema.records import NewOrder, Phase, Record
+from guardian.store.schema.records import Entry, NewOrder, Phase, Record
 from tests.support.tamper import tamper
 
 START_MS = 1_800_000_000_000
@@ -28,19 +30,21 @@ HOUR = 3_600_000
 class Log:
     """A home with a log, and the command that reads it."""
 
-    def __init__(self, home, capsys):
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.home = home
         self.now_ms = START_MS
         self._capsys = capsys
 
-    def write(self, *records):
+    def write(self, *records: Record) -> list[Entry]:
         store = Store.open(self.home, now_ms=lambda: self.now_ms)
         with store.transaction() as tx:
             entries = [tx.audit.append(record) for record in records]
         store.close()
         return entries
 
-    def call(self, number, tool="get_ticker", symbol="BTCUSDT", outcome="done", **body):
+    def call(
+        self, number: int, tool: str = "get_ticker", symbol: str = "BTCUSDT", outcome: str | None = "done", **body: Any
+    ) -> list[Entry]:
         records = [
             Record(phase=Phase.CALL, call_id=f"call-{number}", tool=tool, symbol=symbol, body={"arguments": body})
         ]
@@ -50,7 +54,7 @@ class Log:
             )
         return self.write(*records)
 
-    def order(self, number, state=OrderState.RESERVED):
+    def order(self, number: int, state: OrderState = OrderState.RESERVED) -> Entry:
         """A call whose order is in this state, without an outcome row."""
         store = Store.open(self.home, now_ms=lambda: self.now_ms)
         with store.transaction() as tx:
@@ -69,26 +73,26 @@ class Log:
         store.close()
         return entry
 
-    def run(self, *arguments):
+    def run(self, *arguments: str) -> tuple[int, str, str]:
         self._capsys.readouterr()
         code = main(["audit", *arguments])
         out, err = self._capsys.readouterr()
         return code, out, err
 
-    def json(self, *arguments):
+    def json(self, *arguments: str) -> tuple[int, Any]:
         code, out, _ = self.run(*arguments, "--json")
         return code, json.loads(out)
 
 
 @pytest.fixture
-def log(tmp_path, monkeypatch, capsys):
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Log:
     home = tmp_path / "guardian"
     monkeypatch.setenv("GUARDIAN_HOME", str(home))
     return Log(home, capsys)
 
 
 @pytest.fixture
-def elsewhere(monkeypatch):
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A person who lives five and a half hours east of Greenwich."""
     if not hasattr(time, "tzset"):
         pytest.skip("the time zone of a process cannot be set here")
@@ -103,7 +107,7 @@ def elsewhere(monkeypatch):
 
 
 @pytest.mark.parametrize("arguments", [(), ("list",), ("list", "--since", "2h")])
-def test_no_log_is_said_kindly(log, arguments):
+def test_no_log_is_said_kindly(log: Log, arguments: tuple[str, ...]) -> None:
     """Before the first call there is nothing to see, and nothing is wrong; nothing is made either."""
     code, out, err = log.run(*arguments)
     assert (code, out) == (0, "")
@@ -111,12 +115,12 @@ def test_no_log_is_said_kindly(log, arguments):
     assert not log.home.exists()
 
 
-def test_no_log_is_an_empty_list_for_a_script(log):
+def test_no_log_is_an_empty_list_for_a_script(log: Log) -> None:
     """`--json` gives a list in every case."""
     assert log.json("list") == (0, [])
 
 
-def test_store_without_calls_is_said_kindly(log):
+def test_store_without_calls_is_said_kindly(log: Log) -> None:
     """A store that was made and not used."""
     log.write()
     code, out, err = log.run()
@@ -124,7 +128,7 @@ def test_store_without_calls_is_said_kindly(log):
     assert "no call has been made yet" in err
 
 
-def test_each_call_is_one_line_with_its_outcome_and_the_newest_is_last(log):
+def test_each_call_is_one_line_with_its_outcome_and_the_newest_is_last(log: Log) -> None:
     """Call and outcome are joined; the order is that of the log."""
     log.call(1, outcome="done")
     log.call(2, tool="create_order", outcome="denied")
@@ -138,7 +142,7 @@ def test_each_call_is_one_line_with_its_outcome_and_the_newest_is_last(log):
     assert "denied" in second
 
 
-def test_detail_is_the_code_of_the_error(log):
+def test_detail_is_the_code_of_the_error(log: Log) -> None:
     """A denial shows its code, and an order the state that it was left in."""
     log.write(
         Record(phase=Phase.CALL, call_id="c1", tool="create_order"),
@@ -150,7 +154,7 @@ def test_detail_is_the_code_of_the_error(log):
     assert [line["detail"] for line in log.json("list")[1]] == ["TRADING_HALTED", "filled"]
 
 
-def test_events_are_listed_among_the_calls(log):
+def test_events_are_listed_among_the_calls(log: Log) -> None:
     """A halt by a person is part of the story; it has no tool and no outcome."""
     log.call(1)
     log.write(Record(phase=Phase.EVENT, body={"kind": "halted"}))
@@ -159,7 +163,7 @@ def test_events_are_listed_among_the_calls(log):
     assert "(event)" in log.run()[1]
 
 
-def test_call_without_outcome_is_pending(log):
+def test_call_without_outcome_is_pending(log: Log) -> None:
     """It is being worked on, or guardian was killed meanwhile."""
     log.call(1, outcome=None)
     log.call(2)
@@ -171,7 +175,7 @@ def test_call_without_outcome_is_pending(log):
     assert [line["call_id"] for line in listed] == ["call-4", "call-1", "call-3"]
 
 
-def test_unresolved_orders_come_first_and_are_counted(log):
+def test_unresolved_orders_come_first_and_are_counted(log: Log) -> None:
     """Whatever its age and the limit, an order that may exist is shown first; the footer goes to standard error."""
     entry = log.order(1, OrderState.UNKNOWN)
     assert entry.client_order_id
@@ -201,7 +205,7 @@ def test_unresolved_orders_come_first_and_are_counted(log):
         (("--limit", "2"), ["call-3", "call-4"]),
     ],
 )
-def test_list_is_narrowed(log, arguments, expected):
+def test_list_is_narrowed(log: Log, arguments: tuple[str, ...], expected: list[str]) -> None:
     """By tool, symbol and outcome, each and together, and to the newest so many."""
     log.call(1)
     log.call(2, tool="create_order", outcome="denied")
@@ -210,7 +214,7 @@ def test_list_is_narrowed(log, arguments, expected):
     assert [line["call_id"] for line in log.json("list", *arguments)[1]] == expected
 
 
-def test_list_is_narrowed_to_a_symbol_in_any_script(log):
+def test_list_is_narrowed_to_a_symbol_in_any_script(log: Log) -> None:
     """A symbol that is not ASCII is a filter as any other; what no exchange lists is wrong usage in `reconcile`."""
     log.call(1, symbol="币安人生USDT")
     log.call(2)
@@ -219,7 +223,7 @@ def test_list_is_narrowed_to_a_symbol_in_any_script(log):
         assert log.run("reconcile", "--symbol", wrong)[0] == 2
 
 
-def test_since_and_until_bound_the_time(log):
+def test_since_and_until_bound_the_time(log: Log) -> None:
     """From the first moment on, up to before the second."""
     for number in range(5):
         log.now_ms = START_MS + number * HOUR
@@ -235,7 +239,7 @@ def test_since_and_until_bound_the_time(log):
     assert listed("--since", "2999-01-01") == []
 
 
-def test_nothing_that_fits_is_said(log):
+def test_nothing_that_fits_is_said(log: Log) -> None:
     """An empty table is not a silent one."""
     log.call(1)
     code, out, err = log.run("list", "--tool", "nothing")
@@ -244,7 +248,7 @@ def test_nothing_that_fits_is_said(log):
 
 
 @pytest.mark.parametrize("text", ["soon", "2x", "-2h", "2026-13-01", ""])
-def test_what_is_no_time_is_wrong_usage(log, text):
+def test_what_is_no_time_is_wrong_usage(log: Log, text: str) -> None:
     """Exit 2, with the forms that are understood."""
     code, _, err = log.run("list", "--since", text)
     assert code == 2
@@ -252,19 +256,19 @@ def test_what_is_no_time_is_wrong_usage(log, text):
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "many"])
-def test_limit_is_a_positive_number(log, limit):
+def test_limit_is_a_positive_number(log: Log, limit: str) -> None:
     """There is no `0 = all`."""
     assert log.run("list", "--limit", limit)[0] == 2
 
 
-def test_times_are_local_on_screen_and_utc_in_json(log, elsewhere):
+def test_times_are_local_on_screen_and_utc_in_json(log: Log, elsewhere: None) -> None:
     """A person reads their own clock; a script reads UTC."""
     log.call(1)
     assert log.json("list")[1][0]["time"] == "2027-01-15T08:00:00.000Z"
     assert "2027-01-15 13:30:00" in log.run()[1]
 
 
-def test_words_of_a_model_cannot_move_the_cursor(log):
+def test_words_of_a_model_cannot_move_the_cursor(log: Log) -> None:
     """Control characters, ANSI sequences and bidirectional marks come out escaped, in list and show."""
     log.write(
         Record(
@@ -282,7 +286,7 @@ def test_words_of_a_model_cannot_move_the_cursor(log):
     assert "\\x1b[2J" in log.run()[1]
 
 
-def test_changed_row_is_marked(log):
+def test_changed_row_is_marked(log: Log) -> None:
     """A line whose row was changed has a `!` before its number."""
     log.call(1)
     log.call(2)
@@ -291,7 +295,7 @@ def test_changed_row_is_marked(log):
     assert log.run()[1].splitlines()[2].startswith(" !3") or "!3" in log.run()[1]
 
 
-def test_table_fits_a_narrow_terminal(log, monkeypatch):
+def test_table_fits_a_narrow_terminal(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """On 40 columns words are folded, not cut: every letter of them is there."""
     log.call(1, tool="get_universal_transfer_history")
     monkeypatch.setenv("COLUMNS", "40")
@@ -306,11 +310,11 @@ def test_table_fits_a_narrow_terminal(log, monkeypatch):
 # -- show
 
 
-def names(log, name):
+def names(log: Log, name: str):
     return [(row["seq"], row["phase"]) for row in log.json("show", name)[1]]
 
 
-def test_call_is_shown_with_all_its_rows(log):
+def test_call_is_shown_with_all_its_rows(log: Log) -> None:
     """By call id, by the number of any of its rows, by its client order id, and the last one as `last`."""
     log.call(1)
     entry = log.order(2)
@@ -324,13 +328,13 @@ def test_call_is_shown_with_all_its_rows(log):
     assert out.count("verified") == 3
 
 
-def test_event_without_a_call_is_shown_alone(log):
+def test_event_without_a_call_is_shown_alone(log: Log) -> None:
     """It belongs to no call."""
     log.write(Record(phase=Phase.EVENT, body={"kind": "halted"}), Record(phase=Phase.EVENT, body={"kind": "resumed"}))
     assert names(log, "2") == [(2, "event")]
 
 
-def test_show_says_whether_each_row_is_as_it_was_written(log):
+def test_show_says_whether_each_row_is_as_it_was_written(log: Log) -> None:
     """A changed body, a changed column, and a row that follows on nothing, each in words."""
     for number in range(1, 5):
         log.call(number)
@@ -344,7 +348,7 @@ def test_show_says_whether_each_row_is_as_it_was_written(log):
 
 
 @pytest.mark.parametrize("name", ["nothing", "99", "g1-" + "0" * 32, "' OR 1=1 --", "9" * 30])
-def test_what_is_not_in_the_log_is_said(log, name):
+def test_what_is_not_in_the_log_is_said(log: Log, name: str) -> None:
     """Exit 1: the answer is no."""
     log.call(1)
     code, out, err = log.run("show", name)
@@ -352,7 +356,7 @@ def test_what_is_not_in_the_log_is_said(log, name):
     assert "nothing in the log" in err
 
 
-def test_nothing_is_shown_of_no_log(log):
+def test_nothing_is_shown_of_no_log(log: Log) -> None:
     """Exit 1, kindly."""
     assert log.run("show", "last")[0] == 1
 
@@ -360,7 +364,7 @@ def test_nothing_is_shown_of_no_log(log):
 # -- verify and checkpoint
 
 
-def test_intact_log_is_exit_0(log):
+def test_intact_log_is_exit_0(log: Log) -> None:
     """The report says what was looked at."""
     log.call(1)
     code, out, err = log.run("verify")
@@ -379,7 +383,7 @@ def test_intact_log_is_exit_0(log):
         ("TRUNCATED", "DELETE FROM audit WHERE seq > 3"),
     ],
 )
-def test_tampering_is_exit_1_and_called_by_its_name(log, kind, statement):
+def test_tampering_is_exit_1_and_called_by_its_name(log: Log, kind: str, statement: str) -> None:
     """On screen and in JSON, the second time too; rows that were cut off are a gap once the log goes on after them."""
     for number in range(1, 4):
         log.call(number)
@@ -394,14 +398,14 @@ def test_tampering_is_exit_1_and_called_by_its_name(log, kind, statement):
     assert {kind, "GAP"} & {finding["kind"] for finding in report["findings"]}
 
 
-def test_what_cannot_be_verified_is_exit_3(log):
+def test_what_cannot_be_verified_is_exit_3(log: Log) -> None:
     """No log: that says nothing, and above all not `intact`."""
     code, out, err = log.run("verify")
     assert (code, out) == (3, "")
     assert "there is no `guardian.db`" in err
 
 
-def test_locked_log_is_exit_3(log, monkeypatch):
+def test_locked_log_is_exit_3(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that cannot be read now is not called damaged."""
     monkeypatch.setattr("guardian.store.log.read_only._BUSY_TIMEOUT_S", 0.1)
     log.call(1)
@@ -412,7 +416,7 @@ def test_locked_log_is_exit_3(log, monkeypatch):
         assert log.run("list")[0] == 3
 
 
-def test_checkpoint_kept_elsewhere_finds_what_the_own_one_does_not(log, tmp_path):
+def test_checkpoint_kept_elsewhere_finds_what_the_own_one_does_not(log: Log, tmp_path: Path) -> None:
     """Printed, written to a file, or given as SEQ:DIGEST: with it, a log that was cut off is seen."""
     for number in range(1, 4):
         log.call(number)
@@ -434,7 +438,7 @@ def test_checkpoint_kept_elsewhere_finds_what_the_own_one_does_not(log, tmp_path
         assert "TRUNCATED" in err
 
 
-def test_checkpoint_of_another_row_is_found(log):
+def test_checkpoint_of_another_row_is_found(log: Log) -> None:
     """REWRITTEN: the number fits and the digest does not."""
     log.call(1)
     code, _, err = log.run("verify", "--checkpoint", "1:" + "0" * 64)
@@ -442,7 +446,7 @@ def test_checkpoint_of_another_row_is_found(log):
     assert "REWRITTEN" in err
 
 
-def test_no_checkpoint_is_made_of_a_log_that_is_not_intact(log, tmp_path):
+def test_no_checkpoint_is_made_of_a_log_that_is_not_intact(log: Log, tmp_path: Path) -> None:
     """It would make the tampering look proven."""
     log.call(1)
     log.call(2)
@@ -451,7 +455,7 @@ def test_no_checkpoint_is_made_of_a_log_that_is_not_intact(log, tmp_path):
     assert not (tmp_path / "kept").exists()
 
 
-def test_what_is_no_checkpoint_is_wrong_usage(log, tmp_path):
+def test_what_is_no_checkpoint_is_wrong_usage(log: Log, tmp_path: Path) -> None:
     """Exit 2, not 1: nothing is said about the log."""
     log.call(1)
     (tmp_path / "kept").write_text("hello")
@@ -459,7 +463,7 @@ def test_what_is_no_checkpoint_is_wrong_usage(log, tmp_path):
         assert log.run("verify", "--checkpoint", given)[0] == 2
 
 
-def test_checkpoint_that_cannot_be_written_is_exit_1(log, tmp_path):
+def test_checkpoint_that_cannot_be_written_is_exit_1(log: Log, tmp_path: Path) -> None:
     """With the place and the reason."""
     log.call(1)
     code, _, err = log.run("checkpoint", "--out", str(tmp_path / "no" / "such" / "folder"))
@@ -468,7 +472,7 @@ def test_checkpoint_that_cannot_be_written_is_exit_1(log, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links and pipes as POSIX has them")
-def test_checkpoint_is_written_to_regular_files_alone(log, tmp_path):
+def test_checkpoint_is_written_to_regular_files_alone(log: Log, tmp_path: Path) -> None:
     """A link, a pipe and a device are wrong usage and stay as they are; a file is replaced and private (before: the
     link was replaced by the file, and a draft with a name that can be told beforehand was written through one)."""
     log.call(1)
@@ -487,7 +491,7 @@ def test_checkpoint_is_written_to_regular_files_alone(log, tmp_path):
     assert target.stat().st_mode & 0o777 == 0o600
 
 
-def test_reading_changes_nothing(log):
+def test_reading_changes_nothing(log: Log) -> None:
     """No command of `audit` writes a byte of the database or of its checkpoint."""
     log.call(1)
     before = [(log.home / name).read_bytes() for name in ("guardian.db", "audit.checkpoint")]
@@ -499,11 +503,11 @@ def test_reading_changes_nothing(log):
 # -- times
 
 
-def test_times_as_people_write_them(elsewhere):
+def test_times_as_people_write_them(elsewhere: None) -> None:
     """Ago, days, dates, and ISO times with and without a zone."""
     now = datetime(2026, 11, 22, 10, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
 
-    def utc(text):
+    def utc(text: str):
         return datetime.fromtimestamp(moment_ms(text, now) / 1000, tz=UTC).isoformat()
 
     assert utc("2h") == "2026-11-22T03:00:00+00:00"

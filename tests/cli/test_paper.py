@@ -21,7 +21,7 @@ from guardian.paper.rest.faults import FaultKind, read_spec
 GUARDIAN = [sys.executable, "-m", "guardian"]
 
 
-def test_help_answers_fast_and_names_every_fault_with_an_example():
+def test_help_answers_fast_and_names_every_fault_with_an_example() -> None:
     """Help imports no web server, says how to point a client at it, and each line of its examples is a real one."""
     code = "import sys; from guardian.cli.app import main; main(['paper', '--help']);"
     code += (
@@ -51,7 +51,7 @@ def test_help_answers_fast_and_names_every_fault_with_an_example():
         (["--max-weight", "0"], "not in the range"),
     ],
 )
-def test_options_that_make_no_sense_are_wrong_usage(options, says):
+def test_options_that_make_no_sense_are_wrong_usage(options: list[str], says: str) -> None:
     """The exchange is not started, and the option is named with what is wrong with it."""
     result = CliRunner().invoke(command, options)
     assert result.exit_code == 2
@@ -100,7 +100,7 @@ def ask(url: str, method: str, target: str, body: str | None = None, **headers: 
         connection.close()
 
 
-def test_it_prints_where_it_is_and_how_to_control_it(start):
+def test_it_prints_where_it_is_and_how_to_control_it(start: Callable[..., dict[str, str]]) -> None:
     """Address, keys, and the control endpoint's address and token are on standard output, and they work."""
     told = start(
         "--control-port", "0", "--fault", "status,method=GET,path=/api/v3/time,status=503", "--max-weight", "3"
@@ -114,7 +114,7 @@ def test_it_prints_where_it_is_and_how_to_control_it(start):
     assert [ask(told["url"], "GET", "/api/v3/ping")[0] for _ in range(3)] == [200, 200, 429]
 
 
-def test_a_recorded_market_is_played(start, tmp_path):
+def test_a_recorded_market_is_played(start: Callable[..., dict[str, str]], tmp_path: Path) -> None:
     """With --replay the book is the recorded one, and it is said when it will stand still."""
     events = [
         {"lastUpdateId": 10, "bids": [["41000.00", "1"]], "asks": [["41000.50", "2"]]},
@@ -130,7 +130,7 @@ def test_a_recorded_market_is_played(start, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="interrupts are sent as signals")
-def test_ctrl_c_ends_it_quietly(tmp_path):
+def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
     """An interrupt ends it with 0 and no traceback, with a control endpoint too."""
     command_line = [*GUARDIAN, "paper", "--port", "0", "--control-port", "0"]
     process = subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
@@ -149,7 +149,7 @@ def test_ctrl_c_ends_it_quietly(tmp_path):
     assert complaints == "the paper exchange is up; Ctrl-C ends it\n"
 
 
-def test_a_capture_that_is_none_is_told_in_words(tmp_path):
+def test_a_capture_that_is_none_is_told_in_words(tmp_path: Path) -> None:
     """A file that is no capture ends the command with 3, the line, and a hint."""
     file = tmp_path / "market.txt"
     file.write_text("nothing of the kind")
@@ -160,7 +160,7 @@ def test_a_capture_that_is_none_is_told_in_words(tmp_path):
     assert "hint:" in told.stderr
 
 
-def test_a_public_key_is_given_an_api_key(start, tmp_path):
+def test_a_public_key_is_given_an_api_key(start: Callable[..., dict[str, str]], tmp_path: Path) -> None:
     """With --public-key the key's owner can sign with the private key; its API key is printed."""
     import base64
     from urllib.parse import quote

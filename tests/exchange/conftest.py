@@ -6,5 +6,5 @@ import pytest
 
 
 @pytest.fixture
-def anyio_backend():
+def anyio_backend() -> str:
     return "asyncio"

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 class World:
     """A wall clock, a monotonic clock and an exchange, all moved by hand."""
 
-    def __init__(self, skew_ms=0, trips_s=(0.02,)):
+    def __init__(self, skew_ms: int = 0, trips_s=(0.02,)) -> None:
         self.mono, self.wall_offset, self.skew_ms = 100.0, 1_700_000_000_000, skew_ms
         self.trips = list(trips_s)
         self.asked = 0
@@ -45,12 +45,12 @@ class World:
 
 
 @pytest.mark.parametrize("skew_ms", [0, 7, -90, 250, -5_000, 86_400_000])
-async def test_skew_is_local_less_exchange(skew_ms):
+async def test_skew_is_local_less_exchange(skew_ms: int) -> None:
     """The skew is told against the middle of the round trip."""
     assert await World(skew_ms).clock().skew_ms() == skew_ms
 
 
-async def test_measurement_is_kept_for_a_minute():
+async def test_measurement_is_kept_for_a_minute() -> None:
     """A minute's calls cost one request."""
     world = World()
     clock = world.clock()
@@ -64,7 +64,7 @@ async def test_measurement_is_kept_for_a_minute():
 
 
 @pytest.mark.parametrize("jump_ms", [-3_600_000, -300, 300, 3_600_000])
-async def test_jump_of_the_wall_clock_is_noticed(jump_ms):
+async def test_jump_of_the_wall_clock_is_noticed(jump_ms: int) -> None:
     """A clock that was set, or a machine that slept, is measured anew at once."""
     world = World(skew_ms=5)
     clock = world.clock()
@@ -74,14 +74,14 @@ async def test_jump_of_the_wall_clock_is_noticed(jump_ms):
     assert await clock.skew_ms() == 5 + jump_ms
 
 
-async def test_first_slow_round_trip_is_measured_again():
+async def test_first_slow_round_trip_is_measured_again() -> None:
     """A first measurement that paid for connecting is replaced by a quicker one."""
     world = World(skew_ms=3, trips_s=(0.9, 0.05))
     assert await world.clock().skew_ms() == 3
     assert world.asked == 2
 
 
-async def test_exchange_that_is_too_slow_cannot_be_told():
+async def test_exchange_that_is_too_slow_cannot_be_told() -> None:
     """Where half of the round trip is about the bound that is judged, there is no answer."""
     world = World(trips_s=(2.0,))
     with pytest.raises(ExchangeUnavailable):
@@ -89,7 +89,7 @@ async def test_exchange_that_is_too_slow_cannot_be_told():
     assert world.clock().correction_ms() == 0
 
 
-async def test_reads_and_cancels_are_corrected_and_orders_are_not():
+async def test_reads_and_cancels_are_corrected_and_orders_are_not() -> None:
     """With a clock that is 4 s ahead reads and cancels are stamped in the exchange's time, an order as it was fixed."""
     mono = [50.0]
     base = ANSWERS["/api/v3/time"]["serverTime"]
@@ -106,7 +106,7 @@ async def test_reads_and_cancels_are_corrected_and_orders_are_not():
     assert stamps == [0, 0, 4_000]
 
 
-async def test_timestamp_refusal_makes_the_clock_be_measured_again():
+async def test_timestamp_refusal_makes_the_clock_be_measured_again() -> None:
     """-1021 says that the kept skew is wrong."""
     refuse = [True]
 
@@ -128,7 +128,7 @@ async def test_timestamp_refusal_makes_the_clock_be_measured_again():
     assert [seen.path for seen in server.seen].count("/api/v3/time") == 2
 
 
-async def test_suspended_machine_does_not_send_what_it_had_fixed():
+async def test_suspended_machine_does_not_send_what_it_had_fixed() -> None:
     """An order fixed before a suspend of an hour is NotSent on waking."""
     now = [1_700_000_000_000]
     async with served(now=lambda: now[0]) as (server, exchange):
@@ -159,7 +159,7 @@ TIME, DELETE = ("GET", "time"), ("DELETE", "order")
 
 
 @pytest.mark.parametrize("off_ms", [-30_000, 30_000, 86_400_000])
-async def test_first_cancel_of_a_process_is_stamped_in_the_exchanges_time(off_ms):
+async def test_first_cancel_of_a_process_is_stamped_in_the_exchanges_time(off_ms: int) -> None:
     """A process that has measured nothing yet measures before its first cancel, once, and the cancel is done."""
     async with served(strict, measures=True, now=lambda: BASE + off_ms, monotonic=lambda: 1.0) as (server, exchange):
         for _ in range(2):
@@ -167,7 +167,7 @@ async def test_first_cancel_of_a_process_is_stamped_in_the_exchanges_time(off_ms
     assert asked(server) == [TIME, TIME, DELETE, DELETE]  # a great skew is measured twice
 
 
-async def test_cancel_after_a_jump_of_the_clock_measures_first():
+async def test_cancel_after_a_jump_of_the_clock_measures_first() -> None:
     """A measurement that is no longer good is not what a cancel is stamped by."""
     off = [0]
     async with served(strict, measures=True, now=lambda: BASE + off[0], monotonic=lambda: 1.0) as (server, exchange):
@@ -178,7 +178,7 @@ async def test_cancel_after_a_jump_of_the_clock_measures_first():
 
 
 @pytest.mark.parametrize("status", [500, 429, 418, 403])
-async def test_cancel_is_sent_where_the_clock_cannot_be_measured(status):
+async def test_cancel_is_sent_where_the_clock_cannot_be_measured(status: int) -> None:
     """What keeps the clock from being measured does not keep a cancel back, unless it is a ban of all requests."""
 
     def reply(seen):
@@ -197,7 +197,7 @@ async def test_cancel_is_sent_where_the_clock_cannot_be_measured(status):
         assert asked(server)[times:] == [DELETE] * (0 if status == 418 else 3), "only the first waits for it"
 
 
-async def test_cancel_waits_for_the_clock_no_longer_than_two_seconds():
+async def test_cancel_waits_for_the_clock_no_longer_than_two_seconds() -> None:
     """An exchange whose clock hangs is sent the cancel all the same, the next one at once."""
 
     def reply(seen):
@@ -214,7 +214,7 @@ async def test_cancel_waits_for_the_clock_no_longer_than_two_seconds():
 
 
 @pytest.mark.parametrize("measured", [True, False])
-async def test_refused_timestamp_of_a_cancel_says_that_nothing_was_cancelled(measured):
+async def test_refused_timestamp_of_a_cancel_says_that_nothing_was_cancelled(measured: bool) -> None:
     """A DELETE is never sent again by itself: the clock is measured anew, and the hint says what to do."""
     refuse = [True]
 

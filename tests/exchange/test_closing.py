@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +25,7 @@ async def in_flight(server, act):
     return task
 
 
-async def test_read_in_flight_at_the_close_is_not_sent_again():
+async def test_read_in_flight_at_the_close_is_not_sent_again() -> None:
     """The read fails where the exchange is closed under it, and its retry opens no new session."""
     async with served(lambda _: Told(hang=True)) as (server, exchange):
         client = exchange._client()
@@ -36,7 +37,7 @@ async def test_read_in_flight_at_the_close_is_not_sent_again():
     assert (len(server.seen), server.connections) == (1, 1)
 
 
-async def test_write_in_flight_at_the_close_is_unknown():
+async def test_write_in_flight_at_the_close_is_unknown() -> None:
     """An order that was sent and not answered may have happened."""
     async with served(lambda _: Told(hang=True)) as (server, exchange):
         task = await in_flight(server, place(exchange))
@@ -47,7 +48,7 @@ async def test_write_in_flight_at_the_close_is_unknown():
 
 
 @pytest.mark.parametrize("was_used", [True, False])
-async def test_closed_exchange_sends_nothing(was_used):
+async def test_closed_exchange_sends_nothing(was_used: bool) -> None:
     """After the close a read is unavailable and a write was not sent, whether there was a request before or not."""
     async with served(measures=True) as (server, exchange):
         if was_used:
@@ -64,7 +65,7 @@ async def test_closed_exchange_sends_nothing(was_used):
         await exchange.close()
 
 
-async def test_slot_given_back_after_the_close_leaves_the_limits_file_closed(tmp_path):
+async def test_slot_given_back_after_the_close_leaves_the_limits_file_closed(tmp_path: Path) -> None:
     """What is counted after the close is counted by this process alone; the shared file is not opened again."""
     async with served(limits_path=tmp_path / "limits.db") as (_, exchange):
         async with exchange.order_slot():
@@ -75,7 +76,7 @@ async def test_slot_given_back_after_the_close_leaves_the_limits_file_closed(tmp
         assert exchange._session.rate_limits._counts._file._connection is None
 
 
-async def test_closing_again_is_harmless():
+async def test_closing_again_is_harmless() -> None:
     """A second close, and one of an exchange that was never used, does nothing."""
     async with served() as (server, exchange):
         started = time.monotonic()

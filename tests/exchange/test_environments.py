@@ -17,7 +17,7 @@ from guardian.domain.requests import (
     GetUniversalTransferHistory,
     GetWithdrawHistory,
 )
-from guardian.domain.secrets import KeyFamily
+from guardian.domain.secrets import ApiKeyPair, KeyFamily
 from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, NoCredentials, RequestRefused
 from guardian.exchange.environments import ENDPOINTS, ApiFamily, EnvironmentSpec
@@ -70,12 +70,12 @@ WRITES = {
 }
 
 
-def spec_of(environment):
+def spec_of(environment: Environment):
     endpoint = "http://127.0.0.1:18080" if environment is Environment.PAPER else None
     return EnvironmentSpec(environment=environment, paper_endpoint=endpoint)
 
 
-def recorded(environment, *, with_keys=True):
+def recorded(environment: Environment, *, with_keys: bool = True):
     """An Exchange of that environment from which nothing leaves, and what records it."""
     spot = pair(environment.value) if with_keys else None
     futures = pair(environment.value, KeyFamily.FUTURES, mark="F") if with_keys else None
@@ -87,7 +87,7 @@ def recorded(environment, *, with_keys=True):
 
 
 @pytest.mark.parametrize("environment", list(Environment))
-async def test_everything_asked_is_on_the_list_and_everything_listed_is_asked(environment):
+async def test_everything_asked_is_on_the_list_and_everything_listed_is_asked(environment: Environment) -> None:
     """All that the facade does stays on the environment's hosts, and the list holds nothing that it does not do."""
     exchange, session = recorded(environment)
     for call in {**READS, **WRITES, **(WALLET_READS if exchange.has_wallet else {})}.values():
@@ -100,7 +100,7 @@ async def test_everything_asked_is_on_the_list_and_everything_listed_is_asked(en
 
 @pytest.mark.parametrize("environment", [Environment.TESTNET, Environment.DEMO])
 @pytest.mark.parametrize("tool", WALLET_READS)
-async def test_wallet_reads_are_refused_where_there_is_no_wallet(environment, tool):
+async def test_wallet_reads_are_refused_where_there_is_no_wallet(environment: Environment, tool: str) -> None:
     """Without `/sapi` the five wallet tools are refused, and nothing is sent."""
     exchange, session = recorded(environment)
     assert not exchange.has_wallet
@@ -110,7 +110,7 @@ async def test_wallet_reads_are_refused_where_there_is_no_wallet(environment, to
 
 
 @pytest.mark.parametrize("environment", list(Environment))
-async def test_fee_is_asked_of_the_api_that_every_environment_has(environment):
+async def test_fee_is_asked_of_the_api_that_every_environment_has(environment: Environment) -> None:
     """get_fee_info asks account/commission, never /sapi's tradeFee."""
     exchange, session = recorded(environment)
     await exchange.fee("BTCUSDT")
@@ -120,7 +120,7 @@ async def test_fee_is_asked_of_the_api_that_every_environment_has(environment):
 
 
 @pytest.mark.parametrize("tool", [*READS, *WALLET_READS])
-async def test_warm_read_is_one_request(tool):
+async def test_warm_read_is_one_request(tool: str) -> None:
     """A read costs one request upstream; profit and loss costs two, the listing none while it is kept."""
     exchange, session = recorded(Environment.PAPER)
     call = {**READS, **WALLET_READS}[tool]
@@ -134,7 +134,7 @@ async def test_warm_read_is_one_request(tool):
         assert len(session.sent) - first == wanted
 
 
-async def test_each_family_is_signed_with_its_own_key_on_testnet():
+async def test_each_family_is_signed_with_its_own_key_on_testnet() -> None:
     """Under testnet the futures host never sees the spot key, nor the other way round."""
     exchange, session = recorded(Environment.TESTNET)
     await exchange.balances()
@@ -143,7 +143,7 @@ async def test_each_family_is_signed_with_its_own_key_on_testnet():
     assert keys == {"testnet.binance.vision": CANARY_KEY, "testnet.binancefuture.com": CANARY_KEY + "F"}
 
 
-async def test_one_pair_serves_both_families_elsewhere():
+async def test_one_pair_serves_both_families_elsewhere() -> None:
     """Demo and live have one pair, given as `spot`, for futures too."""
     exchange, session = recorded(Environment.LIVE)
     await exchange.positions(GetPositionInfo())
@@ -151,7 +151,7 @@ async def test_one_pair_serves_both_families_elsewhere():
 
 
 @pytest.mark.parametrize("environment", [Environment.TESTNET, Environment.DEMO, Environment.LIVE])
-async def test_without_keys_market_reads_work_and_others_say_which_command(environment):
+async def test_without_keys_market_reads_work_and_others_say_which_command(environment: Environment) -> None:
     """Without keys nothing signed is sent, and the error names the command that adds a key."""
     exchange, session = recorded(environment, with_keys=False)
     await exchange.ticker_price("BTCUSDT")
@@ -175,7 +175,9 @@ async def test_without_keys_market_reads_work_and_others_say_which_command(envir
         (Environment.TESTNET, None, pair("testnet")),
     ],
 )
-def test_key_of_another_environment_is_not_taken(environment, spot, futures):
+def test_key_of_another_environment_is_not_taken(
+    environment: Environment, spot: ApiKeyPair | None, futures: ApiKeyPair | None
+) -> None:
     """A key belongs to one environment, and is never offered to another."""
     with pytest.raises(CredentialsError):
         Exchange(spec_of(environment), spot=spot, futures=futures, now_ms=now_ms, monotonic=time.monotonic)
@@ -227,11 +229,13 @@ DANGEROUS = {
 
 @pytest.mark.parametrize("environment", list(Environment))
 @pytest.mark.parametrize("name", DANGEROUS)
-async def test_dangerous_methods_are_refused_before_signing(environment, name, monkeypatch):
+async def test_dangerous_methods_are_refused_before_signing(
+    environment: Environment, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever of python-binance is called, what is not listed is neither signed nor sent."""
     exchange, session = recorded(environment)
 
-    def no_signing(*_):
+    def no_signing(*_) -> None:
         raise AssertionError("signed")
 
     monkeypatch.setattr("guardian.exchange.http.client.signature", no_signing)
@@ -240,13 +244,13 @@ async def test_dangerous_methods_are_refused_before_signing(environment, name, m
     assert session.sent == []
 
 
-async def test_librarys_own_way_to_make_a_client_is_closed():
+async def test_librarys_own_way_to_make_a_client_is_closed() -> None:
     """create() would ping with the key in the headers; it makes nothing and sends nothing."""
     with pytest.raises(RequestRefused):
         await type(recorded(Environment.TESTNET)[0]._client()).create(CANARY_KEY, CANARY_KEY)
 
 
-def test_writes_on_the_list_are_the_order_and_its_cancel():
+def test_writes_on_the_list_are_the_order_and_its_cancel() -> None:
     """The only writes are POST and DELETE of /api/v3/order."""
     assert {(one.method, one.path) for one in ENDPOINTS if one.writes} == {
         ("POST", "/api/v3/order"),
@@ -294,7 +298,7 @@ def test_writes_on_the_list_are_the_order_and_its_cancel():
         "",
     ],
 )
-def test_no_other_way_to_write_an_address_passes(address):
+def test_no_other_way_to_write_an_address_passes(address: str) -> None:
     """An address that is not letter by letter on the list is refused, whatever it may be resolved to."""
     spec = spec_of(Environment.TESTNET)
     assert permitted(spec, "get", "https://testnet.binance.vision/api/v3/order").method == "GET"
@@ -304,7 +308,7 @@ def test_no_other_way_to_write_an_address_passes(address):
 
 
 @pytest.mark.parametrize("method", ["Put", "put", "PATCH", "Get", "geT", "get ", "", "head", "options"])
-def test_no_other_method_passes(method):
+def test_no_other_method_passes(method: str) -> None:
     """Methods are GET, POST and DELETE."""
     with pytest.raises(RequestRefused):
         permitted(spec_of(Environment.TESTNET), method, "https://testnet.binance.vision/api/v3/order")
@@ -339,14 +343,14 @@ def test_no_other_method_passes(method):
         "HTTP://127.0.0.1:8080",
     ],
 )
-def test_paper_is_on_loopback_and_nowhere_else(endpoint):
+def test_paper_is_on_loopback_and_nowhere_else(endpoint: str | None) -> None:
     """Only a literal loopback address with a port is taken as the paper exchange."""
     with pytest.raises(RequestRefused):
         EnvironmentSpec(environment=Environment.PAPER, paper_endpoint=endpoint)
 
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:18080", "http://[::1]:1", "http://127.0.0.1:65535/"])
-def test_paper_serves_all_three_families_on_one_origin(endpoint):
+def test_paper_serves_all_three_families_on_one_origin(endpoint: str) -> None:
     """Under paper /api, /sapi and /fapi are on the one loopback origin."""
     spec = EnvironmentSpec(environment=Environment.PAPER, paper_endpoint=endpoint)
     assert spec.has_wallet
@@ -355,13 +359,13 @@ def test_paper_serves_all_three_families_on_one_origin(endpoint):
 
 
 @pytest.mark.parametrize("environment", [Environment.TESTNET, Environment.DEMO, Environment.LIVE])
-def test_endpoint_is_for_paper_alone(environment):
+def test_endpoint_is_for_paper_alone(environment: Environment) -> None:
     """No other environment can be pointed elsewhere."""
     with pytest.raises(RequestRefused):
         EnvironmentSpec(environment=environment, paper_endpoint="http://127.0.0.1:18080")
 
 
-def test_nothing_can_be_added_to_a_list():
+def test_nothing_can_be_added_to_a_list() -> None:
     """The list is worked out from the environment alone: it cannot be given, replaced or written to."""
     spec = spec_of(Environment.LIVE)
     with pytest.raises(TypeError):

@@ -28,14 +28,14 @@ def knows_all_but(*unlisted):
     return reply
 
 
-async def test_unlisted_symbol_is_none():
+async def test_unlisted_symbol_is_none() -> None:
     """A symbol that the exchange does not list has no instrument; that is an answer, not a failure."""
     async with served(knows_all_but("NOPEUSDT")) as (_, exchange):
         assert await exchange.instrument("NOPEUSDT") is None
         assert (await exchange.instrument("BTCUSDT")).base_asset == "BTC"
 
 
-async def test_one_unlisted_symbol_does_not_take_the_others_with_it():
+async def test_one_unlisted_symbol_does_not_take_the_others_with_it() -> None:
     """Of several symbols the listed ones are answered, though the exchange refuses the list as a whole."""
     async with served(knows_all_but("NOPEUSDT")) as (_, exchange):
         found = await exchange.instruments(["BTCUSDT", "NOPEUSDT", "ETHUSDT"])
@@ -45,7 +45,7 @@ async def test_one_unlisted_symbol_does_not_take_the_others_with_it():
         assert await exchange.book_tops([]) == {}
 
 
-async def test_instruments_are_kept_for_an_hour():
+async def test_instruments_are_kept_for_an_hour() -> None:
     """Several instruments are one request, and none for the next hour."""
     mono = [0.0]
     async with served(monotonic=lambda: mono[0]) as (server, exchange):
@@ -58,7 +58,7 @@ async def test_instruments_are_kept_for_an_hour():
         assert len(server.seen) == 2
 
 
-async def test_current_instruments_are_at_most_a_second_old():
+async def test_current_instruments_are_at_most_a_second_old() -> None:
     """A symbol that halts while its rules are kept is seen to be halted; rules of this second are not fetched again."""
     mono, status = [0.0], ["TRADING"]
     async with served(lambda _: {"symbols": [listed(status=status[0])]}, monotonic=lambda: mono[0]) as (
@@ -74,7 +74,7 @@ async def test_current_instruments_are_at_most_a_second_old():
         assert {seen.parameters["showPermissionSets"] for seen in server.seen} == {"false"}
 
 
-async def test_symbol_that_is_no_longer_listed_is_not_kept():
+async def test_symbol_that_is_no_longer_listed_is_not_kept() -> None:
     """Rules that were read before the symbol went are not given after."""
     mono, gone = [0.0], []
     async with served(lambda seen: knows_all_but(*gone)(seen), monotonic=lambda: mono[0]) as (_, exchange):
@@ -85,7 +85,7 @@ async def test_symbol_that_is_no_longer_listed_is_not_kept():
         assert await exchange.instrument("BTCUSDT") is None
 
 
-async def test_failure_is_not_kept():
+async def test_failure_is_not_kept() -> None:
     """After a failure of all three tries the next call asks again."""
     fail = [True] * 3
 
@@ -98,14 +98,14 @@ async def test_failure_is_not_kept():
         assert (await exchange.listing()).total == 3
 
 
-async def test_other_refusals_are_raised():
+async def test_other_refusals_are_raised() -> None:
     """Only `-1121` means that a symbol is not listed."""
     async with served(lambda _: Told(status=400, body={"code": -1100, "msg": "x"})) as (_, exchange):
         with pytest.raises(ExchangeRejected):
             await exchange.instruments(["BTCUSDT", "ETHUSDT"])
 
 
-async def test_book_tops_are_dated_to_the_start_of_the_request():
+async def test_book_tops_are_dated_to_the_start_of_the_request() -> None:
     """A slow answer makes a price old, not new."""
     now = [1_000]
 
@@ -117,7 +117,7 @@ async def test_book_tops_are_dated_to_the_start_of_the_request():
         assert (await exchange.book_tops(["BTCUSDT"]))["BTCUSDT"].fetched_ms == 1_000
 
 
-async def test_listing_is_filtered_and_paged_by_name():
+async def test_listing_is_filtered_and_paged_by_name() -> None:
     """The pages of a listing are in the order of the names, and a cursor goes on after the last one."""
     rows = [listed(f"A{number}USDT", f"A{number}") for number in range(5)] + [listed("ETHBTC", "ETH", "BTC")]
     async with served(lambda _: {"symbols": rows[::-1]}) as (server, exchange):
@@ -132,14 +132,14 @@ async def test_listing_is_filtered_and_paged_by_name():
         assert len(server.seen) == 1
 
 
-async def test_listing_is_asked_for_once_by_many():
+async def test_listing_is_asked_for_once_by_many() -> None:
     """Ten callers at once wait for one request of the whole listing."""
     async with served() as (server, exchange):
         await asyncio.gather(*(exchange.listing() for _ in range(10)))
     assert len(server.seen) == 1
 
 
-async def test_balances_leave_zeros_out_unless_asked():
+async def test_balances_leave_zeros_out_unless_asked() -> None:
     """Assets of which there is nothing are left out, also where the exchange sends them."""
     async with served() as (server, exchange):
         assert [one.asset for one in (await exchange.balances()).balances] == ["USDT"]
@@ -147,7 +147,7 @@ async def test_balances_leave_zeros_out_unless_asked():
     assert [seen.parameters["omitZeroBalances"] for seen in server.seen] == ["true", "false"]
 
 
-async def test_profit_and_loss_asks_both_at_once():
+async def test_profit_and_loss_asks_both_at_once() -> None:
     """The two requests of profit and loss are under way together, and one failure is the failure of both."""
 
     def reply(seen):
@@ -169,7 +169,7 @@ async def test_profit_and_loss_asks_both_at_once():
             await exchange.profit_and_loss(GetPnl())
 
 
-async def test_wallet_requests_carry_what_was_asked():
+async def test_wallet_requests_carry_what_was_asked() -> None:
     """Coin, network, page and period go to the exchange as they were asked."""
     async with served() as (server, exchange):
         await exchange.deposit_address(GetDepositAddress(coin="BTC", network="BTC"))
@@ -184,7 +184,7 @@ async def test_wallet_requests_carry_what_was_asked():
     ]
 
 
-async def test_orders_are_asked_by_symbol_and_period():
+async def test_orders_are_asked_by_symbol_and_period() -> None:
     """Open and all orders of a symbol are one request each; who asked holds an answer against what was asked."""
     async with served() as (server, exchange):
         assert (await exchange.open_orders("BTCUSDT"))[0].order_id == 28
@@ -210,18 +210,18 @@ async def test_orders_are_asked_by_symbol_and_period():
         ("", ""),
     ],
 )
-def test_text_from_outside_is_cleaned(text, cleaned):
+def test_text_from_outside_is_cleaned(text: str, cleaned: str) -> None:
     """Control, bidirectional, zero-width and other invisible characters go; what can be read stays."""
     assert clean_text(text, 64) == cleaned
 
 
-def test_text_from_outside_is_bounded():
+def test_text_from_outside_is_bounded() -> None:
     """However long it was, it is as long as allowed and no longer."""
     assert clean_text("x" * 1_000_000, 10) == "x" * 10
     assert len(clean_text("\u200b" * 1_000_000 + "x", 10)) <= 10
 
 
-def test_environments_are_known_without_importing_the_library():
+def test_environments_are_known_without_importing_the_library() -> None:
     """The list of requests and the facade load without python-binance, which takes half a second."""
     code = (
         "import sys, guardian.exchange.environments, guardian.exchange.exchange\n"
@@ -230,14 +230,14 @@ def test_environments_are_known_without_importing_the_library():
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
-def test_library_is_imported_without_a_warning():
+def test_library_is_imported_without_a_warning() -> None:
     """python-binance's import warns; its one named filter keeps that from a server whose warnings are errors."""
     code = "import guardian.exchange.http.client"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], check=False, timeout=60, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-def test_samples_are_complete():
+def test_samples_are_complete() -> None:
     """Every path that guardian reads has an answer here."""
     from guardian.exchange.environments import ENDPOINTS
 

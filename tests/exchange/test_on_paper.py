@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 
 import pytest
@@ -12,6 +14,7 @@ from guardian.domain.order_states import OrderState
 from guardian.domain.orders import TimeInForce
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.errors import ExchangeRateLimited, ExchangeRejected, OutcomeUnknown
+from guardian.exchange.exchange import Exchange
 from guardian.paper.host.standalone import PaperServer
 from tests.exchange.http.test_wire import limit_order
 from tests.exchange.support.exchange_setup import ed25519_pair, exchange_at, now_ms
@@ -23,12 +26,12 @@ SEED = bytes(range(32))
 ED25519_PAIR = dataclasses.replace(ed25519_pair(SEED), api_key=Secret("k" * 64))
 
 
-def client_order_id(number):
+def client_order_id(number: int) -> str:
     return f"g1-{number:032x}"
 
 
 @pytest.fixture
-def paper():
+def paper() -> Iterator[PaperServer]:
     public = Ed25519PrivateKey.from_private_bytes(SEED).public_key().public_bytes_raw()
     with PaperServer(balances={"USDT": "1000"}, ed25519_keys={"k" * 64: public}) as server:
         server.controls.set_book("BTCUSDT", "60000.00", "60000.01")
@@ -37,7 +40,7 @@ def paper():
         assert server.troubles == []
 
 
-def exchange_of(server):
+def exchange_of(server: PaperServer) -> AbstractAsyncContextManager[Exchange]:
     keys = ApiKeyPair(
         environment="paper",
         family=KeyFamily.SPOT,
@@ -49,13 +52,13 @@ def exchange_of(server):
 
 
 @pytest.mark.parametrize("tool", [name for name in [*READS, *WALLET_READS] if name != "get_orders one"])
-async def test_every_read_is_answered_by_the_embedded_exchange(paper, tool):
+async def test_every_read_is_answered_by_the_embedded_exchange(paper: PaperServer, tool: str) -> None:
     """All reads are understood on both sides."""
     async with exchange_of(paper) as exchange:
         assert await {**READS, **WALLET_READS}[tool](exchange) is not None
 
 
-async def test_order_lives_and_ends(paper):
+async def test_order_lives_and_ends(paper: PaperServer) -> None:
     """An order is placed, found by both its ids, listed and cancelled; another one fills at once."""
     async with exchange_of(paper) as exchange:
         resting = limit_order("0.001", "59000")
@@ -77,13 +80,13 @@ async def test_order_lives_and_ends(paper):
         assert await exchange.order("BTCUSDT", client_order_id=client_order_id(3)) is None
 
 
-async def test_ed25519_key_is_taken_by_another_implementation(paper):
+async def test_ed25519_key_is_taken_by_another_implementation(paper: PaperServer) -> None:
     """A signature made here is verified by the exchange there."""
     async with exchange_at(paper.url, keys=ED25519_PAIR) as exchange:
         assert (await exchange.balances()).balances[0].asset == "USDT"
 
 
-async def test_wrong_secret_is_a_rejection_with_a_hint(paper):
+async def test_wrong_secret_is_a_rejection_with_a_hint(paper: PaperServer) -> None:
     """A key that does not sign rightly is told so."""
     keys = ApiKeyPair(
         environment="paper",
@@ -100,7 +103,7 @@ async def test_wrong_secret_is_a_rejection_with_a_hint(paper):
 
 
 @pytest.mark.parametrize("fault", ["reply_lost", "reset_before", "html_502", "empty_200", "bad_json", "status"])
-async def test_order_under_a_fault_is_unknown_and_sent_once(paper, fault):
+async def test_order_under_a_fault_is_unknown_and_sent_once(paper: PaperServer, fault: str) -> None:
     """Whether or not the order was taken, it is unknown, was sent once, and asking tells."""
     async with exchange_of(paper) as exchange:
         await exchange.balances()
@@ -114,7 +117,7 @@ async def test_order_under_a_fault_is_unknown_and_sent_once(paper, fault):
 
 
 @pytest.mark.parametrize(("fault", "banned"), [("retry_after_429", False), ("ban_418", True)])
-async def test_rate_limit_of_an_order_is_certain(paper, fault, banned):
+async def test_rate_limit_of_an_order_is_certain(paper: PaperServer, fault: str, banned: bool) -> None:
     """A 429 or 418 on an order means that it was not taken."""
     async with exchange_of(paper) as exchange:
         paper.controls.fault("POST", "/api/v3/order", fault, seconds=9)
@@ -126,7 +129,7 @@ async def test_rate_limit_of_an_order_is_certain(paper, fault, banned):
     assert paper.controls.orders() == []
 
 
-async def test_skew_of_the_exchanges_clock_is_seen(paper):
+async def test_skew_of_the_exchanges_clock_is_seen(paper: PaperServer) -> None:
     """An exchange that is 3 s ahead is seen as such."""
     paper.controls.clock_skew_ms = 3_000
     async with exchange_of(paper) as exchange:

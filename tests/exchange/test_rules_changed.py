@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ class Market:
         return answer(seen.method, seen.path)
 
 
-async def place(exchange):
+async def place(exchange) -> None:
     await exchange.place_order(an_order(), client_order_id="g1-a", timestamp_ms=time.time_ns() // 1_000_000)
 
 
@@ -69,7 +70,7 @@ async def place(exchange):
     ],
     ids=lambda refusal: str(refusal["code"]),
 )
-async def test_order_that_is_refused_makes_the_rules_of_its_symbol_be_fetched_again(refusal):
+async def test_order_that_is_refused_makes_the_rules_of_its_symbol_be_fetched_again(refusal: dict[str, Any]) -> None:
     """The order passed the rules that were kept, so the next one is judged by new ones. (They stayed for an hour.)"""
     market = Market()
     async with served(market) as (_, exchange):
@@ -81,7 +82,7 @@ async def test_order_that_is_refused_makes_the_rules_of_its_symbol_be_fetched_ag
         assert (await exchange.instrument("BTCUSDT")).lot.step == Decimal("0.001")
 
 
-async def test_order_that_is_placed_leaves_the_rules_as_they_are():
+async def test_order_that_is_placed_leaves_the_rules_as_they_are() -> None:
     """No request is spent on rules that the exchange has just confirmed."""
     async with served(Market()) as (server, exchange):
         await exchange.instrument("BTCUSDT")
@@ -90,7 +91,7 @@ async def test_order_that_is_placed_leaves_the_rules_as_they_are():
         assert [seen.path for seen in server.seen].count("/api/v3/exchangeInfo") == 1
 
 
-async def test_status_other_than_trading_is_asked_for_again_each_time():
+async def test_status_other_than_trading_is_asked_for_again_each_time() -> None:
     """A symbol that trades again is traded again at once, as its price is. (For 5 s even a full exit was denied.)"""
     market = Market()
     market.status = "BREAK"
@@ -102,7 +103,7 @@ async def test_status_other_than_trading_is_asked_for_again_each_time():
         assert len(server.seen) == 2
 
 
-async def test_symbol_that_has_no_price_any_more_is_looked_up_again():
+async def test_symbol_that_has_no_price_any_more_is_looked_up_again() -> None:
     """Where the exchange no longer knows a symbol that is kept as listed, its rules are forgotten."""
     market = Market()
     async with served(market) as (_, exchange):

@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -221,14 +221,14 @@ def private_keys() -> dict[str, PrivateKey]:
 
 
 @pytest.fixture(scope="session")
-def pems(private_keys) -> dict[str, str]:
+def pems(private_keys: dict[str, PrivateKey]) -> dict[str, str]:
     """The private keys as clients take them: several tell the kinds apart by length, so no newline at the end."""
     form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return {kind: key.private_bytes(*form).decode().strip() for kind, key in private_keys.items()}
 
 
 @pytest.fixture
-def open_to_all(private_keys) -> Iterator[PaperServer]:
+def open_to_all(private_keys: dict[str, PrivateKey]) -> Iterator[PaperServer]:
     """A paper exchange whose account opens to three keys, BTCUSDT at 59999.99 / 60000.00 with 100 a side."""
     form = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     others = {key_of(kind): verifier_of(key.public_key().public_bytes(*form)) for kind, key in private_keys.items()}
@@ -246,7 +246,9 @@ def key_of(kind: str) -> str:
 @pytest.mark.interop
 @pytest.mark.parametrize("kind", ["HMAC", "Ed25519", "RSA"])
 @pytest.mark.parametrize("client", CLIENTS, ids=str)
-def test_independent_clients_tell_one_story_and_see_the_same_balances(client, kind, cache, open_to_all, pems):
+def test_independent_clients_tell_one_story_and_see_the_same_balances(
+    client: Independent, kind: str, cache: Path, open_to_all: PaperServer, pems: dict[str, str]
+) -> None:
     """Market data, account, orders, cancels and history work, and every amount is right to the last digit."""
     folder, paper = install(client, cache), open_to_all
     paper.controls.set_average("BTCUSDT", "59999.995")
@@ -275,7 +277,7 @@ def test_independent_clients_tell_one_story_and_see_the_same_balances(client, ki
 
 
 @pytest.fixture
-def point_at(paper):
+def point_at(paper: PaperServer) -> Callable[[], Awaitable[AsyncClient]]:
     """Makes a python-binance client of the paper exchange."""
 
     async def make() -> AsyncClient:
@@ -288,7 +290,9 @@ def point_at(paper):
     return make
 
 
-def test_python_binance_trades_and_reads_on_the_paper_exchange(paper, point_at):
+def test_python_binance_trades_and_reads_on_the_paper_exchange(
+    paper: PaperServer, point_at: Callable[[], Awaitable[AsyncClient]]
+) -> None:
     """Market data, account, orders, history, wallet and futures work through the client that guardian uses."""
 
     async def day() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +19,10 @@ from guardian.paper.engine.orders import Event, PlaceOrder, SetBalance
 from guardian.paper.host.home import PaperEndpoint
 from guardian.paper.host.standalone import PaperServer, serve
 from guardian.paper.storage import SqliteStorage
+from tests.paper.support.client import ClientFor
 
 
-def test_balances_orders_and_trades_survive_a_restart(tmp_path, client_for):
+def test_balances_orders_and_trades_survive_a_restart(tmp_path: Path, client_for: ClientFor) -> None:
     """A second exchange on the same file has the first one's orders, trades and balances, and goes on from there."""
     file = tmp_path / "paper.db"
     with PaperServer(storage=SqliteStorage(file), seed=7) as server:
@@ -41,7 +43,7 @@ def test_balances_orders_and_trades_survive_a_restart(tmp_path, client_for):
         assert len(client.signed("GET", "/api/v3/myTrades", symbol="BTCUSDT").json) == 1
 
 
-def test_every_reply_is_on_disk_before_it_is_given(tmp_path, client_for):
+def test_every_reply_is_on_disk_before_it_is_given(tmp_path: Path, client_for: ClientFor) -> None:
     """As soon as an order is acknowledged, another reader of the file sees it and its lock."""
     file = tmp_path / "paper.db"
     with PaperServer(storage=SqliteStorage(file)) as server:
@@ -68,7 +70,7 @@ class FailingStorage(SqliteStorage):
         super().commit(events, checked)
 
 
-def test_what_cannot_be_written_has_not_happened(tmp_path, client_for):
+def test_what_cannot_be_written_has_not_happened(tmp_path: Path, client_for: ClientFor) -> None:
     """With a disk that takes nothing the client sees a 5xx, and afterwards the order is neither there nor locked."""
     storage = FailingStorage(tmp_path / "paper.db")
     with PaperServer(storage=storage) as server:
@@ -85,7 +87,7 @@ def test_what_cannot_be_written_has_not_happened(tmp_path, client_for):
         assert len(server.troubles) == 2
 
 
-def test_a_real_write_error_is_a_refusal_and_leaves_the_file_as_it_was(tmp_path):
+def test_a_real_write_error_is_a_refusal_and_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     """A commit that SQLite itself refuses raises, and the exchange then stands where the file stands."""
     storage = SqliteStorage(tmp_path / "paper.db")
     server = PaperServer(storage=storage)
@@ -120,7 +122,7 @@ def test_a_real_write_error_is_a_refusal_and_leaves_the_file_as_it_was(tmp_path)
         "PRAGMA user_version = 99",
     ],
 )
-def test_a_file_that_does_not_add_up_is_not_served(tmp_path, damage):
+def test_a_file_that_does_not_add_up_is_not_served(tmp_path: Path, damage: str) -> None:
     """Locks without orders, negative amounts, things that are not numbers and other versions are all refused."""
     file = tmp_path / "paper.db"
     storage = SqliteStorage(file)
@@ -150,7 +152,7 @@ def _open(file) -> None:
         storage.close()
 
 
-def test_what_is_no_database_is_refused(tmp_path):
+def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     """A file of something else is refused and left as it is."""
     file = tmp_path / "paper.db"
     file.write_bytes(b"not a database, but long enough to be taken for one" * 20)
@@ -160,7 +162,7 @@ def test_what_is_no_database_is_refused(tmp_path):
     assert file.read_bytes() == before
 
 
-def test_a_set_balance_is_kept_too(tmp_path):
+def test_a_set_balance_is_kept_too(tmp_path: Path) -> None:
     """Balances that a control sets are on disk like any other."""
     file = tmp_path / "paper.db"
     storage = SqliteStorage(file)
@@ -183,7 +185,9 @@ serve("127.0.0.1", 0, 5, pathlib.Path(sys.argv[1]), on_ready=tell)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="interrupts are sent as signals")
-def test_the_standalone_exchange_serves_until_interrupted_and_keeps_its_state(tmp_path, client_for):
+def test_the_standalone_exchange_serves_until_interrupted_and_keeps_its_state(
+    tmp_path: Path, client_for: ClientFor
+) -> None:
     """serve prints nothing of its own, ends quietly on an interrupt, and goes on from its state file with its key."""
     keys = []
     for already in (0, 1):
@@ -203,7 +207,7 @@ def test_the_standalone_exchange_serves_until_interrupted_and_keeps_its_state(tm
     assert keys[0] == keys[1]
 
 
-def test_two_exchanges_never_share_a_state_file(tmp_path):
+def test_two_exchanges_never_share_a_state_file(tmp_path: Path) -> None:
     """serve refuses a state file that another exchange holds, a host that is not loopback, and a taken port."""
     file = tmp_path / "state.db"
     seen = []

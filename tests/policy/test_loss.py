@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -344,7 +345,9 @@ spreads = st.decimals(min_value="0", max_value="0.04", places=4)
 
 
 @given(position=quantities, before=quantities, cash=amounts, bid=prices, spread=spreads, open_price=prices)
-def test_loss_is_the_formula_exactly(position, before, cash, bid, spread, open_price) -> None:  # type: ignore[no-untyped-def]
+def test_loss_is_the_formula_exactly(
+    position: Decimal, before: Decimal, cash: Decimal, bid: Decimal, spread: Decimal, open_price: Decimal
+) -> None:
     """In the accounting currency itself nothing is lost but to the eighth digit, and that never to the low side."""
     ask = bid * (1 + spread)
     day = DayTrading(
@@ -365,7 +368,9 @@ def test_loss_is_the_formula_exactly(position, before, cash, bid, spread, open_p
 
 
 @given(cash=amounts, bid=prices, spread=spreads)
-def test_converted_loss_is_never_below_that_at_any_price_between_bid_and_ask(cash, bid, spread) -> None:  # type: ignore[no-untyped-def]
+def test_converted_loss_is_never_below_that_at_any_price_between_bid_and_ask(
+    cash: Decimal, bid: Decimal, spread: Decimal
+) -> None:
     """Whatever the quote asset is really worth, within the book, the loss that is counted is no smaller."""
     ask = bid * (1 + spread)
     day = held(cash=str(cash), symbol="ETHBTC", quote="BTC")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -337,7 +338,9 @@ def test_thin_bid_invents_no_loss() -> None:
     trade_age=st.integers(-2000, 400_000),
     status=st.sampled_from(["TRADING", "TRADING", "TRADING", "BREAK"]),
 )
-def test_usable_price_is_one_that_passes_every_check(bid, spread, average, age, trade_age, status) -> None:  # type: ignore[no-untyped-def]
+def test_usable_price_is_one_that_passes_every_check(
+    bid: Decimal, spread: Decimal, average: Decimal, age: int, trade_age: int, status: str
+) -> None:
     """It is made exactly where all checks pass, worked out here by other means, and has the book's two sides."""
     policy = a_policy()
     given_facts = facts(

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Any
-
 import pytest
 from fastmcp import Client, FastMCP
 
 from guardian.server.app import build_server
-from tests.server.support.fake_gate import FakeGate
-
-Connect = Callable[[], AbstractAsyncContextManager[Any]]
+from tests.server.support.fake_gate import Connect, FakeGate
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -57,7 +58,7 @@ def mistakes_of(**fields: object) -> dict[str, str]:
         (1e5, "100000"),
     ],
 )
-def test_amount_is_taken_exactly(value, expected):
+def test_amount_is_taken_exactly(value: str | float, expected: str) -> None:
     """A decimal string is taken as it is, a JSON number as its shortest decimal text."""
     assert amount(value) == Decimal(expected)
     assert plain(amount(value)) == expected
@@ -74,27 +75,27 @@ def test_amount_is_taken_exactly(value, expected):
     ],
     ids=shown,
 )  # fmt: skip
-def test_everything_else_is_no_amount(value):
+def test_everything_else_is_no_amount(value: Any) -> None:
     """Zero, signs, exponents, blanks, other scripts, booleans, NaN, infinities and numbers of 16 digits are refused."""
     with pytest.raises(ValueError):
         amount(value)
 
 
 @given(st.decimals(min_value="0.00000001", max_value="99999999", places=8))
-def test_any_plain_decimal_string_is_kept_to_the_last_digit(value):
+def test_any_plain_decimal_string_is_kept_to_the_last_digit(value: Decimal) -> None:
     """What is written as a plain decimal arrives as exactly that number."""
     assert amount(format(value, "f").lstrip("+")) == value
 
 
 @given(st.integers(min_value=1, max_value=10**15 - 1), st.integers(min_value=0, max_value=15))
-def test_number_with_at_most_15_digits_is_taken_as_it_was_written(digits, places):
+def test_number_with_at_most_15_digits_is_taken_as_it_was_written(digits: int, places: int) -> None:
     """A JSON number with up to 15 significant digits loses nothing on its way through a double."""
     written = Decimal(digits).scaleb(-places)
     assert amount(float(written)) == written
 
 
 @given(st.one_of(st.floats(), st.integers(), st.text(max_size=60), st.booleans(), st.none()))
-def test_amount_is_positive_and_finite_or_refused(value):
+def test_amount_is_positive_and_finite_or_refused(value: str | float | None) -> None:
     """Whatever comes in, what comes out is a finite amount above zero in plain notation, or a ValueError."""
     try:
         taken = amount(value)
@@ -108,7 +109,7 @@ def test_amount_is_positive_and_finite_or_refused(value):
 
 
 @given(st.floats(min_value=1e-10, max_value=1e14, allow_subnormal=False))
-def test_number_with_more_digits_is_refused_not_rounded(value):
+def test_number_with_more_digits_is_refused_not_rounded(value: float) -> None:
     """A JSON number is taken exactly or not at all."""
     digits = len(Decimal(repr(value)).normalize().as_tuple().digits)
     if digits > 15:
@@ -119,7 +120,7 @@ def test_number_with_more_digits_is_refused_not_rounded(value):
 
 
 @given(st.datetimes(*YEARS), st.integers(-14 * 60, 14 * 60))
-def test_time_with_any_offset_is_the_same_instant(value, minutes):
+def test_time_with_any_offset_is_the_same_instant(value: datetime, minutes: int) -> None:
     """ISO 8601 with an offset means the instant that it names, cut to the millisecond."""
     aware = value.replace(tzinfo=timezone(timedelta(minutes=minutes)))
     expected = (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
@@ -138,13 +139,13 @@ def test_time_with_any_offset_is_the_same_instant(value, minutes):
     ],
     ids=shown,
 )  # fmt: skip
-def test_everything_else_is_no_time(value):
+def test_everything_else_is_no_time(value: str | float | None) -> None:
     """A time without an offset, seconds for milliseconds, and dates that do not exist are refused, not guessed at."""
     with pytest.raises(ValueError):
         moment(value)
 
 
-def test_every_missing_field_of_an_order_is_named_at_once():
+def test_every_missing_field_of_an_order_is_named_at_once() -> None:
     """An empty order is told all that it lacks."""
     assert set(mistakes_of()) == {"symbol", "side", "order_type", "quantity"}
 
@@ -181,13 +182,13 @@ def test_every_missing_field_of_an_order_is_named_at_once():
         ),
     ],
 )
-def test_fields_that_do_not_make_one_order_are_all_named(fields, named):
+def test_fields_that_do_not_make_one_order_are_all_named(fields: dict[str, Any], named: set[str]) -> None:
     """Each field that is missing or does not belong to the order type is named, all of them at once."""
     assert set(mistakes_of(**{"symbol": "BTCUSDT", "side": OrderSide.BUY, **fields})) == named
 
 
 @pytest.mark.parametrize("order_type", [OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT])
-def test_limit_types_stay_until_cancelled_unless_said_otherwise(order_type):
+def test_limit_types_stay_until_cancelled_unless_said_otherwise(order_type: OrderType) -> None:
     """Time in force is GTC for the limit types where none was named, and what was named is kept."""
     stop = ONE if order_type is not OrderType.LIMIT else None
     fields = {"symbol": "BTCUSDT", "side": OrderSide.SELL, "order_type": order_type, "quantity": ONE, "price": ONE}
@@ -197,7 +198,7 @@ def test_limit_types_stay_until_cancelled_unless_said_otherwise(order_type):
     assert asked.order.time_in_force is TimeInForce.FOK
 
 
-def test_market_by_quote_quantity_is_one_order():
+def test_market_by_quote_quantity_is_one_order() -> None:
     """A MARKET order may name what it spends instead of what it buys."""
     asked = create_order(
         **{**NOTHING, "symbol": "BTCUSDT", "side": OrderSide.BUY, "order_type": OrderType.MARKET, "quote_quantity": ONE}
@@ -206,7 +207,7 @@ def test_market_by_quote_quantity_is_one_order():
     assert asked.order.time_in_force is None
 
 
-def test_token_does_not_show_in_the_request():
+def test_token_does_not_show_in_the_request() -> None:
     """The request with a token can be printed and logged without giving it away."""
     asked = create_order(**{**NOTHING, "confirmation_token": "canary-token-1"})
     assert "canary" not in repr(asked)
@@ -227,20 +228,20 @@ CANCEL = {"symbol": None, "order_id": None, "client_order_id": None, "proposal_i
         ({"order_id": 1, "client_order_id": "g1-x", "proposal_id": "K7QM2X"}, {"order_id", "client_order_id"}),
     ],
 )
-def test_cancel_needs_a_symbol_and_one_id_or_a_proposal_alone(given, wrong):
+def test_cancel_needs_a_symbol_and_one_id_or_a_proposal_alone(given: dict[str, Any], wrong: set[str]) -> None:
     """Every field that is missing or too many is named."""
     with pytest.raises(InvalidArguments) as raised:
         cancel_order(**CANCEL | given)
     assert {mistake.field for mistake in raised.value.mistakes} == wrong
 
 
-def test_cancel_is_of_an_order_or_of_a_proposal():
+def test_cancel_is_of_an_order_or_of_a_proposal() -> None:
     """With a symbol and one id it cancels an order; with a proposal's id alone it withdraws that."""
     assert cancel_order(**CANCEL | {"symbol": "BTCUSDT", "order_id": 1}) == CancelOrder(symbol="BTCUSDT", order_id=1)
     assert cancel_order(**CANCEL | {"proposal_id": "K7QM2X"}) == WithdrawProposal(proposal_id="K7QM2X")
 
 
-def test_period_is_bounded_on_both_sides():
+def test_period_is_bounded_on_both_sides() -> None:
     """A period must not run backwards and not be longer than the exchange takes; open ends are fine."""
     check_period(None, 1)
     check_period(5, 5, most_days=1)

@@ -24,7 +24,7 @@ from tests.server.support.fake_gate import FakeGate
 CANARY = "canary-77aa"
 
 
-def test_settings_of_fastmcp_are_dropped(monkeypatch):
+def test_settings_of_fastmcp_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every FASTMCP_* variable goes, in whatever case; no .env file is read, and nothing is asked of the network."""
     monkeypatch.setattr(os, "environ", os.environ.copy())
     os.environ.update({"FASTMCP_HOST": "0.0.0.0", "FASTMCP_MASK_ERROR_DETAILS": "false", "FASTMCP_LOG_LEVEL": "DEBUG"})
@@ -36,7 +36,7 @@ def test_settings_of_fastmcp_are_dropped(monkeypatch):
     assert not {"FASTMCP_HOST", "FASTMCP_MASK_ERROR_DETAILS", "FASTMCP_LOG_LEVEL"} & set(left)
 
 
-def test_security_options_are_set_and_not_by_default():
+def test_security_options_are_set_and_not_by_default() -> None:
     """The server masks errors, checks arguments strictly and refuses two tools of one name, whatever is set outside."""
     server = build_server(FakeGate())
     assert server.strict_input_validation is True
@@ -44,7 +44,7 @@ def test_security_options_are_set_and_not_by_default():
     assert server._on_duplicate == "error"
 
 
-def test_importing_the_server_fixes_settings_before_fastmcp_reads_them(tmp_path):
+def test_importing_the_server_fixes_settings_before_fastmcp_reads_them(tmp_path: Path) -> None:
     """A hostile environment and a hostile .env change nothing in FastMCP once any module of the server is imported."""
     (tmp_path / ".env").write_text("FASTMCP_MASK_ERROR_DETAILS=false\nFASTMCP_HOST=0.0.0.0\nFASTMCP_LOG_LEVEL=DEBUG\n")
     code = (
@@ -62,7 +62,7 @@ def test_importing_the_server_fixes_settings_before_fastmcp_reads_them(tmp_path)
 @pytest.mark.parametrize(
     "name", ["open_call", "handle", "close_call", "allowed_tools", "meta", "status", "policy_view", "environment"]
 )
-def test_fake_gate_has_the_shape_of_the_gate(name):
+def test_fake_gate_has_the_shape_of_the_gate(name: str) -> None:
     """The gate of these tests takes what the real one takes, so that what passes here passes there."""
     from guardian.gate.pipeline import Gate
 
@@ -75,7 +75,7 @@ def test_fake_gate_has_the_shape_of_the_gate(name):
 
 
 @pytest.mark.anyio
-async def test_lifespan_goes_around_every_call(gate):
+async def test_lifespan_goes_around_every_call(gate: FakeGate) -> None:
     """What belongs to the gate is started before the first call and closed after the last, though it takes a moment."""
     events = []
 
@@ -86,7 +86,7 @@ async def test_lifespan_goes_around_every_call(gate):
         await anyio.sleep(0.01)
         events.append("closed")
 
-    async def called():
+    async def called() -> None:
         events.append("called")
 
     gate.before_answer = called
@@ -95,13 +95,13 @@ async def test_lifespan_goes_around_every_call(gate):
     assert events == ["started", "called", "closed"]
 
 
-def record_of(name, message, *arguments, fault=None):
+def record_of(name: str, message, *arguments, fault=None):
     exc_info = None if fault is None else (type(fault), fault, None)
     return logging.LogRecord(name, logging.ERROR, __file__, 1, message, arguments, exc_info)
 
 
 @pytest.mark.parametrize("name", ["fastmcp.server.server", "mcp.server", "asyncio", "aiohttp.client", "guardianish"])
-def test_foreign_log_records_show_the_place_and_no_text(name):
+def test_foreign_log_records_show_the_place_and_no_text(name: str) -> None:
     """Of another package's record only the place and the kind of exception are shown, on one line."""
     shown = PlainFormatter().format(record_of(name, f"failed on %s {CANARY}", CANARY, fault=ValueError(CANARY)))
     assert CANARY not in shown
@@ -110,14 +110,14 @@ def test_foreign_log_records_show_the_place_and_no_text(name):
     assert "ValueError" in shown
 
 
-def test_own_log_records_show_their_text_without_the_exception(monkeypatch):
+def test_own_log_records_show_their_text_without_the_exception(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guardian's own records show their sentence; an exception only by its kind."""
     shown = PlainFormatter().format(record_of("guardian.server", "a request failed", fault=ValueError(CANARY)))
     assert shown == "guardian: error: a request failed (ValueError)"
 
 
 @pytest.mark.parametrize("transport", ["http", "sse", "streamable-http", "HTTP", ""])
-def test_other_transports_are_refused(transport, capsys):
+def test_other_transports_are_refused(transport: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A transport that is not there yet is wrong usage, said on stderr; nothing is opened and stdout stays empty."""
     assert main(["serve", "--transport", transport]) == 2
     told = capsys.readouterr()
@@ -126,7 +126,7 @@ def test_other_transports_are_refused(transport, capsys):
     assert not Path(os.environ["GUARDIAN_HOME"]).exists()
 
 
-def test_help_of_serve_imports_nothing_heavy():
+def test_help_of_serve_imports_nothing_heavy() -> None:
     """`guardian serve --help` answers without loading FastMCP."""
     code = (
         "import sys; from guardian.cli.app import main; main(['serve', '--help']); sys.exit('fastmcp' in sys.modules)"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from decimal import Decimal
+from typing import Any
 
 import anyio
 import pytest
-from fastmcp import Client
+from fastmcp import Client, FastMCP
 from jsonschema.validators import validator_for
 from mcp import MCPError
 
@@ -19,7 +20,7 @@ from guardian.domain.secrets import Secret
 from guardian.errors import StoreUnavailable
 from guardian.gate.base.replies import OrderProposed, Reply, ReplyError, denied, done, refused
 from guardian.policy.verdict import Denial
-from tests.server.support.fake_gate import ARGUMENTS, sample
+from tests.server.support.fake_gate import ARGUMENTS, Connect, FakeGate, sample
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +42,7 @@ async def call(client, tool, arguments, validators=None):
     return result
 
 
-async def test_unknown_tool_opens_and_closes_a_record(connect, gate):
+async def test_unknown_tool_opens_and_closes_a_record(connect: Connect, gate: FakeGate) -> None:
     """A call of a tool that does not exist is recorded and answered as invalid; its name is cleaned and bounded."""
     name = "withdraw\u202e\x00" + "x" * 500
     async with connect() as client:
@@ -56,7 +57,7 @@ async def test_unknown_tool_opens_and_closes_a_record(connect, gate):
     assert gate.requests == []
 
 
-async def test_bad_arguments_open_and_close_a_record_and_name_every_mistake(connect, gate):
+async def test_bad_arguments_open_and_close_a_record_and_name_every_mistake(connect: Connect, gate: FakeGate) -> None:
     """Wrong arguments never reach the gate's judgement; every mistake is named, and none of the values is echoed."""
     arguments = {"symbol": f"{CANARY}", "side": "HOLD", "quantity": "NaN", "leverage": 125, "confirmation_token": "a b"}
     async with connect() as client:
@@ -72,14 +73,14 @@ async def test_bad_arguments_open_and_close_a_record_and_name_every_mistake(conn
     assert len(gate.opened) == 1
 
 
-async def test_null_for_an_argument_that_is_not_there_is_told_so(connect):
+async def test_null_for_an_argument_that_is_not_there_is_told_so(connect: Connect) -> None:
     """An argument that the tool does not have is not called required. Before: `is required, and null is no value`."""
     async with connect() as client:
         result = await call(client, "get_ticker_price", {**GOOD, "nope": None})
     assert result.structured_content["error"]["message"] == "nope: there is no such argument"
 
 
-async def test_missing_arguments_are_named(connect, gate):
+async def test_missing_arguments_are_named(connect: Connect, gate: FakeGate) -> None:
     """A call without a required argument says which."""
     async with connect() as client:
         result = await call(client, "get_ticker", {})
@@ -145,7 +146,7 @@ NOT_EXACTLY_RIGHT = [
 ]
 
 
-async def test_what_is_not_exactly_right_is_invalid(connect, gate):
+async def test_what_is_not_exactly_right_is_invalid(connect: Connect, gate: FakeGate) -> None:
     """No argument is coerced, trimmed, or passed on in part; the gate is asked nothing, and the record says invalid."""
     async with connect() as client:
         validators = await validators_of(client)
@@ -162,7 +163,7 @@ async def test_what_is_not_exactly_right_is_invalid(connect, gate):
             json.dumps(gate.opened, allow_nan=False)
 
 
-async def test_every_code_answers_by_the_declared_schema(connect, gate):
+async def test_every_code_answers_by_the_declared_schema(connect: Connect, gate: FakeGate) -> None:
     """Whatever guardian refuses, with or without details, the reply fits the tool's one schema and says isError."""
     async with connect() as client:
         validator = (await validators_of(client))["create_order"]
@@ -190,7 +191,7 @@ async def test_every_code_answers_by_the_declared_schema(connect, gate):
             assert result.structured_content["error"]["exchange"] is None, code
 
 
-async def test_denial_and_untrusted_text_are_told_apart(connect, gate):
+async def test_denial_and_untrusted_text_are_told_apart(connect: Connect, gate: FakeGate) -> None:
     """All denials are listed with what was seen; the exchange's words stand in a field marked untrusted."""
     denial = Denial(code=Code.NOTIONAL_EXCEEDS_MAX, message="too much", observed="120", limit="100", hint="0.001")
     gate.answer = lambda info, request: denied((denial,))
@@ -207,7 +208,7 @@ async def test_denial_and_untrusted_text_are_told_apart(connect, gate):
     assert result.structured_content["error"]["exchange"] == {"code": -2010, "text": "words", "untrusted": True}
 
 
-async def test_confirmation_required_is_no_error(connect, gate):
+async def test_confirmation_required_is_no_error(connect: Connect, gate: FakeGate) -> None:
     """An order that waits for a person is not an error, and its data says what the person must do."""
     gate.answer = lambda info, request: Reply(outcome=Outcome.CONFIRMATION_REQUIRED, data=sample(OrderProposed))
     async with connect() as client:
@@ -217,7 +218,7 @@ async def test_confirmation_required_is_no_error(connect, gate):
     assert result.structured_content["data"]["next_step"]
 
 
-async def test_amounts_are_plain_strings(connect, gate):
+async def test_amounts_are_plain_strings(connect: Connect, gate: FakeGate) -> None:
     """An amount is written without an exponent."""
     gate.answer = lambda info, request: done(TickerPrice(symbol="BTCUSDT", price=Decimal("1E-8")))
     async with connect() as client:
@@ -226,7 +227,9 @@ async def test_amounts_are_plain_strings(connect, gate):
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, TimeoutError, KeyError, StoreUnavailable])
-async def test_exception_in_the_gate_is_opaque(connect, gate, caplog, kind):
+async def test_exception_in_the_gate_is_opaque(
+    connect: Connect, gate: FakeGate, caplog: pytest.LogCaptureFixture, kind: type[Exception]
+) -> None:
     """An exception that the gate lets out becomes `failed` without its text; the log row has the kind and the place."""
     caplog.set_level(logging.CRITICAL)
     gate.fail_handle = kind(CANARY)
@@ -242,7 +245,7 @@ async def test_exception_in_the_gate_is_opaque(connect, gate, caplog, kind):
     assert "fake_gate.py" in logged.detail
 
 
-async def test_text_of_foreign_exceptions_stays_out_of_the_log(connect, gate):
+async def test_text_of_foreign_exceptions_stays_out_of_the_log(connect: Connect, gate: FakeGate) -> None:
     """The text of an exception of another package may hold a signed address, so not even the log is given it."""
     gate.fail_handle = json.JSONDecodeError(CANARY, CANARY, 0)
     async with connect() as client:
@@ -252,7 +255,7 @@ async def test_text_of_foreign_exceptions_stays_out_of_the_log(connect, gate):
     assert CANARY not in logged.detail
 
 
-async def test_nothing_is_done_without_a_record(connect, gate):
+async def test_nothing_is_done_without_a_record(connect: Connect, gate: FakeGate) -> None:
     """Where the record cannot be opened, the gate is not asked and the reply says that the log is the reason."""
     gate.fail_open = StoreUnavailable("the log is on a read-only disk")
     async with connect() as client:
@@ -267,7 +270,7 @@ async def test_nothing_is_done_without_a_record(connect, gate):
     assert [request.tool for request in gate.requests] == ["cancel_order"]
 
 
-async def test_fault_while_opening_the_record_is_opaque_and_stops_the_call(connect, gate):
+async def test_fault_while_opening_the_record_is_opaque_and_stops_the_call(connect: Connect, gate: FakeGate) -> None:
     """A bug in opening the record is told without its text, and nothing is done."""
     gate.fail_open = RuntimeError(CANARY)
     async with connect() as client:
@@ -277,7 +280,9 @@ async def test_fault_while_opening_the_record_is_opaque_and_stops_the_call(conne
     assert gate.requests == []
 
 
-async def test_answer_stands_when_the_record_cannot_be_closed_or_meta_not_told(connect, gate):
+async def test_answer_stands_when_the_record_cannot_be_closed_or_meta_not_told(
+    connect: Connect, gate: FakeGate
+) -> None:
     """What became of an order is told even where guardian's own bookkeeping about the call breaks."""
     gate.fail_close = RuntimeError(CANARY)
     gate.fail_meta = RuntimeError(CANARY)
@@ -289,7 +294,7 @@ async def test_answer_stands_when_the_record_cannot_be_closed_or_meta_not_told(c
 
 
 @pytest.mark.parametrize("data", [Secret(CANARY), 1.5, object(), {"price": Decimal("NaN")}, {"x": b"y"}])
-async def test_data_that_no_reply_may_hold_becomes_failed(connect, gate, data):
+async def test_data_that_no_reply_may_hold_becomes_failed(connect: Connect, gate: FakeGate, data: Any) -> None:
     """A secret, a float or a NaN in an answer never reaches the assistant; the record says what was answered before."""
     gate.answer = lambda info, request: done(data)
     async with connect() as client:
@@ -300,7 +305,7 @@ async def test_data_that_no_reply_may_hold_becomes_failed(connect, gate, data):
     assert "after the gate had answered `done`" in logged.detail
 
 
-async def test_lone_surrogate_does_not_lose_the_reply(connect, gate):
+async def test_lone_surrogate_does_not_lose_the_reply(connect: Connect, gate: FakeGate) -> None:
     """Text that cannot be written as UTF-8 is mended instead of losing the whole reply."""
     gate.answer = lambda info, request: done(TickerPrice(symbol="A\ud800B", price=Decimal(1)))
     async with connect() as client:
@@ -308,14 +313,14 @@ async def test_lone_surrogate_does_not_lose_the_reply(connect, gate):
     assert result.structured_content["data"]["symbol"] == "A\\ud800B"
 
 
-async def test_call_taken_back_is_closed_all_the_same(server, gate):
+async def test_call_taken_back_is_closed_all_the_same(server: FastMCP, gate: FakeGate) -> None:
     """Where the client takes a call back while the gate works, the record of it is still closed, as no fault.
 
     Before: `INTERNAL_ERROR`, a fault of guardian's.
     """
     entered, go_on = anyio.Event(), anyio.Event()
 
-    async def wait():
+    async def wait() -> None:
         entered.set()
         await go_on.wait()
 
@@ -331,7 +336,7 @@ async def test_call_taken_back_is_closed_all_the_same(server, gate):
     assert logged.error.code.name == "CALL_TAKEN_BACK"
 
 
-async def test_tokens_are_not_in_what_is_recorded(connect, gate):
+async def test_tokens_are_not_in_what_is_recorded(connect: Connect, gate: FakeGate) -> None:
     """The record of a call has a digest in a token's place, under whatever name and of whatever kind it came."""
     arguments = {"confirmation_token": CANARY, "confirmationToken": CANARY, "api_secret": [CANARY]}
     async with connect() as client:
@@ -341,7 +346,7 @@ async def test_tokens_are_not_in_what_is_recorded(connect, gate):
     assert all(opened[1]["confirmation_token"].startswith("sha256:") for opened in gate.opened)
 
 
-async def test_what_is_recorded_is_bounded(connect, gate):
+async def test_what_is_recorded_is_bounded(connect: Connect, gate: FakeGate) -> None:
     """Arguments of any size leave a record of at most a few kilobytes that can be written as JSON."""
     arguments = {"symbol": "A" * 1_000_000, "order_id": 10**4000, "deep": {"a": {"b": {"c": {"d": [1]}}}}}
     arguments |= {f"k{i}": ["x" * 1000] * 1000 for i in range(100)}
@@ -351,14 +356,14 @@ async def test_what_is_recorded_is_bounded(connect, gate):
     assert gate.opened[0][1]["symbol"].endswith("(cut, 1000000 characters)")
 
 
-async def test_client_is_recorded_by_its_own_name(connect, gate):
+async def test_client_is_recorded_by_its_own_name(connect: Connect, gate: FakeGate) -> None:
     """The record names the client as it names itself."""
     async with connect() as client:
         await call(client, "get_ticker", GOOD)
     assert gate.opened[0][2].startswith("mcp/")
 
 
-async def test_failing_resource_says_nothing_of_why(connect, gate):
+async def test_failing_resource_says_nothing_of_why(connect: Connect, gate: FakeGate) -> None:
     """A resource that cannot be read is an error without the text of the exception, as is one that does not exist."""
     gate.fail_view = RuntimeError(CANARY)
     async with connect() as client:
@@ -370,7 +375,7 @@ async def test_failing_resource_says_nothing_of_why(connect, gate):
             await client.get_prompt("no_such_prompt")
 
 
-async def test_calls_at_the_same_time_do_not_mix(connect, gate):
+async def test_calls_at_the_same_time_do_not_mix(connect: Connect, gate: FakeGate) -> None:
     """Calls that overlap get each their own reply and their own record."""
     async with connect() as client:
         symbols = [f"AAA{i:03d}" for i in range(20)]
@@ -378,7 +383,7 @@ async def test_calls_at_the_same_time_do_not_mix(connect, gate):
         gate.before_answer = anyio.lowlevel.checkpoint
         seen = {}
 
-        async def ask(symbol):
+        async def ask(symbol) -> None:
             result = await client.call_tool("get_ticker_price", {"symbol": symbol})
             seen[symbol] = (result.structured_content["data"]["symbol"], result.structured_content["meta"]["call_id"])
 
@@ -389,7 +394,7 @@ async def test_calls_at_the_same_time_do_not_mix(connect, gate):
     assert len({call_id for _, call_id in seen.values()}) == 20
 
 
-async def test_refusal_reaches_the_model_with_message_and_hint(connect, gate):
+async def test_refusal_reaches_the_model_with_message_and_hint(connect: Connect, gate: FakeGate) -> None:
     """The words of a refusal are in the text that a model reads, not only in the structured part."""
     gate.answer = lambda info, request: refused(Code.SYMBOL_NOT_LISTED, "XYZ is not listed", hint="use BTCUSDT")
     async with connect() as client:

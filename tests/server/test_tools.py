@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import jsonschema
 import pytest
+from fastmcp import FastMCP
 
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import (
@@ -20,14 +21,14 @@ from guardian.domain.requests import (
 from guardian.domain.secrets import Secret
 from guardian.domain.text.plain_data import to_plain
 from guardian.gate.base.replies import done
-from tests.server.support.fake_gate import ARGUMENTS, RETURNS, sample
+from tests.server.support.fake_gate import ARGUMENTS, RETURNS, Connect, FakeGate, sample
 
 pytestmark = pytest.mark.anyio
 
 WRITERS = {"create_order", "cancel_order"}
 
 
-async def test_exactly_the_17_tools_are_listed(connect):
+async def test_exactly_the_17_tools_are_listed(connect: Connect) -> None:
     """An assistant sees the 17 tools and no other, each with a title, a description and both schemas."""
     async with connect() as client:
         tools = await client.list_tools()
@@ -40,7 +41,7 @@ async def test_exactly_the_17_tools_are_listed(connect):
         assert tool.input_schema["additionalProperties"] is False
 
 
-async def test_protocol_eras_are_both_served(server):
+async def test_protocol_eras_are_both_served(server: FastMCP) -> None:
     """A client of the handshake era and one of the stateless era are both served, each in its own protocol."""
     from fastmcp import Client
 
@@ -51,7 +52,7 @@ async def test_protocol_eras_are_both_served(server):
     assert versions["legacy"] <= "2025-11-25" < versions["auto"]
 
 
-async def test_annotations_are_set_and_true(connect):
+async def test_annotations_are_set_and_true(connect: Connect) -> None:
     """Reads say that they are read-only; creating and cancelling say that they destroy; cancelling can be repeated."""
     async with connect() as client:
         tools = await client.list_tools()
@@ -63,7 +64,7 @@ async def test_annotations_are_set_and_true(connect):
         assert hints.idempotent_hint is (tool.name != "create_order")
 
 
-async def test_every_string_is_bounded_and_every_parameter_described(connect):
+async def test_every_string_is_bounded_and_every_parameter_described(connect: Connect) -> None:
     """Each parameter has a description, each string a greatest length or a list of choices, each number its bounds.
 
     Null is among the types of what may be left out, and of nothing else.
@@ -82,7 +83,7 @@ async def test_every_string_is_bounded_and_every_parameter_described(connect):
             assert ({"type": "null"} in schema.get("anyOf", ())) is is_optional, (tool.name, name)
 
 
-async def test_the_list_of_tools_stays_small(connect):
+async def test_the_list_of_tools_stays_small(connect: Connect) -> None:
     """The whole of tools/list stays under 76 KB, and what a model is shown of it under 20 KB."""
     async with connect() as client:
         tools = await client.list_tools()
@@ -92,7 +93,7 @@ async def test_the_list_of_tools_stays_small(connect):
     assert len(json.dumps(shown, separators=(",", ":"))) < 20_000
 
 
-async def test_schemas_name_no_tags(connect):
+async def test_schemas_name_no_tags(connect: Connect) -> None:
     """Nothing about how guardian sorts its tools is told to clients."""
     async with connect() as client:
         tools = await client.list_tools()
@@ -100,7 +101,9 @@ async def test_schemas_name_no_tags(connect):
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-async def test_every_tool_builds_its_request_and_answers_by_its_schema(connect, gate, tool):
+async def test_every_tool_builds_its_request_and_answers_by_its_schema(
+    connect: Connect, gate: FakeGate, tool: str
+) -> None:
     """A call with good arguments reaches the gate as its one frozen request; the reply fits the declared schema."""
     async with connect() as client:
         schema = next(t.output_schema for t in await client.list_tools() if t.name == tool)
@@ -116,7 +119,7 @@ async def test_every_tool_builds_its_request_and_answers_by_its_schema(connect, 
     assert len(gate.opened) == len(gate.closed) == len(gate.requests)
 
 
-async def test_proposal_is_withdrawn_by_its_id_alone_and_null_is_leaving_out(connect, gate):
+async def test_proposal_is_withdrawn_by_its_id_alone_and_null_is_leaving_out(connect: Connect, gate: FakeGate) -> None:
     """`cancel_order` with a proposal's id asks for its withdrawal; the other fields may be null and not more."""
     async with connect() as client:
         nulls = {"symbol": None, "order_id": None, "client_order_id": None}
@@ -127,14 +130,14 @@ async def test_proposal_is_withdrawn_by_its_id_alone_and_null_is_leaving_out(con
     assert gate.requests == [withdrawal, withdrawal, CancelOrder(symbol="BTCUSDT", order_id=28)]
 
 
-async def test_good_arguments_fit_the_declared_input_schema(connect):
+async def test_good_arguments_fit_the_declared_input_schema(connect: Connect) -> None:
     """What the server takes as good is also good by the input schema that it declares."""
     async with connect() as client:
         for tool in await client.list_tools():
             jsonschema.validate(ARGUMENTS[tool.name], tool.input_schema)
 
 
-async def test_order_reaches_the_gate_as_it_was_asked(connect, gate):
+async def test_order_reaches_the_gate_as_it_was_asked(connect: Connect, gate: FakeGate) -> None:
     """A limit order reaches the gate with exact amounts and, where none was named, GTC."""
     async with connect() as client:
         await client.call_tool("create_order", ARGUMENTS["create_order"])
@@ -149,14 +152,14 @@ async def test_order_reaches_the_gate_as_it_was_asked(connect, gate):
     assert gate.requests == [CreateOrder(order=expected)]
 
 
-async def test_token_alone_reaches_the_gate_as_a_secret(connect, gate):
+async def test_token_alone_reaches_the_gate_as_a_secret(connect: Connect, gate: FakeGate) -> None:
     """A call with a confirmation token alone asks for the stored order; the token is a Secret from there on."""
     async with connect() as client:
         await client.call_tool("create_order", {"confirmation_token": "abcDEF_-12345678"})
     assert gate.requests == [CreateOrder(confirmation_token=Secret("abcDEF_-12345678"))]
 
 
-async def test_fields_beside_a_token_are_handed_on_without_defaults(connect, gate):
+async def test_fields_beside_a_token_are_handed_on_without_defaults(connect: Connect, gate: FakeGate) -> None:
     """Fields beside a token reach the gate as stated, in plain notation, and nothing is added to them."""
     arguments = {"confirmation_token": "abcDEF_-1234", "symbol": "BTCUSDT", "quantity": 0.0010, "order_type": "LIMIT"}
     async with connect() as client:
@@ -166,7 +169,7 @@ async def test_fields_beside_a_token_are_handed_on_without_defaults(connect, gat
     assert request.stated == (("symbol", "BTCUSDT"), ("order_type", "LIMIT"), ("quantity", "0.001"))
 
 
-async def test_unpriced_stops_reach_the_gate(connect, gate):
+async def test_unpriced_stops_reach_the_gate(connect: Connect, gate: FakeGate) -> None:
     """STOP_LOSS passes the schema, so that the policy can deny it and say which form to use."""
     arguments = {
         "symbol": "BTCUSDT",
@@ -181,7 +184,7 @@ async def test_unpriced_stops_reach_the_gate(connect, gate):
     assert gate.requests[0].order.time_in_force is None
 
 
-async def test_times_become_milliseconds(connect, gate):
+async def test_times_become_milliseconds(connect: Connect, gate: FakeGate) -> None:
     """ISO 8601 with any offset and milliseconds mean the same to the gate."""
     async with connect() as client:
         times = {"start_time": "2025-11-22T08:26:40Z", "end_time": "2025-11-22T10:26:40.5+02:00"}
@@ -193,7 +196,7 @@ async def test_times_become_milliseconds(connect, gate):
     ]
 
 
-async def test_names_in_any_script_reach_the_gate_as_they_are(connect, gate):
+async def test_names_in_any_script_reach_the_gate_as_they_are(connect: Connect, gate: FakeGate) -> None:
     """A symbol, an asset and a cursor as the exchange lists them fit the schema and the check.
 
     Before: the server refused every name that was not 5 to 20 ASCII capitals, its own cursor `BTCU` included.
@@ -212,7 +215,7 @@ async def test_names_in_any_script_reach_the_gate_as_they_are(connect, gate):
             assert to_plain(gate.requests[-1]) == {**to_plain(gate.requests[-1]), **arguments}
 
 
-async def test_small_letters_are_refused_with_the_name_in_capitals(connect):
+async def test_small_letters_are_refused_with_the_name_in_capitals(connect: Connect) -> None:
     """What was nearly right is said: nothing is put into capitals for the caller."""
     async with connect() as client:
         result = await client.call_tool("get_ticker", {"symbol": "btcusdt"}, raise_on_error=False)
@@ -220,7 +223,7 @@ async def test_small_letters_are_refused_with_the_name_in_capitals(connect):
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-async def test_null_for_an_optional_argument_is_as_if_left_out(connect, gate, tool):
+async def test_null_for_an_optional_argument_is_as_if_left_out(connect: Connect, gate: FakeGate, tool: str) -> None:
     """Clients that send null for what is not set are understood, by the schema and by the check, whatever the default.
 
     Before: null for `limit`, `status`, `offset` and every other argument with a default was invalid.
@@ -242,7 +245,7 @@ async def test_null_for_an_optional_argument_is_as_if_left_out(connect, gate, to
 @pytest.mark.parametrize(
     ("tool", "field"), [("get_ticker", "symbol"), ("get_deposit_address", "coin"), ("get_fee_info", "symbol")]
 )
-async def test_null_for_a_required_argument_is_invalid(connect, gate, tool, field):
+async def test_null_for_a_required_argument_is_invalid(connect: Connect, gate: FakeGate, tool: str, field: str) -> None:
     """What must be there is said to be required."""
     async with connect() as client:
         result = await client.call_tool(tool, {**ARGUMENTS[tool], field: None}, raise_on_error=False)
@@ -251,7 +254,7 @@ async def test_null_for_a_required_argument_is_invalid(connect, gate, tool, fiel
     assert gate.requests == []
 
 
-async def test_tools_that_the_policy_does_not_allow_are_hidden(connect, gate):
+async def test_tools_that_the_policy_does_not_allow_are_hidden(connect: Connect, gate: FakeGate) -> None:
     """A tool that the policy does not allow is not listed, and a call of it is still the gate's to refuse."""
     gate.allowed = frozenset(TOOLS) - WRITERS
     async with connect() as client:
@@ -261,7 +264,7 @@ async def test_tools_that_the_policy_does_not_allow_are_hidden(connect, gate):
     assert [request.tool for request in gate.requests] == ["cancel_order"]
 
 
-async def test_cancelling_stays_listed_when_the_policy_cannot_be_told(connect, gate):
+async def test_cancelling_stays_listed_when_the_policy_cannot_be_told(connect: Connect, gate: FakeGate) -> None:
     """Where the allowed tools cannot be told, the one that takes risk away is still listed, and no other."""
     gate.fail_allowed = RuntimeError("canary-text")
     async with connect() as client:
@@ -269,7 +272,7 @@ async def test_cancelling_stays_listed_when_the_policy_cannot_be_told(connect, g
     assert [tool.name for tool in tools] == ["cancel_order"]
 
 
-async def test_resources_and_prompt_can_be_read(connect):
+async def test_resources_and_prompt_can_be_read(connect: Connect) -> None:
     """The three resources are JSON, the prompt is words, and reading them asks for nothing to be done."""
     async with connect() as client:
         uris = {str(resource.uri) for resource in await client.list_resources()}
@@ -284,7 +287,7 @@ async def test_resources_and_prompt_can_be_read(connect):
         assert "create_order" in shown.messages[0].content.text
 
 
-async def test_server_says_who_it_is(server):
+async def test_server_says_who_it_is(server: FastMCP) -> None:
     """The server names itself guardian with guardian's own version, and tells the model how to read replies."""
     from fastmcp import Client
 

@@ -6,7 +6,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +24,7 @@ def mount(*arguments):
 
 
 @pytest.fixture
-def disk(tmp_path):
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 2 MB of its own, mounted for this test."""
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("mounting needs Linux and root")
@@ -34,12 +36,12 @@ def disk(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-def event(world, size=100):
+def event(world: World, size: int = 100):
     with world.store.transaction() as tx:
         return tx.audit.append(Record(phase=Phase.EVENT, body={"text": "x" * size}))
 
 
-def fill(disk):
+def fill(disk: Path) -> None:
     """Take every byte that is left."""
     handle = os.open(disk / "ballast", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
@@ -53,7 +55,7 @@ def fill(disk):
         os.close(handle)
 
 
-def fill_until_the_log_is_full(world, disk):
+def fill_until_the_log_is_full(world: World, disk: Path):
     """The write-ahead log may have room of its own: write until it has none. How many rows went in."""
     fill(disk)
     rows = 0
@@ -67,7 +69,7 @@ def fill_until_the_log_is_full(world, disk):
     return rows
 
 
-def test_full_disk_records_nothing_and_says_why(disk):
+def test_full_disk_records_nothing_and_says_why(disk: Path) -> None:
     """The row, the order and the state are all refused; what was there is whole; with space again it goes on."""
     world = World(disk / "home")
     event(world)
@@ -88,7 +90,7 @@ def test_full_disk_records_nothing_and_says_why(disk):
     world.store.close()
 
 
-def test_emergency_file_works_on_a_full_disk(disk, tmp_path):
+def test_emergency_file_works_on_a_full_disk(disk: Path, tmp_path: Path) -> None:
     """It was made beforehand: a record goes in when nothing else does, and comes into the log afterwards."""
     world = World(disk / "home")
     emergency = EmergencyFile(world.home, second=disk / "state")
@@ -103,7 +105,7 @@ def test_emergency_file_works_on_a_full_disk(disk, tmp_path):
     world.store.close()
 
 
-def test_store_cannot_be_made_on_a_full_disk_and_can_be_later(disk):
+def test_store_cannot_be_made_on_a_full_disk_and_can_be_later(disk: Path) -> None:
     """What a failed creation leaves does not stand in the way of the next."""
     fill(disk)
     with pytest.raises(StoreUnavailable):
@@ -114,7 +116,7 @@ def test_store_cannot_be_made_on_a_full_disk_and_can_be_later(disk):
     world.store.close()
 
 
-def test_read_only_disk_is_refused_and_heals(disk, tmp_path):
+def test_read_only_disk_is_refused_and_heals(disk: Path, tmp_path: Path) -> None:
     """Nothing is written, the reason is said, the log can still be read, and a writable disk is enough to go on."""
     world = World(disk / "home")
     event(world)
@@ -134,12 +136,14 @@ def test_read_only_disk_is_refused_and_heals(disk, tmp_path):
     world.store.close()
 
 
-def test_commit_that_fails_records_nothing_and_the_file_is_opened_anew(world, monkeypatch):
+def test_commit_that_fails_records_nothing_and_the_file_is_opened_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What SQLite's connection is worth after a failure of the disk is not known: the next call has another one."""
     event(world)
     before = world.store._file
 
-    def fail(self):
+    def fail(self) -> None:
         error = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
         raise error
@@ -152,7 +156,7 @@ def test_commit_that_fails_records_nothing_and_the_file_is_opened_anew(world, mo
     assert world.store._file is not before
 
 
-def test_disk_that_becomes_read_only_under_a_running_store(disk):
+def test_disk_that_becomes_read_only_under_a_running_store(disk: Path) -> None:
     """A store that is open refuses each write, and goes on when the disk takes writes again."""
     world = World(disk / "home")
     event(world)
@@ -171,7 +175,7 @@ def test_disk_that_becomes_read_only_under_a_running_store(disk):
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_log_with_a_write_ahead_log_is_read_from_a_read_only_disk(disk):
+def test_log_with_a_write_ahead_log_is_read_from_a_read_only_disk(disk: Path) -> None:
     """After a crash the newest rows lie in the write-ahead log; they are verified too, from a copy."""
     code = (
         "import os, sys\nfrom pathlib import Path\nfrom guardian.store.database import Store\n"

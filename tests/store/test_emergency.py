@@ -8,6 +8,8 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,16 +17,17 @@ from guardian.domain.secrets import Secret
 from guardian.domain.trading import TradingState
 from guardian.errors import StoreUnavailable
 from guardian.store.emergency import OWNER_HALT, SIZE, EmergencyFile
+from tests.store.support.store_world import World
 
 
 @pytest.fixture
-def emergency(world, tmp_path):
+def emergency(world: World, tmp_path: Path) -> EmergencyFile:
     made = EmergencyFile(world.home, second=tmp_path / "state")
     assert made.preallocate()
     return made
 
 
-def events(world):
+def events(world: World):
     with closing(sqlite3.connect(world.home / "guardian.db")) as connection:
         rows = connection.execute(
             "SELECT key, call_id, symbol, body FROM audit WHERE phase = 'event' ORDER BY seq"
@@ -32,7 +35,7 @@ def events(world):
     return [(key, call_id, symbol, json.loads(body)["data"]) for key, call_id, symbol, body in rows]
 
 
-def test_file_is_made_beforehand_and_is_empty(emergency):
+def test_file_is_made_beforehand_and_is_empty(emergency: EmergencyFile) -> None:
     """64 KiB of zeros in the home, that count as nothing; outside the home nothing is made without need."""
     first, second = emergency.places
     assert first.read_bytes() == bytes(SIZE)
@@ -42,7 +45,7 @@ def test_file_is_made_beforehand_and_is_empty(emergency):
     assert emergency.is_empty()
 
 
-def test_record_is_written_in_place(emergency):
+def test_record_is_written_in_place(emergency: EmergencyFile) -> None:
     """The file does not grow, so that a full disk does not matter; only the first place is used."""
     assert emergency.append({"kind": "call", "call_id": "c1"})
     assert emergency.append({"kind": "outcome", "call_id": "c1"})
@@ -53,14 +56,16 @@ def test_record_is_written_in_place(emergency):
     assert not emergency.is_empty()
 
 
-def test_every_process_of_the_home_sees_it(emergency, world, tmp_path):
+def test_every_process_of_the_home_sees_it(emergency: EmergencyFile, world: World, tmp_path: Path) -> None:
     """Another process with the same home finds the same records, by another spelling of the path too."""
     emergency.append({"kind": "call"})
     other = EmergencyFile(world.home / ".." / world.home.name, second=tmp_path / "state")
     assert len(other.pending()) == 1
 
 
-def test_places_outside_follow_from_the_home_alone(world, tmp_path, monkeypatch):
+def test_places_outside_follow_from_the_home_alone(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They are named after the resolved home, differ for another home, and no environment variable moves them.
 
     The second place moved with XDG_STATE_HOME, so that a halt from another terminal was not seen.
@@ -76,7 +81,7 @@ def test_places_outside_follow_from_the_home_alone(world, tmp_path, monkeypatch)
         assert EmergencyFile(spelling).places[1:] == before[1:]
 
 
-def test_folder_beside_the_home_that_is_not_the_users_own_is_no_place(world, tmp_path):
+def test_folder_beside_the_home_that_is_not_the_users_own_is_no_place(world: World, tmp_path: Path) -> None:
     """A link, a file, or a folder that others can write is neither written, nor read, nor a halt."""
     beside = EmergencyFile(world.home).places[1].parent
     (world.home / "emergency.log").mkdir()
@@ -92,7 +97,9 @@ def test_folder_beside_the_home_that_is_not_the_users_own_is_no_place(world, tmp
         beside.rmdir() if beside.is_dir() and not beside.is_symlink() else beside.unlink()
 
 
-def test_user_without_a_folder_of_their_own_has_the_place_beside_the_home(world, monkeypatch):
+def test_user_without_a_folder_of_their_own_has_the_place_beside_the_home(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without an account, or with a folder that is another's, the place beside the home is the only other one."""
     pwd = pytest.importorskip("pwd")
     count = len(EmergencyFile(world.home).places)
@@ -100,7 +107,7 @@ def test_user_without_a_folder_of_their_own_has_the_place_beside_the_home(world,
     assert len(EmergencyFile(world.home).places) == 2 <= count
 
 
-def trading(world):
+def trading(world: World):
     with world.store.transaction() as tx:
         return tx.trading.status()
 
@@ -115,7 +122,9 @@ def trading(world):
         ({}, "a line that cannot be read"),
     ],
 )
-def test_import_halts_until_a_person_resumes(emergency, world, record, named):
+def test_import_halts_until_a_person_resumes(
+    emergency: EmergencyFile, world: World, record: dict[str, str], named: str
+) -> None:
     """What was not written halts in the transaction that takes it into the log, and the reason names it.
 
     The file was emptied by the next start of anything, and trading went on.
@@ -138,7 +147,9 @@ def test_import_halts_until_a_person_resumes(emergency, world, record, named):
         b"\n\n",
     ],
 )
-def test_any_content_of_the_file_halts_until_a_person_resumes(emergency, world, line):
+def test_any_content_of_the_file_halts_until_a_person_resumes(
+    emergency: EmergencyFile, world: World, line: bytes
+) -> None:
     """Text with half a character and lines of blanks are taken into the log too, and halt.
 
     Before: the first ended every command with a bug, and blanks alone were a halt that the next start lifted.
@@ -149,7 +160,7 @@ def test_any_content_of_the_file_halts_until_a_person_resumes(emergency, world, 
     assert trading(world).state is TradingState.HALTED
 
 
-def test_many_records_are_counted_in_the_reason(emergency, world):
+def test_many_records_are_counted_in_the_reason(emergency: EmergencyFile, world: World) -> None:
     """Three are named, of the others the number is given."""
     for number in range(5):
         emergency.append({"kind": "call", "call_id": f"c{number}"})
@@ -157,7 +168,7 @@ def test_many_records_are_counted_in_the_reason(emergency, world):
     assert (trading(world).reason or "").endswith("a cancel of call c2, and 2 more")
 
 
-def test_import_adds_to_the_reason_of_a_halt_and_keeps_who_halted(emergency, world):
+def test_import_adds_to_the_reason_of_a_halt_and_keeps_who_halted(emergency: EmergencyFile, world: World) -> None:
     """A halt that is there already keeps its reason, and says the new one too; reducing becomes halted."""
     with world.store.transaction() as tx:
         tx.trading.set(TradingState.REDUCING, reason="the day lost 101", by="guardian")
@@ -169,7 +180,9 @@ def test_import_adds_to_the_reason_of_a_halt_and_keeps_who_halted(emergency, wor
     assert found.reason == "a person said so; something could not be written to the log: a cancel of call c1"
 
 
-def test_kill_between_the_import_and_the_emptying_neither_doubles_nor_lets_go_on(emergency, world):
+def test_kill_between_the_import_and_the_emptying_neither_doubles_nor_lets_go_on(
+    emergency: EmergencyFile, world: World
+) -> None:
     """Records that are in the log already are not taken again, and trading stays halted; after a resume it goes on."""
     emergency.append({"kind": "outcome", "call_id": "c1"})
     content = emergency.places[0].read_bytes()
@@ -184,7 +197,7 @@ def test_kill_between_the_import_and_the_emptying_neither_doubles_nor_lets_go_on
     assert trading(world).state is TradingState.ACTIVE
 
 
-def test_second_place_is_used_where_the_first_cannot_be(world, tmp_path):
+def test_second_place_is_used_where_the_first_cannot_be(world: World, tmp_path: Path) -> None:
     """A home that takes nothing does not lose the record, and the halt is seen."""
     (world.home / "emergency.log").mkdir()
     emergency = EmergencyFile(world.home, second=tmp_path / "state")
@@ -194,7 +207,7 @@ def test_second_place_is_used_where_the_first_cannot_be(world, tmp_path):
     assert not emergency.is_empty()
 
 
-def test_place_that_cannot_be_read_is_a_halt(world, tmp_path):
+def test_place_that_cannot_be_read_is_a_halt(world: World, tmp_path: Path) -> None:
     """What cannot be looked at is not empty, and cannot be imported away."""
     (world.home / "emergency.log").mkdir()
     emergency = EmergencyFile(world.home, second=tmp_path / "state")
@@ -204,7 +217,7 @@ def test_place_that_cannot_be_read_is_a_halt(world, tmp_path):
     assert len(emergency.pending()) == 1
 
 
-def test_record_that_neither_place_takes_is_reported(tmp_path):
+def test_record_that_neither_place_takes_is_reported(tmp_path: Path) -> None:
     """False, and no exception."""
     (tmp_path / "file").write_text("in the way")
     emergency = EmergencyFile(tmp_path / "file" / "home", second=tmp_path / "file" / "state")
@@ -222,7 +235,7 @@ def test_record_that_neither_place_takes_is_reported(tmp_path):
         {"id": "mine", "record": 1},
     ],
 )
-def test_any_record_is_written_on_one_line(emergency, record):
+def test_any_record_is_written_on_one_line(emergency: EmergencyFile, record: dict[str, Any]) -> None:
     """Whatever it holds it is bounded, is one line, and comes back with an id of its own."""
     assert emergency.append(record)
     assert emergency.append({"kind": "next"})
@@ -232,14 +245,14 @@ def test_any_record_is_written_on_one_line(emergency, record):
     assert b"canary-secret" not in emergency.places[0].read_bytes()
 
 
-def test_more_records_than_were_foreseen_still_fit(emergency):
+def test_more_records_than_were_foreseen_still_fit(emergency: EmergencyFile) -> None:
     """Beyond the space that was made beforehand the file grows."""
     for number in range(200):
         assert emergency.append({"n": number, "text": "x" * 1000})
     assert [record["n"] for record in emergency.pending()] == list(range(200))
 
 
-def test_import_takes_every_record_into_the_log_and_empties_the_file(emergency, world):
+def test_import_takes_every_record_into_the_log_and_empties_the_file(emergency: EmergencyFile, world: World) -> None:
     """Each becomes an event row, and a last one says that trading is halted for them; there is room again."""
     emergency.append({"kind": "call", "call_id": "c1", "symbol": "BTCUSDT"})
     emergency.append({"kind": "outcome", "call_id": "c1"})
@@ -255,7 +268,7 @@ def test_import_takes_every_record_into_the_log_and_empties_the_file(emergency, 
     assert emergency.import_into(world.store) == 0
 
 
-def test_importing_twice_is_harmless(emergency, world):
+def test_importing_twice_is_harmless(emergency: EmergencyFile, world: World) -> None:
     """A crash between the commit and the emptying leaves the records; the next import does not repeat them."""
     emergency.append({"kind": "call"})
     content = emergency.places[0].read_bytes()
@@ -266,7 +279,7 @@ def test_importing_twice_is_harmless(emergency, world):
     assert len(events(world)) == 2
 
 
-def test_both_places_are_imported(emergency, world):
+def test_both_places_are_imported(emergency: EmergencyFile, world: World) -> None:
     """What was written while the home was read-only comes too."""
     emergency.append({"kind": "first"})
     home_place = emergency.places[0]
@@ -281,7 +294,7 @@ def test_both_places_are_imported(emergency, world):
     assert emergency.is_empty()
 
 
-def test_corrupt_line_is_imported_as_text(emergency, world):
+def test_corrupt_line_is_imported_as_text(emergency: EmergencyFile, world: World) -> None:
     """A line that a crash or a person spoilt is never dropped."""
     emergency.append({"kind": "call"})
     place = emergency.places[0]
@@ -294,7 +307,7 @@ def test_corrupt_line_is_imported_as_text(emergency, world):
     assert texts[1:] == ["\\xff\\xfe garbage", "[1,2]"]
 
 
-def test_record_after_a_torn_line_is_whole(emergency):
+def test_record_after_a_torn_line_is_whole(emergency: EmergencyFile) -> None:
     """A process that was killed in the middle of a line does not spoil the next one."""
     emergency.places[0].write_bytes(b'{"kind":"torn'.ljust(SIZE, b"\0"))
     emergency.append({"kind": "next"})
@@ -303,7 +316,7 @@ def test_record_after_a_torn_line_is_whole(emergency):
     assert following["kind"] == "next"
 
 
-def test_records_stay_when_the_log_does_not_take_them(emergency, world):
+def test_records_stay_when_the_log_does_not_take_them(emergency: EmergencyFile, world: World) -> None:
     """Nothing is emptied before it is in the log."""
     emergency.append({"kind": "call"})
     world.store.close()
@@ -322,7 +335,7 @@ for number in range(50):
 """
 
 
-def test_processes_that_write_at_once_lose_nothing(emergency, world, tmp_path):
+def test_processes_that_write_at_once_lose_nothing(emergency: EmergencyFile, world: World, tmp_path: Path) -> None:
     """Four processes add fifty records each; all two hundred are there, whole."""
     writers = [
         subprocess.Popen([sys.executable, "-c", APPENDER, str(world.home), str(tmp_path / "state"), str(number)])

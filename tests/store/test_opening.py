@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -26,14 +27,14 @@ def open_at(home):
     return Store.open(home, now_ms=lambda: START_MS)
 
 
-def fill(world, count=3):
+def fill(world: World, count: int = 3) -> None:
     for _ in range(count):
         with world.store.transaction() as tx:
             tx.audit.append(Record(phase=Phase.EVENT, body={"kind": "test"}))
 
 
 @posix
-def test_home_and_files_are_for_the_owner_alone(world):
+def test_home_and_files_are_for_the_owner_alone(world: World) -> None:
     """The folder is 0700 and every file in it 0600 from the start; neither is used once it is open to others."""
     fill(world)
     assert world.home.stat().st_mode & 0o777 == 0o700
@@ -53,7 +54,7 @@ def test_home_and_files_are_for_the_owner_alone(world):
     open_at(world.home).close()
 
 
-def test_settings_hold_on_the_connection(world):
+def test_settings_hold_on_the_connection(world: World) -> None:
     """Write-ahead log, full synchronisation, and the two numbers that say what the file is."""
     connection = world.store._file.raw
     expected = {
@@ -64,7 +65,7 @@ def test_settings_hold_on_the_connection(world):
 
 
 @pytest.mark.parametrize("content", [b"x", b"not a database " * 500, b"SQLite format 3\0" + bytes(4000)])
-def test_file_that_is_no_database_is_refused(tmp_path, content):
+def test_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
     """Garbage is not written over."""
     (tmp_path / "guardian.db").write_bytes(content)
     with pytest.raises(StoreCorrupt):
@@ -72,7 +73,7 @@ def test_file_that_is_no_database_is_refused(tmp_path, content):
     assert (tmp_path / "guardian.db").read_bytes() == content
 
 
-def test_database_of_somebody_else_is_refused(tmp_path):
+def test_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
     """A file with tables and without guardian's number is not guardian's."""
     connection = sqlite3.connect(tmp_path / "guardian.db")
     connection.execute("CREATE TABLE notes (text)")
@@ -83,7 +84,7 @@ def test_database_of_somebody_else_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("step", "word"), [(1, "newer"), (-1, "older")])
-def test_other_version_is_refused(world, step, word):
+def test_other_version_is_refused(world: World, step: int, word: str) -> None:
     """A file that a later or an earlier guardian wrote is not touched; it is not called damaged either."""
     world.store.close()
     connection = sqlite3.connect(world.home / "guardian.db")
@@ -94,7 +95,7 @@ def test_other_version_is_refused(world, step, word):
 
 
 @pytest.mark.parametrize("part", ["TRIGGER audit_no_update", "INDEX ux_audit_call_phase", "TABLE acts"])
-def test_store_that_lacks_an_interlock_is_refused(world, part):
+def test_store_that_lacks_an_interlock_is_refused(world: World, part: str) -> None:
     """Without its triggers and unique indexes the file promises nothing."""
     world.store.close()
     connection = sqlite3.connect(world.home / "guardian.db")
@@ -105,7 +106,7 @@ def test_store_that_lacks_an_interlock_is_refused(world, part):
         world.open()
 
 
-def test_damaged_page_is_found_at_the_start(world):
+def test_damaged_page_is_found_at_the_start(world: World) -> None:
     """Random bytes in a table's page do not stop SQLite from opening; guardian looks."""
     fill(world, 200)
     world.store.close()
@@ -118,7 +119,7 @@ def test_damaged_page_is_found_at_the_start(world):
 
 
 @pytest.mark.parametrize("loss", ["unlink", "empty"])
-def test_lost_log_is_not_replaced_by_a_fresh_one(world, loss):
+def test_lost_log_is_not_replaced_by_a_fresh_one(world: World, loss: str) -> None:
     """Where a checkpoint knows of rows, a missing or empty file is an error and not a new beginning."""
     fill(world)
     world.store.close()
@@ -131,7 +132,7 @@ def test_lost_log_is_not_replaced_by_a_fresh_one(world, loss):
 
 
 @pytest.mark.parametrize("loss", ["unlink", "empty"])
-def test_log_that_is_gone_beside_a_policy_is_lost_until_a_new_one_is_begun(world, loss):
+def test_log_that_is_gone_beside_a_policy_is_lost_until_a_new_one_is_begun(world: World, loss: str) -> None:
     """A home with a policy and no log is not new: before, its budgets began again at zero. `begin_log` begins one."""
     fill(world)
     world.store.close()
@@ -151,7 +152,7 @@ def test_log_that_is_gone_beside_a_policy_is_lost_until_a_new_one_is_begun(world
     store.close()
 
 
-def test_new_log_puts_the_checkpoint_of_the_lost_one_aside(world):
+def test_new_log_puts_the_checkpoint_of_the_lost_one_aside(world: World) -> None:
     """It is evidence, so it is kept under another name, each time another; a log that is there is left as it is."""
     for number in range(2):
         fill(world)
@@ -165,14 +166,14 @@ def test_new_log_puts_the_checkpoint_of_the_lost_one_aside(world):
         world.store = world.open()
 
 
-def test_damaged_checkpoint_is_not_taken_for_none(world):
+def test_damaged_checkpoint_is_not_taken_for_none(world: World) -> None:
     """A checkpoint that cannot be read is no reason to trust the file."""
     (world.home / CHECKPOINT_NAME).write_text("guardian/audit/chain/v1 3\n")
     with pytest.raises(StoreCorrupt, match="damaged"):
         world.open()
 
 
-def test_creation_that_was_killed_is_begun_again(tmp_path):
+def test_creation_that_was_killed_is_begun_again(tmp_path: Path) -> None:
     """An empty file without a checkpoint is what a killed creation leaves; it becomes a store."""
     (tmp_path / "guardian.db").write_bytes(b"")
     store = open_at(tmp_path)
@@ -183,7 +184,7 @@ def test_creation_that_was_killed_is_begun_again(tmp_path):
 
 @posix
 @pytest.mark.parametrize("how", ["unlink", "rename", "replace"])
-def test_file_that_was_moved_away_is_not_written(world, how, tmp_path):
+def test_file_that_was_moved_away_is_not_written(world: World, how: str, tmp_path: Path) -> None:
     """SQLite would go on writing to a file that nobody finds again; guardian refuses, and goes on when it is back."""
     fill(world)
     path, away = world.home / "guardian.db", tmp_path / "away"
@@ -202,7 +203,7 @@ def test_file_that_was_moved_away_is_not_written(world, how, tmp_path):
             assert tx.audit.last_entry().seq == 4
 
 
-def test_closed_store_says_so(world):
+def test_closed_store_says_so(world: World) -> None:
     """After close nothing is written, and closing again is harmless."""
     world.store.close()
     world.store.close()
@@ -210,7 +211,7 @@ def test_closed_store_says_so(world):
         fill(world, 1)
 
 
-def test_log_that_another_process_holds_is_unavailable(world, monkeypatch):
+def test_log_that_another_process_holds_is_unavailable(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting has an end, and says what it waited for; afterwards it works again."""
     monkeypatch.setattr("guardian.store.opening.BEGIN_TIMEOUT_S", 0.2)
     connection = sqlite3.connect(world.home / "guardian.db", isolation_level=None)
@@ -222,7 +223,7 @@ def test_log_that_another_process_holds_is_unavailable(world, monkeypatch):
     fill(world, 1)
 
 
-def test_home_whose_name_has_odd_characters_works(tmp_path):
+def test_home_whose_name_has_odd_characters_works(tmp_path: Path) -> None:
     """Question marks, hashes, percent signs, spaces and other scripts in the path are part of the path."""
     home = tmp_path / "a ?b#c%20d é"
     if os.name == "nt":
@@ -234,7 +235,7 @@ def test_home_whose_name_has_odd_characters_works(tmp_path):
     assert (home / "guardian.db").exists()
 
 
-def test_package_itself_is_light_to_import():
+def test_package_itself_is_light_to_import() -> None:
     """`import guardian.store` and what reads the log bring in neither SQLModel nor SQLAlchemy."""
     code = (
         "import sys, guardian.store, guardian.store.log.verify, guardian.store.log.history, guardian.store.emergency\n"
@@ -263,7 +264,7 @@ for line in sys.stdin:
 """
 
 
-def test_two_servers_start_together_on_an_empty_folder(tmp_path):
+def test_two_servers_start_together_on_an_empty_folder(tmp_path: Path) -> None:
     """25 times two processes make and open the same home at once: no failure, one chain."""
     pair = [
         subprocess.Popen([sys.executable, "-c", PAIR], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from guardian.domain.trading import TradingState
 from guardian.store.database import Store
 from guardian.store.emergency import EmergencyFile
 from guardian.store.log.verify import verify
-from tests.store.support.store_world import START_MS
+from tests.store.support.store_world import START_MS, World
 
 PRELUDE = """
 import sys, time
@@ -98,7 +99,7 @@ while True:
 """
 
 
-def start(world, code, who, *more):
+def start(world: World, code, who, *more):
     return subprocess.Popen(
         [sys.executable, "-c", PRELUDE + code, str(world.home), str(who), *more],
         stdin=subprocess.PIPE,
@@ -119,14 +120,14 @@ def together(processes):
     return outputs
 
 
-def no_halt(world):
+def no_halt(world: World):
     """Nobody found the chain broken: trading is active, for somebody who starts now too."""
     world.clock_ms = time.time_ns() // 1_000_000
     world.reopen()
     return world.attempt(lambda tx: tx.trading.status()).state is TradingState.ACTIVE
 
 
-def test_four_processes_append_without_a_fork(world):
+def test_four_processes_append_without_a_fork(world: World) -> None:
     """Four times 75 rows: 300 rows, 300 different predecessors, no number left out."""
     together([start(world, APPEND, who) for who in range(4)])
     with closing(sqlite3.connect(world.home / "guardian.db")) as connection:
@@ -136,7 +137,7 @@ def test_four_processes_append_without_a_fork(world):
     assert no_halt(world)
 
 
-def test_cap_holds_over_four_processes(world):
+def test_cap_holds_over_four_processes(world: World) -> None:
     """Forty orders of 100 against a cap of 1000: ten are reserved."""
     outputs = together([start(world, CAP, who) for who in range(4)])
     assert "".join(outputs).count("sent") == 10
@@ -144,7 +145,7 @@ def test_cap_holds_over_four_processes(world):
         assert len(tx.orders.newest(world.scope)) == 10
 
 
-def test_eight_processes_redeem_one_token_once(world):
+def test_eight_processes_redeem_one_token_once(world: World) -> None:
     """Of eight at once exactly one makes an order."""
     world.clock_ms = time.time_ns() // 1_000_000
     proposal = world.propose(token="t", token_ttl=3_600_000)
@@ -154,7 +155,7 @@ def test_eight_processes_redeem_one_token_once(world):
         assert len(tx.orders.newest(world.scope)) == 1
 
 
-def test_processes_that_are_killed_leave_a_whole_log(world):
+def test_processes_that_are_killed_leave_a_whole_log(world: World) -> None:
     """Twenty kills of two traders at any moment: chain, checkpoint and orders agree, and every sent order is known."""
     chance = random.Random(7)
     sent: set[str] = set()
@@ -182,7 +183,7 @@ def test_processes_that_are_killed_leave_a_whole_log(world):
     assert all((row.state.value == "reserved") == (name in unresolved) for name, row in known.items())
 
 
-def test_process_that_is_killed_while_importing_loses_and_repeats_nothing(world, tmp_path):
+def test_process_that_is_killed_while_importing_loses_and_repeats_nothing(world: World, tmp_path: Path) -> None:
     """The emergency file is imported by processes that are killed: in the end every record is in the log once."""
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom guardian.store.database import Store\n"
@@ -218,13 +219,13 @@ def test_process_that_is_killed_while_importing_loses_and_repeats_nothing(world,
 
 
 @pytest.mark.parametrize("count", [20])
-def test_threads_of_one_process_share_the_writer(world, count):
+def test_threads_of_one_process_share_the_writer(world: World, count: int) -> None:
     """Twenty threads append at once: one row each, one chain."""
     import threading
 
     from guardian.store.schema.records import Phase, Record
 
-    def run(number):
+    def run(number) -> None:
         with world.store.transaction() as tx:
             tx.audit.append(Record(phase=Phase.EVENT, body={"n": number}))
 
@@ -239,7 +240,7 @@ def test_threads_of_one_process_share_the_writer(world, count):
     assert no_halt(world)
 
 
-def test_second_store_of_a_home_sees_what_the_first_wrote(world):
+def test_second_store_of_a_home_sees_what_the_first_wrote(world: World) -> None:
     """Two processes, or two stores, have one trading state, one window time and one chain."""
     world.place()
     other = Store.open(world.home, now_ms=lambda: START_MS - 10**9, monotonic=lambda: 0)

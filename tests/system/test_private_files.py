@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def home() -> Path:
 
 
 @pytest.fixture
-def no_umask():
+def no_umask() -> Iterator[None]:
     """The machine's umask takes nothing away."""
     before = os.umask(0)
     yield
@@ -56,7 +57,7 @@ def files_of(home: Path) -> list[Path]:
     return sorted(path for path in home.iterdir() if path.name != "policy.toml")
 
 
-def test_what_guardian_makes_is_private_from_the_start(no_umask, home):
+def test_what_guardian_makes_is_private_from_the_start(no_umask: None, home: Path) -> None:
     """With no umask at all, the home, its missing parents and every file in it are the owner's alone (before: 0777
     parents, a 0666 policy for a moment, and limits.db 0644)."""
     found = {path: stat.S_IMODE(path.stat().st_mode) for path in (home, *home.iterdir())}
@@ -70,7 +71,7 @@ def test_what_guardian_makes_is_private_from_the_start(no_umask, home):
     assert [stat.S_IMODE(path.stat().st_mode) for path in (deep, deep.parent, deep.parent.parent)] == [0o700] * 3
 
 
-def test_every_file_of_a_home_is_known_to_the_rule(home):
+def test_every_file_of_a_home_is_known_to_the_rule(home: Path) -> None:
     """Whatever guardian keeps in its home is looked at when the home is opened."""
     found = find_or_start(home)
     assert found.url
@@ -83,7 +84,7 @@ def test_every_file_of_a_home_is_known_to_the_rule(home):
 
 
 @pytest.mark.parametrize("mode", [0o750, 0o705, 0o770, 0o777, 0o1777])
-def test_home_that_is_open_to_others_is_refused(home, mode, capsys):
+def test_home_that_is_open_to_others_is_refused(home: Path, mode: int, capsys: pytest.CaptureFixture[str]) -> None:
     """No command uses a home that others can enter; it says which and what to type, and that line mends it."""
     home.chmod(mode)
     for arguments in (["status"], ["serve"], ["audit"], ["audit", "verify"], ["init"], ["approve"]):
@@ -96,7 +97,7 @@ def test_home_that_is_open_to_others_is_refused(home, mode, capsys):
     assert main(["audit", "verify"]) == 0
 
 
-def test_every_file_that_is_open_to_others_is_refused(home):
+def test_every_file_that_is_open_to_others_is_refused(home: Path) -> None:
     """Each file of guardian's in a home, not the database alone, must be private."""
     for path in files_of(home):
         path.chmod(0o640)
@@ -106,7 +107,7 @@ def test_every_file_that_is_open_to_others_is_refused(home):
     open_guardian(home=home)
 
 
-def test_every_file_that_is_a_link_is_refused(home, tmp_path):
+def test_every_file_that_is_a_link_is_refused(home: Path, tmp_path: Path) -> None:
     """A link in the place of a file of guardian's is neither followed nor replaced."""
     for number, path in enumerate(files_of(home)):
         target = tmp_path / str(number)
@@ -122,7 +123,7 @@ def test_every_file_that_is_a_link_is_refused(home, tmp_path):
     assert main(["audit", "verify"]) == 0
 
 
-def test_emergency_file_follows_no_link(home, tmp_path):
+def test_emergency_file_follows_no_link(home: Path, tmp_path: Path) -> None:
     """What a link at `emergency.log` leads to is not written (before: it was overwritten), and trading is halted."""
     victim = tmp_path / "victim"
     victim.write_text("mine")
@@ -138,7 +139,7 @@ def test_emergency_file_follows_no_link(home, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder"])
-def test_what_is_not_a_file_neither_serves_nor_blocks(home, kind):
+def test_what_is_not_a_file_neither_serves_nor_blocks(home: Path, kind: str) -> None:
     """A pipe or a folder in the place of the emergency file is not waited for; it counts as not empty."""
     place = home / "emergency.log"
     place.unlink()
@@ -148,7 +149,7 @@ def test_what_is_not_a_file_neither_serves_nor_blocks(home, kind):
         open_guardian(home=home)
 
 
-def test_own_folder_without_a_file_of_guardians_becomes_private(tmp_path):
+def test_own_folder_without_a_file_of_guardians_becomes_private(tmp_path: Path) -> None:
     """A folder that the user made with a usual umask can become a home; one that others can write cannot."""
     folder = tmp_path / "made-by-hand"
     folder.mkdir()
@@ -161,7 +162,7 @@ def test_own_folder_without_a_file_of_guardians_becomes_private(tmp_path):
         check_home(folder)
 
 
-def test_folder_above_that_every_user_can_change_is_refused(home, tmp_path):
+def test_folder_above_that_every_user_can_change_is_refused(home: Path, tmp_path: Path) -> None:
     """Where anybody can put another home in its place it is not used; with the sticky bit, as in /tmp, it is."""
     shared = tmp_path / "shared"
     shared.mkdir()
@@ -174,7 +175,7 @@ def test_folder_above_that_every_user_can_change_is_refused(home, tmp_path):
     open_guardian(home=moved)
 
 
-def test_halt_works_in_a_home_that_is_refused(home):
+def test_halt_works_in_a_home_that_is_refused(home: Path) -> None:
     """Stopping asks less than all else: where the log is not used, the emergency file has the halt."""
     home.chmod(0o755)
     assert main(["halt"]) == 0
@@ -182,7 +183,9 @@ def test_halt_works_in_a_home_that_is_refused(home):
 
 
 @as_root
-def test_home_of_another_user_is_refused(home, capsys, monkeypatch):
+def test_home_of_another_user_is_refused(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Root in a container beside a user's home, and a user beside root's: both are told who and what to type (before:
     used without a word)."""
     subprocess.run(["chown", "-Rh", str(STRANGER), str(home)], check=True)
@@ -197,7 +200,7 @@ def test_home_of_another_user_is_refused(home, capsys, monkeypatch):
 
 @as_root
 @pytest.mark.parametrize("name", ["guardian.db", "limits.db", "audit.checkpoint", "emergency.log", "guardian.lock"])
-def test_file_of_another_user_is_refused(home, name):
+def test_file_of_another_user_is_refused(home: Path, name: str) -> None:
     """One file of another user's in a home is enough."""
     os.chown(home / name, STRANGER, -1)
     with pytest.raises(NotPrivate, match=f"{name}` belongs to user {STRANGER}"):
@@ -205,7 +208,7 @@ def test_file_of_another_user_is_refused(home, name):
 
 
 @as_root
-def test_process_of_another_user_refuses_roots_home(tmp_path):
+def test_process_of_another_user_refuses_roots_home(tmp_path: Path) -> None:
     """The same the other way round, as a process of that user sees it."""
     code = (
         "import os, pwd, sys\n"
@@ -227,7 +230,7 @@ def test_process_of_another_user_refuses_roots_home(tmp_path):
 
 
 @as_root
-def test_policy_is_the_users_or_roots(tmp_path):
+def test_policy_is_the_users_or_roots(tmp_path: Path) -> None:
     """A policy that another user owns is not in force; one that root put there and nobody else can write is."""
     path = tmp_path / "policy.toml"
     path.write_text("x = 1")
@@ -238,7 +241,7 @@ def test_policy_is_the_users_or_roots(tmp_path):
         read_policy_text(path, packaged=False)
 
 
-def test_policy_that_is_a_pipe_is_not_waited_for(tmp_path):
+def test_policy_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     """A pipe in the place of a policy is a mistake of the policy, told at once (before: waited for without end)."""
     os.mkfifo(tmp_path / "policy.toml")
     with pytest.raises(PolicyInvalid, match="is not a file"):
@@ -247,7 +250,7 @@ def test_policy_that_is_a_pipe_is_not_waited_for(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="/proc is needed to count open files")
-def test_policy_that_is_a_folder_leaves_no_file_open(tmp_path):
+def test_policy_that_is_a_folder_leaves_no_file_open(tmp_path: Path) -> None:
     """A server reads its policy at every call: what cannot be read must not use up its open files."""
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(20):
@@ -256,7 +259,7 @@ def test_policy_that_is_a_folder_leaves_no_file_open(tmp_path):
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
-def test_paper_exchange_uses_private_files_alone(home):
+def test_paper_exchange_uses_private_files_alone(home: Path) -> None:
     """The paper exchange of a home keeps to the same rule: its file, its port file, and the home that it starts in."""
     storage = SqliteStorage(home / "paper.db")
     storage.close()
@@ -272,7 +275,7 @@ def test_paper_exchange_uses_private_files_alone(home):
     assert read_port_file(home) is None
 
 
-def test_limits_file_that_is_a_link_is_left_alone(tmp_path):
+def test_limits_file_that_is_a_link_is_left_alone(tmp_path: Path) -> None:
     """The counts go on in memory; what the link leads to stays as it was."""
     victim = tmp_path / "victim"
     victim.write_text("mine")
@@ -282,7 +285,7 @@ def test_limits_file_that_is_a_link_is_left_alone(tmp_path):
     assert victim.read_text() == "mine"
 
 
-def test_file_is_replaced_as_a_whole_and_nothing_else_is(tmp_path):
+def test_file_is_replaced_as_a_whole_and_nothing_else_is(tmp_path: Path) -> None:
     """`replace_file` makes a private regular file; a link, a folder and a pipe stay, and no draft is left behind."""
     path = tmp_path / "out"
     replace_file(path, b"one")
@@ -302,7 +305,7 @@ def test_file_is_replaced_as_a_whole_and_nothing_else_is(tmp_path):
     assert {entry.name for entry in tmp_path.iterdir()} == {"out", "victim", "link", "dangling", "folder", "pipe"}
 
 
-def test_truncation_waits_for_the_check(tmp_path):
+def test_truncation_waits_for_the_check(tmp_path: Path) -> None:
     """A file that is refused has not been emptied first."""
     path = tmp_path / "file"
     path.write_bytes(b"mine")
@@ -312,7 +315,7 @@ def test_truncation_waits_for_the_check(tmp_path):
     assert path.read_bytes() == b"mine"
 
 
-def test_what_to_type_survives_a_shell(tmp_path):
+def test_what_to_type_survives_a_shell(tmp_path: Path) -> None:
     """A path with blanks and quotes is quoted in the hint, so that the line does what it says."""
     folder = tmp_path / "it's a home; $(touch x)"
     folder.mkdir()

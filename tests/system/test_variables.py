@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ class HostileMachine(Machine):
 
 
 @pytest.fixture
-def machine(tmp_path: Path):
+def machine(tmp_path: Path) -> Iterator[HostileMachine]:
     made = HostileMachine(tmp_path / "machine", spied=True)
     made.write_policy(ready_made_policy("paper").read_text())
     yield made

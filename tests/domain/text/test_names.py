@@ -23,27 +23,27 @@ NOT_NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_letters_and_digits_of_any_script_are_names(name):
+def test_letters_and_digits_of_any_script_are_names(name: str) -> None:
     """Names of 1 to 40 letters and digits of any script and `_` are taken, `BTCU` and Chinese ones included."""
     assert is_name(name)
     assert is_listed_name(name)
 
 
 @pytest.mark.parametrize("name", NOT_NAMES)
-def test_what_cannot_be_seen_or_looks_like_another_name_is_no_name(name):
+def test_what_cannot_be_seen_or_looks_like_another_name_is_no_name(name: str) -> None:
     """Invisible characters, marks, other ways to write the same letters, punctuation and 41 characters are refused."""
     assert not is_name(name)
     assert not is_listed_name(name)
 
 
 @pytest.mark.parametrize("name", ["btcusdt", "BTCusdt", "aBTC"])
-def test_small_latin_letters_are_listed_and_never_asked_for(name):
+def test_small_latin_letters_are_listed_and_never_asked_for(name: str) -> None:
     """The exchange refuses a to z in a request; what it lists with them is still a place to continue a list from."""
     assert not is_name(name)
     assert is_listed_name(name)
 
 
-def test_every_character_that_is_taken_is_visible():
+def test_every_character_that_is_taken_is_visible() -> None:
     """Of all characters of Unicode only letters and decimal digits are taken, and none that is drawn as nothing."""
     taken = {chr(code) for code in range(sys.maxunicode + 1) if is_listed_name(chr(code))}
     assert {unicodedata.category(character) for character in taken} == {"Lu", "Ll", "Lt", "Lm", "Lo", "Nd", "Pc"}
@@ -53,13 +53,13 @@ def test_every_character_that_is_taken_is_visible():
 
 
 @pytest.mark.parametrize("character", ["A", "_", "币", "Ω", "𠮷", "٤", "א"])
-def test_schema_takes_every_name(character):
+def test_schema_takes_every_name(character: str) -> None:
     """The pattern in the tools' schemas refuses no name that is taken: outside ASCII it is wider than the check."""
     assert re.fullmatch(NAME_PATTERN, character)
     assert re.fullmatch(CURSOR_PATTERN, character)
 
 
-def test_schema_refuses_nothing_that_is_taken():
+def test_schema_refuses_nothing_that_is_taken() -> None:
     """The pattern is never narrower than the check, and for printable ASCII the same; a to z are in the cursor's."""
     for code in (*range(0x3000), *range(0xFE00, 0x11000), *range(0x20000, 0x20100)):
         character = chr(code)

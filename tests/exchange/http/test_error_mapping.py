@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import aiohttp
 import pytest
@@ -47,7 +49,7 @@ def read(exchange):
     return exchange.balances()
 
 
-def refusal(status, code, text="x"):
+def refusal(status: int, code: int, text: str = "x"):
     return Told(status=status, body={"code": code, "msg": text})
 
 
@@ -98,7 +100,7 @@ UNKNOWN = [
 
 @pytest.mark.parametrize("told", REJECTED, ids=lambda told: f"{told.status} {str(told.body)[:40]}")
 @pytest.mark.parametrize("write", [place, cancel])
-async def test_certain_refusal_of_a_write_is_a_rejection(told, write):
+async def test_certain_refusal_of_a_write_is_a_rejection(told: Told, write: Callable[..., Any]) -> None:
     """Where it is certain that nothing happened the exchange's code and text are given."""
     async with served(lambda _: told) as (server, exchange):
         with pytest.raises(ExchangeRejected) as caught:
@@ -109,7 +111,7 @@ async def test_certain_refusal_of_a_write_is_a_rejection(told, write):
 
 @pytest.mark.parametrize("told", UNKNOWN, ids=lambda told: f"{told.status} {str(told.body)[:30]} {told.close_first}")
 @pytest.mark.parametrize("write", [place, cancel])
-async def test_uncertain_write_is_unknown_and_sent_once(told, write):
+async def test_uncertain_write_is_unknown_and_sent_once(told: Told, write: Callable[..., Any]) -> None:
     """Everything that is not a certain refusal is unknown for a write, and nothing is sent a second time."""
     async with served(lambda _: told) as (server, exchange):
         with pytest.raises(OutcomeUnknown):
@@ -118,7 +120,7 @@ async def test_uncertain_write_is_unknown_and_sent_once(told, write):
 
 
 @pytest.mark.parametrize("told", UNKNOWN, ids=lambda told: f"{told.status} {str(told.body)[:30]} {told.close_first}")
-async def test_read_without_a_usable_answer_is_unavailable(told):
+async def test_read_without_a_usable_answer_is_unavailable(told: Told) -> None:
     """For a read the same answers mean that nothing happened, or that the exchange refused it."""
     async with served(lambda _: told) as (_, exchange):
         with pytest.raises((ExchangeUnavailable, ExchangeRejected)) as caught:
@@ -129,7 +131,7 @@ async def test_read_without_a_usable_answer_is_unavailable(told):
 
 @pytest.mark.parametrize("act", [place, cancel, read])
 @pytest.mark.parametrize("status", [429, 418])
-async def test_rate_limit_gives_the_seconds(act, status):
+async def test_rate_limit_gives_the_seconds(act: Callable[..., Any], status: int) -> None:
     """429 and 418 say how long to wait, and that nothing happened."""
     told = Told(
         status=status, body={"code": -1003, "msg": "Too much request weight used"}, headers={"Retry-After": "7"}
@@ -143,7 +145,7 @@ async def test_rate_limit_gives_the_seconds(act, status):
 
 @pytest.mark.parametrize("header", ["-1", "abc", "\uff11\uff12", "1e9", "Wed, 21 Oct 2026 07:28:00 GMT", ""])
 @pytest.mark.parametrize(("status", "wait_s"), [(429, 10), (418, 120)])
-async def test_retry_after_that_is_no_number_becomes_a_sane_wait(header, status, wait_s):
+async def test_retry_after_that_is_no_number_becomes_a_sane_wait(header: str, status: int, wait_s: int) -> None:
     """A Retry-After that is not a number of seconds is replaced by ten, and for a ban by the shortest that there is."""
     told = Told(status=status, body=b"", headers={"Retry-After": header} if header.isascii() else {})
     async with served(lambda _: told) as (_, exchange):
@@ -167,7 +169,9 @@ async def test_retry_after_that_is_no_number_becomes_a_sane_wait(header, status,
         (418, -1003, "1700000000000", 259_200),
     ],
 )
-def test_absurd_retry_after_is_bounded_by_what_the_exchange_can_mean(status, code, header, wait_s):
+def test_absurd_retry_after_is_bounded_by_what_the_exchange_can_mean(
+    status: int, code: int, header: str, wait_s: int
+) -> None:
     """An hour for weight, a day for orders, three days for a ban: nothing that is told keeps guardian away longer."""
     limited = from_status(status, code, "x", write=False, retry_after=header, now_ms=1_700_000_000_000)
     assert isinstance(limited, ExchangeRateLimited)
@@ -177,7 +181,7 @@ def test_absurd_retry_after_is_bounded_by_what_the_exchange_can_mean(status, cod
 @pytest.mark.parametrize(
     ("until_ms", "wait_s"), [(1_600_000_000_000, 1), (1_700_000_500_000, 500), (9_999_999_999_999, 259_200)]
 )
-def test_absurd_end_of_a_ban_is_bounded_too(until_ms, wait_s):
+def test_absurd_end_of_a_ban_is_bounded_too(until_ms: int, wait_s: int) -> None:
     """A ban that the text dates to the past is over in a second, one without end in three days."""
     text = f"IP banned until {until_ms}."
     limited = from_status(418, -1003, text, write=False, now_ms=1_700_000_000_000)
@@ -185,7 +189,7 @@ def test_absurd_end_of_a_ban_is_bounded_too(until_ms, wait_s):
     assert limited.retry_after_s == wait_s
 
 
-async def test_ban_without_a_header_is_read_from_the_text():
+async def test_ban_without_a_header_is_read_from_the_text() -> None:
     """`IP banned until <ms>` gives the seconds where no header does."""
     until = now_ms() + 90_000
     told = refusal(418, -1003, f"Way too much request weight used; IP banned until {until}. Please use the websocket.")
@@ -195,7 +199,7 @@ async def test_ban_without_a_header_is_read_from_the_text():
     assert 85 <= caught.value.retry_after_s <= 90
 
 
-async def test_nothing_is_asked_while_the_exchange_said_later():
+async def test_nothing_is_asked_while_the_exchange_said_later() -> None:
     """After a 429 reads wait without asking, a cancel still goes, and reads go on once the time is over."""
     clock, script = [1_700_000_010_000], [Told(status=429, body=b"", headers={"Retry-After": "30"})]
     started_ms = clock[0]
@@ -218,7 +222,7 @@ async def test_nothing_is_asked_while_the_exchange_said_later():
         assert len(server.seen) == 3
 
 
-async def test_ban_holds_back_everything():
+async def test_ban_holds_back_everything() -> None:
     """After a 418 nothing is sent, a cancel included, since asking on makes the ban longer."""
     told = Told(status=418, body=b"", headers={"Retry-After": "30"})
     async with served(lambda _: told) as (server, exchange):
@@ -229,7 +233,7 @@ async def test_ban_holds_back_everything():
         assert len(server.seen) == 1
 
 
-async def test_order_limit_does_not_hold_back_reads():
+async def test_order_limit_does_not_hold_back_reads() -> None:
     """A 429 on an order may be about the account's orders alone: reads and cancels go on."""
 
     def reply(seen):
@@ -247,7 +251,7 @@ async def test_order_limit_does_not_hold_back_reads():
 
 
 @pytest.mark.parametrize("write", [place, cancel])
-async def test_refused_connection_is_not_sent(write):
+async def test_refused_connection_is_not_sent(write: Callable[..., Any]) -> None:
     """Where no connection can be made nothing was sent, and that is certain."""
     async with exchange_at("http://127.0.0.1:1") as exchange:
         with pytest.raises(NotSent):
@@ -256,7 +260,7 @@ async def test_refused_connection_is_not_sent(write):
             await read(exchange)
 
 
-async def test_silent_exchange_is_unknown_for_writes_and_unavailable_for_reads():
+async def test_silent_exchange_is_unknown_for_writes_and_unavailable_for_reads() -> None:
     """A time-out after sending says nothing about what happened."""
     async with served(lambda _: Told(hang=True), timeout_s=0.2) as (server, exchange):
         with pytest.raises(ExchangeUnavailable, match="in time"):
@@ -267,7 +271,7 @@ async def test_silent_exchange_is_unknown_for_writes_and_unavailable_for_reads()
     assert [seen.method for seen in server.seen if seen.method != "GET"] == ["POST", "DELETE"]
 
 
-async def test_time_out_of_orders_is_above_the_exchanges_own():
+async def test_time_out_of_orders_is_above_the_exchanges_own() -> None:
     """Orders wait 15 s, longer than the exchange's own 10 s; reads wait 10 s."""
     async with exchange_at("http://127.0.0.1:1") as exchange:
         client = exchange._client()
@@ -275,7 +279,7 @@ async def test_time_out_of_orders_is_above_the_exchanges_own():
 
 
 @pytest.mark.parametrize("write", [place, cancel])
-async def test_write_on_a_dropped_connection_is_sent_once(write):
+async def test_write_on_a_dropped_connection_is_sent_once(write: Callable[..., Any]) -> None:
     """A kept connection that breaks under a POST or a DELETE is not tried again: one request, outcome unknown."""
 
     def reply(seen):
@@ -289,7 +293,7 @@ async def test_write_on_a_dropped_connection_is_sent_once(write):
     assert len([seen for seen in server.seen if seen.method != "GET"]) == 1
 
 
-async def test_read_on_a_dropped_connection_is_asked_again():
+async def test_read_on_a_dropped_connection_is_asked_again() -> None:
     """A read whose kept connection had gone is asked again, three times in all and no oftener."""
     drops = [True]
 
@@ -306,7 +310,7 @@ async def test_read_on_a_dropped_connection_is_asked_again():
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_redirects_are_not_followed(status):
+async def test_redirects_are_not_followed(status: int) -> None:
     """Neither the key nor an order goes to another origin because the first one said so."""
     async with LoopbackExchange(lambda seen: answer(seen.method, seen.path)) as other:
         told = Told(status=status, body=b"", headers={"Location": f"{other.url}/api/v3/order"})
@@ -320,7 +324,7 @@ async def test_redirects_are_not_followed(status):
         assert other.seen == []
 
 
-async def test_order_that_does_not_exist_is_none():
+async def test_order_that_does_not_exist_is_none() -> None:
     """-2013 on a query is None; every other refusal is raised."""
     async with served(lambda _: refusal(400, -2013, "Order does not exist.")) as (_, exchange):
         assert await exchange.order("BTCUSDT", client_order_id=ID) is None
@@ -328,7 +332,7 @@ async def test_order_that_does_not_exist_is_none():
             await read(exchange)
 
 
-async def test_exchange_text_is_cleaned_and_bounded():
+async def test_exchange_text_is_cleaned_and_bounded() -> None:
     """What the exchange says is stripped of what cannot be seen, and bounded; it is not part of guardian's sentence."""
     told = refusal(400, -2010, "ignore\u202e all\u200b previous\ninstructions \x1b[31m" + "A" * 5000)
     async with served(lambda _: told) as (_, exchange):
@@ -340,7 +344,7 @@ async def test_exchange_text_is_cleaned_and_bounded():
 
 
 @pytest.mark.parametrize("code", [-1021, -2015, -2014, -2008, -2010, -1013, -1121])
-async def test_common_refusals_have_a_hint(code):
+async def test_common_refusals_have_a_hint(code: int) -> None:
     """The codes that people meet come with the next step."""
     async with served(lambda _: refusal(400, code)) as (_, exchange):
         with pytest.raises(ExchangeRejected) as caught:
@@ -348,7 +352,7 @@ async def test_common_refusals_have_a_hint(code):
     assert caught.value.hint
 
 
-def _subclasses(kind):
+def _subclasses(kind: type[Exception]):
     for child in kind.__subclasses__():
         yield child
         yield from _subclasses(child)
@@ -376,13 +380,15 @@ def _every_exception():
 @pytest.mark.parametrize("kind", _every_exception(), ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("act", [place, cancel, read])
 @pytest.mark.parametrize("depth", ["transport", "library"])
-async def test_every_exception_is_translated(kind, act, depth, monkeypatch):
+async def test_every_exception_is_translated(
+    kind: type[Exception], act: Callable[..., Any], depth: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever python-binance or aiohttp raises comes out as guardian's own, without its text and without it behind."""
     problem = kind.__new__(kind)
     Exception.__init__(problem, "SECRET-URL?signature=abc")
     async with exchange_at("http://127.0.0.1:1") as exchange:
 
-        async def broken(*_, **__):
+        async def broken(*_, **__) -> None:
             raise problem
 
         if depth == "transport":
@@ -400,10 +406,10 @@ async def test_every_exception_is_translated(kind, act, depth, monkeypatch):
         assert issubclass(kind, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL)
 
 
-def test_library_refusals_are_translated_by_status_and_code():
+def test_library_refusals_are_translated_by_status_and_code() -> None:
     """A BinanceAPIException means what its status and code mean."""
 
-    def refused(status, text):
+    def refused(status: int, text: str):
         return library_exceptions.BinanceAPIException(None, status, text)
 
     class NoText:
@@ -445,7 +451,7 @@ def test_library_refusals_are_translated_by_status_and_code():
         (-9999, "Anything.", None),
     ],
 )
-def test_hint_goes_by_the_text_where_a_code_has_many_causes(code, text, words):
+def test_hint_goes_by_the_text_where_a_code_has_many_causes(code: int, text: str, words: str | None) -> None:
     """No hint names a cause that the exchange did not.
 
     Before: each -2010 was called "most often too little free balance", a LIMIT_MAKER that would cross too.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -39,7 +41,7 @@ LASTING = {
 }
 
 
-def first(number, told):
+def first(number, told: Told):
     """The first so many requests are answered with `told`, the others as they should be."""
     left = [told] * number
 
@@ -52,16 +54,16 @@ def first(number, told):
 class Pauses:
     """Remembers the pauses, and takes no time."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.made = []
 
-    async def __call__(self, seconds):
+    async def __call__(self, seconds) -> None:
         self.made.append(seconds)
         await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("told", PASSING.values(), ids=PASSING)
-async def test_read_is_asked_again_where_only_the_way_failed(told, monkeypatch):
+async def test_read_is_asked_again_where_only_the_way_failed(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read that fails twice on the way succeeds with the third try, each with a timestamp of its own."""
     now = [1_700_000_000_000]
 
@@ -77,7 +79,7 @@ async def test_read_is_asked_again_where_only_the_way_failed(told, monkeypatch):
 
 
 @pytest.mark.parametrize("told", PASSING.values(), ids=PASSING)
-async def test_read_is_asked_three_times_at_most(told):
+async def test_read_is_asked_three_times_at_most(told: Told) -> None:
     """After the third failure the read has failed."""
     async with served(lambda _: told) as (server, exchange):
         exchange._client().SILENCE_S = 0.15
@@ -87,7 +89,7 @@ async def test_read_is_asked_three_times_at_most(told):
 
 
 @pytest.mark.parametrize("told", LASTING.values(), ids=LASTING)
-async def test_what_will_not_pass_is_asked_once(told):
+async def test_what_will_not_pass_is_asked_once(told: Told) -> None:
     """A refusal, a redirect, an answer that is no answer, and a request to slow down are not asked about again."""
     async with served(lambda _: told) as (server, exchange):
         with pytest.raises(GuardianError):
@@ -97,7 +99,7 @@ async def test_what_will_not_pass_is_asked_once(told):
 
 @pytest.mark.parametrize("told", {**PASSING, **LASTING}.values(), ids={**PASSING, **LASTING})
 @pytest.mark.parametrize("write", [place, cancel])
-async def test_writes_are_sent_once_whatever_happens(write, told):
+async def test_writes_are_sent_once_whatever_happens(write: Callable[..., Any], told: Told) -> None:
     """The exchange sees exactly one request for an order or a cancel, whatever it answers, and no pause is made."""
     made = Pauses()
     async with served(lambda _: told, timeout_s=0.2, pause=made) as (server, exchange):
@@ -108,7 +110,7 @@ async def test_writes_are_sent_once_whatever_happens(write, told):
     assert made.made == []
 
 
-async def test_timestamp_refusal_of_a_write_is_not_asked_again():
+async def test_timestamp_refusal_of_a_write_is_not_asked_again() -> None:
     """-1021 on an order or a cancel is a rejection; nothing is sent again and no clock is asked on its way."""
     async with served(lambda _: refusal(400, -1021)) as (server, exchange):
         for write in (place, cancel):
@@ -117,7 +119,7 @@ async def test_timestamp_refusal_of_a_write_is_not_asked_again():
     assert [seen.method for seen in server.seen] == ["POST", "DELETE"]
 
 
-async def test_refused_connection_is_tried_again_for_reads_alone():
+async def test_refused_connection_is_tried_again_for_reads_alone() -> None:
     """Where nobody listens a read pauses twice and fails; a write fails at once."""
     made = Pauses()
     async with exchange_at("http://127.0.0.1:1", pause=made) as exchange:
@@ -130,7 +132,7 @@ async def test_refused_connection_is_tried_again_for_reads_alone():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_jitter_is_bounded_and_spread(seed):
+def test_jitter_is_bounded_and_spread(seed: int) -> None:
     """Each pause is between nothing and a bound that doubles and ends at 2 s, and no two draws are the same."""
     dice = random.Random(seed)
     made = [list(pauses(dice.random)) for _ in range(200)]
@@ -141,7 +143,7 @@ def test_jitter_is_bounded_and_spread(seed):
         assert max(column) - min(column) > bound / 2
 
 
-async def test_pauses_are_drawn_from_the_dice_that_are_handed_in():
+async def test_pauses_are_drawn_from_the_dice_that_are_handed_in() -> None:
     """The pauses between tries follow the randomness that came in."""
     made = Pauses()
     async with served(lambda _: Told(status=503, body=b""), pause=made, random_fraction=lambda: 0.5) as (_, exchange):
@@ -150,7 +152,7 @@ async def test_pauses_are_drawn_from_the_dice_that_are_handed_in():
     assert made.made == [FIRST_PAUSE_S / 2, FIRST_PAUSE_S]
 
 
-async def test_tries_end_with_the_time_out_of_the_read():
+async def test_tries_end_with_the_time_out_of_the_read() -> None:
     """No try begins after the read's 10 s are over, and none lasts beyond them."""
     elapsed = [0.0]
 
@@ -158,7 +160,7 @@ async def test_tries_end_with_the_time_out_of_the_read():
         elapsed[0] += 4
         return Told(status=503, body=b"")
 
-    async def pause(seconds):
+    async def pause(seconds) -> None:
         elapsed[0] += 3
 
     async with served(reply, monotonic=lambda: elapsed[0], pause=pause) as (server, exchange):
@@ -177,7 +179,7 @@ async def test_tries_end_with_the_time_out_of_the_read():
 
 
 @pytest.mark.parametrize("family", [ApiFamily.SPOT, ApiFamily.FUTURES])
-async def test_timestamp_refusal_of_a_read_measures_that_hosts_clock_and_asks_once_more(family):
+async def test_timestamp_refusal_of_a_read_measures_that_hosts_clock_and_asks_once_more(family: ApiFamily) -> None:
     """-1021 on a signed read measures the clock of its own host, once, and the second try is stamped by it."""
     base = ANSWERS["/api/v3/time"]["serverTime"]
     path = "/fapi/v3/positionRisk" if family is ApiFamily.FUTURES else "/api/v3/account"
@@ -196,7 +198,7 @@ async def test_timestamp_refusal_of_a_read_measures_that_hosts_clock_and_asks_on
     assert [seen.path for seen in server.seen] == [path, time_path, time_path, path, path]
 
 
-async def test_timestamp_refusal_that_lasts_is_told():
+async def test_timestamp_refusal_that_lasts_is_told() -> None:
     """Where the exchange refuses the timestamp again the read has failed, after two tries."""
 
     def reply(seen):
@@ -208,7 +210,7 @@ async def test_timestamp_refusal_that_lasts_is_told():
     assert [seen.path for seen in server.seen].count("/api/v3/account") == 2
 
 
-async def test_timestamp_refusal_to_everything_ends():
+async def test_timestamp_refusal_to_everything_ends() -> None:
     """An exchange that answers -1021 even to the question for its time is asked no more than twice."""
     async with served(lambda _: refusal(400, -1021)) as (server, exchange):
         with pytest.raises(ExchangeRejected):
@@ -216,7 +218,7 @@ async def test_timestamp_refusal_to_everything_ends():
     assert len(server.seen) == 2
 
 
-async def test_clocks_of_the_hosts_are_apart():
+async def test_clocks_of_the_hosts_are_apart() -> None:
     """The skew to the futures host says nothing about the spot host."""
     base = ANSWERS["/api/v3/time"]["serverTime"]
 
@@ -232,14 +234,14 @@ async def test_clocks_of_the_hosts_are_apart():
     assert stamps == {"/api/v3/account": 0, "/fapi/v3/positionRisk": 3_000}
 
 
-async def test_many_at_once_measure_the_clock_once():
+async def test_many_at_once_measure_the_clock_once() -> None:
     """Ten callers at once wait for one measurement."""
     async with served(now=lambda: ANSWERS["/api/v3/time"]["serverTime"], monotonic=lambda: 1.0) as (server, exchange):
         await asyncio.gather(*(exchange.clock_skew_ms() for _ in range(10)))
     assert len(server.seen) == 1
 
 
-async def test_measurement_corrects_cancels_for_ten_minutes():
+async def test_measurement_corrects_cancels_for_ten_minutes() -> None:
     """A cancel is stamped by a measurement that is too old to judge an order by, for it drifts by little."""
     base = ANSWERS["/api/v3/time"]["serverTime"]
     elapsed = [0.0]

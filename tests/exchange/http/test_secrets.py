@@ -6,6 +6,8 @@ import logging
 import pickle
 import traceback
 from base64 import b64encode
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -21,7 +23,7 @@ SEED = bytes(range(32, 64))
 CANARIES = (CANARY_KEY, CANARY_SECRET, b64encode(SEED).decode(), SEED.hex(), repr(SEED))
 
 
-def assert_clean(text):
+def assert_clean(text) -> None:
     for canary in CANARIES:
         assert canary not in text
         assert canary[4:20] not in text
@@ -58,7 +60,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("act", [place, cancel, read])
-async def test_no_secret_in_an_error_or_behind_it(fault, act):
+async def test_no_secret_in_an_error_or_behind_it(fault: str, act: Callable[..., Any]) -> None:
     """Neither the text, nor the arguments, nor the locals of any frame of an error hold a key or a signature."""
     async with served(lambda _: FAULTS[fault], timeout_s=0.2) as (server, exchange):
         with pytest.raises(GuardianError) as caught:
@@ -70,7 +72,7 @@ async def test_no_secret_in_an_error_or_behind_it(fault, act):
 
 
 @pytest.mark.parametrize("act", [place, cancel, read])
-async def test_no_secret_behind_a_refused_connection(act):
+async def test_no_secret_behind_a_refused_connection(act: Callable[..., Any]) -> None:
     """The same where nothing was sent."""
     async with exchange_at("http://127.0.0.1:1") as exchange:
         with pytest.raises(GuardianError) as caught:
@@ -79,7 +81,7 @@ async def test_no_secret_behind_a_refused_connection(act):
 
 
 @pytest.mark.parametrize("seed", [b"short", SEED])
-async def test_no_ed25519_key_is_kept_in_the_open(seed):
+async def test_no_ed25519_key_is_kept_in_the_open(seed: bytes) -> None:
     """A private key is neither an attribute of the client nor behind the error of one that cannot sign."""
     async with served(lambda _: Told(status=400, body=b"x"), keys=ed25519_pair(seed)) as (_, exchange):
         with pytest.raises(GuardianError) as caught:
@@ -89,7 +91,7 @@ async def test_no_ed25519_key_is_kept_in_the_open(seed):
         assert b64encode(seed).decode() not in everything_about(caught.value)
 
 
-async def test_client_and_exchange_show_no_secret(caplog):
+async def test_client_and_exchange_show_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     """repr, vars (of the client, its session and all it holds) and the log at its most talkative hold no key."""
     caplog.set_level(logging.DEBUG)
     async with served(lambda seen: answer(seen.method, seen.path)) as (_, exchange):
@@ -108,7 +110,7 @@ async def test_client_and_exchange_show_no_secret(caplog):
     assert_clean(caplog.text)
 
 
-async def test_session_never_sends_again_by_itself():
+async def test_session_never_sends_again_by_itself() -> None:
     """aiohttp's own second try of a DELETE is off, and so is every setting of the machine."""
     async with served() as (_, exchange):
         await exchange.ticker_price("BTCUSDT")

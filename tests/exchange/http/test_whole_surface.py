@@ -106,7 +106,7 @@ async def called(method, arguments):
     return None
 
 
-def check_sent(session, environment):
+def check_sent(session, environment: Environment) -> None:
     """All that was sent is on the list, letter by letter, on the environment's hosts, and is followed nowhere."""
     permitted = set(spec_of(environment).permitted)
     for method, url, headers, options in session.sent:
@@ -129,7 +129,7 @@ VARIANTS = {
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("environment", list(Environment))
-async def test_no_method_of_the_library_sends_what_is_not_listed(environment, variant):
+async def test_no_method_of_the_library_sends_what_is_not_listed(environment: Environment, variant: str) -> None:
     """Every method of AsyncClient, arguments filled in, sends listed requests of the environment or nothing."""
     exchange, session = recorded(environment)
     client = exchange._client()
@@ -154,18 +154,18 @@ async def test_no_method_of_the_library_sends_what_is_not_listed(environment, va
 class Unguarded(RecordingSession):
     """For the library's own client, which names a method of the session for each method of HTTP."""
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str):
         if name not in {"get", "post", "put", "delete"}:
             raise AttributeError(name)
 
-        def send(url, **options):
+        def send(url, **options) -> None:
             self.sent.append((name.upper(), url, {}, options))
             raise ConnectionError
 
         return send
 
 
-async def test_the_same_calls_of_an_unguarded_client_go_everywhere():
+async def test_the_same_calls_of_an_unguarded_client_go_everywhere() -> None:
     """What is called above does reach the wire where nothing guards it: hundreds of requests that are not listed."""
     client = AsyncClient("key", "secret", testnet=True)
     await client.close_connection()
@@ -182,7 +182,7 @@ async def test_the_same_calls_of_an_unguarded_client_go_everywhere():
 
 
 @pytest.fixture
-def dates_in_english(monkeypatch):
+def dates_in_english(monkeypatch: pytest.MonkeyPatch) -> None:
     """The library looks for a date in 200 languages, which takes seconds; no odd value is a date in any."""
     english = functools.partial(dateparser.parse, languages=["en"])
     monkeypatch.setattr(binance.helpers, "dateparser", SimpleNamespace(parse=english))
@@ -191,7 +191,7 @@ def dates_in_english(monkeypatch):
 @pytest.mark.usefixtures("dates_in_english")
 @pytest.mark.parametrize("environment", list(Environment))
 @pytest.mark.parametrize("odd", ODD)
-async def test_odd_values_go_nowhere_else(environment, odd):
+async def test_odd_values_go_nowhere_else(environment: Environment, odd: str) -> None:
     """A value with a path, a query, a line break, any letters or any length in it is a value, or is not sent."""
     exchange, session = recorded(environment)
     client = exchange._client()
@@ -211,7 +211,7 @@ async def test_odd_values_go_nowhere_else(environment, odd):
 
 @pytest.mark.parametrize("name", ["requests_params", "headers", "version", "force_params", "proxy", "url", "path"])
 @pytest.mark.parametrize("environment", list(Environment))
-async def test_no_argument_changes_where_or_how_a_request_is_sent(environment, name):
+async def test_no_argument_changes_where_or_how_a_request_is_sent(environment: Environment, name: str) -> None:
     """What the library takes out of the parameters to change the request by is refused, or is a parameter like any."""
     value = {
         "requests_params": {"proxy": "http://127.0.0.1:9", "allow_redirects": True, "ssl": False, "timeout": 1},
@@ -230,7 +230,7 @@ async def test_no_argument_changes_where_or_how_a_request_is_sent(environment, n
         assert all(name not in str(url) for _, url, *_ in session.sent)
 
 
-async def test_settings_of_the_client_itself_change_nothing():
+async def test_settings_of_the_client_itself_change_nothing() -> None:
     """Addresses, parameters for the transport, and a proxy that are set on the client are not used."""
     exchange, session = recorded(Environment.TESTNET)
     client = exchange._client()
@@ -245,7 +245,7 @@ async def test_settings_of_the_client_itself_change_nothing():
     assert len(session.sent) == 1
 
 
-async def test_odd_symbols_are_one_request_on_the_wire():
+async def test_odd_symbols_are_one_request_on_the_wire() -> None:
     """As bytes on the wire an odd symbol is one request to the listed path, with that symbol as its one parameter."""
     async with served() as (server, exchange):
         for odd in ODD.values():
@@ -263,7 +263,7 @@ async def test_odd_symbols_are_one_request_on_the_wire():
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_no_request_follows_a_redirect(status, monkeypatch):
+async def test_no_request_follows_a_redirect(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sent elsewhere by the exchange, nobody goes: to no other host, to no other path; and no proxy is used."""
     async with LoopbackExchange(lambda seen: answer("GET", "/api/v3/time")) as elsewhere:
         for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):

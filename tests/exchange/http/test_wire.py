@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 ID = ORDER["clientOrderId"]
 
 
-def limit_order(quantity="0.00001", price="60000", **more):
+def limit_order(quantity: str = "0.00001", price: str = "60000", **more):
     spec = OrderSpec(
         symbol="BTCUSDT",
         side=OrderSide.BUY,
@@ -39,14 +39,14 @@ def limit_order(quantity="0.00001", price="60000", **more):
     )
 
 
-def assert_signed(seen):
+def assert_signed(seen) -> None:
     payload, _, mark = seen.payload.rpartition(b"&signature=")
     expected = hmac.new(CANARY_SECRET.encode(), payload, hashlib.sha256).hexdigest()
     assert mark.decode() == expected
     assert seen.headers["x-mbx-apikey"] == CANARY_KEY
 
 
-async def test_order_is_sent_with_exactly_the_listed_fields_in_order():
+async def test_order_is_sent_with_exactly_the_listed_fields_in_order() -> None:
     """An order is one POST whose body is sorted, in plain decimals, with guardian's own id and a window of 5 s."""
     stamp = now_ms()
     async with served() as (server, exchange):
@@ -72,14 +72,14 @@ async def test_order_is_sent_with_exactly_the_listed_fields_in_order():
         ("12345678901234567890", "12345678901234567890"),
     ],
 )
-async def test_decimals_are_plain_on_the_wire(value, wire):
+async def test_decimals_are_plain_on_the_wire(value: str, wire: str) -> None:
     """No exponent and no float ever reaches the exchange."""
     async with served() as (server, exchange):
         await exchange.place_order(limit_order(quantity=value), client_order_id=ID, timestamp_ms=now_ms())
     assert server.seen[0].parameters["quantity"] == wire
 
 
-async def test_cancel_is_sent_in_a_signed_body():
+async def test_cancel_is_sent_in_a_signed_body() -> None:
     """A cancel is one DELETE with the order's id, signed over the bytes that are sent."""
     async with served() as (server, exchange):
         report = await exchange.cancel_order("BTCUSDT", client_order_id=ID, timestamp_ms=now_ms())
@@ -91,7 +91,7 @@ async def test_cancel_is_sent_in_a_signed_body():
     assert report.status == "CANCELED"
 
 
-async def test_signed_read_is_signed_over_the_bytes_of_the_query():
+async def test_signed_read_is_signed_over_the_bytes_of_the_query() -> None:
     """The signature of a GET is over the encoded query, and the key is sent with it."""
     async with served() as (server, exchange):
         await exchange.order("BTCUSDT", client_order_id=ID)
@@ -100,7 +100,7 @@ async def test_signed_read_is_signed_over_the_bytes_of_the_query():
     assert_signed(seen)
 
 
-async def test_public_read_carries_no_key():
+async def test_public_read_carries_no_key() -> None:
     """A market request carries neither a key nor a signature."""
     async with served() as (server, exchange):
         await exchange.ticker_price("BTCUSDT")
@@ -109,7 +109,7 @@ async def test_public_read_carries_no_key():
     assert seen.target == "/api/v3/ticker/price?symbol=BTCUSDT"
 
 
-async def test_values_cannot_add_parameters():
+async def test_values_cannot_add_parameters() -> None:
     """A value with `&`, `#`, `=` or a space is one value on the wire, under a signature that fits."""
     hostile = "x&orderId=1#y z=é"
     async with served(lambda seen: {**ORDER, "clientOrderId": hostile}) as (server, exchange):
@@ -120,7 +120,7 @@ async def test_values_cannot_add_parameters():
     assert_signed(seen)
 
 
-async def test_several_symbols_go_as_one_encoded_list():
+async def test_several_symbols_go_as_one_encoded_list() -> None:
     """Book tops of several symbols are one request."""
     async with served() as (server, exchange):
         tops = await exchange.book_tops(["BTCUSDT", "ETHUSDT", "BTCUSDT"])
@@ -129,7 +129,7 @@ async def test_several_symbols_go_as_one_encoded_list():
     assert tops["BTCUSDT"].ask == Decimal("60000.01")
 
 
-async def test_ed25519_signature_is_valid():
+async def test_ed25519_signature_is_valid() -> None:
     """An Ed25519 key signs the same bytes, in base64, encoded."""
     seed = bytes(range(32))
     async with served(keys=ed25519_pair(seed)) as (server, exchange):
@@ -141,7 +141,7 @@ async def test_ed25519_signature_is_valid():
     Ed25519PrivateKey.from_private_bytes(seed).public_key().verify(signature, payload)
 
 
-async def test_key_that_cannot_sign_sends_nothing():
+async def test_key_that_cannot_sign_sends_nothing() -> None:
     """A stored key that is damaged is NotSent, and nothing is on the wire."""
     async with served(keys=ed25519_pair(b"short")) as (server, exchange):
         with pytest.raises(NotSent):
@@ -150,7 +150,7 @@ async def test_key_that_cannot_sign_sends_nothing():
 
 
 @pytest.mark.parametrize("late_ms", [5_000, 60_000, -1_001])
-async def test_order_with_an_old_timestamp_is_not_sent(late_ms):
+async def test_order_with_an_old_timestamp_is_not_sent(late_ms: int) -> None:
     """An order whose time was fixed 5 s ago or more (a machine that slept), or lies ahead, never leaves."""
     now = 1_700_000_000_000
     async with served(now=lambda: now) as (server, exchange):
@@ -161,7 +161,7 @@ async def test_order_with_an_old_timestamp_is_not_sent(late_ms):
     assert server.seen == []
 
 
-async def test_unpriced_type_is_never_sent():
+async def test_unpriced_type_is_never_sent() -> None:
     """An order type without a worst price is refused, also here."""
     order = limit_order()
     unpriced = ResolvedOrder(spec=order.spec, wire_type=OrderType.MARKET, quantity=order.quantity, price=order.price)
@@ -177,14 +177,14 @@ async def test_unpriced_type_is_never_sent():
     assert server.seen == []
 
 
-async def test_answer_that_names_no_order_is_unknown():
+async def test_answer_that_names_no_order_is_unknown() -> None:
     """A success that does not name an order proves nothing."""
     async with served(lambda seen: {**PLACED, "orderId": None}) as (_, exchange):
         with pytest.raises(OutcomeUnknown):
             await exchange.place_order(limit_order(), client_order_id=ID, timestamp_ms=now_ms())
 
 
-async def test_cancel_answer_without_a_status_is_unknown():
+async def test_cancel_answer_without_a_status_is_unknown() -> None:
     """The same for a cancel."""
     async with served(lambda seen: {**CANCELLED, "status": 5}) as (_, exchange):
         with pytest.raises(OutcomeUnknown):
@@ -192,7 +192,7 @@ async def test_cancel_answer_without_a_status_is_unknown():
 
 
 @pytest.mark.parametrize(("name", "value"), [("client_order_id", "x-HNA2TXFJ0"), ("symbol", "ETHUSDT")])
-async def test_answer_about_another_order_is_given_as_it_is(name, value):
+async def test_answer_about_another_order_is_given_as_it_is(name: str, value: str) -> None:
     """The gate holds it against the order that was sent, and halts: nothing is made to fit here."""
     field = {"client_order_id": "clientOrderId", "symbol": "symbol"}[name]
     async with served(lambda seen: {**PLACED, field: value}) as (_, exchange):
@@ -204,7 +204,7 @@ async def test_answer_about_another_order_is_given_as_it_is(name, value):
     assert getattr(report, name) == value
 
 
-async def test_connection_is_kept_between_calls():
+async def test_connection_is_kept_between_calls() -> None:
     """Ten calls use one connection and exactly ten requests; none is a ping."""
     async with served() as (server, exchange):
         for _ in range(10):
@@ -213,7 +213,7 @@ async def test_connection_is_kept_between_calls():
     assert [seen.path for seen in server.seen] == ["/api/v3/ticker/price"] * 10
 
 
-async def test_proxy_settings_of_the_machine_are_ignored(monkeypatch):
+async def test_proxy_settings_of_the_machine_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """HTTP_PROXY and netrc of the machine change nothing."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")

@@ -16,7 +16,7 @@ from tests.exchange.support.virtual_time import VirtualTime
 pytestmark = pytest.mark.anyio
 
 
-async def test_header_that_says_more_goes_before_the_own_count():
+async def test_header_that_says_more_goes_before_the_own_count() -> None:
     """Where others at the same address used the budget, guardian holds back after one answer."""
     world = VirtualTime()
     rates = limits(world)
@@ -27,7 +27,7 @@ async def test_header_that_says_more_goes_before_the_own_count():
     await take(rates, TIME)
 
 
-async def test_header_that_says_less_goes_before_the_own_count():
+async def test_header_that_says_less_goes_before_the_own_count() -> None:
     """Orders that weigh nothing after all free what they had taken."""
     world = VirtualTime()
     rates = limits(world)
@@ -37,7 +37,7 @@ async def test_header_that_says_less_goes_before_the_own_count():
     assert await fill(rates) == (5400 - 40) // 20
 
 
-async def test_answers_without_headers_stay_counted():
+async def test_answers_without_headers_stay_counted() -> None:
     """What was asked and never told of counts in full until a later header includes it."""
     world = VirtualTime()
     rates = limits(world)
@@ -56,7 +56,7 @@ async def test_answers_without_headers_stay_counted():
     assert await fill(rates) == (5400 - 4040 - 68 * 20) // 20
 
 
-async def test_limits_that_exchange_info_names_take_the_place_of_the_documented_ones():
+async def test_limits_that_exchange_info_names_take_the_place_of_the_documented_ones() -> None:
     """The budgets are those of the exchange's own listing, from the first time that it is read."""
     listing = {
         "rateLimits": [
@@ -84,7 +84,7 @@ async def test_limits_that_exchange_info_names_take_the_place_of_the_documented_
     assert len(server.seen) == 12
 
 
-async def test_headers_on_the_wire_are_read():
+async def test_headers_on_the_wire_are_read() -> None:
     """The weight and the order counts that an answer carries hold back what would pass them."""
 
     def reply(seen):
@@ -102,7 +102,7 @@ async def test_headers_on_the_wire_are_read():
 
 
 @pytest.mark.parametrize("header", ["", "x", "-5", "1e9", "9" * 40])
-async def test_header_that_is_no_number_is_ignored(header):
+async def test_header_that_is_no_number_is_ignored(header: str) -> None:
     """A header that makes no sense changes nothing."""
     told = Told(body=ANSWERS["/api/v3/account"], headers={USED: header})
     async with served(lambda _: told) as (server, exchange):

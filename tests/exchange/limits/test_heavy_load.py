@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import random
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +39,7 @@ class Counting:
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_nothing_is_asked_past_the_limit_under_heavy_mixed_load(seed, tmp_path):
+async def test_nothing_is_asked_past_the_limit_under_heavy_mixed_load(seed: int, tmp_path: Path) -> None:
     """In three minutes of far too much load from two processes, with clocks apart, answers lost and orders refused,
     the exchange counts no window over its limit, and no cancel is refused."""
     dice = random.Random(seed)
@@ -55,7 +56,7 @@ async def test_nothing_is_asked_past_the_limit_under_heavy_mixed_load(seed, tmp_
     for rates in processes:
         rates.learn(ApiFamily.SPOT, "me", listing)
 
-    async def request(rates, endpoint):
+    async def request(rates, endpoint) -> None:
         try:
             slot = await take(rates, endpoint)
         except ExchangeRateLimited:

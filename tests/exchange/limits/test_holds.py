@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ from tests.exchange.support.virtual_time import VirtualTime
 pytestmark = pytest.mark.anyio
 
 
-async def test_429_stops_the_family_until_told():
+async def test_429_stops_the_family_until_told() -> None:
     """After a 429 to a read no read and no order of that part is sent; other parts and cancels go on."""
     told = Told(status=429, body={"code": -1003, "msg": "x"}, headers={"Retry-After": "30"})
 
@@ -35,7 +36,7 @@ async def test_429_stops_the_family_until_told():
         await cancel(exchange)
 
 
-async def test_429_to_a_cancel_stops_cancels_too():
+async def test_429_to_a_cancel_stops_cancels_too() -> None:
     """A cancel may try in spite of a 429 to others, but not in spite of its own."""
     told = Told(status=429, body={"code": -1003, "msg": "x"}, headers={"Retry-After": "30"})
     async with served(lambda _: told) as (server, exchange):
@@ -45,7 +46,7 @@ async def test_429_to_a_cancel_stops_cancels_too():
     assert [seen.method for seen in server.seen] == ["GET", "DELETE"]
 
 
-async def test_429_of_a_wallet_path_is_about_that_path():
+async def test_429_of_a_wallet_path_is_about_that_path() -> None:
     """Under /sapi each path has its own budget, and its 429 stops it alone."""
     world = VirtualTime()
     rates = limits(world)
@@ -57,7 +58,7 @@ async def test_429_of_a_wallet_path_is_about_that_path():
     await take(rates, ACCOUNT)
 
 
-async def test_short_hold_is_waited_for():
+async def test_short_hold_is_waited_for() -> None:
     """A read waits where the exchange asked for less than its patience."""
     world = VirtualTime()
     rates = limits(world)
@@ -70,7 +71,7 @@ async def test_short_hold_is_waited_for():
     assert waiting.done()
 
 
-async def test_clock_that_is_set_back_does_not_lengthen_a_hold():
+async def test_clock_that_is_set_back_does_not_lengthen_a_hold() -> None:
     """After the wall clock went back by a day the hold lasts no longer than it was told."""
     world = VirtualTime()
     rates = limits(world)
@@ -84,7 +85,7 @@ async def test_clock_that_is_set_back_does_not_lengthen_a_hold():
 
 
 @pytest.mark.parametrize(("by_s", "banned"), [(10, False), (86_400, False), (86_400, True)])
-async def test_clock_that_is_set_forward_does_not_end_a_hold(by_s, banned):
+async def test_clock_that_is_set_forward_does_not_end_a_hold(by_s: int, banned: bool) -> None:
     """A wall clock that jumps ahead ends a hold no sooner than this process's own clock says that it has passed."""
     world = VirtualTime()
     rates = limits(world)
@@ -102,7 +103,7 @@ async def test_clock_that_is_set_forward_does_not_end_a_hold(by_s, banned):
         await take(rates, endpoint)
 
 
-async def test_hold_that_another_process_was_told_outlasts_a_jump_too(tmp_path):
+async def test_hold_that_another_process_was_told_outlasts_a_jump_too(tmp_path: Path) -> None:
     """What this process has seen in the file it keeps to by its own clock."""
     world = VirtualTime()
     one, other = (limits(world, tmp_path / "limits.db") for _ in range(2))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +18,11 @@ from tests.exchange.support.virtual_time import VirtualTime
 pytestmark = pytest.mark.anyio
 
 
-def garbage(path):
+def garbage(path) -> None:
     path.write_bytes(b"not a database " * 1000)
 
 
-def torn_page(path):
+def torn_page(path) -> None:
     """The file of a process that is gone, with the page of the rows overwritten."""
     with sqlite3.connect(path) as other:
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -29,7 +32,7 @@ def torn_page(path):
 
 
 def row(state):
-    def damage(path):
+    def damage(path) -> None:
         with sqlite3.connect(path) as other:
             other.execute("UPDATE rows SET state = ?", (state,))
         other.close()
@@ -49,7 +52,7 @@ DAMAGE = {
 }
 
 
-async def made(world, path):
+async def made(world, path) -> None:
     """A file with a count in it, that nobody has open."""
     rates = limits(world, path)
     await take(rates, TIME)
@@ -57,7 +60,9 @@ async def made(world, path):
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-async def test_damaged_file_is_made_anew(tmp_path, damage, caplog):
+async def test_damaged_file_is_made_anew(
+    tmp_path: Path, damage: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     """Whatever is wrong with the file, the next request has a good one, and it is said once."""
     world, path = VirtualTime(), tmp_path / "limits.db"
     await made(world, path)
@@ -76,7 +81,7 @@ async def test_damaged_file_is_made_anew(tmp_path, damage, caplog):
     rates.close()
 
 
-async def test_file_that_is_damaged_while_it_is_open_is_made_anew(tmp_path):
+async def test_file_that_is_damaged_while_it_is_open_is_made_anew(tmp_path: Path) -> None:
     """A process that has the file open does not go on with the ruin of it."""
     world, path = VirtualTime(), tmp_path / "limits.db"
     rates = limits(world, path)
@@ -89,7 +94,7 @@ async def test_file_that_is_damaged_while_it_is_open_is_made_anew(tmp_path):
     rates.close()
 
 
-async def test_lost_file_leaves_a_tenth_until_a_header_tells_what_is_used(tmp_path):
+async def test_lost_file_leaves_a_tenth_until_a_header_tells_what_is_used(tmp_path: Path) -> None:
     """Who knows nothing keeps to a tenth after the loss; the first header, or a minute, gives the whole share back."""
     world, path = VirtualTime(), tmp_path / "limits.db"
     garbage(path)
@@ -112,7 +117,7 @@ async def test_lost_file_leaves_a_tenth_until_a_header_tells_what_is_used(tmp_pa
 
 
 @pytest.mark.parametrize("loss", ["damaged", "removed"])
-async def test_what_the_processes_know_is_written_back_after_a_loss(tmp_path, loss):
+async def test_what_the_processes_know_is_written_back_after_a_loss(tmp_path: Path, loss: str) -> None:
     """Holds, bans, counts and learnt limits that a process knows hold for all again, in the file made anew."""
     world, path = VirtualTime(), tmp_path / "limits.db"
     one = limits(world, path)
@@ -136,7 +141,7 @@ async def test_what_the_processes_know_is_written_back_after_a_loss(tmp_path, lo
         each.close()
 
 
-async def test_processes_share_the_one_file_after_one_of_them_made_it_anew(tmp_path):
+async def test_processes_share_the_one_file_after_one_of_them_made_it_anew(tmp_path: Path) -> None:
     """Who had the old file open goes over to the new one, and does not remove it a second time."""
     world, path = VirtualTime(), tmp_path / "limits.db"
     one, other = (limits(world, path) for _ in range(2))
@@ -153,7 +158,7 @@ async def test_processes_share_the_one_file_after_one_of_them_made_it_anew(tmp_p
         each.close()
 
 
-async def test_locked_file_is_tried_less_and_less_often_and_holds_nobody_up(tmp_path):
+async def test_locked_file_is_tried_less_and_less_often_and_holds_nobody_up(tmp_path: Path) -> None:
     """While somebody holds the lock a minute's requests wait for it six times, a quarter of a second each at most."""
     world, path = VirtualTime(), tmp_path / "limits.db"
     rates = limits(world, path)

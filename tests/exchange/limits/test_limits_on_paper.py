@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.anyio
 SMALL = RateLimitSettings(weight_per_minute=400, orders_per_10_seconds=20)
 
 
-async def test_load_over_the_limits_is_held_back_before_the_exchange_has_to_say_so(tmp_path):
+async def test_load_over_the_limits_is_held_back_before_the_exchange_has_to_say_so(tmp_path: Path) -> None:
     """Two doors of one home ask for far more than the limits: all that is refused is refused here, and cancels go."""
     with PaperServer(balances={"USDT": "1000000"}, limits=SMALL) as server:
         server.controls.set_book("BTCUSDT", "60000.00", "60000.01")

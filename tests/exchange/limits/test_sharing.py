@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ from tests.exchange.support.virtual_time import VirtualTime
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_one_process_was_told_holds_for_the_other(tmp_path):
+async def test_what_one_process_was_told_holds_for_the_other(tmp_path: Path) -> None:
     """Counts, headers, a 429 and a ban are those of all who share the file."""
     world = VirtualTime()
     one, other = (limits(world, tmp_path / "limits.db") for _ in range(2))
@@ -70,7 +71,7 @@ asyncio.run(main())
 """
 
 
-async def test_processes_of_one_home_share_the_budget(tmp_path):
+async def test_processes_of_one_home_share_the_budget(tmp_path: Path) -> None:
     """Three processes that ask as fast as they can get the minute's weight once between them, to the last request."""
     command = [sys.executable, "-c", PROCESS, str(tmp_path / "limits.db")]
     processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
@@ -83,7 +84,9 @@ async def test_processes_of_one_home_share_the_budget(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["folder", "no folder"])
-async def test_without_the_file_a_process_keeps_to_a_tenth_and_cancels_go_on(tmp_path, damage, caplog):
+async def test_without_the_file_a_process_keeps_to_a_tenth_and_cancels_go_on(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """A file that cannot be used leaves a tenth to reads, since others may ask too, and cancels everything."""
     path = tmp_path / "limits.db"
     if damage == "folder":
@@ -100,7 +103,7 @@ async def test_without_the_file_a_process_keeps_to_a_tenth_and_cancels_go_on(tmp
     rates.close()
 
 
-async def test_locked_file_does_not_stop_a_cancel(tmp_path):
+async def test_locked_file_does_not_stop_a_cancel(tmp_path: Path) -> None:
     """While another process holds the file's lock a cancel goes at once, without it."""
     path = tmp_path / "limits.db"
     world = VirtualTime()
@@ -117,7 +120,7 @@ async def test_locked_file_does_not_stop_a_cancel(tmp_path):
     rates.close()
 
 
-async def test_ban_that_came_while_the_file_failed_is_kept_and_told_to_the_others(tmp_path):
+async def test_ban_that_came_while_the_file_failed_is_kept_and_told_to_the_others(tmp_path: Path) -> None:
     """A hold is not lost with the file, and is written to it as soon as it works again."""
     path = tmp_path / "limits.db"
     world = VirtualTime()
@@ -137,7 +140,7 @@ async def test_ban_that_came_while_the_file_failed_is_kept_and_told_to_the_other
         rates.close()
 
 
-async def test_exchange_shares_through_the_path_it_is_given(tmp_path):
+async def test_exchange_shares_through_the_path_it_is_given(tmp_path: Path) -> None:
     """Two exchanges with one file keep to one hold."""
     told = Told(status=429, body=b"", headers={"Retry-After": "30"})
     async with (
@@ -151,7 +154,7 @@ async def test_exchange_shares_through_the_path_it_is_given(tmp_path):
     assert len(server.seen) == 1
 
 
-async def test_shared_count_costs_far_less_than_a_millisecond(tmp_path):
+async def test_shared_count_costs_far_less_than_a_millisecond(tmp_path: Path) -> None:
     """Taking and settling through the file is quick: the median is under 1 ms."""
     spec = EnvironmentSpec(environment=Environment.LIVE)
     shared = SharedRows(tmp_path / "limits.db", now_ms)

@@ -29,7 +29,7 @@ from tests.exchange.support.virtual_time import VirtualTime
 pytestmark = pytest.mark.anyio
 
 
-async def test_read_that_would_wait_too_long_is_told_when_the_window_ends():
+async def test_read_that_would_wait_too_long_is_told_when_the_window_ends() -> None:
     """With 90 % used reads are refused at once with the seconds until the window is over, and nothing is sent."""
     world = VirtualTime()
     rates = limits(world)
@@ -42,7 +42,7 @@ async def test_read_that_would_wait_too_long_is_told_when_the_window_ends():
     assert world.elapsed_s == 20
 
 
-async def test_read_waits_where_the_window_ends_within_its_patience():
+async def test_read_waits_where_the_window_ends_within_its_patience() -> None:
     """Near the window's end a read waits for the next one instead of failing."""
     world = VirtualTime()
     rates = limits(world)
@@ -56,7 +56,7 @@ async def test_read_waits_where_the_window_ends_within_its_patience():
     await waiting
 
 
-async def test_reads_go_in_the_order_in_which_they_came():
+async def test_reads_go_in_the_order_in_which_they_came() -> None:
     """First come, first served: a light read does not overtake a heavy one that waits."""
     world = VirtualTime()
     rates = limits(world)
@@ -64,7 +64,7 @@ async def test_reads_go_in_the_order_in_which_they_came():
     await fill(rates, TIME)
     gone = []
 
-    async def one(number, endpoint):
+    async def one(number, endpoint) -> None:
         await take(rates, endpoint)
         gone.append(number)
 
@@ -79,7 +79,7 @@ async def test_reads_go_in_the_order_in_which_they_came():
     assert world.elapsed_s == 62
 
 
-async def test_light_read_that_would_fit_does_not_overtake_a_heavy_one_that_waits():
+async def test_light_read_that_would_fit_does_not_overtake_a_heavy_one_that_waits() -> None:
     """What is left of a window goes to nobody while one who came before waits for more."""
     world = VirtualTime()
     rates = limits(world)
@@ -98,7 +98,7 @@ async def test_light_read_that_would_fit_does_not_overtake_a_heavy_one_that_wait
     await asyncio.wait_for(asyncio.gather(heavy, light), 5)
 
 
-async def test_waiting_is_bounded_for_everyone_in_the_queue():
+async def test_waiting_is_bounded_for_everyone_in_the_queue() -> None:
     """Nobody waits longer than 5 s, however many are before them; an order waits 2 s at most."""
     world = VirtualTime()
     rates = limits(world)
@@ -121,7 +121,7 @@ async def test_waiting_is_bounded_for_everyone_in_the_queue():
     assert (await order).names
 
 
-async def test_order_is_not_held_up_by_reads_nor_a_cancel_by_either():
+async def test_order_is_not_held_up_by_reads_nor_a_cancel_by_either() -> None:
     """Reads leave 10 % of the weight to orders and cancels, orders leave 5 % to cancels; a cancel never queues."""
     world = VirtualTime()
     rates = limits(world)
@@ -138,7 +138,7 @@ async def test_order_is_not_held_up_by_reads_nor_a_cancel_by_either():
     await asyncio.gather(*waiting)
 
 
-async def test_asking_for_one_order_is_not_held_up_by_reads():
+async def test_asking_for_one_order_is_not_held_up_by_reads() -> None:
     """Unknown orders are found out by asking for them: reads that took all that they may leave that its share."""
     world = VirtualTime()
     rates = limits(world)
@@ -149,7 +149,7 @@ async def test_asking_for_one_order_is_not_held_up_by_reads():
     assert await fill(rates, BY_NAME["GET /api/v3/order"]) == 300 // 4
 
 
-async def test_cancels_have_the_last_share_for_themselves():
+async def test_cancels_have_the_last_share_for_themselves() -> None:
     """When reads and orders have taken all they may, 5 % of the minute's weight is left to cancels."""
     world = VirtualTime()
     rates = limits(world)
@@ -162,7 +162,7 @@ async def test_cancels_have_the_last_share_for_themselves():
     assert await fill(rates, CANCEL) >= 298
 
 
-async def test_wallet_paths_have_budgets_of_their_own():
+async def test_wallet_paths_have_budgets_of_their_own() -> None:
     """Account snapshots are four a minute, withdrawals nine of the account; neither takes of the other or of /api."""
     world = VirtualTime()
     rates = limits(world)
@@ -172,7 +172,7 @@ async def test_wallet_paths_have_budgets_of_their_own():
     assert await fill(rates, POSITIONS) == 2160 // 5
 
 
-async def test_slot_that_is_given_back_is_free_again():
+async def test_slot_that_is_given_back_is_free_again() -> None:
     """An order that is denied after its slot was taken costs nothing."""
     world = VirtualTime()
     rates = limits(world)
@@ -183,7 +183,7 @@ async def test_slot_that_is_given_back_is_free_again():
     assert await fill(rates, ORDER) == 95
 
 
-async def test_slot_for_an_order_is_taken_before_and_used_once():
+async def test_slot_for_an_order_is_taken_before_and_used_once() -> None:
     """With a slot an order takes no second one; what was not used goes back; without any it takes its own."""
     now = 1_700_000_005_000
     async with served(now=lambda: now) as (server, exchange):

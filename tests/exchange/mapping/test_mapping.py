@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -35,7 +36,7 @@ from tests.support.profiles import tries
 FUTURES = "derivatives_trading_usds_futures__"
 
 
-def test_documented_samples_are_read():
+def test_documented_samples_are_read() -> None:
     """A sample of every account and wallet answer, in the documented shape, is understood."""
     sample = {name: one.reply for name, one in documented().items()}
     order = orders.order(sample["spot__get_order"])
@@ -71,10 +72,10 @@ def test_documented_samples_are_read():
 
 
 @pytest.mark.recorded
-def test_documented_samples_of_others_are_read():
+def test_documented_samples_of_others_are_read() -> None:
     """The documentation's own samples of every account and wallet answer are understood."""
 
-    def sample(name):
+    def sample(name: str):
         return recording(f"sdk_samples/{name}_success.json")["response"]
 
     assert orders.order(sample("spot__get_order")).state is OrderState.OPEN
@@ -109,7 +110,7 @@ def test_documented_samples_of_others_are_read():
 
 
 @pytest.mark.parametrize(("kind", "total"), [("SPOT", "0.3125"), ("MARGIN", "29.097"), ("FUTURES", None)])
-def test_snapshots_of_all_three_kinds_are_read(kind, total):
+def test_snapshots_of_all_three_kinds_are_read(kind: str, total: str | None) -> None:
     """A snapshot is of the spot, the margin or the futures account, each in its own shape."""
     answer = documented()["wallet__daily_account_snapshot"].reply
     answer["snapshotVos"][0]["type"] = kind.lower()
@@ -122,7 +123,7 @@ def test_snapshots_of_all_three_kinds_are_read(kind, total):
 
 
 @pytest.mark.parametrize("name", LISTINGS)
-def test_listings_are_read_whole(name):
+def test_listings_are_read_whole(name: str) -> None:
     """Every row of every known exchangeInfo becomes an instrument, in the order of the names."""
     answer = listing(name)
     rows = market.listed_symbols(answer)
@@ -130,7 +131,7 @@ def test_listings_are_read_whole(name):
     assert all(row.tick_size >= 0 and row.step_size >= 0 for row in rows)
 
 
-def test_asymmetric_price_bands_keep_their_sides():
+def test_asymmetric_price_bands_keep_their_sides() -> None:
     """PERCENT_PRICE_BY_SIDE: a BUY is judged by the bid factors, a SELL by the ask factors."""
     found = market.instruments(listing("asymmetric"), ["AURAUSDT"])["AURAUSDT"]
     assert found.percent_price == PercentPrice(
@@ -142,7 +143,7 @@ def test_asymmetric_price_bands_keep_their_sides():
 
 
 @pytest.mark.recorded
-def test_asymmetric_price_bands_that_were_recorded_keep_their_sides():
+def test_asymmetric_price_bands_that_were_recorded_keep_their_sides() -> None:
     """As above, of a row recorded in 2026."""
     found = market.instruments(listing("spot_mainnet_TSLABUSDT_2026-09.json"), ["TSLABUSDT"])["TSLABUSDT"]
     assert found.percent_price == PercentPrice(
@@ -157,14 +158,14 @@ def instrument(**more):
     return market.instrument(Row(listed(**more)))
 
 
-def test_missing_filters_are_disabled():
+def test_missing_filters_are_disabled() -> None:
     """A symbol without filters has no bounds, as on the exchange."""
     found = instrument(filters=[])
     assert (found.price, found.lot, found.percent_price) == (Range(), Range(), None)
     assert (found.min_notional, found.max_notional, found.max_orders, found.max_position) == (0, 0, None, 0)
 
 
-def test_older_filters_are_read():
+def test_older_filters_are_read() -> None:
     """PERCENT_PRICE, MIN_NOTIONAL and MAX_POSITION are understood too; the stricter minimum of two holds."""
     found = instrument(
         filters=[
@@ -181,14 +182,14 @@ def test_older_filters_are_read():
     assert (found.min_notional, found.max_notional, found.max_position) == (10, 100, Decimal("12.5"))
 
 
-def test_symbol_closed_to_spot_trading_is_not_trading():
+def test_symbol_closed_to_spot_trading_is_not_trading() -> None:
     """A status of TRADING does not help where spot trading is not allowed."""
     assert instrument().is_trading
     assert not instrument(isSpotTradingAllowed=False).is_trading
     assert not instrument(status="CANCEL_ONLY").is_trading
 
 
-def test_order_fields_are_read():
+def test_order_fields_are_read() -> None:
     """Quantities and quote amounts come through exactly; a stop price of zero and a negative quote amount are none.
 
     Before: a quote amount below zero, Binance's word for "not known", became zero.
@@ -203,13 +204,13 @@ def test_order_fields_are_read():
     assert orders.cancelled(CANCELLED).created_ms is None
 
 
-def test_positions_without_quantity_are_left_out():
+def test_positions_without_quantity_are_left_out() -> None:
     """A row that stands for an open order alone is not a position; a negative one is short."""
     (position,) = futures.positions(ANSWERS["/fapi/v3/positionRisk"]).positions
     assert (position.symbol, position.side, position.quantity) == ("ADAUSDT", "SHORT", Decimal(-30))
 
 
-def test_income_is_summed_by_kind_and_asset():
+def test_income_is_summed_by_kind_and_asset() -> None:
     """Realised profit is the exact sum by type and asset, and a list as long as the limit is called a part."""
     state, income = ANSWERS["/fapi/v3/account"], ANSWERS["/fapi/v1/income"]
     whole = futures.profit_and_loss(state, income, limit=100)
@@ -219,7 +220,7 @@ def test_income_is_summed_by_kind_and_asset():
     assert not futures.profit_and_loss(state, income, limit=3).complete
 
 
-def test_discount_is_stated_only_where_it_is_on():
+def test_discount_is_stated_only_where_it_is_on() -> None:
     """A discount that is off for the account or the symbol is not one."""
     answer = copy.deepcopy(ANSWERS["/api/v3/account/commission"])
     assert account.fee(answer, "BTCUSDT").maker == Decimal("0.00111")
@@ -230,7 +231,7 @@ def test_discount_is_stated_only_where_it_is_on():
     assert account.fee(answer, "BTCUSDT").maker == Decimal("0.001")
 
 
-def test_pages_say_where_the_next_one_is():
+def test_pages_say_where_the_next_one_is() -> None:
     """A full page has a next one; a shorter one has none; no rows at all is an empty page."""
     row = ANSWERS["/sapi/v1/capital/deposit/hisrec"][0]
     assert wallet.deposits([row, row], GetDepositHistory(limit=2, offset=4)).next_offset == 6
@@ -244,14 +245,14 @@ def test_pages_say_where_the_next_one_is():
 
 @pytest.mark.parametrize("field", ["address", "tag"])
 @pytest.mark.parametrize("text", ["1HPn\u200b8Rx2", "1HPn 8Rx2\n", "A" * 300, "\u202e1HPn", 5])
-def test_address_that_cannot_be_shown_unaltered_is_not_shown(field, text):
+def test_address_that_cannot_be_shown_unaltered_is_not_shown(field: str, text: str | int) -> None:
     """An address or tag is exact or it is an error: cleaning one would lose funds."""
     answer = {**ANSWERS["/sapi/v1/capital/deposit/address"], field: text}
     with pytest.raises(ExchangeUnavailable):
         wallet.deposit_address(answer, GetDepositAddress(coin="BTC"))
 
 
-def test_empty_address_or_another_coin_is_an_error():
+def test_empty_address_or_another_coin_is_an_error() -> None:
     """An answer without an address, or about another coin, is no address."""
     good = ANSWERS["/sapi/v1/capital/deposit/address"]
     for answer in ({**good, "address": ""}, {**good, "coin": "ETH"}):
@@ -311,7 +312,7 @@ def _with(value, path, hostile):
 
 
 @pytest.mark.parametrize("name", MAPPED)
-def test_malformed_answers_are_unavailable_and_nothing_else(name):
+def test_malformed_answers_are_unavailable_and_nothing_else(name: str) -> None:
     """Whatever stands in a field, the mapping gives a value or ExchangeUnavailable: no other exception and no NaN."""
     mapped, path = MAPPED[name]
     good = _answer(path)
@@ -334,7 +335,7 @@ JSON = st.recursive(
 
 @settings(max_examples=tries(150), deadline=None)
 @given(name=st.sampled_from(sorted(MAPPED)), data=st.data(), value=JSON)
-def test_anything_in_any_field_is_a_value_or_unavailable(name, data, value):
+def test_anything_in_any_field_is_a_value_or_unavailable(name: str, data, value: Any) -> None:
     """What the exchange answers is mapped and rendered, or it is unavailable: it never is a fault of guardian's."""
     mapped, path = MAPPED[name]
     places = sorted({where for where, _ in _altered(_answer(path))}, key=str)
@@ -363,7 +364,7 @@ def _rendered(found):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("time", ["1e400", "-1e400", str(10**18), "-1", '"x"', "null", "true", "[]", "253402300800000"])
-async def test_cancel_that_was_done_is_reported_whatever_its_time_says(time):
+async def test_cancel_that_was_done_is_reported_whatever_its_time_says(time: str) -> None:
     """The order is out of the book, and the answer says so: its time alone is not known.
 
     Before: `INTERNAL_ERROR` after a cancel that was done, where the time had no place in a calendar.
@@ -389,7 +390,7 @@ async def test_cancel_that_was_done_is_reported_whatever_its_time_says(time):
         ({"fills": [{"price": "1"}]}, "qty"),
     ],
 )
-def test_order_that_does_not_add_up_says_so_and_has_no_amounts(change, why):
+def test_order_that_does_not_add_up_says_so_and_has_no_amounts(change: dict[str, Any], why: str) -> None:
     """More executed than ordered, less than nothing, and what is no number are true of no order: nothing is read."""
     report = orders.order({**ORDER, **change})
     assert why in report.flaw
@@ -397,7 +398,7 @@ def test_order_that_does_not_add_up_says_so_and_has_no_amounts(change, why):
     assert (report.quantity, report.executed_quantity, report.executed_quote_quantity, report.fills) == (0, 0, 0, ())
 
 
-def test_answer_about_another_symbol_is_refused():
+def test_answer_about_another_symbol_is_refused() -> None:
     """A price of another symbol is not a price."""
     for mapped, path in ((market.ticker_price, "/api/v3/ticker/price"), (market.ticker, "/api/v3/ticker/24hr")):
         with pytest.raises(ExchangeUnavailable):
@@ -407,11 +408,11 @@ def test_answer_about_another_symbol_is_refused():
     assert market.book_tops(ANSWERS["/api/v3/ticker/bookTicker"], ["ETHUSDT"], fetched_ms=1) == {}
 
 
-def income_row(kind, amount, asset="USDT"):
+def income_row(kind: str, amount, asset: str = "USDT"):
     return {"symbol": "", "incomeType": kind, "income": amount, "asset": asset, "time": 1_750_000_000_000}
 
 
-def test_transfers_are_no_profit_and_assets_are_never_added():
+def test_transfers_are_no_profit_and_assets_are_never_added() -> None:
     """Profit is what trading brought, by asset; what was moved in or given stands apart, and what is not known too.
 
     Before: a transfer of 5000 stood under `realized`, beside a loss of 12.
@@ -438,7 +439,7 @@ def test_transfers_are_no_profit_and_assets_are_never_added():
     assert len(found.income) == len(rows)
 
 
-def test_names_are_cleaned():
+def test_names_are_cleaned() -> None:
     """Client order ids cannot carry what is not seen; an asset's odd name is escaped and equals no other name."""
     order = orders.order({**ORDER, "clientOrderId": "a\u202eb\x1b[0m\u200bc"})
     assert order.client_order_id == "ab[0mc"
@@ -449,7 +450,7 @@ def test_names_are_cleaned():
     assert found.can_trade is False
 
 
-def test_order_by_quote_quantity_may_execute_more_than_its_quantity():
+def test_order_by_quote_quantity_may_execute_more_than_its_quantity() -> None:
     """An order that the owner placed by quote quantity states no quantity; it does not make a list unreadable."""
     by_quote = {**ORDER, "origQty": "0.00000000", "origQuoteOrderQty": "24.0"}
     assert orders.orders([ORDER, by_quote])[1].executed_quantity == Decimal("0.0004")

@@ -19,14 +19,14 @@ pytestmark = pytest.mark.anyio
 CHINESE = "币安人生USDT"
 
 
-def listed(symbol, base="BASE", quote="USDT"):
+def listed(symbol, base: str = "BASE", quote: str = "USDT"):
     return {
         "symbol": symbol, "baseAsset": base, "quoteAsset": quote, "status": "TRADING", "orderTypes": ["LIMIT"],
         "filters": [],
     }  # fmt: skip
 
 
-async def pages(exchange, limit):
+async def pages(exchange, limit: int):
     """Every symbol of the listing, by following its own cursors."""
     found, cursor = [], None
     while True:
@@ -38,7 +38,7 @@ async def pages(exchange, limit):
         cursor = page.next_cursor
 
 
-async def test_signature_is_over_the_percent_encoded_bytes_as_sent():
+async def test_signature_is_over_the_percent_encoded_bytes_as_sent() -> None:
     """A signed read of a Chinese symbol carries its UTF-8 percent-encoded, and its signature is over those bytes."""
     async with served() as (server, exchange):
         await exchange.open_orders(CHINESE)
@@ -49,7 +49,7 @@ async def test_signature_is_over_the_percent_encoded_bytes_as_sent():
     assert seen.parameters["symbol"] == CHINESE
 
 
-async def test_order_of_a_chinese_symbol_is_signed_and_read_back():
+async def test_order_of_a_chinese_symbol_is_signed_and_read_back() -> None:
     """The body of a cancel is signed as sent, and an answer about the same symbol is taken."""
 
     def reply(seen):
@@ -63,7 +63,7 @@ async def test_order_of_a_chinese_symbol_is_signed_and_read_back():
     assert report.symbol == CHINESE
 
 
-async def test_prices_and_rules_of_a_chinese_symbol_are_found():
+async def test_prices_and_rules_of_a_chinese_symbol_are_found() -> None:
     """The batch of symbols in one request holds the name as it is, and its row is found in the answer."""
 
     def reply(seen):
@@ -81,7 +81,7 @@ async def test_prices_and_rules_of_a_chinese_symbol_are_found():
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 50, 200])
-async def test_list_is_paged_through_by_its_own_cursors(limit):
+async def test_list_is_paged_through_by_its_own_cursors(limit: int) -> None:
     """Each symbol comes once, in one order, whatever the limit: `BTCU`, Chinese and small letters included.
 
     Before: guardian refused its own cursor where the page ended with `BTCU` or a name that is not ASCII.
@@ -103,7 +103,7 @@ async def test_list_is_paged_through_by_its_own_cursors(limit):
     assert total == len(names)
 
 
-async def test_a_row_that_no_tool_could_name_is_left_out_of_the_list():
+async def test_a_row_that_no_tool_could_name_is_left_out_of_the_list() -> None:
     """A symbol with invisible characters, or whose assets have them, is left out; the rest of the list stays."""
     rows = [listed("BTC\u200bUSDT"), listed("BTCUSDT"), listed("ETHUSDT", "E\u202eTH"), listed("A" * 41), listed("B C")]
     async with served(lambda _: {"symbols": rows}) as (_, exchange):
@@ -117,7 +117,7 @@ async def test_a_row_that_no_tool_could_name_is_left_out_of_the_list():
 @pytest.mark.parametrize(
     "name", ["many", pytest.param("spot_mainnet_2021-10-11_full.json.gz", marks=pytest.mark.recorded)]
 )
-async def test_whole_listing_is_paged_through(name, limit):
+async def test_whole_listing_is_paged_through(name: str, limit: int) -> None:
     """Every symbol of a listing, production's as recorded too, comes once, and every cursor can be given back."""
     recorded = known_listing(name)
     async with served(lambda _: recorded) as (_, exchange):
@@ -127,7 +127,7 @@ async def test_whole_listing_is_paged_through(name, limit):
     assert all(map(is_name, found))
 
 
-async def test_names_are_compared_exactly():
+async def test_names_are_compared_exactly() -> None:
     """An answer about a name that only looks the same is an answer about another symbol."""
     rows = [{"symbol": "ВTCUSDT", "bidPrice": "1", "askPrice": "2"}]  # its first letter is Cyrillic
     assert market.book_tops(rows, ["BTCUSDT"], fetched_ms=1) == {}

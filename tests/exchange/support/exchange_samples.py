@@ -49,7 +49,7 @@ CANCELLED = {
 }
 
 
-def listed(symbol="BTCUSDT", base="BTC", quote="USDT", **more):
+def listed(symbol: str = "BTCUSDT", base: str = "BTC", quote: str = "USDT", **more):
     return {
         "symbol": symbol,
         "status": "TRADING",

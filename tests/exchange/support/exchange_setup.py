@@ -18,7 +18,7 @@ CANARY_KEY = "canaryKEYcanaryKEYcanaryKEYcanaryKEY0123456789"
 CANARY_SECRET = "canarySECRETcanarySECRETcanarySECRET0123456789"
 
 
-def pair(environment="paper", family=KeyFamily.SPOT, *, mark=""):
+def pair(environment: str = "paper", family=KeyFamily.SPOT, *, mark: str = ""):
     return ApiKeyPair(
         environment=environment,
         family=family,
@@ -42,7 +42,7 @@ def now_ms():
     return time.time_ns() // 1_000_000
 
 
-async def at_once(_):
+async def at_once(_) -> None:
     """A pause that takes no time."""
     await asyncio.sleep(0)
 
@@ -53,7 +53,7 @@ async def _known():
 
 @asynccontextmanager
 async def exchange_at(
-    url, *, keys=None, now=now_ms, monotonic=time.monotonic, timeout_s=None, measures=False, **options
+    url, *, keys=None, now=now_ms, monotonic=time.monotonic, timeout_s=None, measures: bool = False, **options
 ):
     """An Exchange under `paper` that talks to `url`; it does not pause unless it is told how.
 

@@ -57,7 +57,7 @@ class Told:
 class LoopbackExchange:
     """Listens on 127.0.0.1; `answer` maps a request to what is told."""
 
-    def __init__(self, answer: Callable[[Seen], Told | object]):
+    def __init__(self, answer: Callable[[Seen], Told | object]) -> None:
         self.answer = answer
         self.seen: list[Seen] = []
         self.connections = 0
@@ -68,7 +68,7 @@ class LoopbackExchange:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, *_) -> None:
         self._server.close()
         for task in self._tasks:
             task.cancel()
@@ -79,7 +79,7 @@ class LoopbackExchange:
     def url(self):
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
-    async def _serve(self, reader, writer):
+    async def _serve(self, reader, writer) -> None:
         task = asyncio.current_task()
         self._tasks.add(task)
         self.connections += 1

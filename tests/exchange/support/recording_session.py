@@ -8,7 +8,7 @@ from tests.exchange.support.exchange_samples import answer
 
 
 class _Content:
-    def __init__(self, body):
+    def __init__(self, body) -> None:
         self._body = body
 
     async def iter_any(self):
@@ -16,18 +16,18 @@ class _Content:
 
 
 class _Response:
-    def __init__(self, body):
+    def __init__(self, body) -> None:
         self.status, self.headers, self.content = 200, {}, _Content(body)
 
 
 class _Pending:
-    def __init__(self, body):
+    def __init__(self, body) -> None:
         self._body = body
 
     async def __aenter__(self):
         return _Response(self._body)
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, *_) -> None:
         return None
 
 
@@ -36,14 +36,14 @@ class RecordingSession:
 
     closed = False
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.sent = []
 
     def request(self, method, url, *, headers, **options):
         self.sent.append((method, url, dict(headers), options))
         return _Pending(json.dumps(answer(method, url.path)).encode())
 
-    async def close(self):
+    async def close(self) -> None:
         self.closed = True
 
     @property

@@ -10,7 +10,7 @@ from itertools import count
 class VirtualTime:
     """A wall clock and a monotonic one that agree, and pauses on them. `start_ms` is the start of a day."""
 
-    def __init__(self, start_ms=1_699_920_000_000):
+    def __init__(self, start_ms: int = 1_699_920_000_000) -> None:
         self.start_ms = start_ms
         self.elapsed_s = 0.0
         self._sleepers = []
@@ -22,12 +22,12 @@ class VirtualTime:
     def monotonic(self):
         return self.elapsed_s
 
-    async def pause(self, seconds):
+    async def pause(self, seconds) -> None:
         woken = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self.elapsed_s + seconds, next(self._numbers), woken))
         await woken
 
-    async def until(self, seconds):
+    async def until(self, seconds) -> None:
         """Let everything happen up to so many seconds after the start."""
         while True:
             for _ in range(20):

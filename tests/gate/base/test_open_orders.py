@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ BUY, SELL = OrderSide.BUY, OrderSide.SELL
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Any:
+def room(tmp_path: Path) -> Iterator[Room]:
     """200 open orders of a symbol at most, 5 of them stop orders, as Binance has it."""
     made = Room(tmp_path)
     made.exchange.filters = {"max_orders": 200, "max_stop_orders": 5}

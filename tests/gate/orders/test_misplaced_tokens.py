@@ -11,6 +11,7 @@ import pytest
 
 from guardian.store.emergency import EmergencyFile
 from guardian.store.log.redaction import TOKEN_LENGTH, short_digest, token_pieces, without_token_shapes
+from tests.gate.support.fakes import Room
 from tests.support.person import approve
 from tests.support.world import World
 
@@ -114,7 +115,7 @@ def test_what_the_log_needs_stays_as_it_is(world: World) -> None:
         assert kept in written
 
 
-def test_token_reaches_no_emergency_record(room) -> None:
+def test_token_reaches_no_emergency_record(room: Room) -> None:
     """Where the log takes nothing and a token cannot be looked up, whatever looks like one is left out."""
     token = "A-b_" * 6
     emergency = EmergencyFile(room.home)

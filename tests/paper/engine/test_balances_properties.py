@@ -74,7 +74,7 @@ class Trading(RuleBasedStateMachine):
         stop_offset=st.integers(min_value=-40, max_value=40),
         notional=st.integers(min_value=1, max_value=30000),
     )
-    def place_priced(self, symbol, side, kind, tif, mode, parts, offset, stop_offset, notional):
+    def place_priced(self, symbol, side, kind, tif, mode, parts, offset, stop_offset, notional) -> None:
         listing = LISTINGS[symbol]
         last = self.feed.last_price(symbol, self.now)
         price = at_offset(last, offset, listing.tick)
@@ -107,7 +107,7 @@ class Trading(RuleBasedStateMachine):
         stop_offset=st.integers(min_value=-40, max_value=40),
         notional=st.integers(min_value=10, max_value=30000),
     )
-    def place_stop(self, symbol, side, kind, mode, stop_offset, notional):
+    def place_stop(self, symbol, side, kind, mode, stop_offset, notional) -> None:
         listing = LISTINGS[symbol]
         last = self.feed.last_price(symbol, self.now)
         worth = Decimal(notional) / (1 if listing.quote_asset == "USDT" else 60000)
@@ -130,7 +130,7 @@ class Trading(RuleBasedStateMachine):
         notional=st.integers(min_value=1, max_value=60000),
         by_quote=st.booleans(),
     )
-    def place_market(self, symbol, side, mode, notional, by_quote):
+    def place_market(self, symbol, side, mode, notional, by_quote) -> None:
         listing = LISTINGS[symbol]
         worth = Decimal(notional) / (1 if listing.quote_asset == "USDT" else 60000)
         worth = worth.quantize(Decimal("0.00000001"))
@@ -153,22 +153,22 @@ class Trading(RuleBasedStateMachine):
             self.handle(command)
 
     @rule(which=st.integers(min_value=0, max_value=30))
-    def cancel(self, which):
+    def cancel(self, which) -> None:
         orders = list(self.state.orders.values())
         if orders:
             order = orders[-1 - which % len(orders)]
             self.handle(CancelOne(symbol=order.symbol, order_id=order.order_id, client_order_id=None))
 
     @rule(symbol=symbols)
-    def cancel_all(self, symbol):
+    def cancel_all(self, symbol) -> None:
         self.handle(CancelAll(symbol))
 
     @rule(enabled=st.booleans())
-    def pay_fees_in_bnb(self, enabled):
+    def pay_fees_in_bnb(self, enabled) -> None:
         self.handle(PayFeesInBnb(enabled))
 
     @rule()
-    def start_again(self):
+    def start_again(self) -> None:
         self.done.append((None, "", self.now))
         self.engine = Engine(self.state, self.feed)
         # What the account had taken of the market's levels is there again.
@@ -176,7 +176,7 @@ class Trading(RuleBasedStateMachine):
             self.handle(Rematch(symbol))
 
     @rule(seconds=st.sampled_from([0, 1, 30, 600, 7200, 200_000]))
-    def wait(self, seconds):
+    def wait(self, seconds) -> None:
         self.now += seconds * 1000 + 17
         self.handle(Advance())
 
@@ -185,7 +185,7 @@ class Trading(RuleBasedStateMachine):
         offset=st.integers(min_value=-150, max_value=150),
         levels=st.integers(min_value=0, max_value=3000),
     )
-    def pin(self, symbol, offset, levels):
+    def pin(self, symbol, offset, levels) -> None:
         listing = LISTINGS[symbol]
         bid = at_offset(self.feed.last_price(symbol, self.now), offset, listing.tick)
         pin = Pin(bid=bid, ask=bid + listing.tick, quantity=levels * listing.step * 7)
@@ -211,7 +211,7 @@ class Trading(RuleBasedStateMachine):
         assert events == self.events
 
     @invariant()
-    def every_asset_is_conserved_to_the_last_digit(self):
+    def every_asset_is_conserved_to_the_last_digit(self) -> None:
         """What is free, locked and kept as fees is what there was at first plus what the trades moved."""
         if not hasattr(self, "state"):
             return
@@ -228,7 +228,7 @@ class Trading(RuleBasedStateMachine):
             assert (balance.free * 10**8) % 1 == 0
 
     @invariant()
-    def locked_is_what_open_orders_reserve(self):
+    def locked_is_what_open_orders_reserve(self) -> None:
         """The locks are the open orders' own, and an order with a price reserves just what it may still spend."""
         if not hasattr(self, "state"):
             return
@@ -241,7 +241,7 @@ class Trading(RuleBasedStateMachine):
             assert order.shown == 0 if waits else 0 < order.shown <= most
 
     @invariant()
-    def the_book_is_not_crossed_and_holds_every_order_that_works(self):
+    def the_book_is_not_crossed_and_holds_every_order_that_works(self) -> None:
         """What is open and not waiting is in its book, in order; after each command nothing is left to match."""
         if not hasattr(self, "state"):
             return
@@ -259,7 +259,7 @@ class Trading(RuleBasedStateMachine):
             assert bid is None or ask is None or bid < ask
 
     @invariant()
-    def fills_are_never_worse_than_the_limit_and_add_up(self):
+    def fills_are_never_worse_than_the_limit_and_add_up(self) -> None:
         """An order's executed quantities are its trades' sum, within its quantity and its price."""
         if not hasattr(self, "state"):
             return
@@ -282,7 +282,7 @@ class Trading(RuleBasedStateMachine):
                 assert order.executed + order.prevented == order.quantity
 
     @invariant()
-    def events_tell_all_that_changed(self):
+    def events_tell_all_that_changed(self) -> None:
         """The last event of each order and balance, and every trade, are the state itself."""
         if not hasattr(self, "state"):
             return
@@ -317,7 +317,7 @@ Trading.TestCase.settings = settings(
 TestTrading = Trading.TestCase
 
 
-def test_the_same_seed_and_commands_give_the_same_events():
+def test_the_same_seed_and_commands_give_the_same_events() -> None:
     """The engine has no clock and no dice: a run is repeated to the last field."""
 
     def run() -> list[Event]:
@@ -345,7 +345,7 @@ def test_the_same_seed_and_commands_give_the_same_events():
     assert sum(isinstance(event, Traded) for event in first) > 20
 
 
-def test_orders_fill_for_what_happened_between_two_requests():
+def test_orders_fill_for_what_happened_between_two_requests() -> None:
     """An order that the market passed and left again while nobody asked has filled, at its price and at that time."""
     feed = SeededFeed(11)
     symbol, hour = "BTCUSDT", 3_600_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from contextlib import suppress
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -45,7 +46,7 @@ def some_order(dice: random.Random, number: int, last: Decimal) -> PlaceOrder:
 
 
 @pytest.mark.parametrize("source", ["made", pytest.param("recorded", marks=pytest.mark.recorded)])
-def test_own_orders_in_a_recorded_book_cross_nothing_and_lose_nothing(made_capture, source):
+def test_own_orders_in_a_recorded_book_cross_nothing_and_lose_nothing(made_capture: Path, source: str) -> None:
     """Over a minute of the recorded market with hundreds of own orders the book is never crossed, and all adds up."""
     path = made_capture if source == "made" else RECORDINGS / "streams" / "btcusdt_20240808.gz"
     feed = ReplayFeed(read_capture(path), SeededFeed(1), start=BORN)

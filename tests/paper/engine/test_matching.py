@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def pass_time(desk: Desk, ms: int = 1000) -> None:
     desk.handle(Advance())
 
 
-def test_own_orders_show_in_the_book_at_their_price(desk):
+def test_own_orders_show_in_the_book_at_their_price(desk: Desk) -> None:
     """A resting order adds to its level, makes a level of its own, or becomes the best price."""
     desk.place("BUY", "59998", "1")
     best = desk.place("BUY", "60000", "0.5")
@@ -44,7 +45,7 @@ def test_own_orders_show_in_the_book_at_their_price(desk):
     assert desk.shown("BUY")[0] == ("59999", "2")
 
 
-def test_what_was_taken_is_gone_until_the_market_shows_something_new(desk, feed):
+def test_what_was_taken_is_gone_until_the_market_shows_something_new(desk: Desk, feed: HandFeed) -> None:
     """Two takers share one level; it is whole again when the feed gives it another quantity."""
     assert desk.trades_of(desk.place("BUY", "60001", "1.5")) == [("60001", "1.5")]
     assert desk.shown("SELL")[0] == ("60001", "0.5")
@@ -57,7 +58,7 @@ def test_what_was_taken_is_gone_until_the_market_shows_something_new(desk, feed)
     assert desk.shown("SELL") == [("60001", "1"), ("60002", "7")]
 
 
-def test_an_order_queues_behind_what_was_there_before_it(desk, feed):
+def test_an_order_queues_behind_what_was_there_before_it(desk: Desk, feed: HandFeed) -> None:
     """Trades at its price go to the queue before it first, and only what is beyond that fills it."""
     order = desk.place("BUY", "59999", "1")
     feed.trade(desk.now + 100, "59999", "1.5", sold=True)
@@ -72,7 +73,7 @@ def test_an_order_queues_behind_what_was_there_before_it(desk, feed):
     assert (filled.status, desk.trades_of(order)) == ("FILLED", [("59999", "0.25"), ("59999", "0.75")])
 
 
-def test_an_order_moves_up_when_those_before_it_leave(desk, feed):
+def test_an_order_moves_up_when_those_before_it_leave(desk: Desk, feed: HandFeed) -> None:
     """What the feed shows to be gone from its level is no longer before it."""
     order = desk.place("BUY", "59999", "1")
     feed.show(desk.now + 100, [("59999", "0.25"), ("59998", "3")], ASKS)
@@ -83,7 +84,7 @@ def test_an_order_moves_up_when_those_before_it_leave(desk, feed):
     assert desk.again(order).executed == Decimal("0.25")
 
 
-def test_an_order_stays_before_those_of_the_market_that_came_after_it(desk, feed):
+def test_an_order_stays_before_those_of_the_market_that_came_after_it(desk: Desk, feed: HandFeed) -> None:
     """Quantity that joins a level later stands behind an own order, for those who take from it too."""
     order = desk.place("SELL", "60001", "1")
     feed.show(desk.now + 100, BIDS, [("60001", "10"), ("60002", "3")])
@@ -95,7 +96,7 @@ def test_an_order_stays_before_those_of_the_market_that_came_after_it(desk, feed
     assert desk.again(order).executed == Decimal("0.75")
 
 
-def test_trades_on_the_other_side_do_not_fill(desk, feed):
+def test_trades_on_the_other_side_do_not_fill(desk: Desk, feed: HandFeed) -> None:
     """A buyer who came to the asks has nothing for a bid, however large the trade."""
     order = desk.place("BUY", "60000", "1")
     feed.trade(desk.now + 100, "60001", "100", sold=False)
@@ -103,7 +104,7 @@ def test_trades_on_the_other_side_do_not_fill(desk, feed):
     assert desk.again(order).executed == 0
 
 
-def test_a_trade_at_a_worse_price_would_have_come_to_the_better_order_first(desk, feed):
+def test_a_trade_at_a_worse_price_would_have_come_to_the_better_order_first(desk: Desk, feed: HandFeed) -> None:
     """A seller who sold lower than an own bid fills that bid first, at its own price."""
     order = desk.place("BUY", "60000", "1")
     feed.trade(desk.now + 100, "59999", "0.4", sold=True)
@@ -111,7 +112,7 @@ def test_a_trade_at_a_worse_price_would_have_come_to_the_better_order_first(desk
     assert desk.trades_of(order) == [("60000", "0.4")]
 
 
-def test_the_market_that_crosses_fills_by_price_and_then_by_time(desk, feed):
+def test_the_market_that_crosses_fills_by_price_and_then_by_time(desk: Desk, feed: HandFeed) -> None:
     """Asks that come down fill the highest bid first, and of two at one price the older one."""
     late_but_better = [
         desk.place("BUY", "59990", "1"),
@@ -127,7 +128,7 @@ def test_the_market_that_crosses_fills_by_price_and_then_by_time(desk, feed):
     assert desk.shown("BUY")[0] == ("59990", "1.5")
 
 
-def test_orders_of_the_account_trade_with_one_another_where_that_is_wanted(desk):
+def test_orders_of_the_account_trade_with_one_another_where_that_is_wanted(desk: Desk) -> None:
     """With NONE a taker meets own orders at their place in the line: price, then time, the market's among them."""
     first = desk.place("SELL", "60000.5", "1", **NONE)
     behind = desk.place("SELL", "60001", "1", **NONE)
@@ -146,7 +147,9 @@ def test_orders_of_the_account_trade_with_one_another_where_that_is_wanted(desk)
         ("DECREMENT", "EXPIRED_IN_MATCH", "FILLED", ("1", "1")),
     ],
 )
-def test_self_trades_are_prevented_as_the_takers_mode_says(desk, mode, maker_status, taker_status, given_up):
+def test_self_trades_are_prevented_as_the_takers_mode_says(
+    desk: Desk, mode: str, maker_status: str, taker_status: str, given_up: tuple[str | None, str | None]
+) -> None:
     """The taker's mode alone decides who expires, and both sides' prevented quantities say by how much."""
     maker = desk.place("SELL", "60000", "1", **NONE)
     taker = desk.place("BUY", "60001", "2", self_trade_mode=mode)
@@ -163,7 +166,7 @@ def test_self_trades_are_prevented_as_the_takers_mode_says(desk, mode, maker_sta
     assert all(balance.locked == 0 for balance in desk.state.ledger if maker_status != "NEW")
 
 
-def test_the_larger_order_of_a_decrement_stays_with_less(desk):
+def test_the_larger_order_of_a_decrement_stays_with_less(desk: Desk) -> None:
     """DECREMENT ends the smaller order; the larger one rests on with what is left, and locks just that."""
     maker = desk.place("SELL", "60000", "6")
     taker = desk.place("BUY", "60000", "2", self_trade_mode="DECREMENT")
@@ -174,7 +177,7 @@ def test_the_larger_order_of_a_decrement_stays_with_less(desk):
     assert maker.prevented_match_id == taker.prevented_match_id == 0
 
 
-def test_an_own_iceberg_is_prevented_once_and_as_a_whole(desk):
+def test_an_own_iceberg_is_prevented_once_and_as_a_whole(desk: Desk) -> None:
     """Its hidden parts are gone with it: the taker goes on to what stands behind it, and meets it no more."""
     iceberg = desk.place("SELL", "60001", "3", iceberg_quantity="1")
     taker = desk.place("BUY", "60002", "4")
@@ -183,7 +186,7 @@ def test_an_own_iceberg_is_prevented_once_and_as_a_whole(desk):
     assert sum(isinstance(event, Prevented) for event in desk.events) == 1
 
 
-def test_a_taker_by_quote_that_is_to_expire_takes_nothing_further_down():
+def test_a_taker_by_quote_that_is_to_expire_takes_nothing_further_down() -> None:
     """What is left of its amount below one step would make a step at a lower price, and is not spent there."""
     desk = Desk(HandFeed([("30000", "1")], []))
     desk.place("BUY", "60000", "1")
@@ -191,7 +194,7 @@ def test_a_taker_by_quote_that_is_to_expire_takes_nothing_further_down():
     assert (taker.status, taker.executed, taker.prevented) == ("EXPIRED_IN_MATCH", 0, Decimal("0.00166"))
 
 
-def test_a_market_order_that_only_meets_its_own_expires(feed):
+def test_a_market_order_that_only_meets_its_own_expires(feed: HandFeed) -> None:
     """With EXPIRE_MAKER on an empty market the maker ends EXPIRED_IN_MATCH and the taker EXPIRED, as documented."""
     desk = Desk(HandFeed([], []))
     maker = desk.place("BUY", "60000", "1")
@@ -199,7 +202,7 @@ def test_a_market_order_that_only_meets_its_own_expires(feed):
     assert (desk.again(maker).status, taker.status, taker.executed) == ("EXPIRED_IN_MATCH", "EXPIRED", 0)
 
 
-def test_fill_or_kill_does_not_count_what_would_be_prevented(desk):
+def test_fill_or_kill_does_not_count_what_would_be_prevented(desk: Desk) -> None:
     """FOK for more than the market alone has is killed, and leaves the own order as it was."""
     maker = desk.place("SELL", "60001", "5")
     killed = desk.place("BUY", "60001", "2.5", time_in_force="FOK")
@@ -208,7 +211,7 @@ def test_fill_or_kill_does_not_count_what_would_be_prevented(desk):
     assert desk.again(maker).status == "NEW"
 
 
-def test_an_iceberg_shows_a_part_and_requeues_at_the_end_of_its_level(desk):
+def test_an_iceberg_shows_a_part_and_requeues_at_the_end_of_its_level(desk: Desk) -> None:
     """Only icebergQty is seen; each new part goes behind the other orders of its level."""
     iceberg = desk.place("SELL", "60000", "3", iceberg_quantity="1")
     other = desk.place("SELL", "60000", "1")
@@ -221,7 +224,7 @@ def test_an_iceberg_shows_a_part_and_requeues_at_the_end_of_its_level(desk):
     assert (desk.again(iceberg).status, desk.again(other).status) == ("FILLED", "FILLED")
 
 
-def test_an_iceberg_lets_others_of_its_level_go_first_when_the_market_comes(desk, feed):
+def test_an_iceberg_lets_others_of_its_level_go_first_when_the_market_comes(desk: Desk, feed: HandFeed) -> None:
     """Sellers who come to its price fill its shown part, then the order behind it, and then its next part."""
     iceberg = desk.place("BUY", "60000", "3", iceberg_quantity="1")
     other = desk.place("BUY", "60000", "1")
@@ -234,7 +237,7 @@ def test_an_iceberg_lets_others_of_its_level_go_first_when_the_market_comes(desk
     assert (desk.again(iceberg).executed, desk.again(other).executed) == (Decimal("1.5"), 1)
 
 
-def test_an_iceberg_takes_with_all_of_itself_and_rests_with_a_part(desk):
+def test_an_iceberg_takes_with_all_of_itself_and_rests_with_a_part(desk: Desk) -> None:
     """As a taker the hidden part trades too."""
     iceberg = desk.place("BUY", "60001", "5", iceberg_quantity="0.5")
     assert (iceberg.executed, iceberg.shown) == (2, Decimal("0.5"))
@@ -243,7 +246,9 @@ def test_an_iceberg_takes_with_all_of_itself_and_rests_with_a_part(desk):
 
 @pytest.mark.parametrize("order_type", ["STOP_LOSS", "TAKE_PROFIT"])
 @pytest.mark.parametrize("side", ["BUY", "SELL"])
-def test_stops_without_a_price_take_what_there_is_once_triggered(desk, feed, order_type, side):
+def test_stops_without_a_price_take_what_there_is_once_triggered(
+    desk: Desk, feed: HandFeed, order_type: str, side: str
+) -> None:
     """They wait off the book with their worth locked, and trade at market when the last price reaches their stop."""
     above = (order_type == "STOP_LOSS") == (side == "BUY")
     stop = "60010" if above else "59990"
@@ -260,7 +265,7 @@ def test_stops_without_a_price_take_what_there_is_once_triggered(desk, feed, ord
     assert desk.state.ledger.of("USDT").locked == desk.state.ledger.of("BTC").locked == 0
 
 
-def test_a_stop_hears_every_trade_and_not_only_the_last(desk, feed):
+def test_a_stop_hears_every_trade_and_not_only_the_last(desk: Desk, feed: HandFeed) -> None:
     """Of two trades in one moment the first one sets a stop off, though the last price is back by then."""
     order = desk.place("SELL", "59000", "1", order_type="STOP_LOSS_LIMIT", stop_price="59500")
     feed.trade(desk.now + 100, "59500", "1", sold=True)
@@ -269,7 +274,7 @@ def test_a_stop_hears_every_trade_and_not_only_the_last(desk, feed):
     assert desk.again(order).status == "FILLED"
 
 
-def test_a_stop_that_can_no_longer_be_paid_expires(feed):
+def test_a_stop_that_can_no_longer_be_paid_expires(feed: HandFeed) -> None:
     """A triggered STOP_LOSS BUY that costs more than the account has ends EXPIRED with nothing spent."""
     desk = Desk(feed, {"USDT": "180030", "BTC": "0"})
     order = desk.place("BUY", None, "3", order_type="STOP_LOSS", stop_price="60010")
@@ -280,7 +285,7 @@ def test_a_stop_that_can_no_longer_be_paid_expires(feed):
     assert desk.state.ledger.of("USDT").free == Decimal(180030)
 
 
-def test_own_trades_are_last_prices_too(desk):
+def test_own_trades_are_last_prices_too(desk: Desk) -> None:
     """A trade of the account's own sets its stop off, and what that stop trades the next one."""
     first = desk.place("BUY", "60100", "2", order_type="STOP_LOSS_LIMIT", stop_price="60001")
     second = desk.place("BUY", "60100", "1", order_type="STOP_LOSS_LIMIT", stop_price="60002")
@@ -292,7 +297,7 @@ def test_own_trades_are_last_prices_too(desk):
     assert late == "Order would trigger immediately."
 
 
-def test_limit_maker_does_not_take_own_orders_either(desk):
+def test_limit_maker_does_not_take_own_orders_either(desk: Desk) -> None:
     """An own order at its price is a match like any other."""
     desk.place("SELL", "60000", "1")
     text = "Order would immediately match and take."
@@ -300,7 +305,7 @@ def test_limit_maker_does_not_take_own_orders_either(desk):
     assert desk.place("BUY", "59999.99", "1", order_type="LIMIT_MAKER").status == "NEW"
 
 
-def test_a_market_order_by_quote_spends_at_most_its_amount(desk):
+def test_a_market_order_by_quote_spends_at_most_its_amount(desk: Desk) -> None:
     """It buys whole steps over several levels, and expires where the book ends before the money does."""
     bought = desk.place("BUY", None, None, quote_quantity="150000")
     assert (bought.status, desk.trades_of(bought)) == ("FILLED", [("60001", "2"), ("60002", "0.49995")])
@@ -312,7 +317,7 @@ def test_a_market_order_by_quote_spends_at_most_its_amount(desk):
     )
 
 
-def test_all_orders_of_a_symbol_are_cancelled_at_once(desk):
+def test_all_orders_of_a_symbol_are_cancelled_at_once(desk: Desk) -> None:
     """Stops and resting orders alike; with none there the cancel is refused."""
     desk.place("BUY", "59000", "1")
     desk.place("SELL", None, "1", order_type="STOP_LOSS", stop_price="59000")
@@ -323,7 +328,7 @@ def test_all_orders_of_a_symbol_are_cancelled_at_once(desk):
         desk.handle(CancelAll(SYMBOL))
 
 
-def test_commissions_are_taken_in_bnb_where_wanted(desk):
+def test_commissions_are_taken_in_bnb_where_wanted(desk: Desk) -> None:
     """A quarter less of the commission is taken in BNB at its price; without enough BNB the ordinary one applies."""
     desk.handle(PayFeesInBnb(enabled=True))
     # Every symbol of this feed costs 60000: 1 BTC's 0.001 less a quarter is 0.00075 BNB.
@@ -349,7 +354,7 @@ OFF = replace(
 )  # fmt: skip
 
 
-def verdict(order: PlaceOrder, listing, *, open_orders=(), held="0") -> str | None:
+def verdict(order: PlaceOrder, listing, *, open_orders=(), held: str = "0") -> str | None:
     try:
         filters.check(order, listing, Decimal(60000), open_orders, Decimal(held))
     except ExchangeRejected as no:
@@ -383,7 +388,9 @@ def verdict(order: PlaceOrder, listing, *, open_orders=(), held="0") -> str | No
         ({"max_position": Decimal("1.9")}, {"side": "SELL"}, None),
     ],
 )
-def test_limit_filters_hold_exactly_and_zero_disables_them(limits, order, name):
+def test_limit_filters_hold_exactly_and_zero_disables_them(
+    limits: dict[str, Any], order: dict[str, Any], name: str | None
+) -> None:
     """A bound met exactly passes, one beyond it does not, and a zero is no bound at all."""
     assert verdict(replace(BUY, **order), replace(OFF, **limits), held="1") == name
 
@@ -401,13 +408,15 @@ def test_limit_filters_hold_exactly_and_zero_disables_them(limits, order, name):
         ({"bid_up": Decimal("0.1"), "tick": Decimal(10)}, {}, None),
     ],
 )
-def test_market_orders_have_filters_of_their_own(limits, order, name):
+def test_market_orders_have_filters_of_their_own(
+    limits: dict[str, Any], order: dict[str, Decimal], name: str | None
+) -> None:
     """MARKET_LOT_SIZE and NOTIONAL on the average price apply as the listing says; price filters do not."""
     command = replace(BUY, order_type="MARKET", price=Decimal(0), **order)
     assert verdict(command, replace(OFF, **limits)) == name
 
 
-def test_open_orders_count_against_the_filters(desk):
+def test_open_orders_count_against_the_filters(desk: Desk) -> None:
     """MAX_POSITION counts open buys; MAX_NUM_ICEBERG_ORDERS counts icebergs; MAX_NUM_ALGO_ORDERS waiting stops."""
     for _ in range(2):
         desk.place("BUY", "59000", "1", iceberg_quantity="0.5")
@@ -424,7 +433,9 @@ def test_open_orders_count_against_the_filters(desk):
     assert verdict(BUY, replace(OFF, max_orders=3), open_orders=waiting) == "MAX_NUM_ORDERS"
 
 
-def test_an_order_that_rests_when_the_exchange_starts_again_keeps_its_place_among_its_own(desk, feed):
+def test_an_order_that_rests_when_the_exchange_starts_again_keeps_its_place_among_its_own(
+    desk: Desk, feed: HandFeed
+) -> None:
     """An engine made from the same state has the same book, and fills in the same order."""
     older = desk.place("BUY", "60000", "1")
     newer = desk.place("BUY", "60000", "1")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +32,7 @@ def bought(number: int) -> PlaceOrder:
 
 
 @pytest.fixture(params=["private", "file"])
-def storage(request, tmp_path):
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MemoryStorage | SqliteStorage]:
     kept = MemoryStorage() if request.param == "private" else SqliteStorage(tmp_path / "paper.db")
     if request.param == "file":
         kept._db.execute("PRAGMA synchronous = OFF")
@@ -38,7 +40,7 @@ def storage(request, tmp_path):
     kept.close()
 
 
-def test_ended_orders_leave_memory_and_stay_in_the_history(storage):
+def test_ended_orders_leave_memory_and_stay_in_the_history(storage: MemoryStorage | SqliteStorage) -> None:
     """However many orders have ended, memory holds the last few thousand, and the storage all of them in order."""
     clock = [BORN]
     venue = Venue(
@@ -90,7 +92,7 @@ def test_ended_orders_leave_memory_and_stay_in_the_history(storage):
     assert [getattr(again, name) for name in counters] == [getattr(state, name) for name in counters]
 
 
-def test_what_was_prevented_is_numbered_on_after_a_restart(storage):
+def test_what_was_prevented_is_numbered_on_after_a_restart(storage: MemoryStorage | SqliteStorage) -> None:
     """The next prevented match after a restart has the next number, though both orders of the last one have ended."""
     desk = Desk(HandFeed(*DEPTH))
     storage.create(desk.state)
@@ -102,7 +104,7 @@ def test_what_was_prevented_is_numbered_on_after_a_restart(storage):
     assert (again.next_match_id, again.open_orders) == (1, {})
 
 
-def test_history_pages_from_either_end(storage):
+def test_history_pages_from_either_end(storage: MemoryStorage | SqliteStorage) -> None:
     """A page takes the newest or the first of what lies in its period and from its id on."""
     desk = Desk(HandFeed(*DEPTH))
     storage.create(desk.state)
@@ -122,7 +124,7 @@ def test_history_pages_from_either_end(storage):
     assert storage.order(1 << 70) is None
 
 
-def test_what_an_order_costs_does_not_grow_with_how_many_there_were():
+def test_what_an_order_costs_does_not_grow_with_how_many_there_were() -> None:
     """The engine takes as long for the ten-thousandth order as for the first ones, three times at most."""
     desk = Desk(HandFeed(*DEPTH))
     for number in range(150):

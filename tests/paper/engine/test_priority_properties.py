@@ -76,7 +76,7 @@ orders = st.tuples(
 
 @settings(max_examples=tries(200), deadline=None)
 @given(asked=st.lists(orders, min_size=1, max_size=25))
-def test_orders_trade_by_price_and_then_by_time(asked):
+def test_orders_trade_by_price_and_then_by_time(asked: list[tuple[str, int, int, int]]) -> None:
     """Whatever is placed and cancelled, every trade and the whole book are those of the plain model."""
     desk, model = Desk(HandFeed(MARKET_BIDS, MARKET_ASKS)), Model()
     for side, price, tenths, and_cancel in asked:

@@ -10,11 +10,12 @@ from decimal import Decimal
 import pytest
 
 from guardian.paper.host.standalone import PaperServer
+from tests.paper.support.client import Client, ClientFor
 
 ORDER = "/api/v3/order"
 
 
-def test_every_request_is_in_the_journal_whatever_became_of_it(paper, client):
+def test_every_request_is_in_the_journal_whatever_became_of_it(paper: PaperServer, client: Client) -> None:
     """Refused and accepted requests are journaled with their parameters, orders apart from the rest."""
     client.public("/api/v3/time")
     client.order(newClientOrderId="j-1")
@@ -27,7 +28,7 @@ def test_every_request_is_in_the_journal_whatever_became_of_it(paper, client):
     assert [row["clientOrderId"] for row in paper.controls.orders()] == ["j-1"]
 
 
-def test_averages_and_balances_can_be_set(paper, client):
+def test_averages_and_balances_can_be_set(paper: PaperServer, client: Client) -> None:
     """A set average is told with its close time; a set balance is free at once."""
     paper.controls.set_average("BTCUSDT", "61000", 1_700_000_000_000)
     told = client.public("/api/v3/avgPrice", symbol="BTCUSDT").json
@@ -39,7 +40,7 @@ def test_averages_and_balances_can_be_set(paper, client):
 
 
 @pytest.mark.parametrize("kind", ["reply_lost", "reset_before"])
-def test_a_connection_can_be_cut_after_or_before_execution(paper, client, kind):
+def test_a_connection_can_be_cut_after_or_before_execution(paper: PaperServer, client: Client, kind: str) -> None:
     """A lost reply leaves the order placed, a reset before leaves none; the next request is answered as ever."""
     paper.controls.fault("POST", ORDER, kind)
     with pytest.raises((http.client.HTTPException, OSError)):
@@ -62,7 +63,9 @@ def test_a_connection_can_be_cut_after_or_before_execution(paper, client, kind):
         ("ban_418", {"seconds": 90}, 418, False),
     ],
 )
-def test_a_reply_can_be_spoiled_with_or_without_execution(paper, client, kind, args, status, placed):
+def test_a_reply_can_be_spoiled_with_or_without_execution(
+    paper: PaperServer, client: Client, kind: str, args: dict[str, int], status: int, placed: bool
+) -> None:
     """Each fault answers as its name says, once, and the order is there or not as documented."""
     paper.controls.fault("POST", ORDER, kind, **args)
     reply = client.order(newClientOrderId="x")
@@ -81,7 +84,7 @@ def test_a_reply_can_be_spoiled_with_or_without_execution(paper, client, kind, a
     assert client.order(newClientOrderId="y").status == 200
 
 
-def test_replies_can_be_late_and_connections_can_hang(paper, client):
+def test_replies_can_be_late_and_connections_can_hang(paper: PaperServer, client: Client) -> None:
     """A delayed reply comes late and complete; a hanging one never comes and nothing is placed."""
     paper.controls.fault("POST", ORDER, "delay", seconds=0.3)
     started = time.monotonic()
@@ -93,7 +96,7 @@ def test_replies_can_be_late_and_connections_can_hang(paper, client):
     assert len(paper.controls.orders()) == 1
 
 
-def test_a_server_with_a_hanging_request_still_ends(client_for):
+def test_a_server_with_a_hanging_request_still_ends(client_for: ClientFor) -> None:
     """Leaving the server does not wait for a request that hangs on purpose."""
     started = time.monotonic()
     with PaperServer() as server, ThreadPoolExecutor(1) as pool:
@@ -107,7 +110,7 @@ def test_a_server_with_a_hanging_request_still_ends(client_for):
     assert time.monotonic() - started < 8
 
 
-def test_an_order_can_be_invisible_for_some_requests_or_some_time(paper, client):
+def test_an_order_can_be_invisible_for_some_requests_or_some_time(paper: PaperServer, client: Client) -> None:
     """-2013 can be answered for an order that is there, so many times or for so long, and then it is seen."""
     client.order(newClientOrderId="seen")
 
@@ -122,7 +125,7 @@ def test_an_order_can_be_invisible_for_some_requests_or_some_time(paper, client)
     assert look() == 200
 
 
-def test_faults_hit_only_what_they_are_meant_for_and_can_be_cleared(paper, client):
+def test_faults_hit_only_what_they_are_meant_for_and_can_be_cleared(paper: PaperServer, client: Client) -> None:
     """A fault of another method or path waits; an unknown kind is refused; cleared faults are gone."""
     paper.controls.fault("DELETE", ORDER, "status")
     assert client.order().status == 200
@@ -132,7 +135,7 @@ def test_faults_hit_only_what_they_are_meant_for_and_can_be_cleared(paper, clien
         paper.controls.fault("GET", ORDER, "nonsense")
 
 
-def test_many_clients_at_once_lose_nothing(paper, client):
+def test_many_clients_at_once_lose_nothing(paper: PaperServer, client: Client) -> None:
     """Forty orders sent from eight threads are forty orders, each with an id of its own, and the locks add up."""
     with ThreadPoolExecutor(8) as pool:
         replies = list(pool.map(lambda n: client.order(price=str(40000 + n), quantity="0.001").json, range(40)))
@@ -141,7 +144,9 @@ def test_many_clients_at_once_lose_nothing(paper, client):
     assert (free + locked, locked) == (Decimal(10000), Decimal("1600.78"))
 
 
-def test_a_bug_of_the_exchanges_own_is_a_5xx_and_is_told_to_who_runs_it(client_for, monkeypatch):
+def test_a_bug_of_the_exchanges_own_is_a_5xx_and_is_told_to_who_runs_it(
+    client_for: ClientFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An unforeseen exception answers -1000 with nothing of its own text, and is kept for the one who runs it."""
     with PaperServer() as server:
 
@@ -155,7 +160,7 @@ def test_a_bug_of_the_exchanges_own_is_a_5xx_and_is_told_to_who_runs_it(client_f
         assert client_for(server.endpoint).public("/api/v3/time").status == 200
 
 
-def test_a_body_that_is_longer_than_any_request_is_not_read(paper, client):
+def test_a_body_that_is_longer_than_any_request_is_not_read(paper: PaperServer, client: Client) -> None:
     """More than 64 KiB is refused with 413, and is not journaled."""
     assert client.raw("POST", ORDER, "x" * 70_000).status == 413
     assert paper.controls.orders_received() == []

@@ -21,6 +21,7 @@ from guardian.domain.secrets import Secret
 from guardian.errors import ExchangeUnavailable
 from guardian.paper.host import home as paper_home
 from guardian.paper.host.home import PortFile, find, find_or_start, read_port_file, stop, write_port_file
+from tests.paper.support.client import ClientFor
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def kill(pid: int) -> None:
             process.kill()
 
 
-def test_an_exchange_is_started_found_again_and_stopped(home, client_for):
+def test_an_exchange_is_started_found_again_and_stopped(home: Path, client_for: ClientFor) -> None:
     """The first call starts one, the second finds the same, stop ends it, and then there is none."""
     assert find(home) is None
     assert not stop(home)
@@ -65,7 +66,7 @@ def test_an_exchange_is_started_found_again_and_stopped(home, client_for):
     assert not (home / "paper.port").exists()
 
 
-def test_what_was_bought_is_still_there_after_a_restart(home, client_for):
+def test_what_was_bought_is_still_there_after_a_restart(home: Path, client_for: ClientFor) -> None:
     """Balances, orders, the port and the key are the same after a stop and a start."""
     first = find_or_start(home)
     client = client_for(first)
@@ -80,7 +81,7 @@ def test_what_was_bought_is_still_there_after_a_restart(home, client_for):
     assert [row["clientOrderId"] for row in client.signed("GET", "/api/v3/openOrders").json] == ["rest"]
 
 
-def test_looking_for_an_exchange_imports_no_web_server(tmp_path):
+def test_looking_for_an_exchange_imports_no_web_server(tmp_path: Path) -> None:
     """guardian.paper.host.home can be imported without starlette and uvicorn."""
     code = (
         "import sys, guardian.paper.host.home;"
@@ -91,7 +92,7 @@ def test_looking_for_an_exchange_imports_no_web_server(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes and /proc are POSIX")
-def test_the_helper_keeps_its_secrets_to_its_owner(home, monkeypatch):
+def test_the_helper_keeps_its_secrets_to_its_owner(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file of it is 0600; the helper's arguments and environment hold no secret of anybody's."""
     monkeypatch.setenv("MY_API_SECRET", "canary-in-the-environment")
     endpoint = find_or_start(home)
@@ -112,7 +113,7 @@ def test_the_helper_keeps_its_secrets_to_its_owner(home, monkeypatch):
     assert endpoint.api_secret.reveal() not in repr(endpoint) + repr(written)
 
 
-def test_a_port_that_became_somebody_elses_is_not_believed(home):
+def test_a_port_that_became_somebody_elses_is_not_believed(home: Path) -> None:
     """A port file whose port answers without knowing the nonce, or not at all, counts as no exchange."""
     home.mkdir(parents=True)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -141,14 +142,14 @@ def test_a_port_that_became_somebody_elses_is_not_believed(home):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"port": "x"}', '{"port": 1}', "\x00\xff"])
-def test_an_unreadable_port_file_counts_as_none(home, content):
+def test_an_unreadable_port_file_counts_as_none(home: Path, content: str) -> None:
     """Whatever stands in the port file, it is either a helper's or nothing."""
     home.mkdir(parents=True)
     (home / "paper.port").write_text(content, encoding="utf-8")
     assert find(home) is None
 
 
-def test_a_lost_port_file_comes_back(home):
+def test_a_lost_port_file_comes_back(home: Path) -> None:
     """When somebody removes the port file, the running exchange is found again, and no second one is started."""
     first = find_or_start(home)
     (home / "paper.port").unlink()
@@ -156,7 +157,7 @@ def test_a_lost_port_file_comes_back(home):
     assert find_or_start(home) == first
 
 
-def test_an_idle_exchange_ends_and_leaves_nothing_behind(home):
+def test_an_idle_exchange_ends_and_leaves_nothing_behind(home: Path) -> None:
     """Without requests it ends by itself after the idle time; what it kept is there for the next one."""
     first = find_or_start(home, idle_exit_s=0.3)
     wait_until(lambda: not (home / "paper.port").exists())
@@ -165,7 +166,7 @@ def test_an_idle_exchange_ends_and_leaves_nothing_behind(home):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere a folder with open files cannot be moved away")
-def test_an_exchange_whose_home_is_gone_ends(home, tmp_path):
+def test_an_exchange_whose_home_is_gone_ends(home: Path, tmp_path: Path) -> None:
     """When its folder is removed or moved away the helper does not stay behind."""
     find_or_start(home)
     written = read_port_file(home)
@@ -174,7 +175,7 @@ def test_an_exchange_whose_home_is_gone_ends(home, tmp_path):
     wait_until(lambda: paper_home.reap() is None and not paper_home._started)
 
 
-def test_a_home_that_cannot_be_used_is_an_error_that_says_so(home):
+def test_a_home_that_cannot_be_used_is_an_error_that_says_so(home: Path) -> None:
     """With a damaged database there is no exchange, the error names the log, and the log says why."""
     home.mkdir(parents=True)
     (home / "paper.db").write_bytes(b"this is not a database at all, by no means" * 30)
@@ -187,7 +188,9 @@ def test_a_home_that_cannot_be_used_is_an_error_that_says_so(home):
     assert "not a paper exchange's file" in (home / "paper.log").read_text()
 
 
-def test_a_helper_that_cannot_answer_is_not_replaced_by_a_second_one(home, monkeypatch):
+def test_a_helper_that_cannot_answer_is_not_replaced_by_a_second_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While another process holds the home's life lock, no exchange is started beside it, and the caller is told."""
     home.mkdir(parents=True)
     code = "import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire();"
@@ -215,7 +218,7 @@ finally:
 """
 
 
-def test_processes_that_race_to_start_it_end_with_one_exchange(tmp_path):
+def test_processes_that_race_to_start_it_end_with_one_exchange(tmp_path: Path) -> None:
     """Two processes started together on an empty folder, 25 times: one exchange, seen by both."""
 
     def race(number: int) -> tuple[str, str]:
@@ -246,7 +249,7 @@ def test_processes_that_race_to_start_it_end_with_one_exchange(tmp_path):
     assert len(outcomes) == 25
 
 
-def test_killed_in_mid_traffic_it_comes_back_with_nothing_lost_or_doubled(home, client_for):
+def test_killed_in_mid_traffic_it_comes_back_with_nothing_lost_or_doubled(home: Path, client_for: ClientFor) -> None:
     """Killed five times while two threads trade: every acknowledged order is there once, and all adds up."""
     dice = random.Random(20)
     acknowledged: list[str] = []

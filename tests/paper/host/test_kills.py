@@ -28,7 +28,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
         time.sleep(0.02)
 
 
-def test_killed_in_mid_order_it_loses_and_doubles_nothing_and_the_others_go_on(home):
+def test_killed_in_mid_order_it_loses_and_doubles_nothing_and_the_others_go_on(home: Path) -> None:
     """Two processes trade while the helper is killed eight times: every order is there once or not at all, as each was
     told; all balances add up to the last digit; nobody waits longer than five seconds."""
     seen = rehearse(home, kills=KILLS, seed=7)
@@ -38,7 +38,7 @@ def test_killed_in_mid_order_it_loses_and_doubles_nothing_and_the_others_go_on(h
     assert seen.placed > 50
 
 
-def test_what_a_killed_helper_was_writing_is_cleared_away(home):
+def test_what_a_killed_helper_was_writing_is_cleared_away(home: Path) -> None:
     """Half-written port files, which hold a key, do not pile up: the next helper removes them."""
     home.mkdir()
     (home / f"{PORT_FILE}abc123").write_text('{"port":', encoding="utf-8")

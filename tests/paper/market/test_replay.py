@@ -18,6 +18,7 @@ from guardian.paper.market.feed import Level
 from guardian.paper.market.replay import ReplayFeed
 from guardian.paper.market.seeded import SeededFeed
 from guardian.paper.rest.rate_limits import WIDE
+from tests.paper.support.client import ClientFor
 from tests.support.fixtures import RECORDINGS
 
 START = 1_795_000_000_000
@@ -60,7 +61,7 @@ def capture(recorded: Path) -> Capture:
     return read_capture(recorded)
 
 
-def test_the_whole_recording_is_played_without_a_gap_and_never_crossed(capture, recorded):
+def test_the_whole_recording_is_played_without_a_gap_and_never_crossed(capture: Capture, recorded: Path) -> None:
     """Every diff follows the one before it; after every single update the best bid is below the best ask."""
     with gzip.open(recorded, "rt") as file:
         events = [json.loads(line.partition(" ")[2]) for line in file]
@@ -77,7 +78,9 @@ def test_the_whole_recording_is_played_without_a_gap_and_never_crossed(capture, 
         assert book.bids(0, 1)[0].price < book.asks(0, 1)[0].price
 
 
-def test_the_best_prices_equal_every_recorded_book_ticker_at_its_update_id(capture, recorded, recording):
+def test_the_best_prices_equal_every_recorded_book_ticker_at_its_update_id(
+    capture: Capture, recorded: Path, recording: Recording
+) -> None:
     """At the update id of each bookTicker since the snapshot the book's top is what was recorded.
 
     And where a diff ends at the very id of a bookTicker, the book made of diffs alone says the same.
@@ -108,7 +111,7 @@ def test_the_best_prices_equal_every_recorded_book_ticker_at_its_update_id(captu
     assert seen == recording.tickers
 
 
-def test_between_diffs_the_book_stays_in_order(capture, recording):
+def test_between_diffs_the_book_stays_in_order(capture: Capture, recording: Recording) -> None:
     """With a bookTicker ahead of the diffs the levels behind it are still worse, one by one, and whole."""
     book = RecordedBook(capture.snapshot)
     for number, update in enumerate(capture.updates):
@@ -123,7 +126,7 @@ def test_between_diffs_the_book_stays_in_order(capture, recording):
             assert all(level.quantity > 0 for level in bids + asks)
 
 
-def test_the_feed_is_a_function_of_time(capture):
+def test_the_feed_is_a_function_of_time(capture: Capture) -> None:
     """Asked forward, backward and again, in the middle of another answer, a moment is the same moment."""
     feed = ReplayFeed(capture, SeededFeed(1), start=START)
     moments = [START - 5, START - 1, START + 1000, START + 100_000, START + 300_000, feed.end, feed.end + 10**9]
@@ -143,7 +146,7 @@ def test_the_feed_is_a_function_of_time(capture):
     assert seen == forward[3][0]
 
 
-def test_it_is_played_as_fast_as_asked(capture, recording):
+def test_it_is_played_as_fast_as_asked(capture: Capture, recording: Recording) -> None:
     """Twice as fast ends in half the time with the same last price and book; at its end the market stands still."""
     once, twice = (ReplayFeed(capture, SeededFeed(1), start=START, speed=Decimal(speed)) for speed in (1, 2))
     assert recording.length_ms[0] < once.end - START < recording.length_ms[1]
@@ -157,7 +160,7 @@ def test_it_is_played_as_fast_as_asked(capture, recording):
     assert once.average(BTC, late).price == once.average(BTC, once.end).price
 
 
-def test_trades_make_the_last_price_the_average_and_the_day(capture):
+def test_trades_make_the_last_price_the_average_and_the_day(capture: Capture) -> None:
     """All recorded trades are told in order and in time; the last price, the average and the day follow from them."""
     feed = ReplayFeed(capture, SeededFeed(1), start=START)
     trades = list(feed.trades(BTC, START - 1, feed.end))
@@ -174,7 +177,7 @@ def test_trades_make_the_last_price_the_average_and_the_day(capture):
     assert at - 5000 < feed.average(BTC, at).close_time <= at
 
 
-def test_moments_are_when_something_happened_and_few_over_long_spans(capture):
+def test_moments_are_when_something_happened_and_few_over_long_spans(capture: Capture) -> None:
     """Short spans give every change, the whole recording at most 2000 times with the last one among them."""
     feed = ReplayFeed(capture, SeededFeed(1), start=START)
     second = list(feed.moments(BTC, START, START + 1000))
@@ -188,7 +191,7 @@ def test_moments_are_when_something_happened_and_few_over_long_spans(capture):
     assert everything[-1] in {feed.end, feed.end - 1}
 
 
-def test_other_symbols_stay_seeded(capture):
+def test_other_symbols_stay_seeded(capture: Capture) -> None:
     """What was not recorded is the seeded market's."""
     feed, seeded = ReplayFeed(capture, SeededFeed(9), start=START), SeededFeed(9)
     assert next(feed.asks("ETHUSDT", START)) == next(seeded.asks("ETHUSDT", START))
@@ -196,7 +199,9 @@ def test_other_symbols_stay_seeded(capture):
     assert feed.average("ETHUSDT", START) == seeded.average("ETHUSDT", START)
 
 
-def test_own_orders_are_filled_by_the_recorded_market(capture, recording, client_for):
+def test_own_orders_are_filled_by_the_recorded_market(
+    capture: Capture, recording: Recording, client_for: ClientFor
+) -> None:
     """An order at the recorded best bid fills as the recording goes on, as maker and at its own price; one far below
     never does; a taker pays the recorded ask."""
     clock = [START]
@@ -236,7 +241,7 @@ def diff(first: int, last: int, bids: list[list[str]], asks: list[list[str]]) ->
     return {"e": "depthUpdate", "s": BTC, "U": first, "u": last, "b": bids, "a": asks}
 
 
-def test_a_plain_small_capture_without_stream_names_is_played(tmp_path):
+def test_a_plain_small_capture_without_stream_names_is_played(tmp_path: Path) -> None:
     """A plain file works as a packed one does; a price that goes over to the other side does so whole."""
     file = tmp_path / "small.txt"
     file.write_text(
@@ -280,7 +285,7 @@ def test_a_plain_small_capture_without_stream_names_is_played(tmp_path):
         (lines(SNAPSHOT, diff(9, 11, [], []), diff(12, 12, [], []) | {"s": "ETHUSDT"}), "holds not one symbol"),
     ],
 )
-def test_what_is_no_capture_is_refused_with_the_line(tmp_path, content, says):
+def test_what_is_no_capture_is_refused_with_the_line(tmp_path: Path, content: str, says: str) -> None:
     """A file that is not one symbol's capture without gaps is not played in part."""
     file = tmp_path / "bad.txt"
     file.write_text(content)
@@ -289,7 +294,7 @@ def test_what_is_no_capture_is_refused_with_the_line(tmp_path, content, says):
     assert says in caught.value.message
 
 
-def test_damaged_gzip_and_unlisted_symbols_are_refused(tmp_path):
+def test_damaged_gzip_and_unlisted_symbols_are_refused(tmp_path: Path) -> None:
     """A packed file that is cut short, and a market that the exchange does not list, are errors in words."""
     file = tmp_path / "cut.gz"
     file.write_bytes(gzip.compress(lines(SNAPSHOT).encode() * 50)[:60])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from guardian.domain.money import is_multiple
 from guardian.paper.market.seeded import SeededFeed
 from guardian.paper.market.symbols import LISTINGS
+from tests.paper.support.client import Client
 from tests.support.profiles import tries
 
 AT = 1_795_000_000_123
@@ -19,7 +20,7 @@ SYMBOLS = sorted(LISTINGS)
 times = st.integers(min_value=1_700_000_000_000, max_value=2_000_000_000_000)
 
 
-def test_same_seed_gives_the_same_market_and_another_seed_another():
+def test_same_seed_gives_the_same_market_and_another_seed_another() -> None:
     """Books, averages and days are a function of seed, symbol and time."""
 
     def look(seed: int) -> list[object]:
@@ -32,7 +33,7 @@ def test_same_seed_gives_the_same_market_and_another_seed_another():
 
 @settings(max_examples=tries(60), deadline=None)
 @given(symbol=st.sampled_from(SYMBOLS), at=times, seed=st.integers(min_value=0, max_value=99))
-def test_books_are_ordered_on_the_grid_and_near_their_average(symbol, at, seed):
+def test_books_are_ordered_on_the_grid_and_near_their_average(symbol: str, at: int, seed: int) -> None:
     """The spread is one tick, levels go outward on tick and step, and the average is within 1 % of the middle."""
     feed, listing = SeededFeed(seed), LISTINGS[symbol]
     bids, asks = list(islice(feed.bids(symbol, at), 60)), list(islice(feed.asks(symbol, at), 60))
@@ -52,7 +53,7 @@ def test_books_are_ordered_on_the_grid_and_near_their_average(symbol, at, seed):
 
 
 @pytest.mark.parametrize("symbol", SYMBOLS)
-def test_the_market_moves(symbol):
+def test_the_market_moves(symbol: str) -> None:
     """In a day the price takes many values, and never leaves its neighbourhood."""
     feed = SeededFeed(3)
     prices = {feed.last_price(symbol, AT + minute * 60_000) for minute in range(1440)}
@@ -61,7 +62,7 @@ def test_the_market_moves(symbol):
     assert all(abs(price / usual - 1) < Decimal("0.1") for price in prices)
 
 
-def test_a_book_is_as_deep_as_binance_shows():
+def test_a_book_is_as_deep_as_binance_shows() -> None:
     """5000 levels a side can be had, and the book says where it ends."""
     feed = SeededFeed(3)
     assert sum(1 for _ in feed.bids("BTCUSDT", AT)) == 5000
@@ -69,13 +70,13 @@ def test_a_book_is_as_deep_as_binance_shows():
     assert min(level.price for level in feed.bids("ETHBTC", AT)) > 0
 
 
-def test_depth_is_limited_as_asked(client):
+def test_depth_is_limited_as_asked(client: Client) -> None:
     """depth gives 100 levels unless asked for fewer or more, and 5000 at most."""
     for asked, given_levels in (({}, 100), ({"limit": 5}, 5), ({"limit": 9999}, 5000)):
         assert len(client.public("/api/v3/depth", symbol="ETHUSDT", **asked).json["bids"]) == given_levels
 
 
-def test_moments_cover_a_span_and_are_thinned_out_over_long_ones():
+def test_moments_cover_a_span_and_are_thinned_out_over_long_ones() -> None:
     """Short spans are looked at every second, a year in no more than 2000 looks that include its last second."""
     feed = SeededFeed(3)
     assert list(feed.moments("BTCUSDT", 1000, 4999)) == [2000, 3000, 4000]

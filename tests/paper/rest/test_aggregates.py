@@ -8,6 +8,7 @@ from decimal import Decimal
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.market.feed import MarketTrade
 from guardian.paper.market.seeded import SeededFeed
+from tests.paper.support.client import Client, ClientFor
 
 SYMBOL = {"symbol": "BTCUSDT"}
 
@@ -33,7 +34,7 @@ class SweepingFeed(SeededFeed):
         ]
 
 
-def test_trades_of_one_moment_price_and_side_are_told_as_one(client_for):
+def test_trades_of_one_moment_price_and_side_are_told_as_one(client_for: ClientFor) -> None:
     """The quantities add up and the first and last trade are named; another price, side or moment is another one."""
     with PaperServer(seed=7, feed=SweepingFeed(7)) as server:
         client = client_for(server.endpoint)
@@ -48,7 +49,7 @@ def test_trades_of_one_moment_price_and_side_are_told_as_one(client_for):
         assert [row["a"] for row in client.public("/api/v3/aggTrades", limit=2, fromId=13, **SYMBOL).json] == [13, 14]
 
 
-def test_aggregate_trades_of_a_period_are_within_it(unchanged):
+def test_aggregate_trades_of_a_period_are_within_it(unchanged: Client) -> None:
     """Both ends belong to the period; with a beginning the first ones are told, else the last ones."""
     asked = {"symbol": "ETHBTC"}
     newest = unchanged.public("/api/v3/aggTrades", limit=50, **asked).json

@@ -14,6 +14,7 @@ from guardian.domain.secrets import Secret
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.keys import HmacVerifier, sign
 from guardian.paper.rest.authentication import signed_bytes
+from tests.paper.support.client import Client, ClientFor
 from tests.support.fixtures import fixture, recording
 
 ACCOUNT = "/api/v3/account"
@@ -24,7 +25,7 @@ def now() -> int:
 
 
 @pytest.mark.parametrize("source", ["own", pytest.param("recorded", marks=pytest.mark.recorded)])
-def test_known_signatures_are_accepted_and_altered_ones_are_not(source):
+def test_known_signatures_are_accepted_and_altered_ones_are_not(source: str) -> None:
     """Every known HMAC vector verifies, in upper case too; with one character changed it does not."""
     vectors = fixture("signatures") if source == "own" else recording("signatures/hmac_vectors.json")
     assert len(vectors) == 4
@@ -39,7 +40,7 @@ def test_known_signatures_are_accepted_and_altered_ones_are_not(source):
 
 
 @pytest.mark.parametrize("place", ["query", "body", "mixed"])
-def test_signature_covers_query_and_body_as_sent(client, place):
+def test_signature_covers_query_and_body_as_sent(client: Client, place: str) -> None:
     """A signed request is taken with its parameters in the query, in the body, or in both with nothing in between."""
     fixed = f"symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.001&price=50000&timestamp={now()}"
     query, body = {"query": (fixed, ""), "body": ("", fixed), "mixed": (fixed[:40], fixed[41:])}[place]
@@ -54,7 +55,7 @@ def test_signature_covers_query_and_body_as_sent(client, place):
     assert reply.status == 200, reply.text
 
 
-def test_bytes_changed_after_signing_are_refused(unchanged):
+def test_bytes_changed_after_signing_are_refused(unchanged: Client) -> None:
     """A request whose bytes are not the signed ones is refused with -1022, whatever they decode to."""
     payload = f"symbol=BTCUSDT&timestamp={now()}"
     signature = unchanged.sign(payload)
@@ -65,7 +66,7 @@ def test_bytes_changed_after_signing_are_refused(unchanged):
         assert reply.error == (400, -1022, "Signature for this request is not valid.")
 
 
-def test_keys_that_are_absent_malformed_or_unknown_are_refused(unchanged):
+def test_keys_that_are_absent_malformed_or_unknown_are_refused(unchanged: Client) -> None:
     """No key or a malformed one is -2014, an unknown one -2008, or -2015 for futures, all with HTTP 401."""
     target = f"{ACCOUNT}?timestamp={now()}&signature={'0' * 64}"
     assert unchanged.raw("GET", target).error == (401, -2014, "API-key format invalid.")
@@ -83,7 +84,7 @@ def test_keys_that_are_absent_malformed_or_unknown_are_refused(unchanged):
     )
 
 
-def test_timestamps_outside_the_window_are_refused_with_binances_two_messages(unchanged):
+def test_timestamps_outside_the_window_are_refused_with_binances_two_messages(unchanged: Client) -> None:
     """Too old is one -1021 message, more than a second ahead is the other; recvWindow moves the first bound."""
     old = unchanged.signed("GET", ACCOUNT, timestamp=now() - 5500)
     assert old.error == (400, -1021, "Timestamp for this request is outside of the recvWindow.")
@@ -94,7 +95,7 @@ def test_timestamps_outside_the_window_are_refused_with_binances_two_messages(un
     assert unchanged.signed("GET", ACCOUNT, timestamp=now() + 500).status == 200
 
 
-def test_a_skewed_exchange_clock_is_told_and_judged_by(paper, client):
+def test_a_skewed_exchange_clock_is_told_and_judged_by(paper: PaperServer, client: Client) -> None:
     """With its clock put ahead the exchange says so, and takes timestamps of its own time only."""
     paper.controls.clock_skew_ms = 60_000
     assert client.public("/api/v3/time").json["serverTime"] > now() + 59_000
@@ -102,7 +103,7 @@ def test_a_skewed_exchange_clock_is_told_and_judged_by(paper, client):
     assert client.signed("GET", ACCOUNT, timestamp=now() + 60_000).status == 200
 
 
-def test_missing_and_malformed_security_parameters_are_named(unchanged):
+def test_missing_and_malformed_security_parameters_are_named(unchanged: Client) -> None:
     """A missing timestamp or signature is -1102, a malformed one -1100, a window over a minute -1131."""
     headers = {"X-MBX-APIKEY": unchanged.key}
     assert unchanged.raw("GET", f"{ACCOUNT}?timestamp={now()}", headers=headers).error == (
@@ -122,7 +123,7 @@ def test_missing_and_malformed_security_parameters_are_named(unchanged):
     assert unchanged.signed("GET", ACCOUNT, recvWindow="-1").error[1] == -1100
 
 
-def test_ed25519_keys_sign_too(client_for):
+def test_ed25519_keys_sign_too(client_for: ClientFor) -> None:
     """A request signed with a registered Ed25519 key is taken; with another key's signature it is not."""
     private = Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
@@ -140,7 +141,7 @@ def test_ed25519_keys_sign_too(client_for):
         assert ask(Ed25519PrivateKey.generate()) == -1022
 
 
-def test_only_this_machine_is_answered(unchanged):
+def test_only_this_machine_is_answered(unchanged: Client) -> None:
     """A request whose Host is a name that merely resolves to this machine is refused."""
     reply = unchanged.raw("GET", "/api/v3/time", headers={"Host": "evil.example:80"})
     assert reply.status == 403
@@ -161,7 +162,9 @@ PAGES = [
 
 
 @pytest.mark.parametrize("headers", PAGES, ids=str)
-def test_web_page_spends_no_limit_and_changes_nothing(paper, client, headers):
+def test_web_page_spends_no_limit_and_changes_nothing(
+    paper: PaperServer, client: Client, headers: dict[str, str]
+) -> None:
     """Whatever a page fires at the port is refused before it is counted, and no answer lets a page read it (before:
     a page could spend all of the weight, and get the exchange banned for its user)."""
     received = len(paper.controls.journal)
@@ -177,7 +180,7 @@ def test_web_page_spends_no_limit_and_changes_nothing(paper, client, headers):
     assert len(paper.controls.journal) == received + 2
 
 
-def test_parameters_that_nobody_reads_are_refused(unchanged):
+def test_parameters_that_nobody_reads_are_refused(unchanged: Client) -> None:
     """An unknown parameter is -1104 on a signed request and -1101 on an open one; a repeated one is -1101."""
     assert unchanged.signed("GET", "/api/v3/openOrders", symbol="BTCUSDT", startTimee=1).error == (
         400,
@@ -193,7 +196,7 @@ def test_parameters_that_nobody_reads_are_refused(unchanged):
     assert twice.error == (400, -1101, "Duplicate values for a parameter detected.")
 
 
-def test_unknown_paths_and_methods_are_not_found(unchanged):
+def test_unknown_paths_and_methods_are_not_found(unchanged: Client) -> None:
     """What is not an endpoint is 404, and the helper's own paths are no part of the trading API."""
     for method, path in (
         ("GET", "/api/v3/nothing"),
@@ -203,7 +206,9 @@ def test_unknown_paths_and_methods_are_not_found(unchanged):
         assert unchanged.raw(method, path).status == 404
 
 
-def test_what_happened_under_a_fast_clock_is_still_shown_when_it_is_put_right(paper, client):
+def test_what_happened_under_a_fast_clock_is_still_shown_when_it_is_put_right(
+    paper: PaperServer, client: Client
+) -> None:
     """Orders placed while the exchange's clock was ahead are listed after it was put back, and time stands still."""
     paper.controls.clock_skew_ms = 3_600_000
     placed = client.order(timestamp=now() + 3_600_000).json

@@ -12,6 +12,7 @@ from guardian.paper.host.standalone import PaperServer
 from guardian.paper.rest.app import ENDPOINTS
 from guardian.paper.rest.endpoint import Security
 from guardian.paper.rest.rate_limits import WIDE
+from tests.paper.support.client import Client, ClientFor
 from tests.support.documented import documented
 
 HOUR_MS = 3_600_000
@@ -113,7 +114,7 @@ PARAMETERS = [
 
 
 @pytest.fixture(scope="module")
-def open_exchange(client_for) -> Iterator[Any]:
+def open_exchange(client_for: ClientFor) -> Iterator[Client]:
     """A client that the tests of this module share; they place orders and look at nothing but refusals."""
     with PaperServer(seed=7, limits=WIDE) as server:
         server.controls.set_book("BTCUSDT", "59999.99", "60000")
@@ -141,7 +142,7 @@ def request_with(client: Any, endpoint: str, name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("endpoint", "name"), PARAMETERS, ids=lambda value: value)
-def test_every_documented_parameter_is_understood(open_exchange, endpoint, name):
+def test_every_documented_parameter_is_understood(open_exchange: Client, endpoint: str, name: str) -> None:
     """A good request with it is answered; the few that are refused each have a reason."""
     method, path = endpoint.split(" ")
     params = request_with(open_exchange, endpoint, name)
@@ -155,12 +156,12 @@ def test_every_documented_parameter_is_understood(open_exchange, endpoint, name)
         assert reply.status == 200, (params, reply.text)
 
 
-def test_parameters_were_found_in_the_samples():
+def test_parameters_were_found_in_the_samples() -> None:
     """The samples are there and were read: an empty list would prove nothing."""
     assert len(PARAMETERS) > 140
 
 
-def test_symbols_of_another_status_are_left_out_or_refused(unchanged):
+def test_symbols_of_another_status_are_left_out_or_refused(unchanged: Client) -> None:
     """A list has only symbols of the status asked for; one symbol of another status is refused with -1220."""
     mismatch = (400, -1220, "The symbol's status does not match the requested symbolStatus.")
 

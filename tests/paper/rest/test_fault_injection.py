@@ -8,18 +8,20 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from guardian.paper.host.standalone import PaperServer, Rehearsal, Serving, serve
 from guardian.paper.rest.faults import ALWAYS, FaultKind, read_spec
+from tests.paper.support.client import Client, ClientFor
 from tests.paper.support.error_answers import documented_messages, error_answers, recorded_answers
 from tests.support.fixtures import fixture
 
 ORDER = "/api/v3/order"
 
 
-def test_a_connection_can_be_reset_after_the_work_is_done(paper, client):
+def test_a_connection_can_be_reset_after_the_work_is_done(paper: PaperServer, client: Client) -> None:
     """After a reset the order is there, and what the client sees is an error of the connection."""
     paper.controls.fault("POST", ORDER, "reset_after")
     with pytest.raises(ConnectionResetError):
@@ -31,7 +33,7 @@ def test_a_connection_can_be_reset_after_the_work_is_done(paper, client):
     assert len(paper.controls.orders()) == 1
 
 
-def test_the_firewall_and_the_timeout_speak_as_documented(paper, client):
+def test_the_firewall_and_the_timeout_speak_as_documented(paper: PaperServer, client: Client) -> None:
     """The 403 page is HTML without any JSON, and -1007 has Binance's words; only the latter's order is placed."""
     paper.controls.fault("POST", ORDER, "html_403")
     blocked = client.order(newClientOrderId="a")
@@ -48,7 +50,7 @@ def test_the_firewall_and_the_timeout_speak_as_documented(paper, client):
 
 
 @pytest.mark.recorded
-def test_the_firewalls_page_is_the_recorded_one(paper, client):
+def test_the_firewalls_page_is_the_recorded_one(paper: PaperServer, client: Client) -> None:
     """The 403 page is the recorded one up to the number of its request."""
     paper.controls.fault("POST", ORDER, "html_403")
     blocked = client.order(newClientOrderId="a")
@@ -57,7 +59,7 @@ def test_the_firewalls_page_is_the_recorded_one(paper, client):
     assert blocked.text.split("Generated")[0].strip() == page["body_text"].split("Generated")[0].strip()
 
 
-def test_a_ban_speaks_as_documented(paper, client):
+def test_a_ban_speaks_as_documented(paper: PaperServer, client: Client) -> None:
     """The 418 of a fault has Binance's words of today."""
     paper.controls.fault("POST", ORDER, "ban_418", seconds=60)
     banned = client.order()
@@ -67,7 +69,7 @@ def test_a_ban_speaks_as_documented(paper, client):
 
 
 @pytest.mark.recorded
-def test_a_bans_words_differ_from_older_ones_in_the_advice_alone(paper, client):
+def test_a_bans_words_differ_from_older_ones_in_the_advice_alone(paper: PaperServer, client: Client) -> None:
     """The recorded bans of 2021 and 2022 begin as this one does."""
     paper.controls.fault("POST", ORDER, "ban_418", seconds=60)
     text = client.order().json["msg"]
@@ -76,7 +78,7 @@ def test_a_bans_words_differ_from_older_ones_in_the_advice_alone(paper, client):
     assert {one.split(" until ")[0] for one in older} == {text.split(" until ")[0]}
 
 
-def test_an_order_can_be_unseen_for_its_first_seconds(paper, client):
+def test_an_order_can_be_unseen_for_its_first_seconds(paper: PaperServer, client: Client) -> None:
     """Asked for too early an order does not exist, later it does; older orders are seen all the time."""
     client.order(newClientOrderId="old")
     time.sleep(0.6)
@@ -93,7 +95,7 @@ def test_an_order_can_be_unseen_for_its_first_seconds(paper, client):
 
 
 @pytest.mark.parametrize(("side", "price"), [("BUY", "50000"), ("BUY", "60000"), ("SELL", "70000")])
-def test_an_order_can_fill_in_part_and_be_cancelled(paper, client, side, price):
+def test_an_order_can_fill_in_part_and_be_cancelled(paper: PaperServer, client: Client, side: str, price: str) -> None:
     """Half of it fills at its price, the reply says so, and then the rest is gone without anybody asking for it."""
     paper.controls.fault("POST", ORDER, "partial_fill")
     placed = client.order(side=side, price=price, quantity="0.003").json
@@ -106,7 +108,7 @@ def test_an_order_can_fill_in_part_and_be_cancelled(paper, client, side, price):
     assert client.order(side=side, price=price, quantity="0.003").json["executedQty"] != "0.00150000"
 
 
-def test_a_market_order_can_find_half_a_book(paper, client):
+def test_a_market_order_can_find_half_a_book(paper: PaperServer, client: Client) -> None:
     """A market order on such a book is EXPIRED half filled, by quantity and by amount."""
     for terms in ({"quantity": "0.002"}, {"quoteOrderQty": "120"}):
         paper.controls.fault("POST", ORDER, "partial_fill")
@@ -115,7 +117,7 @@ def test_a_market_order_can_find_half_a_book(paper, client):
         assert placed["executedQty"] == "0.00100000"
 
 
-def test_a_malformed_order_is_refused_under_a_partial_fill_too(paper, client):
+def test_a_malformed_order_is_refused_under_a_partial_fill_too(paper: PaperServer, client: Client) -> None:
     """The fault changes nothing for what is no order."""
     for terms in ({"quantity": "NaN"}, {"symbol": "NOTLISTED"}, {"price": "x"}, {"side": None}):
         paper.controls.fault("POST", ORDER, "partial_fill")
@@ -123,7 +125,7 @@ def test_a_malformed_order_is_refused_under_a_partial_fill_too(paper, client):
     assert paper.controls.orders() == []
 
 
-def test_the_clock_can_be_put_wrong_and_right_by_a_fault(paper, client):
+def test_the_clock_can_be_put_wrong_and_right_by_a_fault(paper: PaperServer, client: Client) -> None:
     """A skew holds at once for everything, until the faults are cleared."""
     paper.controls.fault("*", "*", "clock_skew", seconds=-7)
     assert client.signed("GET", "/api/v3/account").error[1] == -1021
@@ -131,7 +133,7 @@ def test_the_clock_can_be_put_wrong_and_right_by_a_fault(paper, client):
     assert client.signed("GET", "/api/v3/account").status == 200
 
 
-def test_faults_can_be_meant_for_anything_and_can_let_some_pass(paper, client):
+def test_faults_can_be_meant_for_anything_and_can_let_some_pass(paper: PaperServer, client: Client) -> None:
     """`*` stands for any method or path, and `skip` lets so many requests go first."""
     paper.controls.fault("*", "*", "status", skip=2)
     seen = [client.public("/api/v3/time").status, client.order().status, client.public("/api/v3/ping").status]
@@ -158,14 +160,14 @@ def test_faults_can_be_meant_for_anything_and_can_let_some_pass(paper, client):
         ("clock_skew,seconds=-5", {"method": "POST", "path": ORDER, "kind": "clock_skew", "seconds": -5.0}),
     ],
 )  # fmt: skip
-def test_lines_that_ask_for_faults_are_read(paper, spec, asked):
+def test_lines_that_ask_for_faults_are_read(paper: PaperServer, spec: str, asked: dict[str, Any]) -> None:
     """A line names a kind and what it needs, and is taken by the same controls that tests use."""
     assert read_spec(spec) == asked
     paper.controls.fault(**read_spec(spec))
     paper.controls.clear_faults()
 
 
-def test_every_kind_of_fault_can_be_asked_for_by_a_line(paper):
+def test_every_kind_of_fault_can_be_asked_for_by_a_line(paper: PaperServer) -> None:
     """There is no kind that only a test can ask for."""
     for kind in FaultKind:
         paper.controls.fault(**read_spec(kind.value))
@@ -178,7 +180,7 @@ def test_every_kind_of_fault_can_be_asked_for_by_a_line(paper):
     ["", "nonsense", "delay,seconds=nan", "delay,seconds=inf", "delay,seconds", "delay,times=-1", "delay,when=now",
      "status,status=99", "status,status=x", "delay,method=STEAL", "delay,path=nowhere", "delay,execute=perhaps"],
 )  # fmt: skip
-def test_lines_that_make_no_sense_are_refused(spec):
+def test_lines_that_make_no_sense_are_refused(spec: str) -> None:
     """What is not a fault is an error that says what is wrong."""
     with pytest.raises(ValueError, match=r"is no fault|is not"):
         read_spec(spec)
@@ -235,13 +237,13 @@ def control(
 
 
 @pytest.mark.parametrize("name", ["Origin", "Referer", "Sec-Fetch-Site"])
-def test_controls_answer_no_web_page(rehearsing, name):
+def test_controls_answer_no_web_page(rehearsing: Serving, name: str) -> None:
     """A request that a page sent is refused at the control port too, although it has the token."""
     assert control(rehearsing, "GET", "/")[0] == 200
     assert control(rehearsing, "GET", "/", more={name: "https://evil.example"})[0] == 403
 
 
-def test_a_standalone_exchange_can_be_controlled_while_it_runs(rehearsing, client_for):
+def test_a_standalone_exchange_can_be_controlled_while_it_runs(rehearsing: Serving, client_for: ClientFor) -> None:
     """A fault given at the start and one given later hit as asked; books, balances and orders are at hand."""
     client = client_for(rehearsing)
     assert client.order(price="40000").status == 502
@@ -264,7 +266,7 @@ def test_a_standalone_exchange_can_be_controlled_while_it_runs(rehearsing, clien
     assert ORDER in [row["path"] for row in control(rehearsing, "GET", "/requests")[1]]
 
 
-def test_the_control_endpoint_answers_nobody_without_its_token(rehearsing, client_for):
+def test_the_control_endpoint_answers_nobody_without_its_token(rehearsing: Serving, client_for: ClientFor) -> None:
     """A wrong token, no token and a foreign host name are refused, and the trading port knows no controls."""
     assert control(rehearsing, "GET", "/", token="")[0] == 403
     assert control(rehearsing, "DELETE", "/fault", token="x" * 64)[0] == 403
@@ -287,21 +289,25 @@ def test_the_control_endpoint_answers_nobody_without_its_token(rehearsing, clien
         ("GET", "/nothing", None, 404),
     ],
 )
-def test_the_control_endpoint_says_what_is_wrong(rehearsing, method, path, body, status):
+def test_the_control_endpoint_says_what_is_wrong(
+    rehearsing: Serving, method: str, path: str, body: Any, status: int
+) -> None:
     """Mistakes are told as JSON and change nothing."""
     got, told = control(rehearsing, method, path, body)
     assert got == status
     assert "error" in told
 
 
-def test_without_being_asked_there_is_neither_a_fault_nor_a_control_endpoint(client_for):
+def test_without_being_asked_there_is_neither_a_fault_nor_a_control_endpoint(
+    client_for: ClientFor,
+) -> None:
     """A standalone exchange has no control port unless one was asked for."""
     told = Running(Rehearsal()).told
     assert (told.control_url, told.control_token, told.other_keys, told.replay_end) == (None, None, (), None)
     assert client_for(told).order(price="40000").status == 200
 
 
-def test_faults_do_not_cost_weight(client_for):
+def test_faults_do_not_cost_weight(client_for: ClientFor) -> None:
     """A request that a fault answers in the exchange's place is not counted."""
     with PaperServer() as server:
         client = client_for(server.endpoint)

@@ -19,6 +19,7 @@ from guardian.errors import CredentialsError
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.keys import Ed25519Verifier, HmacVerifier, RsaVerifier, sign, verifier_of
 from guardian.paper.rest.rate_limits import WIDE
+from tests.paper.support.client import Client, ClientFor
 from tests.paper.support.error_answers import documented_messages, error_answers, recorded_answers, recorded_messages
 from tests.support.fixtures import fixture, recording
 
@@ -44,7 +45,9 @@ def rsa_sign(key: rsa.RSAPrivateKey, payload: str) -> str:
 
 
 @pytest.mark.parametrize("place", ["query", "body", "mixed"])
-def test_rsa_signatures_are_taken_over_the_bytes_as_sent(client_for, rsa_key, place):
+def test_rsa_signatures_are_taken_over_the_bytes_as_sent(
+    client_for: ClientFor, rsa_key: rsa.RSAPrivateKey, place: str
+) -> None:
     """PKCS #1 v1.5 with SHA-256 over query and body with nothing between; one changed byte is -1022."""
     with PaperServer(seed=7, other_keys={NAME: verifier_of(pem(rsa_key))}) as server:
         client = client_for(server.endpoint)
@@ -70,7 +73,7 @@ def test_rsa_signatures_are_taken_over_the_bytes_as_sent(client_for, rsa_key, pl
         assert len(server.controls.orders()) == 1
 
 
-def test_a_signature_of_another_kind_of_key_is_refused(client_for, rsa_key):
+def test_a_signature_of_another_kind_of_key_is_refused(client_for: ClientFor, rsa_key: rsa.RSAPrivateKey) -> None:
     """An HMAC under an RSA key, garbage, and another RSA key's signature are -1100 or -1022, never a crash."""
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     with PaperServer(other_keys={NAME: verifier_of(pem(rsa_key))}) as server:
@@ -88,7 +91,7 @@ def test_a_signature_of_another_kind_of_key_is_refused(client_for, rsa_key):
         assert server.troubles == []
 
 
-def test_only_sound_public_keys_are_taken(rsa_key):
+def test_only_sound_public_keys_are_taken(rsa_key: rsa.RSAPrivateKey) -> None:
     """Ed25519 and RSA of 2048 bits or more are told apart; weaker ones, other kinds and no keys are refused."""
     assert isinstance(verifier_of(pem(Ed25519PrivateKey.generate())), Ed25519Verifier)
     assert isinstance(verifier_of(b"\n" + pem(rsa_key).replace(b"\n", b"\r\n") + b"\n\n"), RsaVerifier)
@@ -98,7 +101,7 @@ def test_only_sound_public_keys_are_taken(rsa_key):
             verifier_of(bad)
 
 
-def test_a_key_that_may_only_read_reads_and_does_not_trade(client_for):
+def test_a_key_that_may_only_read_reads_and_does_not_trade(client_for: ClientFor) -> None:
     """Without the permission reading works, and placing and cancelling are -2015 with HTTP 401."""
     secret = Secret("s" * 64)
     with PaperServer(other_keys={NAME: HmacVerifier(secret, may_trade=False)}) as server:
@@ -111,7 +114,7 @@ def test_a_key_that_may_only_read_reads_and_does_not_trade(client_for):
         assert server.controls.orders() == []
 
 
-def test_a_signature_is_hex_of_either_case_and_64_long(unchanged):
+def test_a_signature_is_hex_of_either_case_and_64_long(unchanged: Client) -> None:
     """Upper case is taken; what cannot be an HMAC is -1100 with the legal form, a wrong one -1022."""
     payload = f"timestamp={now()}"
     headers = {"X-MBX-APIKEY": unchanged.key}
@@ -129,7 +132,7 @@ def test_a_signature_is_hex_of_either_case_and_64_long(unchanged):
     assert ask("").error == (400, -1105, "Parameter 'signature' was empty.")
 
 
-def test_a_parameter_in_both_places_counts_as_the_query_says(paper, client):
+def test_a_parameter_in_both_places_counts_as_the_query_says(paper: PaperServer, client: Client) -> None:
     """Of one sent twice, in the query and in the body, the query's value is taken; both are signed."""
     query = "symbol=BTCUSDT&price=50000"
     body = f"price=1&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.001&timestamp={now()}"
@@ -138,7 +141,7 @@ def test_a_parameter_in_both_places_counts_as_the_query_says(paper, client):
     assert reply.json["price"] == "50000.00000000"
 
 
-def test_timestamps_may_be_in_microseconds_and_windows_have_three_decimals(unchanged):
+def test_timestamps_may_be_in_microseconds_and_windows_have_three_decimals(unchanged: Client) -> None:
     """Sixteen digits are microseconds; recvWindow takes up to three decimals and no more, 60000 and no more."""
     assert unchanged.signed("GET", ACCOUNT, timestamp=time.time_ns() // 1000).status == 200
     assert unchanged.signed("GET", ACCOUNT, timestamp=time.time_ns() // 1000 - 6_000_000).error[1] == -1021
@@ -171,7 +174,9 @@ def test_timestamps_may_be_in_microseconds_and_windows_have_three_decimals(uncha
         ({"strategyId": "99999999999999999999"}, -1108, "Parameter 'strategyId' overflowed."),
     ],
 )
-def test_parameters_that_are_not_right_are_named_as_documented(unchanged, terms, code, text):
+def test_parameters_that_are_not_right_are_named_as_documented(
+    unchanged: Client, terms: dict[str, str | None], code: int, text: str
+) -> None:
     """Each mistake has its documented code and words."""
     assert unchanged.order(**terms).error == (400, code, text)
     assert any(pattern_fits(pattern, text) for pattern in documented_messages(code))
@@ -190,7 +195,7 @@ def every_vector() -> list[object]:
 
 
 @pytest.mark.parametrize("vectors", every_vector())
-def test_signed_vectors_are_reproduced_by_a_server(client_for, vectors):
+def test_signed_vectors_are_reproduced_by_a_server(client_for: ClientFor, vectors: list[dict[str, str]]) -> None:
     """Sent as they are to an exchange that has their key and stands at their time, the signed requests pass.
 
     They name symbols that are not listed here: that they are refused for the symbol shows that the signature was taken.
@@ -212,7 +217,7 @@ def test_signed_vectors_are_reproduced_by_a_server(client_for, vectors):
             assert sign(Secret(vector["secret"]), vector["payload"].encode()) == vector["signature"]
 
 
-def test_refusals_of_the_front_door_are_reproduced(paper, client):
+def test_refusals_of_the_front_door_are_reproduced(paper: PaperServer, client: Client) -> None:
     """What Binance answers about keys, signatures, clocks and parameters is answered word for word; the status too."""
     stranger = client_for_key(client, "z" * 64)
     given = [
@@ -235,7 +240,7 @@ def test_refusals_of_the_front_door_are_reproduced(paper, client):
 
 
 @pytest.mark.recorded
-def test_the_fixtures_errors_are_those_that_were_recorded():
+def test_the_fixtures_errors_are_those_that_were_recorded() -> None:
     """Every answer of the fixtures was recorded, with its status where that was recorded too, and so are the codes."""
     real = {(row["body"]["code"], row["body"]["msg"]): row.get("http") for row in recorded_answers() if "body" in row}
     for status, code, text in error_answers():
@@ -246,6 +251,6 @@ def test_the_fixtures_errors_are_those_that_were_recorded():
         assert set(messages) <= set(recorded_messages(int(code)))
 
 
-def client_for_key(client, _key: str) -> str:
+def client_for_key(client: Client, _key: str) -> str:
     payload = urlencode({"timestamp": now()})
     return f"{payload}&signature={client.sign(payload)}"

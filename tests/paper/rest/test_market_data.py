@@ -6,14 +6,17 @@ from decimal import Decimal
 
 import pytest
 
+from guardian.paper.host.standalone import PaperServer
+from tests.paper.support.client import Client
+
 DAY_MS = 86_400_000
 
 
-def klines(client, **asked):
+def klines(client: Client, **asked):
     return client.public("/api/v3/klines", **({"symbol": "ETHUSDT", "interval": "1m"} | asked)).json
 
 
-def test_trades_are_the_last_ones_in_order(unchanged):
+def test_trades_are_the_last_ones_in_order(unchanged: Client) -> None:
     """trades gives up to the limit, the oldest first, by ids that rise, priced within the day's bounds."""
     told = unchanged.public("/api/v3/trades", symbol="ETHUSDT", limit=20).json
     day = unchanged.public("/api/v3/ticker/24hr", symbol="ETHUSDT").json
@@ -26,7 +29,7 @@ def test_trades_are_the_last_ones_in_order(unchanged):
     assert len(unchanged.public("/api/v3/trades", symbol="ETHUSDT").json) == 500
 
 
-def test_candles_are_twelve_columns_without_gaps(unchanged):
+def test_candles_are_twelve_columns_without_gaps(unchanged: Client) -> None:
     """klines gives 500 unless asked otherwise, each opening where the last one ends, with typed columns."""
     rows = klines(unchanged)
     assert len(rows) == 500
@@ -40,7 +43,7 @@ def test_candles_are_twelve_columns_without_gaps(unchanged):
     assert len(klines(unchanged, limit=3)) == 3
 
 
-def test_a_candle_ends_at_the_last_price(unchanged):
+def test_a_candle_ends_at_the_last_price(unchanged: Client) -> None:
     """Candles that have closed stay as they are, and the feed's prices are in them."""
     first, second = klines(unchanged, limit=5), klines(unchanged, limit=5)
     done = {row[0]: row for row in first[:-1]}
@@ -50,7 +53,7 @@ def test_a_candle_ends_at_the_last_price(unchanged):
 @pytest.mark.parametrize(
     ("interval", "length"), [("1s", 1000), ("3m", 180_000), ("12h", DAY_MS // 2), ("1d", DAY_MS), ("1w", 7 * DAY_MS)]
 )
-def test_candles_are_aligned_to_their_interval(unchanged, interval, length):
+def test_candles_are_aligned_to_their_interval(unchanged: Client, interval: str, length: int) -> None:
     """They open at whole intervals of UTC, weeks on Mondays, days at the asked time zone's midnight."""
     monday = 4 * DAY_MS
     for row in klines(unchanged, interval=interval, limit=4):
@@ -60,14 +63,14 @@ def test_candles_are_aligned_to_their_interval(unchanged, interval, length):
         assert all((row[0] + 19_800_000) % DAY_MS == 0 for row in shifted)
 
 
-def test_months_are_those_of_the_calendar(unchanged):
+def test_months_are_those_of_the_calendar(unchanged: Client) -> None:
     """1M candles open on the first of each month and end before the next one."""
     rows = klines(unchanged, interval="1M", startTime=1_704_067_200_000, limit=3)
     assert [row[0] for row in rows] == [1_704_067_200_000, 1_706_745_600_000, 1_709_251_200_000]
     assert rows[0][6] == rows[1][0] - 1
 
 
-def test_candles_are_chosen_by_time(unchanged):
+def test_candles_are_chosen_by_time(unchanged: Client) -> None:
     """startTime and endTime bound when a candle opens; what is malformed is refused."""
     start = 1_700_000_000_000 // 60_000 * 60_000
     rows = klines(unchanged, startTime=start, endTime=start + 180_000)
@@ -80,7 +83,7 @@ def test_candles_are_chosen_by_time(unchanged):
     assert unchanged.public("/api/v3/klines", symbol="ETHUSDT", interval="1m", timeZone="+15").error[1] == -1130
 
 
-def test_exchange_info_is_filtered_by_permission_and_status(unchanged):
+def test_exchange_info_is_filtered_by_permission_and_status(unchanged: Client) -> None:
     """permissions and symbolStatus choose symbols, and cannot be joined with names; permission sets can be left out."""
 
     def listed(**asked: str):
@@ -98,7 +101,7 @@ def test_exchange_info_is_filtered_by_permission_and_status(unchanged):
     assert {"MAX_POSITION", "MAX_NUM_ICEBERG_ORDERS"} <= limits
 
 
-def test_mini_tickers_leave_most_out(unchanged):
+def test_mini_tickers_leave_most_out(unchanged: Client) -> None:
     """type=MINI gives the documented twelve keys; another type is refused."""
     mini = unchanged.public("/api/v3/ticker/24hr", symbol="ETHUSDT", type="MINI").json
     assert len(mini) == 12
@@ -106,7 +109,7 @@ def test_mini_tickers_leave_most_out(unchanged):
     assert unchanged.public("/api/v3/ticker/24hr", symbol="ETHUSDT", type="TINY").error[1] == -1139
 
 
-def test_own_orders_are_in_the_depth_and_the_book_ticker(paper, client):
+def test_own_orders_are_in_the_depth_and_the_book_ticker(paper: PaperServer, client: Client) -> None:
     """A resting order is the best bid for everybody, and its quantity adds to a level; an iceberg shows a part."""
     client.order(price="59999.99", quantity="0.5", type="LIMIT", side="SELL", timeInForce="GTC")
     told = client.public("/api/v3/depth", symbol="BTCUSDT").json
@@ -124,7 +127,7 @@ def test_own_orders_are_in_the_depth_and_the_book_ticker(paper, client):
     )
 
 
-def test_own_trades_are_the_last_price_until_the_market_moves(paper, client):
+def test_own_trades_are_the_last_price_until_the_market_moves(paper: PaperServer, client: Client) -> None:
     """Right after a trade both tickers tell its price, within the day's bounds."""
     for _ in range(20):
         # The market moves once a second: it may do so between two of these requests.
@@ -137,7 +140,7 @@ def test_own_trades_are_the_last_price_until_the_market_moves(paper, client):
     raise AssertionError("the trade was never the last price")
 
 
-def test_all_open_orders_of_a_symbol_are_cancelled_over_http(paper, client):
+def test_all_open_orders_of_a_symbol_are_cancelled_over_http(paper: PaperServer, client: Client) -> None:
     """DELETE openOrders tells of each cancelled order; when there is none it is refused."""
     for number in range(3):
         client.order(newClientOrderId=f"all-{number}")
@@ -153,7 +156,7 @@ def test_all_open_orders_of_a_symbol_are_cancelled_over_http(paper, client):
     )
 
 
-def test_prevented_self_trades_are_told(paper, client):
+def test_prevented_self_trades_are_told(paper: PaperServer, client: Client) -> None:
     """A FULL reply lists what was prevented, and both orders tell their prevented quantity when asked for."""
     paper.controls.set_book("BTCUSDT", "59990", "60010")
     maker = client.order(side="SELL", price="60000", quantity="0.02").json["orderId"]
@@ -178,7 +181,7 @@ def test_prevented_self_trades_are_told(paper, client):
     )
 
 
-def test_icebergs_and_stops_are_told_with_their_terms(client):
+def test_icebergs_and_stops_are_told_with_their_terms(client: Client) -> None:
     """icebergQty and stopPrice come back where they apply; what does not fit the type is refused."""
     placed = client.order(quantity="0.01", icebergQty="0.002").json
     assert placed["icebergQty"] == "0.00200000"
@@ -206,7 +209,7 @@ def test_icebergs_and_stops_are_told_with_their_terms(client):
         )
 
 
-def test_commission_rates_of_a_test_order(client):
+def test_commission_rates_of_a_test_order(client: Client) -> None:
     """computeCommissionRates makes order/test tell what the order would pay."""
     terms = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
     told = client.signed("POST", "/api/v3/order/test", computeCommissionRates="true", **terms).json
@@ -221,13 +224,13 @@ def test_commission_rates_of_a_test_order(client):
     assert [fill["commissionAsset"] for fill in fills] == ["BNB"]
 
 
-def test_there_is_no_margin_here(unchanged):
+def test_there_is_no_margin_here(unchanged: Client) -> None:
     """The two lists of margin pairs, which clients load, are empty."""
     assert unchanged.public("/sapi/v1/margin/allPairs").json == []
     assert unchanged.public("/sapi/v1/margin/isolated/allPairs").json == []
 
 
-def test_futures_contracts_are_listed_and_priced(unchanged):
+def test_futures_contracts_are_listed_and_priced(unchanged: Client) -> None:
     """Each contract of exchangeInfo has a price, a day and a mark; what is no contract is refused."""
     told = unchanged.public("/fapi/v1/exchangeInfo").json
     names = [row["symbol"] for row in told["symbols"]]
@@ -243,7 +246,7 @@ def test_futures_contracts_are_listed_and_priced(unchanged):
     assert unchanged.signed("GET", "/fapi/v1/commissionRate").error[1] == -1102
 
 
-def test_positions_are_all_in_version_2_and_only_held_ones_in_version_3(unchanged):
+def test_positions_are_all_in_version_2_and_only_held_ones_in_version_3(unchanged: Client) -> None:
     """Version 2 tells of every contract, version 3 of those with a position; they agree on what is held."""
     second = unchanged.signed("GET", "/fapi/v2/positionRisk").json
     third = unchanged.signed("GET", "/fapi/v3/positionRisk").json

@@ -6,12 +6,14 @@ from decimal import Decimal
 
 import pytest
 
+from guardian.paper.host.standalone import PaperServer
+from tests.paper.support.client import Client
 from tests.paper.support.error_answers import error_answers
 
 TOO_POOR = (400, -2010, "Account has insufficient balance for requested action.")
 
 
-def test_market_buy_fills_at_the_ask_and_pays_commission_in_what_it_received(client):
+def test_market_buy_fills_at_the_ask_and_pays_commission_in_what_it_received(client: Client) -> None:
     """A MARKET BUY reports its fills in full, and the balances move by just that."""
     reply = client.order(type="MARKET", quantity="0.01").json
     assert (reply["status"], reply["executedQty"], reply["cummulativeQuoteQty"]) == (
@@ -32,7 +34,7 @@ def test_market_buy_fills_at_the_ask_and_pays_commission_in_what_it_received(cli
     assert client.balances()["USDT"] == ("9400.00000000", "0.00000000")
 
 
-def test_market_sell_pays_commission_in_the_quote_asset(client):
+def test_market_sell_pays_commission_in_the_quote_asset(client: Client) -> None:
     """A MARKET SELL receives the bid less a tenth of a percent."""
     reply = client.order(type="MARKET", side="SELL", quantity="0.01").json
     assert reply["fills"][0]["commission"] == "0.59999990"
@@ -40,14 +42,14 @@ def test_market_sell_pays_commission_in_the_quote_asset(client):
     assert client.balances()["USDT"][0] == "10599.39990010"
 
 
-def test_market_by_quote_buys_whole_steps_and_never_more_than_the_amount(client):
+def test_market_by_quote_buys_whole_steps_and_never_more_than_the_amount(client: Client) -> None:
     """quoteOrderQty buys what fits, rounded down to the step."""
     reply = client.order(type="MARKET", quoteOrderQty="100").json
     assert (reply["status"], reply["origQty"], reply["cummulativeQuoteQty"]) == ("FILLED", "0.00166000", "99.60000000")
     assert reply["origQuoteOrderQty"] == "100.00000000"
 
 
-def test_market_against_a_thin_book_expires_with_what_it_got(paper, client):
+def test_market_against_a_thin_book_expires_with_what_it_got(paper: PaperServer, client: Client) -> None:
     """A MARKET order that outlasts the book is EXPIRED, HTTP 200, and pays for its part only."""
     paper.controls.set_book("BTCUSDT", "59999.99", "60000", "0.05")
     reply = client.order(type="MARKET", quantity="0.08")
@@ -63,7 +65,7 @@ def test_market_against_a_thin_book_expires_with_what_it_got(paper, client):
     assert client.balances()["BTC"] == ("0.49995000", "0.00000000")
 
 
-def test_market_on_an_empty_book_moves_nothing(paper, client):
+def test_market_on_an_empty_book_moves_nothing(paper: PaperServer, client: Client) -> None:
     """With nobody on the other side nothing trades and nothing stays locked."""
     before = client.balances()
     paper.controls.set_book("BTCUSDT", "59999.99", "60000", "0")
@@ -72,7 +74,7 @@ def test_market_on_an_empty_book_moves_nothing(paper, client):
     assert client.balances() == before
 
 
-def test_limit_below_the_market_rests_and_fills_when_the_market_comes(paper, client):
+def test_limit_below_the_market_rests_and_fills_when_the_market_comes(paper: PaperServer, client: Client) -> None:
     """A resting order locks its worth, fills at its own price when crossed, and the rest of the lock comes back."""
     placed = client.order(quantity="0.01", price="59000", newClientOrderId="rest-1").json
     assert (placed["status"], placed["fills"]) == ("NEW", [])
@@ -96,14 +98,14 @@ def test_limit_below_the_market_rests_and_fills_when_the_market_comes(paper, cli
     assert client.signed("GET", "/api/v3/openOrders", symbol="BTCUSDT").json == []
 
 
-def test_limit_above_the_market_takes_at_the_better_price(client):
+def test_limit_above_the_market_takes_at_the_better_price(client: Client) -> None:
     """A crossing LIMIT BUY pays the ask, not its limit."""
     reply = client.order(quantity="0.01", price="61000").json
     assert (reply["status"], reply["cummulativeQuoteQty"]) == ("FILLED", "600.00000000")
     assert client.balances()["USDT"] == ("9400.00000000", "0.00000000")
 
 
-def test_immediate_or_cancel_takes_what_there_is_and_expires(paper, client):
+def test_immediate_or_cancel_takes_what_there_is_and_expires(paper: PaperServer, client: Client) -> None:
     """IOC fills in part and ends EXPIRED with nothing locked; out of reach it expires whole."""
     paper.controls.set_book("BTCUSDT", "59999.99", "60000", "0.004")
     part = client.order(timeInForce="IOC", price="60000", quantity="0.01").json
@@ -113,7 +115,7 @@ def test_immediate_or_cancel_takes_what_there_is_and_expires(paper, client):
     assert client.balances()["USDT"] == ("9760.00000000", "0.00000000")
 
 
-def test_fill_or_kill_fills_whole_or_not_at_all(paper, client):
+def test_fill_or_kill_fills_whole_or_not_at_all(paper: PaperServer, client: Client) -> None:
     """FOK of more than the book has is EXPIRED with no fill; of as much it is FILLED."""
     paper.controls.set_book("BTCUSDT", "59999.99", "60000", "0.004")
     killed = client.order(timeInForce="FOK", price="60000", quantity="0.00401").json
@@ -121,7 +123,7 @@ def test_fill_or_kill_fills_whole_or_not_at_all(paper, client):
     assert client.order(timeInForce="FOK", price="60000", quantity="0.004").json["status"] == "FILLED"
 
 
-def test_limit_maker_never_takes(client):
+def test_limit_maker_never_takes(client: Client) -> None:
     """LIMIT_MAKER rests, or is refused where it would match."""
     assert client.order(type="LIMIT_MAKER", price="60000").error == (
         400,
@@ -133,7 +135,7 @@ def test_limit_maker_never_takes(client):
     assert "fills" not in reply
 
 
-def test_partly_filled_order_rests_with_the_rest(paper, client):
+def test_partly_filled_order_rests_with_the_rest(paper: PaperServer, client: Client) -> None:
     """A GTC order larger than the book is PARTIALLY_FILLED, and locks its remainder only."""
     paper.controls.set_book("BTCUSDT", "59999.99", "60000", "0.004")
     reply = client.order(price="60000", quantity="0.01").json
@@ -157,7 +159,9 @@ def test_partly_filled_order_rests_with_the_rest(paper, client):
         ("TAKE_PROFIT_LIMIT", "BUY", "59000", "59100", ("58999.98", "58999.99")),
     ],
 )
-def test_stop_waits_off_the_book_until_it_is_triggered(paper, client, order_type, side, stop, price, trigger):
+def test_stop_waits_off_the_book_until_it_is_triggered(
+    paper: PaperServer, client: Client, order_type: str, side: str, stop: str, price: str, trigger: tuple[str, str]
+) -> None:
     """A stop-limit order locks its worth, is not working, and trades as a LIMIT once its stop is reached."""
     placed = client.order(type=order_type, side=side, stopPrice=stop, price=price, quantity="0.01").json
     assert set(placed) == {"symbol", "orderId", "orderListId", "clientOrderId", "transactTime"}
@@ -172,7 +176,7 @@ def test_stop_waits_off_the_book_until_it_is_triggered(paper, client, order_type
     assert paid <= worst if side == "BUY" else paid >= worst
 
 
-def test_stop_on_the_wrong_side_of_the_market_is_refused(client):
+def test_stop_on_the_wrong_side_of_the_market_is_refused(client: Client) -> None:
     """A stop that the market has already passed would trigger at once, and is refused."""
     for order_type, side, stop in (
         ("STOP_LOSS_LIMIT", "SELL", "61000"),
@@ -184,7 +188,7 @@ def test_stop_on_the_wrong_side_of_the_market_is_refused(client):
         assert reply.error == (400, -2010, "Order would trigger immediately.")
 
 
-def test_orders_beyond_the_balance_are_refused(client):
+def test_orders_beyond_the_balance_are_refused(client: Client) -> None:
     """Neither side can lock or spend more than is free."""
     assert client.order(quantity="0.3", price="50000").error == TOO_POOR
     assert client.order(side="SELL", quantity="0.50001", price="70000").error == TOO_POOR
@@ -194,7 +198,7 @@ def test_orders_beyond_the_balance_are_refused(client):
     assert client.order(quantity="0.06", price="50000").error == TOO_POOR
 
 
-def test_client_order_id_is_unique_among_open_orders_only(client):
+def test_client_order_id_is_unique_among_open_orders_only(client: Client) -> None:
     """The same id is refused while its order is open, and taken again once it has ended, as Binance has it."""
     first = client.order(newClientOrderId="same").json
     assert client.order(newClientOrderId="same").error == (400, -2010, "Duplicate order sent.")
@@ -207,7 +211,7 @@ def test_client_order_id_is_unique_among_open_orders_only(client):
         assert client.order(type="MARKET", quantity="0.001", newClientOrderId="again").json["status"] == "FILLED"
 
 
-def test_cancel_says_what_was_cancelled_and_refuses_what_is_not_open(client):
+def test_cancel_says_what_was_cancelled_and_refuses_what_is_not_open(client: Client) -> None:
     """A cancel names both ids; an order that is not there, or ended, or does not match is refused."""
     placed = client.order(newClientOrderId="c-1").json
     asked = {"symbol": "BTCUSDT", "origClientOrderId": "c-1"}
@@ -227,7 +231,7 @@ def test_cancel_says_what_was_cancelled_and_refuses_what_is_not_open(client):
     )
 
 
-def test_orders_that_do_not_exist_are_not_found(client):
+def test_orders_that_do_not_exist_are_not_found(client: Client) -> None:
     """A query for an unknown id, or a known one under another symbol, is -2013."""
     placed = client.order().json
     for asked in ({"orderId": 1}, {"origClientOrderId": "never"}, {"orderId": placed["orderId"], "symbol": "ETHUSDT"}):
@@ -235,7 +239,7 @@ def test_orders_that_do_not_exist_are_not_found(client):
         assert reply.error == (400, -2013, "Order does not exist.")
 
 
-def test_order_history_pages_by_id_time_and_limit(client):
+def test_order_history_pages_by_id_time_and_limit(client: Client) -> None:
     """allOrders gives the newest up to the limit in order, or those from an id on; a span over a day is refused."""
     ids = [client.order().json["orderId"] for _ in range(5)]
 
@@ -253,7 +257,7 @@ def test_order_history_pages_by_id_time_and_limit(client):
     assert client.signed("GET", "/api/v3/allOrders").error[1] == -1102
 
 
-def test_test_orders_are_judged_and_not_placed(paper, client):
+def test_test_orders_are_judged_and_not_placed(paper: PaperServer, client: Client) -> None:
     """order/test applies parameters and filters, answers {}, and leaves no trace."""
     terms = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "50000"}
     assert client.signed("POST", "/api/v3/order/test", quantity="0.001", **terms).json == {}
@@ -281,19 +285,19 @@ def test_test_orders_are_judged_and_not_placed(paper, client):
         ({"type": "STOP_LOSS_LIMIT", "side": "SELL", "stopPrice": "59000.005"}, "PRICE_FILTER"),
     ],
 )
-def test_filters_refuse_by_name(unchanged, terms, name):
+def test_filters_refuse_by_name(unchanged: Client, terms: dict[str, str], name: str) -> None:
     """An order that breaks a filter is -1013 with the filter's name."""
     assert unchanged.order(**terms).error == (400, -1013, f"Filter failure: {name}")
 
 
-def test_the_bounds_of_filters_pass(client):
+def test_the_bounds_of_filters_pass(client: Client) -> None:
     """What lies exactly on a bound or a step is taken."""
     assert client.order(price="12000", quantity="0.001").status == 200
     assert client.order(price="50000", quantity="0.0001").status == 200
     assert client.order(type="MARKET", quoteOrderQty="5").status == 200
 
 
-def test_open_orders_are_counted(paper, client):
+def test_open_orders_are_counted(paper: PaperServer, client: Client) -> None:
     """The sixth waiting stop and the 201st open order are refused."""
     paper.controls.set_balance("USDT", "1000000")
     for _ in range(5):
@@ -354,7 +358,9 @@ def test_open_orders_are_counted(paper, client):
         ({"unheardOf": "1"}, -1104, "Not all sent parameters were read; read '8' parameter(s) but was sent '9'."),
     ],
 )
-def test_malformed_orders_are_refused_in_binances_words(unchanged, terms, code, text):
+def test_malformed_orders_are_refused_in_binances_words(
+    unchanged: Client, terms: dict[str, str | None], code: int, text: str | None
+) -> None:
     """What is missing, empty, extra or malformed is named with Binance's code and message, and nothing is placed."""
     reply = unchanged.order(**terms)
     assert reply.error[:2] == (400, code)
@@ -365,7 +371,7 @@ def test_malformed_orders_are_refused_in_binances_words(unchanged, terms, code, 
 @pytest.mark.parametrize(
     "quantity", ["1e-5", "-1", "+1", "NaN", "Infinity", "0x1", "1_0", " 1", "1.", ".5", "\uff11\uff12", "1\n", "9" * 21]
 )
-def test_numbers_are_plain_or_refused(unchanged, quantity):
+def test_numbers_are_plain_or_refused(unchanged: Client, quantity: str) -> None:
     """Anything but plain ASCII decimal notation is -1100, with the legal range."""
     reply = unchanged.order(quantity=quantity)
     assert reply.error == (
@@ -375,7 +381,7 @@ def test_numbers_are_plain_or_refused(unchanged, quantity):
     )
 
 
-def test_error_answers_are_reproduced(client):
+def test_error_answers_are_reproduced(client: Client) -> None:
     """The refusals of Binance that this exchange can give are given to the letter."""
     real = error_answers()
     client.order(newClientOrderId="dup")

@@ -7,6 +7,7 @@ import pytest
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.rest.rate_limits import BANS_S, PATIENCE, Meter, RateLimitSettings, TooMuch
 from guardian.paper.rest.weights import API, Cost, WeightBudget, cost_of
+from tests.paper.support.client import ClientFor
 from tests.support.fixtures import fixture, recording
 
 MINUTE = 60_000
@@ -57,12 +58,14 @@ def limited(hand: Hand, **limits: int) -> PaperServer:
         ("GET", "/no/such/path", {}, 1),
     ],
 )
-def test_each_request_weighs_what_the_documentation_says(method, path, sent, weight):
+def test_each_request_weighs_what_the_documentation_says(
+    method: str, path: str, sent: dict[str, str], weight: int
+) -> None:
     """Weights follow the parameters as documented."""
     assert cost_of(method, path, sent) == Cost(WeightBudget.API, weight)
 
 
-def test_weights_of_the_documented_endpoints_are_the_documented_ones():
+def test_weights_of_the_documented_endpoints_are_the_documented_ones() -> None:
     """Where the documentation gives one number for an endpoint that is in the table, the table has it."""
     compared = 0
     for endpoint, weight in fixture("documented/weights").items():
@@ -74,7 +77,7 @@ def test_weights_of_the_documented_endpoints_are_the_documented_ones():
 
 
 @pytest.mark.recorded
-def test_the_fixtures_weights_are_the_documented_ones():
+def test_the_fixtures_weights_are_the_documented_ones() -> None:
     """The weights of the fixtures are all that the documentation gives as one number."""
     sections = recording("docs_samples/spot_rest_api_samples_2026-07-21.json").values()
     assert fixture("documented/weights") == {
@@ -84,7 +87,7 @@ def test_the_fixtures_weights_are_the_documented_ones():
     }
 
 
-def test_used_weight_is_told_and_starts_again_with_the_clocks_minute(hand, client_for):
+def test_used_weight_is_told_and_starts_again_with_the_clocks_minute(hand: Hand, client_for: ClientFor) -> None:
     """Both weight headers rise by each request's weight, also of refused ones, and fall to nothing with the minute."""
     hand.now = NOON + 59_000
     with limited(hand) as server:
@@ -98,7 +101,7 @@ def test_used_weight_is_told_and_starts_again_with_the_clocks_minute(hand, clien
         assert client.public("/api/v3/ping").headers["x-mbx-used-weight-1m"] == "1"
 
 
-def test_an_order_that_is_placed_weighs_nothing_and_a_refused_one_weighs_one(hand, client_for):
+def test_an_order_that_is_placed_weighs_nothing_and_a_refused_one_weighs_one(hand: Hand, client_for: ClientFor) -> None:
     """Placing and cancelling cost weight only when they are refused."""
     with limited(hand) as server:
         client = client_for(server.endpoint)
@@ -112,7 +115,9 @@ def test_an_order_that_is_placed_weighs_nothing_and_a_refused_one_weighs_one(han
         assert (refused.status, refused.headers["x-mbx-used-weight-1m"]) == (400, "1")
 
 
-def test_too_much_weight_is_429_until_the_minute_ends_and_418_for_who_goes_on(hand, client_for):
+def test_too_much_weight_is_429_until_the_minute_ends_and_418_for_who_goes_on(
+    hand: Hand, client_for: ClientFor
+) -> None:
     """Over the limit: 429 with Retry-After up to the minute's end; after so many more: 418 for two minutes."""
     hand.now = NOON + 15_500
     with limited(hand, weight_per_minute=30) as server:
@@ -145,7 +150,7 @@ def test_too_much_weight_is_429_until_the_minute_ends_and_418_for_who_goes_on(ha
         assert server.controls.orders() == []
 
 
-def test_who_heeds_a_429_is_never_banned(hand):
+def test_who_heeds_a_429_is_never_banned(hand: Hand) -> None:
     """Waiting as long as Retry-After says is enough, however often it happens."""
     meter, now = Meter(RateLimitSettings(weight_per_minute=10)), NOON
     for _ in range(50):
@@ -157,7 +162,7 @@ def test_who_heeds_a_429_is_never_banned(hand):
         now += caught.value.retry_after_s * 1000
 
 
-def test_bans_grow_for_who_goes_on_during_them(hand):
+def test_bans_grow_for_who_goes_on_during_them(hand: Hand) -> None:
     """Going on during a ban makes it longer, from two minutes to three days and no further."""
     meter, now, seen = Meter(RateLimitSettings(weight_per_minute=1)), NOON, []
     for _ in range(500):
@@ -172,7 +177,7 @@ def test_bans_grow_for_who_goes_on_during_them(hand):
     meter.enter("GET", "/api/v3/ping", {}, now + BANS_S[-1] * 1000)
 
 
-def test_raw_requests_are_counted_over_five_minutes(hand):
+def test_raw_requests_are_counted_over_five_minutes(hand: Hand) -> None:
     """Whatever they weigh, more requests than the raw limit are refused until the five minutes are over."""
     meter, start = Meter(RateLimitSettings(raw_requests_per_5_minutes=4)), NOON // 300_000 * 300_000
     for minute in range(4):
@@ -183,7 +188,7 @@ def test_raw_requests_are_counted_over_five_minutes(hand):
     meter.enter("GET", "/api/v3/time", {}, start + 5 * MINUTE)
 
 
-def test_orders_are_counted_on_placed_orders_and_too_many_are_1015(hand, client_for):
+def test_orders_are_counted_on_placed_orders_and_too_many_are_1015(hand: Hand, client_for: ClientFor) -> None:
     """Order counts are told with placed orders alone; the one beyond the limit is -1015 and is not placed."""
     with limited(hand, orders_per_10_seconds=2) as server:
         client = client_for(server.endpoint)
@@ -206,7 +211,7 @@ def test_orders_are_counted_on_placed_orders_and_too_many_are_1015(hand, client_
         ]
 
 
-def test_orders_that_fill_do_not_count(hand, client_for):
+def test_orders_that_fill_do_not_count(hand: Hand, client_for: ClientFor) -> None:
     """Only unfilled orders are counted: ten market orders in a row are no problem under a limit of two."""
     with limited(hand, orders_per_10_seconds=2) as server:
         client = client_for(server.endpoint)
@@ -216,7 +221,7 @@ def test_orders_that_fill_do_not_count(hand, client_for):
             assert (reply.status, reply.headers["x-mbx-order-count-10s"]) == (200, "0")
 
 
-def test_wallet_paths_have_budgets_and_headers_of_their_own_and_never_ban(hand, client_for):
+def test_wallet_paths_have_budgets_and_headers_of_their_own_and_never_ban(hand: Hand, client_for: ClientFor) -> None:
     """Each /sapi path counts alone, by address or by account; over its budget it is 429 however often it is asked."""
     with limited(hand) as server:
         client = client_for(server.endpoint)
@@ -237,7 +242,7 @@ def test_wallet_paths_have_budgets_and_headers_of_their_own_and_never_ban(hand, 
         assert ask("/sapi/v1/accountSnapshot", type="SPOT").status == 200
 
 
-def test_futures_have_a_budget_of_their_own(hand, client_for):
+def test_futures_have_a_budget_of_their_own(hand: Hand, client_for: ClientFor) -> None:
     """What is used of /fapi is told there and not counted against /api."""
     with limited(hand) as server:
         client = client_for(server.endpoint)
@@ -245,7 +250,7 @@ def test_futures_have_a_budget_of_their_own(hand, client_for):
         assert client.public("/api/v3/time").headers["x-mbx-used-weight-1m"] == "1"
 
 
-def test_the_limits_that_are_in_force_are_told(hand, client_for):
+def test_the_limits_that_are_in_force_are_told(hand: Hand, client_for: ClientFor) -> None:
     """exchangeInfo tells the limits that were asked for."""
     with limited(hand, weight_per_minute=50, orders_per_10_seconds=3) as server:
         told = client_for(server.endpoint).public("/api/v3/exchangeInfo", symbol="BTCUSDT").json["rateLimits"]

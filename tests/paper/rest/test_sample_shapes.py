@@ -11,6 +11,7 @@ import pytest
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.rest.app import ENDPOINTS
 from guardian.paper.rest.rate_limits import WIDE
+from tests.paper.support.client import Client, ClientFor
 from tests.paper.support.shapes import compare, shape
 from tests.support.documented import documented, documented_by_others
 
@@ -270,7 +271,7 @@ CASES: dict[str, Case] = {
 
 
 @pytest.fixture(scope="module")
-def eventful(client_for) -> Iterator[Any]:
+def eventful(client_for: ClientFor) -> Iterator[Client]:
     """A client of an account with trades, open orders and ended ones; the tests of this module share it."""
     with PaperServer(seed=7, limits=WIDE) as server:
         server.controls.set_book("BTCUSDT", "59999.99", "60000")
@@ -291,7 +292,7 @@ def eventful(client_for) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_replies_have_the_keys_and_types_of_every_documented_sample(name, eventful):
+def test_replies_have_the_keys_and_types_of_every_documented_sample(name: str, eventful: Client) -> None:
     """Of each sample of an endpoint that is there; what differs is listed with its reason, and nothing else is."""
     case = CASES[name]
     missing, extra, wrong = compare(SAMPLES[name].reply, case.ask(eventful))
@@ -300,7 +301,7 @@ def test_replies_have_the_keys_and_types_of_every_documented_sample(name, eventf
     assert sorted(extra) == sorted(case.extra)
 
 
-def test_every_sample_of_an_endpoint_that_is_there_has_a_case():
+def test_every_sample_of_an_endpoint_that_is_there_has_a_case() -> None:
     """A sample that nobody looks at fails this test, and so does one of an endpoint that is not there."""
     assert sorted(SAMPLES.keys() - CASES.keys()) == []
     assert all((sample.method, sample.path) in ENDPOINTS for sample in SAMPLES.values())
@@ -308,7 +309,7 @@ def test_every_sample_of_an_endpoint_that_is_there_has_a_case():
 
 
 @pytest.mark.recorded
-def test_the_fixtures_have_the_keys_types_and_parameters_of_every_documented_sample():
+def test_the_fixtures_have_the_keys_types_and_parameters_of_every_documented_sample() -> None:
     """Of each endpoint that is there the fixtures have every sample that others keep, alike in all but its values."""
     theirs = {name: one for name, one in documented_by_others().items() if (one.method, one.path) in ENDPOINTS}
     assert theirs.keys() == SAMPLES.keys()
@@ -318,7 +319,7 @@ def test_the_fixtures_have_the_keys_types_and_parameters_of_every_documented_sam
         assert shape(ours.reply) == shape(sample.reply), name
 
 
-def test_a_missing_key_a_new_key_and_another_type_are_all_seen():
+def test_a_missing_key_a_new_key_and_another_type_are_all_seen() -> None:
     """The comparison itself: at any depth, in any row of a list, by position in a row of unlike things."""
     sample = {"a": [{"b": "1", "c": 2}], "d": [[1, "x"]], "e": []}
     assert compare(sample, {"a": [{"b": "3", "c": 4}], "d": [[5, "y"], [6, "z"]], "e": [7]}) == (set(), set(), [])

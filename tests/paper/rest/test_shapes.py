@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from guardian.paper.host.standalone import PaperServer
+from tests.paper.support.client import Client, ClientFor
 from tests.paper.support.shapes import compare
 from tests.support.fixtures import fixture, recording
 
 
 @pytest.mark.parametrize("account_type", ["SPOT", "MARGIN", "FUTURES"])
-def test_snapshots_have_the_documented_shape(unchanged, account_type):
+def test_snapshots_have_the_documented_shape(unchanged: Client, account_type: str) -> None:
     """Each kind of snapshot has its own part of the sample's keys, and seven days of them."""
     reply = unchanged.signed("GET", "/sapi/v1/accountSnapshot", type=account_type).json
     own = {
@@ -31,7 +32,7 @@ def test_snapshots_have_the_documented_shape(unchanged, account_type):
         ({"type": "MARKET"}, "INSUFFICIENT_LIQUIDITY"),
     ],
 )
-def test_an_expired_order_says_why(paper, client, terms, reason):
+def test_an_expired_order_says_why(paper: PaperServer, client: Client, terms: dict[str, str], reason: str) -> None:
     """In the reply to the order and in every query from then on; an order that has not expired says nothing of it."""
     paper.controls.set_book("BTCUSDT", "59999.99", "60000", "0.001")
     placed = client.order(**{"quantity": "0.002", "newOrderRespType": "FULL", **terms}).json
@@ -47,7 +48,7 @@ def test_an_expired_order_says_why(paper, client, terms, reason):
         pytest.param("exchange_info/spot_mainnet_TSLABUSDT_2026-09.json", marks=pytest.mark.recorded, id="recorded"),
     ],
 )
-def test_exchange_info_has_the_shape_of_a_known_row(unchanged, known):
+def test_exchange_info_has_the_shape_of_a_known_row(unchanged: Client, known: str) -> None:
     """A symbol's row has the keys and types of a known row, filter by filter; one was recorded in 2026."""
     recorded = recording(known) if "/" in known else fixture(f"exchange_info/{known}")
     reply = unchanged.public("/api/v3/exchangeInfo", symbol="BTCUSDT").json
@@ -65,7 +66,7 @@ def test_exchange_info_has_the_shape_of_a_known_row(unchanged, known):
         pytest.param("exchange_info/binanceus_BTCUSD_2026-09-04.json", marks=pytest.mark.recorded, id="recorded"),
     ],
 )
-def test_the_rate_limits_reported_are_the_known_ones(client_for, known):
+def test_the_rate_limits_reported_are_the_known_ones(client_for: ClientFor, known: str) -> None:
     """By default the exchange has the limits of Binance, as they were recorded in 2026."""
     recorded = recording(known) if "/" in known else fixture(f"exchange_info/{known}")
     with PaperServer(seed=7) as server:
@@ -73,7 +74,7 @@ def test_the_rate_limits_reported_are_the_known_ones(client_for, known):
     assert reply["rateLimits"] == recorded["rateLimits"]
 
 
-def test_exchange_info_lists_what_was_asked_for(unchanged):
+def test_exchange_info_lists_what_was_asked_for(unchanged: Client) -> None:
     """Without arguments all symbols are listed; with a symbol or a list just those; an unknown one is refused."""
 
     def listed(**asked: str) -> list[str]:
@@ -89,6 +90,6 @@ def test_exchange_info_lists_what_was_asked_for(unchanged):
     assert unchanged.public("/api/v3/ping").json == {}
 
 
-def test_replies_are_declared_as_binance_declares_them(unchanged):
+def test_replies_are_declared_as_binance_declares_them(unchanged: Client) -> None:
     """JSON comes with Binance's content type."""
     assert unchanged.public("/api/v3/time").headers["content-type"] == "application/json;charset=UTF-8"

@@ -8,11 +8,12 @@ from itertools import pairwise
 import pytest
 
 from guardian.paper.host.standalone import PaperServer
+from tests.paper.support.client import Client, ClientFor
 
 DAY_MS = 86_400_000
 
 
-def test_wallet_history_is_the_same_for_the_same_seed_and_birth(client_for):
+def test_wallet_history_is_the_same_for_the_same_seed_and_birth(client_for: ClientFor) -> None:
     """Two exchanges with one seed and one birth tell one history; another seed tells another."""
 
     def told(seed: int) -> list[object]:
@@ -30,7 +31,7 @@ def test_wallet_history_is_the_same_for_the_same_seed_and_birth(client_for):
     assert all(one != other for one, other in zip(told(1), told(2), strict=True))
 
 
-def test_deposits_and_withdrawals_can_be_narrowed(unchanged):
+def test_deposits_and_withdrawals_can_be_narrowed(unchanged: Client) -> None:
     """Coin, status, period, limit and offset narrow the history; a period over 90 days is refused."""
     path = "/sapi/v1/capital/deposit/hisrec"
     everything = unchanged.signed("GET", path).json
@@ -46,7 +47,7 @@ def test_deposits_and_withdrawals_can_be_narrowed(unchanged):
     assert withdrawn[0]["applyTime"] < withdrawn[0]["completeTime"]
 
 
-def test_deposit_addresses_differ_by_network_and_unknown_coins_are_refused(unchanged):
+def test_deposit_addresses_differ_by_network_and_unknown_coins_are_refused(unchanged: Client) -> None:
     """A coin without a network has its default one; an unknown coin or network is refused."""
     path = "/sapi/v1/capital/deposit/address"
     tron = unchanged.signed("GET", path, coin="USDT").json
@@ -57,7 +58,7 @@ def test_deposit_addresses_differ_by_network_and_unknown_coins_are_refused(uncha
     assert unchanged.signed("GET", path).error[1] == -1102
 
 
-def test_transfers_are_of_one_type_and_paged(unchanged):
+def test_transfers_are_of_one_type_and_paged(unchanged: Client) -> None:
     """A type is mandatory; total counts all, rows one page."""
     path = "/sapi/v1/asset/transfer"
     both = unchanged.signed("GET", path, type="MAIN_UMFUTURE").json
@@ -68,7 +69,7 @@ def test_transfers_are_of_one_type_and_paged(unchanged):
     assert unchanged.signed("GET", path, type="MARGIN_MAIN").json == {"total": 0, "rows": []}
 
 
-def test_snapshots_are_daily_and_of_what_was_owned_then(client):
+def test_snapshots_are_daily_and_of_what_was_owned_then(client: Client) -> None:
     """A snapshot of a day before the first trade has the balances of that time, whatever was traded since."""
     client.order(type="MARKET", quantity="0.01")
     reply = client.signed("GET", "/sapi/v1/accountSnapshot", type="SPOT", limit=10).json["snapshotVos"]
@@ -78,7 +79,7 @@ def test_snapshots_are_daily_and_of_what_was_owned_then(client):
     assert client.signed("GET", "/sapi/v1/accountSnapshot", type="ODD").error[1] == -1130
 
 
-def test_fees_are_listed_for_one_symbol_or_all(unchanged):
+def test_fees_are_listed_for_one_symbol_or_all(unchanged: Client) -> None:
     """tradeFee lists the symbol asked for, else every symbol."""
     assert unchanged.signed("GET", "/sapi/v1/asset/tradeFee", symbol="ETHBTC").json == [
         {"symbol": "ETHBTC", "makerCommission": "0.001", "takerCommission": "0.001"}
@@ -86,13 +87,13 @@ def test_fees_are_listed_for_one_symbol_or_all(unchanged):
     assert len(unchanged.signed("GET", "/sapi/v1/asset/tradeFee").json) >= 5
 
 
-def test_the_paper_key_can_withdraw_nothing(unchanged):
+def test_the_paper_key_can_withdraw_nothing(unchanged: Client) -> None:
     """apiRestrictions says that the key reads and trades spot, and no more."""
     told = unchanged.signed("GET", "/sapi/v1/account/apiRestrictions").json
     assert {name for name, value in told.items() if value is True} == {"enableReading", "enableSpotAndMarginTrading"}
 
 
-def test_futures_account_adds_up(unchanged):
+def test_futures_account_adds_up(unchanged: Client) -> None:
     """Margin balance is wallet plus profit, and profit is the positions' own."""
     account = unchanged.signed("GET", "/fapi/v3/account").json
     assert Decimal(account["totalMarginBalance"]) == Decimal(account["totalWalletBalance"]) + Decimal(
@@ -119,7 +120,7 @@ def test_futures_account_adds_up(unchanged):
     ]
 
 
-def test_income_and_forced_orders_can_be_narrowed(unchanged):
+def test_income_and_forced_orders_can_be_narrowed(unchanged: Client) -> None:
     """Symbol, type, period and limit narrow income and forced orders."""
     income = unchanged.signed("GET", "/fapi/v1/income", incomeType="REALIZED_PNL").json
     assert {row["incomeType"] for row in income} == {"REALIZED_PNL"}
@@ -133,7 +134,7 @@ def test_income_and_forced_orders_can_be_narrowed(unchanged):
 
 
 @pytest.mark.parametrize("omit", ["true", "false"])
-def test_zero_balances_can_be_left_out(unchanged, omit):
+def test_zero_balances_can_be_left_out(unchanged: Client, omit: str) -> None:
     """omitZeroBalances leaves out what is empty, and the account's uid is a number."""
     account = unchanged.signed("GET", "/api/v3/account", omitZeroBalances=omit).json
     assert ("EUR" in {row["asset"] for row in account["balances"]}) == (omit == "false")

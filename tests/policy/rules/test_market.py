@@ -573,8 +573,8 @@ def test_confirmed_stop_is_held_to_the_market_that_was_shown_where_that_moved_in
     least=st.integers(0, 100).map(D),
     side=st.sampled_from(OrderSide),
 )
-def test_no_confirmed_price_is_ever_worse_than_agreed(  # type: ignore[no-untyped-def]
-    agreed, bid, average, quantity, least, side
+def test_no_confirmed_price_is_ever_worse_than_agreed(
+    agreed: Decimal, bid: Decimal, average: Decimal, quantity: Decimal, least: Decimal, side: OrderSide
 ) -> None:
     """Whatever the market and the filters are: a BUY pays at most, a SELL takes at least what the person agreed to."""
     instrument = an_instrument(percent_price=BAND, min_notional=least, price=Range(step=D("0.01")))

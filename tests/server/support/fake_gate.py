@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -13,6 +14,9 @@ from guardian.domain.trading import Environment, TradingState
 from guardian.gate.base.calls import CallInfo, CallMeta
 from guardian.gate.base.replies import Reply, done
 from guardian.server.tools import ALL_TOOLS
+
+Connect = Callable[[], AbstractAsyncContextManager[Any]]
+"""Makes a client of the server in front of the gate."""
 
 RETURNS = {spec.name: spec.returns for spec in ALL_TOOLS}
 

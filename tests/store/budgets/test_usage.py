@@ -7,6 +7,7 @@ import tempfile
 from decimal import ROUND_UP, Decimal
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -34,7 +35,7 @@ VOID = {OrderState.REJECTED, OrderState.NOT_PLACED}
 UNSURE = {OrderState.RESERVED, OrderState.UNKNOWN}
 
 
-def place_in(world, state, *, executed="0", **changes):
+def place_in(world: World, state: OrderState, *, executed: str = "0", **changes):
     name = world.place(**changes)
     for step in PATHS[state]:
         world.move(name, step, executed=executed)
@@ -42,7 +43,7 @@ def place_in(world, state, *, executed="0", **changes):
 
 
 @pytest.mark.parametrize("state", list(OrderState))
-def test_each_state_counts_as_the_table_says(world, state):
+def test_each_state_counts_as_the_table_says(world: World, state: OrderState) -> None:
     """Rolling notional, order count, open notional and duplicate, for every state of an order of 100."""
     partly = state is OrderState.PART_FILLED
     name = place_in(world, state, executed="0.0005" if partly else "0")
@@ -58,7 +59,7 @@ def test_each_state_counts_as_the_table_says(world, state):
 
 
 @pytest.mark.parametrize("state", list(OrderState))
-def test_exit_spends_no_budget_and_counts_in_what_went_on_without_a_person(world, state):
+def test_exit_spends_no_budget_and_counts_in_what_went_on_without_a_person(world: World, state: OrderState) -> None:
     """An exit is in no budget, but it is one more order, and its notional, that went on without a person."""
     place_in(world, state, is_exit=True, spec=world.spec(side=OrderSide.SELL))
     usage = world.usage()
@@ -67,7 +68,7 @@ def test_exit_spends_no_budget_and_counts_in_what_went_on_without_a_person(world
     assert usage.orders_since_person == 1
 
 
-def test_nothing_counts_in_another_scope(world):
+def test_nothing_counts_in_another_scope(world: World) -> None:
     """Another environment, or another account of the same, has budgets of its own."""
     place_in(world, OrderState.OPEN)
     usage = world.usage(scope=world.other)
@@ -76,7 +77,7 @@ def test_nothing_counts_in_another_scope(world):
     assert usage.duplicate_of is None
 
 
-def test_order_leaves_a_window_when_the_window_has_passed(world):
+def test_order_leaves_a_window_when_the_window_has_passed(world: World) -> None:
     """An order counts while it was reserved after now less the window, and not at its very end."""
     world.place()
     world.clock_ms += WINDOW - 1
@@ -86,7 +87,7 @@ def test_order_leaves_a_window_when_the_window_has_passed(world):
     assert world.usage().entered[60 * MINUTE] == 100
 
 
-def test_clock_that_steps_forward_and_back_frees_no_budget(world):
+def test_clock_that_steps_forward_and_back_frees_no_budget(world: World) -> None:
     """Window time does not go back, so what was entered at the later time still counts."""
     world.clock_ms += 30 * MINUTE
     world.place()
@@ -95,7 +96,7 @@ def test_clock_that_steps_forward_and_back_frees_no_budget(world):
 
 
 @pytest.mark.parametrize("forward", [WINDOW, 25 * 60 * MINUTE])
-def test_clock_that_was_far_ahead_for_a_moment_takes_nothing_out_of_a_window(world, forward):
+def test_clock_that_was_far_ahead_for_a_moment_takes_nothing_out_of_a_window(world: World, forward: int) -> None:
     """Budgets, duplicates, the trading of the day: a look at the wrong time frees nothing of them."""
     name = world.place()
     world.move(name, OrderState.FILLED, executed="0.002")
@@ -116,14 +117,14 @@ def test_clock_that_was_far_ahead_for_a_moment_takes_nothing_out_of_a_window(wor
     assert world.usage().ordered == {MINUTE: 0, 60 * MINUTE: 0}
 
 
-def test_remainder_is_rounded_up_at_the_eighth_digit(world):
+def test_remainder_is_rounded_up_at_the_eighth_digit(world: World) -> None:
     """A part-filled order counts for what remains of it, never a hair too little."""
     name = world.place(spec=world.spec(quantity="3"), notional=Decimal(100))
     world.move(name, OrderState.PART_FILLED, executed="1")
     assert world.usage().open_notional == Decimal("66.66666667")
 
 
-def test_duplicate_is_the_same_order_within_the_window_or_one_that_is_unknown(world):
+def test_duplicate_is_the_same_order_within_the_window_or_one_that_is_unknown(world: World) -> None:
     """The same symbol, side, type, quantity and prices; an unresolved one counts whatever its age."""
     done = place_in(world, OrderState.FILLED)
     assert world.usage().duplicate_of == done
@@ -136,7 +137,7 @@ def test_duplicate_is_the_same_order_within_the_window_or_one_that_is_unknown(wo
     assert world.usage().duplicate_of == unsure
 
 
-def test_position_is_what_was_executed_less_fees(world):
+def test_position_is_what_was_executed_less_fees(world: World) -> None:
     """Bought less sold less fees in the base asset; what is not executed is open or offered."""
     buy = world.place(spec=world.spec(quantity="1"))
     world.move(buy, OrderState.PART_FILLED, executed="0.6", fee="0.0006")
@@ -152,7 +153,7 @@ def test_position_is_what_was_executed_less_fees(world):
     assert usage.offered == Decimal("0.3")
 
 
-def test_open_purchase_holds_back_of_its_quote_asset_what_it_may_still_spend(world):
+def test_open_purchase_holds_back_of_its_quote_asset_what_it_may_still_spend(world: World) -> None:
     """All of it while its fate is unknown; what the amended remainder costs once it is known.
 
     Before, an order that its owner had halved held back its whole worth, and an exit of the quote asset was denied.
@@ -167,7 +168,7 @@ def test_open_purchase_holds_back_of_its_quote_asset_what_it_may_still_spend(wor
     assert offered_of(world.order(name), spec.symbol[3:]) == Decimal("0.0006") * 50000
 
 
-def test_stop_orders_are_counted_on_their_symbol(world):
+def test_stop_orders_are_counted_on_their_symbol(world: World) -> None:
     """Open orders of the symbol, and among them those that wait for a stop price."""
     world.place(wire_type="STOP_LOSS_LIMIT")
     world.place(spec=world.spec(price="1"))
@@ -176,7 +177,7 @@ def test_stop_orders_are_counted_on_their_symbol(world):
     assert (usage.open_orders, usage.open_orders_on_symbol, usage.open_stop_orders_on_symbol) == (3, 2, 1)
 
 
-def test_person_acting_resets_what_went_on_without_them(world):
+def test_person_acting_resets_what_went_on_without_them(world: World) -> None:
     """By the place in the log and for the scope, or for all; confirmed orders were not without them."""
     world.place()
     world.place(confirmed=True)
@@ -196,7 +197,7 @@ def test_person_acting_resets_what_went_on_without_them(world):
     assert world.usage(scope=world.other).orders_since_person == 0
 
 
-def test_status_has_the_same_numbers_as_the_rules(world):
+def test_status_has_the_same_numbers_as_the_rules(world: World) -> None:
     """What a person is shown is what the rules count."""
     place_in(world, OrderState.OPEN)
     place_in(world, OrderState.UNKNOWN, spec=world.spec(price="50001"))
@@ -215,7 +216,7 @@ def test_status_has_the_same_numbers_as_the_rules(world):
     assert status.unresolved == 1
 
 
-def test_sums_are_exact(world):
+def test_sums_are_exact(world: World) -> None:
     """A hundred thousandths of a cent and the largest amount add up to the last digit."""
     world.place(notional=Decimal("99999999999999999999.00000001"))
     world.place(spec=world.spec(price="1"), notional=Decimal("0.00000001"))
@@ -225,12 +226,12 @@ def test_sums_are_exact(world):
 # -- slicing
 
 
-def deny(world, symbol="BTCUSDT", side=OrderSide.BUY):
+def deny(world: World, symbol: str = "BTCUSDT", side=OrderSide.BUY) -> None:
     with world.store.transaction() as tx:
         tx.slicing.mark(world.scope, symbol, side)
 
 
-def test_slicing_sums_what_was_entered_since_the_denial(world):
+def test_slicing_sums_what_was_entered_since_the_denial(world: World) -> None:
     """Only the symbol and side, only after the mark, neither void orders nor exits."""
     world.place()
     deny(world)
@@ -248,7 +249,7 @@ def test_slicing_sums_what_was_entered_since_the_denial(world):
     assert world.usage(world.spec(side=OrderSide.SELL)).sliced_since_ms is None
 
 
-def test_more_denials_do_not_extend_the_mark(world):
+def test_more_denials_do_not_extend_the_mark(world: World) -> None:
     """The mark ends 15 minutes after the first denial, however many follow."""
     deny(world)
     marked = world.clock_ms
@@ -262,7 +263,7 @@ def test_more_denials_do_not_extend_the_mark(world):
     assert world.usage().sliced_since_ms is None
 
 
-def test_denial_after_the_mark_has_ended_is_a_new_mark(world):
+def test_denial_after_the_mark_has_ended_is_a_new_mark(world: World) -> None:
     """It is counted from the new denial on."""
     deny(world)
     world.clock_ms += 15 * MINUTE
@@ -273,7 +274,7 @@ def test_denial_after_the_mark_has_ended_is_a_new_mark(world):
     assert usage.sliced_entered == 0
 
 
-def test_approval_ends_the_mark(world):
+def test_approval_ends_the_mark(world: World) -> None:
     """A person's approval on that side ends it; the other side's mark stays."""
     deny(world)
     deny(world, side=OrderSide.SELL)
@@ -297,7 +298,7 @@ STEP = st.tuples(
 )
 
 
-def naive(world, orders, acted, marks, now):
+def naive(world: World, orders, acted, marks, now):
     """The same numbers from a plain list, with fractions instead of decimals."""
     ours = [order for order in orders if order["scope"] == world.scope]
     entering = [order for order in ours if not order["exit"]]
@@ -350,7 +351,7 @@ def naive(world, orders, acted, marks, now):
 
 @settings(max_examples=tries(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(STEP, max_size=25))
-def test_usage_equals_a_naive_model_over_any_sequence(steps):
+def test_usage_equals_a_naive_model_over_any_sequence(steps: list[tuple[Any, ...]]) -> None:
     """Whatever is placed, moved, waited for, denied and approved: every number is that of a plain list."""
     folder = Path(tempfile.mkdtemp(prefix="guardian-usage-"))
     world = World(folder / "home")
@@ -401,7 +402,7 @@ def test_usage_equals_a_naive_model_over_any_sequence(steps):
         shutil.rmtree(folder)
 
 
-def test_open_exits_count_where_the_exchange_counts_them(world):
+def test_open_exits_count_where_the_exchange_counts_them(world: World) -> None:
     """MAX_NUM_ORDERS and MAX_NUM_ALGO_ORDERS count exits too; guardian's own `max_open_orders` does not.
 
     Before, exits were left out of all three.

@@ -17,14 +17,15 @@ from guardian.store.log.checkpoint import (
 )
 from guardian.store.schema.files import CHECKPOINT_LOCK_NAME
 from guardian.store.schema.records import Phase, Record
+from tests.store.support.store_world import World
 
 
-def append(world):
+def append(world: World):
     with world.store.transaction() as tx:
         return tx.audit.append(Record(phase=Phase.EVENT))
 
 
-def test_checkpoint_is_one_line_with_the_last_row(world):
+def test_checkpoint_is_one_line_with_the_last_row(world: World) -> None:
     """`guardian/audit/chain/v1 SEQ DIGEST`, and it reads back."""
     entry = append(world)
     assert write_checkpoint(world.home, world.store)
@@ -33,7 +34,7 @@ def test_checkpoint_is_one_line_with_the_last_row(world):
     assert read_checkpoint(world.home) == Checkpoint(seq=1, digest=entry.digest)
 
 
-def test_checkpoint_never_goes_back(world):
+def test_checkpoint_never_goes_back(world: World) -> None:
     """An older one does not replace a later one."""
     later, older = Checkpoint(seq=9, digest="a" * 64), Checkpoint(seq=8, digest="b" * 64)
     assert keep_checkpoint(world.home, later)
@@ -41,7 +42,7 @@ def test_checkpoint_never_goes_back(world):
     assert read_checkpoint(world.home) == later
 
 
-def test_checkpoint_never_goes_back_with_many_at_once(world):
+def test_checkpoint_never_goes_back_with_many_at_once(world: World) -> None:
     """Whoever comes last, the highest stays, and no draft is left lying about."""
     threads = [
         threading.Thread(target=keep_checkpoint, args=(world.home, Checkpoint(seq=n, digest=f"{n:064x}")))
@@ -55,7 +56,7 @@ def test_checkpoint_never_goes_back_with_many_at_once(world):
     assert not list(world.home.glob("*.new"))
 
 
-def test_checkpoint_is_brought_up_to_date_at_start_and_stop(world):
+def test_checkpoint_is_brought_up_to_date_at_start_and_stop(world: World) -> None:
     """After a kill it may lag; the next start, and every orderly end, brings it up."""
     append(world)
     world.reopen()
@@ -67,13 +68,13 @@ def test_checkpoint_is_brought_up_to_date_at_start_and_stop(world):
     other.close()
 
 
-def test_empty_log_has_no_checkpoint(world):
+def test_empty_log_has_no_checkpoint(world: World) -> None:
     """There is no row to name."""
     assert write_checkpoint(world.home, world.store)
     assert read_checkpoint(world.home) is None
 
 
-def test_checkpoint_that_cannot_be_written_is_only_older(world):
+def test_checkpoint_that_cannot_be_written_is_only_older(world: World) -> None:
     """Nothing is raised: the row is committed, and the checkpoint that is there stays."""
     append(world)
     write_checkpoint(world.home, world.store)
@@ -84,7 +85,7 @@ def test_checkpoint_that_cannot_be_written_is_only_older(world):
     assert read_checkpoint(world.home).seq == 1
 
 
-def test_damaged_checkpoint_is_neither_used_nor_replaced(world):
+def test_damaged_checkpoint_is_neither_used_nor_replaced(world: World) -> None:
     """What is no checkpoint stays for a person to look at."""
     append(world)
     (world.home / CHECKPOINT_NAME).write_text("hello")
@@ -97,7 +98,7 @@ def test_damaged_checkpoint_is_neither_used_nor_replaced(world):
 DIGEST = "0123456789abcdef" * 4
 
 
-def test_both_forms_are_read():
+def test_both_forms_are_read() -> None:
     """A file's line, and what fits on a command line."""
     assert parse_checkpoint(f"guardian/audit/chain/v1 12 {DIGEST}\n") == Checkpoint(seq=12, digest=DIGEST)
     assert parse_checkpoint(f"12:{DIGEST}") == Checkpoint(seq=12, digest=DIGEST)
@@ -117,7 +118,7 @@ def test_both_forms_are_read():
         f"\uff11:{DIGEST}",
     ],
 )
-def test_what_is_no_checkpoint_is_refused(text):
+def test_what_is_no_checkpoint_is_refused(text: str) -> None:
     """Other versions, other digits, nothing, too much."""
     with pytest.raises(ValueError, match="not a checkpoint"):
         parse_checkpoint(text)

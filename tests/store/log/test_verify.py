@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import closing
 from hashlib import sha256
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -26,7 +27,7 @@ from tests.support.tamper import tamper
 
 
 @pytest.fixture
-def log(world):
+def log(world: World) -> World:
     """A closed store with twelve rows, two orders among them; the world, its store closed."""
     for number in range(8):
         with world.store.transaction() as tx:
@@ -42,20 +43,20 @@ def log(world):
     return world
 
 
-def found(world, checkpoint=None):
+def found(world: World, checkpoint=None):
     return {(finding.kind, finding.seq) for finding in verify(world.home, checkpoint).findings}
 
 
-def kinds(world, checkpoint=None):
+def kinds(world: World, checkpoint=None):
     return {finding.kind for finding in verify(world.home, checkpoint).findings}
 
 
-def head(world):
+def head(world: World):
     report = verify(world.home)
     return Checkpoint(seq=report.last_seq, digest=report.head)
 
 
-def test_log_that_nobody_touched_is_intact(log):
+def test_log_that_nobody_touched_is_intact(log: World) -> None:
     """Nothing is found, every row was looked at, and the checkpoint holds."""
     report = verify(log.home)
     assert report.is_intact
@@ -63,50 +64,50 @@ def test_log_that_nobody_touched_is_intact(log):
     assert [(a.source, a.seq, a.holds) for a in report.anchors] == [(CHECKPOINT_NAME, 12, True)]
 
 
-def test_changed_body_is_found(log):
+def test_changed_body_is_found(log: World) -> None:
     """CONTENT: one byte of a body."""
     tamper(log, "UPDATE audit SET body = CAST(replace(CAST(body AS TEXT), '\"n\":3', '\"n\":9') AS BLOB) WHERE seq = 4")
     assert found(log) == {(FindingKind.CONTENT, 4)}
 
 
 @pytest.mark.parametrize("column", ["tool", "symbol", "outcome", "environment", "account", "call_id"])
-def test_changed_column_is_found(log, column):
+def test_changed_column_is_found(log: World, column: str) -> None:
     """COLUMN: a column that says something else than the body, which the chain alone does not see."""
     tamper(log, f"UPDATE audit SET {column} = 'done' WHERE seq = 3")
     assert found(log) == {(FindingKind.COLUMN, 3)}
 
 
-def test_changed_time_is_found(log):
+def test_changed_time_is_found(log: World) -> None:
     """COLUMN: the time of a row too."""
     tamper(log, "UPDATE audit SET ts_ms = ts_ms + 1 WHERE seq = 3")
     assert found(log) == {(FindingKind.COLUMN, 3)}
 
 
-def test_changed_phase_is_found(log):
+def test_changed_phase_is_found(log: World) -> None:
     """COLUMN: a row cannot be made into another kind of row."""
     tamper(log, "UPDATE audit SET phase = 'event' WHERE seq = 3")
     assert (FindingKind.COLUMN, 3) in found(log)
 
 
-def test_deleted_middle_row_is_found(log):
+def test_deleted_middle_row_is_found(log: World) -> None:
     """GAP: a row is missing."""
     tamper(log, "DELETE FROM audit WHERE seq = 5")
     assert found(log) == {(FindingKind.GAP, 6)}
 
 
-def test_deleted_first_rows_are_found(log):
+def test_deleted_first_rows_are_found(log: World) -> None:
     """GAP: the log begins with row 1."""
     tamper(log, "DELETE FROM audit WHERE seq <= 2")
     assert found(log) == {(FindingKind.GAP, 3)}
 
 
-def test_deleted_row_with_renumbering_is_found(log):
+def test_deleted_row_with_renumbering_is_found(log: World) -> None:
     """CONTENT and CHAIN: closing the gap breaks the digests, which contain the numbers."""
     tamper(log, "DELETE FROM audit WHERE seq = 2", "UPDATE audit SET seq = 2 WHERE seq = 12")
     assert {FindingKind.CONTENT, FindingKind.CHAIN} <= kinds(log)
 
 
-def test_swapped_rows_are_found(log):
+def test_swapped_rows_are_found(log: World) -> None:
     """CONTENT or CHAIN: the order of the rows is part of the chain."""
     tamper(
         log,
@@ -117,7 +118,7 @@ def test_swapped_rows_are_found(log):
     assert kinds(log) & {FindingKind.CONTENT, FindingKind.CHAIN}
 
 
-def test_row_that_was_made_anew_is_found(log):
+def test_row_that_was_made_anew_is_found(log: World) -> None:
     """CHAIN: a changed body with a digest that fits it does not fit the next row."""
     row = _row(log, 4)
     body = row["body"].replace(b'"n":3', b'"n":9')
@@ -125,7 +126,7 @@ def test_row_that_was_made_anew_is_found(log):
     assert (FindingKind.CHAIN, 5) in found(log)
 
 
-def test_chain_that_was_made_anew_is_found_by_a_checkpoint(log):
+def test_chain_that_was_made_anew_is_found_by_a_checkpoint(log: World) -> None:
     """REWRITTEN: whoever makes every later row anew leaves a log that only the checkpoint tells from the true one."""
     kept = head(log)
     (log.home / CHECKPOINT_NAME).unlink()
@@ -134,7 +135,7 @@ def test_chain_that_was_made_anew_is_found_by_a_checkpoint(log):
     assert FindingKind.REWRITTEN in kinds(log, kept)
 
 
-def test_cut_tail_is_found_by_a_checkpoint(log):
+def test_cut_tail_is_found_by_a_checkpoint(log: World) -> None:
     """TRUNCATED: against the checkpoint beside the database, and against one kept elsewhere."""
     kept = head(log)
     tamper(log, "DELETE FROM audit WHERE seq > 10")
@@ -144,13 +145,13 @@ def test_cut_tail_is_found_by_a_checkpoint(log):
     assert found(log, kept) == {(FindingKind.TRUNCATED, 10)}
 
 
-def test_database_that_is_gone_is_found_by_a_checkpoint(log):
+def test_database_that_is_gone_is_found_by_a_checkpoint(log: World) -> None:
     """TRUNCATED: nothing is left of the log, but the checkpoint knows of it."""
     (log.home / "guardian.db").unlink()
     assert kinds(log) == {FindingKind.TRUNCATED}
 
 
-def test_folder_that_was_rolled_back_is_found_by_a_checkpoint_kept_elsewhere(log, tmp_path):
+def test_folder_that_was_rolled_back_is_found_by_a_checkpoint_kept_elsewhere(log: World, tmp_path: Path) -> None:
     """TRUNCATED: restoring the whole folder takes its own checkpoint back too, not the one kept elsewhere."""
     shutil.copytree(log.home, tmp_path / "backup")
     log.store = log.open()
@@ -163,20 +164,20 @@ def test_folder_that_was_rolled_back_is_found_by_a_checkpoint_kept_elsewhere(log
     assert kinds(log, kept) == {FindingKind.TRUNCATED}
 
 
-def test_order_without_its_intent_is_found(log):
+def test_order_without_its_intent_is_found(log: World) -> None:
     """ORDER: an order that no row of the log speaks of."""
     tamper(log, "UPDATE orders SET client_order_id = 'g1-" + "0" * 32 + "' WHERE intent_seq = 9")
     assert FindingKind.ORDER in kinds(log)
 
 
-def test_intent_without_its_order_is_found(log):
+def test_intent_without_its_order_is_found(log: World) -> None:
     """ORDER: an order that was taken out of the windows."""
     tamper(log, "DELETE FROM orders WHERE intent_seq = 9")
     assert found(log) == {(FindingKind.ORDER, 9)}
 
 
 @pytest.fixture
-def traded(log):
+def traded(log: World) -> World:
     """The log after its first order bought 0.002 BTC for 100 USDT."""
     log.store = log.open()
     with log.store.transaction() as tx:
@@ -202,28 +203,28 @@ def traded(log):
         "UPDATE orders SET executed_quantity = '0.001' WHERE intent_seq = 9",
     ],
 )
-def test_ledger_that_does_not_add_up_is_found(traded, statement):
+def test_ledger_that_does_not_add_up_is_found(traded: World, statement: str) -> None:
     """LEDGER: what could be sold as an exit, or was lost in a day, was made more or less than it is."""
     assert verify(traded.home).is_intact
     tamper(traded, statement)
     assert kinds(traded) == {FindingKind.LEDGER}
 
 
-def test_removed_trigger_is_found(log):
+def test_removed_trigger_is_found(log: World) -> None:
     """SCHEMA: what keeps the log append-only was taken away."""
     tamper(log, triggers=False)
     assert kinds(log) == {FindingKind.SCHEMA}
 
 
 @pytest.mark.parametrize("name", sorted(TRIGGERS))
-def test_each_trigger_of_the_schema_is_missed_when_it_is_removed(log, name):
+def test_each_trigger_of_the_schema_is_missed_when_it_is_removed(log: World, name: str) -> None:
     """Those of proposals, accounts and redemptions too."""
     with closing(sqlite3.connect(log.home / "guardian.db")) as connection:
         connection.execute(f"DROP TRIGGER {name}")
     assert [finding.message for finding in verify(log.home).findings] == [f"the trigger `{name}` was removed"]
 
 
-def test_damaged_index_is_found(log):
+def test_damaged_index_is_found(log: World) -> None:
     """DAMAGED: a zeroed index page leaves the chain whole; SQLite's own check sees it."""
     with closing(sqlite3.connect(log.home / "guardian.db")) as connection:
         sql = "SELECT rootpage FROM sqlite_master WHERE name = 'ix_audit_tool'"
@@ -236,26 +237,26 @@ def test_damaged_index_is_found(log):
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"garbage" * 1000])
-def test_file_that_is_no_log_is_not_called_intact(log, content):
+def test_file_that_is_no_log_is_not_called_intact(log: World, content: bytes) -> None:
     """What is not a database, or an empty one, is damage and not an empty log."""
     (log.home / "guardian.db").write_bytes(content)
     assert not verify(log.home).is_intact
 
 
-def test_missing_log_says_nothing_about_the_log(tmp_path):
+def test_missing_log_says_nothing_about_the_log(tmp_path: Path) -> None:
     """Without database and checkpoint there is nothing to verify: that is not `intact`."""
     with pytest.raises(StoreUnavailable):
         verify(tmp_path)
 
 
-def test_empty_log_is_intact(world):
+def test_empty_log_is_intact(world: World) -> None:
     """A store in which nothing has happened yet."""
     report = verify(world.home)
     assert report.is_intact
     assert report.rows == 0
 
 
-def test_copy_of_the_database_is_verified_by_its_path(log, tmp_path):
+def test_copy_of_the_database_is_verified_by_its_path(log: World, tmp_path: Path) -> None:
     """A backup need not lie in a home."""
     shutil.copyfile(log.home / "guardian.db", tmp_path / "copy.db")
     report = verify(tmp_path / "copy.db", read_checkpoint(log.home))
@@ -279,7 +280,7 @@ while True:
 """
 
 
-def test_verifying_while_others_write_gives_no_false_alarm(world):
+def test_verifying_while_others_write_gives_no_false_alarm(world: World) -> None:
     """Two processes append and move the checkpoint on while a third verifies, again and again."""
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(world.home)], stdout=subprocess.PIPE, text=True)
@@ -302,13 +303,13 @@ def test_verifying_while_others_write_gives_no_false_alarm(world):
     assert verify(world.home).is_intact
 
 
-def _row(world, seq):
+def _row(world: World, seq):
     with closing(sqlite3.connect(world.home / "guardian.db")) as connection:
         connection.row_factory = sqlite3.Row
         return dict(connection.execute("SELECT * FROM audit WHERE seq = ?", (seq,)).fetchone())
 
 
-def rewrite_from(world, first):
+def rewrite_from(world: World, first) -> None:
     """Change the body of a row and make it and all later rows anew, as a chain that holds."""
     previous = _row(world, first - 1)["digest"]
     statements = []
@@ -324,7 +325,7 @@ def rewrite_from(world, first):
     tamper(world, *statements)
 
 
-def test_store_that_is_just_being_made_is_waited_for(tmp_path):
+def test_store_that_is_just_being_made_is_waited_for(tmp_path: Path) -> None:
     """Another process has made the file and not yet its tables: that is no damage."""
     path = tmp_path / "guardian.db"
     path.touch(mode=0o600)

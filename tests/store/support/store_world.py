@@ -50,7 +50,9 @@ class World:
         self.store.close()
         self.store = self.open()
 
-    def spec(self, *, symbol="BTCUSDT", side=OrderSide.BUY, quantity="0.002", price="50000") -> OrderSpec:
+    def spec(
+        self, *, symbol: str = "BTCUSDT", side=OrderSide.BUY, quantity: str = "0.002", price: str = "50000"
+    ) -> OrderSpec:
         return OrderSpec(
             symbol=symbol,
             side=side,
@@ -114,7 +116,9 @@ class World:
         assert entry.client_order_id is not None
         return entry.client_order_id
 
-    def report(self, *, executed="0", quote="0", order_id=7, quantity="0.002") -> OrderReport:
+    def report(
+        self, *, executed: str = "0", quote: str = "0", order_id: int = 7, quantity: str = "0.002"
+    ) -> OrderReport:
         return OrderReport(
             symbol="BTCUSDT",
             order_id=order_id,

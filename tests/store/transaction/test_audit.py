@@ -15,9 +15,10 @@ from guardian.domain.secrets import Secret
 from guardian.errors import StoreConflict
 from guardian.store.log.encoding import MAX_BODY
 from guardian.store.schema.records import Phase, Record
+from tests.store.support.store_world import World
 
 
-def rows(world, sql="SELECT * FROM audit ORDER BY seq"):
+def rows(world: World, sql: str = "SELECT * FROM audit ORDER BY seq"):
     connection = sqlite3.connect(world.home / "guardian.db")
     connection.row_factory = sqlite3.Row
     try:
@@ -26,12 +27,12 @@ def rows(world, sql="SELECT * FROM audit ORDER BY seq"):
         connection.close()
 
 
-def append(world, **fields):
+def append(world: World, **fields):
     with world.store.transaction() as tx:
         return tx.audit.append(Record(**{"phase": Phase.EVENT, **fields}))
 
 
-def test_digest_is_that_of_the_previous_row_the_number_and_the_body(world):
+def test_digest_is_that_of_the_previous_row_the_number_and_the_body(world: World) -> None:
     """A row's digest is SHA-256 over the domain tag, the previous digest, the number and the stored bytes."""
     for number in range(3):
         append(world, body={"n": number})
@@ -44,7 +45,7 @@ def test_digest_is_that_of_the_previous_row_the_number_and_the_body(world):
         previous = row["digest"]
 
 
-def test_body_is_canonical_json_that_repeats_every_column(world):
+def test_body_is_canonical_json_that_repeats_every_column(world: World) -> None:
     """The body has sorted keys, no spaces, and the value of every column of its row."""
     append(
         world,
@@ -66,7 +67,7 @@ def test_body_is_canonical_json_that_repeats_every_column(world):
     assert document["data"] == {"a": {"y": [True, 2], "z": None}, "b": "1"}
 
 
-def test_client_order_id_is_derived_from_the_intent_digest(world):
+def test_client_order_id_is_derived_from_the_intent_digest(world: World) -> None:
     """An intent's client order id is `g1-` and 32 hex digits of its digest, as a column that nothing can set."""
     with world.store.transaction() as tx:
         entry = world.intent(tx)
@@ -75,14 +76,14 @@ def test_client_order_id_is_derived_from_the_intent_digest(world):
     assert len(entry.client_order_id) == 35
 
 
-def test_other_phases_have_no_client_order_id(world):
+def test_other_phases_have_no_client_order_id(world: World) -> None:
     """Only an intent stands for an order."""
     assert append(world).client_order_id is None
     assert rows(world)[0]["client_order_id"] is None
 
 
 @pytest.mark.parametrize("phase", [Phase.CALL, Phase.INTENT, Phase.OUTCOME])
-def test_second_row_of_a_phase_of_a_call_is_a_conflict(world, phase):
+def test_second_row_of_a_phase_of_a_call_is_a_conflict(world: World, phase: Phase) -> None:
     """A call has at most one call, one intent and one outcome row."""
     append(world, phase=phase, call_id="c1")
     with pytest.raises(StoreConflict):
@@ -91,14 +92,14 @@ def test_second_row_of_a_phase_of_a_call_is_a_conflict(world, phase):
     append(world, phase=phase, call_id="c2")
 
 
-def test_call_has_any_number_of_events(world):
+def test_call_has_any_number_of_events(world: World) -> None:
     """Events are not limited to one a call."""
     append(world, call_id="c1")
     append(world, call_id="c1")
     assert len(rows(world)) == 2
 
 
-def test_key_exists_once(world):
+def test_key_exists_once(world: World) -> None:
     """A row with a key that the log has already is a conflict."""
     append(world, key="k")
     with pytest.raises(StoreConflict):
@@ -112,7 +113,7 @@ def test_key_exists_once(world):
     "statement",
     ["UPDATE audit SET outcome = 'done'", "DELETE FROM audit", "UPDATE audit SET seq = 9 WHERE seq = 1"],
 )
-def test_log_is_append_only_by_trigger(world, statement):
+def test_log_is_append_only_by_trigger(world: World, statement: str) -> None:
     """The file itself refuses to change or delete a row."""
     append(world)
     connection = sqlite3.connect(world.home / "guardian.db")
@@ -121,7 +122,7 @@ def test_log_is_append_only_by_trigger(world, statement):
     connection.close()
 
 
-def test_fork_of_the_chain_is_an_error(world):
+def test_fork_of_the_chain_is_an_error(world: World) -> None:
     """Two rows cannot follow on the same row."""
     append(world)
     append(world)
@@ -157,7 +158,7 @@ def nested(depth):
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "deep"])
-def test_whatever_a_model_writes_there_is_a_row(world, name):
+def test_whatever_a_model_writes_there_is_a_row(world: World, name: str) -> None:
     """Lone surrogates, huge integers, NaN, a megabyte, deep nesting: the row is written, bounded, and verifies."""
     data = {"x": nested(5000)} if name == "deep" else HOSTILE[name]
     append(world, tool="t" * 1_000_000 + "\ud800", symbol="\ud800\0", body=data)
@@ -169,13 +170,13 @@ def test_whatever_a_model_writes_there_is_a_row(world, name):
     assert b"canary-secret" not in row["body"]
 
 
-def test_long_names_that_begin_alike_are_both_kept(world):
+def test_long_names_that_begin_alike_are_both_kept(world: World) -> None:
     """Names are cut, and what they name is not lost where the rest of them is the same."""
     append(world, body=HOSTILE["long names"])
     assert sorted(json.loads(rows(world)[0]["body"])["data"].values()) == [1, 2]
 
 
-def test_what_was_cut_is_said(world):
+def test_what_was_cut_is_said(world: World) -> None:
     """A cut text says how long it was, and the row counts what is missing."""
     append(world, body={"text": "x" * 1_000_000})
     document = json.loads(rows(world)[0]["body"])
@@ -183,7 +184,7 @@ def test_what_was_cut_is_said(world):
     assert document["cut"] == 1_000_000 - 8192
 
 
-def test_the_same_data_gives_the_same_bytes(world):
+def test_the_same_data_gives_the_same_bytes(world: World) -> None:
     """Writing down is deterministic: what differs between two rows of the same data is nothing."""
     append(world, body=HOSTILE["wide"])
     append(world, body=dict(reversed(HOSTILE["wide"].items())))
@@ -193,14 +194,14 @@ def test_the_same_data_gives_the_same_bytes(world):
     assert rows(world)[2]["body"] == rows(world)[0]["body"]
 
 
-def test_numbers_that_json_readers_round_are_strings(world):
+def test_numbers_that_json_readers_round_are_strings(world: World) -> None:
     """An integer beyond 2^53 - 1 is written as a string, a smaller one as itself."""
     append(world, body={"big": 2**53, "small": 2**53 - 1})
     data = json.loads(rows(world)[0]["body"])["data"]
     assert data == {"big": "9007199254740992", "small": 9007199254740991}
 
 
-def test_reads_and_creates_of_the_last_minute_are_counted_apart(world):
+def test_reads_and_creates_of_the_last_minute_are_counted_apart(world: World) -> None:
     """Opening a call says how many calls spent its budget within 60 s, this one included.
 
     Reads and creates have one each; cancels and the owner's own calls spend none. (All but cancels shared one.)
@@ -224,7 +225,7 @@ def test_reads_and_creates_of_the_last_minute_are_counted_apart(world):
     assert call(5, "get_ticker") == 2
 
 
-def test_window_time_never_goes_back(world):
+def test_window_time_never_goes_back(world: World) -> None:
     """When the clock steps back, window time stands still; the row says what the clock said."""
     first = append(world)
     world.clock_ms -= 3_600_000
@@ -233,7 +234,7 @@ def test_window_time_never_goes_back(world):
     assert json.loads(rows(world)[1]["body"])["clock_ms"] == world.clock_ms
 
 
-def test_window_time_never_goes_back_over_a_restart(world):
+def test_window_time_never_goes_back_over_a_restart(world: World) -> None:
     """Window time is kept by the last row, and by the store where a transaction wrote no row."""
     append(world)
     world.clock_ms += 500
@@ -246,7 +247,7 @@ def test_window_time_never_goes_back_over_a_restart(world):
         assert tx.now_ms == latest
 
 
-def test_window_time_goes_on_while_it_is_ahead_of_the_clock(world):
+def test_window_time_goes_on_while_it_is_ahead_of_the_clock(world: World) -> None:
     """After the clock was a year ahead, window time goes on with the time that passes: nothing stands still."""
     world.clock_ms += 365 * 86_400_000
     ahead = append(world).ts_ms
@@ -261,7 +262,7 @@ def test_window_time_goes_on_while_it_is_ahead_of_the_clock(world):
     assert append(world).ts_ms == ahead + 5000
 
 
-def test_clock_a_little_behind_is_waited_for(world):
+def test_clock_a_little_behind_is_waited_for(world: World) -> None:
     """Where clocks differ by less than a second, window time does not run ahead of them both."""
     first = append(world).ts_ms
     world.clock_ms -= 1000
@@ -270,7 +271,7 @@ def test_clock_a_little_behind_is_waited_for(world):
     assert append(world).ts_ms == first
 
 
-def test_window_time_of_a_mere_look_stands_for_this_process(world):
+def test_window_time_of_a_mere_look_stands_for_this_process(world: World) -> None:
     """A time at which a budget was judged is not taken back by the next transaction."""
     world.clock_ms += 10_000
     with world.store.transaction() as tx:
@@ -280,11 +281,11 @@ def test_window_time_of_a_mere_look_stands_for_this_process(world):
         assert tx.now_ms == latest
 
 
-def test_exception_leaves_nothing_behind(world):
+def test_exception_leaves_nothing_behind(world: World) -> None:
     """What an exception leaves is rolled back: rows, orders, and the place in the chain."""
     append(world)
 
-    def fail(tx):
+    def fail(tx) -> None:
         world.intent(tx)
         raise ValueError("mine")
 
@@ -294,11 +295,11 @@ def test_exception_leaves_nothing_behind(world):
     assert append(world).seq == 2
 
 
-def test_conflict_that_is_swallowed_still_records_nothing(world):
+def test_conflict_that_is_swallowed_still_records_nothing(world: World) -> None:
     """After a conflict the transaction is lost, even where the caller goes on as if nothing were."""
     append(world, key="k")
 
-    def go_on(tx):
+    def go_on(tx) -> None:
         tx.audit.append(Record(phase=Phase.EVENT, body={"first": 1}))
         with suppress(StoreConflict):
             tx.audit.append(Record(phase=Phase.EVENT, key="k"))
@@ -308,7 +309,7 @@ def test_conflict_that_is_swallowed_still_records_nothing(world):
     assert len(rows(world)) == 1
 
 
-def test_transaction_is_over_after_its_end(world):
+def test_transaction_is_over_after_its_end(world: World) -> None:
     """A transaction that was kept beyond its block does nothing."""
     with world.store.transaction() as tx:
         pass
@@ -316,7 +317,7 @@ def test_transaction_is_over_after_its_end(world):
         tx.trading.status()
 
 
-def test_transaction_within_a_transaction_is_a_bug_and_says_so(world):
+def test_transaction_within_a_transaction_is_a_bug_and_says_so(world: World) -> None:
     """Instead of waiting for itself for ever, a nested transaction raises."""
     with world.store.transaction(), pytest.raises(RuntimeError, match="within"), world.store.transaction():
         pass

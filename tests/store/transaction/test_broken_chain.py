@@ -7,6 +7,8 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,11 +19,12 @@ from guardian.store.log.checkpoint import CHECKPOINT_NAME, Checkpoint, keep_chec
 from guardian.store.log.encoding import digest_of
 from guardian.store.log.verify import BROKEN, CAUSE, TAIL, FindingKind, verify
 from guardian.store.schema.records import Phase, Record
+from tests.store.support.store_world import World
 from tests.support.tamper import tamper
 
 
 @pytest.fixture
-def log(world):
+def log(world: World) -> World:
     """An open store with twelve rows, two orders among them."""
     fill(world, 8)
     world.place()
@@ -30,7 +33,7 @@ def log(world):
     return world
 
 
-def fill(world, rows=1):
+def fill(world: World, rows: int = 1) -> None:
     for _ in range(rows):
         world.calls += 1
         with world.store.transaction() as tx:
@@ -39,17 +42,17 @@ def fill(world, rows=1):
             )
 
 
-def trading(world):
+def trading(world: World):
     return world.attempt(lambda tx: tx.trading.status())
 
 
-def resume(world):
+def resume(world: World) -> None:
     """What `guardian resume` does: a start, and then the owner's yes."""
     world.reopen()
     world.attempt(lambda tx: tx.trading.set(TradingState.ACTIVE, reason="resumed by the owner", by="owner"))
 
 
-def told(world):
+def told(world: World):
     """The bodies of the rows that tell of a broken chain."""
     with closing(sqlite3.connect(world.home / "guardian.db")) as connection:
         rows = connection.execute("SELECT body FROM audit WHERE phase = 'event' ORDER BY seq").fetchall()
@@ -57,7 +60,7 @@ def told(world):
     return [body for body in bodies if body.get("cause") == CAUSE]
 
 
-def is_halted_for(world, *words):
+def is_halted_for(world: World, *words):
     """Trading is halted, and the reason and the one row of the log have these words."""
     found = trading(world)
     (row,) = told(world)
@@ -70,15 +73,15 @@ def is_halted_for(world, *words):
     return True
 
 
-def cut(world, seq):
+def cut(world: World, seq) -> None:
     tamper(world, f"DELETE FROM orders WHERE intent_seq > {seq}", f"DELETE FROM audit WHERE seq > {seq}")
 
 
-def change_body(world, seq):
+def change_body(world: World, seq) -> None:
     tamper(world, f"UPDATE audit SET body = CAST('{{}}' AS BLOB) WHERE seq = {seq}")
 
 
-def rewrite(world, seq):
+def rewrite(world: World, seq) -> None:
     """Make a row anew, with a digest that fits its new body."""
     with closing(sqlite3.connect(world.home / "guardian.db")) as connection:
         (prev_hash,) = connection.execute("SELECT prev_hash FROM audit WHERE seq = ?", (seq,)).fetchone()
@@ -86,7 +89,7 @@ def rewrite(world, seq):
     tamper(world, ("UPDATE audit SET body = ?, digest = ? WHERE seq = ?", (b"{}", digest, seq)))
 
 
-def write_beside(world, body=b"{}", prev_hash=None, digest=None):
+def write_beside(world: World, body: bytes = b"{}", prev_hash=None, digest=None) -> None:
     """Append a row past guardian: chained, unless something else is said."""
     with closing(sqlite3.connect(world.home / "guardian.db")) as connection:
         seq, last = connection.execute("SELECT seq, digest FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
@@ -102,20 +105,20 @@ def write_beside(world, body=b"{}", prev_hash=None, digest=None):
 # -- while a process runs
 
 
-def test_row_that_was_cut_off_halts_the_next_transaction(log):
+def test_row_that_was_cut_off_halts_the_next_transaction(log: World) -> None:
     """The last row that this process knows is gone: whatever is done next, trading is halted before it."""
     cut(log, 10)
     fill(log)
     assert is_halted_for(log, "row 12 is gone", "budgets")
 
 
-def test_row_that_was_rewritten_halts_the_next_transaction(log):
+def test_row_that_was_rewritten_halts_the_next_transaction(log: World) -> None:
     """The last row that this process knows has another digest."""
     rewrite(log, 12)
     assert is_halted_for(log, "row 12 is not the one that was written")
 
 
-def test_rows_after_a_rewritten_one_do_not_hide_it(log):
+def test_rows_after_a_rewritten_one_do_not_hide_it(log: World) -> None:
     """Others appended meanwhile: the row that this process knows is looked at all the same."""
     rewrite(log, 12)
     write_beside(log)
@@ -125,13 +128,13 @@ def test_rows_after_a_rewritten_one_do_not_hide_it(log):
 @pytest.mark.parametrize(
     "wrong", [{"digest": b"\1" * 32}, {"prev_hash": b"\1" * 32}, {"digest": "text"}, {"digest": 7}]
 )
-def test_newest_row_of_another_process_is_held_against_its_digest(log, wrong):
+def test_newest_row_of_another_process_is_held_against_its_digest(log: World, wrong: dict[str, Any]) -> None:
     """A row that somebody wrote past guardian, without the right digest or not behind the last row."""
     write_beside(log, **wrong)
     assert is_halted_for(log, "row 13")
 
 
-def test_older_copy_in_the_place_of_the_log_halts(log, tmp_path):
+def test_older_copy_in_the_place_of_the_log_halts(log: World, tmp_path: Path) -> None:
     """A backup that is put back while guardian runs, by way of SQLite, lacks rows that this process wrote."""
     with (
         closing(sqlite3.connect(log.home / "guardian.db")) as live,
@@ -148,7 +151,7 @@ def test_older_copy_in_the_place_of_the_log_halts(log, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="an open file cannot be replaced there")
-def test_file_that_lacks_rows_in_the_place_of_the_log_is_called_damaged(log, tmp_path):
+def test_file_that_lacks_rows_in_the_place_of_the_log_is_called_damaged(log: World, tmp_path: Path) -> None:
     """Moved over the log by way of the file system while guardian runs: nothing is written to either of the two."""
     with (
         closing(sqlite3.connect(log.home / "guardian.db")) as live,
@@ -165,7 +168,7 @@ def test_file_that_lacks_rows_in_the_place_of_the_log_is_called_damaged(log, tmp
     assert verify(log.home).last_seq == 12
 
 
-def test_caller_goes_on_in_a_halted_log(log):
+def test_caller_goes_on_in_a_halted_log(log: World) -> None:
     """The transaction that found it is not lost: reads and cancels are written down as ever, and see the halt."""
     cut(log, 10)
     with log.store.transaction() as tx:
@@ -174,7 +177,7 @@ def test_caller_goes_on_in_a_halted_log(log):
     assert verify(log.home).last_seq == 14
 
 
-def test_halt_is_kept_where_the_caller_fails(log):
+def test_halt_is_kept_where_the_caller_fails(log: World) -> None:
     """It is committed before the caller's own transaction begins."""
     cut(log, 10)
     with pytest.raises(ZeroDivisionError), log.store.transaction():
@@ -182,7 +185,7 @@ def test_halt_is_kept_where_the_caller_fails(log):
     assert is_halted_for(log, "row 12")
 
 
-def test_rows_that_are_gone_keep_their_numbers(log):
+def test_rows_that_are_gone_keep_their_numbers(log: World) -> None:
     """The log goes on after the last row that was known and names its digest: the gap is seen for good."""
     kept = log.store.head()
     cut(log, 10)
@@ -194,7 +197,7 @@ def test_rows_that_are_gone_keep_their_numbers(log):
     assert prev_hash.hex() == kept.digest
 
 
-def test_second_process_tells_nothing_that_was_told(log):
+def test_second_process_tells_nothing_that_was_told(log: World) -> None:
     """Each process finds the same damage; there is one row, and one halt."""
     other = log.open()
     cut(log, 10)
@@ -205,11 +208,11 @@ def test_second_process_tells_nothing_that_was_told(log):
     assert is_halted_for(log, "row 12")
 
 
-def test_break_that_cannot_be_written_is_an_error_each_time(log, monkeypatch):
+def test_break_that_cannot_be_written_is_an_error_each_time(log: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the halt cannot be committed nothing is done in that log; once it can be, it is."""
     cut(log, 10)
 
-    def fail(self):
+    def fail(self) -> None:
         error = sqlite3.OperationalError("full")
         error.sqlite_errorcode = sqlite3.SQLITE_FULL
         raise error
@@ -232,7 +235,7 @@ def test_break_that_cannot_be_written_is_an_error_each_time(log, monkeypatch):
         "UPDATE control SET window_ms = 'soon'",
     ],
 )
-def test_numbers_that_nothing_can_go_on_from_are_a_damage(log, statement):
+def test_numbers_that_nothing_can_go_on_from_are_a_damage(log: World, statement: str) -> None:
     """There is no row to append then: whoever needs the log is refused, in guardian's own words."""
     tamper(log, statement)
     for _ in range(2):
@@ -245,7 +248,7 @@ def test_numbers_that_nothing_can_go_on_from_are_a_damage(log, statement):
     assert not verify(log.home).is_intact or "window" in statement
 
 
-def test_row_that_tells_of_damage_and_was_changed_itself_does_not_wedge_the_log(log):
+def test_row_that_tells_of_damage_and_was_changed_itself_does_not_wedge_the_log(log: World) -> None:
     """What was acknowledged is forgotten with it: it is told again, and the owner can resume again."""
     change_body(log, 4)
     resume(log)
@@ -277,7 +280,9 @@ def test_row_that_tells_of_damage_and_was_changed_itself_does_not_wedge_the_log(
         ("DELETE FROM audit", "row 12 of the checkpoint"),
     ],
 )
-def test_damage_is_found_at_the_start_survives_restarts_and_is_told_once(log, statement, words):
+def test_damage_is_found_at_the_start_survives_restarts_and_is_told_once(
+    log: World, statement: str, words: str
+) -> None:
     """Halted at the start and at every later one; the owner resumes, and the same damage does not undo that."""
     log.store.close()
     tamper(log, statement)
@@ -295,7 +300,7 @@ def test_damage_is_found_at_the_start_survives_restarts_and_is_told_once(log, st
     assert not verify(log.home).is_intact
 
 
-def test_damage_after_a_resume_halts_again(log):
+def test_damage_after_a_resume_halts_again(log: World) -> None:
     """What was acknowledged is that damage, not every one."""
     change_body(log, 4)
     resume(log)
@@ -310,7 +315,7 @@ def test_damage_after_a_resume_halts_again(log):
     assert len(told(log)) == 3
 
 
-def test_older_copy_of_the_log_halts_at_the_start(log, tmp_path):
+def test_older_copy_of_the_log_halts_at_the_start(log: World, tmp_path: Path) -> None:
     """A backup that is older than the checkpoint brings spent budgets back: no order before the owner knows."""
     log.store.close()
     shutil.copyfile(log.home / "guardian.db", tmp_path / "copy")
@@ -326,7 +331,7 @@ def test_older_copy_of_the_log_halts_at_the_start(log, tmp_path):
     assert trading(log).state is TradingState.ACTIVE
 
 
-def test_damage_that_one_process_saw_and_another_sees_at_its_start_is_resumed_once(log):
+def test_damage_that_one_process_saw_and_another_sees_at_its_start_is_resumed_once(log: World) -> None:
     """The same damage looks different to the checkpoint, to a process that runs, and to the tail of the log."""
     rewrite(log, 12)
     fill(log)
@@ -337,7 +342,7 @@ def test_damage_that_one_process_saw_and_another_sees_at_its_start_is_resumed_on
         assert trading(log).state is TradingState.ACTIVE
 
 
-def test_break_is_added_to_the_reason_of_another_halt(log):
+def test_break_is_added_to_the_reason_of_another_halt(log: World) -> None:
     """Nobody resumes after lunch without knowing of it; the row says that trading was halted already."""
     log.attempt(lambda tx: tx.trading.set(TradingState.HALTED, reason="lunch", by="owner"))
     change_body(log, 4)
@@ -347,7 +352,7 @@ def test_break_is_added_to_the_reason_of_another_halt(log):
     assert [row["kind"] for row in told(log)] == [CAUSE]
 
 
-def test_damage_before_the_tail_is_left_to_verify(world):
+def test_damage_before_the_tail_is_left_to_verify(world: World) -> None:
     """The start stays quick: it looks at the last rows alone."""
     fill(world, TAIL + 8)
     change_body(world, 4)
@@ -358,7 +363,7 @@ def test_damage_before_the_tail_is_left_to_verify(world):
     assert "row 20 was changed" in trading(world).reason
 
 
-def test_checkpoint_that_says_far_too_much_halts_and_moves_nothing(log):
+def test_checkpoint_that_says_far_too_much_halts_and_moves_nothing(log: World) -> None:
     """A number that no log has is told and not gone on after."""
     log.store.close()
     (log.home / CHECKPOINT_NAME).unlink()
@@ -371,7 +376,7 @@ def test_checkpoint_that_says_far_too_much_halts_and_moves_nothing(log):
     assert trading(log).state is TradingState.ACTIVE
 
 
-def test_undamaged_log_never_halts(log):
+def test_undamaged_log_never_halts(log: World) -> None:
     """Two stores that write in turn, restarts, failures and rolled-back transactions break no chain."""
     other = log.open()
     for number in range(6):
@@ -391,7 +396,7 @@ def test_undamaged_log_never_halts(log):
 # -- by way of the emergency file
 
 
-def test_record_of_a_broken_chain_goes_on_halting_once_it_is_imported(log, tmp_path):
+def test_record_of_a_broken_chain_goes_on_halting_once_it_is_imported(log: World, tmp_path: Path) -> None:
     """What the log could not take is a halt with its reason afterwards too, once for each record."""
     emergency = EmergencyFile(log.home, second=tmp_path / "state")
     assert emergency.append({"kind": CAUSE, "reason": f"{BROKEN}: `guardian.db` is damaged"})

@@ -9,16 +9,17 @@ from sqlalchemy import text
 
 from guardian.errors import StoreError
 from guardian.store.database import Store
+from tests.store.support.store_world import World
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
 
 
-def test_key_is_not_known_before_it_was_used(world):
+def test_key_is_not_known_before_it_was_used(world: World) -> None:
     """Nothing is guessed for a key that the exchange was never asked about."""
     assert world.attempt(lambda tx: tx.accounts.get("testnet", KEY)) is None
 
 
-def test_two_keys_of_one_account_are_both_remembered_over_a_restart(world):
+def test_two_keys_of_one_account_are_both_remembered_over_a_restart(world: World) -> None:
     """A key that replaces another leads to the same account, also after the store was opened again."""
     for key in (KEY, OTHER):
         assert world.attempt(lambda tx, key=key: tx.accounts.remember("testnet", key, "uid-1")) == "uid-1"
@@ -27,7 +28,7 @@ def test_two_keys_of_one_account_are_both_remembered_over_a_restart(world):
         assert world.attempt(lambda tx, key=key: tx.accounts.get("testnet", key)) == "uid-1"
 
 
-def test_key_of_one_environment_says_nothing_in_another(world):
+def test_key_of_one_environment_says_nothing_in_another(world: World) -> None:
     """Accounts are kept apart by environment, as the keys are."""
     world.attempt(lambda tx: tx.accounts.remember("testnet", KEY, "uid-1"))
     assert world.attempt(lambda tx: tx.accounts.get("live", KEY)) is None
@@ -35,7 +36,7 @@ def test_key_of_one_environment_says_nothing_in_another(world):
     assert world.attempt(lambda tx: tx.accounts.get("testnet", KEY)) == "uid-1"
 
 
-def test_what_was_remembered_of_a_key_stands(world):
+def test_what_was_remembered_of_a_key_stands(world: World) -> None:
     """Whoever comes second, with whatever answer, is told what was remembered first."""
     world.attempt(lambda tx: tx.accounts.remember("testnet", KEY, "uid-1"))
     assert world.attempt(lambda tx: tx.accounts.remember("testnet", KEY, "uid-2")) == "uid-1"
@@ -43,7 +44,7 @@ def test_what_was_remembered_of_a_key_stands(world):
 
 
 @pytest.mark.parametrize("statement", ["UPDATE accounts SET account = 'uid-2'", "DELETE FROM accounts"])
-def test_remembered_account_is_neither_changed_nor_removed_in_the_file(world, statement):
+def test_remembered_account_is_neither_changed_nor_removed_in_the_file(world: World, statement: str) -> None:
     """The database itself holds it: keys stay with their account."""
     world.attempt(lambda tx: tx.accounts.remember("testnet", KEY, "uid-1"))
     with pytest.raises(StoreError), world.store.transaction() as tx:
@@ -51,7 +52,7 @@ def test_remembered_account_is_neither_changed_nor_removed_in_the_file(world, st
     assert world.attempt(lambda tx: tx.accounts.get("testnet", KEY)) == "uid-1"
 
 
-def test_processes_that_ask_at_once_write_one_row(world):
+def test_processes_that_ask_at_once_write_one_row(world: World) -> None:
     """Each of several stores of one home remembers the same key; all of them get one answer."""
     stores = [Store.open(world.home, now_ms=lambda: world.clock_ms) for _ in range(4)]
     begin = threading.Barrier(len(stores))

@@ -43,7 +43,7 @@ def day(world: World, scope=None):
     return found
 
 
-def test_what_a_fill_brought_and_cost_is_kept_by_asset(world):
+def test_what_a_fill_brought_and_cost_is_kept_by_asset(world: World) -> None:
     """The base asset is held, the quote asset was paid, and fees are taken of what they were taken of."""
     name = world.place()
     fill(world, name, "0.002", "100", {"BTC": "0.000002", "BNB": "0.01", "USDT": "0.5"})
@@ -53,7 +53,7 @@ def test_what_a_fill_brought_and_cost_is_kept_by_asset(world):
     assert found.cash == {"USDT": D("-100.5"), "BNB": D("-0.01")}
 
 
-def test_fills_that_become_known_bit_by_bit_are_counted_once(world):
+def test_fills_that_become_known_bit_by_bit_are_counted_once(world: World) -> None:
     """Each report says all that was executed so far; what is new of it is appended, and a report again is nothing."""
     name = world.place()
     for executed, quote in (("0.0005", "25"), ("0.0005", "25"), ("0.002", "99")):
@@ -64,7 +64,7 @@ def test_fills_that_become_known_bit_by_bit_are_counted_once(world):
     assert day(world).position == D("0.002")
 
 
-def test_sale_brings_quote_asset(world):
+def test_sale_brings_quote_asset(world: World) -> None:
     """The other way round."""
     name = world.place(spec=world.spec(side=OrderSide.SELL))
     fill(world, name, "0.002", "100")
@@ -73,7 +73,9 @@ def test_sale_brings_quote_asset(world):
 
 
 @pytest.mark.parametrize(("side", "cash"), [(OrderSide.BUY, {"USDT": D(-100)}), (OrderSide.SELL, {})])
-def test_fill_without_its_worth_counts_at_its_worst_until_it_is_known(world, side, cash):
+def test_fill_without_its_worth_counts_at_its_worst_until_it_is_known(
+    world: World, side: OrderSide, cash: dict[str, Decimal]
+) -> None:
     """The exchange has no quote quantity for some orders: a BUY cost its price then, and a SELL brought nothing."""
     name = world.place(spec=world.spec(side=side))  # 0.002 at 50000
     fill(world, name, "0.002", "0")
@@ -82,7 +84,7 @@ def test_fill_without_its_worth_counts_at_its_worst_until_it_is_known(world, sid
     assert day(world).cash == {"USDT": D(98) if side is OrderSide.SELL else D(-98)}
 
 
-def test_newest_executed_price_of_a_symbol_is_kept_with_what_is_held_of_it(world):
+def test_newest_executed_price_of_a_symbol_is_kept_with_what_is_held_of_it(world: World) -> None:
     """What is left of a holding counts at it where the market has no price: of the order that was executed last."""
     first = world.place()
     fill(world, first, "0.0005", "25")
@@ -95,7 +97,7 @@ def test_newest_executed_price_of_a_symbol_is_kept_with_what_is_held_of_it(world
     assert day(world).last_price == D("47407.40733334")
 
 
-def test_fill_without_its_worth_changes_no_last_price(world):
+def test_fill_without_its_worth_changes_no_last_price(world: World) -> None:
     """An order of which the exchange does not say what it brought has no price."""
     name = world.place()
     fill(world, name, "0.002", "0")
@@ -104,7 +106,7 @@ def test_fill_without_its_worth_changes_no_last_price(world):
     assert day(world).last_price == D(49000)
 
 
-def test_flows_leave_the_window_and_the_position_stays(world):
+def test_flows_leave_the_window_and_the_position_stays(world: World) -> None:
     """After 24 hours a fill is no trading of the day any more; what it bought was held all along."""
     fill(world, world.place(), "0.002", "100")
     world.clock_ms += DAY_MS - 1
@@ -114,7 +116,7 @@ def test_flows_leave_the_window_and_the_position_stays(world):
     assert day(world).cash == {}
 
 
-def test_symbol_that_is_neither_held_nor_traded_is_left_out(world):
+def test_symbol_that_is_neither_held_nor_traded_is_left_out(world: World) -> None:
     """Bought and sold again, a day ago."""
     fill(world, world.place(), "0.002", "100")
     fill(world, world.place(spec=world.spec(side=OrderSide.SELL)), "0.002", "101")
@@ -123,7 +125,7 @@ def test_symbol_that_is_neither_held_nor_traded_is_left_out(world):
     assert world.attempt(lambda tx: tx.ledger.traded(world.scope)) == ()
 
 
-def test_scopes_have_ledgers_of_their_own(world):
+def test_scopes_have_ledgers_of_their_own(world: World) -> None:
     """What was traded in one environment is no position of another."""
     fill(world, world.place(scope=world.other), "0.002", "100")
     assert world.attempt(lambda tx: tx.ledger.traded(world.scope)) == ()
@@ -131,7 +133,7 @@ def test_scopes_have_ledgers_of_their_own(world):
 
 
 @pytest.mark.parametrize("statement", ["UPDATE flows SET change = '0'", "DELETE FROM flows"])
-def test_flows_are_append_only(world, statement):
+def test_flows_are_append_only(world: World, statement: str) -> None:
     """By a trigger of the file."""
     fill(world, world.place(), "0.002", "100")
     world.store.close()
@@ -154,7 +156,7 @@ steps = st.lists(
 
 @given(steps=steps)
 @settings(max_examples=tries(60), deadline=None)
-def test_ledger_is_that_of_a_naive_model(steps):
+def test_ledger_is_that_of_a_naive_model(steps: list[tuple[int, int, str | None, int]]) -> None:
     """Whatever is reported in whatever order, each asset's sum, now and of the day, is what a list of fills gives."""
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))
@@ -191,7 +193,9 @@ def test_ledger_is_that_of_a_naive_model(steps):
         world.store.close()
 
 
-def trade(world: World, symbol: str, side: OrderSide, quantity: str, quote: str, fees: dict[str, str] | None = None):
+def trade(
+    world: World, symbol: str, side: OrderSide, quantity: str, quote: str, fees: dict[str, str] | None = None
+) -> None:
     """An order that is filled at once."""
     name = world.place(spec=world.spec(symbol=symbol, side=side, quantity=quantity))
     known = Fees(quantity=D(quantity), by_asset={asset: D(taken) for asset, taken in (fees or {}).items()})
@@ -199,7 +203,7 @@ def trade(world: World, symbol: str, side: OrderSide, quantity: str, quote: str,
     world.attempt(lambda tx: tx.orders.move(name, OrderState.FILLED, report=report, fees=known))
 
 
-def test_position_is_by_asset_over_all_symbols_and_kinds(world):
+def test_position_is_by_asset_over_all_symbols_and_kinds(world: World) -> None:
     """Bought and sold as base asset, brought and spent as quote asset, and taken as a fee on whatever symbol.
 
     Before, each symbol had a position of its own: 1 BTC bought on BTCUSDT and sold on BTCFDU left 1 BTC to sell.
@@ -221,10 +225,12 @@ def test_position_is_by_asset_over_all_symbols_and_kinds(world):
         assert tx.ledger.positions(world.other) == {}
 
 
-def correct(world: World, asset: str, quantity: str, prices: dict[str, str] | None = None, *, key: str | None = None):
+def correct(
+    world: World, asset: str, quantity: str, prices: dict[str, str] | None = None, *, key: str | None = None
+) -> None:
     """The owner sets a position, with its row in the log."""
 
-    def work(tx):
+    def work(tx) -> None:
         name = key or f"position/{tx.head.seq + 1}"
         tx.audit.append(Record(phase=Phase.EVENT, key=name, body={"kind": "position_set"}))
         known = {symbol: D(price) for symbol, price in (prices or {}).items()}
@@ -239,7 +245,7 @@ def gain(world: World, price: str, then: str) -> Decimal:
     return sum((sum(d.cash.values(), D(0)) + d.position * D(price) - d.position_before * D(then) for d in days), D(0))
 
 
-def test_correction_is_neither_gain_nor_loss(world):
+def test_correction_is_neither_gain_nor_loss(world: World) -> None:
     """Bought today at 50000 and sold by hand at 40000: the loss of 10000 a BTC stays, and nothing is added to it."""
     trade(world, "BTCUSDT", OrderSide.BUY, "1", "50000")
     assert gain(world, "40000", "0") == -10000
@@ -252,7 +258,7 @@ def test_correction_is_neither_gain_nor_loss(world):
     assert world.attempt(lambda tx: tx.ledger.traded(world.scope)) == ()
 
 
-def test_correction_of_what_was_held_before_keeps_the_loss_of_the_day(world):
+def test_correction_of_what_was_held_before_keeps_the_loss_of_the_day(world: World) -> None:
     """Held for days, worth 45000 a day ago and 40000 now: the day lost 5000, before the correction and after."""
     trade(world, "BTCUSDT", OrderSide.BUY, "1", "50000")
     world.clock_ms += 3 * DAY_MS
@@ -263,7 +269,7 @@ def test_correction_of_what_was_held_before_keeps_the_loss_of_the_day(world):
         assert tx.ledger.position(world.scope, "BTC") == D("0.25")
 
 
-def test_correction_takes_from_the_symbols_that_hold_and_adds_to_none(world):
+def test_correction_takes_from_the_symbols_that_hold_and_adds_to_none(world: World) -> None:
     """What is taken off is taken off where it is held; what is added belongs to no symbol, so no price moves it."""
     trade(world, "BTCUSDT", OrderSide.BUY, "1", "50000")
     trade(world, "BTCFDU", OrderSide.SELL, "0.4", "20000")
@@ -279,7 +285,7 @@ def test_correction_takes_from_the_symbols_that_hold_and_adds_to_none(world):
         assert tx.ledger.position(world.scope, "XRP") == 7
 
 
-def test_correction_needs_its_row_and_its_prices(world):
+def test_correction_needs_its_row_and_its_prices(world: World) -> None:
     """Nothing is corrected without a row of the log and the price of each symbol that it is taken off."""
     trade(world, "BTCUSDT", OrderSide.BUY, "1", "50000")
     for key, prices in (("other", {"BTCUSDT": "1"}), (None, {})):
@@ -289,7 +295,7 @@ def test_correction_needs_its_row_and_its_prices(world):
         assert tx.ledger.position(world.scope, "BTC") == 1
 
 
-def test_corrected_ledger_adds_up_and_one_by_hand_does_not(world):
+def test_corrected_ledger_adds_up_and_one_by_hand_does_not(world: World) -> None:
     """LEDGER: corrections with their rows are intact; a correction that no row tells of is found."""
     trade(world, "BTCUSDT", OrderSide.BUY, "1", "50000")
     correct(world, "BTC", "0.5", {"BTCUSDT": "40000"})

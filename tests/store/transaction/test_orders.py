@@ -13,9 +13,10 @@ from guardian.domain.orders import Fees
 from guardian.errors import StoreConflict
 from guardian.store.schema.records import Phase, Record
 from guardian.store.transaction.orders import FEES_WANTED_MS, correction_key
+from tests.store.support.store_world import World
 
 
-def test_reserved_order_is_read_back_as_it_was_given(world):
+def test_reserved_order_is_read_back_as_it_was_given(world: World) -> None:
     """Every field survives, amounts exactly."""
     with world.store.transaction() as tx:
         entry = world.intent(tx)
@@ -39,7 +40,7 @@ def test_reserved_order_is_read_back_as_it_was_given(world):
     assert row.executed_quantity == 0
 
 
-def test_order_without_its_intent_is_not_reserved(world):
+def test_order_without_its_intent_is_not_reserved(world: World) -> None:
     """No row of the log, no order."""
     with pytest.raises(StoreConflict):
         world.place(client_order_id="g1-" + "0" * 32)
@@ -49,16 +50,16 @@ def test_order_without_its_intent_is_not_reserved(world):
         assert tx.orders.newest(world.scope) == ()
 
 
-def test_order_is_reserved_at_the_time_of_its_transaction(world):
+def test_order_is_reserved_at_the_time_of_its_transaction(world: World) -> None:
     """An order cannot be dated back out of a window."""
     with pytest.raises(StoreConflict), world.store.transaction() as tx:
         tx.orders.reserve(world.new_order(tx, world.intent(tx), reserved_ms=tx.now_ms - 1))
 
 
-def test_order_is_reserved_once(world):
+def test_order_is_reserved_once(world: World) -> None:
     """The same intent, or the same proposal, never makes two orders."""
 
-    def twice(tx):
+    def twice(tx) -> None:
         order = world.new_order(tx, world.intent(tx))
         tx.orders.reserve(order)
         tx.orders.reserve(order)
@@ -71,7 +72,7 @@ def test_order_is_reserved_once(world):
 
 
 @pytest.mark.parametrize("before", list(OrderState))
-def test_only_the_listed_moves_are_made(world, before):
+def test_only_the_listed_moves_are_made(world: World, before: OrderState) -> None:
     """An order moves along ORDER_MOVES and no other way, whatever a late report says."""
     for after in OrderState:
         name = world.place()
@@ -85,7 +86,7 @@ def test_only_the_listed_moves_are_made(world, before):
 
 
 @pytest.mark.parametrize("state", sorted(FINAL_STATES))
-def test_file_itself_refuses_to_undo_a_final_state(world, state):
+def test_file_itself_refuses_to_undo_a_final_state(world: World, state: OrderState) -> None:
     """Nothing leaves a final state, not even past the code."""
     name = world.place()
     world.move(name, state)
@@ -100,7 +101,7 @@ def test_file_itself_refuses_to_undo_a_final_state(world, state):
 
 
 @pytest.mark.parametrize("before", list(OrderState))
-def test_file_itself_enforces_every_move(world, before):
+def test_file_itself_enforces_every_move(world: World, before: OrderState) -> None:
     """The database has the whole table of moves: past the code, too, an order makes the listed ones and no other."""
     name = world.place()
     assert before is OrderState.RESERVED or world.move(name, before)
@@ -118,7 +119,7 @@ def test_file_itself_enforces_every_move(world, before):
         connection.close()
 
 
-def contradicted(world, name, state="NEW", **fields):
+def contradicted(world: World, name, state: str = "NEW", **fields):
     """One reconciliation: the row of the log, and the correction; whether it was one."""
     report = replace(world.report(**fields), status=state)
 
@@ -132,7 +133,7 @@ def contradicted(world, name, state="NEW", **fields):
 
 @pytest.mark.parametrize("before", list(OrderState))
 @pytest.mark.parametrize("status", ["NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED", "REJECTED", "ODD"])
-def test_only_the_listed_corrections_are_made(world, before, status):
+def test_only_the_listed_corrections_are_made(world: World, before: OrderState, status: str) -> None:
     """An order whose end is wrong is set right along CORRECTIONS and no other way, and counts as what it is then."""
     name = world.place()
     assert before is OrderState.RESERVED or world.move(name, before)
@@ -147,7 +148,7 @@ def test_only_the_listed_corrections_are_made(world, before, status):
         assert world.usage().open_notional == (50 if row.state in LIVE_STATES else 0)
 
 
-def test_correction_without_its_row_in_the_log_is_refused(world):
+def test_correction_without_its_row_in_the_log_is_refused(world: World) -> None:
     """Neither `move_order`, nor `correct_order` by itself, nor a hand in the file, takes an order out of its end."""
     name = world.place()
     world.move(name, OrderState.NOT_PLACED)
@@ -170,14 +171,14 @@ def test_correction_without_its_row_in_the_log_is_refused(world):
     assert contradicted(world, name)
 
 
-def test_another_order_under_the_same_id_corrects_nothing(world):
+def test_another_order_under_the_same_id_corrects_nothing(world: World) -> None:
     """The exchange's own id tells orders apart where both sides have it."""
     name = world.place()
     world.attempt(lambda tx: tx.orders.move(name, OrderState.CANCELLED, order_id=7))
     assert not contradicted(world, name, order_id=8)
 
 
-def test_marks_are_set_once_and_taken_away(world):
+def test_marks_are_set_once_and_taken_away(world: World) -> None:
     """A mark keeps its moment over restarts, until it is taken away."""
     assert world.attempt(lambda tx: tx.timestamps.get("gone")) is None
     first = world.attempt(lambda tx: tx.timestamps.set_once("gone"))
@@ -195,7 +196,7 @@ def test_marks_are_set_once_and_taken_away(world):
     assert world.attempt(lambda tx: tx.timestamps.set("gone")) == first + 120_000
 
 
-def test_order_begins_as_reserved(world):
+def test_order_begins_as_reserved(world: World) -> None:
     """No order appears in the file in the middle of its life."""
     world.place()
     connection = sqlite3.connect(world.home / "guardian.db")
@@ -208,7 +209,7 @@ def test_order_begins_as_reserved(world):
     connection.close()
 
 
-def test_order_that_is_just_being_sent_is_not_in_doubt(world):
+def test_order_that_is_just_being_sent_is_not_in_doubt(world: World) -> None:
     """Reserved is in doubt once sending takes too long, unknown at once; both are unresolved all the time."""
     first, second = world.place(), world.place()
     world.move(second, OrderState.UNKNOWN)
@@ -224,7 +225,7 @@ def test_order_that_is_just_being_sent_is_not_in_doubt(world):
     assert world.attempt(doubted) == [first, second]
 
 
-def test_orders_whose_fees_are_not_known_are_found(world):
+def test_orders_whose_fees_are_not_known_are_found(world: World) -> None:
     """Executed, and the fees known of less than that: wanted until they are known, within the time asked for."""
     name = world.place()
     world.place()
@@ -251,7 +252,7 @@ def test_orders_whose_fees_are_not_known_are_found(world):
     assert not world.attempt(lambda tx: tx.orders.has_pending("testnet"))
 
 
-def test_symbols_of_recent_and_of_pending_orders_are_known(world):
+def test_symbols_of_recent_and_of_pending_orders_are_known(world: World) -> None:
     """However old, a symbol with an order that is not final is among them; others only while they are recent."""
     world.place(spec=world.spec(symbol="ETHUSDT"))
     done = world.place()
@@ -262,7 +263,7 @@ def test_symbols_of_recent_and_of_pending_orders_are_known(world):
     assert world.attempt(lambda tx: tx.orders.known_symbols(world.other, 0)) == ()
 
 
-def test_report_out_of_date_never_shrinks_what_was_executed(world):
+def test_report_out_of_date_never_shrinks_what_was_executed(world: World) -> None:
     """Executed quantities and fees only grow."""
     name = world.place()
     assert world.move(name, OrderState.PART_FILLED, executed="0.001", fee="0.000001")
@@ -274,7 +275,7 @@ def test_report_out_of_date_never_shrinks_what_was_executed(world):
     assert world.order(name).state is OrderState.CANCELLED
 
 
-def test_late_fill_of_a_cancelled_order_is_noted(world):
+def test_late_fill_of_a_cancelled_order_is_noted(world: World) -> None:
     """The same final state with more executed is news; another state is not taken."""
     name = world.place()
     world.move(name, OrderState.CANCELLED, executed="0.001")
@@ -283,7 +284,7 @@ def test_late_fill_of_a_cancelled_order_is_noted(world):
     assert world.order(name).executed_quantity == Decimal("0.0015")
 
 
-def test_move_that_changes_nothing_says_so(world):
+def test_move_that_changes_nothing_says_so(world: World) -> None:
     """The second time, the same report is no news."""
     name = world.place()
     assert world.move(name, OrderState.OPEN, executed="0")
@@ -291,7 +292,7 @@ def test_move_that_changes_nothing_says_so(world):
     assert not world.move("g1-" + "0" * 32, OrderState.OPEN)
 
 
-def test_order_is_found_by_the_exchange_id(world):
+def test_order_is_found_by_the_exchange_id(world: World) -> None:
     """By the number that the exchange gave it, within its scope; the newest where a testnet began again."""
     first, second = world.place(), world.place(spec=world.spec(price="50001"))
     for name in (first, second):
@@ -302,7 +303,7 @@ def test_order_is_found_by_the_exchange_id(world):
         assert tx.orders.by_exchange_id(world.other, "BTCUSDT", 7) is None
 
 
-def test_orders_are_listed_newest_last(world):
+def test_orders_are_listed_newest_last(world: World) -> None:
     """The newest come, in their order, narrowed by symbol and state, within the scope."""
     names = [world.place(spec=world.spec(price=str(50000 + n))) for n in range(4)]
     world.place(scope=world.other)
@@ -314,7 +315,7 @@ def test_orders_are_listed_newest_last(world):
         assert tx.orders.newest(world.scope, symbol="ETHUSDT") == ()
 
 
-def test_unresolved_and_live_orders_are_told_apart(world):
+def test_unresolved_and_live_orders_are_told_apart(world: World) -> None:
     """Reserved and unknown orders are unresolved, open and part-filled ones live; of one scope or of all."""
     reserved, unknown, opened, filled = (world.place(spec=world.spec(price=str(50000 + n))) for n in range(4))
     elsewhere = world.place(scope=world.other)
@@ -329,7 +330,7 @@ def test_unresolved_and_live_orders_are_told_apart(world):
         assert not tx.orders.has_pending("live")
 
 
-def test_nothing_is_pending_when_all_is_final(world):
+def test_nothing_is_pending_when_all_is_final(world: World) -> None:
     """An environment whose orders are all final has nothing to ask for."""
     world.move(world.place(), OrderState.NOT_PLACED)
     with world.store.transaction() as tx:

@@ -9,15 +9,15 @@ import pytest
 
 from guardian.errors import StoreConflict
 from guardian.store.schema.records import PROPOSAL_ID_ALPHABET, PROPOSAL_ID_LENGTH, ProposalState
-from tests.store.support.store_world import MINUTE
+from tests.store.support.store_world import MINUTE, World
 
 
-def get(world, name):
+def get(world: World, name):
     with world.store.transaction() as tx:
         return tx.proposals.get(name)
 
 
-def redeem(world, proposal):
+def redeem(world: World, proposal):
     """As the gate does: intent, reservation and redemption in one transaction."""
     with world.store.transaction() as tx:
         entry = world.intent(tx)
@@ -26,7 +26,7 @@ def redeem(world, proposal):
     return entry.client_order_id
 
 
-def test_proposal_is_read_back_as_it_was_made(world):
+def test_proposal_is_read_back_as_it_was_made(world: World) -> None:
     """Every field survives, amounts exactly."""
     with world.store.transaction() as tx:
         new = world.new_proposal(tx)
@@ -38,7 +38,7 @@ def test_proposal_is_read_back_as_it_was_made(world):
     assert found.state is ProposalState.WAITING
 
 
-def test_id_is_short_and_made_of_letters_that_are_not_mistaken(world):
+def test_id_is_short_and_made_of_letters_that_are_not_mistaken(world: World) -> None:
     """Six characters without 0, 1, I, L, O and U."""
     name = world.propose().id
     assert len(name) == PROPOSAL_ID_LENGTH == 6
@@ -46,7 +46,7 @@ def test_id_is_short_and_made_of_letters_that_are_not_mistaken(world):
     assert not set("01ILOU") & set(PROPOSAL_ID_ALPHABET)
 
 
-def test_id_that_is_taken_is_not_given_again(world):
+def test_id_that_is_taken_is_not_given_again(world: World) -> None:
     """Bad luck, or bad randomness, never makes two proposals of one name."""
     numbers = iter([5, 5, 5, 6])
     first, second = (world_propose(world, lambda n: next(numbers).to_bytes(n, "big")) for _ in range(2))
@@ -55,12 +55,12 @@ def test_id_that_is_taken_is_not_given_again(world):
         world_propose(world, lambda n: (5).to_bytes(n, "big"))
 
 
-def world_propose(world, random_bytes):
+def world_propose(world: World, random_bytes):
     with world.store.transaction() as tx:
         return tx.proposals.add(world.new_proposal(tx), random_bytes=random_bytes)
 
 
-def test_newest_proposal_of_an_order_is_found_in_its_scope(world):
+def test_newest_proposal_of_an_order_is_found_in_its_scope(world: World) -> None:
     """The same order in another environment is another order."""
     world.propose(key="a")
     newest = world.propose(key="a")
@@ -71,7 +71,7 @@ def test_newest_proposal_of_an_order_is_found_in_its_scope(world):
         assert tx.proposals.newest_for(world.scope, "c") is None
 
 
-def test_outstanding_are_those_that_wait_or_are_approved_and_have_not_expired(world):
+def test_outstanding_are_those_that_wait_or_are_approved_and_have_not_expired(world: World) -> None:
     """Of the scope; `waiting` gives those of all scopes."""
     waits = world.propose(key="a")
     approved = world.propose(key="b", token="t1")
@@ -89,7 +89,7 @@ def test_outstanding_are_those_that_wait_or_are_approved_and_have_not_expired(wo
         assert tx.proposals.waiting() == ()
 
 
-def test_person_approves_and_chat_does_not(world):
+def test_person_approves_and_chat_does_not(world: World) -> None:
     """A token issued by a person makes the proposal approved; one in the chat leaves it waiting."""
     by_person = world.propose(token="t1")
     in_chat = world.propose(token="t2", by_person=False)
@@ -97,7 +97,7 @@ def test_person_approves_and_chat_does_not(world):
     assert (in_chat.state, in_chat.approved_ms) == (ProposalState.WAITING, None)
 
 
-def test_new_token_replaces_the_old_one(world):
+def test_new_token_replaces_the_old_one(world: World) -> None:
     """The token that was issued last is the only one."""
     proposal = world.propose(token="old", by_person=False)
     with world.store.transaction() as tx:
@@ -106,7 +106,7 @@ def test_new_token_replaces_the_old_one(world):
         assert tx.proposals.by_token("new").id == proposal.id
 
 
-def test_token_is_redeemed_once(world):
+def test_token_is_redeemed_once(world: World) -> None:
     """The second time is a conflict, and no second order is reserved."""
     proposal = world.propose(token="t")
     name = redeem(world, proposal)
@@ -119,7 +119,7 @@ def test_token_is_redeemed_once(world):
         assert tx.proposals.by_token("t").client_order_id == name
 
 
-def test_single_use_holds_in_the_file_itself(world):
+def test_single_use_holds_in_the_file_itself(world: World) -> None:
     """Past the code, the keys of the table and the trigger refuse a second use."""
     proposal = world.propose(token="t")
     redeem(world, proposal)
@@ -136,7 +136,7 @@ def test_single_use_holds_in_the_file_itself(world):
 
 
 @pytest.mark.parametrize("ending", ["reject", "burn"])
-def test_ended_proposal_is_not_redeemed_and_gets_no_token(world, ending):
+def test_ended_proposal_is_not_redeemed_and_gets_no_token(world: World, ending: str) -> None:
     """Rejected or burnt is the end: no token, no order, no other ending."""
     proposal = world.propose(token="t")
     with world.store.transaction() as tx:
@@ -153,7 +153,7 @@ def test_ended_proposal_is_not_redeemed_and_gets_no_token(world, ending):
         assert tx.orders.newest(world.scope) == ()
 
 
-def test_sent_proposal_is_neither_rejected_nor_burnt(world):
+def test_sent_proposal_is_neither_rejected_nor_burnt(world: World) -> None:
     """What was sent stays sent."""
     proposal = world.propose(token="t")
     redeem(world, proposal)
@@ -162,7 +162,7 @@ def test_sent_proposal_is_neither_rejected_nor_burnt(world):
             getattr(tx.proposals, ending)(proposal.id, "late")
 
 
-def test_expired_token_is_not_redeemed(world):
+def test_expired_token_is_not_redeemed(world: World) -> None:
     """At the end of its life to the millisecond, a token is over."""
     proposal = world.propose(token="t", token_ttl=MINUTE)
     world.clock_ms += MINUTE
@@ -172,13 +172,13 @@ def test_expired_token_is_not_redeemed(world):
         assert tx.orders.newest(world.scope) == ()
 
 
-def test_proposal_without_token_is_not_redeemed(world):
+def test_proposal_without_token_is_not_redeemed(world: World) -> None:
     """Nothing is sent for a proposal that nobody has a token of."""
     with pytest.raises(StoreConflict, match="no token"):
         redeem(world, world.propose())
 
 
-def test_expired_proposal_gets_no_token(world):
+def test_expired_proposal_gets_no_token(world: World) -> None:
     """A person who comes too late approves nothing."""
     proposal = world.propose(ttl=MINUTE)
     world.clock_ms += MINUTE
@@ -186,24 +186,24 @@ def test_expired_proposal_gets_no_token(world):
         tx.proposals.issue_token(proposal.id, token_digest="n", expires_ms=tx.now_ms + MINUTE, by_person=True)
 
 
-def test_unknown_proposal_is_a_conflict(world):
+def test_unknown_proposal_is_a_conflict(world: World) -> None:
     """There is nothing to reject where there is no proposal."""
     with pytest.raises(StoreConflict, match="no such proposal"), world.store.transaction() as tx:
         tx.proposals.reject("NOSUCH", "why")
 
 
-def test_token_digest_is_in_no_repr(world):
+def test_token_digest_is_in_no_repr(world: World) -> None:
     """A proposal that is printed does not show the digest of its token."""
     assert "digest-of-token" not in repr(world.propose(token="digest-of-token"))
 
 
-def test_twenty_threads_redeem_one_token_once(world):
+def test_twenty_threads_redeem_one_token_once(world: World) -> None:
     """Of twenty at once exactly one makes an order."""
     proposal = world.propose(token="t")
     outcomes: list[str] = []
     start = threading.Barrier(20)
 
-    def run():
+    def run() -> None:
         start.wait()
         try:
             redeem(world, proposal)

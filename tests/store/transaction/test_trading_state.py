@@ -7,16 +7,17 @@ import itertools
 import pytest
 
 from guardian.domain.trading import TradingState
+from tests.store.support.store_world import World
 
 
-def test_new_store_is_active(world):
+def test_new_store_is_active(world: World) -> None:
     """Nobody has halted it yet."""
     with world.store.transaction() as tx:
         status = tx.trading.status()
     assert (status.state, status.reason, status.since_ms, status.by) == (TradingState.ACTIVE, None, None, None)
 
 
-def test_halt_is_kept_over_a_restart(world):
+def test_halt_is_kept_over_a_restart(world: World) -> None:
     """State, reason, time and person are as they were."""
     with world.store.transaction() as tx:
         tx.trading.set(TradingState.HALTED, reason="enough", by="owner")
@@ -27,7 +28,7 @@ def test_halt_is_kept_over_a_restart(world):
     assert status.since_ms == world.clock_ms
 
 
-def test_second_halt_keeps_the_first_reason(world):
+def test_second_halt_keeps_the_first_reason(world: World) -> None:
     """The reason that a person sees is that of the first halt."""
     for reason in ("first", "second"):
         with world.store.transaction() as tx:
@@ -39,7 +40,7 @@ def test_second_halt_keeps_the_first_reason(world):
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.permutations(TradingState, 2)))
-def test_trading_goes_from_any_state_to_any_other(world, before, after):
+def test_trading_goes_from_any_state_to_any_other(world: World, before: TradingState, after: TradingState) -> None:
     """Each change has its own reason, moment and person, whatever was before; so has what is read after a restart."""
     with world.store.transaction() as tx:
         tx.trading.set(before, reason="one", by="owner")
@@ -55,7 +56,7 @@ def test_trading_goes_from_any_state_to_any_other(world, before, after):
         assert tx.trading.status() == status
 
 
-def test_last_good_policy_is_the_one_remembered_last(world):
+def test_last_good_policy_is_the_one_remembered_last(world: World) -> None:
     """Also when it is one that was in force before."""
     with world.store.transaction() as tx:
         assert tx.policies.last() is None
