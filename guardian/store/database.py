@@ -21,6 +21,7 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from guardian.errors import StoreConflict, StoreCorrupt, StoreError, StoreUnavailable
+from guardian.store.budgets.persons_acts import PersonsActsPart
 from guardian.store.budgets.slicing import SlicingPart
 from guardian.store.budgets.snapshots import SnapshotsPart
 from guardian.store.budgets.usage import UsagePart
@@ -40,7 +41,6 @@ from guardian.store.transaction.key_accounts import KeyAccountsPart
 from guardian.store.transaction.leases import LeasesPart
 from guardian.store.transaction.ledger import LedgerPart
 from guardian.store.transaction.orders import OrdersPart
-from guardian.store.transaction.persons_acts import PersonsActsPart
 from guardian.store.transaction.proposals import ProposalsPart
 from guardian.store.transaction.timestamps import TimestampsPart
 from guardian.store.transaction.trading_state import TradingPart

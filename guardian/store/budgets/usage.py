@@ -28,6 +28,7 @@ from guardian.domain.order_states import LIVE_STATES, UNRESOLVED_STATES
 from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec
 from guardian.policy.facts import ListedOrders, Usage
 from guardian.policy.model import Limits
+from guardian.store.budgets.persons_acts import PersonsActsPart
 from guardian.store.budgets.slicing import SlicingPart
 from guardian.store.budgets.snapshots import Snapshot, SnapshotsPart, spends
 from guardian.store.budgets.worth import WORTH_COLUMNS, Worth
@@ -37,7 +38,6 @@ from guardian.store.schema.tables import ORDERS
 from guardian.store.transaction.audit import AuditPart
 from guardian.store.transaction.ledger import LedgerPart, cash_of
 from guardian.store.transaction.orders import OrdersPart, is_in_doubt
-from guardian.store.transaction.persons_acts import PersonsActsPart
 from guardian.store.transaction.trading_state import TradingPart
 from guardian.store.transaction.unit import ROW, Unit, scope_values
 
