@@ -10,55 +10,29 @@ from pathlib import Path
 from typing import Final
 
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
-from guardian.store.log.read_only import ROW_SQL, LogRow, database_path, first_seq_at, read_only, row_at
-from guardian.store.schema.sqlite_dialect import CALL_EVENT_SQL, CALL_PHASES_SQL, UNRESOLVED_SQL
+from guardian.store.log.encoding import GENESIS
+from guardian.store.log.read_only import LogRow, database_path, first_seq_at, read_only, row_at
+from guardian.store.log.statements import (
+    CALLS_AND_EVENTS,
+    CALLS_OF_SYMBOL,
+    CALLS_OF_TOOL,
+    CALLS_OF_UNRESOLVED_ORDERS,
+    CALLS_WITH_OUTCOME,
+    CALLS_WITHOUT_OUTCOME,
+    FIRST_OF_CALL,
+    INTENT_OF_ORDER,
+    LAST_CALL,
+    ROW_COLUMNS,
+    ROWS_OF_CALL,
+    UNRESOLVED_COUNT,
+)
 
 PENDING: Final = "pending"
 """The outcome of a call that has none yet."""
 MAX_REASON_SHOWN: Final = 300
 """Characters of an event's reason that are shown."""
 
-_WIDTH: Final = len(ROW_SQL.split(", "))
-
-
-def _columns(alias: str) -> str:
-    return ", ".join(f"{alias}.{name}" for name in ROW_SQL.split(", "))
-
-
-def _phase(alias: str, phase: str) -> str:
-    """Return the condition of a phase in the words of the partial index by call and phase, so that SQLite uses it."""
-    return f"{alias}.phase = '{phase}' AND {alias}.{CALL_PHASES_SQL}"
-
-
-# A listing walks from the newest row back along one index. The row that it walks on is `this`; `other` is the outcome
-# of its call, or the call of its outcome. Which index that is depends on what is wanted:
-_OUTCOME: Final = f"LEFT JOIN audit other ON other.call_id = this.call_id AND {_phase('other', 'outcome')}"
-_ALL: Final = f"FROM audit this {_OUTCOME} AND this.phase = 'call' WHERE this.phase IN ('call', 'event')"
-_CALLS: Final = f"FROM audit this {_OUTCOME} WHERE this.phase = 'call'"
-_BY_OUTCOME: Final = (
-    f"FROM audit this LEFT JOIN audit other ON other.call_id = this.call_id AND {_phase('other', 'call')} "
-    "WHERE this.phase = 'outcome' AND this.outcome = :outcome"
-)
-_WITHOUT_OUTCOME: Final = (
-    # One walk along the index of calls, which has all that this needs: half a million joins take far longer.
-    f"FROM (SELECT call_id FROM audit WHERE {CALL_PHASES_SQL} "  # noqa: S608 - constants
-    "GROUP BY call_id HAVING max(phase) <> 'outcome') open_call "
-    f"JOIN audit this ON this.call_id = open_call.call_id AND {_phase('this', 'call')} {_OUTCOME} WHERE true"
-)
-
-_OF_UNRESOLVED_ORDERS: Final = (
-    f"SELECT {_columns('this')}, {_columns('other')}, orders.state FROM orders "  # noqa: S608 - constants
-    f"JOIN audit this ON this.call_id = orders.call_id AND {_phase('this', 'call')} {_OUTCOME} "
-    f"WHERE orders.{UNRESOLVED_SQL} ORDER BY orders.intent_seq"
-)
-_UNRESOLVED_COUNT: Final = f"SELECT count(*) FROM orders WHERE {UNRESOLVED_SQL}"  # noqa: S608 - constants
-_ROWS_OF_CALL: Final = (
-    f"SELECT {ROW_SQL} FROM audit WHERE call_id = :call_id AND {CALL_PHASES_SQL} "  # noqa: S608 - constants
-    f"UNION ALL SELECT {ROW_SQL} FROM audit WHERE call_id = :call_id AND {CALL_EVENT_SQL}"
-)
-_LAST_CALL: Final = f"SELECT {ROW_SQL} FROM audit WHERE phase = 'call' ORDER BY seq DESC LIMIT 1"  # noqa: S608 - constants
-_INTENT_OF_ORDER: Final = f"SELECT {ROW_SQL} FROM audit WHERE client_order_id = :name"  # noqa: S608 - constants
-_FIRST_OF_CALL: Final = f"SELECT {ROW_SQL} FROM audit WHERE call_id = :name AND {CALL_PHASES_SQL} ORDER BY seq LIMIT 1"  # noqa: S608 - constants
+_WIDTH: Final = len(ROW_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +115,7 @@ class Review:
 
     def unresolved_count(self) -> int:
         """Return how many orders may be at the exchange and are not known there, in every environment and account."""
-        return int(self._connection.execute(_UNRESOLVED_COUNT).fetchone()[0])
+        return int(self._connection.execute(UNRESOLVED_COUNT).fetchone()[0])
 
     def find(self, name: str) -> tuple[LogRow, ...]:
         """Return all rows of a call, by its id, the number of one of its rows, a client order id, or `last`."""
@@ -150,30 +124,30 @@ class Review:
             return ()
         if first.call_id is None:
             return (first,)
-        rows = self._connection.execute(_ROWS_OF_CALL, {"call_id": first.call_id}).fetchall()
+        rows = self._connection.execute(ROWS_OF_CALL, {"call_id": first.call_id}).fetchall()
         return tuple(sorted((LogRow(*row) for row in rows), key=lambda row: row.seq))
 
     def follows(self, row: LogRow) -> bool:
         """Return whether the row before it has the digest that it names."""
         if row.seq == 1:
-            return row.prev_hash == bytes(32)
+            return row.prev_hash == GENESIS
         before = row_at(self._connection, row.seq - 1)
         return before is not None and before.digest == row.prev_hash
 
     def _named(self, name: str) -> LogRow | None:
         if name == "last":
-            sql = _LAST_CALL
+            statement = LAST_CALL
         elif name.startswith(CLIENT_ORDER_ID_PREFIX):
-            sql = _INTENT_OF_ORDER
+            statement = INTENT_OF_ORDER
         else:
-            sql = _FIRST_OF_CALL
-        found = self._connection.execute(sql, {"name": name}).fetchone()
+            statement = FIRST_OF_CALL
+        found = self._connection.execute(statement, {"name": name}).fetchone()
         if found is None and name.isascii() and name.isdigit() and len(name) < 18:
             return row_at(self._connection, int(name))
         return None if found is None else LogRow(*found)
 
     def _unresolved(self) -> Iterator[HistoryLine]:
-        for row in self._connection.execute(_OF_UNRESOLVED_ORDERS).fetchall():
+        for row in self._connection.execute(CALLS_OF_UNRESOLVED_ORDERS).fetchall():
             yield _line(row[: 2 * _WIDTH], row[2 * _WIDTH])
 
     def _lines(self, wanted: Wanted, low: int, high: int) -> list[HistoryLine]:
@@ -185,7 +159,7 @@ class Review:
             "outcome": wanted.outcome,
             "limit": wanted.limit,
         }
-        return [_line(row, None) for row in self._connection.execute(_listing_sql(wanted), values).fetchall()]
+        return [_line(row, None) for row in self._connection.execute(_listing(wanted), values).fetchall()]
 
 
 @contextmanager
@@ -195,24 +169,17 @@ def review(place: Path) -> Iterator[Review]:
         yield Review(connection)
 
 
-def _listing_sql(wanted: Wanted) -> str:
+def _listing(wanted: Wanted) -> str:
     """Return the statement that lists the newest calls and events, and reads no more rows than it must."""
     if wanted.outcome == PENDING:
-        source = _WITHOUT_OUTCOME
-    elif wanted.outcome is not None:
-        source = _BY_OUTCOME
-    elif wanted.tool is not None or wanted.symbol is not None:
-        source = _CALLS
-    else:
-        source = _ALL
-    if wanted.tool is not None:
-        source += " AND this.tool = :tool"
+        return CALLS_WITHOUT_OUTCOME
+    if wanted.outcome is not None:
+        return CALLS_WITH_OUTCOME
     if wanted.symbol is not None:
-        source += " AND this.symbol = :symbol"
-    return (
-        f"SELECT {_columns('this')}, {_columns('other')} {source} "
-        "AND this.seq >= :low AND this.seq < :high ORDER BY this.seq DESC LIMIT :limit"
-    )
+        return CALLS_OF_SYMBOL
+    if wanted.tool is not None:
+        return CALLS_OF_TOOL
+    return CALLS_AND_EVENTS
 
 
 def _line(columns: tuple[object, ...], order_state: object) -> HistoryLine:

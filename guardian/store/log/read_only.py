@@ -1,4 +1,4 @@
-"""Reading `guardian.db` without touching it: plain sqlite3, read-only, in short reads. Light to import.
+"""Opens `guardian.db` for reading and reads rows of the log, without touching the file. Light to import.
 
 A long read would keep SQLite from ever emptying its write-ahead log, so nothing here holds a cursor across calls.
 """
@@ -18,19 +18,26 @@ from typing import Final
 
 from guardian.errors import StoreCorrupt, StoreUnavailable
 from guardian.store.log.encoding import COLUMNS, digest_of
+from guardian.store.log.statements import (
+    APPLICATION_ID_OF_FILE,
+    FIRST_AND_LAST_SEQ,
+    PART_COUNT,
+    ROW_AT,
+    ROW_COLUMNS,
+    TIME_AT_OR_AFTER,
+)
 from guardian.store.schema.files import APPLICATION_ID, DATABASE_NAME
 from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
 
 _BUSY_TIMEOUT_S: Final = 5.0
-_LOOKS: Final = 20
+_TRIES: Final = 20
 _PAUSE_S: Final = 0.05
 _CANNOT_OPEN: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
-ROW_SQL: Final = "seq, prev_hash, digest, call_id, phase, ts_ms, tool, symbol, outcome, environment, account, key, body"
 
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """A row of the log as it is in the file, not verified. The order is that of ROW_SQL."""
+    """A row of the log as it is in the file, not verified. The fields are those of ROW_COLUMNS, in that order."""
 
     seq: int
     prev_hash: bytes
@@ -78,12 +85,12 @@ class LogRow:
         return tuple(name for name in COLUMNS if getattr(self, name) != document.get(name))
 
 
-assert ", ".join(field.name for field in fields(LogRow)) == ROW_SQL
+assert tuple(field.name for field in fields(LogRow)) == ROW_COLUMNS
 
 
 @contextmanager
 def read_only(path: Path) -> Iterator[sqlite3.Connection]:
-    """The database for reading. On a read-only disk it is read as it lies there, or from a copy.
+    """Open the database for reading. On a read-only disk it is read as it lies there, or from a copy.
 
     Raises:
         StoreUnavailable: it is not there, or it cannot be read now.
@@ -104,9 +111,9 @@ def read_only(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _application_id(connection: sqlite3.Connection) -> int:
-    """What the file says it is. Nothing yet may mean that another process is just making it: that takes a moment."""
-    for _ in range(_LOOKS):
-        found = connection.execute("PRAGMA application_id").fetchone()[0]
+    """Return the mark in the file's header. 0 may mean that another process is just making it: that takes a moment."""
+    for _ in range(_TRIES):
+        found = connection.execute(APPLICATION_ID_OF_FILE).fetchone()[0]
         if found != 0:
             break
         time.sleep(_PAUSE_S)
@@ -143,7 +150,7 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
         f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None
     )
     try:
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection.execute(PART_COUNT).fetchone()
     except BaseException:
         connection.close()
         raise
@@ -151,27 +158,28 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
 
 
 def database_path(place: Path) -> Path:
-    """The database of a home folder, or the file itself."""
+    """Return the database of a home folder, or the file itself."""
     return place / DATABASE_NAME if place.is_dir() or not place.suffix else place
 
 
 def row_at(connection: sqlite3.Connection, seq: int) -> LogRow | None:
-    """One row of the log."""
-    found = connection.execute(f"SELECT {ROW_SQL} FROM audit WHERE seq = ?", (seq,)).fetchone()  # noqa: S608 - constant
+    """Return one row of the log; None where it is missing."""
+    found = connection.execute(ROW_AT, {"seq": seq}).fetchone()
     return None if found is None else LogRow(*found)
 
 
 def first_seq_at(connection: sqlite3.Connection, ts_ms: int) -> int:
-    """The first row that is not older than `ts_ms`: window time never goes back, so a search by halves finds it."""
-    least, most = connection.execute("SELECT min(seq), max(seq) FROM audit").fetchone()
+    """Return the number of the first row that is not older than `ts_ms`; after the last, if all are older.
+
+    Window time never goes back from one row to the next, so a search by halves finds it.
+    """
+    least, most = connection.execute(FIRST_AND_LAST_SEQ).fetchone()
     if least is None:
         return 1
     low, high = least, most + 1
     while low < high:
         middle = (low + high) // 2
-        found = connection.execute(
-            "SELECT seq, ts_ms FROM audit WHERE seq >= ? ORDER BY seq LIMIT 1", (middle,)
-        ).fetchone()
+        found = connection.execute(TIME_AT_OR_AFTER, {"seq": middle}).fetchone()
         if found is None or found[1] >= ts_ms:
             high = middle
         else:

@@ -30,10 +30,18 @@ from typing import Final
 from guardian.errors import StoreCorrupt
 from guardian.store.log.checkpoint import Checkpoint, read_checkpoint
 from guardian.store.log.encoding import GENESIS
-from guardian.store.log.read_only import ROW_SQL, LogRow, database_path, read_only
+from guardian.store.log.read_only import LogRow, database_path, read_only
+from guardian.store.log.statements import (
+    DIGEST_AT,
+    INTENTS_WITHOUT_ORDER,
+    LAST_ROWS,
+    ORDERS_WITHOUT_ROW,
+    QUICK_CHECK,
+    ROWS_AFTER,
+    TRIGGERS,
+)
 from guardian.store.log.verify_ledger import imbalances
 from guardian.store.schema.files import CHECKPOINT_NAME
-from guardian.store.schema.records import FOUND
 from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES
 
 BATCH: Final = 5000
@@ -170,12 +178,12 @@ def verify_tail(connection: sqlite3.Connection, checkpoint: Checkpoint | None) -
 
     Gaps that the row after them reports itself are left out.
     """
-    rows = connection.execute(f"SELECT {ROW_SQL} FROM audit ORDER BY seq DESC LIMIT {TAIL}").fetchall()  # noqa: S608 - constants
+    rows = connection.execute(LAST_ROWS, {"limit": TAIL}).fetchall()
     tail = [LogRow(*row) for row in reversed(rows)]
     walk = _Walk()
     walk.tail_of(tail)
     if checkpoint is not None:
-        at = connection.execute("SELECT digest FROM audit WHERE seq = ?", (checkpoint.seq,)).fetchone()
+        at = connection.execute(DIGEST_AT, {"seq": checkpoint.seq}).fetchone()
         if at is None or at[0] != bytes.fromhex(checkpoint.digest):
             last_seq = tail[-1].seq if tail else 0
             walk.add(lost_row(checkpoint, is_there=at is not None, last_seq=last_seq, source=CHECKPOINT_NAME))
@@ -262,20 +270,9 @@ class _Walk:
 
     def orders_of(self, connection: sqlite3.Connection) -> None:
         """Every order has its intent row, or that of its being found, and every intent row its order."""
-        rows = connection.execute(
-            "SELECT o.client_order_id, o.intent_seq FROM orders o LEFT JOIN audit a ON a.seq = o.intent_seq "
-            "WHERE o.intent_seq <= ? AND (a.client_order_id IS NOT o.client_order_id OR a.call_id IS NOT o.call_id) "
-            "AND (a.phase IS NOT 'event' OR a.key IS NOT ? || o.environment || '/' || o.client_order_id)",
-            (self._seq, FOUND),
-        ).fetchall()
-        for name, seq in rows:
+        for name, seq in connection.execute(ORDERS_WITHOUT_ROW, {"last": self._seq}).fetchall():
             self.found(FindingKind.ORDER, seq, f"order `{name}` has no intent row")
-        rows = connection.execute(
-            "SELECT a.client_order_id, a.seq FROM audit a LEFT JOIN orders o ON o.client_order_id = a.client_order_id "
-            "WHERE a.client_order_id IS NOT NULL AND a.seq <= ? AND o.client_order_id IS NULL",
-            (self._seq,),
-        ).fetchall()
-        for name, seq in rows:
+        for name, seq in connection.execute(INTENTS_WITHOUT_ORDER, {"last": self._seq}).fetchall():
             self.found(FindingKind.ORDER, seq, f"the intent row of order `{name}` has no order")
 
     def ledger_of(self, connection: sqlite3.Connection) -> None:
@@ -285,13 +282,13 @@ class _Walk:
 
     def schema_of(self, connection: sqlite3.Connection) -> None:
         """What keeps the log append-only is there."""
-        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+        names = {row[0] for row in connection.execute(TRIGGERS)}
         for name in sorted(TRIGGER_NAMES - names):
             self.found(FindingKind.SCHEMA, None, f"the trigger `{name}` was removed")
 
     def file_of(self, connection: sqlite3.Connection) -> None:
         """SQLite's own check: a damaged page can lie where the chain does not look."""
-        for (line,) in connection.execute("PRAGMA quick_check(5)").fetchall():
+        for (line,) in connection.execute(QUICK_CHECK).fetchall():
             if line != "ok":
                 self.found(FindingKind.DAMAGED, None, f"SQLite says: {line}")
 
@@ -331,10 +328,7 @@ def _all_rows(connection: sqlite3.Connection) -> Iterator[LogRow]:
     """Every row in order, a batch at a time."""
     after = -(2**62)  # a row that was moved before the first shows too
     while True:
-        rows = connection.execute(
-            f"SELECT {ROW_SQL} FROM audit WHERE seq > ? ORDER BY seq LIMIT {BATCH}",  # noqa: S608 - constants
-            (after,),
-        ).fetchall()
+        rows = connection.execute(ROWS_AFTER, {"after": after, "limit": BATCH}).fetchall()
         for row in rows:
             yield LogRow(*row)
         if len(rows) < BATCH:

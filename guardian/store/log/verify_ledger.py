@@ -6,23 +6,17 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
-from typing import Final
 
 from guardian.domain.money import ZERO, minus, negated, plain, plus
 from guardian.domain.orders import OrderSide
-from guardian.store.schema.records import CORRECTION
-
-_FLOWS: Final = "SELECT client_order_id, environment, account, symbol, kind, asset, change FROM flows"
-_ORDERS: Final = (
-    # An order that the log lacked has no flows until the owner takes it over.
-    "SELECT client_order_id, side, base_asset, CASE adopted WHEN 1 THEN executed_quantity ELSE '0' END, intent_seq "
-    "FROM orders ORDER BY intent_seq"
+from guardian.store.log.statements import (
+    ALL_FLOWS,
+    ALL_HOLDINGS,
+    ALL_ORDERS,
+    BEGIN_READING,
+    CORRECTIONS_WITHOUT_ROW,
+    END_READING,
 )
-_CORRECTIONS: Final = (
-    f"SELECT DISTINCT client_order_id FROM flows WHERE kind NOT IN ('trade', 'fee') AND client_order_id NOT IN "  # noqa: S608 - a constant
-    f"(SELECT key FROM audit WHERE phase = 'event' AND key LIKE '{CORRECTION}%')"
-)
-_HOLDINGS: Final = "SELECT environment, account, symbol, asset, quantity FROM holdings"
 
 
 def imbalances(connection: sqlite3.Connection) -> Iterator[tuple[int | None, str]]:
@@ -30,12 +24,12 @@ def imbalances(connection: sqlite3.Connection) -> Iterator[tuple[int | None, str
 
     The difference does not change while orders continue, so the same damage has the same words.
     """
-    connection.execute("BEGIN")  # one moment of all three tables: others continue to write
+    connection.execute(BEGIN_READING)
     try:
-        flows, orders, holdings = (connection.execute(sql).fetchall() for sql in (_FLOWS, _ORDERS, _HOLDINGS))
-        unknown = connection.execute(_CORRECTIONS).fetchall()
+        flows, orders, holdings = (connection.execute(sql).fetchall() for sql in (ALL_FLOWS, ALL_ORDERS, ALL_HOLDINGS))
+        unknown = connection.execute(CORRECTIONS_WITHOUT_ROW).fetchall()
     finally:
-        connection.execute("COMMIT")
+        connection.execute(END_READING)
     for (source,) in unknown:
         yield None, f"the ledger has a correction `{source}` that no row of the log has"
     try:

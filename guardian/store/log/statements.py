@@ -1,0 +1,114 @@
+"""Every statement of the log's readers, in SQLite's words, for plain sqlite3.
+
+What writes uses SQLAlchemy Core on the tables. The readers do without it, because importing it and the tables takes
+longer than most of what they do: `guardian audit` and `guardian status` start in a fraction of a second. A second
+engine needs this module a second time, as it needs `guardian.store.schema.sqlite_dialect`.
+
+All of these are constants. What a caller gives is a parameter, never a part of the text.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from guardian.store.schema.records import CORRECTION, FOUND
+from guardian.store.schema.sqlite_dialect import CALL_EVENT_SQL, CALL_PHASES_SQL, UNRESOLVED_SQL
+
+ROW_COLUMNS: Final = (
+    "seq", "prev_hash", "digest", "call_id", "phase", "ts_ms", "tool", "symbol", "outcome", "environment", "account",
+    "key", "body",
+)  # fmt: skip
+"""The columns of a row of the log, as every statement here selects them."""
+_ROW: Final = ", ".join(ROW_COLUMNS)
+
+# One row, or the rows beside it
+
+ROW_AT: Final = f"SELECT {_ROW} FROM audit WHERE seq = :seq"
+DIGEST_AT: Final = "SELECT digest FROM audit WHERE seq = :seq"
+FIRST_AND_LAST_SEQ: Final = "SELECT min(seq), max(seq) FROM audit"
+TIME_AT_OR_AFTER: Final = "SELECT seq, ts_ms FROM audit WHERE seq >= :seq ORDER BY seq LIMIT 1"
+LAST_CALL: Final = f"SELECT {_ROW} FROM audit WHERE phase = 'call' ORDER BY seq DESC LIMIT 1"
+INTENT_OF_ORDER: Final = f"SELECT {_ROW} FROM audit WHERE client_order_id = :name"
+FIRST_OF_CALL: Final = f"SELECT {_ROW} FROM audit WHERE call_id = :name AND {CALL_PHASES_SQL} ORDER BY seq LIMIT 1"
+ROWS_OF_CALL: Final = (
+    # Two halves, each with the words of one partial index by call.
+    f"SELECT {_ROW} FROM audit WHERE call_id = :call_id AND {CALL_PHASES_SQL} "
+    f"UNION ALL SELECT {_ROW} FROM audit WHERE call_id = :call_id AND {CALL_EVENT_SQL}"
+)
+
+# Listing calls: from the newest row back along one index
+
+_THIS: Final = ", ".join(f"this.{name}" for name in ROW_COLUMNS)
+"""The row that a listing walks on."""
+_OTHER: Final = ", ".join(f"other.{name}" for name in ROW_COLUMNS)
+"""The outcome of its call, or the call of its outcome; all NULL where there is none."""
+_THE_CALL: Final = f"other.call_id = this.call_id AND other.phase = 'call' AND other.{CALL_PHASES_SQL}"
+_ITS_OUTCOME: Final = f"other.call_id = this.call_id AND other.phase = 'outcome' AND other.{CALL_PHASES_SQL}"
+_NEWEST: Final = "this.seq >= :low AND this.seq < :high ORDER BY this.seq DESC LIMIT :limit"
+_FITS: Final = "(:tool IS NULL OR this.tool = :tool) AND (:symbol IS NULL OR this.symbol = :symbol)"
+
+CALLS_AND_EVENTS: Final = (
+    f"SELECT {_THIS}, {_OTHER} FROM audit this LEFT JOIN audit other ON {_ITS_OUTCOME} AND this.phase = 'call' "
+    f"WHERE this.phase IN ('call', 'event') AND {_NEWEST}"
+)
+CALLS_OF_TOOL: Final = (
+    f"SELECT {_THIS}, {_OTHER} FROM audit this LEFT JOIN audit other ON {_ITS_OUTCOME} "
+    f"WHERE this.phase = 'call' AND this.tool = :tool AND {_NEWEST}"
+)
+CALLS_OF_SYMBOL: Final = (
+    f"SELECT {_THIS}, {_OTHER} FROM audit this LEFT JOIN audit other ON {_ITS_OUTCOME} "
+    f"WHERE this.phase = 'call' AND this.symbol = :symbol AND (:tool IS NULL OR this.tool = :tool) AND {_NEWEST}"
+)
+CALLS_WITH_OUTCOME: Final = (
+    f"SELECT {_THIS}, {_OTHER} FROM audit this LEFT JOIN audit other ON {_THE_CALL} "
+    f"WHERE this.phase = 'outcome' AND this.outcome = :outcome AND {_FITS} AND {_NEWEST}"
+)
+CALLS_WITHOUT_OUTCOME: Final = (
+    # One walk along the index of calls, which has all that this needs: half a million joins take far longer.
+    f"SELECT {_THIS}, {_OTHER} FROM (SELECT call_id FROM audit WHERE {CALL_PHASES_SQL} "
+    "GROUP BY call_id HAVING max(phase) <> 'outcome') open_call "
+    f"JOIN audit this ON this.call_id = open_call.call_id AND this.phase = 'call' AND this.{CALL_PHASES_SQL} "
+    f"LEFT JOIN audit other ON {_ITS_OUTCOME} WHERE {_FITS} AND {_NEWEST}"
+)
+CALLS_OF_UNRESOLVED_ORDERS: Final = (
+    f"SELECT {_THIS}, {_OTHER}, orders.state FROM orders "
+    f"JOIN audit this ON this.call_id = orders.call_id AND this.phase = 'call' AND this.{CALL_PHASES_SQL} "
+    f"LEFT JOIN audit other ON {_ITS_OUTCOME} WHERE orders.{UNRESOLVED_SQL} ORDER BY orders.intent_seq"
+)
+UNRESOLVED_COUNT: Final = f"SELECT count(*) FROM orders WHERE {UNRESOLVED_SQL}"
+
+# Verifying
+
+ROWS_AFTER: Final = f"SELECT {_ROW} FROM audit WHERE seq > :after ORDER BY seq LIMIT :limit"
+LAST_ROWS: Final = f"SELECT {_ROW} FROM audit ORDER BY seq DESC LIMIT :limit"
+ORDERS_WITHOUT_ROW: Final = (
+    "SELECT o.client_order_id, o.intent_seq FROM orders o LEFT JOIN audit a ON a.seq = o.intent_seq "
+    "WHERE o.intent_seq <= :last AND (a.client_order_id IS NOT o.client_order_id OR a.call_id IS NOT o.call_id) "
+    f"AND (a.phase IS NOT 'event' OR a.key IS NOT '{FOUND}' || o.environment || '/' || o.client_order_id)"
+)
+"""Orders, up to a row of the log, with neither their intent row nor that of their being found at the exchange."""
+INTENTS_WITHOUT_ORDER: Final = (
+    "SELECT a.client_order_id, a.seq FROM audit a LEFT JOIN orders o ON o.client_order_id = a.client_order_id "
+    "WHERE a.client_order_id IS NOT NULL AND a.seq <= :last AND o.client_order_id IS NULL"
+)
+ALL_FLOWS: Final = "SELECT client_order_id, environment, account, symbol, kind, asset, change FROM flows"
+ALL_ORDERS: Final = (
+    # An order that the log lacked has no flows until the owner takes it over.
+    "SELECT client_order_id, side, base_asset, CASE adopted WHEN 1 THEN executed_quantity ELSE '0' END, intent_seq "
+    "FROM orders ORDER BY intent_seq"
+)
+ALL_HOLDINGS: Final = "SELECT environment, account, symbol, asset, quantity FROM holdings"
+CORRECTIONS_WITHOUT_ROW: Final = (
+    "SELECT DISTINCT client_order_id FROM flows WHERE kind NOT IN ('trade', 'fee') AND client_order_id NOT IN "
+    f"(SELECT key FROM audit WHERE phase = 'event' AND key LIKE '{CORRECTION}%')"
+)
+BEGIN_READING: Final = "BEGIN"
+"""What is read until END_READING is of one moment, whatever others write meanwhile."""
+END_READING: Final = "COMMIT"
+
+# The file itself
+
+APPLICATION_ID_OF_FILE: Final = "PRAGMA application_id"
+PART_COUNT: Final = "SELECT count(*) FROM sqlite_master"
+TRIGGERS: Final = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+QUICK_CHECK: Final = "PRAGMA quick_check(5)"
