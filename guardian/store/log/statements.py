@@ -41,7 +41,7 @@ ROWS_OF_CALL: Final = (
 _THIS: Final = ", ".join(f"this.{name}" for name in ROW_COLUMNS)
 """The row that a listing walks on."""
 _OTHER: Final = ", ".join(f"other.{name}" for name in ROW_COLUMNS)
-"""The outcome of its call, or the call of its outcome; all NULL where there is none."""
+"""The outcome of its call, or the call of its outcome; all NULL where it is missing."""
 _THE_CALL: Final = f"other.call_id = this.call_id AND other.phase = 'call' AND other.{CALL_PHASES_SQL}"
 _ITS_OUTCOME: Final = f"other.call_id = this.call_id AND other.phase = 'outcome' AND other.{CALL_PHASES_SQL}"
 _NEWEST: Final = "this.seq >= :low AND this.seq < :high ORDER BY this.seq DESC LIMIT :limit"
