@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,18 @@ from guardian.errors import StoreCorrupt, StoreLost, StoreUnavailable
 from guardian.store.log.checkpoint import Checkpoint, read_checkpoint
 from guardian.store.log.verify import Finding, verify_tail
 from guardian.store.schema.files import APPLICATION_ID, CHECKPOINT_NAME, DATABASE_NAME, LOCK_NAME, POLICY_NAME
+from guardian.store.schema.sqlite_dialect import (
+    BEGIN,
+    COMMIT,
+    ROLLBACK,
+    application_id,
+    configure,
+    damages,
+    part_names,
+    schema_version,
+    set_busy_timeout,
+    use_wal,
+)
 from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
 from guardian.store.schema.tables import SCHEMA_VERSION, create_schema, missing_parts
 from guardian.system.private_files import check_home, make_folder, prepare_file
@@ -67,11 +78,11 @@ class OpenFile:
         SQLite's own waiting backs off to 100 ms and so starves whoever waits longest; short, uneven pauses do not.
         """
         ends = patient_until(None) if ends is None else ends
-        self.raw.execute("PRAGMA busy_timeout = 0")
+        set_busy_timeout(self.raw, 0)
         try:
             while True:
                 try:
-                    self.raw.execute("BEGIN IMMEDIATE")
+                    self.raw.execute(BEGIN)
                 except sqlite3.OperationalError as error:
                     busy = (error.sqlite_errorcode or 0) & 0xFF == sqlite3.SQLITE_BUSY
                     if not busy or time.monotonic() > ends:
@@ -80,16 +91,16 @@ class OpenFile:
                 else:
                     return
         finally:
-            self.raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            set_busy_timeout(self.raw, BUSY_TIMEOUT_MS)
 
     def commit(self) -> None:
         """`COMMIT`: with `synchronous=FULL` it is on the disk afterwards."""
-        self.raw.execute("COMMIT")
+        self.raw.execute(COMMIT)
 
     def rollback(self) -> None:
         """Undo what is not committed, if anything."""
         if self.raw.in_transaction:
-            self.raw.execute("ROLLBACK")
+            self.raw.execute(ROLLBACK)
 
     def close(self) -> None:
         """Close the file."""
@@ -213,19 +224,16 @@ def _connect(path: Path) -> sqlite3.Connection:
         timeout=BUSY_TIMEOUT_MS / 1000,
     )
     try:
-        _use_wal(raw)
-        # fullfsync: on macOS a plain fsync does not flush the drive's own cache.
-        for setting in ("synchronous = FULL", "fullfsync = 1", "foreign_keys = 1", "recursive_triggers = 1",
-                        "trusted_schema = 0", "cell_size_check = 1"):  # fmt: skip
-            raw.execute(f"PRAGMA {setting}")
+        _require_wal(raw)
+        configure(raw)
     except BaseException:
         raw.close()
         raise
     return raw
 
 
-def _use_wal(raw: sqlite3.Connection) -> None:
-    if raw.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+def _require_wal(raw: sqlite3.Connection) -> None:
+    if not use_wal(raw):
         raise StoreUnavailable(
             "this folder's file system cannot hold guardian's database (no write-ahead log)",
             hint="set GUARDIAN_HOME to a folder on a local disk",
@@ -233,24 +241,20 @@ def _use_wal(raw: sqlite3.Connection) -> None:
 
 
 def _is_new(raw: sqlite3.Connection) -> bool:
-    numbers = [raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
-    tables = raw.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    return numbers == [0, 0] and tables == 0
+    return application_id(raw) == 0 and schema_version(raw) == 0 and not part_names(raw)
 
 
 def _check(raw: sqlite3.Connection, path: Path) -> None:
     """Raise StoreCorrupt unless this is a whole guardian store, and StoreUnavailable where it is of another version."""
-    if raw.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+    if application_id(raw) != APPLICATION_ID:
         raise StoreCorrupt(f"`{path.name}` is not a guardian store", hint="move it away, or restore it from a backup")
-    version = raw.execute("PRAGMA user_version").fetchone()[0]
+    version = schema_version(raw)
     if version > SCHEMA_VERSION:
         raise StoreUnavailable(f"`{path.name}` was written by a newer guardian", hint="upgrade guardian")
     if 0 < version < SCHEMA_VERSION:
         hint = "start with another GUARDIAN_HOME, or keep the guardian that wrote it"
         raise StoreUnavailable(f"`{path.name}` was written by an older guardian", hint=hint)
-    with closing(raw.execute("SELECT name FROM sqlite_master")) as rows:
-        missing = missing_parts(frozenset(row[0] for row in rows))
-    if version != SCHEMA_VERSION or missing:
+    if version != SCHEMA_VERSION or missing_parts(part_names(raw)):
         raise StoreCorrupt(f"`{path.name}` lacks parts of a guardian store", hint=RESTORE_HINT)
-    if path.stat().st_size <= QUICK_CHECK_BYTES and raw.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+    if path.stat().st_size <= QUICK_CHECK_BYTES and damages(raw, 1):
         raise StoreCorrupt(f"`{path.name}` is damaged", hint=RESTORE_HINT)

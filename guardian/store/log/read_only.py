@@ -19,14 +19,13 @@ from typing import Final
 from guardian.errors import StoreCorrupt, StoreUnavailable
 from guardian.store.log.encoding import COLUMNS, digest_of
 from guardian.store.log.statements import (
-    APPLICATION_ID_OF_FILE,
     FIRST_AND_LAST_SEQ,
-    PART_COUNT,
     ROW_AT,
     ROW_COLUMNS,
     TIME_AT_OR_AFTER,
 )
 from guardian.store.schema.files import APPLICATION_ID, DATABASE_NAME
+from guardian.store.schema.sqlite_dialect import application_id, part_names
 from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
 
 _BUSY_TIMEOUT_S: Final = 5.0
@@ -113,11 +112,11 @@ def read_only(path: Path) -> Iterator[sqlite3.Connection]:
 def _application_id(connection: sqlite3.Connection) -> int:
     """Return the mark in the file's header. 0 may mean that another process is just making it: that takes a moment."""
     for _ in range(_TRIES):
-        found = connection.execute(APPLICATION_ID_OF_FILE).fetchone()[0]
+        found = application_id(connection)
         if found != 0:
             break
         time.sleep(_PAUSE_S)
-    return int(found)
+    return found
 
 
 @contextmanager
@@ -150,7 +149,7 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
         f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None
     )
     try:
-        connection.execute(PART_COUNT).fetchone()
+        part_names(connection)  # SQLite opens the file only when something is read
     except BaseException:
         connection.close()
         raise

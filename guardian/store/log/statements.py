@@ -105,10 +105,3 @@ CORRECTIONS_WITHOUT_ROW: Final = (
 BEGIN_READING: Final = "BEGIN"
 """What is read until END_READING is of one moment, whatever others write meanwhile."""
 END_READING: Final = "COMMIT"
-
-# The file itself
-
-APPLICATION_ID_OF_FILE: Final = "PRAGMA application_id"
-PART_COUNT: Final = "SELECT count(*) FROM sqlite_master"
-TRIGGERS: Final = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-QUICK_CHECK: Final = "PRAGMA quick_check(5)"

@@ -1,16 +1,18 @@
-"""How the log ends, read at the beginning of each transaction: does it continue from where this process saw it end?
+"""Reads the end of the log at the beginning of each transaction: does it continue from where this process saw it end?
 
 One statement, and one indexed row more than the end itself needs. Of rows that others wrote only the newest is held
-against its digest here; those between it and the last known one are verified at the next start, and by `verify`.
+against its digest here; those between it and the last known one are verified at the next start, and by `verify`. The
+one module of the log that needs SQLAlchemy: it runs on the connection that writes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, null, select, true, type_coerce
+from sqlalchemy.types import NullType
 
 from guardian.errors import StoreCorrupt
 from guardian.store.log.checkpoint import Checkpoint
@@ -18,18 +20,36 @@ from guardian.store.log.encoding import GENESIS, digest_of
 from guardian.store.log.verify import Finding, FindingKind, evidence_of, lost_row
 from guardian.store.schema.records import Head
 from guardian.store.schema.sqlite_errors import RESTORE_HINT
+from guardian.store.schema.tables import AUDIT, CONTROL
 
 MAX_SEQ: Final = 2**62
 """Behind it SQLite has no numbers left for rows."""
 
-# The body of the newest row is read only where another process wrote it.
-_END: Final = text(
-    "SELECT control.window_ms AS window_ms, last.seq AS seq, last.digest AS digest, last.prev_hash AS prev_hash, "
-    "last.ts_ms AS ts_ms, CASE WHEN last.seq = :seq AND last.digest = :digest THEN NULL ELSE last.body END AS body, "
-    "known.digest AS known FROM control "
-    "LEFT JOIN (SELECT seq, digest, prev_hash, ts_ms, body FROM audit ORDER BY seq DESC LIMIT 1) AS last ON 1 "
-    "LEFT JOIN audit AS known ON known.seq = :seq WHERE control.id = 1"
+
+def _as_stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a column without its type: one that somebody changed may hold a value of another."""
+    return type_coerce(column, NullType())
+
+
+_KNOWN: Final = AUDIT.alias("known")
+_LAST: Final = (
+    select(*(_as_stored(AUDIT.c[name]).label(name) for name in ("seq", "digest", "prev_hash", "ts_ms", "body")))
+    .order_by(AUDIT.c.seq.desc())
+    .limit(1)
+    .subquery("last")
 )
+_IS_KNOWN: Final = and_(_LAST.c.seq == bindparam("seq"), _LAST.c.digest == bindparam("digest"))
+_TAIL: Final = (
+    select(
+        _as_stored(CONTROL.c.window_ms).label("window_ms"),
+        _LAST.c.seq, _LAST.c.digest, _LAST.c.prev_hash, _LAST.c.ts_ms,
+        # The body of the newest row is read only where another process wrote it.
+        case((_IS_KNOWN, null()), else_=_LAST.c.body).label("body"),
+        _as_stored(_KNOWN.c.digest).label("known"),
+    )
+    .select_from(CONTROL.outerjoin(_LAST, true()).outerjoin(_KNOWN, _KNOWN.c.seq == bindparam("seq")))
+    .where(CONTROL.c.id == 1)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +68,7 @@ def read_tail(connection: Connection, known: Head) -> LogTail:
         SQLAlchemyError: it cannot be read.
         StoreCorrupt: no row can follow there, or the time is not a number.
     """
-    row = connection.execute(_END, {"seq": known.seq, "digest": known.digest}).one()
+    row = connection.execute(_TAIL, {"seq": known.seq, "digest": known.digest}).one()
     head = Head(row.seq or 0, GENESIS if row.seq is None else _blob(row.digest))
     if not 0 <= head.seq < MAX_SEQ or not isinstance(row.window_ms, int):
         raise StoreCorrupt("`guardian.db` holds numbers that guardian did not write", hint=RESTORE_HINT)

@@ -36,13 +36,11 @@ from guardian.store.log.statements import (
     INTENTS_WITHOUT_ORDER,
     LAST_ROWS,
     ORDERS_WITHOUT_ROW,
-    QUICK_CHECK,
     ROWS_AFTER,
-    TRIGGERS,
 )
 from guardian.store.log.verify_ledger import imbalances
 from guardian.store.schema.files import CHECKPOINT_NAME
-from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES
+from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES, damages, part_names
 
 BATCH: Final = 5000
 """Rows in one read: short enough not to delay a writer."""
@@ -282,15 +280,13 @@ class _Walk:
 
     def schema_of(self, connection: sqlite3.Connection) -> None:
         """What keeps the log append-only is there."""
-        names = {row[0] for row in connection.execute(TRIGGERS)}
-        for name in sorted(TRIGGER_NAMES - names):
+        for name in sorted(TRIGGER_NAMES - part_names(connection, "trigger")):
             self.found(FindingKind.SCHEMA, None, f"the trigger `{name}` was removed")
 
     def file_of(self, connection: sqlite3.Connection) -> None:
         """SQLite's own check: a damaged page can lie where the chain does not look."""
-        for (line,) in connection.execute(QUICK_CHECK).fetchall():
-            if line != "ok":
-                self.found(FindingKind.DAMAGED, None, f"SQLite says: {line}")
+        for line in damages(connection, 5):
+            self.found(FindingKind.DAMAGED, None, f"SQLite says: {line}")
 
     def held_against(self, anchors: dict[str, Checkpoint]) -> None:
         """The log has the row of every checkpoint."""

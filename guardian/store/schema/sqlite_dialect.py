@@ -1,7 +1,7 @@
-"""What of the schema is SQLite's own: the conditions of its partial indexes, and the triggers. Light to import.
+"""What is SQLite's own: transactions and settings, the conditions of partial indexes, and triggers. Light to import.
 
-Every other statement on the tables is SQLAlchemy Core. Plain SQL is also in `guardian.store.log`, whose readers do
-without SQLAlchemy so that `guardian audit` starts fast, and in `guardian.store.opening`, which sets SQLite up.
+Every other statement that the store writes with is SQLAlchemy Core on the tables; a second engine needs this module a
+second time. What only reads the log does without SQLAlchemy, see `guardian.store.log.statements`.
 
 SQLite uses a partial index only where a query repeats the words of its condition, without parameters. So a query and
 its index take the condition from here.
@@ -9,7 +9,9 @@ its index take the condition from here.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from typing import Final
 
 from guardian.domain.order_states import (
@@ -20,6 +22,64 @@ from guardian.domain.order_states import (
     VOID_STATES,
     OrderState,
 )
+
+# Transactions
+
+BEGIN: Final = "BEGIN IMMEDIATE"
+"""Takes the lock of writers at once: a transaction that begins as a reader may find that it cannot write any more."""
+COMMIT: Final = "COMMIT"
+ROLLBACK: Final = "ROLLBACK"
+
+
+# A connection and its file
+
+
+def use_wal(connection: sqlite3.Connection) -> bool:
+    """Switch the file to a write-ahead log; returns whether its file system can hold one."""
+    return bool(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] == "wal")
+
+
+def configure(connection: sqlite3.Connection) -> None:
+    """Make commits durable, and have every interlock of the schema enforced."""
+    # fullfsync: on macOS a plain fsync does not flush the drive's own cache.
+    for setting in ("synchronous = FULL", "fullfsync = 1", "foreign_keys = 1", "recursive_triggers = 1",
+                    "trusted_schema = 0", "cell_size_check = 1"):  # fmt: skip
+        connection.execute(f"PRAGMA {setting}")
+
+
+def set_busy_timeout(connection: sqlite3.Connection, timeout_ms: int) -> None:
+    """Set how long SQLite itself waits for a lock of another process, in milliseconds."""
+    connection.execute(f"PRAGMA busy_timeout = {timeout_ms}")
+
+
+def marking(application_id: int, version: int) -> tuple[str, str]:
+    """Return the statements that write into the file's header what it is, and the version of its schema."""
+    return f"PRAGMA application_id = {application_id}", f"PRAGMA user_version = {version}"
+
+
+def application_id(connection: sqlite3.Connection) -> int:
+    """Return what the file's header says that it is; 0 for a new file."""
+    return int(connection.execute("PRAGMA application_id").fetchone()[0])
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """Return the version of the schema in the file's header; 0 for a new file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def part_names(connection: sqlite3.Connection, kind: str | None = None) -> frozenset[str]:
+    """Return the names of all tables, indexes and triggers of the file, or of those of one kind."""
+    with closing(connection.execute("SELECT name, type FROM sqlite_master")) as rows:
+        return frozenset(name for name, kind_of_it in rows if kind in {None, kind_of_it})
+
+
+def damages(connection: sqlite3.Connection, limit: int) -> list[str]:
+    """Return what SQLite's own check of the whole file finds, in its words: at most `limit` lines."""
+    lines = [str(line) for (line,) in connection.execute(f"PRAGMA quick_check({limit})").fetchall()]
+    return [line for line in lines if line != "ok"]
+
+
+# Conditions of partial indexes
 
 
 def _quoted(states: frozenset[OrderState]) -> str:
@@ -50,6 +110,9 @@ OUTSTANDING_SQL: Final = "state IN ('waiting', 'approved')"
 
 CORRECTED: Final = "corrected/"
 """How the key of the log's row of a correction begins; the order and the number of the correction follow."""
+
+
+# Triggers
 
 
 def _listed(moves: Mapping[OrderState, frozenset[OrderState]]) -> str:

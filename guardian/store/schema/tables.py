@@ -21,6 +21,7 @@ from guardian.store.schema.sqlite_dialect import (
     NOT_ADOPTED_SQL,
     OUTSTANDING_SQL,
     PENDING_SQL,
+    marking,
     triggers,
 )
 
@@ -344,8 +345,8 @@ def create_schema(connection: Connection) -> None:
     for name, rest in TRIGGERS.items():
         connection.exec_driver_sql(f"CREATE TRIGGER {name} {rest}")
     connection.execute(insert(CONTROL).values(id=1, state=TradingState.ACTIVE.value, window_ms=0))
-    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    for statement in marking(APPLICATION_ID, SCHEMA_VERSION):
+        connection.exec_driver_sql(statement)
 
 
 def missing_parts(names: frozenset[str]) -> frozenset[str]:
