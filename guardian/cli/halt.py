@@ -11,6 +11,7 @@ import click
 from guardian.cli.support.opened_home import note_act, policy_option, with_guardian
 from guardian.cli.support.owner import ask_yes
 from guardian.cli.support.render import say, say_error, say_hint
+from guardian.cli.support.stop_requests import stop_requests
 from guardian.cli.support.times import local_time
 from guardian.errors import GuardianError, OwnerNotPresent
 from guardian.store.schema.files import DATABASE_NAME
@@ -68,10 +69,8 @@ def command(
     finally:
         journal.close()
     if cancel_open:
-        from guardian.cli.support.cancel_open import cancel_own
-
         # Also where --reducing was refused: cancelling tightens, and was requested.
-        code = max(code, with_guardian(policy_path, cancel_own, needs_policy=False))
+        code = max(code, _cancel_own(policy_path, go_on=every))
         code = max(code, _cancel_others(policy_path)) if every else code
     ctx.exit(code)
 
@@ -207,6 +206,20 @@ def _halt_without_log(journal: Journal, reason: str, error: StoreError) -> None:
         raise error
 
 
+def _cancel_own(policy_path: Path | None, *, go_on: bool) -> int:
+    """Cancel guardian's own orders; the exit code. Raises click.Abort where it was asked to stop before all was done.
+
+    `go_on` is whether something is to be done after that.
+    """
+    from guardian.cli.support.cancel_open import cancel_own
+
+    with stop_requests() as stop:
+        code = with_guardian(policy_path, lambda opened: cancel_own(opened, stop), needs_policy=False)
+    if go_on and stop.asked:
+        raise click.Abort
+    return code
+
+
 def _cancel_others(policy_path: Path | None) -> int:
     """Show the orders that guardian did not place, ask, and cancel them. Halting is done whatever comes of this."""
     from guardian.cli.support.cancel_all import cancel_foreign, describe, foreign_orders
@@ -226,5 +239,6 @@ def _cancel_others(policy_path: Path | None) -> int:
     if not agreed:
         say("the orders that guardian did not place are left alone")
         return 3
-    cancelled = with_guardian(policy_path, lambda opened: cancel_foreign(opened, others), needs_policy=False)
+    with stop_requests() as stop:
+        cancelled = with_guardian(policy_path, lambda opened: cancel_foreign(opened, others, stop), needs_policy=False)
     return 0 if cancelled and complete else 3

@@ -10,7 +10,7 @@ import click
 from guardian.cli.support.opened_home import carry_out, policy_option, stopped_unchanged, with_guardian
 from guardian.cli.support.owner import ask_yes, require_owner
 from guardian.cli.support.render import Column, print_json, say, table
-from guardian.cli.support.stop_requests import StopRequests
+from guardian.cli.support.stop_requests import StopRequested, StopRequests
 from guardian.domain.money import parse_amount, plain
 
 if TYPE_CHECKING:
@@ -86,8 +86,10 @@ def set_position(ctx: click.Context, asset: str, quantity: Decimal, policy_path:
 
     async def act(opened: Guardian, stop: StopRequests) -> None:
         positions = Positions(opened.gate.context)
-        if not await stop.completes(positions.catch_up(correction)):
-            raise stopped_unchanged()
+        try:
+            await stop.unless_asked(positions.catch_up(correction))
+        except StopRequested:
+            raise stopped_unchanged() from None
         await opened.journal.run(lambda: positions.correct(correction))
         say(f"guardian's position is {plain(quantity)} {asset}")
 

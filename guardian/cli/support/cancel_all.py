@@ -5,13 +5,15 @@ They are the owner's own doing, so a person at a terminal is asked, and each is 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import click
 
 from guardian.cli.support.opened_home import note_act
 from guardian.cli.support.render import say
+from guardian.cli.support.stop_requests import StopRequests
 from guardian.domain.money import plain
 from guardian.domain.text.escaping import clean
 from guardian.errors import CredentialsError, ExchangeError, OutcomeUnknown, PolicyInvalid, StoreError
@@ -21,6 +23,26 @@ if TYPE_CHECKING:
     from guardian.connector import Connection
     from guardian.domain.orders import OrderReport
     from guardian.gate.base.context import GateContext
+
+
+Order = TypeVar("Order")
+
+
+async def cancel_each(
+    orders: Sequence[Order], cancel: Callable[[Order], Awaitable[bool]], stop: StopRequests, *, whose: str
+) -> bool:
+    """Cancel the orders one by one; whether all of them are cancelled. `cancel` says how each went.
+
+    No request to stop, and no second one, cuts off a cancel that is on its way. After it the number of orders that were
+    not cancelled is said, and click.Abort is raised.
+    """
+    results = []
+    for number, order in enumerate(orders):
+        if stop.asked:
+            say(f"stopped: {len(orders) - number} of {whose} were not cancelled")
+            raise click.Abort
+        results.append(await cancel(order))
+    return all(results)
 
 
 async def foreign_orders(opened: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
@@ -70,24 +92,16 @@ def describe(report: OrderReport) -> str:
     return f"{what} (order {report.order_id}, {clean(report.client_order_id)})"
 
 
-async def cancel_foreign(opened: Guardian, reports: tuple[OrderReport, ...]) -> bool:
-    """Cancel each and say how it went; whether all of them are cancelled. Raises CredentialsError.
-
-    Ctrl-C waits for the cancel in progress, and the number of orders that were not cancelled is then said.
-    """
-    from guardian.gate.orders.shielded import run_to_completion
-
+async def cancel_foreign(opened: Guardian, reports: tuple[OrderReport, ...], stop: StopRequests) -> bool:
+    """Cancel each and say how it went; whether all of them are cancelled. Raises CredentialsError, as `cancel_each`."""
     there = await opened.journal.run(lambda: _there(opened))
     connection = await there.connector.connect(needs_keys=True)
-    results = []
-    for number, report in enumerate(reports, start=1):
-        try:
-            results.append(await run_to_completion(_cancel(opened, there, connection, report)))
-        except asyncio.CancelledError:
-            if number < len(reports):
-                say(f"stopped: {len(reports) - number} of the orders that guardian did not place were not cancelled")
-            raise
-    return all(results)
+    return await cancel_each(
+        reports,
+        lambda report: _cancel(opened, there, connection, report),
+        stop,
+        whose="the orders that guardian did not place",
+    )
 
 
 async def _cancel(opened: Guardian, there: GateContext, connection: Connection, report: OrderReport) -> bool:

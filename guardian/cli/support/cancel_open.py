@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guardian.cli.support.cancel_all import marked_orders
+import click
+
+from guardian.cli.support.cancel_all import cancel_each, marked_orders
 from guardian.cli.support.render import say, say_hint
+from guardian.cli.support.stop_requests import StopRequested, StopRequests
 from guardian.domain.money import plain
 from guardian.errors import StoreError
 
@@ -16,35 +19,42 @@ if TYPE_CHECKING:
     from guardian.store.schema.records import OrderRow
 
 
-async def cancel_own(opened: Guardian) -> int:
+@dataclass(frozen=True, slots=True)
+class OwnOrder:
+    """An order of guardian's to be cancelled, and how it is shown."""
+
+    symbol: str
+    client_order_id: str
+    described: str
+
+
+async def cancel_own(opened: Guardian, stop: StopRequests) -> int:
     """Cancel what is or may be open of guardian's own, one by one, and say how it went; the exit code.
 
-    Raises CredentialsError and ExchangeError where the store cannot be read and the exchange cannot be asked either.
+    Raises CredentialsError and ExchangeError where the store cannot be read and the exchange cannot be asked either,
+    and click.Abort where it was asked to stop before all were cancelled.
     """
-    from guardian.gate.orders.shielded import run_to_completion
+    try:
+        orders, is_complete = await stop.unless_asked(_own_orders(opened))
+    except StopRequested:
+        say("stopped: guardian's orders were not cancelled")
+        raise click.Abort from None
+    if not orders:
+        say("guardian has no open orders" if is_complete else "no open orders of guardian's were found")
+    cancelled = await cancel_each(orders, lambda order: _cancel(opened, order), stop, whose="guardian's orders")
+    return 0 if cancelled and is_complete else 3
 
+
+async def _own_orders(opened: Guardian) -> tuple[list[OwnOrder], bool]:
+    """What is or may be open of guardian's own, and whether that is all. Raises as `cancel_own`."""
     try:
         rows = await opened.journal.run(lambda: _open_orders(opened))
-        complete = True
-        orders = [(row.symbol, row.client_order_id, _describe(row)) for row in rows]
     except StoreError as error:
         # Exits are never trapped: the exchange knows guardian's orders by the mark on their ids.
         say(f"guardian's own list cannot be read ({error.message}); the exchange is asked, for the policy's symbols")
         reports, _ = await marked_orders(opened)
-        complete = False  # there may be some on other symbols
-        orders = [(report.symbol, report.client_order_id, _describe(report)) for report in reports]
-    if not orders:
-        say("guardian has no open orders" if complete else "no open orders of guardian's were found")
-    results = []
-    for number, order in enumerate(orders, start=1):
-        try:
-            # Ctrl-C waits for this one: its outcome is printed and logged.
-            results.append(await run_to_completion(_cancel(opened, *order)))
-        except asyncio.CancelledError:
-            if number < len(orders):
-                say(f"stopped: {len(orders) - number} of guardian's orders were not cancelled")
-            raise
-    return 0 if all(results) and complete else 3
+        return [_own(report) for report in reports], False  # there may be some on other symbols
+    return [_own(row) for row in rows], True
 
 
 def _open_orders(opened: Guardian) -> tuple[OrderRow, ...]:
@@ -53,29 +63,31 @@ def _open_orders(opened: Guardian) -> tuple[OrderRow, ...]:
         return (*tx.orders.unresolved(None), *tx.orders.live(None))
 
 
-def _describe(order: OrderRow | OrderReport) -> str:
+def _own(order: OrderRow | OrderReport) -> OwnOrder:
     price = "" if order.price is None else f" at {plain(order.price)}"
-    return f"{order.symbol} {order.client_order_id} ({order.side} {plain(order.quantity)}{price}, {order.state.value})"
+    name = order.client_order_id
+    described = f"{order.symbol} {name} ({order.side} {plain(order.quantity)}{price}, {order.state.value})"
+    return OwnOrder(order.symbol, name, described)
 
 
-async def _cancel(opened: Guardian, symbol: str, client_order_id: str, described: str) -> bool:
+async def _cancel(opened: Guardian, order: OwnOrder) -> bool:
     """Cancel one order through the gate and say how it went."""
     from guardian.domain.codes import Outcome
     from guardian.domain.requests import CancelOrder
 
-    arguments = {"symbol": symbol, "client_order_id": client_order_id}
+    arguments = {"symbol": order.symbol, "client_order_id": order.client_order_id}
     client = "guardian halt --cancel-open"
     call = await opened.gate.open_call(CancelOrder.tool, arguments, client=client, by_owner=True)
-    reply = await opened.gate.handle(call, CancelOrder(symbol=symbol, client_order_id=client_order_id))
+    reply = await opened.gate.handle(call, CancelOrder(**arguments))
     await opened.gate.close_call(call, reply)
     if reply.outcome is Outcome.DONE:
-        say(f"cancelled: {described}")
+        say(f"cancelled: {order.described}")
         return True
     why = reply.outcome.value if reply.error is None else reply.error.message
     if reply.error is not None and reply.error.exchange_text is not None:
         why += f"; the exchange's own words: {reply.error.exchange_text!r}"
     how = "not known to be cancelled" if reply.outcome is Outcome.UNKNOWN else "not cancelled"
-    say(f"{how}: {described}: {why}")
+    say(f"{how}: {order.described}: {why}")
     if reply.error is not None and reply.error.hint is not None:
         say_hint(reply.error.hint)
     return False

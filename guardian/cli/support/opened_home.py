@@ -56,7 +56,7 @@ def carry_out(
 
     Ctrl-C, or another request to stop, interrupts nothing from here on: an act that may be on disk is finished and its
     result is said. A request that comes before the act begins ends the command, as does one that `act` notices in time
-    by `StopRequests.completes`; "nothing was changed" is said then.
+    through `StopRequests.unless_asked`; "nothing was changed" is said then.
 
     Raises PolicyInvalid where a policy is needed and there is no usable one, and click.Abort where it was stopped.
     """

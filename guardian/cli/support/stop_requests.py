@@ -7,10 +7,17 @@ import signal
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 _SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 """The signals that ask a process to stop; a system has only some of them."""
+
+
+Result = TypeVar("Result")
+
+
+class StopRequested(Exception):
+    """The command was asked to stop, and what it was doing was cancelled."""
 
 
 class StopRequests:
@@ -33,10 +40,11 @@ class StopRequests:
         if not self.asked:
             await self._event.wait()
 
-    async def completes(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Whether the work, which may be left half done, ended; False where a request to stop cancelled it.
+    async def unless_asked(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """The result of work that may be left half done. Raises what the work raises.
 
-        Raises what the work raises.
+        Raises:
+            StopRequested: a request to stop cancelled it.
         """
         task = asyncio.ensure_future(work)
         asked = asyncio.ensure_future(self.wait())
@@ -46,9 +54,8 @@ class StopRequests:
             task.cancel()
             await asyncio.wait({task})
         if task.cancelled():
-            return False
-        task.result()
-        return True
+            raise StopRequested
+        return task.result()
 
 
 @contextmanager

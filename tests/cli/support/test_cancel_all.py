@@ -56,10 +56,24 @@ def events(world: World) -> list[str]:
     return [json.loads(bytes(row["body"]))["data"]["kind"] for row in rows]
 
 
+IMPATIENCE = pytest.mark.parametrize("times", [1, 3], ids=["once", "impatiently"])
+
+
+def press(person: Person, times: int) -> None:
+    """Ctrl-C, again and again while the first is still being waited for."""
+    for _ in range(times):
+        person.receives(signal.SIGINT)
+        time.sleep(0.2)
+
+
+@IMPATIENCE
 def test_ctrl_c_between_cancels_leaves_no_call_without_its_outcome(
-    world: World, sit_down: Callable[..., Person]
+    world: World, sit_down: Callable[..., Person], times: int
 ) -> None:
-    """The cancel that is on its way is waited for, said and written down; how many were left alone is said as well."""
+    """The cancel that is on its way is waited for, said and written down; how many were left alone is said as well.
+
+    However often it is pressed. (The second one cut off the cancel that was on its way.)
+    """
     world.assistant().order(order_type="LIMIT", quantity="0.001", price="58900")
     world.controls.fault("DELETE", "/api/v3/order", "delay", seconds=2)
     person = sit_down("halt", "--cancel-open")
@@ -69,12 +83,44 @@ def test_ctrl_c_between_cancels_leaves_no_call_without_its_outcome(
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(0.3)
-    person.receives(signal.SIGINT)
+    press(person, times)
     assert person.leaves() == (130, "")
     assert len(re.findall("cancelled: BTCUSDT g1-", person.seen)) == 1
     assert "stopped: 1 of guardian's orders were not cancelled" in person.seen
     ended = query(world.home, f"SELECT outcome FROM audit WHERE phase = 'outcome' AND call_id IN ({called})")
     assert [row["outcome"] for row in ended] == ["done"]
+
+
+def test_ctrl_c_before_the_first_cancel_ends_at_once(world: World, sit_down: Callable[..., Person]) -> None:
+    """While the other orders are looked up nothing is on its way: the command ends and cancels nothing more."""
+    world.controls.fault("GET", "/api/v3/openOrders", "delay", seconds=20, times=5)
+    person = sit_down("halt", "--cancel-open", "--all")
+    person.waits_for("cancelled: BTCUSDT g1-")
+    deadline = time.monotonic() + 20
+    while not world.controls.requests("GET", "/api/v3/openOrders"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    began = time.monotonic()
+    person.receives(signal.SIGINT)
+    assert person.leaves()[0] == 130
+    assert time.monotonic() - began < 10
+    assert person.seen.splitlines()[-1] == "guardian: stopped"
+    assert stands(world) == [("BTCUSDT", "CANCELED"), ("BTCUSDT", "NEW"), ("ETHUSDT", "NEW")]
+
+
+def test_ctrl_c_during_the_last_cancel_looks_for_no_other_orders(world: World, sit_down: Callable[..., Person]) -> None:
+    """With `--all`, what was asked to stop does not go on to the orders that guardian did not place."""
+    world.controls.fault("DELETE", "/api/v3/order", "delay", seconds=2)
+    person = sit_down("halt", "--cancel-open", "--all")
+    deadline = time.monotonic() + 20
+    while not world.controls.requests("DELETE", "/api/v3/order"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    press(person, 3)
+    assert person.leaves()[0] == 130
+    assert len(re.findall("^cancelled: BTCUSDT g1-", person.seen, re.MULTILINE)) == 1
+    assert "did not place" not in person.seen
+    assert stands(world) == [("BTCUSDT", "CANCELED"), ("BTCUSDT", "NEW"), ("ETHUSDT", "NEW")]
 
 
 def test_without_a_terminal_only_guardians_own_orders_are_cancelled(world: World) -> None:
@@ -219,8 +265,9 @@ def test_orders_of_others_are_cancelled_without_a_policy(world: World, sit_down:
     assert ("BTCUSDT", "NEW") not in stands(world)
 
 
+@IMPATIENCE
 def test_ctrl_c_between_cancels_of_others_says_what_was_not_cancelled(
-    world: World, sit_down: Callable[..., Person]
+    world: World, sit_down: Callable[..., Person], times: int
 ) -> None:
     """The cancel in progress is waited for and said, and so is the number that was left. (It said "stopped" alone.)"""
     person = sit_down("halt", "--cancel-open", "--all")
@@ -232,7 +279,7 @@ def test_ctrl_c_between_cancels_of_others_says_what_was_not_cancelled(
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(0.3)
-    person.receives(signal.SIGINT)
+    press(person, times)
     assert person.leaves() == (130, "")
     assert len(re.findall("cancelled: BUY 0.00?2 ", person.seen)) == 1, person.seen
     assert "stopped: 1 of the orders that guardian did not place were not cancelled" in person.seen
