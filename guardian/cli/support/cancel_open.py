@@ -78,7 +78,7 @@ async def _cancel(opened: Guardian, order: OwnOrder) -> bool:
     arguments = {"symbol": order.symbol, "client_order_id": order.client_order_id}
     client = "guardian halt --cancel-open"
     call = await opened.gate.open_call(CancelOrder.tool, arguments, client=client, by_owner=True)
-    reply = await opened.gate.handle(call, CancelOrder(**arguments))
+    reply = await opened.gate.handle(call, CancelOrder(symbol=order.symbol, client_order_id=order.client_order_id))
     await opened.gate.close_call(call, reply)
     if reply.outcome is Outcome.DONE:
         say(f"cancelled: {order.described}")

@@ -85,20 +85,58 @@ def test_question_cannot_repaint_the_screen(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_secret_that_would_be_shown_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the echo cannot be turned off, the question is refused instead of asked in the open."""
-    at_a_terminal(monkeypatch, "my-secret\n")
-    monkeypatch.setattr(os, "open", _no_tty)
+    screen = at_a_terminal(monkeypatch, "my-secret\n")
     with pytest.raises(OwnerNotPresent, match="would have shown it"):
         ask_secret("API key")
+    assert screen.getvalue() == ""
 
 
-def _no_tty(path: object, *arguments: object) -> int:
-    raise OSError(f"no {path} here")
+SECRET = """
+from guardian.cli.support.owner import ask_secret
+print(ask_secret("key").reveal())
+print(ask_secret("again").reveal())
+"""
+
+
+def test_secret_that_is_typed_is_not_shown() -> None:
+    """The terminal shows the question and a line end, and its echo is on again after each; the end of input is no."""
+    import pty
+    import termios
+
+    terminal, inside = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", CONTROLLING + SECRET], stdin=inside, stderr=inside, stdout=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+    with process:
+        seen = _read_until(terminal, b"key: ")
+        os.write(terminal, b" abc\n")
+        seen += _read_until(terminal, b"again: ")
+        os.write(terminal, b"\x04")
+        assert process.wait(20) == 1
+        assert process.stdout is not None
+        assert process.stdout.read() == b"abc\n"
+        assert seen == b"key: \r\nagain: "
+        assert termios.tcgetattr(inside)[3] & termios.ECHO
+        assert b"OwnerNotPresent" in _read_until(terminal, b"would have shown it")
+    os.close(inside)
+    os.close(terminal)
+
+
+def _read_until(terminal: int, text: bytes) -> bytes:
+    import select
+
+    seen = b""
+    while text not in seen:
+        assert select.select((terminal,), (), (), 20)[0], seen
+        seen += os.read(terminal, 4096)
+    return seen
 
 
 def test_secret_is_stripped_and_hides_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was pasted loses the blanks around it and comes back as a Secret."""
     at_a_terminal(monkeypatch)
-    monkeypatch.setattr(owner, "getpass", lambda prompt, stream: "  my-secret \n")
+    monkeypatch.setattr(owner, "read_hidden", lambda prompt: "  my-secret \n")
     secret = ask_secret("API key")
     assert secret.reveal() == "my-secret"
     assert "my-secret" not in repr(secret)
@@ -107,40 +145,39 @@ def test_secret_is_stripped_and_hides_itself(monkeypatch: pytest.MonkeyPatch) ->
 def test_end_of_input_at_a_secret_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing the terminal at the question stores nothing and says so."""
 
-    def closed(prompt: str, stream: object) -> str:
+    def closed(prompt: str) -> str:
         raise EOFError
 
     at_a_terminal(monkeypatch)
-    monkeypatch.setattr(owner, "getpass", closed)
+    monkeypatch.setattr(owner, "read_hidden", closed)
     with pytest.raises(OwnerNotPresent, match="gave no answer"):
         ask_secret("API key")
 
 
 ASKING = """
-from guardian.cli.support.owner import ask_yes
+from guardian.cli.support.owner import ask_secret, ask_yes
 while True:
     try:
-        ask_yes("q?")
+        ASK
     except KeyboardInterrupt:
         pass
 """
 
 
-def test_ctrl_c_is_heard_however_soon_it_is_typed() -> None:
+@pytest.mark.parametrize(
+    ("ask", "shown"), [('ask_yes("q?")', b"q? [y/N] "), ('ask_secret("key")', b"key: ")], ids=["question", "secret"]
+)
+def test_ctrl_c_is_heard_however_soon_it_is_typed(ask: str, shown: bytes) -> None:
     """Typed the moment that the question is on the screen, 30,000 times, it ends the question each time."""
     import pty
-    import select
 
     terminal, inside = pty.openpty()
-    command = [sys.executable, "-c", CONTROLLING + ASKING]
+    command = [sys.executable, "-c", CONTROLLING + ASKING.replace("ASK", ask)]
     with subprocess.Popen(command, stdin=inside, stderr=inside, start_new_session=True) as process:
         os.close(inside)
         try:
             for _ in range(30_000):
-                shown = b""
-                while not shown.endswith(b"[y/N] "):
-                    assert select.select((terminal,), (), (), 20)[0], "the question was not asked again"
-                    shown += os.read(terminal, 4096)
+                _read_until(terminal, shown)
                 os.write(terminal, b"\x03")
         finally:
             process.kill()

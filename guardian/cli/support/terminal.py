@@ -1,0 +1,107 @@
+"""The terminal in front of a person: whether there is one, and what is typed there.
+
+Python notices a signal that arrives just before a blocking read only after that read, so Ctrl-C would go unheard until
+the next key. So nothing is read here before something was typed; that is waited for in short turns.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import Final, TextIO
+
+import click
+
+if sys.platform == "win32":
+    import ctypes
+    import msvcrt
+    import warnings
+    from getpass import GetPassWarning, getpass
+else:
+    import select
+    import termios
+
+NOTICE_S: Final = 0.25
+"""How long a Ctrl-C may go unheard while an answer is waited for."""
+
+
+class CannotHide(Exception):
+    """The terminal would show what is typed. Nothing was read."""
+
+
+if sys.platform == "win32":
+
+    def is_terminal(stream: TextIO | None) -> bool:
+        """Whether a person can be at the other end of a standard stream."""
+        if stream is None or stream.closed or not stream.isatty():
+            return False
+        # `isatty()` is true of every character device, `NUL` included; only a console has a console mode.
+        mode = ctypes.c_ulong()
+        try:
+            handle = msvcrt.get_osfhandle(stream.fileno())
+        except (OSError, ValueError):
+            return False
+        return bool(ctypes.windll.kernel32.GetConsoleMode(ctypes.c_void_p(handle), ctypes.byref(mode)))
+
+    def forget_typed_ahead() -> None:
+        """Throw away what was typed before."""
+        while msvcrt.kbhit():
+            msvcrt.getwch()
+
+    def read_answer() -> str:
+        """The next line that is typed; empty at the end of the input."""
+        return sys.stdin.readline()
+
+    def read_hidden(prompt: str) -> str:
+        """Ask for a line without showing it. Raises CannotHide, and EOFError at the end of the input."""
+        try:
+            with warnings.catch_warnings():
+                # getpass falls back to reading with echo, after a warning; here that is a refusal.
+                warnings.simplefilter("error", GetPassWarning)
+                return getpass(prompt, stream=sys.stderr)
+        except GetPassWarning:
+            raise CannotHide from None
+
+else:
+
+    def is_terminal(stream: TextIO | None) -> bool:
+        """Whether a person can be at the other end of a standard stream."""
+        return stream is not None and not stream.closed and stream.isatty()
+
+    def forget_typed_ahead() -> None:
+        """Throw away what was typed before."""
+        # A terminal without a file descriptor buffers nothing.
+        with suppress(OSError, ValueError, termios.error):
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
+    def read_answer() -> str:
+        """The next line that is typed; empty at the end of the input."""
+        # A terminal without a file descriptor cannot be waited for.
+        with suppress(OSError, ValueError):
+            while not select.select((sys.stdin,), (), (), NOTICE_S)[0]:
+                pass
+        return sys.stdin.readline()
+
+    def read_hidden(prompt: str) -> str:
+        """Ask for a line without showing it. Raises CannotHide, and EOFError at the end of the input.
+
+        The same as `getpass.getpass`, which does not wait before it reads.
+        """
+        try:
+            terminal = sys.stdin.fileno()
+            shown = termios.tcgetattr(terminal)
+            hidden = shown.copy()
+            hidden[3] &= ~termios.ECHO  # the local modes
+            termios.tcsetattr(terminal, termios.TCSAFLUSH, hidden)
+        except (OSError, ValueError, termios.error):
+            raise CannotHide from None
+        try:
+            click.echo(prompt, nl=False, err=True)
+            sys.stderr.flush()
+            line = read_answer()
+        finally:
+            termios.tcsetattr(terminal, termios.TCSAFLUSH, shown)
+        if not line:
+            raise EOFError
+        click.echo(err=True)
+        return line.removesuffix("\n")
