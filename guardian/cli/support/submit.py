@@ -55,7 +55,7 @@ def _after_stop(opened: Guardian, proposal_id: str) -> Reply | None:
     from guardian.domain.order_states import UNRESOLVED_STATES, VOID_STATES
     from guardian.gate.base.order_views import note_on, view_of_row
     from guardian.gate.base.replies import OrderPlaced, done
-    from guardian.gate.orders.placed_before import reply_for_sent_order
+    from guardian.gate.orders.redeem import reply_for_sent_order
 
     with opened.journal.transaction() as tx:
         proposal = tx.proposals.get(proposal_id)

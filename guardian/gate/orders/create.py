@@ -1,50 +1,50 @@
 """`create_order`: checks, facts, decision, and only then the order.
 
+`OrderPlacer.create` has the steps in their order:
+
 1. The policy must allow the tool.
-2. The store may have an answer already: the same order was just sent, or the token cannot be redeemed.
+2. The token, if there is one, must be redeemable: the order is the stored one, and is judged again as a whole.
 3. The call budget must have room, unless the order can be an exit.
-4. The facts are fetched from the exchange.
-5. `decide` denies, proposes or reserves, in one transaction.
-6. `send` sends a reserved order once and writes its outcome row.
+4. The same order must not just have been sent.
+5. This process must have compared guardian's orders with the exchange's since it started.
+6. The facts that the rules need are fetched from the exchange.
+7. `decide` denies, proposes or reserves, in one transaction.
+8. `send` sends a reserved order once and writes its outcome row.
+
+Up to step 4 no fact is fetched, so that denied calls do not use up the exchange's rate limits, and no token is burnt.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
+from guardian.connector import Connection
 from guardian.domain.requests import CreateOrder
 from guardian.errors import ArgumentMistake, InvalidArguments
 from guardian.gate.base.calls import CallInfo, token_digest
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, basis_of, gather_facts
+from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.base.replies import Reply, denied
-from guardian.gate.orders.decide import Answered, FactsOutdated, OrderDecider, ReadyToSend
-from guardian.gate.orders.proposals import confirmed_by, denial_for_unknown_token, spec_from
-from guardian.gate.orders.redeem import reply_if_just_sent, reply_instead_of_redeeming
-from guardian.gate.orders.reserve import PendingOrder
+from guardian.gate.orders.decide import OrderDecider
+from guardian.gate.orders.proposals import confirmed_by, spec_from
+from guardian.gate.orders.redeem import proposal_to_redeem, reply_if_just_sent
 from guardian.gate.orders.send import Sender
 from guardian.gate.orders.shielded import run_to_completion
+from guardian.gate.orders.stages import Answered, FactsOutdated, PendingOrder, ReadyToSend
 from guardian.gate.recovery.reconcile import why_not_compared
 from guardian.gate.recovery.refresh import refresh_open_orders
 from guardian.policy.case import may_be_exit
 from guardian.policy.engine import judge_tool
 from guardian.policy.facts import Facts
 from guardian.policy.rules.budget import calls_denial
-from guardian.store.schema.records import Proposal, Scope
+from guardian.store.database import Transaction
 
 FACT_ROUNDS: Final = 3
 """Maximum number of times that facts are fetched: they may age in a queue, or another call may trade meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Redeemable:
-    """A proposal whose token can be redeemed now, and the basis of its facts."""
-
-    proposal: Proposal
-    basis: Basis
 
 
 class OrderPlacer:
@@ -56,63 +56,47 @@ class OrderPlacer:
         self._sender = sender
 
     async def create(self, call: CallInfo, request: CreateOrder) -> Reply:
-        """One `create_order`. Raises CredentialsError and StoreError before anything was judged."""
+        """One `create_order`, judged by one snapshot of the policy.
+
+        Raises PolicyInvalid, CredentialsError and StoreError before anything was judged.
+        """
         in_force = self._context.policy_file.current()
-        # Before any fact is fetched: denied calls must not use up the exchange's rate limit. No token is burnt.
         tool = judge_tool(request, in_force.policy, 0)
         if tool.denials:
             return denied(tool.denials)
         connection = await self._context.connector.connect(needs_keys=True)
+        order = await self._requested(call, request, connection, in_force)
+        if isinstance(order, Answered):
+            return order.reply
+        order = await self._with_may_exit(order)
+        if order.is_over_call_budget:
+            return denied((calls_denial(order.calls, order.max_calls),))
+        basis = await self._context.journal.transact(partial(_basis_unless_just_sent, order))
+        if isinstance(basis, Answered):
+            return basis.reply
+        return await self._judge_and_send(order, basis)
+
+    async def _requested(
+        self, call: CallInfo, request: CreateOrder, connection: Connection, in_force: PolicyInForce
+    ) -> PendingOrder | Answered:
+        """The order of the request, or of the proposal with its token; the reply where that cannot be redeemed."""
         scope = self._context.scope_of(connection)
         if request.confirmation_token is None:
             if request.order is None:
                 raise InvalidArguments((ArgumentMistake("symbol", "an order or a confirmation token is needed"),))
-            order = PendingOrder(call=call, spec=request.order, connection=connection, scope=scope, in_force=in_force)
-            return await self._place(order)
+            return PendingOrder(call=call, spec=request.order, connection=connection, scope=scope, in_force=in_force)
         token, stated = token_digest(request.confirmation_token.reveal()), dict(request.stated)
-        found = await self._context.journal.run(lambda: self._look_up(token, scope, stated))
-        if isinstance(found, Answered):
-            return found.reply
-        order = PendingOrder(
+        found = await self._context.journal.transact(lambda tx: proposal_to_redeem(tx, token, scope, stated))
+        if isinstance(found, Reply):
+            return Answered(found)
+        return PendingOrder(
             call=call,
-            spec=spec_from(found.proposal.spec),
+            spec=spec_from(found.spec),
             connection=connection,
             scope=scope,
             in_force=in_force,
-            proposal=found.proposal,
+            proposal=found,
         )
-        return await self._redeem(order, found.basis)
-
-    def _look_up(self, token: str, scope: Scope, stated: Mapping[str, str]) -> Redeemable | Answered:
-        """The proposal with a token, by the token's digest, or the reply where it cannot be redeemed."""
-        with self._context.journal.transaction() as tx:
-            proposal = tx.proposals.by_token(token)
-            if proposal is None:
-                return Answered(denied((denial_for_unknown_token(),)))
-            reply = reply_instead_of_redeeming(tx, proposal, scope, stated)
-            return Redeemable(proposal, basis_of(tx, scope)) if reply is None else Answered(reply)
-
-    async def _redeem(self, order: PendingOrder, basis: Basis) -> Reply:
-        """Place the order of a proposal; it is judged again as a whole."""
-        order = await self._with_may_exit(order)
-        if order.is_over_call_budget:
-            return denied((calls_denial(order.calls, order.max_calls),))
-        return await self._judge_and_send(order, basis)
-
-    async def _place(self, order: PendingOrder) -> Reply:
-        """Place a new order."""
-        order = await self._with_may_exit(order)
-        if order.is_over_call_budget:
-            return denied((calls_denial(order.calls, order.max_calls),))
-        found = await self._context.journal.run(lambda: self._basis_unless_just_sent(order))
-        if isinstance(found, Answered):
-            return found.reply
-        return await self._judge_and_send(order, found)
-
-    def _basis_unless_just_sent(self, order: PendingOrder) -> Basis | Answered:
-        with self._context.journal.transaction() as tx:
-            reply = reply_if_just_sent(tx, order)
-            return basis_of(tx, order.scope) if reply is None else Answered(reply)
 
     async def _with_may_exit(self, order: PendingOrder) -> PendingOrder:
         """The order with `may_exit`, which is looked up only over the call budget and for unlisted symbols.
@@ -122,15 +106,10 @@ class OrderPlacer:
         """
         if order.calls <= order.max_calls and order.spec.symbol in order.policy.symbols:
             return order
-        may_exit = await self._context.journal.run(lambda: self._may_exit(order))
-        return replace(order, may_exit=may_exit)
-
-    def _may_exit(self, order: PendingOrder) -> bool:
-        with self._context.journal.transaction() as tx:
-            held = tx.usage.sellable(order.scope, with_open_buys=True)
+        held = await self._context.journal.transact(lambda tx: tx.usage.sellable(order.scope, with_open_buys=True))
         # Only the exchange knows which assets a symbol trades; its name rules out most of them without a request.
         named = (quantity for asset, quantity in held.items() if order.spec.symbol.startswith(asset))
-        return any(may_be_exit(order.spec, quantity) for quantity in named)
+        return replace(order, may_exit=any(may_be_exit(order.spec, quantity) for quantity in named))
 
     async def _judge_and_send(self, order: PendingOrder, basis: Basis) -> Reply:
         """Fetch the facts, judge, and send what was allowed; with outdated facts, up to FACT_ROUNDS times."""
@@ -167,9 +146,18 @@ class OrderPlacer:
     async def _decide_and_send(
         self, order: PendingOrder, facts: Facts, basis: Basis, *, is_last: bool
     ) -> Answered | FactsOutdated:
+        """Decide in one transaction, and send the order if it reserved one."""
         # The slot in the exchange's limits first: an order that has no room there reserves nothing and burns no token.
         async with order.connection.exchange.order_slot() as slot:
-            step = await self._context.journal.run(lambda: self._decider.decide(order, facts, basis, is_last=is_last))
+            step = await self._context.journal.transact(
+                lambda tx: self._decider.decide(tx, order, facts, basis, is_last=is_last)
+            )
             if not isinstance(step, ReadyToSend):
                 return step
             return Answered(await self._sender.send(replace(step.reserved, slot=slot)))
+
+
+def _basis_unless_just_sent(order: PendingOrder, tx: Transaction) -> Basis | Answered:
+    """The basis of the order's facts, or the reply where the same order without a token was just sent."""
+    reply = reply_if_just_sent(tx, order) if order.proposal is None else None
+    return basis_of(tx, order.scope) if reply is None else Answered(reply)

@@ -12,8 +12,8 @@ from guardian.domain.codes import Code
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.gate.base.calls import token_digest
 from guardian.gate.base.policy_file import PolicyInForce
-from guardian.gate.orders.costed import costed
 from guardian.gate.orders.proposal_views import proposal_state
+from guardian.gate.orders.stages import costed
 from guardian.policy.facts import Confirmed, Facts
 from guardian.policy.model import Channel, Policy
 from guardian.policy.verdict import Denial, Verdict
@@ -131,56 +131,3 @@ def confirmed_by(proposal: Proposal) -> Confirmed:
         notional=proposal.notional,
         quote_notional=proposal.quote_notional,
     )
-
-
-def mismatched_fields(proposal: Proposal, stated: Mapping[str, str]) -> tuple[str, ...]:
-    """The names of the fields beside a token that differ from the stored order."""
-    return tuple(sorted(name for name, value in stated.items() if proposal.spec.get(name) != value))
-
-
-def denial_for_unknown_token() -> Denial:
-    """The denial for a token that no proposal has."""
-    return Denial(
-        code=Code.CONFIRMATION_UNKNOWN,
-        message="no proposal has this confirmation token",
-        hint="look with get_orders whether the order is there: a newer token may have placed it. Only if it is not, "
-        "request it without a token; a person then approves it",
-    )
-
-
-def denial_for_token(proposal: Proposal, scope: Scope, now_ms: int, mismatch: tuple[str, ...]) -> Denial | None:
-    """Why this proposal cannot be redeemed now; None where it can be, or has been."""
-    if proposal.scope != scope:
-        return Denial(
-            code=Code.CONFIRMATION_ENVIRONMENT,
-            message="this token was made in another environment or for another account",
-            observed=scope.environment,
-            limit=proposal.scope.environment,
-        )
-    if mismatch:
-        return Denial(
-            code=Code.CONFIRMATION_MISMATCH,
-            message="these fields differ from the order that was confirmed: " + ", ".join(mismatch),
-            hint="call create_order with `confirmation_token` alone",
-        )
-    state = proposal_state(proposal, now_ms)
-    if state == "withdrawn":
-        return Denial(
-            code=Code.CONFIRMATION_REJECTED,
-            message="this proposal was withdrawn by the assistant; nothing was sent",
-            hint="request the order again if it is wanted after all",
-        )
-    if state == "rejected":
-        return Denial(
-            code=Code.CONFIRMATION_REJECTED,
-            message=f"this proposal is turned down: {proposal.reason or 'by a person'}",
-            hint="request the order again only if the person agrees",
-        )
-    token_expired = proposal.token_expires_ms is not None and now_ms >= proposal.token_expires_ms
-    if state != "sent" and (state == "expired" or token_expired):
-        return Denial(
-            code=Code.CONFIRMATION_EXPIRED,
-            message="the token or its proposal has expired",
-            hint="request the order again",
-        )
-    return None

@@ -12,8 +12,8 @@ from typing import Final
 
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.order_states import OrderState
-from guardian.domain.orders import OrderReport, ResolvedOrder, fees_of
-from guardian.domain.report_match import SentOrder, contradiction
+from guardian.domain.orders import OrderReport, fees_of
+from guardian.domain.report_match import contradiction
 from guardian.errors import (
     CredentialsError,
     ExchangeError,
@@ -23,17 +23,15 @@ from guardian.errors import (
     OutcomeUnknown,
     RequestRefused,
 )
-from guardian.exchange.exchange import Exchange
-from guardian.exchange.limits.rate_limits import Slot
 from guardian.gate.base.auto_halt import halt_on_rejects
-from guardian.gate.base.calls import CallInfo, safe_traceback
+from guardian.gate.base.calls import safe_traceback
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import known_moment, note_on, view_of_report
 from guardian.gate.base.outcomes import OutcomeWriter
 from guardian.gate.base.replies import OrderPlaced, Reply, ReplyError, done, refused, rejection
+from guardian.gate.orders.stages import Reserved
 from guardian.gate.recovery.order_reports import record_contradiction
 from guardian.store.database import Transaction
-from guardian.store.schema.records import Scope
 
 _log: Final = logging.getLogger("guardian.gate")
 
@@ -45,37 +43,6 @@ QUERY_TIMEOUT_S: Final = 8.0
 
 DUPLICATE_ORDER_CODE: Final = -2010
 DUPLICATE_ORDER_TEXT: Final = "duplicate order"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reserved:
-    """An order that is on disk and counted, and may be sent once."""
-
-    call: CallInfo
-    scope: Scope
-    exchange: Exchange
-    order: ResolvedOrder
-    base_asset: str
-    quote_asset: str
-    client_order_id: str
-    sent_ms: int
-    slot: Slot | None = None
-    """The slot in the exchange's rate limits that is taken for it."""
-
-    @property
-    def sent(self) -> SentOrder:
-        """The order as it is sent, to compare reports with."""
-        return SentOrder(
-            symbol=self.order.symbol,
-            base_asset=self.base_asset,
-            quote_asset=self.quote_asset,
-            client_order_id=self.client_order_id,
-            side=self.order.side.value,
-            wire_type=self.order.wire_type.value,
-            quantity=self.order.quantity,
-            price=self.order.price,
-            stop_price=self.order.stop_price,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

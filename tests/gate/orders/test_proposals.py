@@ -29,8 +29,8 @@ from guardian.errors import (
 )
 from guardian.gate.base.order_views import iso
 from guardian.gate.base.replies import OrderPlaced, OrderProposed, Reply
-from guardian.gate.orders.costed import costed
 from guardian.gate.orders.proposal_views import end_of_proposal, view_of_proposal
+from guardian.gate.orders.stages import costed
 from guardian.policy.model import Channel
 from guardian.policy.verdict import Decision, Verdict
 from guardian.store.schema.records import ProposalState
