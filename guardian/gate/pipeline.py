@@ -107,7 +107,9 @@ class Gate:
         is_cancel = tool == CancelOrder.tool
         patience_s = CANCEL_PATIENCE_S if is_cancel else None
         try:
-            opened, trading = await context.journal.run(lambda: self._open(record, patience_s), is_first=is_cancel)
+            opened, trading = await context.journal.transact(
+                lambda tx: (tx.audit.open_call(record), context.journal.trading(tx)[0]), patience_s=patience_s
+            )
         except StoreError:
             if not is_cancel:
                 raise
@@ -127,12 +129,6 @@ class Gate:
             logged=opened is not None,
             by_owner=by_owner,
         )
-
-    def _open(self, record: Record, patience_s: float | None) -> tuple[OpenedCall, TradingState]:
-        with self.context.journal.transaction(patience_s=patience_s) as tx:
-            opened = tx.audit.open_call(record)
-            trading, _ = self.context.journal.trading(tx)
-            return opened, trading
 
     def _policy_digest(self) -> str | None:
         try:

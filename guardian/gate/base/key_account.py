@@ -22,26 +22,28 @@ async def account_of(journal: Journal, pair: ApiKeyPair, exchange: Exchange) -> 
 
     Raises ExchangeError: the key is not remembered and the exchange could not be queried. Nothing is guessed.
     """
-    account = await journal.run(lambda: _remembered(pair, journal))
+    account = await _remembered(journal, pair)
     if account is None:
         reported = await exchange.account_name() or pair.fingerprint
-        account = await journal.run(lambda: _remember(pair, reported, journal))
+        account = await _remember(journal, pair, reported)
     exchange.expect_account(account)
     return account
 
 
-def _remembered(pair: ApiKeyPair, journal: Journal) -> str | None:
+async def _remembered(journal: Journal, pair: ApiKeyPair) -> str | None:
     try:
-        with journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
-            return tx.accounts.get(pair.environment, pair.fingerprint)
+        return await journal.transact(
+            lambda tx: tx.accounts.get(pair.environment, pair.fingerprint), patience_s=CANCEL_PATIENCE_S
+        )
     except StoreError:
         return None
 
 
-def _remember(pair: ApiKeyPair, account: str, journal: Journal) -> str:
+async def _remember(journal: Journal, pair: ApiKeyPair, account: str) -> str:
     """Remembers the account and returns the one to use: where two processes write at once, the first one's."""
     try:
-        with journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
-            return tx.accounts.remember(pair.environment, pair.fingerprint, account)
+        return await journal.transact(
+            lambda tx: tx.accounts.remember(pair.environment, pair.fingerprint, account), patience_s=CANCEL_PATIENCE_S
+        )
     except StoreError:
         return account  # good for this connection; it is queried again at the next start

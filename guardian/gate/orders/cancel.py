@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from guardian.connector import Connection
@@ -20,6 +22,7 @@ from guardian.errors import (
     OutcomeUnknown,
     StoreError,
 )
+from guardian.exchange.exchange import Exchange
 from guardian.gate.base.calls import CallInfo, safe_traceback
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.journal import CANCEL_PATIENCE_S
@@ -29,6 +32,7 @@ from guardian.gate.orders.send import QUERY_TIMEOUT_S
 from guardian.gate.orders.shielded import run_to_completion
 from guardian.gate.recovery.order_reports import apply_report, query_order, row_of
 from guardian.policy.verdict import Denial
+from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
 
 
@@ -68,96 +72,90 @@ class OrderCanceller:
             ExchangeError: the query of an order by its `order_id` alone failed.
             PolicyInvalid: neither the store nor the policy file names that environment.
         """
-        # Where the call row could not be written, the store is not waited for a second time.
+        target = await self._looked_up(call, request)
+        elsewhere = self._elsewhere(target)
+        if elsewhere is not None:
+            there = self._context.for_environment(elsewhere)
+            return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
+        connection = await self._context.connector.connect(needs_keys=True)
+        scope = self._context.scope_of(connection)
+        if target.row is None:
+            target = await self._looked_up_here(connection, scope, target, cancel_foreign=cancel_foreign)
+        row = target.row
+        if row is not None:
+            if row.account != connection.account:
+                return _of_another_account(row)
+            # Order ids restart when a testnet is wiped; the client order id never names a foreign order.
+            target = replace(target, order_id=None, client_order_id=row.client_order_id)
+        elif not cancel_foreign and not await _has_prefix(connection.exchange, request):
+            return _not_guardians()
+        # A cancelled call does not interrupt it: what was sent is followed by what is known of the order then.
+        return await run_to_completion(self._send(connection, scope, target))
+
+    async def _looked_up(self, call: CallInfo, request: CancelOrder) -> Target:
+        """The order that is meant, with its row in the store as far as that is known without a connection."""
         target = Target(
             symbol=request.symbol,
             order_id=request.order_id,
             client_order_id=request.client_order_id,
             row=None,
+            # Where the call row could not be written, the store is not waited for a second time.
             has_store=call.logged,
         )
-        if target.has_store and (target.client_order_id is not None or not self._context.is_chosen):
-            target = await self._context.journal.run(lambda: self._known(None, target), is_first=True)
-        if target.row is not None and (
-            not self._context.is_chosen or target.row.environment != self._context.environment.value
-        ):
-            there = self._context.for_environment(Environment(target.row.environment))
-            return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
-        if not self._context.is_chosen:
-            there = self._context.for_environment(self._named_environment())
-            return await OrderCanceller(there).cancel(call, request, cancel_foreign=False)
-        connection = await self._context.connector.connect(needs_keys=True)
-        scope = Scope(environment=self._context.environment.value, account=connection.account)
-        if target.has_store and target.client_order_id is None:
-            target = await self._context.journal.run(lambda: self._known(scope, target), is_first=True)
-        if target.has_store and target.row is None and not cancel_foreign:
-            target = await self._known_as_amended(connection, scope, target)
-        row = target.row
-        if row is not None and row.account != connection.account:
-            return refused(
-                Code.REQUEST_REFUSED,
-                f"the order is of another account of `{row.environment}` than the one that is reached now; nothing was "
-                "sent, and it may be open",
-                hint="store a key of that account, or give `--policy FILE` of one that names its exchange; or cancel "
-                "it at the exchange",
-            )
-        if row is not None:
-            # Order ids restart when a testnet is wiped; the client order id never names a foreign order.
-            target = replace(target, order_id=None, client_order_id=row.client_order_id)
-        if row is None and not cancel_foreign and not await self._is_ours(connection, request):
-            message = "guardian did not place this order, or there is no such order"
-            hint = "the owner can cancel it at the exchange, or set `[tools] cancel_foreign = true`"
-            return denied((Denial(code=Code.ORDER_NOT_GUARDIANS, message=message, hint=hint),))
-        return await run_to_completion(self._send(connection, scope, target))
+        # The same order id may exist in several environments: it is looked up in all of them only while none is chosen.
+        if target.client_order_id is not None or not self._context.is_chosen:
+            return await self._with_row(target, lambda tx: _row_in_any_environment(tx, target))
+        return target
 
-    def _named_environment(self) -> Environment:
-        """The environment that the policy's file names, whatever its mistakes. Raises PolicyInvalid: it names none."""
+    def _elsewhere(self, target: Target) -> Environment | None:
+        """The environment to cancel in where it is not this one: the one that the order was sent to.
+
+        While no valid policy has named one, it is the one that the policy's file names, whatever its mistakes. Raises
+        PolicyInvalid: the file names none.
+        """
+        if target.row is not None:
+            environment = Environment(target.row.environment)
+            is_here = self._context.is_chosen and environment is self._context.environment
+            return None if is_here else environment
+        if self._context.is_chosen:
+            return None
         named = self._context.policy_file.named_environment()
         return self._context.policy_file.current().policy.environment if named is None else named
 
-    def _known(self, scope: Scope | None, target: Target) -> Target:
-        """The target with its row in the store, where it can be read in time; without a scope, in any."""
-        try:
-            with self._context.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
-                if target.client_order_id is not None:
-                    row = tx.orders.get(target.client_order_id)
-                elif target.order_id is not None and scope is None:
-                    row = tx.orders.only_one_with_exchange_id(target.symbol, target.order_id)
-                elif target.order_id is not None and scope is not None:
-                    row = tx.orders.by_exchange_id(scope, target.symbol, target.order_id)
-                else:
-                    row = None
-                began_ms = tx.now_ms
-        except StoreError:
-            return replace(target, has_store=False)
-        return replace(target, row=row, began_ms=began_ms)
+    async def _looked_up_here(
+        self, connection: Connection, scope: Scope, target: Target, *, cancel_foreign: bool
+    ) -> Target:
+        """The target with its row in the store, found by its order id or as its owner amended it at the exchange.
 
-    async def _known_as_amended(self, connection: Connection, scope: Scope, target: Target) -> Target:
-        """The target with its row where its client order id comes from its owner's amendment.
-
-        Raises ExchangeError: the query that this takes failed.
+        Raises ExchangeError: the query that the latter takes failed.
         """
+        order_id = target.order_id
+        if order_id is not None and target.client_order_id is None:
+            target = await self._with_row(target, lambda tx: tx.orders.by_exchange_id(scope, target.symbol, order_id))
+        if target.row is not None or not target.has_store or cancel_foreign:
+            return target
         name = target.client_order_id
         if name is None or name.startswith(CLIENT_ORDER_ID_PREFIX):
             return target
         report = await connection.exchange.order(target.symbol, client_order_id=name)
         if report is None or report.client_order_id != name:
             return target
+        row, began_ms = await self._context.journal.transact(
+            lambda tx: (row_of(tx, scope, report), tx.now_ms), patience_s=CANCEL_PATIENCE_S
+        )
+        return replace(target, row=row, began_ms=began_ms)
 
-        def known() -> Target:
-            with self._context.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
-                return replace(target, row=row_of(tx, scope, report), began_ms=tx.now_ms)
-
-        return await self._context.journal.run(known, is_first=True)
-
-    async def _is_ours(self, connection: Connection, request: CancelOrder) -> bool:
-        """Whether the client order id has guardian's prefix; for an `order_id` alone the exchange is queried for it."""
-        client_order_id = request.client_order_id
-        if client_order_id is None:
-            report = await connection.exchange.order(request.symbol, order_id=request.order_id)
-            is_asked = report is not None and (report.symbol, report.order_id) == (request.symbol, request.order_id)
-            client_order_id = report.client_order_id if report is not None and is_asked else ""
-        return client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)
+    async def _with_row(self, target: Target, find: Callable[[Transaction], OrderRow | None]) -> Target:
+        """The target with the row that `find` returns, if the store answers in time; else it is not used again."""
+        if not target.has_store:
+            return target
+        try:
+            row, began_ms = await self._context.journal.transact(
+                lambda tx: (find(tx), tx.now_ms), patience_s=CANCEL_PATIENCE_S
+            )
+        except StoreError:
+            return replace(target, has_store=False)
+        return replace(target, row=row, began_ms=began_ms)
 
     async def _send(self, connection: Connection, scope: Scope, target: Target) -> Reply:
         try:
@@ -240,23 +238,57 @@ class OrderCanceller:
         )
 
     async def _learn(self, scope: Scope, target: Target, report: OrderReport) -> None:
-        if target.has_store:
-            await self._context.journal.run(lambda: self._note(scope, target, report), is_first=True)
-
-    def _note(self, scope: Scope, target: Target, report: OrderReport) -> None:
         """Update the store from the report; where the store fails, the next poll of the order updates it."""
-        try:
-            with self._context.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
-                row = row_of(tx, scope, report) if target.row is None else target.row
-                if row is not None:
-                    by_order_id = target.order_id is not None
-                    apply_report(tx, row, report, began_ms=target.began_ms, asked_by_order_id=by_order_id)
-        except StoreError:
+        if not target.has_store:
             return
+        with suppress(StoreError):
+            await self._context.journal.transact(
+                lambda tx: _apply(tx, scope, target, report), patience_s=CANCEL_PATIENCE_S
+            )
 
     def _cancelled(self, target: Target, report: OrderReport) -> Reply:
         view = view_of_report(report, target.row)
         return done(OrderCancelled(order=view, note=note_on(view)))
+
+
+def _row_in_any_environment(tx: Transaction, target: Target) -> OrderRow | None:
+    """The order with one of the ids; by its order id only where a single environment has it."""
+    if target.client_order_id is not None:
+        return tx.orders.get(target.client_order_id)
+    return None if target.order_id is None else tx.orders.only_one_with_exchange_id(target.symbol, target.order_id)
+
+
+async def _has_prefix(exchange: Exchange, request: CancelOrder) -> bool:
+    """Whether the client order id has guardian's prefix; for an `order_id` alone the exchange is queried for it."""
+    client_order_id = request.client_order_id
+    if client_order_id is None:
+        report = await exchange.order(request.symbol, order_id=request.order_id)
+        is_asked = report is not None and (report.symbol, report.order_id) == (request.symbol, request.order_id)
+        client_order_id = report.client_order_id if report is not None and is_asked else ""
+    return client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)
+
+
+def _apply(tx: Transaction, scope: Scope, target: Target, report: OrderReport) -> None:
+    row = row_of(tx, scope, report) if target.row is None else target.row
+    if row is not None:
+        by_order_id = target.order_id is not None
+        apply_report(tx, row, report, began_ms=target.began_ms, asked_by_order_id=by_order_id)
+
+
+def _of_another_account(row: OrderRow) -> Reply:
+    return refused(
+        Code.REQUEST_REFUSED,
+        f"the order is of another account of `{row.environment}` than the one that is reached now; nothing was "
+        "sent, and it may be open",
+        hint="store a key of that account, or give `--policy FILE` of one that names its exchange; or cancel "
+        "it at the exchange",
+    )
+
+
+def _not_guardians() -> Reply:
+    message = "guardian did not place this order, or there is no such order"
+    hint = "the owner can cancel it at the exchange, or set `[tools] cancel_foreign = true`"
+    return denied((Denial(code=Code.ORDER_NOT_GUARDIANS, message=message, hint=hint),))
 
 
 def _unknown(target: Target, why: str) -> ReplyError:

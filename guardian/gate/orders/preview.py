@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from guardian.domain.market import BookTop
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, basis_of, gather_facts, usage_now
-from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.orders.proposal_views import BudgetUse, budget_use
 from guardian.gate.orders.proposals import confirmed_by, spec_from
 from guardian.gate.recovery.reconcile import why_not_compared
 from guardian.gate.recovery.refresh import refresh_open_orders
 from guardian.policy.engine import judge_order
 from guardian.policy.facts import Facts
-from guardian.policy.verdict import Denial, Verdict
+from guardian.policy.model import Policy
+from guardian.policy.verdict import Denial
+from guardian.store.database import Transaction
 from guardian.store.schema.records import Proposal, Scope
 
 
@@ -82,9 +83,9 @@ class Previewer:
                 hint="`guardian keys list` shows the key; let the assistant request the order again to trade with it",
             )
         spec = spec_from(proposal.spec)
-        before = await context.journal.run(lambda: self._basis(scope))
+        before = await context.journal.transact(lambda tx: basis_of(tx, scope))
         await refresh_open_orders(context, connection.exchange, spec, before.snapshot)
-        basis = await context.journal.run(lambda: self._basis(scope))
+        basis = await context.journal.transact(lambda tx: basis_of(tx, scope))
         facts = await gather_facts(
             spec,
             in_force.policy,
@@ -97,7 +98,8 @@ class Previewer:
             lister=context.lister(scope),
         )
         facts = replace(facts, uncompared=await why_not_compared(context, scope))
-        facts, verdict = await context.journal.run(lambda: self._judge(proposal, facts, basis, in_force))
+        facts = await context.journal.transact(lambda tx: self._now(tx, proposal, facts, basis, in_force.policy))
+        verdict = judge_order(spec, facts, in_force.policy)
         return Preview(
             now_ms=facts.now_ms,
             denials=verdict.denials,
@@ -105,15 +107,10 @@ class Previewer:
             budget=budget_use(facts, verdict, in_force.policy),
         )
 
-    def _basis(self, scope: Scope) -> Basis:
-        with self._context.journal.transaction() as tx:
-            return basis_of(tx, scope)
-
-    def _judge(self, proposal: Proposal, facts: Facts, basis: Basis, in_force: PolicyInForce) -> tuple[Facts, Verdict]:
-        spec, policy = spec_from(proposal.spec), in_force.policy
-        with self._context.journal.transaction() as tx:
-            # The call budget is not a property of the order.
-            usage = usage_now(tx, self._context.journal, proposal.scope, spec, policy, facts, basis)
-            usage = replace(usage, calls_last_minute=0)
-            facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._context.now_ms())
-        return facts, judge_order(spec, facts, policy)
+    def _now(self, tx: Transaction, proposal: Proposal, facts: Facts, basis: Basis, policy: Policy) -> Facts:
+        """The fetched facts with the usage and the times of this transaction."""
+        spec = spec_from(proposal.spec)
+        usage = usage_now(tx, self._context.journal, proposal.scope, spec, policy, facts, basis)
+        # The call budget is not a property of the order.
+        usage = replace(usage, calls_last_minute=0)
+        return replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._context.now_ms())

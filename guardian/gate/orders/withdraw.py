@@ -15,6 +15,7 @@ from guardian.gate.base.order_events import note_withdrawn
 from guardian.gate.base.replies import ProposalWithdrawn, Reply, ReplyError, denied, done
 from guardian.gate.orders.proposal_views import end_of_proposal, proposed_order
 from guardian.policy.verdict import Denial
+from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Proposal, ProposalState
 
 
@@ -26,20 +27,21 @@ class ProposalWithdrawer:
 
     async def withdraw(self, call: CallInfo, request: WithdrawProposal) -> Reply:
         """One `cancel_order` with a `proposal_id`. Raises StoreError: nothing was withdrawn."""
-        return await self._context.journal.run(lambda: self._withdraw(call, request.proposal_id), is_first=True)
+        return await self._context.journal.transact(
+            lambda tx: self._withdraw(tx, call, request.proposal_id), patience_s=CANCEL_PATIENCE_S
+        )
 
-    def _withdraw(self, call: CallInfo, proposal_id: str) -> Reply:
-        with self._context.journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
-            proposal = tx.proposals.get(proposal_id)
-            if proposal is None or proposal.scope.environment != self._context.environment.value:
-                message = f"there is no proposal {proposal_id} here"
-                hint = "`data.proposal_id` of create_order and guardian://status have the ids"
-                return denied((Denial(code=Code.PROPOSAL_UNKNOWN, message=message, hint=hint),))
-            if not proposal.is_outstanding(tx.now_ms):
-                row = None if proposal.client_order_id is None else tx.orders.get(proposal.client_order_id)
-                return _nothing_left(proposal, row, tx.now_ms)
-            tx.proposals.withdraw(proposal_id)
-            note_withdrawn(tx, proposal, call_id=call.call_id)
+    def _withdraw(self, tx: Transaction, call: CallInfo, proposal_id: str) -> Reply:
+        proposal = tx.proposals.get(proposal_id)
+        if proposal is None or proposal.scope.environment != self._context.environment.value:
+            message = f"there is no proposal {proposal_id} here"
+            hint = "`data.proposal_id` of create_order and guardian://status have the ids"
+            return denied((Denial(code=Code.PROPOSAL_UNKNOWN, message=message, hint=hint),))
+        if not proposal.is_outstanding(tx.now_ms):
+            row = None if proposal.client_order_id is None else tx.orders.get(proposal.client_order_id)
+            return _nothing_left(proposal, row, tx.now_ms)
+        tx.proposals.withdraw(proposal_id)
+        note_withdrawn(tx, proposal, call_id=call.call_id)
         return done(
             ProposalWithdrawn(
                 proposal_id=proposal_id,

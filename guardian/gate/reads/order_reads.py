@@ -42,36 +42,40 @@ class OrderReader:
     async def read(self, connection: Connection, request: requests.GetOrders) -> Reply:
         """One read. Raises ExchangeError."""
         scope = Scope(environment=self._context.environment.value, account=connection.account)
-        row, began_ms = await self._context.journal.run(lambda: self._known(scope, request))
+        row, began_ms = await self._known(scope, request)
         if row is not None:
             report = await query_order(connection.exchange, row.sent)
             reports: tuple[OrderReport, ...] = () if report is None else (report,)
         else:
             reports = await _reports(connection.exchange, request)
-        joined = await self._context.journal.run(lambda: self._joined(scope, request, reports, began_ms))
+        joined = await self._joined(scope, request, reports, began_ms)
         return done(_listed(joined, request.limit))
 
-    def _known(self, scope: Scope, request: requests.GetOrders) -> tuple[OrderRow | None, int]:
-        """The order of guardian's that is requested by its client order id, and the window time."""
-        row: OrderRow | None = None
+    async def _known(self, scope: Scope, request: requests.GetOrders) -> tuple[OrderRow | None, int]:
+        """The order of guardian's that is requested by its client order id, and the window time.
+
+        None and 0 where the store cannot be read.
+        """
         try:
-            with self._context.journal.transaction() as tx:
-                if request.client_order_id is not None:
-                    row = tx.orders.get(request.client_order_id)
-                    row = row if row is not None and row.symbol == request.symbol else None
-                return (row if row is not None and row.environment == scope.environment else None), tx.now_ms
+            return await self._context.journal.transact(lambda tx: (_requested(tx, scope, request), tx.now_ms))
         except StoreError:
             return None, 0
 
-    def _joined(
+    async def _joined(
         self, scope: Scope, request: requests.GetOrders, reports: tuple[OrderReport, ...], began_ms: int
     ) -> _Joined:
         try:
-            with self._context.journal.transaction() as tx:
-                return _join(tx, scope, request, reports, began_ms)
+            return await self._context.journal.transact(lambda tx: _join(tx, scope, request, reports, began_ms))
         except StoreError:
             # Reading keeps working when the store does not; the prefix of an id shows whose order it is.
             return _Joined(views=[_view(report) for report in reports])
+
+
+def _requested(tx: Transaction, scope: Scope, request: requests.GetOrders) -> OrderRow | None:
+    """The order that is requested by its client order id, where the log has it for this environment and symbol."""
+    row = None if request.client_order_id is None else tx.orders.get(request.client_order_id)
+    is_meant = row is not None and (row.symbol, row.environment) == (request.symbol, scope.environment)
+    return row if is_meant else None
 
 
 def _join(

@@ -122,13 +122,8 @@ class Positions:
 
     async def _catch_up(self, connection: Connection, scope: Scope, asset: str) -> None:
         """Take in what open orders on the asset have executed by now, and fees that are not known yet."""
-        for row in await self._context.journal.run(lambda: self._unfinished(scope, asset)):
+        for row in await self._context.journal.transact(lambda tx: _unfinished(tx, scope, asset)):
             await refresh_order(self._context, connection.exchange, row)
-
-    def _unfinished(self, scope: Scope, asset: str) -> tuple[OrderRow, ...]:
-        with self._context.journal.transaction() as tx:
-            rows = (*tx.orders.live(scope), *tx.orders.in_doubt(scope), *tx.orders.with_unknown_fees(scope))
-        return tuple({row.client_order_id: row for row in rows if _trades(row, asset)}.values())
 
     async def _of(self, connection: Connection, scope: Scope, asset: str | None) -> tuple[Position, ...]:
         balances = {balance.asset: balance for balance in (await connection.exchange.balances()).balances}
@@ -149,6 +144,12 @@ class Positions:
                 )
             )
         return tuple(found)
+
+
+def _unfinished(tx: Transaction, scope: Scope, asset: str) -> tuple[OrderRow, ...]:
+    """The orders on the asset that may still change its position: open ones, unknown ones, and those without fees."""
+    rows = (*tx.orders.live(scope), *tx.orders.in_doubt(scope), *tx.orders.with_unknown_fees(scope))
+    return tuple({row.client_order_id: row for row in rows if _trades(row, asset)}.values())
 
 
 def _trades(row: OrderRow, asset: str) -> bool:

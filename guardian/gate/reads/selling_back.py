@@ -18,9 +18,10 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, basis_of, gather_facts, usage_now
 from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.base.replies import AccountBalances, AssetBalance
-from guardian.policy.case import Case, build_case
+from guardian.policy.case import build_case
 from guardian.policy.exits import exit_orders
 from guardian.policy.facts import Facts
+from guardian.policy.model import Policy
 from guardian.store.database import Transaction
 from guardian.store.schema.records import Scope
 
@@ -85,7 +86,8 @@ async def _on_symbol(
     facts = await gather_facts(
         spec, in_force.policy, exchange, context.environment, in_force.problems, None, basis, may_exit=True
     )
-    case = await context.journal.run(lambda: _case(context, scope, in_force, basis, spec, facts))
+    facts = await context.journal.transact(lambda tx: _now(tx, context, scope, in_force.policy, basis, spec, facts))
+    case = build_case(spec, facts, in_force.policy)
     if symbol in facts.unlisted or case.sellable == 0:
         return None
     if case.instrument is None or case.sellable is None:
@@ -100,13 +102,12 @@ async def _on_symbol(
     )
 
 
-def _case(
-    context: GateContext, scope: Scope, in_force: PolicyInForce, basis: Basis, spec: OrderSpec, facts: Facts
-) -> Case:
-    with context.journal.transaction() as tx:
-        usage = usage_now(tx, context.journal, scope, spec, in_force.policy, facts, basis)
-        now = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=context.now_ms())
-    return build_case(spec, now, in_force.policy)
+def _now(
+    tx: Transaction, context: GateContext, scope: Scope, policy: Policy, basis: Basis, spec: OrderSpec, facts: Facts
+) -> Facts:
+    """The fetched facts with the usage and the times of this transaction."""
+    usage = usage_now(tx, context.journal, scope, spec, policy, facts, basis)
+    return replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=context.now_ms())
 
 
 async def with_sell_back(

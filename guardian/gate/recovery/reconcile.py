@@ -94,6 +94,12 @@ class _Tally:
     foreign: list[OrderView] = field(default_factory=list)
     refused: list[RefusedSymbol] = field(default_factory=list)
 
+    def add(self, other: _Tally) -> None:
+        """Add what one transaction found."""
+        self.agreed += other.agreed
+        self.differences += other.differences
+        self.foreign += other.foreign
+
     def note_refusal(self, symbol: str, error: ExchangeRejected) -> None:
         """Record the first refusal of a symbol; raises a refusal of the key, with which every query would fail."""
         if error.code in KEY_REFUSED_CODES:
@@ -126,7 +132,7 @@ class Reconciler:
         """
         connection = await self._context.connector.connect(needs_keys=True)
         scope = self._context.scope_of(connection)
-        wanted = await self._context.journal.run(lambda: self._symbols(scope)) if symbols is None else tuple(symbols)
+        wanted = await self._symbols(scope) if symbols is None else tuple(symbols)
         tally, done = _Tally(), 0
         if at_once:
             wanted = await self._at_once(connection.exchange, scope, wanted, tally)
@@ -173,9 +179,13 @@ class Reconciler:
                 raise result
         return wanted
 
-    def _symbols(self, scope: Scope) -> tuple[str, ...]:
-        with self._context.journal.transaction() as tx:
-            known = set(tx.orders.known_symbols(scope, tx.now_ms - RECENT_SYMBOL_MS))
+    async def _symbols(self, scope: Scope) -> tuple[str, ...]:
+        """All symbols that the store knows or the policy lists."""
+        known = set(
+            await self._context.journal.transact(
+                lambda tx: tx.orders.known_symbols(scope, tx.now_ms - RECENT_SYMBOL_MS)
+            )
+        )
         try:
             policy = self._context.policy_file.current().policy
         except PolicyInvalid:
@@ -184,8 +194,9 @@ class Reconciler:
         return tuple(sorted(known | listed))
 
     async def _symbol(self, exchange: Exchange, scope: Scope, symbol: str, tally: _Tally) -> None:
-        run = self._context.journal.run
-        pending, began_ms = await run(lambda: self._pending(scope, symbol))
+        """Compare the orders of one symbol, and fetch the fees that are unknown."""
+        transact = self._context.journal.transact
+        pending, began_ms = await transact(lambda tx: _pending(tx, scope, symbol))
         # The open orders first: one that ends in between appears in the second list with its final state.
         listed = (*await exchange.open_orders(symbol), *await exchange.all_orders(symbol, limit=RECENT_ORDERS))
         reports = {report.order_id: report for report in listed}
@@ -203,48 +214,50 @@ class Reconciler:
             else:
                 tally.differences.append(_difference(DifferenceKind.MISSING, row, None))
         unlogged = await value_unlogged(self._context, exchange, scope, tuple(reports.values()))
-        await run(lambda: self._compare(scope, unlogged, reports.values(), answers, began_ms, tally))
-        for name in await run(lambda: self._without_fees(scope, symbol)):
+        tally.add(await transact(lambda tx: _compare(tx, scope, unlogged, reports.values(), answers, began_ms)))
+        for name in await transact(lambda tx: _without_fees(tx, scope, symbol)):
             tally.fees += await fetch_fees(self._context, exchange, name)
-
-    def _pending(self, scope: Scope, symbol: str) -> tuple[tuple[OrderRow, ...], int]:
-        """The symbol's orders that are neither final nor just being sent, and the window time."""
-        with self._context.journal.transaction() as tx:
-            rows = (*tx.orders.live(scope), *tx.orders.in_doubt(scope))
-            return tuple(row for row in rows if row.symbol == symbol), tx.now_ms
-
-    def _without_fees(self, scope: Scope, symbol: str) -> tuple[str, ...]:
-        with self._context.journal.transaction() as tx:
-            return tuple(row.client_order_id for row in tx.orders.with_unknown_fees(scope) if row.symbol == symbol)
-
-    def _compare(
-        self,
-        scope: Scope,
-        unlogged: Sequence[ValuedOrder],
-        listed: Iterable[OrderReport],
-        answers: Iterable[tuple[OrderRow, OrderReport]],
-        began_ms: int,
-        tally: _Tally,
-    ) -> None:
-        """Update the store from each report; a report of an order that is not guardian's is foreign."""
-        with self._context.journal.transaction() as tx:
-            enter_unlogged(tx, scope, unlogged)
-            known = ((row_of(tx, scope, report), report) for report in listed)
-            for row, report in (*known, *answers):
-                if row is None:
-                    if report.state in LIVE_STATES and report.flaw is None:
-                        tally.foreign.append(view_of_report(report))
-                    continue
-                found = _compared(tx, row, report, began_ms)
-                if found is None:
-                    tally.agreed += 1
-                else:
-                    tally.differences.append(found)
 
 
 def reconciled_mark(scope: Scope) -> str:
     """The key of the stored time at which all of a scope's orders were compared last."""
     return f"reconciled/{scope.environment}/{scope.account}"
+
+
+def _pending(tx: Transaction, scope: Scope, symbol: str) -> tuple[tuple[OrderRow, ...], int]:
+    """The symbol's orders that are neither final nor just being sent, and the window time."""
+    rows = (*tx.orders.live(scope), *tx.orders.in_doubt(scope))
+    return tuple(row for row in rows if row.symbol == symbol), tx.now_ms
+
+
+def _without_fees(tx: Transaction, scope: Scope, symbol: str) -> tuple[str, ...]:
+    """The client order ids of the symbol's orders whose fees are unknown."""
+    return tuple(row.client_order_id for row in tx.orders.with_unknown_fees(scope) if row.symbol == symbol)
+
+
+def _compare(
+    tx: Transaction,
+    scope: Scope,
+    unlogged: Sequence[ValuedOrder],
+    listed: Iterable[OrderReport],
+    answers: Iterable[tuple[OrderRow, OrderReport]],
+    began_ms: int,
+) -> _Tally:
+    """Update the store from each report; a report of an order that is not guardian's is foreign."""
+    found = _Tally()
+    enter_unlogged(tx, scope, unlogged)
+    known = ((row_of(tx, scope, report), report) for report in listed)
+    for row, report in (*known, *answers):
+        if row is None:
+            if report.state in LIVE_STATES and report.flaw is None:
+                found.foreign.append(view_of_report(report))
+            continue
+        difference = _compared(tx, row, report, began_ms)
+        if difference is None:
+            found.agreed += 1
+        else:
+            found.differences.append(difference)
+    return found
 
 
 def _is_of(row: OrderRow, report: OrderReport) -> bool:

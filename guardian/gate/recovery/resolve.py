@@ -18,6 +18,7 @@ from guardian.gate.recovery.lease import Leaseholder
 from guardian.gate.recovery.order_reports import KEY_REFUSED_CODES
 from guardian.gate.recovery.poll import OrderPoller, PollResult
 from guardian.gate.recovery.schedule import PollSchedule
+from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
 
 
@@ -52,11 +53,13 @@ class Resolver:
                 await self.leaseholder.release()
 
     async def _round(self, *, only_due: bool) -> tuple[PollResult, ...]:
-        if not await self.context.journal.run(self._has_pending):
+        environment = self.context.environment.value
+        if not await self.context.journal.transact(lambda tx: tx.orders.has_pending(environment)):
             return ()
         connection = await self.context.connector.connect(needs_keys=True)
         scope = self.context.scope_of(connection)
-        rows = await self.context.journal.run(lambda: self._pending(scope))
+        rows = await self.context.journal.transact(lambda tx: _pending(tx, scope))
+        self._schedule.keep_only(rows)
         # The lease is held while any order is pending, not only while one is due, so that no other process polls.
         if not rows or not await self.leaseholder.holds(scope):
             return ()
@@ -86,20 +89,6 @@ class Resolver:
             raise failure
         return tuple(results)
 
-    def _has_pending(self) -> bool:
-        with self.context.journal.transaction() as tx:
-            return tx.orders.has_pending(self.context.environment.value)
-
-    def _pending(self, scope: Scope) -> tuple[OrderRow, ...]:
-        """Orders that are not final, and executed ones with unknown fees; the schedule drops all others."""
-        with self.context.journal.transaction() as tx:
-            not_final = (*tx.orders.unresolved(scope), *tx.orders.live(scope))
-            names = {row.client_order_id for row in not_final}
-            without_fees = (row for row in tx.orders.with_unknown_fees(scope) if row.client_order_id not in names)
-            rows = (*not_final, *without_fees)
-        self._schedule.keep_only(rows)
-        return rows
-
     async def _poll(self, exchange: Exchange, scope: Scope, row: OrderRow) -> PollResult | None:
         """Poll one order and the fees of what it has executed; None for a final order, of which only fees lack."""
         state = self._schedule.begin_poll(row)
@@ -108,3 +97,11 @@ class Resolver:
             result = await self._poller.poll(exchange, scope, row, state)
         await fetch_fees(self.context, exchange, row.client_order_id)
         return result
+
+
+def _pending(tx: Transaction, scope: Scope) -> tuple[OrderRow, ...]:
+    """Orders that are not final, and executed ones with unknown fees."""
+    not_final = (*tx.orders.unresolved(scope), *tx.orders.live(scope))
+    names = {row.client_order_id for row in not_final}
+    without_fees = (row for row in tx.orders.with_unknown_fees(scope) if row.client_order_id not in names)
+    return (*not_final, *without_fees)
