@@ -1,17 +1,19 @@
 """The store: one SQLite file in guardian's home, written by one connection of each process.
 
 A transaction is `BEGIN IMMEDIATE ... COMMIT` with `synchronous=FULL`: when it has ended without an exception, all of it
-is on the disk; when it has not, nothing of it is.
+is on the disk; when it has not, nothing of it is. `Store.transaction` does, one after the other:
 
-Each begins by checking that the log continues from where this process saw it end: the last row that it knows is
-unchanged, and the newest row has its own digest. Where it does not, trading halts and the log continues, see
-`_record_break`.
+    write_queue   waits for the other transactions of this process
+    _ready        opens the file, if a failure of the disk closed it; it must still be the same file
+    _begin        takes SQLite's lock and checks that the log continues from where this process saw it end; where it
+                  does not, `_record_break` halts trading and the log continues
+    (the caller)  reads and writes through the parts of `Transaction`
+    _commit       keeps the window time, and commits; or `_give_up` rolls back
 """
 
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,6 +28,7 @@ from guardian.store.budgets.slicing import SlicingPart
 from guardian.store.budgets.snapshots import SnapshotsPart
 from guardian.store.budgets.usage import UsagePart
 from guardian.store.log.checkpoint import write_checkpoint
+from guardian.store.log.encoding import GENESIS
 from guardian.store.log.read_only import read_only, row_at
 from guardian.store.log.tail import LogTail, read_tail
 from guardian.store.log.verify import BROKEN, Finding
@@ -45,15 +48,13 @@ from guardian.store.transaction.proposals import ProposalsPart
 from guardian.store.transaction.timestamps import TimestampsPart
 from guardian.store.transaction.trading_state import TradingPart
 from guardian.store.transaction.unit import Unit
+from guardian.store.window_time import WindowTime
+from guardian.store.write_queue import WriteQueue
 
-_LOOKS: Final = 3
-"""How often the end of the log is checked in one begin: a finding is recorded, and then it is checked again."""
-BEHIND_MS: Final = 1_000
-"""A clock further than this behind window time was set back; up to this, window time waits for it."""
+_TRIES: Final = 3
+"""How often a transaction begins: a break of the chain is recorded in one of its own, and then it begins again."""
 HEAD_PATIENCE_S: Final = 1.0
 """How long the checkpoint waits for the head of the log; without it, it is written the next time."""
-BUSY: Final = "the log cannot be written: another call of this process waits for it"
-BUSY_HINT: Final = "try again in a moment; `guardian status` shows what runs"
 MAX_JUMP: Final = 1_000_000
 """Maximum number of lost rows after which the log continues; a checkpoint that says more is not believed."""
 
@@ -103,16 +104,14 @@ class Store:
 
     def __init__(self, home: Path, now_ms: Callable[[], int], monotonic: Callable[[], float], file: OpenFile) -> None:
         self.home = home
-        self._now_ms = now_ms
-        self._identity = file.identity
+        self._time = WindowTime(now_ms, monotonic)
+        self._queue = WriteQueue()
         self._file: OpenFile | None = file
-        self._monotonic = monotonic
-        self._latest_window = (0, monotonic())
-        """The latest window time, and since when it is that."""
-        self._known = Head(0, bytes(32))
-        self._lock = threading.Lock()
-        self._queue = threading.Lock()
-        self._holder: int | None = None
+        """None after a failure of the disk, until a later call opens it again."""
+        self._identity = file.identity
+        """Which file it is, for good: a file that is put in its place is not written."""
+        self._known = Head(0, GENESIS)
+        """Where the log ended when this process last looked."""
         self._closed = False
 
     @classmethod
@@ -146,44 +145,20 @@ class Store:
             StoreCorrupt: the file is damaged, or the log's chain is broken and that cannot be written. Nothing was
                 recorded.
         """
-        if self._holder == threading.get_ident():
-            raise RuntimeError("a transaction within a transaction of the same store")
         # One deadline for all waiting: else those behind a holder that waits in vain would wait as long again, each.
-        ends = patient_until(patience_s)
-        with self._turn(ends, is_first=patience_s is not None):
-            self._holder = threading.get_ident()
+        until_s = patient_until(patience_s)
+        with self._queue.turn(until_s, is_urgent=patience_s is not None):
+            file = self._ready()
+            tx = self._begin(file, until_s)
             try:
-                file = self._ready()
-                tx = self._begin(file, ends)
-                try:
-                    yield tx
-                    self._commit(file, tx)
-                    self._known = tx.head
-                except BaseException as error:
-                    self._give_up(file, error)
-                    raise
-                finally:
-                    tx.unit.end()
+                yield tx
+                self._commit(file, tx)
+                self._known = tx.head
+            except BaseException as error:
+                self._give_up(file, error)
+                raise
             finally:
-                self._holder = None
-
-    @contextmanager
-    def _turn(self, ends: float, *, is_first: bool) -> Iterator[None]:
-        """Wait for this process's one transaction. A caller with `is_first` has at most one other waiting before it."""
-        queue = None if is_first else self._queue
-        if queue is not None and not queue.acquire(timeout=max(0.0, ends - time.monotonic())):
-            raise StoreUnavailable(BUSY, hint=BUSY_HINT)
-        try:
-            is_ours = self._lock.acquire(timeout=max(0.0, ends - time.monotonic()))
-        finally:
-            if queue is not None:
-                queue.release()
-        if not is_ours:
-            raise StoreUnavailable(BUSY, hint=BUSY_HINT)
-        try:
-            yield
-        finally:
-            self._lock.release()
+                tx.unit.end()
 
     def head(self) -> Entry | None:
         """The last row of the log; None while it is empty. Raises StoreError, after a second of waiting at most."""
@@ -199,7 +174,7 @@ class Store:
         """Let go of the file. What was committed stays."""
         if not self._closed:
             self.anchor()
-        with self._lock:
+        with self._queue.last_turn():
             self._closed = True
             self._drop()
 
@@ -236,10 +211,10 @@ class Store:
             return False
         return self._known.seq > 0 and (row is None or row.digest != self._known.digest)
 
-    def _begin(self, file: OpenFile, ends: float) -> Transaction:
+    def _begin(self, file: OpenFile, until_s: float) -> Transaction:
         try:
-            for _ in range(_LOOKS):
-                file.begin(ends)
+            for _ in range(_TRIES):
+                file.begin(until_s)
                 end = read_tail(file.connection, self._known)
                 findings = (*file.findings, *end.findings)
                 if not findings:
@@ -253,16 +228,9 @@ class Store:
             raise failure from None
 
     def _transaction(self, file: OpenFile, end: LogTail, head: Head) -> Transaction:
-        clock, monotonic_s = self._now_ms(), self._monotonic()
-        known_ms, known_s = self._latest_window
-        latest = max(known_ms, end.window_ms)
-        if clock < latest - BEHIND_MS:
-            # The clock was set back, or was once far ahead: window time runs by itself until the clock has reached it.
-            latest = max(latest, known_ms + int((monotonic_s - known_s) * 1000))
-        window_ms = max(clock, latest)
-        if window_ms > known_ms:
-            self._latest_window = (window_ms, monotonic_s)
-        return Transaction(Unit(file.connection, now_ms=window_ms, clock_ms=clock, head=head))
+        """Return a transaction that continues the log after `head`, in the file's open one."""
+        window_ms, clock_ms = self._time.read(end.window_ms)
+        return Transaction(Unit(file.connection, now_ms=window_ms, clock_ms=clock_ms, head=head))
 
     def _record_break(self, file: OpenFile, end: LogTail, findings: Sequence[Finding]) -> None:
         """Halt trading for a broken chain, in the open transaction, and continue from what is there.

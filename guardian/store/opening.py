@@ -46,7 +46,7 @@ QUICK_CHECK_BYTES: Final = 32 * 1024 * 1024
 
 
 def patient_until(patience_s: float | None) -> float:
-    """When the waiting for a transaction ends, on the system's monotonic clock: by default in 10 s."""
+    """Return when to stop waiting for a transaction, by default in 10 s; in seconds of the monotonic clock."""
     return time.monotonic() + (BEGIN_TIMEOUT_S if patience_s is None else patience_s)
 
 
@@ -70,14 +70,14 @@ class OpenFile:
         except sqlite3.Error:
             return False
 
-    def begin(self, ends: float | None = None) -> None:
-        """`BEGIN IMMEDIATE`, waiting for other processes. Raises sqlite3.OperationalError (busy) after `ends`.
+    def begin(self, until_s: float | None = None) -> None:
+        """`BEGIN IMMEDIATE`, waiting for other processes. Raises sqlite3.OperationalError (busy) after `until_s`.
 
-        `ends` is as `patient_until` gives it, by default from now.
+        `until_s` is as `patient_until` gives it, by default from now.
 
         SQLite's own waiting backs off to 100 ms and so starves whoever waits longest; short, uneven pauses do not.
         """
-        ends = patient_until(None) if ends is None else ends
+        until_s = patient_until(None) if until_s is None else until_s
         set_busy_timeout(self.raw, 0)
         try:
             while True:
@@ -85,7 +85,7 @@ class OpenFile:
                     self.raw.execute(BEGIN)
                 except sqlite3.OperationalError as error:
                     busy = (error.sqlite_errorcode or 0) & 0xFF == sqlite3.SQLITE_BUSY
-                    if not busy or time.monotonic() > ends:
+                    if not busy or time.monotonic() > until_s:
                         raise
                     time.sleep(_PAUSE_S * (0.5 + random.random()))  # noqa: S311 - a pause, not a secret
                 else:

@@ -1,0 +1,35 @@
+"""Window time: what budgets, expiries and windows are measured in. It never goes back.
+
+It is the larger of the wall clock and the latest time in the log. Where the clock was set back, or had once been far
+ahead, window time runs by itself, at the pace of the monotonic clock, until the wall clock has reached it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+BEHIND_MS: Final = 1_000
+"""A clock further than this behind window time was set back; up to this, window time waits for it."""
+
+
+class WindowTime:
+    """Window time as one process knows it. Other processes' comes from the log, with each transaction."""
+
+    def __init__(self, now_ms: Callable[[], int], monotonic: Callable[[], float]) -> None:
+        self._now_ms = now_ms
+        self._monotonic = monotonic
+        self._latest_ms = 0
+        self._latest_since_s = monotonic()
+        """Since when it is that, on the monotonic clock."""
+
+    def read(self, logged_ms: int) -> tuple[int, int]:
+        """Return window time and the wall clock, in ms; `logged_ms` is the latest window time in the log."""
+        clock_ms, monotonic_s = self._now_ms(), self._monotonic()
+        latest_ms = max(self._latest_ms, logged_ms)
+        if clock_ms < latest_ms - BEHIND_MS:
+            latest_ms = max(latest_ms, self._latest_ms + int((monotonic_s - self._latest_since_s) * 1000))
+        window_ms = max(clock_ms, latest_ms)
+        if window_ms > self._latest_ms:
+            self._latest_ms, self._latest_since_s = window_ms, monotonic_s
+        return window_ms, clock_ms
