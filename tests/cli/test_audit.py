@@ -21,6 +21,7 @@ from guardian.cli.support.times import local_time, moment_ms, utc_time
 from guardian.domain.order_states import OrderState
 from guardian.store.database import Store
 from guardian.store.schema.records import Entry, NewOrder, Phase, Record
+from tests.support.some import some
 from tests.support.tamper import tamper
 
 START_MS = 1_800_000_000_000
@@ -63,13 +64,13 @@ class Log:
             entry = tx.audit.append(Record(phase=Phase.INTENT, call_id=call_id, tool="create_order", symbol="BTCUSDT"))
             tx.orders.reserve(
                 NewOrder(
-                    client_order_id=entry.client_order_id, environment="paper", account="a", call_id=call_id,
+                    client_order_id=some(entry.client_order_id), environment="paper", account="a", call_id=call_id,
                     symbol="BTCUSDT", base_asset="BTC", quote_asset="USDT", side="BUY", order_type="LIMIT",
                     wire_type="LIMIT", price=Decimal(1), quantity=Decimal(1), fingerprint="f", notional=Decimal(1),
                     quote_notional=Decimal(1), currency="USDT", reserved_ms=tx.now_ms, sent_ms=tx.now_ms,
                 )
             )  # fmt: skip
-            tx.orders.move(entry.client_order_id, state)
+            tx.orders.move(some(entry.client_order_id), state)
         store.close()
         return entry
 
@@ -229,7 +230,7 @@ def test_since_and_until_bound_the_time(log: Log) -> None:
         log.now_ms = START_MS + number * HOUR
         log.call(number)
 
-    def listed(*arguments):
+    def listed(*arguments: str) -> list[Any]:
         return [line["call_id"] for line in log.json("list", *arguments)[1]]
 
     second, fourth = utc_time(START_MS + HOUR), utc_time(START_MS + 3 * HOUR)
@@ -310,7 +311,7 @@ def test_table_fits_a_narrow_terminal(log: Log, monkeypatch: pytest.MonkeyPatch)
 # -- show
 
 
-def names(log: Log, name: str):
+def names(log: Log, name: str) -> list[tuple[int, str]]:
     return [(row["seq"], row["phase"]) for row in log.json("show", name)[1]]
 
 
@@ -320,11 +321,11 @@ def test_call_is_shown_with_all_its_rows(log: Log) -> None:
     entry = log.order(2)
     log.write(Record(phase=Phase.EVENT, call_id="call-2", body={"kind": "resolved"}))
     rows = [(3, "call"), (4, "intent"), (5, "event")]
-    for name in ("call-2", "3", "4", "5", entry.client_order_id, "last"):
+    for name in ("call-2", "3", "4", "5", some(entry.client_order_id), "last"):
         assert names(log, name) == rows, name
     assert names(log, "1") == [(1, "call"), (2, "outcome")]
     out = log.run("show", "last")[1]
-    assert entry.client_order_id in out
+    assert some(entry.client_order_id) in out
     assert out.count("verified") == 3
 
 
@@ -507,7 +508,7 @@ def test_times_as_people_write_them(elsewhere: None) -> None:
     """Ago, days, dates, and ISO times with and without a zone."""
     now = datetime(2026, 11, 22, 10, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
 
-    def utc(text: str):
+    def utc(text: str) -> str:
         return datetime.fromtimestamp(moment_ms(text, now) / 1000, tz=UTC).isoformat()
 
     assert utc("2h") == "2026-11-22T03:00:00+00:00"

@@ -12,6 +12,7 @@ import pytest
 
 from guardian.domain.codes import Outcome
 from tests.e2e.support.processes import Envelope, Machine, RawServed, Served, phases
+from tests.support.some import some
 from tests.support.world import BASE, WIDE, merged, toml
 
 PAPER = merged(BASE, WIDE)
@@ -86,7 +87,7 @@ def test_seventeen_tools_are_listed(served: Served) -> None:
         jsonschema.Draft202012Validator.check_schema(tool.output_schema)
         assert tool.input_schema["additionalProperties"] is False
         assert tool.description
-        assert tool.annotations.read_only_hint is (tool.name in READS)
+        assert some(tool.annotations).read_only_hint is (tool.name in READS)
 
 
 def test_each_tool_answers_on_paper_as_its_schema_says(served: Served) -> None:

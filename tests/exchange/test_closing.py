@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,12 +14,13 @@ from guardian.errors import ExchangeUnavailable, NotSent, OutcomeUnknown
 from guardian.exchange.environments import ApiFamily
 from tests.exchange.http.test_error_mapping import cancel, place, read
 from tests.exchange.support.exchange_setup import served
-from tests.exchange.support.loopback_exchange import Told
+from tests.exchange.support.loopback_exchange import LoopbackExchange, Told
+from tests.support.some import some
 
 pytestmark = pytest.mark.anyio
 
 
-async def in_flight(server, act):
+async def in_flight(server: LoopbackExchange, act: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
     """The task of a request that the server has received and does not answer."""
     task = asyncio.create_task(act)
     while not server.seen:
@@ -33,7 +36,7 @@ async def test_read_in_flight_at_the_close_is_not_sent_again() -> None:
         await exchange.close()
         with pytest.raises(ExchangeUnavailable):
             await asyncio.wait_for(task, 5)
-        assert client.session.closed
+        assert some(client.session).closed
     assert (len(server.seen), server.connections) == (1, 1)
 
 
@@ -70,10 +73,10 @@ async def test_slot_given_back_after_the_close_leaves_the_limits_file_closed(tmp
     async with served(limits_path=tmp_path / "limits.db") as (_, exchange):
         async with exchange.order_slot():
             await exchange.close()
-        assert exchange._session.rate_limits._counts._file._connection is None
+        assert some(exchange._session.rate_limits._counts._file)._connection is None
         with pytest.raises(NotSent):
             await place(exchange)
-        assert exchange._session.rate_limits._counts._file._connection is None
+        assert some(exchange._session.rate_limits._counts._file)._connection is None
 
 
 async def test_closing_again_is_harmless() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -13,15 +14,16 @@ from guardian.errors import ExchangeRejected, ExchangeUnavailable
 from guardian.exchange.clean_text import clean_text
 from tests.exchange.support.exchange_samples import ANSWERS, ORDER, answer, listed
 from tests.exchange.support.exchange_setup import served
-from tests.exchange.support.loopback_exchange import Told
+from tests.exchange.support.loopback_exchange import Seen, Told
+from tests.support.some import some
 
 pytestmark = pytest.mark.anyio
 
 UNLISTED = Told(status=400, body={"code": -1121, "msg": "Invalid symbol."})
 
 
-def knows_all_but(*unlisted):
-    def reply(seen):
+def knows_all_but(*unlisted: str) -> Callable[[Seen], object]:
+    def reply(seen: Seen) -> object:
         asked = seen.parameters.get("symbols", seen.parameters.get("symbol", ""))
         return UNLISTED if any(symbol in asked for symbol in unlisted) else answer(seen.method, seen.path)
 
@@ -32,7 +34,7 @@ async def test_unlisted_symbol_is_none() -> None:
     """A symbol that the exchange does not list has no instrument; that is an answer, not a failure."""
     async with served(knows_all_but("NOPEUSDT")) as (_, exchange):
         assert await exchange.instrument("NOPEUSDT") is None
-        assert (await exchange.instrument("BTCUSDT")).base_asset == "BTC"
+        assert some(await exchange.instrument("BTCUSDT")).base_asset == "BTC"
 
 
 async def test_one_unlisted_symbol_does_not_take_the_others_with_it() -> None:
@@ -76,7 +78,8 @@ async def test_current_instruments_are_at_most_a_second_old() -> None:
 
 async def test_symbol_that_is_no_longer_listed_is_not_kept() -> None:
     """Rules that were read before the symbol went are not given after."""
-    mono, gone = [0.0], []
+    mono = [0.0]
+    gone: list[str] = []
     async with served(lambda seen: knows_all_but(*gone)(seen), monotonic=lambda: mono[0]) as (_, exchange):
         assert set(await exchange.instruments(["BTCUSDT", "ETHUSDT"])) == {"BTCUSDT", "ETHUSDT"}
         gone.append("BTCUSDT")
@@ -89,7 +92,7 @@ async def test_failure_is_not_kept() -> None:
     """After a failure of all three tries the next call asks again."""
     fail = [True] * 3
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         return Told(status=503, body=b"") if fail and fail.pop() else answer(seen.method, seen.path)
 
     async with served(reply) as (_, exchange):
@@ -109,7 +112,7 @@ async def test_book_tops_are_dated_to_the_start_of_the_request() -> None:
     """A slow answer makes a price old, not new."""
     now = [1_000]
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         now[0] += 700
         return answer(seen.method, seen.path)
 
@@ -150,7 +153,7 @@ async def test_balances_leave_zeros_out_unless_asked() -> None:
 async def test_profit_and_loss_asks_both_at_once() -> None:
     """The two requests of profit and loss are under way together, and one failure is the failure of both."""
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         return Told(status=503, body=b"") if seen.path == "/fapi/v1/income" else answer(seen.method, seen.path)
 
     async with served() as (server, exchange):
@@ -189,8 +192,8 @@ async def test_orders_are_asked_by_symbol_and_period() -> None:
     async with served() as (server, exchange):
         assert (await exchange.open_orders("BTCUSDT"))[0].order_id == 28
         await exchange.all_orders("BTCUSDT", start_time=1, end_time=2, limit=5)
-        assert (await exchange.order("BTCUSDT", order_id=28)).client_order_id == ORDER["clientOrderId"]
-        assert (await exchange.order("BTCUSDT", order_id=29)).order_id == 28
+        assert some(await exchange.order("BTCUSDT", order_id=28)).client_order_id == ORDER["clientOrderId"]
+        assert some(await exchange.order("BTCUSDT", order_id=29)).order_id == 28
     assert [seen.path for seen in server.seen][:2] == ["/api/v3/openOrders", "/api/v3/allOrders"]
     assert server.seen[1].parameters["limit"] == "5"
 

@@ -11,14 +11,16 @@ import pytest
 
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, ResolvedOrder, TimeInForce
 from guardian.errors import ExchangeRejected
+from guardian.exchange.exchange import Exchange
 from tests.exchange.support.exchange_samples import answer, listed
 from tests.exchange.support.exchange_setup import served
-from tests.exchange.support.loopback_exchange import Told
+from tests.exchange.support.loopback_exchange import Seen, Told
+from tests.support.some import some
 
 pytestmark = pytest.mark.anyio
 
 
-def an_order():
+def an_order() -> ResolvedOrder:
     """BUY LIMIT 0.00001 BTCUSDT at 60000."""
     spec = OrderSpec(
         symbol="BTCUSDT",
@@ -41,10 +43,11 @@ class Market:
     """Lists BTCUSDT with a step size and a status that a test changes, and refuses orders as `refusal` says."""
 
     def __init__(self) -> None:
-        self.step, self.status, self.refusal = "0.00001", "TRADING", None
+        self.step, self.status = "0.00001", "TRADING"
+        self.refusal: dict[str, Any] | None = None
         self.is_gone = False
 
-    def __call__(self, seen):
+    def __call__(self, seen: Seen) -> object:
         if self.is_gone:
             return Told(status=400, body={"code": -1121, "msg": "Invalid symbol."})
         if seen.path == "/api/v3/exchangeInfo":
@@ -56,7 +59,7 @@ class Market:
         return answer(seen.method, seen.path)
 
 
-async def place(exchange) -> None:
+async def place(exchange: Exchange) -> None:
     await exchange.place_order(an_order(), client_order_id="g1-a", timestamp_ms=time.time_ns() // 1_000_000)
 
 
@@ -74,12 +77,12 @@ async def test_order_that_is_refused_makes_the_rules_of_its_symbol_be_fetched_ag
     """The order passed the rules that were kept, so the next one is judged by new ones. (They stayed for an hour.)"""
     market = Market()
     async with served(market) as (_, exchange):
-        assert (await exchange.instrument("BTCUSDT")).lot.step == Decimal("0.00001")
+        assert some(await exchange.instrument("BTCUSDT")).lot.step == Decimal("0.00001")
         market.step, market.refusal = "0.001", refusal
-        assert (await exchange.instrument("BTCUSDT")).lot.step == Decimal("0.00001")
+        assert some(await exchange.instrument("BTCUSDT")).lot.step == Decimal("0.00001")
         with pytest.raises(ExchangeRejected):
             await place(exchange)
-        assert (await exchange.instrument("BTCUSDT")).lot.step == Decimal("0.001")
+        assert some(await exchange.instrument("BTCUSDT")).lot.step == Decimal("0.001")
 
 
 async def test_order_that_is_placed_leaves_the_rules_as_they_are() -> None:
@@ -96,10 +99,10 @@ async def test_status_other_than_trading_is_asked_for_again_each_time() -> None:
     market = Market()
     market.status = "BREAK"
     async with served(market) as (server, exchange):
-        assert not (await exchange.instrument("BTCUSDT")).is_trading
+        assert not some(await exchange.instrument("BTCUSDT")).is_trading
         market.status = "TRADING"
-        assert (await exchange.instrument("BTCUSDT")).is_trading
-        assert (await exchange.instrument("BTCUSDT")).is_trading
+        assert some(await exchange.instrument("BTCUSDT")).is_trading
+        assert some(await exchange.instrument("BTCUSDT")).is_trading
         assert len(server.seen) == 2
 
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from binance.async_client import AsyncClient
@@ -101,7 +102,7 @@ PLOT = {
 # Worked out by hand. 100 USDT at 60000 buy 0.00166; each commission is a thousandth of what was received.
 # BTC:  0.5 + 0.01 - 0.00001 + 0.00166 - 0.00000166 - 0.002 = 0.50964834, of which 0.003 are offered.
 # USDT: 10000 - 600 - 99.6 + 119.99998 - 0.11999998 = 9420.27998002, of which 0.005 x 59000.01 are bid.
-SEEN = {
+SEEN: dict[str, Any] = {
     "before": {"BTC": ["0.5", "0"], "ETH": ["5", "0"], "BNB": ["10", "0"], "USDT": ["10000", "0"]},
     "market": {"bid": "59999.99", "ask": "60000", "average": "59999.995"},
     "rates": ["0.001", "0.001"],
@@ -136,7 +137,7 @@ SEEN = {
 }
 
 
-def exact(told: object) -> object:
+def exact(told: object) -> Any:
     """The same with every number as a Decimal, so that 1.0 and 1.00000000 are one and no digit is lost."""
     if isinstance(told, dict):
         return {name: exact(value) for name, value in told.items()}
@@ -198,12 +199,12 @@ def install(client: Independent, cache: Path) -> Path:
         if npm is None or shutil.which("node", path=MACHINE.get("PATH")) is None:
             absent(client, "there is no Node.js")
         (folder / "package.json").write_text('{"private": true}', "utf-8")
-        quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--silent", "--cache", str(cache / "npm"))
+        quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--silent", "--cache", str(cache / "npm")]
         wanted = f"{client.package}@{client.version}"
         run_installer(client, str(npm), "install", *quiet, "--prefix", str(folder), wanted)
     else:
         run_installer(client, sys.executable, "-m", "venv", str(folder))
-        quiet = ("--quiet", "--only-binary", ":all:", "--cache-dir", str(cache / "pip"))
+        quiet = ["--quiet", "--only-binary", ":all:", "--cache-dir", str(cache / "pip")]
         run_installer(client, python_of(folder), "-m", "pip", "install", *quiet, f"{client.package}=={client.version}")
     complete.touch()
     return folder

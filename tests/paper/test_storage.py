@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +18,7 @@ from guardian.domain.secrets import Secret
 from guardian.errors import ExchangeRejected, ExchangeUnavailable, StoreCorrupt, StoreUnavailable
 from guardian.paper.engine.orders import Event, PlaceOrder, SetBalance
 from guardian.paper.host.home import PaperEndpoint
-from guardian.paper.host.standalone import PaperServer, serve
+from guardian.paper.host.standalone import PaperServer, Serving, serve
 from guardian.paper.storage import SqliteStorage
 from tests.paper.support.client import ClientFor
 
@@ -64,7 +65,7 @@ class FailingStorage(SqliteStorage):
 
     fails = False
 
-    def commit(self, events: tuple[Event, ...], checked: int) -> None:
+    def commit(self, events: Sequence[Event], checked: int) -> None:
         if self.fails:
             raise StoreUnavailable("the disk is full")
         super().commit(events, checked)
@@ -144,7 +145,7 @@ def test_a_file_that_does_not_add_up_is_not_served(tmp_path: Path, damage: str) 
         _open(file)
 
 
-def _open(file) -> None:
+def _open(file: Path) -> None:
     storage = SqliteStorage(file)
     try:
         storage.load()
@@ -212,7 +213,7 @@ def test_two_exchanges_never_share_a_state_file(tmp_path: Path) -> None:
     file = tmp_path / "state.db"
     seen = []
 
-    def inside(endpoint) -> None:
+    def inside(endpoint: Serving) -> None:
         seen.append(endpoint.url)
         with pytest.raises(ExchangeUnavailable, match="another paper exchange"):
             serve("127.0.0.1", 0, 1, file)

@@ -6,7 +6,7 @@ import pytest
 from fastmcp import Client, FastMCP
 
 from guardian.server.app import build_server
-from tests.server.support.fake_gate import Connect, FakeGate
+from tests.server.support.fake_gate import Connect, FakeGate, as_gate
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def gate() -> FakeGate:
 
 @pytest.fixture
 def server(gate: FakeGate) -> FastMCP:
-    return build_server(gate, now_ms=lambda: 1_763_806_512_345)
+    return build_server(as_gate(gate), now_ms=lambda: 1_763_806_512_345)
 
 
 @pytest.fixture(params=["legacy", "auto"])

@@ -17,8 +17,9 @@ from guardian.domain.requests import CancelOrder, WithdrawProposal
 from guardian.errors import InvalidArguments
 from guardian.server.arguments import amount, check_period, moment
 from guardian.server.tools.orders import cancel_order, create_order
+from tests.support.some import some
 
-NOTHING = dict.fromkeys(
+NOTHING: dict[str, Any] = dict.fromkeys(
     (
         "symbol",
         "side",
@@ -40,7 +41,7 @@ def shown(value: object) -> str:
     return f"{value.bit_length()} bits" if isinstance(value, int) and value.bit_length() > 64 else repr(value)[:30]
 
 
-def mistakes_of(**fields: object) -> dict[str, str]:
+def mistakes_of(**fields: Any) -> dict[str, str]:
     with pytest.raises(InvalidArguments) as refused:
         create_order(**{**NOTHING, **fields})
     return {mistake.field: mistake.message for mistake in refused.value.mistakes}
@@ -191,11 +192,17 @@ def test_fields_that_do_not_make_one_order_are_all_named(fields: dict[str, Any],
 def test_limit_types_stay_until_cancelled_unless_said_otherwise(order_type: OrderType) -> None:
     """Time in force is GTC for the limit types where none was named, and what was named is kept."""
     stop = ONE if order_type is not OrderType.LIMIT else None
-    fields = {"symbol": "BTCUSDT", "side": OrderSide.SELL, "order_type": order_type, "quantity": ONE, "price": ONE}
+    fields: dict[str, Any] = {
+        "symbol": "BTCUSDT",
+        "side": OrderSide.SELL,
+        "order_type": order_type,
+        "quantity": ONE,
+        "price": ONE,
+    }
     asked = create_order(**{**NOTHING, **fields, "stop_price": stop})
-    assert asked.order.time_in_force is TimeInForce.GTC
+    assert some(asked.order).time_in_force is TimeInForce.GTC
     asked = create_order(**{**NOTHING, **fields, "stop_price": stop, "time_in_force": TimeInForce.FOK})
-    assert asked.order.time_in_force is TimeInForce.FOK
+    assert some(asked.order).time_in_force is TimeInForce.FOK
 
 
 def test_market_by_quote_quantity_is_one_order() -> None:
@@ -203,18 +210,18 @@ def test_market_by_quote_quantity_is_one_order() -> None:
     asked = create_order(
         **{**NOTHING, "symbol": "BTCUSDT", "side": OrderSide.BUY, "order_type": OrderType.MARKET, "quote_quantity": ONE}
     )
-    assert asked.order.quote_quantity == ONE
-    assert asked.order.time_in_force is None
+    assert some(asked.order).quote_quantity == ONE
+    assert some(asked.order).time_in_force is None
 
 
 def test_token_does_not_show_in_the_request() -> None:
     """The request with a token can be printed and logged without giving it away."""
     asked = create_order(**{**NOTHING, "confirmation_token": "canary-token-1"})
     assert "canary" not in repr(asked)
-    assert asked.confirmation_token.reveal() == "canary-token-1"
+    assert some(asked.confirmation_token).reveal() == "canary-token-1"
 
 
-CANCEL = {"symbol": None, "order_id": None, "client_order_id": None, "proposal_id": None}
+CANCEL: dict[str, Any] = {"symbol": None, "order_id": None, "client_order_id": None, "proposal_id": None}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from guardian.domain.trading import Environment
 from guardian.server.app import build_server
 from guardian.server.isolation import isolate_fastmcp
 from guardian.server.stderr_log import PlainFormatter
-from tests.server.support.fake_gate import FakeGate
+from tests.server.support.fake_gate import FakeGate, as_gate
 
 CANARY = "canary-77aa"
 
@@ -38,7 +39,7 @@ def test_settings_of_fastmcp_are_dropped(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_security_options_are_set_and_not_by_default() -> None:
     """The server masks errors, checks arguments strictly and refuses two tools of one name, whatever is set outside."""
-    server = build_server(FakeGate())
+    server = build_server(as_gate(FakeGate()))
     assert server.strict_input_validation is True
     assert server._mask_error_details is True
     assert server._on_duplicate == "error"
@@ -80,7 +81,7 @@ async def test_lifespan_goes_around_every_call(gate: FakeGate) -> None:
     events = []
 
     @asynccontextmanager
-    async def lifespan():
+    async def lifespan() -> AsyncIterator[None]:
         events.append("started")
         yield
         await anyio.sleep(0.01)
@@ -90,12 +91,12 @@ async def test_lifespan_goes_around_every_call(gate: FakeGate) -> None:
         events.append("called")
 
     gate.before_answer = called
-    async with Client(build_server(gate, lifespan=lifespan)) as client:
+    async with Client(build_server(as_gate(gate), lifespan=lifespan)) as client:
         await client.call_tool("get_ticker", {"symbol": "BTCUSDT"})
     assert events == ["started", "called", "closed"]
 
 
-def record_of(name: str, message, *arguments, fault=None):
+def record_of(name: str, message: str, *arguments: object, fault: BaseException | None = None) -> logging.LogRecord:
     exc_info = None if fault is None else (type(fault), fault, None)
     return logging.LogRecord(name, logging.ERROR, __file__, 1, message, arguments, exc_info)
 

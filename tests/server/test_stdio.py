@@ -9,8 +9,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 import pytest
+
+from tests.support.some import some
 
 PATIENCE_S = 20
 SERVER = Path(__file__).parent / "support" / "stdio_server.py"
@@ -52,18 +55,18 @@ class Talk:
         self.count = 0
         self.lines: list[str] = []
 
-    def line(self, text: str) -> dict[str, object]:
+    def line(self, text: str) -> dict[str, Any]:
         """Send one raw line and read the reply to it."""
-        self.process.stdin.write(text + "\n")
-        self.process.stdin.flush()
+        some(self.process.stdin).write(text + "\n")
+        some(self.process.stdin).flush()
         watchdog = Timer(PATIENCE_S, self.process.kill)
         watchdog.start()
         try:
             while True:
-                reply = self.process.stdout.readline()
+                reply = some(self.process.stdout).readline()
                 assert reply, f"no reply to {text[:200]}"
                 self.lines.append(reply)
-                message = json.loads(reply)
+                message: dict[str, Any] = json.loads(reply)
                 if "id" in message:
                     return message
         finally:
@@ -71,17 +74,18 @@ class Talk:
 
     def start(self) -> None:
         self.line(json.dumps(HANDSHAKE))
-        self.process.stdin.write('{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
+        some(self.process.stdin).write('{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
 
-    def call(self, tool: str, arguments: str) -> dict[str, object]:
+    def call(self, tool: str, arguments: str) -> dict[str, Any]:
         """Call a tool with arguments given as raw JSON text; returns the envelope."""
         self.count += 1
         params = f'{{"name":"{tool}","arguments":{arguments}}}'
         message = self.line(f'{{"jsonrpc":"2.0","id":{self.count},"method":"tools/call","params":{params}}}')
         assert message["id"] == self.count
-        result = message["result"]
+        result: dict[str, Any] = message["result"]
         assert result["isError"] is (result["structuredContent"]["outcome"] != "done")
-        return result["structuredContent"]
+        envelope: dict[str, Any] = result["structuredContent"]
+        return envelope
 
     def end(self) -> str:
         """Close the server's input, and return what it wrote to stderr."""
@@ -147,10 +151,10 @@ def test_hostile_raw_lines_reach_no_gate_and_leave_no_trace(talk: Talk, tmp_path
 
 def test_malformed_messages_do_not_end_the_server(talk: Talk) -> None:
     """Lines that are not JSON, unreadable integers, arguments that are no object, unknown methods: survived."""
-    talk.process.stdin.write("this is not json\n\n[]\n")
+    some(talk.process.stdin).write("this is not json\n\n[]\n")
     # The SDK drops this line without a reply: Python reads no integer of more than 4300 digits.
     params = f'{{"name":"create_order","arguments":{order("1" * 5000)}}}'
-    talk.process.stdin.write(f'{{"jsonrpc":"2.0","id":899,"method":"tools/call","params":{params}}}\n')
+    some(talk.process.stdin).write(f'{{"jsonrpc":"2.0","id":899,"method":"tools/call","params":{params}}}\n')
     bad = talk.line('{"jsonrpc":"2.0","id":900,"method":"tools/call","params":{"name":"get_ticker","arguments":[1]}}')
     assert bad["error"]["code"] == -32602
     unknown = talk.line('{"jsonrpc":"2.0","id":901,"method":"no/such/method","params":{}}')
@@ -161,9 +165,9 @@ def test_malformed_messages_do_not_end_the_server(talk: Talk) -> None:
 def test_client_that_goes_away_leaves_no_open_record(talk: Talk) -> None:
     """A client that closes its end in the middle of a call: its record is closed, then the gate, and the exit is 0."""
     params = '{"name":"get_ticker","arguments":{"symbol":"SLOWW"}}'
-    talk.process.stdin.write(f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}\n')
-    talk.process.stdin.flush()
-    assert "ASKED" in talk.process.stderr.readline()
+    some(talk.process.stdin).write(f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}\n')
+    some(talk.process.stdin).flush()
+    assert "ASKED" in some(talk.process.stderr).readline()
     errors = talk.end()
     assert talk.process.returncode == 0
     told = [line for line in errors.splitlines() if line.startswith(("CLOSED", "ENDED"))]

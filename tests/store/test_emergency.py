@@ -17,6 +17,7 @@ from guardian.domain.secrets import Secret
 from guardian.domain.trading import TradingState
 from guardian.errors import StoreUnavailable
 from guardian.store.emergency import OWNER_HALT, SIZE, EmergencyFile
+from guardian.store.schema.records import TradingStatus
 from tests.store.support.store_world import World
 
 
@@ -27,7 +28,7 @@ def emergency(world: World, tmp_path: Path) -> EmergencyFile:
     return made
 
 
-def events(world: World):
+def events(world: World) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(world.home / "guardian.db")) as connection:
         rows = connection.execute(
             "SELECT key, call_id, symbol, body FROM audit WHERE phase = 'event' ORDER BY seq"
@@ -103,11 +104,12 @@ def test_user_without_a_folder_of_their_own_has_the_place_beside_the_home(
     """Without an account, or with a folder that is another's, the place beside the home is the only other one."""
     pwd = pytest.importorskip("pwd")
     count = len(EmergencyFile(world.home).places)
-    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: {}["none"])
+    nobody: dict[str, Any] = {}
+    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: nobody["none"])
     assert len(EmergencyFile(world.home).places) == 2 <= count
 
 
-def trading(world: World):
+def trading(world: World) -> TradingStatus:
     with world.store.transaction() as tx:
         return tx.trading.status()
 

@@ -14,16 +14,17 @@ import pytest
 
 from guardian.errors import NotPrivate, StoreCorrupt, StoreLost, StoreUnavailable
 from guardian.store.database import Store
-from guardian.store.log.checkpoint import CHECKPOINT_NAME
 from guardian.store.opening import begin_log, is_lost
+from guardian.store.schema.files import CHECKPOINT_NAME
 from guardian.store.schema.records import Phase, Record
 from guardian.store.schema.tables import SCHEMA_VERSION
 from tests.store.support.store_world import START_MS, World
+from tests.support.some import some
 
 posix = pytest.mark.skipif(os.name != "posix", reason="this system has no such modes")
 
 
-def open_at(home):
+def open_at(home: Path) -> Store:
     return Store.open(home, now_ms=lambda: START_MS)
 
 
@@ -56,7 +57,7 @@ def test_home_and_files_are_for_the_owner_alone(world: World) -> None:
 
 def test_settings_hold_on_the_connection(world: World) -> None:
     """Write-ahead log, full synchronisation, and the two numbers that say what the file is."""
-    connection = world.store._file.raw
+    connection = some(world.store._file).raw
     expected = {
         "journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "busy_timeout": 5000, "recursive_triggers": 1,
         "application_id": 0x67726431, "user_version": SCHEMA_VERSION,
@@ -127,7 +128,7 @@ def test_lost_log_is_not_replaced_by_a_fresh_one(world: World, loss: str) -> Non
     path.unlink() if loss == "unlink" else path.write_bytes(b"")
     with pytest.raises(StoreLost, match="checkpoint") as refused:
         world.open()
-    assert "guardian init" in refused.value.hint
+    assert "guardian init" in some(refused.value.hint)
     assert not path.exists() or path.stat().st_size == 0
 
 
@@ -200,7 +201,7 @@ def test_file_that_was_moved_away_is_not_written(world: World, how: str, tmp_pat
         os.link(away, path)
         fill(world, 1)
         with world.store.transaction() as tx:
-            assert tx.audit.last_entry().seq == 4
+            assert some(tx.audit.last_entry()).seq == 4
 
 
 def test_closed_store_says_so(world: World) -> None:
@@ -275,15 +276,15 @@ def test_two_servers_start_together_on_an_empty_folder(tmp_path: Path) -> None:
             home = tmp_path / f"home{number}"
             at = time.time() + (1.5 if number == 0 else 0.02)
             for process in pair:
-                process.stdin.write(f"{home} {at}\n")
-                process.stdin.flush()
-            assert [process.stdout.readline().strip() for process in pair] == ["ok", "ok"]
+                some(process.stdin).write(f"{home} {at}\n")
+                some(process.stdin).flush()
+            assert [some(process.stdout).readline().strip() for process in pair] == ["ok", "ok"]
             connection = sqlite3.connect(home / "guardian.db")
             rows = connection.execute("SELECT count(*), count(DISTINCT prev_hash), max(seq) FROM audit").fetchone()
             connection.close()
             assert rows == (2, 2, 2)
     finally:
         for process in pair:
-            process.stdin.close()
+            some(process.stdin).close()
             process.wait(timeout=10)
-            process.stdout.close()
+            some(process.stdout).close()

@@ -17,6 +17,7 @@ from guardian.store.database import Store
 from guardian.store.emergency import EmergencyFile
 from guardian.store.log.verify import verify
 from tests.store.support.store_world import START_MS, World
+from tests.support.some import some
 
 PRELUDE = """
 import sys, time
@@ -99,7 +100,7 @@ while True:
 """
 
 
-def start(world: World, code, who, *more):
+def start(world: World, code: str, who: object, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", PRELUDE + code, str(world.home), str(who), *more],
         stdin=subprocess.PIPE,
@@ -108,19 +109,19 @@ def start(world: World, code, who, *more):
     )
 
 
-def together(processes):
+def together(processes: list[subprocess.Popen[str]]) -> list[str]:
     """Let all go at once; what each printed."""
     for process in processes:
-        assert process.stdout.readline() == "ready\n"
+        assert some(process.stdout).readline() == "ready\n"
     for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
+        some(process.stdin).write("go\n")
+        some(process.stdin).flush()
     outputs = [process.communicate(timeout=120)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes)
     return outputs
 
 
-def no_halt(world: World):
+def no_halt(world: World) -> bool:
     """Nobody found the chain broken: trading is active, for somebody who starts now too."""
     world.clock_ms = time.time_ns() // 1_000_000
     world.reopen()
@@ -162,9 +163,9 @@ def test_processes_that_are_killed_leave_a_whole_log(world: World) -> None:
     for number in range(10):
         pair = [start(world, TRADE, f"{number}-{who}") for who in range(2)]
         for process in pair:
-            assert process.stdout.readline() == "ready\n"
-            process.stdin.write("go\n")
-            process.stdin.flush()
+            assert some(process.stdout).readline() == "ready\n"
+            some(process.stdin).write("go\n")
+            some(process.stdin).flush()
         for process in pair:
             time.sleep(chance.uniform(0.005, 0.12))
             process.kill()
@@ -199,7 +200,7 @@ def test_process_that_is_killed_while_importing_loses_and_repeats_nothing(world:
         process = subprocess.Popen(
             [sys.executable, "-c", code, str(world.home), str(tmp_path / "state")], stdout=subprocess.PIPE, text=True
         )
-        assert process.stdout.readline() == "ready\n"
+        assert some(process.stdout).readline() == "ready\n"
         until = time.monotonic() + chance.uniform(0.01, 0.1)
         while time.monotonic() < until:
             assert emergency.append({"n": count})
@@ -225,7 +226,7 @@ def test_threads_of_one_process_share_the_writer(world: World, count: int) -> No
 
     from guardian.store.schema.records import Phase, Record
 
-    def run(number) -> None:
+    def run(number: int) -> None:
         with world.store.transaction() as tx:
             tx.audit.append(Record(phase=Phase.EVENT, body={"n": number}))
 

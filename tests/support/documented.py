@@ -20,7 +20,7 @@ class Sample:
     method: str
     path: str
     parameters: tuple[str, ...]
-    reply: object
+    reply: Any
 
 
 def documented() -> dict[str, Sample]:

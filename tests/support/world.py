@@ -124,7 +124,7 @@ class Assistant:
         try:
             self._stop = asyncio.Event()
             server = build_server(self.guardian.gate, lifespan=self.guardian.running)
-            async with Client(server, mode=mode) as self._client:  # type: ignore[arg-type]
+            async with Client(server, mode=mode) as self._client:
                 ready.set()
                 await self._stop.wait()
         finally:

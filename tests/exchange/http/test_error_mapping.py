@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import aiohttp
 import pytest
 
+from guardian.domain.orders import OrderReport
 from guardian.errors import (
     ExchangeError,
     ExchangeRateLimited,
@@ -19,37 +20,43 @@ from guardian.errors import (
     NotSent,
     OutcomeUnknown,
 )
+from guardian.exchange.exchange import Exchange
 from guardian.exchange.http import client
 from guardian.exchange.http.error_mapping import from_exception, from_status
 from guardian.exchange.http.hints import hint_for
 from tests.exchange.http.test_wire import limit_order
 from tests.exchange.support.exchange_samples import ORDER, answer
 from tests.exchange.support.exchange_setup import exchange_at, now_ms, served
-from tests.exchange.support.loopback_exchange import LoopbackExchange, Told
+from tests.exchange.support.loopback_exchange import LoopbackExchange, Seen, Told
+from tests.support.some import some
 
 pytestmark = pytest.mark.anyio
 
 # python-binance warns when it is imported: it comes in by its one door, which has the filter for that.
-assert client.AsyncClient
+assert hasattr(client, "AsyncClient")
 library_exceptions = sys.modules["binance.exceptions"]
 
 ID = ORDER["clientOrderId"]
 PAGE = b"<html><body>The request could not be satisfied. AAAA</body></html>"
 
 
-def place(exchange):
+Act = Callable[[Exchange], Coroutine[Any, Any, Any]]
+"""A request to the exchange."""
+
+
+def place(exchange: Exchange) -> Coroutine[Any, Any, OrderReport]:
     return exchange.place_order(limit_order(), client_order_id=ID, timestamp_ms=now_ms())
 
 
-def cancel(exchange):
+def cancel(exchange: Exchange) -> Coroutine[Any, Any, OrderReport]:
     return exchange.cancel_order("BTCUSDT", client_order_id=ID, timestamp_ms=now_ms())
 
 
-def read(exchange):
+def read(exchange: Exchange) -> Coroutine[Any, Any, Any]:
     return exchange.balances()
 
 
-def refusal(status: int, code: int, text: str = "x"):
+def refusal(status: int, code: int, text: str = "x") -> Told:
     return Told(status=status, body={"code": code, "msg": text})
 
 
@@ -100,7 +107,7 @@ UNKNOWN = [
 
 @pytest.mark.parametrize("told", REJECTED, ids=lambda told: f"{told.status} {str(told.body)[:40]}")
 @pytest.mark.parametrize("write", [place, cancel])
-async def test_certain_refusal_of_a_write_is_a_rejection(told: Told, write: Callable[..., Any]) -> None:
+async def test_certain_refusal_of_a_write_is_a_rejection(told: Told, write: Act) -> None:
     """Where it is certain that nothing happened the exchange's code and text are given."""
     async with served(lambda _: told) as (server, exchange):
         with pytest.raises(ExchangeRejected) as caught:
@@ -111,7 +118,7 @@ async def test_certain_refusal_of_a_write_is_a_rejection(told: Told, write: Call
 
 @pytest.mark.parametrize("told", UNKNOWN, ids=lambda told: f"{told.status} {str(told.body)[:30]} {told.close_first}")
 @pytest.mark.parametrize("write", [place, cancel])
-async def test_uncertain_write_is_unknown_and_sent_once(told: Told, write: Callable[..., Any]) -> None:
+async def test_uncertain_write_is_unknown_and_sent_once(told: Told, write: Act) -> None:
     """Everything that is not a certain refusal is unknown for a write, and nothing is sent a second time."""
     async with served(lambda _: told) as (server, exchange):
         with pytest.raises(OutcomeUnknown):
@@ -131,7 +138,7 @@ async def test_read_without_a_usable_answer_is_unavailable(told: Told) -> None:
 
 @pytest.mark.parametrize("act", [place, cancel, read])
 @pytest.mark.parametrize("status", [429, 418])
-async def test_rate_limit_gives_the_seconds(act: Callable[..., Any], status: int) -> None:
+async def test_rate_limit_gives_the_seconds(act: Act, status: int) -> None:
     """429 and 418 say how long to wait, and that nothing happened."""
     told = Told(
         status=status, body={"code": -1003, "msg": "Too much request weight used"}, headers={"Retry-After": "7"}
@@ -204,10 +211,10 @@ async def test_nothing_is_asked_while_the_exchange_said_later() -> None:
     clock, script = [1_700_000_010_000], [Told(status=429, body=b"", headers={"Retry-After": "30"})]
     started_ms = clock[0]
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         return script.pop() if script else answer(seen.method, seen.path)
 
-    def monotonic():
+    def monotonic() -> float:
         return (clock[0] - started_ms) / 1000
 
     async with served(reply, now=lambda: clock[0], monotonic=monotonic) as (server, exchange):
@@ -236,7 +243,7 @@ async def test_ban_holds_back_everything() -> None:
 async def test_order_limit_does_not_hold_back_reads() -> None:
     """A 429 on an order may be about the account's orders alone: reads and cancels go on."""
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         if seen.method == "POST":
             return Told(status=429, body={"code": -1015, "msg": "Too many new orders"}, headers={"Retry-After": "9"})
         return answer(seen.method, seen.path)
@@ -251,7 +258,7 @@ async def test_order_limit_does_not_hold_back_reads() -> None:
 
 
 @pytest.mark.parametrize("write", [place, cancel])
-async def test_refused_connection_is_not_sent(write: Callable[..., Any]) -> None:
+async def test_refused_connection_is_not_sent(write: Act) -> None:
     """Where no connection can be made nothing was sent, and that is certain."""
     async with exchange_at("http://127.0.0.1:1") as exchange:
         with pytest.raises(NotSent):
@@ -279,10 +286,10 @@ async def test_time_out_of_orders_is_above_the_exchanges_own() -> None:
 
 
 @pytest.mark.parametrize("write", [place, cancel])
-async def test_write_on_a_dropped_connection_is_sent_once(write: Callable[..., Any]) -> None:
+async def test_write_on_a_dropped_connection_is_sent_once(write: Act) -> None:
     """A kept connection that breaks under a POST or a DELETE is not tried again: one request, outcome unknown."""
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         return Told(close_first=True) if seen.method != "GET" else answer(seen.method, seen.path)
 
     async with served(reply) as (server, exchange):
@@ -297,7 +304,7 @@ async def test_read_on_a_dropped_connection_is_asked_again() -> None:
     """A read whose kept connection had gone is asked again, three times in all and no oftener."""
     drops = [True]
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         return Told(close_first=True) if drops and drops.pop() else answer(seen.method, seen.path)
 
     async with served(reply) as (server, exchange):
@@ -352,13 +359,13 @@ async def test_common_refusals_have_a_hint(code: int) -> None:
     assert caught.value.hint
 
 
-def _subclasses(kind: type[Exception]):
+def _subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:
     for child in kind.__subclasses__():
         yield child
         yield from _subclasses(child)
 
 
-def _every_exception():
+def _every_exception() -> list[type[Exception]]:
     library = [
         kind for _, kind in inspect.getmembers(library_exceptions, inspect.isclass) if issubclass(kind, Exception)
     ]
@@ -381,14 +388,14 @@ def _every_exception():
 @pytest.mark.parametrize("act", [place, cancel, read])
 @pytest.mark.parametrize("depth", ["transport", "library"])
 async def test_every_exception_is_translated(
-    kind: type[Exception], act: Callable[..., Any], depth: str, monkeypatch: pytest.MonkeyPatch
+    kind: type[Exception], act: Act, depth: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever python-binance or aiohttp raises comes out as guardian's own, without its text and without it behind."""
     problem = kind.__new__(kind)
     Exception.__init__(problem, "SECRET-URL?signature=abc")
     async with exchange_at("http://127.0.0.1:1") as exchange:
 
-        async def broken(*_, **__) -> None:
+        async def broken(*_: object, **__: object) -> None:
             raise problem
 
         if depth == "transport":
@@ -409,7 +416,7 @@ async def test_every_exception_is_translated(
 def test_library_refusals_are_translated_by_status_and_code() -> None:
     """A BinanceAPIException means what its status and code mean."""
 
-    def refused(status: int, text: str):
+    def refused(status: int, text: str) -> Any:
         return library_exceptions.BinanceAPIException(None, status, text)
 
     class NoText:
@@ -460,9 +467,9 @@ def test_hint_goes_by_the_text_where_a_code_has_many_causes(code: int, text: str
     hint = getattr(refused, "hint", None)
     if text.startswith("Duplicate"):
         assert isinstance(refused, OutcomeUnknown)
-        assert words in hint_for(code, text)
+        assert some(words) in some(hint_for(code, text))
         return
     assert isinstance(refused, ExchangeRejected)
-    assert hint is None if words is None else words in hint
+    assert hint is None if words is None else words in some(hint)
     if "balance" not in text:
         assert "balance" not in (hint or "")

@@ -6,7 +6,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -14,10 +13,10 @@ from guardian.domain.requests import GetPositionInfo
 from guardian.errors import ExchangeRateLimited, ExchangeRejected, ExchangeUnavailable, GuardianError, OutcomeUnknown
 from guardian.exchange.environments import ApiFamily
 from guardian.exchange.http.retrying import FIRST_PAUSE_S, LONGEST_PAUSE_S, MOST_TRIES, pauses
-from tests.exchange.http.test_error_mapping import cancel, place, read, refusal
+from tests.exchange.http.test_error_mapping import Act, cancel, place, read, refusal
 from tests.exchange.support.exchange_samples import ANSWERS, answer
 from tests.exchange.support.exchange_setup import exchange_at, served
-from tests.exchange.support.loopback_exchange import Told
+from tests.exchange.support.loopback_exchange import Seen, Told
 
 pytestmark = pytest.mark.anyio
 
@@ -41,11 +40,11 @@ LASTING = {
 }
 
 
-def first(number, told: Told):
+def first(number: int, told: Told) -> Callable[[Seen], object]:
     """The first so many requests are answered with `told`, the others as they should be."""
     left = [told] * number
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         return left.pop() if left else answer(seen.method, seen.path)
 
     return reply
@@ -55,9 +54,9 @@ class Pauses:
     """Remembers the pauses, and takes no time."""
 
     def __init__(self) -> None:
-        self.made = []
+        self.made: list[float] = []
 
-    async def __call__(self, seconds) -> None:
+    async def __call__(self, seconds: float) -> None:
         self.made.append(seconds)
         await asyncio.sleep(0)
 
@@ -67,7 +66,7 @@ async def test_read_is_asked_again_where_only_the_way_failed(told: Told, monkeyp
     """A read that fails twice on the way succeeds with the third try, each with a timestamp of its own."""
     now = [1_700_000_000_000]
 
-    def next_ms():
+    def next_ms() -> int:
         now[0] += 1
         return now[0]
 
@@ -97,9 +96,9 @@ async def test_what_will_not_pass_is_asked_once(told: Told) -> None:
     assert len(server.seen) == 1
 
 
-@pytest.mark.parametrize("told", {**PASSING, **LASTING}.values(), ids={**PASSING, **LASTING})
+@pytest.mark.parametrize("told", (PASSING | LASTING).values(), ids=PASSING | LASTING)
 @pytest.mark.parametrize("write", [place, cancel])
-async def test_writes_are_sent_once_whatever_happens(write: Callable[..., Any], told: Told) -> None:
+async def test_writes_are_sent_once_whatever_happens(write: Act, told: Told) -> None:
     """The exchange sees exactly one request for an order or a cancel, whatever it answers, and no pause is made."""
     made = Pauses()
     async with served(lambda _: told, timeout_s=0.2, pause=made) as (server, exchange):
@@ -156,11 +155,11 @@ async def test_tries_end_with_the_time_out_of_the_read() -> None:
     """No try begins after the read's 10 s are over, and none lasts beyond them."""
     elapsed = [0.0]
 
-    def reply(_):
+    def reply(_: Seen) -> object:
         elapsed[0] += 4
         return Told(status=503, body=b"")
 
-    async def pause(seconds) -> None:
+    async def pause(seconds: float) -> None:
         elapsed[0] += 3
 
     async with served(reply, monotonic=lambda: elapsed[0], pause=pause) as (server, exchange):
@@ -181,10 +180,10 @@ async def test_tries_end_with_the_time_out_of_the_read() -> None:
 @pytest.mark.parametrize("family", [ApiFamily.SPOT, ApiFamily.FUTURES])
 async def test_timestamp_refusal_of_a_read_measures_that_hosts_clock_and_asks_once_more(family: ApiFamily) -> None:
     """-1021 on a signed read measures the clock of its own host, once, and the second try is stamped by it."""
-    base = ANSWERS["/api/v3/time"]["serverTime"]
+    base: int = ANSWERS["/api/v3/time"]["serverTime"]
     path = "/fapi/v3/positionRisk" if family is ApiFamily.FUTURES else "/api/v3/account"
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         if seen.path == path and abs(int(seen.parameters["timestamp"]) - base) > 1_000:
             return refusal(400, -1021)
         return answer(seen.method, seen.path)
@@ -201,7 +200,7 @@ async def test_timestamp_refusal_of_a_read_measures_that_hosts_clock_and_asks_on
 async def test_timestamp_refusal_that_lasts_is_told() -> None:
     """Where the exchange refuses the timestamp again the read has failed, after two tries."""
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         return refusal(400, -1021) if seen.path == "/api/v3/account" else answer(seen.method, seen.path)
 
     async with served(reply) as (server, exchange):
@@ -220,9 +219,9 @@ async def test_timestamp_refusal_to_everything_ends() -> None:
 
 async def test_clocks_of_the_hosts_are_apart() -> None:
     """The skew to the futures host says nothing about the spot host."""
-    base = ANSWERS["/api/v3/time"]["serverTime"]
+    base: int = ANSWERS["/api/v3/time"]["serverTime"]
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         return {"serverTime": base + 3_000} if seen.path == "/fapi/v1/time" else answer(seen.method, seen.path)
 
     async with served(reply, now=lambda: base, monotonic=lambda: 1.0) as (server, exchange):
@@ -243,10 +242,10 @@ async def test_many_at_once_measure_the_clock_once() -> None:
 
 async def test_measurement_corrects_cancels_for_ten_minutes() -> None:
     """A cancel is stamped by a measurement that is too old to judge an order by, for it drifts by little."""
-    base = ANSWERS["/api/v3/time"]["serverTime"]
+    base: int = ANSWERS["/api/v3/time"]["serverTime"]
     elapsed = [0.0]
 
-    def now():
+    def now() -> int:
         return base + 4_000 + round(elapsed[0] * 1000)
 
     async with served(now=now, monotonic=lambda: elapsed[0]) as (server, exchange):

@@ -6,16 +6,15 @@ import logging
 import pickle
 import traceback
 from base64 import b64encode
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from guardian.errors import GuardianError
-from tests.exchange.http.test_error_mapping import cancel, place, read
+from tests.exchange.http.test_error_mapping import Act, cancel, place, read
 from tests.exchange.support.exchange_samples import answer
 from tests.exchange.support.exchange_setup import CANARY_KEY, CANARY_SECRET, ed25519_pair, exchange_at, served
 from tests.exchange.support.loopback_exchange import Told
+from tests.support.some import some
 
 pytestmark = pytest.mark.anyio
 
@@ -23,15 +22,16 @@ SEED = bytes(range(32, 64))
 CANARIES = (CANARY_KEY, CANARY_SECRET, b64encode(SEED).decode(), SEED.hex(), repr(SEED))
 
 
-def assert_clean(text) -> None:
+def assert_clean(text: str) -> None:
     for canary in CANARIES:
         assert canary not in text
         assert canary[4:20] not in text
 
 
-def everything_about(error):
+def everything_about(error: BaseException | None) -> str:
     """The exception, its arguments, what stands behind it, and every local of every frame on its way."""
-    parts, seen = [], set()
+    parts: list[str] = []
+    seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         parts += [repr(error), str(error), repr(error.args), repr(getattr(error, "__dict__", {}))]
@@ -60,7 +60,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("act", [place, cancel, read])
-async def test_no_secret_in_an_error_or_behind_it(fault: str, act: Callable[..., Any]) -> None:
+async def test_no_secret_in_an_error_or_behind_it(fault: str, act: Act) -> None:
     """Neither the text, nor the arguments, nor the locals of any frame of an error hold a key or a signature."""
     async with served(lambda _: FAULTS[fault], timeout_s=0.2) as (server, exchange):
         with pytest.raises(GuardianError) as caught:
@@ -72,7 +72,7 @@ async def test_no_secret_in_an_error_or_behind_it(fault: str, act: Callable[...,
 
 
 @pytest.mark.parametrize("act", [place, cancel, read])
-async def test_no_secret_behind_a_refused_connection(act: Callable[..., Any]) -> None:
+async def test_no_secret_behind_a_refused_connection(act: Act) -> None:
     """The same where nothing was sent."""
     async with exchange_at("http://127.0.0.1:1") as exchange:
         with pytest.raises(GuardianError) as caught:
@@ -102,7 +102,7 @@ async def test_client_and_exchange_show_no_secret(caplog: pytest.LogCaptureFixtu
             assert_clean(repr(thing))
             assert_clean(repr(vars(thing)) if hasattr(thing, "__dict__") else "")
         assert (client.API_KEY, client.API_SECRET, client.PRIVATE_KEY) == (None, None, None)
-        assert "x-mbx-apikey" not in {name.lower() for name in client.session.headers}
+        assert "x-mbx-apikey" not in {name.lower() for name in some(client.session).headers}
         assert (client.ws_api, client.ws_future) == (None, None)
         assert client.response is None
         with pytest.raises(TypeError):
@@ -114,7 +114,7 @@ async def test_session_never_sends_again_by_itself() -> None:
     """aiohttp's own second try of a DELETE is off, and so is every setting of the machine."""
     async with served() as (_, exchange):
         await exchange.ticker_price("BTCUSDT")
-        session = exchange._client().session
+        session = some(exchange._client().session)
         assert session._retry_connection is False
         assert session.trust_env is False
         assert len(session.cookie_jar) == 0

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import parse_qsl
 
 import binance.helpers
 import dateparser
 import pytest
 from binance import AsyncClient
+from yarl import URL
 
 from guardian.domain.trading import Environment
 from guardian.errors import GuardianError, RequestRefused
 from tests.exchange.support.exchange_samples import ORDER, answer
 from tests.exchange.support.exchange_setup import exchange_at, now_ms, served
-from tests.exchange.support.loopback_exchange import LoopbackExchange, Told
+from tests.exchange.support.loopback_exchange import LoopbackExchange, Seen, Told
 from tests.exchange.support.recording_session import RecordingSession
 from tests.exchange.test_environments import HOSTS, READS, WALLET_READS, WRITES, recorded, spec_of
 
@@ -68,7 +71,7 @@ ODD = {
 }
 
 
-def surface():
+def surface() -> tuple[list[str], list[str]]:
     """Every public method, and the library's own request methods beneath them."""
     beneath = [name for name in dir(AsyncClient) if name.startswith("_request")]
     beneath += ["_get", "_post", "_put", "_delete", "_ws_api_request", "_ws_futures_api_request"]
@@ -76,9 +79,12 @@ def surface():
     return [name for name in public if callable(getattr(AsyncClient, name))], beneath
 
 
-def arguments_of(method, value=None, more=()):
+def arguments_of(
+    method: Callable[..., Any], value: object = None, more: Iterable[tuple[str, object]] = ()
+) -> dict[str, Any]:
     """Something for each of its parameters: what a user would give, or this value for everything."""
-    named, takes_more = {}, False
+    named: dict[str, Any] = {}
+    takes_more = False
     for name, parameter in inspect.signature(method).parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             takes_more = True
@@ -92,7 +98,7 @@ def arguments_of(method, value=None, more=()):
     return named
 
 
-async def called(method, arguments):
+async def called(method: Callable[..., Any], arguments: dict[str, Any]) -> Exception | None:
     """Call it and take what it gives for at most a moment; None, or what it raised."""
     try:
         async with asyncio.timeout(0.5):
@@ -106,7 +112,7 @@ async def called(method, arguments):
     return None
 
 
-def check_sent(session, environment: Environment) -> None:
+def check_sent(session: RecordingSession, environment: Environment) -> None:
     """All that was sent is on the list, letter by letter, on the environment's hosts, and is followed nowhere."""
     permitted = set(spec_of(environment).permitted)
     for method, url, headers, options in session.sent:
@@ -120,7 +126,7 @@ def check_sent(session, environment: Environment) -> None:
         assert set(options) <= {"data", "allow_redirects", "timeout"}
 
 
-VARIANTS = {
+VARIANTS: dict[str, Iterable[tuple[str, object]]] = {
     "bare": (),
     "filled in": MORE.items(),
     "with a time": MORE.items(),
@@ -154,11 +160,11 @@ async def test_no_method_of_the_library_sends_what_is_not_listed(environment: En
 class Unguarded(RecordingSession):
     """For the library's own client, which names a method of the session for each method of HTTP."""
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Callable[..., None]:
         if name not in {"get", "post", "put", "delete"}:
             raise AttributeError(name)
 
-        def send(url, **options) -> None:
+        def send(url: URL, **options: Any) -> None:
             self.sent.append((name.upper(), url, {}, options))
             raise ConnectionError
 
@@ -262,6 +268,10 @@ async def test_odd_symbols_are_one_request_on_the_wire() -> None:
             assert came[0].headers["host"] == server.url.removeprefix("http://")
 
 
+def always(told: Told) -> Callable[[Seen], object]:
+    return lambda _: told
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_no_request_follows_a_redirect(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sent elsewhere by the exchange, nobody goes: to no other host, to no other path; and no proxy is used."""
@@ -272,7 +282,7 @@ async def test_no_request_follows_a_redirect(status: int, monkeypatch: pytest.Mo
         for number, (name, call) in enumerate({**READS, **WALLET_READS, **WRITES}.items()):
             location = places[number % len(places)]
             told = Told(status=status, body=b"", headers={"Location": location})
-            async with LoopbackExchange(lambda seen, told=told: told) as server, exchange_at(server.url) as exchange:
+            async with LoopbackExchange(always(told)) as server, exchange_at(server.url) as exchange:
                 with pytest.raises(GuardianError):
                     await call(exchange)
                 listed = {path for _, path in exchange._spec.permitted}

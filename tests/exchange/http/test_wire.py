@@ -7,6 +7,7 @@ import hmac
 import re
 from base64 import b64decode
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,13 +16,14 @@ from guardian.domain.orders import OrderSide, OrderSpec, OrderType, ResolvedOrde
 from guardian.errors import NotSent, OutcomeUnknown, RequestRefused
 from tests.exchange.support.exchange_samples import CANCELLED, ORDER, PLACED
 from tests.exchange.support.exchange_setup import CANARY_KEY, CANARY_SECRET, ed25519_pair, now_ms, served
+from tests.exchange.support.loopback_exchange import Seen
 
 pytestmark = pytest.mark.anyio
 
 ID = ORDER["clientOrderId"]
 
 
-def limit_order(quantity: str = "0.00001", price: str = "60000", **more):
+def limit_order(quantity: str = "0.00001", price: str = "60000", **more: Any) -> ResolvedOrder:
     spec = OrderSpec(
         symbol="BTCUSDT",
         side=OrderSide.BUY,
@@ -39,7 +41,7 @@ def limit_order(quantity: str = "0.00001", price: str = "60000", **more):
     )
 
 
-def assert_signed(seen) -> None:
+def assert_signed(seen: Seen) -> None:
     payload, _, mark = seen.payload.rpartition(b"&signature=")
     expected = hmac.new(CANARY_SECRET.encode(), payload, hashlib.sha256).hexdigest()
     assert mark.decode() == expected

@@ -10,7 +10,7 @@ from tests.exchange.http.test_wire import limit_order
 from tests.exchange.support.exchange_samples import ANSWERS, answer
 from tests.exchange.support.exchange_setup import served
 from tests.exchange.support.limits_setup import ACCOUNT, CANCEL, TIME, USED, fill, limits, take
-from tests.exchange.support.loopback_exchange import Told
+from tests.exchange.support.loopback_exchange import Seen, Told
 from tests.exchange.support.virtual_time import VirtualTime
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +66,7 @@ async def test_limits_that_exchange_info_names_take_the_place_of_the_documented_
         ]
     }
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         found = answer(seen.method, seen.path)
         return {**found, **listing} if seen.path == "/api/v3/exchangeInfo" else found
 
@@ -87,7 +87,7 @@ async def test_limits_that_exchange_info_names_take_the_place_of_the_documented_
 async def test_headers_on_the_wire_are_read() -> None:
     """The weight and the order counts that an answer carries hold back what would pass them."""
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         headers = {"x-mbx-used-weight-1m": "17", "x-mbx-order-count-10s": "99", "x-mbx-order-count-1d": "99"}
         return Told(body=answer(seen.method, seen.path), headers=headers if seen.method == "POST" else {})
 

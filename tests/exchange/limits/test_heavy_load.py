@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from guardian.errors import ExchangeRateLimited
-from guardian.exchange.environments import ApiFamily
+from guardian.exchange.environments import ApiFamily, Endpoint
+from guardian.exchange.limits.rate_limits import RateLimits, Slot
 from guardian.exchange.limits.weights import Priority
 from tests.exchange.support.limits_setup import ACCOUNT, CANCEL, ORDER, TIME, USED, limits, take
 from tests.exchange.support.virtual_time import VirtualTime
@@ -24,10 +25,10 @@ class Counting:
 
     world: VirtualTime
     skew_ms: int
-    weights: dict = dataclasses.field(default_factory=dict)
-    orders: dict = dataclasses.field(default_factory=dict)
+    weights: dict[int, int] = dataclasses.field(default_factory=dict)
+    orders: dict[int, int] = dataclasses.field(default_factory=dict)
 
-    def ask(self, slot, *, is_free):
+    def ask(self, slot: Slot, *, is_free: bool) -> dict[str, int]:
         now = self.world.now_ms() + self.skew_ms
         minute, tens = now // 60_000, now // 10_000
         weight = self.weights[minute] = self.weights.get(minute, 0) + (0 if is_free else slot.charges[0].amount)
@@ -56,7 +57,7 @@ async def test_nothing_is_asked_past_the_limit_under_heavy_mixed_load(seed: int,
     for rates in processes:
         rates.learn(ApiFamily.SPOT, "me", listing)
 
-    async def request(rates, endpoint) -> None:
+    async def request(rates: RateLimits, endpoint: Endpoint) -> None:
         try:
             slot = await take(rates, endpoint)
         except ExchangeRateLimited:

@@ -13,7 +13,7 @@ from tests.exchange.http.test_error_mapping import cancel, place, read
 from tests.exchange.support.exchange_samples import answer
 from tests.exchange.support.exchange_setup import served
 from tests.exchange.support.limits_setup import ACCOUNT, CANCEL, ORDER, SNAPSHOT, WITHDRAWALS, limits, take
-from tests.exchange.support.loopback_exchange import Told
+from tests.exchange.support.loopback_exchange import Seen, Told
 from tests.exchange.support.virtual_time import VirtualTime
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,7 @@ async def test_429_stops_the_family_until_told() -> None:
     """After a 429 to a read no read and no order of that part is sent; other parts and cancels go on."""
     told = Told(status=429, body={"code": -1003, "msg": "x"}, headers={"Retry-After": "30"})
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         return told if seen.path == "/api/v3/account" else answer(seen.method, seen.path)
 
     async with served(reply) as (server, exchange):

@@ -6,7 +6,6 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,15 +13,16 @@ from guardian.errors import ExchangeRateLimited
 from guardian.exchange.limits.limits_file import LOCK_WAIT_MS
 from tests.exchange.support.limits_setup import ACCOUNT, CANCEL, TIME, USED, fill, limits, take
 from tests.exchange.support.virtual_time import VirtualTime
+from tests.support.some import some
 
 pytestmark = pytest.mark.anyio
 
 
-def garbage(path) -> None:
+def garbage(path: Path) -> None:
     path.write_bytes(b"not a database " * 1000)
 
 
-def torn_page(path) -> None:
+def torn_page(path: Path) -> None:
     """The file of a process that is gone, with the page of the rows overwritten."""
     with sqlite3.connect(path) as other:
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -31,8 +31,8 @@ def torn_page(path) -> None:
     path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
 
 
-def row(state):
-    def damage(path) -> None:
+def row(state: str | int | bytes) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
         with sqlite3.connect(path) as other:
             other.execute("UPDATE rows SET state = ?", (state,))
         other.close()
@@ -52,7 +52,7 @@ DAMAGE = {
 }
 
 
-async def made(world, path) -> None:
+async def made(world: VirtualTime, path: Path) -> None:
     """A file with a count in it, that nobody has open."""
     rates = limits(world, path)
     await take(rates, TIME)
@@ -61,7 +61,7 @@ async def made(world, path) -> None:
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 async def test_damaged_file_is_made_anew(
-    tmp_path: Path, damage: Callable[..., Any], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever is wrong with the file, the next request has a good one, and it is said once."""
     world, path = VirtualTime(), tmp_path / "limits.db"
@@ -153,7 +153,7 @@ async def test_processes_share_the_one_file_after_one_of_them_made_it_anew(tmp_p
     ruin.close()
     assert await fill(one) == (5400 - 10) // 20
     assert await fill(other) == 0
-    assert (one._counts._file.losses, other._counts._file.losses) == (1, 0)
+    assert (some(one._counts._file).losses, some(other._counts._file).losses) == (1, 0)
     for each in (one, other):
         each.close()
 

@@ -20,6 +20,7 @@ from tests.exchange.support.exchange_setup import exchange_at, now_ms
 from tests.exchange.support.limits_setup import ACCOUNT, CANCEL, POSITIONS, TIME, USED, fill, limits, take
 from tests.exchange.support.loopback_exchange import LoopbackExchange, Told
 from tests.exchange.support.virtual_time import VirtualTime
+from tests.support.some import some
 
 pytestmark = pytest.mark.anyio
 
@@ -77,8 +78,8 @@ async def test_processes_of_one_home_share_the_budget(tmp_path: Path) -> None:
     processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     time.sleep(0.5)
     for process in processes:
-        process.stdin.write("\n")
-        process.stdin.flush()
+        some(process.stdin).write("\n")
+        some(process.stdin).flush()
     taken = [int(process.communicate(timeout=60)[0]) for process in processes]
     assert sum(taken) == 270, taken
 

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from guardian.errors import ExchangeRateLimited
+from guardian.exchange.environments import Endpoint
 from tests.exchange.http.test_error_mapping import ID
 from tests.exchange.http.test_wire import limit_order
 from tests.exchange.support.exchange_setup import served
@@ -64,7 +65,7 @@ async def test_reads_go_in_the_order_in_which_they_came() -> None:
     await fill(rates, TIME)
     gone = []
 
-    async def one(number, endpoint) -> None:
+    async def one(number: int, endpoint: Endpoint) -> None:
         await take(rates, endpoint)
         gone.append(number)
 

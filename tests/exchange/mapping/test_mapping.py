@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardian.domain.instruments import PercentPrice, Range
+from guardian.domain.instruments import Instrument, PercentPrice, Range
 from guardian.domain.order_states import OrderState
 from guardian.domain.orders import OrderReport
 from guardian.domain.requests import (
@@ -32,6 +33,7 @@ from tests.exchange.support.loopback_exchange import Told
 from tests.support.documented import documented
 from tests.support.fixtures import LISTINGS, listing, recording
 from tests.support.profiles import tries
+from tests.support.some import some
 
 FUTURES = "derivatives_trading_usds_futures__"
 
@@ -75,7 +77,7 @@ def test_documented_samples_are_read() -> None:
 def test_documented_samples_of_others_are_read() -> None:
     """The documentation's own samples of every account and wallet answer are understood."""
 
-    def sample(name: str):
+    def sample(name: str) -> Any:
         return recording(f"sdk_samples/{name}_success.json")["response"]
 
     assert orders.order(sample("spot__get_order")).state is OrderState.OPEN
@@ -154,7 +156,7 @@ def test_asymmetric_price_bands_that_were_recorded_keep_their_sides() -> None:
     assert (found.max_orders, found.max_stop_orders, found.is_trading) == (200, 5, True)
 
 
-def instrument(**more):
+def instrument(**more: Any) -> Instrument:
     return market.instrument(Row(listed(**more)))
 
 
@@ -162,7 +164,8 @@ def test_missing_filters_are_disabled() -> None:
     """A symbol without filters has no bounds, as on the exchange."""
     found = instrument(filters=[])
     assert (found.price, found.lot, found.percent_price) == (Range(), Range(), None)
-    assert (found.min_notional, found.max_notional, found.max_orders, found.max_position) == (0, 0, None, 0)
+    zero = Decimal(0)
+    assert (found.min_notional, found.max_notional, found.max_orders, found.max_position) == (zero, zero, None, zero)
 
 
 def test_older_filters_are_read() -> None:
@@ -179,7 +182,7 @@ def test_older_filters_are_read() -> None:
     assert found.percent_price == PercentPrice(
         bid_up=Decimal(5), bid_down=Decimal("0.2"), ask_up=Decimal(5), ask_down=Decimal("0.2")
     )
-    assert (found.min_notional, found.max_notional, found.max_position) == (10, 100, Decimal("12.5"))
+    assert (found.min_notional, found.max_notional, found.max_position) == (Decimal(10), Decimal(100), Decimal("12.5"))
 
 
 def test_symbol_closed_to_spot_trading_is_not_trading() -> None:
@@ -286,14 +289,16 @@ MAPPED = {
         "/sapi/v1/asset/transfer",
     ),
 }
-HOSTILE = [
+Place = tuple[str | int, ...]
+"""The keys and indices that lead to a field of an answer."""
+HOSTILE: list[Any] = [
     None, True, 1.5, -1, "NaN", "1e5", "", [], {}, [None], [[]], {"a": []}, 10**400, "x" * 10_000, "\ud800",
     2**63, -(2**63), 253_402_300_800_000, 10**18, float("inf"), float("nan"), "9" * 30, "-0", "0." + "9" * 30, "1" * 31,
     [1] * 1000, ["x"], {"": None},
 ]  # fmt: skip
 
 
-def _altered(value, path=()):
+def _altered(value: Any, path: Place = ()) -> Iterator[tuple[Place, Any]]:
     """Every copy of `value` in which one field is replaced by something hostile, or is missing."""
     yield from ((path, hostile) for hostile in HOSTILE)
     if isinstance(value, dict):
@@ -303,7 +308,7 @@ def _altered(value, path=()):
         yield from _altered(value[0], (*path, 0))
 
 
-def _with(value, path, hostile):
+def _with(value: Any, path: Place, hostile: Any) -> Any:
     if not path:
         return hostile
     copied = copy.copy(value)
@@ -335,7 +340,7 @@ JSON = st.recursive(
 
 @settings(max_examples=tries(150), deadline=None)
 @given(name=st.sampled_from(sorted(MAPPED)), data=st.data(), value=JSON)
-def test_anything_in_any_field_is_a_value_or_unavailable(name: str, data, value: Any) -> None:
+def test_anything_in_any_field_is_a_value_or_unavailable(name: str, data: st.DataObject, value: Any) -> None:
     """What the exchange answers is mapped and rendered, or it is unavailable: it never is a fault of guardian's."""
     mapped, path = MAPPED[name]
     places = sorted({where for where, _ in _altered(_answer(path))}, key=str)
@@ -346,14 +351,14 @@ def test_anything_in_any_field_is_a_value_or_unavailable(name: str, data, value:
         return
 
 
-def _answer(path):
+def _answer(path: str) -> Any:
     method, _, name = path.partition(" ")
     if not name:
         return ANSWERS[path]
     return PLACED if method == "POST" else CANCELLED
 
 
-def _rendered(found):
+def _rendered(found: Any) -> str:
     """What is mapped as the text of a reply; orders as the assistant sees them, with their note."""
     reports = [found] if isinstance(found, OrderReport) else found
     if isinstance(reports, list | tuple) and reports and isinstance(reports[0], OrderReport):
@@ -393,9 +398,11 @@ async def test_cancel_that_was_done_is_reported_whatever_its_time_says(time: str
 def test_order_that_does_not_add_up_says_so_and_has_no_amounts(change: dict[str, Any], why: str) -> None:
     """More executed than ordered, less than nothing, and what is no number are true of no order: nothing is read."""
     report = orders.order({**ORDER, **change})
-    assert why in report.flaw
+    assert why in some(report.flaw)
     assert (report.order_id, report.client_order_id) == (ORDER["orderId"], ORDER["clientOrderId"])
-    assert (report.quantity, report.executed_quantity, report.executed_quote_quantity, report.fills) == (0, 0, 0, ())
+    zero = Decimal(0)
+    amounts = (report.quantity, report.executed_quantity, report.executed_quote_quantity)
+    assert (amounts, report.fills) == ((zero, zero, zero), ())
 
 
 def test_answer_about_another_symbol_is_refused() -> None:
@@ -408,7 +415,7 @@ def test_answer_about_another_symbol_is_refused() -> None:
     assert market.book_tops(ANSWERS["/api/v3/ticker/bookTicker"], ["ETHUSDT"], fetched_ms=1) == {}
 
 
-def income_row(kind: str, amount, asset: str = "USDT"):
+def income_row(kind: str, amount: str, asset: str = "USDT") -> dict[str, Any]:
     return {"symbol": "", "incomeType": kind, "income": amount, "asset": asset, "time": 1_750_000_000_000}
 
 

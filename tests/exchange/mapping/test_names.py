@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hmac
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
 from guardian.domain.text.names import is_name
 from guardian.errors import ExchangeUnavailable
+from guardian.exchange.exchange import Exchange
 from guardian.exchange.mapping import market
 from tests.exchange.support.exchange_samples import answer
 from tests.exchange.support.exchange_setup import CANARY_SECRET, now_ms, served
+from tests.exchange.support.loopback_exchange import Seen
 from tests.support.fixtures import listing as known_listing
 
 pytestmark = pytest.mark.anyio
@@ -19,16 +22,17 @@ pytestmark = pytest.mark.anyio
 CHINESE = "币安人生USDT"
 
 
-def listed(symbol, base: str = "BASE", quote: str = "USDT"):
+def listed(symbol: str, base: str = "BASE", quote: str = "USDT") -> dict[str, Any]:
     return {
         "symbol": symbol, "baseAsset": base, "quoteAsset": quote, "status": "TRADING", "orderTypes": ["LIMIT"],
         "filters": [],
     }  # fmt: skip
 
 
-async def pages(exchange, limit: int):
+async def pages(exchange: Exchange, limit: int) -> tuple[list[str], int]:
     """Every symbol of the listing, by following its own cursors."""
-    found, cursor = [], None
+    found: list[str] = []
+    cursor: str | None = None
     while True:
         page = await exchange.listing(limit=limit, cursor=cursor)
         found += [row.symbol for row in page.symbols]
@@ -52,7 +56,7 @@ async def test_signature_is_over_the_percent_encoded_bytes_as_sent() -> None:
 async def test_order_of_a_chinese_symbol_is_signed_and_read_back() -> None:
     """The body of a cancel is signed as sent, and an answer about the same symbol is taken."""
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         found = answer(seen.method, seen.path)
         return {**found, "symbol": CHINESE, "origClientOrderId": "g1-1"} if seen.method == "DELETE" else found
 
@@ -66,7 +70,7 @@ async def test_order_of_a_chinese_symbol_is_signed_and_read_back() -> None:
 async def test_prices_and_rules_of_a_chinese_symbol_are_found() -> None:
     """The batch of symbols in one request holds the name as it is, and its row is found in the answer."""
 
-    def reply(seen):
+    def reply(seen: Seen) -> object:
         if seen.path == "/api/v3/exchangeInfo":
             return {"symbols": [listed(CHINESE, "币安人生")]}
         return [{"symbol": CHINESE, "bidPrice": "1", "askPrice": "2"}]

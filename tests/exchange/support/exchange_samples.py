@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-ORDER = {
+from typing import Any
+
+ORDER: dict[str, Any] = {
     "symbol": "BTCUSDT",
     "orderId": 28,
     "orderListId": -1,
@@ -19,7 +21,7 @@ ORDER = {
     "time": 1700000000000,
     "updateTime": 1700000000123,
 }
-TRADE = {
+TRADE: dict[str, Any] = {
     "symbol": "BTCUSDT",
     "id": 56,
     "orderId": 28,
@@ -34,14 +36,14 @@ TRADE = {
     "isMaker": False,
     "isBestMatch": True,
 }
-PLACED = {
+PLACED: dict[str, Any] = {
     **{key: value for key, value in ORDER.items() if key not in {"time", "updateTime", "stopPrice"}},
     "transactTime": 1700000000123,
     "fills": [
         {"price": "60000.00", "qty": "0.0004", "commission": "0.0000004", "commissionAsset": "BTC", "tradeId": 56}
     ],
 }
-CANCELLED = {
+CANCELLED: dict[str, Any] = {
     **{key: value for key, value in PLACED.items() if key != "fills"},
     "status": "CANCELED",
     "origClientOrderId": ORDER["clientOrderId"],
@@ -49,7 +51,7 @@ CANCELLED = {
 }
 
 
-def listed(symbol: str = "BTCUSDT", base: str = "BTC", quote: str = "USDT", **more):
+def listed(symbol: str = "BTCUSDT", base: str = "BTC", quote: str = "USDT", **more: Any) -> dict[str, Any]:
     return {
         "symbol": symbol,
         "status": "TRADING",
@@ -69,7 +71,7 @@ def listed(symbol: str = "BTCUSDT", base: str = "BTC", quote: str = "USDT", **mo
     }
 
 
-ANSWERS = {
+ANSWERS: dict[str, Any] = {
     "/api/v3/time": {"serverTime": 1700000000000},
     "/fapi/v1/time": {"serverTime": 1700000000000},
     "/api/v3/exchangeInfo": {"symbols": [listed(), listed("ETHUSDT", "ETH"), listed("ETHBTC", "ETH", "BTC")]},
@@ -226,7 +228,7 @@ ANSWERS = {
 }
 
 
-def answer(method, path):
+def answer(method: str, path: str) -> Any:
     """The right answer to a request."""
     if path == "/api/v3/order":
         return {"POST": PLACED, "DELETE": CANCELLED, "GET": ORDER}[method]

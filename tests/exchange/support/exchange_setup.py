@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from base64 import b64encode
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
 from guardian.exchange.environments import EnvironmentSpec
 from guardian.exchange.exchange import Exchange
 from tests.exchange.support.exchange_samples import answer
-from tests.exchange.support.loopback_exchange import LoopbackExchange
+from tests.exchange.support.loopback_exchange import LoopbackExchange, Seen
 
 CANARY_KEY = "canaryKEYcanaryKEYcanaryKEYcanaryKEY0123456789"
 CANARY_SECRET = "canarySECRETcanarySECRETcanarySECRET0123456789"
 
 
-def pair(environment: str = "paper", family=KeyFamily.SPOT, *, mark: str = ""):
+def pair(environment: str = "paper", family: KeyFamily = KeyFamily.SPOT, *, mark: str = "") -> ApiKeyPair:
     return ApiKeyPair(
         environment=environment,
         family=family,
@@ -28,7 +30,7 @@ def pair(environment: str = "paper", family=KeyFamily.SPOT, *, mark: str = ""):
     )
 
 
-def ed25519_pair(seed: bytes):
+def ed25519_pair(seed: bytes) -> ApiKeyPair:
     return ApiKeyPair(
         environment="paper",
         family=KeyFamily.SPOT,
@@ -38,23 +40,30 @@ def ed25519_pair(seed: bytes):
     )
 
 
-def now_ms():
+def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def at_once(_) -> None:
+async def at_once(_: float) -> None:
     """A pause that takes no time."""
     await asyncio.sleep(0)
 
 
-async def _known():
+async def _known() -> bool:
     return True
 
 
 @asynccontextmanager
 async def exchange_at(
-    url, *, keys=None, now=now_ms, monotonic=time.monotonic, timeout_s=None, measures: bool = False, **options
-):
+    url: str,
+    *,
+    keys: ApiKeyPair | None = None,
+    now: Callable[[], int] = now_ms,
+    monotonic: Callable[[], float] = time.monotonic,
+    timeout_s: float | None = None,
+    measures: bool = False,
+    **options: Any,
+) -> AsyncIterator[Exchange]:
     """An Exchange under `paper` that talks to `url`; it does not pause unless it is told how.
 
     With `measures` it measures the clock before a cancel where it does not know it, as it does by itself.
@@ -63,7 +72,7 @@ async def exchange_at(
     spec = EnvironmentSpec(environment=Environment.PAPER, paper_endpoint=url)
     exchange = Exchange(spec, spot=keys or pair(), futures=None, now_ms=now, monotonic=monotonic, **options)
     if not measures:
-        exchange._session._spot_clock.know = _known
+        exchange._session._spot_clock.know = _known  # type: ignore[method-assign]
     if timeout_s is not None:
         exchange._client().READ_TIMEOUT_S = exchange._client().WRITE_TIMEOUT_S = timeout_s
     try:
@@ -73,7 +82,9 @@ async def exchange_at(
 
 
 @asynccontextmanager
-async def served(reply=lambda seen: answer(seen.method, seen.path), **options):
+async def served(
+    reply: Callable[[Seen], object] = lambda seen: answer(seen.method, seen.path), **options: Any
+) -> AsyncIterator[tuple[LoopbackExchange, Exchange]]:
     """The loopback exchange and an Exchange that talks to it."""
     async with LoopbackExchange(reply) as server, exchange_at(server.url, **options) as exchange:
         yield server, exchange

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from guardian.domain.trading import Environment
-from guardian.exchange.environments import ENDPOINTS, EnvironmentSpec
+from guardian.exchange.environments import ENDPOINTS, Endpoint, EnvironmentSpec
 from guardian.exchange.limits.limits_file import SharedRows
-from guardian.exchange.limits.rate_limits import RateLimits
+from guardian.exchange.limits.rate_limits import RateLimits, Slot
+from tests.exchange.support.virtual_time import VirtualTime
 
 SPEC = EnvironmentSpec(environment=Environment.LIVE)
 BY_NAME = {f"{one.method} {one.path}": one for one in ENDPOINTS}
@@ -21,16 +23,16 @@ POSITIONS = BY_NAME["GET /fapi/v3/positionRisk"]
 USED = "X-MBX-USED-WEIGHT-1M"
 
 
-def limits(world, path=None):
+def limits(world: VirtualTime, path: Path | None = None) -> RateLimits:
     shared = None if path is None else SharedRows(path, world.now_ms)
     return RateLimits(SPEC, now_ms=world.now_ms, monotonic=world.monotonic, pause=world.pause, shared=shared)
 
 
-async def take(rates, endpoint, **parameters):
+async def take(rates: RateLimits, endpoint: Endpoint, **parameters: str) -> Slot:
     return await rates.take(endpoint, parameters, "me")
 
 
-async def fill(rates, endpoint=ACCOUNT, **parameters):
+async def fill(rates: RateLimits, endpoint: Endpoint = ACCOUNT, **parameters: str) -> int:
     """Take until the next one is refused or would have to wait; how many that were."""
     taken = 0
     while True:

@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 from urllib.parse import parse_qsl
 
 
@@ -21,16 +22,16 @@ class Seen:
     connection: int
 
     @property
-    def path(self):
+    def path(self) -> str:
         return self.target.partition("?")[0]
 
     @property
-    def payload(self):
+    def payload(self) -> bytes:
         """What is signed and sent: the query of a GET, the body of a POST or DELETE, byte for byte."""
         return self.target.partition("?")[2].encode() if self.method == "GET" else self.body
 
     @property
-    def parameters(self):
+    def parameters(self) -> dict[str, str]:
         return dict(parse_qsl(self.payload.decode(), keep_blank_values=True, strict_parsing=True))
 
 
@@ -47,7 +48,7 @@ class Told:
     hang: bool = False
     """Read the request and never answer."""
 
-    def wire(self):
+    def wire(self) -> bytes:
         body = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
         lines = [f"HTTP/1.1 {self.status} X", f"Content-Type: {self.content_type}", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
@@ -57,18 +58,19 @@ class Told:
 class LoopbackExchange:
     """Listens on 127.0.0.1; `answer` maps a request to what is told."""
 
-    def __init__(self, answer: Callable[[Seen], Told | object]) -> None:
+    def __init__(self, answer: Callable[[Seen], object]) -> None:
         self.answer = answer
         self.seen: list[Seen] = []
         self.connections = 0
         self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return self
 
-    async def __aexit__(self, *_) -> None:
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
         self._server.close()
         for task in self._tasks:
             task.cancel()
@@ -76,11 +78,13 @@ class LoopbackExchange:
         await self._server.wait_closed()
 
     @property
-    def url(self):
+    def url(self) -> str:
+        assert self._server is not None
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
-    async def _serve(self, reader, writer) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
+        assert task is not None
         self._tasks.add(task)
         self.connections += 1
         number = self.connections
@@ -104,7 +108,7 @@ class LoopbackExchange:
             self._tasks.discard(task)
 
     @staticmethod
-    async def _read(reader, number):
+    async def _read(reader: asyncio.StreamReader, number: int) -> Seen | None:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError:

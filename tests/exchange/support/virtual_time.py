@@ -13,21 +13,21 @@ class VirtualTime:
     def __init__(self, start_ms: int = 1_699_920_000_000) -> None:
         self.start_ms = start_ms
         self.elapsed_s = 0.0
-        self._sleepers = []
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._numbers = count()
 
-    def now_ms(self):
+    def now_ms(self) -> int:
         return self.start_ms + round(self.elapsed_s * 1000)
 
-    def monotonic(self):
+    def monotonic(self) -> float:
         return self.elapsed_s
 
-    async def pause(self, seconds) -> None:
+    async def pause(self, seconds: float) -> None:
         woken = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self.elapsed_s + seconds, next(self._numbers), woken))
         await woken
 
-    async def until(self, seconds) -> None:
+    async def until(self, seconds: float) -> None:
         """Let everything happen up to so many seconds after the start."""
         while True:
             for _ in range(20):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from contextlib import suppress
 from decimal import Decimal
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -74,7 +75,18 @@ class Trading(RuleBasedStateMachine):
         stop_offset=st.integers(min_value=-40, max_value=40),
         notional=st.integers(min_value=1, max_value=30000),
     )
-    def place_priced(self, symbol, side, kind, tif, mode, parts, offset, stop_offset, notional) -> None:
+    def place_priced(
+        self,
+        symbol: str,
+        side: str,
+        kind: str,
+        tif: str,
+        mode: str,
+        parts: int,
+        offset: int,
+        stop_offset: int,
+        notional: int,
+    ) -> None:
         listing = LISTINGS[symbol]
         last = self.feed.last_price(symbol, self.now)
         price = at_offset(last, offset, listing.tick)
@@ -107,7 +119,7 @@ class Trading(RuleBasedStateMachine):
         stop_offset=st.integers(min_value=-40, max_value=40),
         notional=st.integers(min_value=10, max_value=30000),
     )
-    def place_stop(self, symbol, side, kind, mode, stop_offset, notional) -> None:
+    def place_stop(self, symbol: str, side: str, kind: str, mode: str, stop_offset: int, notional: int) -> None:
         listing = LISTINGS[symbol]
         last = self.feed.last_price(symbol, self.now)
         worth = Decimal(notional) / (1 if listing.quote_asset == "USDT" else 60000)
@@ -130,12 +142,13 @@ class Trading(RuleBasedStateMachine):
         notional=st.integers(min_value=1, max_value=60000),
         by_quote=st.booleans(),
     )
-    def place_market(self, symbol, side, mode, notional, by_quote) -> None:
+    def place_market(self, symbol: str, side: str, mode: str, notional: int, by_quote: bool) -> None:
         listing = LISTINGS[symbol]
         worth = Decimal(notional) / (1 if listing.quote_asset == "USDT" else 60000)
         worth = worth.quantize(Decimal("0.00000001"))
         last = self.feed.last_price(symbol, self.now)
-        terms = {"quote_quantity": worth} if by_quote else {"quantity": (worth / last // listing.step) * listing.step}
+        quantity = (worth / last // listing.step) * listing.step
+        terms: dict[str, Any] = {"quote_quantity": worth} if by_quote else {"quantity": quantity}
         self.place(
             PlaceOrder(
                 symbol=symbol,
@@ -153,18 +166,18 @@ class Trading(RuleBasedStateMachine):
             self.handle(command)
 
     @rule(which=st.integers(min_value=0, max_value=30))
-    def cancel(self, which) -> None:
+    def cancel(self, which: int) -> None:
         orders = list(self.state.orders.values())
         if orders:
             order = orders[-1 - which % len(orders)]
             self.handle(CancelOne(symbol=order.symbol, order_id=order.order_id, client_order_id=None))
 
     @rule(symbol=symbols)
-    def cancel_all(self, symbol) -> None:
+    def cancel_all(self, symbol: str) -> None:
         self.handle(CancelAll(symbol))
 
     @rule(enabled=st.booleans())
-    def pay_fees_in_bnb(self, enabled) -> None:
+    def pay_fees_in_bnb(self, enabled: bool) -> None:
         self.handle(PayFeesInBnb(enabled))
 
     @rule()
@@ -176,7 +189,7 @@ class Trading(RuleBasedStateMachine):
             self.handle(Rematch(symbol))
 
     @rule(seconds=st.sampled_from([0, 1, 30, 600, 7200, 200_000]))
-    def wait(self, seconds) -> None:
+    def wait(self, seconds: int) -> None:
         self.now += seconds * 1000 + 17
         self.handle(Advance())
 
@@ -185,7 +198,7 @@ class Trading(RuleBasedStateMachine):
         offset=st.integers(min_value=-150, max_value=150),
         levels=st.integers(min_value=0, max_value=3000),
     )
-    def pin(self, symbol, offset, levels) -> None:
+    def pin(self, symbol: str, offset: int, levels: int) -> None:
         listing = LISTINGS[symbol]
         bid = at_offset(self.feed.last_price(symbol, self.now), offset, listing.tick)
         pin = Pin(bid=bid, ask=bid + listing.tick, quantity=levels * listing.step * 7)
@@ -321,7 +334,8 @@ def test_the_same_seed_and_commands_give_the_same_events() -> None:
     """The engine has no clock and no dice: a run is repeated to the last field."""
 
     def run() -> list[Event]:
-        state, events = new_state(START, born=BORN), []
+        state = new_state(START, born=BORN)
+        events: list[Event] = []
         engine = Engine(state, SeededFeed(5))
         for step in range(60):
             now = BORN + step * 45_000

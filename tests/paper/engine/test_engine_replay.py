@@ -6,6 +6,7 @@ import random
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ ASSETS_OF = {name: (one.base_asset, one.quote_asset) for name, one in LISTINGS.i
 def some_order(dice: random.Random, number: int, last: Decimal) -> PlaceOrder:
     kind = dice.choice(["LIMIT", "LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS_LIMIT", "TAKE_PROFIT"])
     price = last + Decimal(dice.randint(-300, 300)) / 100
-    terms = {}
+    terms: dict[str, Any] = {}
     if kind in {"LIMIT", "LIMIT_MAKER", "STOP_LOSS_LIMIT"}:
         terms["price"] = price
     if kind in {"STOP_LOSS_LIMIT", "TAKE_PROFIT"}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -10,8 +11,8 @@ import pytest
 
 from guardian.errors import ExchangeRejected
 from guardian.paper.engine import filters
-from guardian.paper.engine.orders import Advance, CancelAll, PayFeesInBnb, PlaceOrder, Prevented
-from guardian.paper.market.symbols import LISTINGS
+from guardian.paper.engine.orders import Advance, CancelAll, Order, PayFeesInBnb, PlaceOrder, Prevented
+from guardian.paper.market.symbols import LISTINGS, Listing
 from tests.paper.support.hand_feed import BORN, SYMBOL, Desk, HandFeed
 
 BIDS = [("59999", "2"), ("59998", "3")]
@@ -122,7 +123,7 @@ def test_the_market_that_crosses_fills_by_price_and_then_by_time(desk: Desk, fee
     feed.show(desk.now + 100, [("59980", "1")], [("59990", "1.5")])
     pass_time(desk)
     older, newer, better = (desk.again(order).executed for order in late_but_better)
-    assert (better, older, newer) == (1, Decimal("0.5"), 0)
+    assert (better, older, newer) == (Decimal(1), Decimal("0.5"), Decimal(0))
     # What crossed has been used up by that: the book is not crossed.
     assert desk.shown("SELL") == []
     assert desk.shown("BUY")[0] == ("59990", "1.5")
@@ -171,7 +172,12 @@ def test_the_larger_order_of_a_decrement_stays_with_less(desk: Desk) -> None:
     maker = desk.place("SELL", "60000", "6")
     taker = desk.place("BUY", "60000", "2", self_trade_mode="DECREMENT")
     maker = desk.again(maker)
-    assert (taker.status, taker.prevented, maker.status, maker.prevented) == ("EXPIRED_IN_MATCH", 2, "NEW", 2)
+    assert (taker.status, taker.prevented, maker.status, maker.prevented) == (
+        "EXPIRED_IN_MATCH",
+        Decimal(2),
+        "NEW",
+        Decimal(2),
+    )
     assert desk.state.ledger.of("BTC").locked == 4
     assert desk.shown("SELL")[0] == ("60000", "4")
     assert maker.prevented_match_id == taker.prevented_match_id == 0
@@ -181,7 +187,7 @@ def test_an_own_iceberg_is_prevented_once_and_as_a_whole(desk: Desk) -> None:
     """Its hidden parts are gone with it: the taker goes on to what stands behind it, and meets it no more."""
     iceberg = desk.place("SELL", "60001", "3", iceberg_quantity="1")
     taker = desk.place("BUY", "60002", "4")
-    assert (desk.again(iceberg).status, desk.again(iceberg).prevented) == ("EXPIRED_IN_MATCH", 3)
+    assert (desk.again(iceberg).status, desk.again(iceberg).prevented) == ("EXPIRED_IN_MATCH", Decimal(3))
     assert desk.trades_of(taker) == [("60001", "2"), ("60002", "2")]
     assert sum(isinstance(event, Prevented) for event in desk.events) == 1
 
@@ -191,7 +197,7 @@ def test_a_taker_by_quote_that_is_to_expire_takes_nothing_further_down() -> None
     desk = Desk(HandFeed([("30000", "1")], []))
     desk.place("BUY", "60000", "1")
     taker = desk.place("SELL", None, None, quote_quantity="100", self_trade_mode="EXPIRE_TAKER")
-    assert (taker.status, taker.executed, taker.prevented) == ("EXPIRED_IN_MATCH", 0, Decimal("0.00166"))
+    assert (taker.status, taker.executed, taker.prevented) == ("EXPIRED_IN_MATCH", Decimal(0), Decimal("0.00166"))
 
 
 def test_a_market_order_that_only_meets_its_own_expires(feed: HandFeed) -> None:
@@ -199,14 +205,14 @@ def test_a_market_order_that_only_meets_its_own_expires(feed: HandFeed) -> None:
     desk = Desk(HandFeed([], []))
     maker = desk.place("BUY", "60000", "1")
     taker = desk.place("SELL", None, "1", self_trade_mode="EXPIRE_MAKER")
-    assert (desk.again(maker).status, taker.status, taker.executed) == ("EXPIRED_IN_MATCH", "EXPIRED", 0)
+    assert (desk.again(maker).status, taker.status, taker.executed) == ("EXPIRED_IN_MATCH", "EXPIRED", Decimal(0))
 
 
 def test_fill_or_kill_does_not_count_what_would_be_prevented(desk: Desk) -> None:
     """FOK for more than the market alone has is killed, and leaves the own order as it was."""
     maker = desk.place("SELL", "60001", "5")
     killed = desk.place("BUY", "60001", "2.5", time_in_force="FOK")
-    assert (killed.status, killed.executed, desk.again(maker).status) == ("EXPIRED", 0, "NEW")
+    assert (killed.status, killed.executed, desk.again(maker).status) == ("EXPIRED", Decimal(0), "NEW")
     assert desk.place("BUY", "60001", "2", time_in_force="FOK").status == "FILLED"
     assert desk.again(maker).status == "NEW"
 
@@ -218,7 +224,7 @@ def test_an_iceberg_shows_a_part_and_requeues_at_the_end_of_its_level(desk: Desk
     assert desk.shown("SELL")[0] == ("60000", "2")
     taker = desk.place("BUY", "60000", "1.5", **NONE)
     assert desk.trades_of(taker) == [("60000", "1"), ("60000", "0.5")]
-    assert (desk.again(iceberg).executed, desk.again(other).executed) == (1, Decimal("0.5"))
+    assert (desk.again(iceberg).executed, desk.again(other).executed) == (Decimal(1), Decimal("0.5"))
     assert desk.shown("SELL")[0] == ("60000", "1.5")
     desk.place("BUY", "60000", "2.5", **NONE)
     assert (desk.again(iceberg).status, desk.again(other).status) == ("FILLED", "FILLED")
@@ -231,16 +237,16 @@ def test_an_iceberg_lets_others_of_its_level_go_first_when_the_market_comes(desk
     feed.trade(desk.now + 100, "60000", "1", sold=True)
     feed.trade(desk.now + 200, "60000", "0.75", sold=True)
     pass_time(desk)
-    assert (desk.again(iceberg).executed, desk.again(other).executed) == (1, Decimal("0.75"))
+    assert (desk.again(iceberg).executed, desk.again(other).executed) == (Decimal(1), Decimal("0.75"))
     feed.show(desk.now + 100, [], [("60000", "0.75")])
     pass_time(desk)
-    assert (desk.again(iceberg).executed, desk.again(other).executed) == (Decimal("1.5"), 1)
+    assert (desk.again(iceberg).executed, desk.again(other).executed) == (Decimal("1.5"), Decimal(1))
 
 
 def test_an_iceberg_takes_with_all_of_itself_and_rests_with_a_part(desk: Desk) -> None:
     """As a taker the hidden part trades too."""
     iceberg = desk.place("BUY", "60001", "5", iceberg_quantity="0.5")
-    assert (iceberg.executed, iceberg.shown) == (2, Decimal("0.5"))
+    assert (iceberg.executed, iceberg.shown) == (Decimal(2), Decimal("0.5"))
     assert desk.shown("BUY")[0] == ("60001", "0.5")
 
 
@@ -281,7 +287,7 @@ def test_a_stop_that_can_no_longer_be_paid_expires(feed: HandFeed) -> None:
     feed.show(desk.now + 50, [("65000", "1")], [("65001", "9")])
     feed.trade(desk.now + 100, "65001", "1", sold=False)
     pass_time(desk)
-    assert (desk.again(order).status, desk.again(order).executed) == ("EXPIRED", 0)
+    assert (desk.again(order).status, desk.again(order).executed) == ("EXPIRED", Decimal(0))
     assert desk.state.ledger.of("USDT").free == Decimal(180030)
 
 
@@ -354,7 +360,7 @@ OFF = replace(
 )  # fmt: skip
 
 
-def verdict(order: PlaceOrder, listing, *, open_orders=(), held: str = "0") -> str | None:
+def verdict(order: PlaceOrder, listing: Listing, *, open_orders: Sequence[Order] = (), held: str = "0") -> str | None:
     try:
         filters.check(order, listing, Decimal(60000), open_orders, Decimal(held))
     except ExchangeRejected as no:
@@ -409,7 +415,7 @@ def test_limit_filters_hold_exactly_and_zero_disables_them(
     ],
 )
 def test_market_orders_have_filters_of_their_own(
-    limits: dict[str, Any], order: dict[str, Decimal], name: str | None
+    limits: dict[str, Any], order: dict[str, Any], name: str | None
 ) -> None:
     """MARKET_LOT_SIZE and NOTIONAL on the average price apply as the listing says; price filters do not."""
     command = replace(BUY, order_type="MARKET", price=Decimal(0), **order)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,8 +114,9 @@ def test_history_pages_from_either_end(storage: MemoryStorage | SqliteStorage) -
         desk.now = BORN + number
         storage.commit(desk.handle(bought(number)), desk.now)
 
-    def named(**wanted) -> list[int]:
-        page = Page(**({"start": 0, "end": 1 << 62, "first_id": None, "limit": 3, "newest": False} | wanted))
+    def named(**wanted: Any) -> list[int]:
+        asked: dict[str, Any] = {"start": 0, "end": 1 << 62, "first_id": None, "limit": 3, "newest": False}
+        page = Page(**(asked | wanted))
         return [int(order.client_order_id.removeprefix("order-")) for order in storage.orders(SYMBOL, page)]
 
     assert named() == [0, 1, 2]
@@ -128,7 +131,7 @@ def test_what_an_order_costs_does_not_grow_with_how_many_there_were() -> None:
     """The engine takes as long for the ten-thousandth order as for the first ones, three times at most."""
     desk = Desk(HandFeed(*DEPTH))
     for number in range(150):
-        desk.handle(PlaceOrder(**{**fields(bought(number)), "client_order_id": f"r-{number}", "price": Decimal(50000)}))
+        desk.handle(replace(bought(number), client_order_id=f"r-{number}", price=Decimal(50000)))
 
     def spell(start: int) -> float:
         began = time.process_time()
@@ -137,7 +140,7 @@ def test_what_an_order_costs_does_not_grow_with_how_many_there_were() -> None:
             cancel = CancelOne(symbol=SYMBOL, order_id=next(iter(desk.state.open_orders)), client_order_id=None)
             desk.engine.handle(cancel, desk.now)
             name = f"r-again-{number}"
-            again = PlaceOrder(**{**fields(bought(number)), "client_order_id": name, "price": Decimal(50000)})
+            again = replace(bought(number), client_order_id=name, price=Decimal(50000))
             desk.engine.handle(again, desk.now)
         return time.process_time() - began
 
@@ -145,7 +148,3 @@ def test_what_an_order_costs_does_not_grow_with_how_many_there_were() -> None:
     for start in range(1000, 5000, 500):
         spell(start)
     assert min(spell(5000), spell(5500)) < 3 * first
-
-
-def fields(order: PlaceOrder) -> dict[str, object]:
-    return {name: getattr(order, name) for name in PlaceOrder.__dataclass_fields__}

@@ -63,7 +63,10 @@ class Model:
 
     def levels(self, side: str) -> list[tuple[Decimal, Decimal]]:
         prices = sorted({one.price for one in self.waiting if one.side == side}, reverse=side == "BUY")
-        return [(p, sum(one.left for one in self.waiting if (one.side, one.price) == (side, p))) for p in prices]
+        return [
+            (p, sum((one.left for one in self.waiting if (one.side, one.price) == (side, p)), Decimal(0)))
+            for p in prices
+        ]
 
 
 orders = st.tuples(

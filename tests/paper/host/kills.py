@@ -41,7 +41,7 @@ class Line:
         self._endpoint: PaperEndpoint | None = None
         self._connection: http.client.HTTPConnection | None = None
 
-    def ask(self, method: str, path: str, **params: object) -> tuple[int, object]:
+    def ask(self, method: str, path: str, **params: object) -> tuple[int, Any]:
         """Sends one request once. Raises what is in NEVER_REACHED; then nobody knows what became of it."""
         if self._connection is None:
             self._endpoint = find_or_start(self._home)
@@ -66,7 +66,7 @@ class Line:
             self._connection.close()
             self._connection = None
 
-    def insist(self, method: str, path: str, **params: object) -> tuple[int, object]:
+    def insist(self, method: str, path: str, **params: object) -> tuple[int, Any]:
         """Asks a question again until it is answered: for reading only."""
         deadline = time.monotonic() + 30
         while True:
@@ -262,12 +262,12 @@ def main() -> None:
         trade(Path(home), name, Path(log), Path(ended))
         return
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
+        place = Path(folder) / "home"
         try:
-            print(rehearse(home, kills=int(sys.argv[1]), seed=7))
+            print(rehearse(place, kills=int(sys.argv[1]), seed=7))
         finally:
-            stop(home)
-            assert find(home) is None
+            stop(place)
+            assert find(place) is None
 
 
 if __name__ == "__main__":

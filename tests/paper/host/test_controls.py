@@ -6,6 +6,7 @@ import http.client
 import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_a_connection_can_be_cut_after_or_before_execution(paper: PaperServer, c
     ],
 )
 def test_a_reply_can_be_spoiled_with_or_without_execution(
-    paper: PaperServer, client: Client, kind: str, args: dict[str, int], status: int, placed: bool
+    paper: PaperServer, client: Client, kind: str, args: dict[str, Any], status: int, placed: bool
 ) -> None:
     """Each fault answers as its name says, once, and the order is there or not as documented."""
     paper.controls.fault("POST", ORDER, kind, **args)

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,11 @@ def nobody_is_left(folder: Path) -> bool:
     return not paper_home._started and find(folder) is None
 
 
-def wait_until(true, timeout_s: float = 5.0) -> None:
+def has_grown(names: Sized, count: int) -> bool:
+    return len(names) > count
+
+
+def wait_until(true: Callable[[], bool], timeout_s: float = 5.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < deadline, "it did not come true in time"
@@ -172,7 +177,12 @@ def test_an_exchange_whose_home_is_gone_ends(home: Path, tmp_path: Path) -> None
     written = read_port_file(home)
     assert written is not None
     home.rename(tmp_path / "elsewhere")
-    wait_until(lambda: paper_home.reap() is None and not paper_home._started)
+
+    def is_gone() -> bool:
+        paper_home.reap()
+        return not paper_home._started
+
+    wait_until(is_gone)
 
 
 def test_a_home_that_cannot_be_used_is_an_error_that_says_so(home: Path) -> None:
@@ -282,7 +292,7 @@ def test_killed_in_mid_traffic_it_comes_back_with_nothing_lost_or_doubled(home: 
         thread.start()
     for _ in range(5):
         before = len(acknowledged)
-        wait_until(lambda before=before: len(acknowledged) > before + 5, timeout_s=10)
+        wait_until(partial(has_grown, acknowledged, before + 5), timeout_s=10)
         time.sleep(dice.random() * 0.05)
         written = read_port_file(home)
         assert written is not None

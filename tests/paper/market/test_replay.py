@@ -131,7 +131,7 @@ def test_the_feed_is_a_function_of_time(capture: Capture) -> None:
     feed = ReplayFeed(capture, SeededFeed(1), start=START)
     moments = [START - 5, START - 1, START + 1000, START + 100_000, START + 300_000, feed.end, feed.end + 10**9]
 
-    def look(at: int) -> tuple[object, ...]:
+    def look(at: int) -> tuple[list[Level], list[Level], int]:
         return (list(islice(feed.bids(BTC, at), 200)), list(islice(feed.asks(BTC, at), 200)), feed.update_id(BTC, at))
 
     forward = [look(at) for at in moments]

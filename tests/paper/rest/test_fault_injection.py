@@ -6,7 +6,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ from guardian.paper.rest.faults import ALWAYS, FaultKind, read_spec
 from tests.paper.support.client import Client, ClientFor
 from tests.paper.support.error_answers import documented_messages, error_answers, recorded_answers
 from tests.support.fixtures import fixture
+from tests.support.some import some
 
 ORDER = "/api/v3/order"
 
@@ -205,7 +206,7 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def rehearsing() -> Iterator[Serving]:
+def rehearsing() -> Serving:
     """A standalone exchange with a fault and a control endpoint; it ends with the process."""
     return Running(Rehearsal(control_port=0, faults=("html_502",))).told
 
@@ -219,7 +220,7 @@ def control(
     token: str | None = None,
     host: str = "",
     more: Mapping[str, str] | None = None,
-) -> tuple[int, object]:
+) -> tuple[int, Any]:
     assert told.control_url is not None
     assert told.control_token is not None
     where = told.control_url.removeprefix("http://")
@@ -272,7 +273,7 @@ def test_the_control_endpoint_answers_nobody_without_its_token(rehearsing: Servi
     assert control(rehearsing, "DELETE", "/fault", token="x" * 64)[0] == 403
     assert control(rehearsing, "GET", "/", host="evil.example")[0] == 403
     client = client_for(rehearsing)
-    token = {"Authorization": f"Bearer {rehearsing.control_token.reveal()}"}
+    token = {"Authorization": f"Bearer {some(rehearsing.control_token).reveal()}"}
     for path in ("/fault", "/book", "/orders", "/requests", "/balance"):
         assert client.raw("POST", path, "{}", token).status == 404
 

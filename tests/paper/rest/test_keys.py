@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -19,7 +20,7 @@ from guardian.errors import CredentialsError
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.keys import Ed25519Verifier, HmacVerifier, RsaVerifier, sign, verifier_of
 from guardian.paper.rest.rate_limits import WIDE
-from tests.paper.support.client import Client, ClientFor
+from tests.paper.support.client import Client, ClientFor, Reply
 from tests.paper.support.error_answers import documented_messages, error_answers, recorded_answers, recorded_messages
 from tests.support.fixtures import fixture, recording
 
@@ -52,7 +53,7 @@ def test_rsa_signatures_are_taken_over_the_bytes_as_sent(
     with PaperServer(seed=7, other_keys={NAME: verifier_of(pem(rsa_key))}) as server:
         client = client_for(server.endpoint)
 
-        def send(change: Callable[[str], str] = lambda text: text) -> object:
+        def send(change: Callable[[str], str] = lambda text: text) -> Reply:
             first = "symbol=BTCUSDT&side=BUY"
             second = f"type=LIMIT&timeInForce=GTC&quantity=0.001&price=50000&timestamp={now()}"
             query, body = {
@@ -119,7 +120,7 @@ def test_a_signature_is_hex_of_either_case_and_64_long(unchanged: Client) -> Non
     payload = f"timestamp={now()}"
     headers = {"X-MBX-APIKEY": unchanged.key}
 
-    def ask(signature: str):
+    def ask(signature: str) -> Reply:
         return unchanged.raw("GET", f"{ACCOUNT}?{payload}&signature={signature}", headers=headers)
 
     assert ask(unchanged.sign(payload).upper()).status == 200
@@ -203,7 +204,7 @@ def test_signed_vectors_are_reproduced_by_a_server(client_for: ClientFor, vector
     for vector in vectors or recording("signatures/hmac_vectors.json"):
         stamped = int(vector["payload"].rpartition("timestamp=")[2])
         key = vector.get("apiKey", "v" * 64)
-        with PaperServer(clock=lambda at=stamped: at, limits=WIDE, api_key=key, api_secret=vector["secret"]) as server:
+        with PaperServer(clock=partial(int, stamped), limits=WIDE, api_key=key, api_secret=vector["secret"]) as server:
             client = client_for(server.endpoint)
             query, body = vector.get("query", ""), vector.get("body", vector["payload"])
 
@@ -232,7 +233,7 @@ def test_refusals_of_the_front_door_are_reproduced(paper: PaperServer, client: C
         client.order(quantity="0.000011"),
         client.order(price="0.01", quantity="9000"),
         client.order(type="MARKET", quantity="100"),
-        client.order(newClientOrderId="twice") and client.order(newClientOrderId="twice"),
+        (client.order(newClientOrderId="twice"), client.order(newClientOrderId="twice"))[1],
     ]
     assert {reply.error for reply in given} <= error_answers()
     assert len({reply.error for reply in given}) == len(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.paper.support.client import Client
 DAY_MS = 86_400_000
 
 
-def klines(client: Client, **asked):
+def klines(client: Client, **asked: Any) -> Any:
     return client.public("/api/v3/klines", **({"symbol": "ETHUSDT", "interval": "1m"} | asked)).json
 
 
@@ -86,7 +87,7 @@ def test_candles_are_chosen_by_time(unchanged: Client) -> None:
 def test_exchange_info_is_filtered_by_permission_and_status(unchanged: Client) -> None:
     """permissions and symbolStatus choose symbols, and cannot be joined with names; permission sets can be left out."""
 
-    def listed(**asked: str):
+    def listed(**asked: str) -> Any:
         return unchanged.public("/api/v3/exchangeInfo", **asked).json["symbols"]
 
     assert len(listed(permissions="SPOT")) == len(listed()) == len(listed(permissions='["MARGIN","SPOT"]')) > 0
@@ -196,7 +197,13 @@ def test_icebergs_and_stops_are_told_with_their_terms(client: Client) -> None:
     many = client.order(quantity="0.01", icebergQty="0.00009")
     assert many.error == (400, -1013, "Filter failure: ICEBERG_PARTS")
     for kind, stop in (("STOP_LOSS", "59000"), ("TAKE_PROFIT", "61000")):
-        terms = {"symbol": "BTCUSDT", "side": "SELL", "type": kind, "quantity": "0.01", "stopPrice": stop}
+        terms: dict[str, Any] = {
+            "symbol": "BTCUSDT",
+            "side": "SELL",
+            "type": kind,
+            "quantity": "0.01",
+            "stopPrice": stop,
+        }
         reply = client.signed("POST", "/api/v3/order", newOrderRespType="RESULT", **terms).json
         assert (reply["type"], reply["stopPrice"], reply["price"]) == (kind, f"{stop}.00000000", "0.00000000")
         refused = client.signed("POST", "/api/v3/order", price="58000", **terms)
@@ -211,7 +218,7 @@ def test_icebergs_and_stops_are_told_with_their_terms(client: Client) -> None:
 
 def test_commission_rates_of_a_test_order(client: Client) -> None:
     """computeCommissionRates makes order/test tell what the order would pay."""
-    terms = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
+    terms: dict[str, Any] = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
     told = client.signed("POST", "/api/v3/order/test", computeCommissionRates="true", **terms).json
     assert told["standardCommissionForOrder"] == {"maker": "0.00100000", "taker": "0.00100000"}
     assert told["discount"]["enabledForAccount"] is False

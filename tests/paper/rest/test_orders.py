@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -214,7 +215,7 @@ def test_client_order_id_is_unique_among_open_orders_only(client: Client) -> Non
 def test_cancel_says_what_was_cancelled_and_refuses_what_is_not_open(client: Client) -> None:
     """A cancel names both ids; an order that is not there, or ended, or does not match is refused."""
     placed = client.order(newClientOrderId="c-1").json
-    asked = {"symbol": "BTCUSDT", "origClientOrderId": "c-1"}
+    asked: dict[str, Any] = {"symbol": "BTCUSDT", "origClientOrderId": "c-1"}
     wrong = client.signed("DELETE", "/api/v3/order", **asked, cancelRestrictions="ONLY_PARTIALLY_FILLED")
     assert wrong.error == (400, -2011, "Order was not canceled due to cancel restrictions.")
     assert client.signed("DELETE", "/api/v3/order", **asked, cancelRestrictions="X").error[1] == -1145
@@ -243,7 +244,7 @@ def test_order_history_pages_by_id_time_and_limit(client: Client) -> None:
     """allOrders gives the newest up to the limit in order, or those from an id on; a span over a day is refused."""
     ids = [client.order().json["orderId"] for _ in range(5)]
 
-    def listed(**asked: object) -> list[int]:
+    def listed(**asked: Any) -> list[int]:
         return [row["orderId"] for row in client.signed("GET", "/api/v3/allOrders", symbol="BTCUSDT", **asked).json]
 
     assert listed() == ids
@@ -259,7 +260,8 @@ def test_order_history_pages_by_id_time_and_limit(client: Client) -> None:
 
 def test_test_orders_are_judged_and_not_placed(paper: PaperServer, client: Client) -> None:
     """order/test applies parameters and filters, answers {}, and leaves no trace."""
-    terms = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "50000"}
+    terms: dict[str, Any] = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
+    terms["price"] = "50000"
     assert client.signed("POST", "/api/v3/order/test", quantity="0.001", **terms).json == {}
     assert (
         client.signed("POST", "/api/v3/order/test", quantity="0.000001", **terms).error[2] == "Filter failure: LOT_SIZE"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.rest.rate_limits import BANS_S, PATIENCE, Meter, RateLimitSettings, TooMuch
 from guardian.paper.rest.weights import API, Cost, WeightBudget, cost_of
-from tests.paper.support.client import ClientFor
+from tests.paper.support.client import ClientFor, Reply
 from tests.support.fixtures import fixture, recording
 
 MINUTE = 60_000
@@ -226,7 +228,7 @@ def test_wallet_paths_have_budgets_and_headers_of_their_own_and_never_ban(hand: 
     with limited(hand) as server:
         client = client_for(server.endpoint)
 
-        def ask(path: str, **params: object):
+        def ask(path: str, **params: Any) -> Reply:
             return client.signed("GET", path, timestamp=hand.now, **params)
 
         snapshots = [ask("/sapi/v1/accountSnapshot", type="SPOT") for _ in range(6)]

@@ -9,12 +9,12 @@ from guardian.paper.host.home import PaperEndpoint
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.keys import HmacVerifier
 from guardian.paper.storage import SqliteStorage
-from tests.paper.support.client import ClientFor
+from tests.paper.support.client import Client, ClientFor
 
 SECOND = (Secret("2" * 64), Secret("t" * 64))
 
 
-def uid(client) -> int:
+def uid(client: Client) -> int:
     found = client.signed("GET", "/api/v3/account").json["uid"]
     assert isinstance(found, int)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def test_wallet_history_is_the_same_for_the_same_seed_and_birth(client_for: Clie
     def told(seed: int) -> list[object]:
         with PaperServer(seed=seed, clock=lambda: 1_795_000_000_000) as server:
             client = client_for(server.endpoint)
-            asked = {"timestamp": 1_795_000_000_000}
+            asked: dict[str, Any] = {"timestamp": 1_795_000_000_000}
             return [
                 client.signed("GET", "/sapi/v1/capital/deposit/hisrec", **asked).json,
                 client.signed("GET", "/sapi/v1/capital/withdraw/history", **asked).json,

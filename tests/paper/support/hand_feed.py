@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from typing import Any
 
 from guardian.errors import ExchangeRejected
 from guardian.paper.engine.matching_engine import Engine
-from guardian.paper.engine.orders import CancelOne, Event, Order, PlaceOrder, Trade, Traded
+from guardian.paper.engine.orders import CancelOne, Command, Event, Order, PlaceOrder, Trade, Traded
 from guardian.paper.engine.state import State, new_state
 from guardian.paper.market.feed import Average, Day, Level, MarketTrade
 
@@ -28,7 +29,8 @@ class HandFeed:
 
     def show(self, at: int, bids: Side, asks: Side) -> None:
         """From this moment on this is the book."""
-        self._books.append((at, *([Level(Decimal(p), Decimal(q)) for p, q in side] for side in (bids, asks))))
+        bid, ask = ([Level(Decimal(p), Decimal(q)) for p, q in side] for side in (bids, asks))
+        self._books.append((at, bid, ask))
 
     def trade(self, at: int, price: str, quantity: str, *, sold: bool) -> None:
         """At this moment others trade."""
@@ -37,7 +39,8 @@ class HandFeed:
             MarketTrade(trade_id=number, price=Decimal(price), quantity=Decimal(quantity), time=at, is_buyer_maker=sold)
         )
         # A trade is a moment to look at even if the book stays.
-        self._books.append((at, *self._books[self._index(at)][1:]))
+        _, bids, asks = self._books[self._index(at)]
+        self._books.append((at, bids, asks))
 
     def _index(self, at: int) -> int:
         return max(0, bisect_right([book[0] for book in self._books], at) - 1)
@@ -79,12 +82,12 @@ class Desk:
         self.events: list[Event] = []
         self._named = 0
 
-    def handle(self, command) -> tuple[Event, ...]:
+    def handle(self, command: Command) -> tuple[Event, ...]:
         done = self.engine.handle(command, self.now)
         self.events += done
         return done
 
-    def place(self, side: str, price: str | None, quantity: str | None, **terms) -> Order:
+    def place(self, side: str, price: str | None, quantity: str | None, **terms: Any) -> Order:
         """Places an order (a LIMIT where there is a price, else MARKET) and gives it as it then stands."""
         self._named += 1
         terms.setdefault("order_type", "MARKET" if price is None else "LIMIT")
@@ -92,12 +95,12 @@ class Desk:
         numbers = {"price": price, "quantity": quantity}
         for name in ("stop_price", "quote_quantity", "iceberg_quantity"):
             numbers[name] = terms.pop(name, None)
-        amounts = {name: Decimal(text) for name, text in numbers.items() if text is not None}
+        amounts: dict[str, Any] = {name: Decimal(text) for name, text in numbers.items() if text is not None}
         number = self.state.next_order_id
         self.handle(PlaceOrder(symbol=SYMBOL, side=side, **amounts, **terms))
         return self.order(number)
 
-    def refusal(self, *asked, **terms) -> str:
+    def refusal(self, *asked: Any, **terms: Any) -> str:
         """What a placing is refused with."""
         before = repr((tuple(self.state.ledger), self.state.orders, self.state.trades))
         try:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 from guardian.domain.requests import TOOLS, Request
 from guardian.domain.trading import Environment, TradingState
 from guardian.gate.base.calls import CallInfo, CallMeta
 from guardian.gate.base.replies import Reply, done
+from guardian.gate.pipeline import Gate
 from guardian.server.tools import ALL_TOOLS
 
 Connect = Callable[[], AbstractAsyncContextManager[Any]]
@@ -20,7 +21,7 @@ Connect = Callable[[], AbstractAsyncContextManager[Any]]
 
 RETURNS = {spec.name: spec.returns for spec in ALL_TOOLS}
 
-ARGUMENTS: dict[str, dict[str, object]] = {
+ARGUMENTS: dict[str, dict[str, Any]] = {
     "get_ticker_price": {"symbol": "BTCUSDT"},
     "get_ticker": {"symbol": "BTCUSDT"},
     "get_order_book": {"symbol": "BTCUSDT", "limit": 5},
@@ -59,7 +60,8 @@ def sample(kind: Any, *, full: bool = True) -> Any:
         return {"USDT": sample(arguments[1], full=full)} if full else {}
     if is_dataclass(kind):
         hints = get_type_hints(kind)
-        return kind(**{field.name: sample(hints[field.name], full=full) for field in fields(kind)})
+        values = {field.name: sample(hints[field.name], full=full) for field in fields(kind)}
+        return cast(type[Any], kind)(**values)
     return {str: "text", Decimal: Decimal("1E-8"), int: 7, bool: False}[kind]
 
 
@@ -77,11 +79,12 @@ class FakeGate:
     environment = Environment.PAPER
 
     def __init__(self) -> None:
-        self.opened: list[tuple[str, dict[str, object], str | None]] = []
-        self.requests: list[Request] = []
+        self.opened: list[tuple[str, dict[str, Any], str | None]] = []
+        self.requests: list[Any] = []
+        """Each of its own type of request."""
         self.closed: list[tuple[str, Reply]] = []
         self.allowed = frozenset(TOOLS)
-        self.answer: Callable[[CallInfo, Request], Reply] | None = None
+        self.answer: Callable[[CallInfo, Any], Reply] | None = None
         self.before_answer: Callable[[], Any] | None = None
         self.fail_open: Exception | None = None
         self.fail_handle: Exception | None = None
@@ -151,3 +154,8 @@ class FakeGate:
     async def recent(self, limit: int) -> object:
         await self.status()
         return tuple(View() for _ in range(min(limit, 2)))
+
+
+def as_gate(fake: FakeGate) -> Gate:
+    """Returns the fake, for the server, which names the real gate in its types."""
+    return cast(Gate, fake)

@@ -17,7 +17,7 @@ from guardian.gate.base.calls import CallInfo
 from guardian.gate.base.replies import Reply
 from guardian.server.app import build_server
 from guardian.server.stderr_log import log_to_stderr
-from tests.server.support.fake_gate import FakeGate
+from tests.server.support.fake_gate import FakeGate, as_gate
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
 
     gate = Telling()
     gate.before_answer = told
-    build_server(gate, lifespan=lifespan).run(transport="stdio", show_banner=False)
+    build_server(as_gate(gate), lifespan=lifespan).run(transport="stdio", show_banner=False)
 
 
 if __name__ == "__main__":

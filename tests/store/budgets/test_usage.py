@@ -20,7 +20,7 @@ from tests.store.support.store_world import MINUTE, World
 from tests.support.profiles import tries
 
 WINDOW = 5 * MINUTE
-PATHS = {
+PATHS: dict[OrderState, tuple[OrderState, ...]] = {
     OrderState.RESERVED: (),
     OrderState.UNKNOWN: (OrderState.UNKNOWN,),
     OrderState.OPEN: (OrderState.OPEN,),
@@ -35,7 +35,7 @@ VOID = {OrderState.REJECTED, OrderState.NOT_PLACED}
 UNSURE = {OrderState.RESERVED, OrderState.UNKNOWN}
 
 
-def place_in(world: World, state: OrderState, *, executed: str = "0", **changes):
+def place_in(world: World, state: OrderState, *, executed: str = "0", **changes: Any) -> str:
     name = world.place(**changes)
     for step in PATHS[state]:
         world.move(name, step, executed=executed)
@@ -182,14 +182,14 @@ def test_person_acting_resets_what_went_on_without_them(world: World) -> None:
     world.place()
     world.place(confirmed=True)
     usage = world.usage()
-    assert (usage.orders_since_person, usage.unconfirmed_since_person) == (2, 100)
+    assert (usage.orders_since_person, usage.unconfirmed_since_person) == (2, Decimal(100))
     with world.store.transaction() as tx:
         tx.acts.record(world.other, "something else")
     assert world.usage().orders_since_person == 2
     with world.store.transaction() as tx:
         tx.acts.record(world.scope, "approved")
     usage = world.usage()
-    assert (usage.orders_since_person, usage.unconfirmed_since_person) == (0, 0)
+    assert (usage.orders_since_person, usage.unconfirmed_since_person) == (0, Decimal(0))
     assert usage.entered[WINDOW] == 200
     world.place(scope=world.other)
     with world.store.transaction() as tx:
@@ -226,7 +226,7 @@ def test_sums_are_exact(world: World) -> None:
 # -- slicing
 
 
-def deny(world: World, symbol: str = "BTCUSDT", side=OrderSide.BUY) -> None:
+def deny(world: World, symbol: str = "BTCUSDT", side: OrderSide = OrderSide.BUY) -> None:
     with world.store.transaction() as tx:
         tx.slicing.mark(world.scope, symbol, side)
 
@@ -298,7 +298,9 @@ STEP = st.tuples(
 )
 
 
-def naive(world: World, orders, acted, marks, now):
+def naive(
+    world: World, orders: list[dict[str, Any]], acted: int, marks: list[tuple[int, int]], now: int
+) -> dict[str, Any]:
     """The same numbers from a plain list, with fractions instead of decimals."""
     ours = [order for order in orders if order["scope"] == world.scope]
     entering = [order for order in ours if not order["exit"]]
@@ -306,7 +308,7 @@ def naive(world: World, orders, acted, marks, now):
     on_symbol = [order for order in ours if order["symbol"] == "BTCUSDT"]
     pending = {*UNSURE, OrderState.OPEN, OrderState.PART_FILLED}
 
-    def still_open(order):
+    def still_open(order: dict[str, Any]) -> Any:
         if order["state"] in UNSURE:
             return order["notional"]
         if order["state"] not in pending:
@@ -315,7 +317,7 @@ def naive(world: World, orders, acted, marks, now):
         whole = -((-left * 10**8) // 1)
         return (Decimal(int(whole)) / 10**8).quantize(Decimal("0.00000001"), rounding=ROUND_UP)
 
-    def remaining(side):
+    def remaining(side: OrderSide) -> Decimal:
         rows = [o for o in on_symbol if o["side"] is side and o["state"] in pending]
         return sum((o["quantity"] - o["done"] for o in rows), Decimal(0))
 
@@ -329,7 +331,7 @@ def naive(world: World, orders, acted, marks, now):
         o for o in counted if mark and o["symbol"] == "BTCUSDT" and o["side"] is OrderSide.BUY and o["place"] > mark[1]
     ]
     bought = sum((o["done"] * (1 if o["side"] is OrderSide.BUY else -1) for o in on_symbol), Decimal(0))
-    since = [o for o in ours if o["place"] > acted]
+    recent = [o for o in ours if o["place"] > acted]
     return {
         "entered": {
             w: sum((o["notional"] for o in counted if o["at"] > now - w), Decimal(0)) for w in (WINDOW, 60 * MINUTE)
@@ -340,9 +342,9 @@ def naive(world: World, orders, acted, marks, now):
         "position": bought,
         "open_buys": remaining(OrderSide.BUY),
         "offered": remaining(OrderSide.SELL),
-        "orders_since_person": len(since),
+        "orders_since_person": len(recent),
         "unconfirmed_since_person": sum(
-            (o["notional"] for o in since if o["state"] not in VOID and not o["confirmed"]), Decimal(0)
+            (o["notional"] for o in recent if o["state"] not in VOID and not o["confirmed"]), Decimal(0)
         ),
         "sliced_since_ms": None if mark is None else mark[0],
         "sliced_entered": sum((o["notional"] for o in sliced), Decimal(0)),

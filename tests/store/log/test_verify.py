@@ -12,17 +12,20 @@ from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
 from guardian.domain.order_states import OrderState
 from guardian.errors import StoreUnavailable
-from guardian.store.log.checkpoint import CHECKPOINT_NAME, Checkpoint, read_checkpoint
+from guardian.store.log.checkpoint import Checkpoint, read_checkpoint
 from guardian.store.log.encoding import digest_of
 from guardian.store.log.verify import FindingKind, verify
+from guardian.store.schema.files import CHECKPOINT_NAME
 from guardian.store.schema.records import Phase, Record
 from guardian.store.schema.tables import TRIGGERS
 from tests.store.support.store_world import World
+from tests.support.some import some
 from tests.support.tamper import tamper
 
 
@@ -43,17 +46,17 @@ def log(world: World) -> World:
     return world
 
 
-def found(world: World, checkpoint=None):
+def found(world: World, checkpoint: Checkpoint | None = None) -> set[tuple[FindingKind, int | None]]:
     return {(finding.kind, finding.seq) for finding in verify(world.home, checkpoint).findings}
 
 
-def kinds(world: World, checkpoint=None):
+def kinds(world: World, checkpoint: Checkpoint | None = None) -> set[FindingKind]:
     return {finding.kind for finding in verify(world.home, checkpoint).findings}
 
 
-def head(world: World):
+def head(world: World) -> Checkpoint:
     report = verify(world.home)
-    return Checkpoint(seq=report.last_seq, digest=report.head)
+    return Checkpoint(seq=report.last_seq, digest=some(report.head))
 
 
 def test_log_that_nobody_touched_is_intact(log: World) -> None:
@@ -288,7 +291,7 @@ def test_verifying_while_others_write_gives_no_false_alarm(world: World) -> None
     ]
     try:
         for writer in writers:
-            assert writer.stdout.readline() == "ready\n"
+            assert some(writer.stdout).readline() == "ready\n"
         rows = []
         for _ in range(25):
             report = verify(world.home)
@@ -298,18 +301,18 @@ def test_verifying_while_others_write_gives_no_false_alarm(world: World) -> None
         for writer in writers:
             writer.kill()
             writer.wait(timeout=10)
-            writer.stdout.close()
+            some(writer.stdout).close()
     assert rows[-1] > rows[0]
     assert verify(world.home).is_intact
 
 
-def _row(world: World, seq):
+def _row(world: World, seq: int) -> dict[str, Any]:
     with closing(sqlite3.connect(world.home / "guardian.db")) as connection:
         connection.row_factory = sqlite3.Row
         return dict(connection.execute("SELECT * FROM audit WHERE seq = ?", (seq,)).fetchone())
 
 
-def rewrite_from(world: World, first) -> None:
+def rewrite_from(world: World, first: int) -> None:
     """Change the body of a row and make it and all later rows anew, as a chain that holds."""
     previous = _row(world, first - 1)["digest"]
     statements = []
@@ -329,7 +332,12 @@ def test_store_that_is_just_being_made_is_waited_for(tmp_path: Path) -> None:
     """Another process has made the file and not yet its tables: that is no damage."""
     path = tmp_path / "guardian.db"
     path.touch(mode=0o600)
-    maker = Thread(target=lambda: (time.sleep(0.2), World(tmp_path).store.close()))
+
+    def make() -> None:
+        time.sleep(0.2)
+        World(tmp_path).store.close()
+
+    maker = Thread(target=make)
     maker.start()
     try:
         assert verify(tmp_path).is_intact

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, TypeVar
 
 from guardian.domain.order_states import OrderState
 from guardian.domain.orders import Fees, OrderReport, OrderSide, OrderSpec, OrderType, TimeInForce
+from guardian.policy.facts import Usage
 from guardian.policy.model import CountWindow, Limits, NotionalWindow
 from guardian.store.database import Store, Transaction
-from guardian.store.schema.records import Entry, NewOrder, NewProposal, Phase, Proposal, Record, Scope
+from guardian.store.schema.records import Entry, NewOrder, NewProposal, OrderRow, Phase, Proposal, Record, Scope
+from tests.support.some import some
 
+T = TypeVar("T")
 START_MS = 1_800_000_000_000
 MINUTE = 60_000
 
@@ -51,7 +56,7 @@ class World:
         self.store = self.open()
 
     def spec(
-        self, *, symbol: str = "BTCUSDT", side=OrderSide.BUY, quantity: str = "0.002", price: str = "50000"
+        self, *, symbol: str = "BTCUSDT", side: OrderSide = OrderSide.BUY, quantity: str = "0.002", price: str = "50000"
     ) -> OrderSpec:
         return OrderSpec(
             symbol=symbol,
@@ -62,7 +67,7 @@ class World:
             time_in_force=TimeInForce.GTC,
         )
 
-    def attempt(self, work):
+    def attempt(self, work: Callable[[Transaction], T]) -> T:
         """Do something in one transaction; what it returns."""
         with self.store.transaction() as tx:
             return work(tx)
@@ -82,10 +87,10 @@ class World:
             )
         )
 
-    def new_order(self, tx: Transaction, entry: Entry, **changes: object) -> NewOrder:
+    def new_order(self, tx: Transaction, entry: Entry, **changes: Any) -> NewOrder:
         scope = changes.pop("scope", self.scope)
         spec = changes.pop("spec", None) or self.spec()
-        values: dict[str, object] = {
+        values: dict[str, Any] = {
             "client_order_id": entry.client_order_id,
             "environment": scope.environment,
             "account": scope.account,
@@ -108,7 +113,7 @@ class World:
         }
         return NewOrder(**{**values, **changes})
 
-    def place(self, **changes: object) -> str:
+    def place(self, **changes: Any) -> str:
         """Reserve one order with its intent, in one transaction; the client order id."""
         with self.store.transaction() as tx:
             entry = self.intent(tx, changes.get("scope"))
@@ -136,22 +141,23 @@ class World:
         )
 
     def move(self, name: str, state: OrderState, *, executed: str | None = None, fee: str | None = None) -> bool:
-        row = self.order(name)
+        with self.store.transaction() as tx:
+            row = tx.orders.get(name)
         quantity = "0.002" if row is None else str(row.quantity)
         report = None if executed is None else self.report(executed=executed, quantity=quantity)
         with self.store.transaction() as tx:
-            fees = None if fee is None else Fees(quantity=Decimal(executed), by_asset={"BTC": Decimal(fee)})
+            fees = None if fee is None else Fees(quantity=Decimal(some(executed)), by_asset={"BTC": Decimal(fee)})
             return tx.orders.move(name, state, report=report, fees=fees)
 
-    def order(self, name: str):
+    def order(self, name: str) -> OrderRow:
         with self.store.transaction() as tx:
-            return tx.orders.get(name)
+            return some(tx.orders.get(name))
 
-    def usage(self, spec: OrderSpec | None = None, scope: Scope | None = None):
+    def usage(self, spec: OrderSpec | None = None, scope: Scope | None = None) -> Usage:
         with self.store.transaction() as tx:
             return self.usage_in(tx, spec, scope)
 
-    def usage_in(self, tx: Transaction, spec: OrderSpec | None = None, scope: Scope | None = None):
+    def usage_in(self, tx: Transaction, spec: OrderSpec | None = None, scope: Scope | None = None) -> Usage:
         known = scope or self.scope
         return tx.usage.of(
             known,
@@ -162,7 +168,9 @@ class World:
             snapshot=tx.snapshots.take(known),
         )
 
-    def new_proposal(self, tx: Transaction, *, scope: Scope | None = None, key: str = "k", ttl: int = 15 * MINUTE):
+    def new_proposal(
+        self, tx: Transaction, *, scope: Scope | None = None, key: str = "k", ttl: int = 15 * MINUTE
+    ) -> NewProposal:
         return NewProposal(
             scope=scope or self.scope,
             order_key=key,
@@ -184,7 +192,7 @@ class World:
         )
 
     def propose(
-        self, *, token: str | None = None, by_person: bool = True, token_ttl: int = 5 * MINUTE, **given
+        self, *, token: str | None = None, by_person: bool = True, token_ttl: int = 5 * MINUTE, **given: Any
     ) -> Proposal:
         with self.store.transaction() as tx:
             made = tx.proposals.add(self.new_proposal(tx, **given), random_bytes=self.random_bytes)

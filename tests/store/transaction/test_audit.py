@@ -8,17 +8,20 @@ import sqlite3
 from contextlib import suppress
 from decimal import Decimal
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
 from guardian.domain.secrets import Secret
 from guardian.errors import StoreConflict
+from guardian.store.database import Transaction
 from guardian.store.log.encoding import MAX_BODY
-from guardian.store.schema.records import Phase, Record
+from guardian.store.schema.records import Entry, Phase, Record
 from tests.store.support.store_world import World
+from tests.support.some import some
 
 
-def rows(world: World, sql: str = "SELECT * FROM audit ORDER BY seq"):
+def rows(world: World, sql: str = "SELECT * FROM audit ORDER BY seq") -> list[sqlite3.Row]:
     connection = sqlite3.connect(world.home / "guardian.db")
     connection.row_factory = sqlite3.Row
     try:
@@ -27,7 +30,7 @@ def rows(world: World, sql: str = "SELECT * FROM audit ORDER BY seq"):
         connection.close()
 
 
-def append(world: World, **fields):
+def append(world: World, **fields: Any) -> Entry:
     with world.store.transaction() as tx:
         return tx.audit.append(Record(**{"phase": Phase.EVENT, **fields}))
 
@@ -73,7 +76,7 @@ def test_client_order_id_is_derived_from_the_intent_digest(world: World) -> None
         entry = world.intent(tx)
     (row,) = rows(world)
     assert entry.client_order_id == "g1-" + row["digest"].hex()[:32] == row["client_order_id"]
-    assert len(entry.client_order_id) == 35
+    assert len(some(entry.client_order_id)) == 35
 
 
 def test_other_phases_have_no_client_order_id(world: World) -> None:
@@ -135,7 +138,7 @@ def test_fork_of_the_chain_is_an_error(world: World) -> None:
     connection.close()
 
 
-HOSTILE = {
+HOSTILE: dict[str, Any] = {
     "lone surrogate": {"symbol": "BTC\ud800USDT", "\udfff": 1},
     "huge integer": {"n": 10**5000, "m": -(10**400), "k": 2**53},
     "not a number": {"a": math.nan, "b": math.inf, "c": -math.inf},
@@ -150,7 +153,7 @@ HOSTILE = {
 }
 
 
-def nested(depth):
+def nested(depth: int) -> object:
     found: object = "bottom"
     for _ in range(depth):
         found = [{"x": found}]
@@ -207,7 +210,7 @@ def test_reads_and_creates_of_the_last_minute_are_counted_apart(world: World) ->
     Reads and creates have one each; cancels and the owner's own calls spend none. (All but cancels shared one.)
     """
 
-    def call(number, tool, key=None):
+    def call(number: int, tool: str, key: str | None = None) -> int:
         with world.store.transaction() as tx:
             return tx.audit.open_call(
                 Record(phase=Phase.CALL, call_id=f"c{number}", tool=tool, key=key)
@@ -285,7 +288,7 @@ def test_exception_leaves_nothing_behind(world: World) -> None:
     """What an exception leaves is rolled back: rows, orders, and the place in the chain."""
     append(world)
 
-    def fail(tx) -> None:
+    def fail(tx: Transaction) -> None:
         world.intent(tx)
         raise ValueError("mine")
 
@@ -299,7 +302,7 @@ def test_conflict_that_is_swallowed_still_records_nothing(world: World) -> None:
     """After a conflict the transaction is lost, even where the caller goes on as if nothing were."""
     append(world, key="k")
 
-    def go_on(tx) -> None:
+    def go_on(tx: Transaction) -> None:
         tx.audit.append(Record(phase=Phase.EVENT, body={"first": 1}))
         with suppress(StoreConflict):
             tx.audit.append(Record(phase=Phase.EVENT, key="k"))

@@ -15,11 +15,13 @@ import pytest
 from guardian.domain.trading import TradingState
 from guardian.errors import StoreCorrupt
 from guardian.store.emergency import EmergencyFile
-from guardian.store.log.checkpoint import CHECKPOINT_NAME, Checkpoint, keep_checkpoint, read_checkpoint
+from guardian.store.log.checkpoint import Checkpoint, keep_checkpoint, read_checkpoint
 from guardian.store.log.encoding import digest_of
 from guardian.store.log.verify import BROKEN, CAUSE, TAIL, FindingKind, verify
-from guardian.store.schema.records import Phase, Record
+from guardian.store.schema.files import CHECKPOINT_NAME
+from guardian.store.schema.records import Phase, Record, TradingStatus
 from tests.store.support.store_world import World
+from tests.support.some import some
 from tests.support.tamper import tamper
 
 
@@ -42,7 +44,7 @@ def fill(world: World, rows: int = 1) -> None:
             )
 
 
-def trading(world: World):
+def trading(world: World) -> TradingStatus:
     return world.attempt(lambda tx: tx.trading.status())
 
 
@@ -52,7 +54,7 @@ def resume(world: World) -> None:
     world.attempt(lambda tx: tx.trading.set(TradingState.ACTIVE, reason="resumed by the owner", by="owner"))
 
 
-def told(world: World):
+def told(world: World) -> list[dict[str, Any]]:
     """The bodies of the rows that tell of a broken chain."""
     with closing(sqlite3.connect(world.home / "guardian.db")) as connection:
         rows = connection.execute("SELECT body FROM audit WHERE phase = 'event' ORDER BY seq").fetchall()
@@ -60,28 +62,28 @@ def told(world: World):
     return [body for body in bodies if body.get("cause") == CAUSE]
 
 
-def is_halted_for(world: World, *words):
+def is_halted_for(world: World, *words: str) -> bool:
     """Trading is halted, and the reason and the one row of the log have these words."""
     found = trading(world)
     (row,) = told(world)
     assert (found.state, found.by) == (TradingState.HALTED, "guardian")
     assert (row["kind"], row["by"], row["reason"]) == ("halted", "guardian", found.reason)
-    assert found.reason.startswith(BROKEN)
-    assert "`guardian audit verify`" in found.reason
+    assert some(found.reason).startswith(BROKEN)
+    assert "`guardian audit verify`" in some(found.reason)
     for word in words:
-        assert word in found.reason
+        assert word in some(found.reason)
     return True
 
 
-def cut(world: World, seq) -> None:
+def cut(world: World, seq: int) -> None:
     tamper(world, f"DELETE FROM orders WHERE intent_seq > {seq}", f"DELETE FROM audit WHERE seq > {seq}")
 
 
-def change_body(world: World, seq) -> None:
+def change_body(world: World, seq: int) -> None:
     tamper(world, f"UPDATE audit SET body = CAST('{{}}' AS BLOB) WHERE seq = {seq}")
 
 
-def rewrite(world: World, seq) -> None:
+def rewrite(world: World, seq: int) -> None:
     """Make a row anew, with a digest that fits its new body."""
     with closing(sqlite3.connect(world.home / "guardian.db")) as connection:
         (prev_hash,) = connection.execute("SELECT prev_hash FROM audit WHERE seq = ?", (seq,)).fetchone()
@@ -89,7 +91,9 @@ def rewrite(world: World, seq) -> None:
     tamper(world, ("UPDATE audit SET body = ?, digest = ? WHERE seq = ?", (b"{}", digest, seq)))
 
 
-def write_beside(world: World, body: bytes = b"{}", prev_hash=None, digest=None) -> None:
+def write_beside(
+    world: World, body: bytes = b"{}", prev_hash: bytes | None = None, digest: bytes | None = None
+) -> None:
     """Append a row past guardian: chained, unless something else is said."""
     with closing(sqlite3.connect(world.home / "guardian.db")) as connection:
         seq, last = connection.execute("SELECT seq, digest FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
@@ -194,7 +198,7 @@ def test_rows_that_are_gone_keep_their_numbers(log: World) -> None:
     assert found == {(FindingKind.GAP, 13)}
     with closing(sqlite3.connect(log.home / "guardian.db")) as connection:
         (prev_hash,) = connection.execute("SELECT prev_hash FROM audit WHERE seq = 13").fetchone()
-    assert prev_hash.hex() == kept.digest
+    assert prev_hash.hex() == some(kept).digest
 
 
 def test_second_process_tells_nothing_that_was_told(log: World) -> None:
@@ -212,7 +216,7 @@ def test_break_that_cannot_be_written_is_an_error_each_time(log: World, monkeypa
     """Where the halt cannot be committed nothing is done in that log; once it can be, it is."""
     cut(log, 10)
 
-    def fail(self) -> None:
+    def fail(self: object) -> None:
         error = sqlite3.OperationalError("full")
         error.sqlite_errorcode = sqlite3.SQLITE_FULL
         raise error
@@ -307,7 +311,7 @@ def test_damage_after_a_resume_halts_again(log: World) -> None:
     change_body(log, 5)
     log.reopen()
     assert trading(log).state is TradingState.HALTED
-    assert "row 5 was changed" in trading(log).reason
+    assert "row 5 was changed" in some(trading(log).reason)
     tamper(log, "UPDATE audit SET body = CAST('[]' AS BLOB) WHERE seq = 4")
     resume(log)
     log.reopen()
@@ -325,7 +329,7 @@ def test_older_copy_of_the_log_halts_at_the_start(log: World, tmp_path: Path) ->
     shutil.copyfile(tmp_path / "copy", log.home / "guardian.db")
     log.store = log.open()
     assert is_halted_for(log, "row 15 of the checkpoint", "spent budgets")
-    assert read_checkpoint(log.home).seq == 16
+    assert some(read_checkpoint(log.home)).seq == 16
     resume(log)
     log.reopen()
     assert trading(log).state is TradingState.ACTIVE
@@ -348,7 +352,7 @@ def test_break_is_added_to_the_reason_of_another_halt(log: World) -> None:
     change_body(log, 4)
     log.reopen()
     found = trading(log)
-    assert (found.by, found.reason.startswith(f"lunch; {BROKEN}: row 4")) == ("owner", True)
+    assert (found.by, some(found.reason).startswith(f"lunch; {BROKEN}: row 4")) == ("owner", True)
     assert [row["kind"] for row in told(log)] == [CAUSE]
 
 
@@ -360,7 +364,7 @@ def test_damage_before_the_tail_is_left_to_verify(world: World) -> None:
     assert trading(world).state is TradingState.ACTIVE
     change_body(world, 20)
     world.reopen()
-    assert "row 20 was changed" in trading(world).reason
+    assert "row 20 was changed" in some(trading(world).reason)
 
 
 def test_checkpoint_that_says_far_too_much_halts_and_moves_nothing(log: World) -> None:

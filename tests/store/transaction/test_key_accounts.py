@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import pytest
 from sqlalchemy import text
 
 from guardian.errors import StoreError
-from guardian.store.database import Store
+from guardian.store.database import Store, Transaction
 from tests.store.support.store_world import World
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
+
+
+def remember(key: str, tx: Transaction) -> str:
+    return tx.accounts.remember("testnet", key, "uid-1")
+
+
+def known(key: str, tx: Transaction) -> str | None:
+    return tx.accounts.get("testnet", key)
 
 
 def test_key_is_not_known_before_it_was_used(world: World) -> None:
@@ -22,10 +31,10 @@ def test_key_is_not_known_before_it_was_used(world: World) -> None:
 def test_two_keys_of_one_account_are_both_remembered_over_a_restart(world: World) -> None:
     """A key that replaces another leads to the same account, also after the store was opened again."""
     for key in (KEY, OTHER):
-        assert world.attempt(lambda tx, key=key: tx.accounts.remember("testnet", key, "uid-1")) == "uid-1"
+        assert world.attempt(partial(remember, key)) == "uid-1"
     world.reopen()
     for key in (KEY, OTHER):
-        assert world.attempt(lambda tx, key=key: tx.accounts.get("testnet", key)) == "uid-1"
+        assert world.attempt(partial(known, key)) == "uid-1"
 
 
 def test_key_of_one_environment_says_nothing_in_another(world: World) -> None:

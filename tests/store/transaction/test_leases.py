@@ -8,7 +8,7 @@ from guardian.store.schema.records import Lease
 from tests.store.support.store_world import World
 
 
-def take(world: World, holder, dead=None):
+def take(world: World, holder: str, dead: Lease | None = None) -> bool:
     return world.attempt(lambda tx: tx.leases.take("asking", holder, 30_000, dead=dead))
 
 

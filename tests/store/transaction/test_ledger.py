@@ -16,8 +16,10 @@ from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.order_states import OrderState
 from guardian.domain.orders import Fees, OrderSide
 from guardian.errors import StoreConflict
+from guardian.policy.facts import DayTrading
+from guardian.store.database import Transaction
 from guardian.store.log.verify import FindingKind, verify
-from guardian.store.schema.records import Phase, Record
+from guardian.store.schema.records import Phase, Record, Scope
 from tests.store.support.store_world import MINUTE, World
 from tests.support.profiles import tries
 
@@ -37,7 +39,7 @@ def fill(world: World, name: str, executed: str, quote: str, fees: dict[str, str
     )
 
 
-def day(world: World, scope=None):
+def day(world: World, scope: Scope | None = None) -> DayTrading:
     """The one symbol that was traded."""
     (found,) = world.attempt(lambda tx: tx.ledger.traded(scope or world.scope))
     return found
@@ -230,7 +232,7 @@ def correct(
 ) -> None:
     """The owner sets a position, with its row in the log."""
 
-    def work(tx) -> None:
+    def work(tx: Transaction) -> None:
         name = key or f"position/{tx.head.seq + 1}"
         tx.audit.append(Record(phase=Phase.EVENT, key=name, body={"kind": "position_set"}))
         known = {symbol: D(price) for symbol, price in (prices or {}).items()}

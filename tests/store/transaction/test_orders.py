@@ -5,15 +5,18 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from guardian.domain.order_states import CORRECTIONS, FINAL_STATES, IN_FLIGHT_MS, LIVE_STATES, ORDER_MOVES, OrderState
 from guardian.domain.orders import Fees
 from guardian.errors import StoreConflict
+from guardian.store.database import Transaction
 from guardian.store.schema.records import Phase, Record
 from guardian.store.transaction.orders import FEES_WANTED_MS, correction_key
 from tests.store.support.store_world import World
+from tests.support.some import some
 
 
 def test_reserved_order_is_read_back_as_it_was_given(world: World) -> None:
@@ -32,7 +35,7 @@ def test_reserved_order_is_read_back_as_it_was_given(world: World) -> None:
             proposal_id=None,
         )
         tx.orders.reserve(order)
-    row = world.order(entry.client_order_id)
+    row = world.order(some(entry.client_order_id))
     for name in order.__dataclass_fields__:
         assert getattr(row, name) == getattr(order, name), name
     assert row.state is OrderState.RESERVED
@@ -59,7 +62,7 @@ def test_order_is_reserved_at_the_time_of_its_transaction(world: World) -> None:
 def test_order_is_reserved_once(world: World) -> None:
     """The same intent, or the same proposal, never makes two orders."""
 
-    def twice(tx) -> None:
+    def twice(tx: Transaction) -> None:
         order = world.new_order(tx, world.intent(tx))
         tx.orders.reserve(order)
         tx.orders.reserve(order)
@@ -119,13 +122,13 @@ def test_file_itself_enforces_every_move(world: World, before: OrderState) -> No
         connection.close()
 
 
-def contradicted(world: World, name, state: str = "NEW", **fields):
+def contradicted(world: World, name: str, state: str = "NEW", **fields: Any) -> bool:
     """One reconciliation: the row of the log, and the correction; whether it was one."""
     report = replace(world.report(**fields), status=state)
 
-    def correct(tx):
+    def correct(tx: Transaction) -> bool:
         row = tx.orders.get(name)
-        tx.audit.append(Record(phase=Phase.EVENT, key=correction_key(row)))
+        tx.audit.append(Record(phase=Phase.EVENT, key=correction_key(some(row))))
         return tx.orders.correct(name, report)
 
     return world.attempt(correct)
@@ -214,7 +217,7 @@ def test_order_that_is_just_being_sent_is_not_in_doubt(world: World) -> None:
     first, second = world.place(), world.place()
     world.move(second, OrderState.UNKNOWN)
 
-    def doubted(tx):
+    def doubted(tx: Transaction) -> list[str]:
         assert {row.client_order_id for row in tx.orders.unresolved()} == {first, second}
         return [row.client_order_id for row in tx.orders.in_doubt(world.scope)]
 
@@ -230,7 +233,7 @@ def test_orders_whose_fees_are_not_known_are_found(world: World) -> None:
     name = world.place()
     world.place()
 
-    def wanted(tx):
+    def wanted(tx: Transaction) -> list[str]:
         return [row.client_order_id for row in tx.orders.with_unknown_fees(world.scope)]
 
     assert world.attempt(wanted) == []
@@ -298,7 +301,7 @@ def test_order_is_found_by_the_exchange_id(world: World) -> None:
     for name in (first, second):
         world.move(name, OrderState.OPEN, executed="0")
     with world.store.transaction() as tx:
-        assert tx.orders.by_exchange_id(world.scope, "BTCUSDT", 7).client_order_id == second
+        assert some(tx.orders.by_exchange_id(world.scope, "BTCUSDT", 7)).client_order_id == second
         assert tx.orders.by_exchange_id(world.scope, "ETHUSDT", 7) is None
         assert tx.orders.by_exchange_id(world.other, "BTCUSDT", 7) is None
 

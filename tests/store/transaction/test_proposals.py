@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from guardian.errors import StoreConflict
-from guardian.store.schema.records import PROPOSAL_ID_ALPHABET, PROPOSAL_ID_LENGTH, ProposalState
+from guardian.store.schema.records import PROPOSAL_ID_ALPHABET, PROPOSAL_ID_LENGTH, Proposal, ProposalState
 from tests.store.support.store_world import MINUTE, World
+from tests.support.some import some
 
 
-def get(world: World, name):
+def get(world: World, name: str) -> Proposal | None:
     with world.store.transaction() as tx:
         return tx.proposals.get(name)
 
 
-def redeem(world: World, proposal):
+def redeem(world: World, proposal: Proposal) -> str:
     """As the gate does: intent, reservation and redemption in one transaction."""
     with world.store.transaction() as tx:
         entry = world.intent(tx)
         tx.orders.reserve(world.new_order(tx, entry, proposal_id=proposal.id))
-        tx.proposals.redeem(proposal.id, entry.client_order_id)
-    return entry.client_order_id
+        name = some(entry.client_order_id)
+        tx.proposals.redeem(proposal.id, name)
+    return name
 
 
 def test_proposal_is_read_back_as_it_was_made(world: World) -> None:
@@ -55,7 +58,7 @@ def test_id_that_is_taken_is_not_given_again(world: World) -> None:
         world_propose(world, lambda n: (5).to_bytes(n, "big"))
 
 
-def world_propose(world: World, random_bytes):
+def world_propose(world: World, random_bytes: Callable[[int], bytes]) -> Proposal:
     with world.store.transaction() as tx:
         return tx.proposals.add(world.new_proposal(tx), random_bytes=random_bytes)
 
@@ -67,7 +70,7 @@ def test_newest_proposal_of_an_order_is_found_in_its_scope(world: World) -> None
     world.propose(key="b")
     world.propose(key="a", scope=world.other)
     with world.store.transaction() as tx:
-        assert tx.proposals.newest_for(world.scope, "a").id == newest.id
+        assert some(tx.proposals.newest_for(world.scope, "a")).id == newest.id
         assert tx.proposals.newest_for(world.scope, "c") is None
 
 
@@ -103,7 +106,7 @@ def test_new_token_replaces_the_old_one(world: World) -> None:
     with world.store.transaction() as tx:
         tx.proposals.issue_token(proposal.id, token_digest="new", expires_ms=tx.now_ms + MINUTE, by_person=False)
         assert tx.proposals.by_token("old") is None
-        assert tx.proposals.by_token("new").id == proposal.id
+        assert some(tx.proposals.by_token("new")).id == proposal.id
 
 
 def test_token_is_redeemed_once(world: World) -> None:
@@ -111,12 +114,12 @@ def test_token_is_redeemed_once(world: World) -> None:
     proposal = world.propose(token="t")
     name = redeem(world, proposal)
     found = get(world, proposal.id)
-    assert (found.state, found.client_order_id) == (ProposalState.SENT, name)
+    assert (some(found).state, some(found).client_order_id) == (ProposalState.SENT, name)
     with pytest.raises(StoreConflict):
         redeem(world, proposal)
     with world.store.transaction() as tx:
         assert len(tx.orders.newest(world.scope)) == 1
-        assert tx.proposals.by_token("t").client_order_id == name
+        assert some(tx.proposals.by_token("t")).client_order_id == name
 
 
 def test_single_use_holds_in_the_file_itself(world: World) -> None:
@@ -141,7 +144,7 @@ def test_ended_proposal_is_not_redeemed_and_gets_no_token(world: World, ending: 
     proposal = world.propose(token="t")
     with world.store.transaction() as tx:
         getattr(tx.proposals, ending)(proposal.id, "why")
-    assert get(world, proposal.id).reason == "why"
+    assert some(get(world, proposal.id)).reason == "why"
     with pytest.raises(StoreConflict):
         redeem(world, proposal)
     with pytest.raises(StoreConflict), world.store.transaction() as tx:
