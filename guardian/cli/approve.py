@@ -145,7 +145,7 @@ def waiting_proposal(journal: Journal, proposal_id: str) -> Proposal | str:
 
 def policy_of(proposal: Proposal) -> Path | None:
     """The policy file that the proposal was made under; None where that is the one that serves by default."""
-    from guardian.bootstrap import find_policy_file, home_folder
+    from guardian.home.folder import find_policy_file, home_folder
 
     source = Path(proposal.policy_source)
     return None if find_policy_file(home_folder()) == source else source

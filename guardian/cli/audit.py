@@ -31,7 +31,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 def _home() -> Path:
-    from guardian.bootstrap import home_folder
+    from guardian.home.folder import home_folder
     from guardian.system.private_files import check_home
 
     home = home_folder()

@@ -52,7 +52,7 @@ def command(
     """
     if every and not cancel_open:
         raise click.UsageError("--all goes with --cancel-open")
-    from guardian.bootstrap import open_journal
+    from guardian.home.log import open_journal
 
     code, reason = 0, _bounded(reason)
     # Through the log alone: trading can be stopped also where the policy is broken.
@@ -146,8 +146,8 @@ def _prove(journal: Journal, states: tuple[TradingState, ...]) -> None:
 
     Raises GuardianError: a server would not find it in one of `states`.
     """
-    from guardian.bootstrap import open_journal
     from guardian.errors import StoreError
+    from guardian.home.log import open_journal
 
     journal.close()
     with closing(open_journal(journal.home)) as other:
@@ -167,7 +167,7 @@ def _prove(journal: Journal, states: tuple[TradingState, ...]) -> None:
 
 def _say_where(journal: Journal, *, is_new: bool) -> None:
     """Name the home, and say so where it had no log: then no server has used it, and one may use another."""
-    from guardian.bootstrap import HOME_VARIABLE
+    from guardian.home.folder import HOME_VARIABLE
 
     say(f"this is for every guardian of the home `{journal.home}`")
     if is_new:

@@ -28,7 +28,7 @@ def command(ctx: click.Context, name: str) -> None:
     Nothing that is there is overwritten. Where a policy is there and the log is gone, it says what a new log means,
     asks you, and begins it.
     """
-    from guardian.bootstrap import HOME_VARIABLE, home_folder, ready_made_policy
+    from guardian.home.folder import HOME_VARIABLE, home_folder, ready_made_policy
     from guardian.store.opening import begin_log, is_lost
     from guardian.store.schema.files import POLICY_NAME
 
@@ -87,7 +87,7 @@ def desktop_entry() -> dict[str, object]:
     """The entry for `claude_desktop_config.json`: absolute paths, and no secret, because none is needed."""
     import sys
 
-    from guardian.bootstrap import HOME_VARIABLE, home_folder
+    from guardian.home.folder import HOME_VARIABLE, home_folder
 
     # -I: Python ignores its own variables and every folder but its installation's; guardian removes all others.
     entry: dict[str, object] = {"command": sys.executable, "args": ["-I", "-m", "guardian", "serve"]}

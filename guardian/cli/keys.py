@@ -222,7 +222,7 @@ def _warn_of_pending(slot: tuple[Environment, KeyFamily]) -> None:
 
 
 def _pending(environment: str) -> int:
-    from guardian.bootstrap import home_folder
+    from guardian.home.folder import home_folder
     from guardian.store.database import Store
     from guardian.store.schema.files import DATABASE_NAME
     from guardian.system.wall_clock import wall_clock_ms

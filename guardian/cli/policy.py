@@ -102,15 +102,15 @@ def show(ctx: click.Context, file: Path | None, as_json: bool) -> None:
 def _named_or_serving(file: Path | None) -> Path:
     if file is not None:
         return file
-    from guardian.bootstrap import find_policy_file, home_folder
+    from guardian.home.folder import find_policy_file, home_folder
 
     return find_policy_file(home_folder())
 
 
 def _read_or_exit(ctx: click.Context, path: Path, *, as_json: bool) -> PolicyReading:
     """The valid policy of a file, or the end of the command after every mistake is printed."""
-    from guardian.bootstrap import ready_made_policy
     from guardian.gate.base.policy_file import read_policy_text
+    from guardian.home.folder import ready_made_policy
     from guardian.policy.loading.load import read_policy
 
     try:

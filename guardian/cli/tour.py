@@ -100,7 +100,7 @@ async def _tour(tour: Tour) -> None:
     from fastmcp import Client
     from fastmcp.client.transports import StdioTransport
 
-    from guardian.bootstrap import ready_made_policy
+    from guardian.home.folder import ready_made_policy
     from guardian.store.opening import begin_log
 
     begin_log(tour.home)

@@ -30,6 +30,7 @@ from guardian.exchange.exchange import Exchange
 from guardian.gate.base.replies import OrderProposed, Reply
 from guardian.gate.pipeline import Gate
 from guardian.gate.recovery.resolve import Resolver
+from guardian.home import log
 from guardian.store.opening import begin_log, is_lost
 from tests.adversary.rest import Front, Wire
 from tests.adversary.venue import Venue
@@ -140,7 +141,10 @@ class Process:
         def connector(environment: Environment, *_: object, **__: object) -> WireConnector:
             return WireConnector(environment, rig.front, clock, rig.dice)
 
-        with patch.multiple(bootstrap, wall_clock_ms=clock.now_ms, ExchangeConnector=connector):
+        with (
+            patch.multiple(bootstrap, wall_clock_ms=clock.now_ms, ExchangeConnector=connector),
+            patch.object(log, "wall_clock_ms", clock.now_ms),
+        ):
             opened = open_guardian(home=rig.home)
         opened.policy_file.remembers = True  # as a server's does
         journal = opened.journal

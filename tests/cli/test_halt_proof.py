@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from guardian.bootstrap import open_journal
 from guardian.cli.app import main
 from guardian.cli.halt import halt, reduce
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError
 from guardian.gate.base.journal import Journal
+from guardian.home.log import open_journal
 
 
 def found(home: Path) -> TradingState:

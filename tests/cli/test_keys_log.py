@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from guardian.bootstrap import home_folder
 from guardian.cli import keys
 from guardian.cli.app import main
 from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
+from guardian.home.folder import home_folder
 from guardian.store.log.history import Wanted, review
 
 

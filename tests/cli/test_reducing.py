@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from guardian.bootstrap import open_journal
 from guardian.domain.trading import TradingState
 from guardian.gate.base.auto_halt import halt as halt_by_itself
+from guardian.home.log import open_journal
 from tests.e2e.support.processes import Person, query
 from tests.support.world import World, a_world_at_home, codes
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from guardian.bootstrap import ready_made_policy
 from guardian.credentials import store as credential_store
 from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import KeyFamily, Secret
+from guardian.home.folder import ready_made_policy
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.keys import HmacVerifier
 from tests.e2e.support.testnet_in_a_box import MemoryKeyring, divert, keyring_with

@@ -17,11 +17,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from guardian.bootstrap import open_journal
 from guardian.cli.halt import halt
 from guardian.domain.order_states import FINAL_STATES, VOID_STATES
 from guardian.domain.trading import TradingState
 from guardian.gate.base.replies import OrderProposed
+from guardian.home.log import open_journal
 from guardian.store.log.read_only import database_path, read_only
 from tests.longrun.crashes import Nursery, a_market, a_nursery
 from tests.longrun.desk import a_desk, a_folder, cancelled_too_often, chain, limit, sent_twice, without_intent

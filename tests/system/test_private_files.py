@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from guardian.bootstrap import home_folder, open_guardian
+from guardian.bootstrap import open_guardian
 from guardian.cli.app import main
 from guardian.errors import NotPrivate, PolicyInvalid
 from guardian.exchange.limits.limits_file import SharedRows
 from guardian.gate.base.policy_file import read_policy_text
+from guardian.home.folder import home_folder
 from guardian.paper.host.home import PORT_FILE, find_or_start, read_port_file, stop
 from guardian.paper.storage import SqliteStorage
 from guardian.store.emergency import EmergencyFile

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from guardian.bootstrap import ready_made_policy
 from guardian.cli.init import desktop_entry
+from guardian.home.folder import ready_made_policy
 from guardian.system.variables import known_variables
 from tests.e2e.support.processes import Machine, RawServed
 

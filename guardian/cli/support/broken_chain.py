@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 def halt_for(report: Report) -> None:
     """Halt trading because of the report's findings and print the result; a failure to halt is printed, not raised."""
-    from guardian.bootstrap import open_journal
     from guardian.domain.trading import TradingState
     from guardian.errors import GuardianError
+    from guardian.home.log import open_journal
 
     try:
         journal = open_journal()

@@ -78,7 +78,7 @@ def stopped_unchanged() -> click.Abort:
 
 def with_journal(work: Callable[[Journal], Result]) -> Result:
     """Open the log of the home alone, do the work, close it: for what needs no policy, keys or exchange."""
-    from guardian.bootstrap import open_journal
+    from guardian.home.log import open_journal
 
     journal = open_journal()
     try:
@@ -107,7 +107,7 @@ def note_act(tx: Transaction, kind: str, fields: Mapping[str, str | None]) -> No
 
 def note_in_log(kind: str, fields: Mapping[str, str | None]) -> None:
     """Write down what a person did to something besides the store, once it is done; say it where that fails."""
-    from guardian.bootstrap import home_folder
+    from guardian.home.folder import home_folder
     from guardian.store.database import Store
     from guardian.system.wall_clock import wall_clock_ms
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from guardian.bootstrap import ready_made_policy
+from guardian.home.folder import ready_made_policy
 from tests.e2e.support.processes import Person, query
 from tests.support.world import World, a_world_at_home
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from guardian.bootstrap import home_folder, ready_made_policy
 from guardian.cli.app import main
 from guardian.cli.support.render import say, table
 from guardian.domain.text.escaping import UNSEEN
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError, PolicyInvalid, PolicyMistake
+from guardian.home.folder import home_folder, ready_made_policy
 from guardian.server.stderr_log import PlainFormatter
 from guardian.store.database import Store
 from guardian.store.emergency import EmergencyFile

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from guardian.bootstrap import ready_made_policy
 from guardian.domain.order_states import OrderState
+from guardian.home.folder import ready_made_policy
 from guardian.paper.host.home import stop
 from guardian.store.schema.records import Scope
 from tests.support.world import WIDE, World, merged, toml

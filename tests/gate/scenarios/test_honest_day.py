@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from guardian.bootstrap import ready_made_policy
+from guardian.home.folder import ready_made_policy
 from tests.support.person import approve
 from tests.support.world import World, codes
 

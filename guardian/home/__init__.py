@@ -1,0 +1,1 @@
+"""Guardian's home: the one folder that has the policy, the log and the orders."""

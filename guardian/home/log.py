@@ -1,0 +1,21 @@
+"""Opens the log of a home and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from guardian.gate.base.journal import Journal
+from guardian.home.folder import home_folder, make_home
+from guardian.system.wall_clock import wall_clock_ms
+
+
+def open_journal(home: Path | None = None) -> Journal:
+    """The log of a home and nothing else: for what has to work whatever the policy says.
+
+    Raises:
+        NotPrivate: the home is another user's.
+        PolicyInvalid: what is named as the home is not a folder.
+    """
+    folder = home_folder() if home is None else home
+    make_home(folder)
+    return Journal(folder, wall_clock_ms)
