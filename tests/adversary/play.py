@@ -10,8 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from guardian.cli.halt import DEFAULT_REASON
-from guardian.cli.settle import look, settle
+from guardian.cli.orders.settle import look, settle
+from guardian.cli.trading.halt import DEFAULT_REASON
 from guardian.domain.codes import Outcome
 from guardian.domain.orders import OrderSpec
 from guardian.domain.requests import CreateOrder

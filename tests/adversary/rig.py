@@ -16,9 +16,9 @@ from unittest.mock import patch
 
 from guardian import bootstrap
 from guardian.bootstrap import Guardian, open_guardian
-from guardian.cli.approve import approve
-from guardian.cli.reject import reject
-from guardian.cli.resume import _status, resume
+from guardian.cli.orders.approve import approve
+from guardian.cli.orders.reject import reject
+from guardian.cli.trading.resume import _status, resume
 from guardian.connector import Connection
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import CancelOrder, CreateOrder, Request

@@ -21,7 +21,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows sends a
 LIMIT = {"order_type": "LIMIT", "quantity": "0.0005", "price": "59500"}
 AGREED = """
 import os, signal, sys, time
-from guardian.cli import app, position, resume, settle
+from guardian.cli import app, position
+from guardian.cli.orders import settle
+from guardian.cli.trading import resume
 from guardian.gate.reads.positions import Positions
 
 def interrupted(owner, name, times):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from guardian.cli.resume import _status, resume
+from guardian.cli.trading.resume import _status, resume
 from guardian.domain.codes import Outcome
 from guardian.domain.order_states import OrderState
 from guardian.domain.orders import Fill

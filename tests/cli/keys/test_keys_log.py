@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from guardian.cli import keys
 from guardian.cli.app import main
+from guardian.cli.keys import command as keys
 from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment

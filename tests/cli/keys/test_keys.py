@@ -26,7 +26,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from guardian.cli.app import main
-from guardian.cli.keys import add_key, command, ed25519_from_pem, ed25519_public_pem, generate_ed25519, remove_key
+from guardian.cli.keys.command import (
+    add_key,
+    command,
+    ed25519_from_pem,
+    ed25519_public_pem,
+    generate_ed25519,
+    remove_key,
+)
 from guardian.credentials import store as credential_store
 from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret
@@ -215,7 +222,7 @@ import fcntl, hashlib, json, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C and /dev/tty work as in a terminal window
 sys.path.insert(0, {here!r})
 from guardian.credentials import store as credential_store
-from tests.cli.test_keys import MemoryKeyring, put
+from tests.cli.keys.test_keys import MemoryKeyring, put
 from guardian.cli.app import main
 keyring = MemoryKeyring()
 store = credential_store.CredentialStore(keyring)
@@ -243,7 +250,7 @@ class Person:
         import pty
 
         self._master, slave = pty.openpty()
-        program = PROGRAM.format(here=str(Path(__file__).parents[2]), full=full)
+        program = PROGRAM.format(here=str(Path(__file__).parents[3]), full=full)
         self._process = subprocess.Popen(
             [sys.executable, "-c", program, *arguments],
             stdin=slave, stderr=slave, stdout=subprocess.PIPE, start_new_session=True,

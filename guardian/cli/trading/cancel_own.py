@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.support.cancel_all import cancel_each, marked_orders
 from guardian.cli.support.render import say, say_hint
 from guardian.cli.support.stop_requests import StopRequested, StopRequests
+from guardian.cli.trading.cancel_others import cancel_each, marked_orders
 from guardian.domain.money import plain
 from guardian.errors import StoreError
 

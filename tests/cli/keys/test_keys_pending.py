@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from guardian.cli import keys
 from guardian.cli.app import main
+from guardian.cli.keys import command as keys
 from guardian.credentials.store import CredentialStore
 from guardian.domain.order_states import OrderState
 from guardian.domain.secrets import Secret
 from guardian.home.folder import home_folder
 from guardian.store.schema.records import Scope
-from tests.cli.test_keys_log import MemoryBackend
+from tests.cli.keys.test_keys_log import MemoryBackend
 from tests.store.support.store_world import World
 
 

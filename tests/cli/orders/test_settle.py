@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from guardian.cli import settle
+from guardian.cli.orders import settle
 from tests.e2e.support.processes import Person, query
 from tests.support.world import WIDE, World, a_world_at_home, codes
 

@@ -278,7 +278,7 @@ def verify_log(ctx: click.Context, checkpoint: Checkpoint | None, as_json: bool)
 
     0: intact. 1: it was tampered with or is damaged. 3: it could not be looked at, which says nothing.
     """
-    from guardian.cli.support.broken_chain import halt_for
+    from guardian.cli.audit.broken_chain import halt_for
     from guardian.store.log.verify import verify
 
     report = verify(_home(), checkpoint)

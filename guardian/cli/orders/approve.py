@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from guardian.cli.orders.submission import place_approved, say_denials
 from guardian.cli.support.exit_codes import STOPPED
 from guardian.cli.support.opened_home import note_act, policy_option, with_guardian, with_journal
 from guardian.cli.support.owner import ask_yes, require_owner
 from guardian.cli.support.render import Column, print_json, print_line, say, say_error, say_hint, table
 from guardian.cli.support.stop_requests import StopRequests, stop_requests
-from guardian.cli.support.submit import place_approved, say_denials
 from guardian.cli.support.times import clock_time, local_time
 from guardian.domain.money import plain
 from guardian.domain.text.escaping import clean

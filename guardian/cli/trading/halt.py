@@ -211,7 +211,7 @@ def _cancel_own(policy_path: Path | None, *, go_on: bool) -> int:
 
     `go_on` is whether something is to be done after that.
     """
-    from guardian.cli.support.cancel_open import cancel_own
+    from guardian.cli.trading.cancel_own import cancel_own
 
     with stop_requests() as stop:
         code = with_guardian(policy_path, lambda opened: cancel_own(opened, stop), needs_policy=False)
@@ -222,7 +222,7 @@ def _cancel_own(policy_path: Path | None, *, go_on: bool) -> int:
 
 def _cancel_others(policy_path: Path | None) -> int:
     """Show the orders that guardian did not place, ask, and cancel them. Halting is done whatever comes of this."""
-    from guardian.cli.support.cancel_all import cancel_foreign, describe, foreign_orders
+    from guardian.cli.trading.cancel_others import cancel_foreign, describe, foreign_orders
 
     others, complete = with_guardian(policy_path, foreign_orders, needs_policy=False)
     if not others:

@@ -1,0 +1,1 @@
+"""`guardian keys`: Binance API keys in the keyring of the system."""

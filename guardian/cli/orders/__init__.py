@@ -1,0 +1,1 @@
+"""The owner's word on one order: `guardian approve`, `guardian reject` and `guardian settle`."""

@@ -1,0 +1,1 @@
+"""Stopping trading and letting it go on: `guardian halt` and `guardian resume`."""
