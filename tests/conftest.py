@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from guardian.paper.host import home as paper_home
-from tests.support import left_out, profiles
+from tests.support import left_out, prefork, profiles
 from tests.support.left_out import pytest_terminal_summary
 
 __all__ = ["pytest_collection_modifyitems", "pytest_configure", "pytest_terminal_summary"]
@@ -69,13 +69,21 @@ def users_own_state_is_untouched() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_process_is_left() -> Iterator[None]:
-    """The paper exchanges that this process started for homes end with it: each is ended and waited for."""
+    """What this process started for all tests ends with it, paper exchanges of homes too: each is waited for."""
     yield
+    prefork.end_server()
     for process in paper_home._started:
         process.terminate()
         process.wait(30)
     paper_home.reap()
     assert paper_home._started == []
+
+
+@pytest.fixture
+def spawned() -> Iterator[None]:
+    """For a test about how processes start: none of them is a fork of one that has imported guardian."""
+    with prefork.spawning():
+        yield
 
 
 @pytest.fixture(autouse=True)

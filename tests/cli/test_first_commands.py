@@ -17,6 +17,8 @@ import pytest
 
 from tests.e2e.support.processes import Machine, Person, Served
 
+pytestmark = pytest.mark.usefixtures("spawned")
+
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and pseudo-terminals are POSIX")
 LIMIT_S = 30
 """The tour is under half a minute."""

@@ -19,6 +19,8 @@ from tests.e2e.support.testnet_in_a_box import divert, keyring_with
 from tests.support.person import approve
 from tests.support.world import WIDE, World
 
+pytestmark = pytest.mark.usefixtures("spawned")
+
 API_KEY = "CANARYkey0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST"[:64]
 API_SECRET = "CANARYsecret6789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"[:64]
 WORN = {

@@ -15,6 +15,8 @@ from tests.e2e.support.processes import Envelope, Machine, RawServed, Served, ph
 from tests.support.some import some
 from tests.support.world import BASE, WIDE, merged, toml
 
+pytestmark = pytest.mark.usefixtures("spawned")
+
 PAPER = merged(BASE, WIDE)
 """No keys, no endpoint: the embedded exchange; no order needs a person."""
 

@@ -31,6 +31,7 @@ SLOW: Final = (
     "tests/server/test_stdio.py",
     "tests/store/test_disk.py",
     "tests/store/test_processes.py",
+    "tests/support/test_prefork.py",
 )
 """Folders and files whose tests start processes, wait for time to pass, or play for long."""
 

@@ -22,6 +22,7 @@ from guardian.bootstrap import Guardian, open_guardian
 from guardian.paper.host.standalone import PaperServer
 from guardian.server.app import build_server
 from guardian.store.opening import begin_log
+from tests.support import prefork
 
 T = TypeVar("T")
 Envelope = dict[str, Any]
@@ -226,7 +227,7 @@ class World:
     def command(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """A command of guardian's on this home, without a terminal."""
         environment = {**os.environ, "GUARDIAN_HOME": str(self.home)}
-        return subprocess.run(
+        return prefork.run(
             [sys.executable, "-m", "guardian", *arguments],
             env=environment,
             capture_output=True,

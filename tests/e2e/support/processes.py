@@ -22,6 +22,7 @@ from fastmcp.client.transports import StdioTransport
 
 from guardian.paper.host.home import stop
 from guardian.store.opening import begin_log
+from tests.support import prefork
 
 T = TypeVar("T")
 Envelope = dict[str, Any]
@@ -73,17 +74,19 @@ class Machine:
         found = []
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             with suppress(OSError):
-                line = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-                told = line + path.with_name("environ").read_bytes().decode("utf-8", "replace")
-                if str(self.home.parent) in told:
-                    found.append(line)
+                line = path.read_bytes().decode("utf-8", "replace")
+                environment = path.with_name("environ").read_bytes().decode("utf-8", "replace")
+                if line:  # one that has ended has none
+                    line, environment = prefork.command_of(int(path.parent.name)) or (line, environment)
+                if str(self.home.parent) in line + environment:
+                    found.append(line.replace("\0", " "))
         return found
 
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """A command of guardian's with no terminal anywhere."""
         settings: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": PATIENCE_S}
         settings["env"] = self.environment
-        return subprocess.run(
+        return prefork.run(
             [sys.executable, "-m", "guardian", *arguments],
             cwd=self.work, text=True, encoding="utf-8", check=False, **{**settings, **options},
         )  # fmt: skip
@@ -190,7 +193,7 @@ class RawServed:
     def __init__(self, machine: Machine, *arguments: str, entry: Sequence[str] = ("-m", "guardian")) -> None:
         self.lines: list[str] = []
         self._id = 0
-        self.process = subprocess.Popen(
+        self.process = prefork.popen(
             [sys.executable, *entry, "serve", *arguments],
             env=machine.environment, cwd=machine.work, text=True, encoding="utf-8",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -265,7 +268,7 @@ class Person:
 
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        self._process = subprocess.Popen(
+        self._process = prefork.popen(
             [sys.executable, "-c", CONTROLLING + RUN, *arguments],
             stdin=slave, stderr=slave, stdout=slave if all_tty else subprocess.PIPE,
             start_new_session=True, env={**environment, "TERM": "xterm"},
