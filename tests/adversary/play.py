@@ -293,7 +293,8 @@ class Play:
         found = self.rig.run(look(self.rig.process.guardian, names[0]))
         if isinstance(found, str):
             return found
-        state = settle(self.rig.process.guardian, found.row, DEFAULT_REASON)
+        with self.rig.process.guardian.journal.transaction() as tx:
+            state = settle(tx, found.row, DEFAULT_REASON)
         for sent in self.oracle.sent:
             if sent.post.client_id == names[0]:
                 sent.order = None

@@ -64,7 +64,7 @@ def command(ctx: click.Context, client_order_id: str, reason: str, policy_path: 
     reason = reason.strip()[:MAX_REASON] or DEFAULT_REASON
 
     async def act(opened: Guardian, _stop: StopRequests) -> None:
-        state = await opened.journal.run(lambda: settle(opened, found.row, reason))
+        state = await opened.journal.transact(lambda tx: settle(tx, found.row, reason))
         say(f"settled: {client_order_id} is {state.value}")
 
     carry_out(policy_path, act)
@@ -72,7 +72,7 @@ def command(ctx: click.Context, client_order_id: str, reason: str, policy_path: 
 
 async def look(opened: Guardian, client_order_id: str) -> Unsettled | str:
     """The order as it is now, after asking the exchange for it, or why it cannot be settled. Raises StoreError."""
-    row = await opened.journal.run(lambda: _row(opened, client_order_id))
+    row = await opened.journal.transact(lambda tx: tx.orders.get(client_order_id))
     if row is None:
         return f"guardian has no order `{client_order_id}`"
     asked = "the exchange was asked just now and does not know it"
@@ -83,7 +83,7 @@ async def look(opened: Guardian, client_order_id: str) -> Unsettled | str:
                 is_there, asked = False, "it is of another account than the stored key, so the exchange was not asked"
         except (ExchangeError, CredentialsError) as error:
             is_there, asked = False, f"the exchange could not be asked now: {error.message}"
-        row = await opened.journal.run(lambda: _row(opened, client_order_id)) or row
+        row = await opened.journal.transact(lambda tx: tx.orders.get(client_order_id)) or row
         if is_there and row.state in LIVE_STATES:
             return f"the exchange has this order, and it is {row.state.value}: cancel it instead"
         if is_there:
@@ -100,7 +100,7 @@ async def _ask(opened: Guardian, row: OrderRow) -> bool | None:
 
     None where the key at hand is of another account: its answer would say nothing about this order.
     """
-    from guardian.gate.recovery.order_reports import DifferenceKind, apply_report, query_order
+    from guardian.gate.recovery.order_reports import apply_report, query_order
 
     connection = await opened.connector.connect(needs_keys=True)
     if connection.account != row.account:
@@ -108,18 +108,8 @@ async def _ask(opened: Guardian, row: OrderRow) -> bool | None:
     report = await query_order(connection.exchange, row.sent)
     if report is None:
         return False
-
-    def learn() -> DifferenceKind | None:
-        with opened.journal.transaction() as tx:
-            return apply_report(tx, row, report, began_ms=0)
-
-    await opened.journal.run(learn)
+    await opened.journal.transact(lambda tx: apply_report(tx, row, report, began_ms=0))
     return True
-
-
-def _row(opened: Guardian, client_order_id: str) -> OrderRow | None:
-    with opened.journal.transaction() as tx:
-        return tx.orders.get(client_order_id)
 
 
 def _lines(opened: Guardian, row: OrderRow, asked: str) -> tuple[str, ...]:
@@ -153,21 +143,20 @@ def _end_of(row: OrderRow) -> OrderState:
     return OrderState.NOT_PLACED if row.order_id is None else OrderState.EXPIRED
 
 
-def settle(opened: Guardian, shown: OrderRow, reason: str) -> OrderState:
+def settle(tx: Transaction, shown: OrderRow, reason: str) -> OrderState:
     """End the wait for the order, with a row of the log that says who did it and why; its state then.
 
     Raises StoreError, and GuardianError where the order is not as it was shown: nobody agreed to that.
     """
     from guardian.gate.base.order_events import record_new_state
 
-    with opened.journal.transaction() as tx:
-        if _shown_parts(tx, shown) != _shown_parts(None, shown):
-            raise GuardianError(
-                "the order moved on while you were asked; nothing was changed", hint="`guardian settle` shows it again"
-            )
-        state = _end_of(shown)
-        why = f"settled by the owner ({_user()}): {reason}"
-        record_new_state(tx, shown.scope, shown, state, None, why=why, given_up=state is OrderState.NOT_PLACED)
+    if _shown_parts(tx, shown) != _shown_parts(None, shown):
+        raise GuardianError(
+            "the order moved on while you were asked; nothing was changed", hint="`guardian settle` shows it again"
+        )
+    state = _end_of(shown)
+    why = f"settled by the owner ({_user()}): {reason}"
+    record_new_state(tx, shown.scope, shown, state, None, why=why, given_up=state is OrderState.NOT_PLACED)
     return state
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -89,20 +90,11 @@ def with_journal(work: Callable[[Journal], Result]) -> Result:
 
 def note_act(tx: Transaction, kind: str, fields: Mapping[str, str | None]) -> None:
     """Append the `event` row of something that a person did on the command line."""
-    from guardian.store.schema.records import Phase, Record
+    from guardian.store.schema.records import Record
 
-    tx.audit.append(
-        Record(
-            phase=Phase.EVENT,
-            call_id=None,
-            tool=None,
-            symbol=fields.get("symbol"),
-            outcome=None,
-            environment=fields.get("environment"),
-            account=fields.get("account"),
-            body={"kind": kind, **fields},
-        )
-    )
+    record = Record.event(None, {"kind": kind, **fields}, symbol=fields.get("symbol"))
+    # An act may name an environment and no account, as that of a key does, which is no scope.
+    tx.audit.append(replace(record, environment=fields.get("environment"), account=fields.get("account")))
 
 
 def note_in_log(kind: str, fields: Mapping[str, str | None]) -> None:

@@ -48,19 +48,13 @@ async def cancel_own(opened: Guardian, stop: StopRequests) -> int:
 async def _own_orders(opened: Guardian) -> tuple[list[OwnOrder], bool]:
     """What is or may be open of guardian's own, and whether that is all. Raises as `cancel_own`."""
     try:
-        rows = await opened.journal.run(lambda: _open_orders(opened))
+        rows = await opened.journal.transact(lambda tx: (*tx.orders.unresolved(None), *tx.orders.live(None)))
     except StoreError as error:
         # Exits are never trapped: the exchange knows guardian's orders by the mark on their ids.
         say(f"guardian's own list cannot be read ({error.message}); the exchange is asked, for the policy's symbols")
         reports, _ = await marked_orders(opened)
         return [_own(report) for report in reports], False  # there may be some on other symbols
     return [_own(row) for row in rows], True
-
-
-def _open_orders(opened: Guardian) -> tuple[OrderRow, ...]:
-    """Guardian's orders that are open or may be, in every environment."""
-    with opened.journal.transaction() as tx:
-        return (*tx.orders.unresolved(None), *tx.orders.live(None))
 
 
 def _own(order: OrderRow | OrderReport) -> OwnOrder:

@@ -9,7 +9,7 @@ from guardian.domain.orders import OrderReport
 from guardian.gate.base.auto_halt import halt_on_rejects
 from guardian.gate.base.calls import plain_record
 from guardian.store.database import Transaction
-from guardian.store.schema.records import OrderRow, Phase, Proposal, Record, Scope
+from guardian.store.schema.records import OrderRow, Proposal, Record, Scope
 
 
 def record_new_state(
@@ -36,7 +36,7 @@ def record_new_state(
     body = {"kind": "resolved", "client_order_id": row.client_order_id, "was": row.state, "is": state, "report": report}
     if why is not None:
         body["why"] = why
-    _append(tx, scope, row.symbol, body, call_id=row.call_id)
+    tx.audit.append(Record.event(scope, plain_record(body), call_id=row.call_id, symbol=row.symbol))
     if state is OrderState.REJECTED:
         halt_on_rejects(tx, row.scope, row.call_id)
     return True
@@ -48,33 +48,11 @@ def append_event_once(
     """Append an `event` row, once for each key; False where the key exists. Raises StoreError."""
     if tx.audit.has_key(key):
         return False
-    _append(tx, scope, symbol, body, call_id=call_id, key=key)
+    tx.audit.append(Record.event(scope, plain_record(body), call_id=call_id, symbol=symbol, key=key))
     return True
 
 
 def note_withdrawn(tx: Transaction, proposal: Proposal, *, call_id: str) -> None:
     """Append an `event` row for a proposal that the assistant withdrew. Raises StoreError."""
     body = {"kind": "withdrawn", "proposal": proposal.id, "by": "assistant", "order": dict(proposal.resolved)}
-    _append(tx, proposal.scope, proposal.symbol, body, call_id=call_id)
-
-
-def _append(
-    tx: Transaction,
-    scope: Scope,
-    symbol: str,
-    body: Mapping[str, object],
-    *,
-    call_id: str | None,
-    key: str | None = None,
-) -> None:
-    tx.audit.append(
-        Record(
-            phase=Phase.EVENT,
-            call_id=call_id,
-            symbol=symbol,
-            environment=scope.environment,
-            account=scope.account,
-            key=key,
-            body=plain_record(body),
-        )
-    )
+    tx.audit.append(Record.event(proposal.scope, plain_record(body), call_id=call_id, symbol=proposal.symbol))

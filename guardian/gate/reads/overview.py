@@ -27,6 +27,7 @@ from guardian.gate.recovery.fees import known_fees
 from guardian.gate.recovery.reconcile import reconciled_mark
 from guardian.policy.model import Channel, Policy
 from guardian.policy.prices import CLOCK_LIMIT_MS
+from guardian.store.database import Transaction
 from guardian.store.log.history import HistoryLine, Wanted, review
 from guardian.store.schema.records import OrderRow, Scope, StatusUsage
 
@@ -64,25 +65,35 @@ class Overview:
         """Raises StoreError."""
         account, keys = await self.account()
         sell_back = await self._sell_back()
-        faults = await self._clock_fault() if keys == PRESENT else ()
-        return await self._context.journal.run(
-            lambda: self._status(account, keys, sell_back, (*self._log_fault(), *faults))
+        clock_fault = await self._clock_fault() if keys == PRESENT else ()
+        faults = (*await self._log_fault(), *clock_fault)
+        in_force, problems = await self._in_force()
+        return await self._context.journal.transact(
+            lambda tx: self._status(tx, account, keys, in_force, problems, sell_back, faults)
         )
 
     async def policy(self) -> PolicyView | NoPolicyView:
         """Raises StoreError."""
         account, _ = await self.account()
         sell_back = await self._sell_back()
-        return await self._context.journal.run(lambda: self._policy(account, sell_back))
+        in_force, problems = await self._in_force()
+        if in_force is None:
+            return self._no_policy(problems)
+        policy = in_force.policy
+        scope = Scope(environment=self._context.environment.value, account=account or "none")
+        usage = await self._context.journal.transact(
+            lambda tx: tx.usage.status(scope, policy.limits, policy.accounting.currency)
+        )
+        return self._policy(policy, problems, usage, sell_back)
 
     async def _sell_back(self) -> tuple[SellBack, ...] | None:
-        in_force, _ = await self._context.journal.run(self._in_force)
+        in_force, _ = await self._in_force()
         return None if in_force is None else await sell_backs(self._context, in_force)
 
-    def _in_force(self) -> tuple[PolicyInForce | None, tuple[str, ...]]:
+    async def _in_force(self) -> tuple[PolicyInForce | None, tuple[str, ...]]:
         """The policy in force and the problems of its file; None where no good one was ever seen."""
         try:
-            found = self._context.policy_file.current()
+            found = await self._context.journal.run(self._context.policy_file.current)
         except PolicyInvalid as error:
             return None, tuple(str(mistake) for mistake in error.mistakes)
         return found, _problems(found.problems, found.policy, self._context.environment)
@@ -118,74 +129,76 @@ class Overview:
             return ()
         return (f"this machine's clock is {skew_ms} ms from the exchange's",)
 
-    def _log_fault(self) -> tuple[str, ...]:
+    async def _log_fault(self) -> tuple[str, ...]:
         """Why the log cannot be written now, found by writing a timestamp to it; empty where it can."""
         try:
-            with self._context.journal.transaction() as tx:
-                tx.timestamps.set(WRITABLE_MARK)
+            await self._context.journal.transact(lambda tx: tx.timestamps.set(WRITABLE_MARK))
         except StoreError as error:
             return (f"the log cannot be written: {error.message}",)
         return ()
 
     def _status(
-        self, account: str | None, keys: str, sell_back: tuple[SellBack, ...] | None, faults: tuple[str, ...]
+        self,
+        tx: Transaction,
+        account: str | None,
+        keys: str,
+        in_force: PolicyInForce | None,
+        problems: tuple[str, ...],
+        sell_back: tuple[SellBack, ...] | None,
+        faults: tuple[str, ...],
     ) -> StatusView:
-        in_force, problems = self._in_force()
         policy = None if in_force is None else in_force.policy
         environment = self._context.environment.value if self._context.is_chosen else None
         scope = Scope(environment=environment or "none", account=account or "none")
         emergency = self._context.journal.emergency.pending()
-        with self._context.journal.transaction() as tx:
-            trading, reason = self._context.journal.trading(tx)
-            stored = tx.trading.status()
-            # The store has neither the time nor the author of a halt that comes from the emergency file.
-            as_stored = stored.state is trading and stored.reason == reason
-            usage = None if policy is None else tx.usage.status(scope, policy.limits, policy.accounting.currency)
-            channel = Channel.TERMINAL if policy is None else policy.confirmation.channel
-            stopped_by = (*stops(trading, reason, problems, policy, keys), *faults)
-            blocked = tuple((row.symbol, row.client_order_id) for row in tx.orders.in_doubt(scope))
-            reconciled_ms = tx.timestamps.get(reconciled_mark(scope))
-            return StatusView(
-                orders=in_words(stopped_by, blocked),
-                # Whatever their account: an order that may exist is always shown.
-                unresolved=tuple(_unresolved(row) for row in tx.orders.unresolved(None)),
-                environment=environment,
-                account=account,
-                keys=keys,
-                trading=trading.value,
-                trading_reason=reason,
-                trading_since=iso(stored.since_ms) if as_stored and stored.since_ms is not None else None,
-                trading_by=stored.by if as_stored else None,
-                trading_means=TRADING_MEANS.get(trading),
-                emergency_records=len(emergency),
-                open_orders=tuple(
-                    view_of_row(row, known_fees(tx, row, row.executed_quantity)) for row in tx.orders.live(scope)
-                ),
-                reconciled=None if reconciled_ms is None else iso(reconciled_ms),
-                proposals=tuple(view_of_proposal(p, tx.now_ms, channel, None) for p in tx.proposals.outstanding(scope)),
-                orders_since_person=None if usage is None else usage.orders_since_person,
-                unconfirmed_since_person=_unconfirmed(usage),
-                budgets=() if policy is None or usage is None else budgets(policy.limits, usage),
-                sell_back=sell_back,
-                policy_source=str(self._context.policy_file.path),
-                policy_digest=None if policy is None else policy.digest,
-                policy_problems=problems,
-            )
+        trading, reason = self._context.journal.trading(tx)
+        stored = tx.trading.status()
+        # The store has neither the time nor the author of a halt that comes from the emergency file.
+        as_stored = stored.state is trading and stored.reason == reason
+        usage = None if policy is None else tx.usage.status(scope, policy.limits, policy.accounting.currency)
+        channel = Channel.TERMINAL if policy is None else policy.confirmation.channel
+        stopped_by = (*stops(trading, reason, problems, policy, keys), *faults)
+        blocked = tuple((row.symbol, row.client_order_id) for row in tx.orders.in_doubt(scope))
+        reconciled_ms = tx.timestamps.get(reconciled_mark(scope))
+        return StatusView(
+            orders=in_words(stopped_by, blocked),
+            # Whatever their account: an order that may exist is always shown.
+            unresolved=tuple(_unresolved(row) for row in tx.orders.unresolved(None)),
+            environment=environment,
+            account=account,
+            keys=keys,
+            trading=trading.value,
+            trading_reason=reason,
+            trading_since=iso(stored.since_ms) if as_stored and stored.since_ms is not None else None,
+            trading_by=stored.by if as_stored else None,
+            trading_means=TRADING_MEANS.get(trading),
+            emergency_records=len(emergency),
+            open_orders=tuple(
+                view_of_row(row, known_fees(tx, row, row.executed_quantity)) for row in tx.orders.live(scope)
+            ),
+            reconciled=None if reconciled_ms is None else iso(reconciled_ms),
+            proposals=tuple(view_of_proposal(p, tx.now_ms, channel, None) for p in tx.proposals.outstanding(scope)),
+            orders_since_person=None if usage is None else usage.orders_since_person,
+            unconfirmed_since_person=_unconfirmed(usage),
+            budgets=() if policy is None or usage is None else budgets(policy.limits, usage),
+            sell_back=sell_back,
+            policy_source=str(self._context.policy_file.path),
+            policy_digest=None if policy is None else policy.digest,
+            policy_problems=problems,
+        )
 
-    def _policy(self, account: str | None, sell_back: tuple[SellBack, ...] | None) -> PolicyView | NoPolicyView:
-        in_force, problems = self._in_force()
-        if in_force is None:
-            return NoPolicyView(
-                environment=self._context.environment.value if self._context.is_chosen else None,
-                digest=None,
-                orders="stopped, because there is no usable policy",
-                tools=(CancelOrder.tool,),
-                problems=problems,
-            )
-        policy = in_force.policy
-        scope = Scope(environment=self._context.environment.value, account=account or "none")
-        with self._context.journal.transaction() as tx:
-            usage = tx.usage.status(scope, policy.limits, policy.accounting.currency)
+    def _no_policy(self, problems: tuple[str, ...]) -> NoPolicyView:
+        return NoPolicyView(
+            environment=self._context.environment.value if self._context.is_chosen else None,
+            digest=None,
+            orders="stopped, because there is no usable policy",
+            tools=(CancelOrder.tool,),
+            problems=problems,
+        )
+
+    def _policy(
+        self, policy: Policy, problems: tuple[str, ...], usage: StatusUsage, sell_back: tuple[SellBack, ...] | None
+    ) -> PolicyView:
         return PolicyView(
             environment=self._context.environment.value,
             digest=policy.digest,

@@ -15,7 +15,7 @@ from guardian.gate.recovery.refresh import refresh_order
 from guardian.policy.facts import Facts
 from guardian.policy.prices import PriceFault, usable_price
 from guardian.store.database import Transaction
-from guardian.store.schema.records import CORRECTION, OrderRow, Phase, Record, Scope
+from guardian.store.schema.records import CORRECTION, OrderRow, Record, Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +111,7 @@ class Positions:
                 "is": plain(correction.quantity),
                 "prices": {symbol: plain(price) for symbol, price in correction.prices.items()},
             }
-            tx.audit.append(
-                Record(phase=Phase.EVENT, environment=scope.environment, account=scope.account, key=key, body=body)
-            )
+            tx.audit.append(Record.event(scope, body, key=key))
             tx.corrections.set_position(scope, asset, correction.quantity, correction.prices, key)
 
     async def _connect(self) -> tuple[Connection, Scope]:
