@@ -26,7 +26,7 @@ MAX_FRACTION_DIGITS: Final = 20
 # before a trailing newline.
 _AMOUNT: Final = re.compile(r"(0|[1-9][0-9]{0,19})(\.[0-9]{1,20})?", re.ASCII)
 _SIGNED: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
-AMOUNT_PATTERN: Final = r"^(0|[1-9][0-9]{0,19})(\.[0-9]{1,20})?$"
+AMOUNT_PATTERN: Final = f"^{_AMOUNT.pattern}$"
 """The same rule for JSON schemas."""
 
 # Forty digits before and after the point, squared, fit: whatever is computed here is exact, or it raises.

@@ -38,6 +38,8 @@ STOP_LIMIT_TYPES: Final = frozenset({OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_P
 PRICED_TYPES: Final = frozenset({OrderType.LIMIT, OrderType.LIMIT_MAKER}) | STOP_LIMIT_TYPES
 """The types that carry a limit price, and so have a worst price."""
 UNPRICED_STOP_TYPES: Final = frozenset({OrderType.STOP_LOSS, OrderType.TAKE_PROFIT})
+STOP_TYPES: Final = STOP_LIMIT_TYPES | UNPRICED_STOP_TYPES
+"""The types that wait until the market trades at their stop price."""
 
 
 class TimeInForce(StrEnum):

@@ -255,3 +255,6 @@ REQUESTS: Final[dict[str, type[Request]]] = {
 
 TOOLS: Final[tuple[str, ...]] = tuple(REQUESTS)
 """The names of the 17 tools."""
+
+WRITING_TOOLS: Final = frozenset({CreateOrder.tool, CancelOrder.tool})
+"""The tools that change anything at the exchange."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+from typing import Final
 
 
 class Environment(StrEnum):
@@ -12,6 +14,15 @@ class Environment(StrEnum):
     TESTNET = "testnet"
     DEMO = "demo"
     LIVE = "live"
+
+
+PAPER_HOST: Final = "127.0.0.1"
+"""Where guardian's own paper exchange listens."""
+PAPER_ENDPOINT: Final = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]):([1-9][0-9]{0,4})", re.ASCII)
+"""Where a paper exchange may be: on this machine's loopback, at the port in the group.
+
+Written out instead of parsed: no name, no user, no path, no other way to write the address passes.
+"""
 
 
 class TradingState(StrEnum):

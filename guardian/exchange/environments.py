@@ -6,14 +6,13 @@ deposit history. It is worked out here from the environment alone; no argument, 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
 from guardian.domain.secrets import KeyFamily
-from guardian.domain.trading import Environment
+from guardian.domain.trading import PAPER_ENDPOINT, Environment
 from guardian.errors import RequestRefused
 
 
@@ -107,9 +106,6 @@ _ORIGINS: Final = MappingProxyType(
     }
 )
 
-# Written out instead of parsed: no name, no user, no path, no other way to write the address passes.
-_LOOPBACK: Final = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]):([1-9][0-9]{0,4})/?")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSpec:
@@ -155,10 +151,10 @@ class EnvironmentSpec:
 
 
 def _loopback_origin(endpoint: str | None) -> str:
-    match = _LOOPBACK.fullmatch(endpoint or "")
+    match = PAPER_ENDPOINT.fullmatch((endpoint or "").removesuffix("/"))
     if match is None or int(match[1]) > 65535:
         raise RequestRefused(
             "the paper exchange is reached on loopback only",
             hint="`endpoint` under `[paper]` is `http://127.0.0.1:PORT` or `http://[::1]:PORT`",
         )
-    return match[0].rstrip("/")
+    return match[0]

@@ -17,6 +17,7 @@ from guardian.domain.money import plain
 from guardian.errors import StoreCorrupt, StoreUnavailable
 from guardian.paper.engine.balances import Ledger
 from guardian.paper.engine.orders import (
+    OPEN_STATUSES,
     Balance,
     BalanceChanged,
     Event,
@@ -39,7 +40,7 @@ _TABLES: Final[Mapping[str, type[Balance | Order | Trade]]] = {
     "orders": Order,
     "trades": Trade,
 }
-_IS_OPEN: Final = "status IN ('NEW', 'PARTIALLY_FILLED')"
+_IS_OPEN: Final = f"status IN ({', '.join(repr(status) for status in sorted(OPEN_STATUSES))})"
 _INDEXES: Final = (
     "CREATE INDEX orders_named ON orders (symbol, client_order_id)",
     f"CREATE INDEX orders_open ON orders (order_id) WHERE {_IS_OPEN}",

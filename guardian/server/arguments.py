@@ -14,7 +14,7 @@ from guardian.domain.money import parse_positive, plain
 from guardian.domain.orders import (
     PRICED_TYPES,
     STOP_LIMIT_TYPES,
-    UNPRICED_STOP_TYPES,
+    STOP_TYPES,
     OrderType,
     TimeInForce,
 )
@@ -36,7 +36,6 @@ _ISO: Final = re.compile(
 )
 TIMED_TYPES: Final = frozenset({OrderType.LIMIT}) | STOP_LIMIT_TYPES
 """The order types that take a time in force."""
-_STOPPED: Final = STOP_LIMIT_TYPES | UNPRICED_STOP_TYPES
 
 
 def amount(value: object) -> Decimal:
@@ -122,9 +121,9 @@ def price_mistakes(
         mistakes.append(ArgumentMistake("price", f"is required for {order_type}"))
     if order_type not in PRICED_TYPES and price is not None:
         mistakes.append(ArgumentMistake("price", f"not for {order_type}"))
-    if order_type in _STOPPED and stop_price is None:
+    if order_type in STOP_TYPES and stop_price is None:
         mistakes.append(ArgumentMistake("stop_price", f"is required for {order_type}"))
-    if order_type not in _STOPPED and stop_price is not None:
+    if order_type not in STOP_TYPES and stop_price is not None:
         mistakes.append(ArgumentMistake("stop_price", f"not for {order_type}"))
     if order_type not in TIMED_TYPES and time_in_force is not None:
         mistakes.append(ArgumentMistake("time_in_force", f"not for {order_type}"))

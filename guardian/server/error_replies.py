@@ -8,7 +8,7 @@ import pydantic
 from fastmcp.exceptions import NotFoundError, ValidationError
 
 from guardian.domain.codes import Code
-from guardian.domain.requests import CancelOrder, CreateOrder
+from guardian.domain.requests import WRITING_TOOLS
 from guardian.errors import ArgumentMistake, InvalidArguments, StoreError
 from guardian.gate.base.calls import safe_traceback
 from guardian.gate.base.replies import Reply, refused
@@ -17,7 +17,6 @@ from guardian.server.loggable import readable
 from guardian.store.log.redaction import TOKEN_LENGTH
 
 _MAX_MISTAKES: Final = 20
-_WRITERS: Final = frozenset({CreateOrder.tool, CancelOrder.tool})
 _UNKNOWN_ARGUMENT: Final = "unexpected_keyword_argument"
 _LOOK: Final = "look the order up with get_orders before requesting it again"
 
@@ -64,7 +63,7 @@ def no_reply(tool: str) -> Reply:
 
 def taken_back(tool: str) -> Reply:
     """For the log: the client took the call back, or went away, before there was an answer."""
-    hint = _LOOK if tool in _WRITERS else None
+    hint = _LOOK if tool in WRITING_TOOLS else None
     return refused(
         Code.CALL_TAKEN_BACK, "the client took the call back, or went away, before there was an answer", hint=hint
     )
@@ -72,7 +71,7 @@ def taken_back(tool: str) -> Reply:
 
 def _opaque(tool: str, detail: str) -> Reply:
     hint = "a person finds it in the audit log by the call_id"
-    if tool in _WRITERS:
+    if tool in WRITING_TOOLS:
         hint = f"{_LOOK}; {hint}"
     return refused(
         Code.INTERNAL_ERROR, "guardian failed on this call; the fault is in its log", hint=hint, detail=detail

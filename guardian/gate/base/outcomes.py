@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from guardian.domain.requests import CancelOrder, CreateOrder
+from guardian.domain.requests import WRITING_TOOLS, CancelOrder
 from guardian.gate.base.calls import CallInfo, reply_body, safe_traceback
 from guardian.gate.base.journal import CANCEL_PATIENCE_S, Journal
 from guardian.gate.base.replies import Reply
@@ -15,7 +15,6 @@ from guardian.store.schema.records import Phase, Record, Scope
 
 _log: Final = logging.getLogger("guardian.gate")
 
-_WRITES: Final = frozenset({CreateOrder.tool, CancelOrder.tool})
 """Tools whose outcome must not get lost: the emergency file takes it, and so halts trading, if the log does not."""
 
 
@@ -87,7 +86,7 @@ class OutcomeWriter:
                 return
         except Exception as error:  # noqa: BLE001 - the reply is valid whether or not it can be written down
             _log.warning("an outcome could not be written: %s", safe_traceback(error))
-        if call.tool in _WRITES:
+        if call.tool in WRITING_TOOLS:
             self._journal.note_emergency({"kind": "outcome", "call_id": call.call_id, **body})
 
 

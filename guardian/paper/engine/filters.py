@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from guardian.domain.money import ZERO, divided_up, is_multiple, plus, times, total
-from guardian.domain.orders import STOP_LIMIT_TYPES
+from guardian.domain.orders import STOP_LIMIT_TYPES, STOP_TYPES
 from guardian.paper.engine.orders import Order, PlaceOrder
 from guardian.paper.engine.refusals import filter_failure, order_rejected
-from guardian.paper.market.symbols import TRIGGERED_TYPES, Listing
+from guardian.paper.market.symbols import Listing
 
 
 def check(
@@ -97,7 +97,7 @@ def _check_counts(order: PlaceOrder, listing: Listing, open_orders: tuple[Order,
             raise filter_failure("MAX_POSITION")
     if 0 < listing.max_orders <= len(open_orders):
         raise filter_failure("MAX_NUM_ORDERS")
-    if order.order_type in TRIGGERED_TYPES and listing.max_stop_orders > 0:
+    if order.order_type in STOP_TYPES and listing.max_stop_orders > 0:
         stops = sum(1 for other in open_orders if other.is_stop and other.working_since < 0)
         if stops >= listing.max_stop_orders:
             raise filter_failure("MAX_NUM_ALGO_ORDERS")

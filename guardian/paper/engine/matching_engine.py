@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from guardian.domain.milliseconds import SECOND_MS
 from guardian.domain.money import ZERO, minus, plus
+from guardian.domain.orders import STOP_TYPES
 from guardian.paper.engine import filters
 from guardian.paper.engine.book import Book, Resting
 from guardian.paper.engine.clearing import Clearing
@@ -35,7 +36,7 @@ from guardian.paper.engine.orders import (
 from guardian.paper.engine.refusals import cancel_rejected, invalid_symbol, order_rejected, refusal
 from guardian.paper.engine.state import State
 from guardian.paper.market.feed import Feed, MarketTrade
-from guardian.paper.market.symbols import LISTINGS, TRIGGERED_TYPES, Listing
+from guardian.paper.market.symbols import LISTINGS, Listing
 
 _DEAD_BOOK = "Order book liquidity is less than `LOT_SIZE` filter minimum quantity."
 _CLOSE_MS = 10_000
@@ -135,7 +136,7 @@ class Engine:
         listing = self.check(command, now)
         if self.state.open_with(command.client_order_id) is not None:
             raise order_rejected("Duplicate order sent.")
-        if command.order_type in TRIGGERED_TYPES:
+        if command.order_type in STOP_TYPES:
             self._place_stop(command, listing, now)
         elif command.order_type == "MARKET":
             self._place_market(command, listing, now)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.domain.money import ZERO, minus, round_down, round_up, times
-from guardian.paper.market.symbols import TRIGGERED_TYPES
+from guardian.domain.orders import STOP_TYPES
 
 OPEN_STATUSES: Final = frozenset({"NEW", "PARTIALLY_FILLED"})
 
@@ -61,7 +61,7 @@ class Order:
     @property
     def is_stop(self) -> bool:
         """Whether it waits, or has waited, for a trigger."""
-        return self.order_type in TRIGGERED_TYPES
+        return self.order_type in STOP_TYPES
 
     @property
     def is_priced(self) -> bool:

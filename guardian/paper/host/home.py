@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 
 import guardian
 from guardian.domain.secrets import Secret
+from guardian.domain.trading import PAPER_HOST
 from guardian.errors import ExchangeUnavailable
 from guardian.system.private_files import check_home, make_folder, read_private
 from guardian.system.variables import known_variables
@@ -38,7 +39,6 @@ START_LOCK: Final = "paper.start.lock"
 """Held by whoever is starting a helper: the others wait and then find it."""
 IDLE_EXIT_S: Final = 900.0
 
-_HOST: Final = "127.0.0.1"
 _PROBE_TIMEOUT_S: Final = 2.0
 _POLL_S: Final = 0.02
 _END_TIMEOUT_S: Final = 10.0
@@ -70,7 +70,7 @@ class PortFile:
 
     def endpoint(self) -> PaperEndpoint:
         """Where the helper serves."""
-        return PaperEndpoint(url=f"http://{_HOST}:{self.port}", api_key=self.api_key, api_secret=self.api_secret)
+        return PaperEndpoint(url=f"http://{PAPER_HOST}:{self.port}", api_key=self.api_key, api_secret=self.api_secret)
 
 
 def find_or_start(home: Path, *, timeout_s: float = 20.0, idle_exit_s: float = IDLE_EXIT_S) -> PaperEndpoint:
@@ -268,7 +268,7 @@ def _answers(written: PortFile) -> bool:
 
 def _ask(written: PortFile, method: str, target: str) -> object:
     """Returns the JSON of the reply, or None where no valid reply came."""
-    connection = http.client.HTTPConnection(_HOST, written.port, timeout=_PROBE_TIMEOUT_S)
+    connection = http.client.HTTPConnection(PAPER_HOST, written.port, timeout=_PROBE_TIMEOUT_S)
     try:
         connection.request(method, target)
         reply = connection.getresponse()

@@ -6,16 +6,15 @@ import asyncio
 import logging
 import os
 import socket
-from typing import Any, Final
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from guardian.domain.trading import PAPER_HOST
 from guardian.errors import ExchangeUnavailable
 from guardian.paper.rest.app import HttpApi
-
-LOOPBACK: Final = "127.0.0.1"
 
 
 class _Protocol(H11Protocol):
@@ -26,13 +25,13 @@ class _Protocol(H11Protocol):
         super().connection_made(transport)
 
 
-def listen(host: str = LOOPBACK, port: int = 0) -> socket.socket:
+def listen(host: str = PAPER_HOST, port: int = 0) -> socket.socket:
     """A listening socket on a loopback address; port 0 takes a free one.
 
     Raises:
         ExchangeUnavailable: the port is taken, or the host is not a loopback address.
     """
-    if host not in {LOOPBACK, "localhost", "::1"}:
+    if host not in {PAPER_HOST, "localhost", "::1"}:
         raise ExchangeUnavailable("the paper exchange serves this machine only", hint="use 127.0.0.1 or ::1")
     family = socket.AF_INET6 if host == "::1" else socket.AF_INET
     # With the protocol named asyncio sets TCP_NODELAY; without it each reply on a kept connection waits for 40 ms.
@@ -41,7 +40,7 @@ def listen(host: str = LOOPBACK, port: int = 0) -> socket.socket:
     if os.name == "posix":
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        made.bind((LOOPBACK if host == "localhost" else host, port))
+        made.bind((PAPER_HOST if host == "localhost" else host, port))
         made.listen(128)
     except OSError as error:
         made.close()

@@ -19,12 +19,13 @@ import uvicorn
 from filelock import FileLock, Timeout
 
 from guardian.domain.secrets import Secret
+from guardian.domain.trading import PAPER_HOST
 from guardian.errors import ExchangeUnavailable
 from guardian.paper.host.assembly import DEFAULT_SEED, assemble, random_key
 from guardian.paper.host.control_api import control_app
 from guardian.paper.host.controls import Controls
 from guardian.paper.host.home import PaperEndpoint
-from guardian.paper.host.serving import LOOPBACK, listen, quiet, server
+from guardian.paper.host.serving import listen, quiet, server
 from guardian.paper.keys import Ed25519Verifier, Verifier, verifier_of
 from guardian.paper.market.capture import read_capture
 from guardian.paper.market.feed import Feed
@@ -164,7 +165,7 @@ def _controlled(controls: Controls, token: Secret, port: int) -> Iterator[str]:
     """Serves the control endpoint from a thread inside the `with` block, and yields its URL."""
     listener = listen(port=port)
     with listener, _in_thread(quiet(control_app(controls, token)), listener):
-        yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+        yield f"http://{PAPER_HOST}:{listener.getsockname()[1]}"
 
 
 @contextmanager
@@ -240,7 +241,7 @@ class PaperServer:
     @property
     def url(self) -> str:
         """Where it is, while it is served."""
-        return f"http://{LOOPBACK}:{self._port}"
+        return f"http://{PAPER_HOST}:{self._port}"
 
     @property
     def endpoint(self) -> PaperEndpoint:

@@ -9,11 +9,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from guardian.domain.money import ZERO, round_down
-from guardian.domain.orders import STOP_LIMIT_TYPES, UNPRICED_STOP_TYPES
 
 AVERAGE_MINUTES: Final = 5
 
-TRIGGERED_TYPES: Final = STOP_LIMIT_TYPES | UNPRICED_STOP_TYPES
 ORDER_TYPES: Final = (
     "LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT",
 )  # fmt: skip

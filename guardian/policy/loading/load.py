@@ -18,7 +18,7 @@ from guardian.domain.milliseconds import DAY_MS, HOUR_MS
 from guardian.domain.orders import UNPRICED_STOP_TYPES, OrderSide, OrderType, TimeInForce
 from guardian.domain.requests import TOOLS, CancelOrder, CreateOrder
 from guardian.domain.secrets import Secret
-from guardian.domain.trading import Environment
+from guardian.domain.trading import PAPER_ENDPOINT, Environment
 from guardian.errors import PolicyInvalid, PolicyMistake
 from guardian.policy.loading.examples import read_example, split_symbol, why_it_fails
 from guardian.policy.loading.lines import MAX_DEPTH, KeyLines, NestsTooDeep, find_lines
@@ -63,7 +63,6 @@ _UP_TO_A_DAY: Final = duration(DAY_MS)
 ABSENCE_WINDOW_MS: Final = 900_000
 """`limits.absence_window` where no policy says it."""
 _SCHEMA: Final = 1
-_LOOPBACK: Final = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]):([1-9][0-9]{0,4})", re.ASCII)
 _SYNTAX_LINE: Final = re.compile(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$")
 
 
@@ -209,7 +208,7 @@ def _loopback(value: object) -> str:
     hint = 'exactly "http://127.0.0.1:PORT" or "http://[::1]:PORT"'
     if isinstance(value, str) and value.startswith("http://localhost"):
         raise Unfit("`localhost` is a name, and what it leads to can be changed on this machine", hint)
-    found = _LOOPBACK.fullmatch(value) if isinstance(value, str) else None
+    found = PAPER_ENDPOINT.fullmatch(value) if isinstance(value, str) else None
     if not isinstance(value, str) or found is None:
         # Not shown: an address can hold a password.
         raise Unfit("is not a loopback address with a port and nothing else", hint)

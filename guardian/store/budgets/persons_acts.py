@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import bindparam, func, insert, or_, select
+from sqlalchemy import func, insert, or_, select
 
 from guardian.store.schema.records import Scope
 from guardian.store.schema.tables import ACTS
-from guardian.store.transaction.unit import Unit, scope_values
+from guardian.store.transaction.unit import Unit, in_scope, scope_values
 
 _NEWEST: Final = select(func.max(ACTS.c.seq)).where(
     or_(
         (ACTS.c.environment == "") & (ACTS.c.account == ""),
-        (ACTS.c.environment == bindparam("environment")) & (ACTS.c.account == bindparam("account")),
+        in_scope(ACTS),
     )
 )
 

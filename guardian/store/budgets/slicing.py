@@ -13,11 +13,10 @@ from sqlalchemy import and_, bindparam, delete, insert, select
 
 from guardian.store.schema.records import Scope
 from guardian.store.schema.tables import SLICING
-from guardian.store.transaction.unit import Unit, scope_values
+from guardian.store.transaction.unit import Unit, in_scope, scope_values
 
 _ON_SIDE: Final = and_(
-    SLICING.c.environment == bindparam("environment"),
-    SLICING.c.account == bindparam("account"),
+    in_scope(SLICING),
     SLICING.c.symbol == bindparam("symbol"),
     SLICING.c.side == bindparam("side"),
 )

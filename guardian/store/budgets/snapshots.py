@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import bindparam, select
 
 from guardian.domain.money import ZERO, minus, negated, plus
 from guardian.domain.order_states import FINAL_STATES, UNRESOLVED_STATES, VOID_STATES
@@ -22,15 +22,10 @@ from guardian.store.schema.records import OrderRow, Scope
 from guardian.store.schema.tables import ORDERS
 from guardian.store.transaction.ledger import cash_of
 from guardian.store.transaction.orders import OrdersPart, order_from
-from guardian.store.transaction.unit import Unit, scope_values
+from guardian.store.transaction.unit import Unit, in_scope, scope_values
 
 _SINCE: Final = (
-    select(ORDERS)
-    .where(
-        and_(ORDERS.c.environment == bindparam("environment"), ORDERS.c.account == bindparam("account")),
-        ORDERS.c.intent_seq > bindparam("after"),
-    )
-    .order_by(ORDERS.c.intent_seq)
+    select(ORDERS).where(in_scope(ORDERS), ORDERS.c.intent_seq > bindparam("after")).order_by(ORDERS.c.intent_seq)
 )
 
 

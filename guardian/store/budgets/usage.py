@@ -21,7 +21,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import and_, bindparam, select, text
+from sqlalchemy import bindparam, select, text
 
 from guardian.domain.money import ZERO, divided_up, minus, negated, plus, round_up, times, total
 from guardian.domain.order_states import LIVE_STATES, UNRESOLVED_STATES
@@ -39,10 +39,10 @@ from guardian.store.transaction.audit import AuditPart
 from guardian.store.transaction.ledger import LedgerPart, cash_of
 from guardian.store.transaction.orders import OrdersPart, is_in_doubt
 from guardian.store.transaction.trading_state import TradingPart
-from guardian.store.transaction.unit import ROW, Unit, scope_values
+from guardian.store.transaction.unit import ROW, Unit, in_scope, scope_values
 
 _STOP_TYPES: Final = frozenset(order_type.value for order_type in STOP_LIMIT_TYPES)
-_IN_SCOPE: Final = and_(ORDERS.c.environment == bindparam("environment"), ORDERS.c.account == bindparam("account"))
+_IN_SCOPE: Final = in_scope(ORDERS)
 _COUNTED: Final = select(
     *(ORDERS.c[name] for name in WORTH_COLUMNS),
     ORDERS.c.state, ORDERS.c.is_exit, ORDERS.c.confirmed, ORDERS.c.reserved_ms, ORDERS.c.sent_ms,

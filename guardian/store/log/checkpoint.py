@@ -22,7 +22,7 @@ from guardian.system.private_files import read_private, replace_file
 
 _LOCK_TIMEOUT_S: Final = 1.0
 ORIGIN: Final = "guardian/audit/chain/v1"
-_LINE: Final = re.compile(r"guardian/audit/chain/v1 ([1-9][0-9]{0,17}) ([0-9a-f]{64})\n?", re.ASCII)
+_LINE: Final = re.compile(ORIGIN + r" ([1-9][0-9]{0,17}) ([0-9a-f]{64})\n?", re.ASCII)
 _SHORT: Final = re.compile(r"([1-9][0-9]{0,17}):([0-9a-f]{64})", re.ASCII)
 
 

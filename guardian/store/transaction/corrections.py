@@ -19,13 +19,12 @@ from guardian.errors import StoreConflict
 from guardian.store.schema.records import CORRECTION, Scope
 from guardian.store.schema.tables import HOLDINGS
 from guardian.store.transaction.ledger import FlowKind, LedgerPart, Place
-from guardian.store.transaction.unit import Unit, scope_values
+from guardian.store.transaction.unit import Unit, in_scope, scope_values
 
 _AS_BASE: Final = (
     select(HOLDINGS)
     .where(
-        HOLDINGS.c.environment == bindparam("environment"),
-        HOLDINGS.c.account == bindparam("account"),
+        in_scope(HOLDINGS),
         HOLDINGS.c.base_asset == bindparam("asset"),
         HOLDINGS.c.asset == bindparam("asset"),
     )

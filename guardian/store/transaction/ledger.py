@@ -22,26 +22,17 @@ from guardian.domain.orders import Fees, OrderSide
 from guardian.policy.facts import DayTrading
 from guardian.store.schema.records import OrderRow, Scope
 from guardian.store.schema.tables import FLOWS, HOLDINGS
-from guardian.store.transaction.unit import Unit, scope_values
+from guardian.store.transaction.unit import Unit, in_scope, scope_values
 
 _OF_ORDER: Final = select(FLOWS.c.kind, FLOWS.c.asset, FLOWS.c.change).where(
     FLOWS.c.client_order_id == bindparam("name")
 )
 _WITHIN: Final = select(FLOWS.c.symbol, FLOWS.c.asset, FLOWS.c.change).where(
-    FLOWS.c.environment == bindparam("environment"),
-    FLOWS.c.account == bindparam("account"),
+    in_scope(FLOWS),
     (FLOWS.c.ts_ms > bindparam("after")) | (FLOWS.c.clock_ms > bindparam("clock_after")),
 )
-_HELD: Final = (
-    select(HOLDINGS)
-    .where(HOLDINGS.c.environment == bindparam("environment"), HOLDINGS.c.account == bindparam("account"))
-    .order_by(HOLDINGS.c.symbol)
-)
-_OF_ASSET: Final = select(HOLDINGS.c.quantity).where(
-    HOLDINGS.c.environment == bindparam("environment"),
-    HOLDINGS.c.account == bindparam("account"),
-    HOLDINGS.c.asset == bindparam("asset"),
-)
+_HELD: Final = select(HOLDINGS).where(in_scope(HOLDINGS)).order_by(HOLDINGS.c.symbol)
+_OF_ASSET: Final = select(HOLDINGS.c.quantity).where(in_scope(HOLDINGS), HOLDINGS.c.asset == bindparam("asset"))
 _HOLDING: Final = _OF_ASSET.where(HOLDINGS.c.symbol == bindparam("symbol"))
 
 

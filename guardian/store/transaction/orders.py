@@ -1,4 +1,4 @@
-"""The part of a transaction that reserves orders and follows what becomes of them."""
+"""The part of a transaction that reserves orders and keeps their state as the exchange reports it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import Select, and_, bindparam, func, insert, select, text, update
+from sqlalchemy import Select, bindparam, func, insert, select, text, update
 
-from guardian.domain.milliseconds import DAY_MS
+from guardian.domain.milliseconds import WEEK_MS
 from guardian.domain.money import plain
 from guardian.domain.order_states import (
     CORRECTIONS,
@@ -27,7 +27,7 @@ from guardian.store.schema.records import NewOrder, OrderRow, Scope, found_key
 from guardian.store.schema.sqlite_dialect import CORRECTED, FEES_WANTED_SQL, NOT_ADOPTED_SQL, PENDING_SQL
 from guardian.store.schema.tables import AUDIT, ORDERS
 from guardian.store.transaction.ledger import LedgerPart
-from guardian.store.transaction.unit import ROW, Unit, scope_values
+from guardian.store.transaction.unit import ROW, Unit, in_scope, scope_values
 
 _DECIMALS: Final = frozenset(
     {
@@ -42,7 +42,7 @@ _INTENT: Final = select(AUDIT.c.seq, AUDIT.c.call_id).where(AUDIT.c.client_order
 _BY_KEY: Final = select(AUDIT.c.seq).where(AUDIT.c.key == bindparam("wanted"))
 _NOT_ADOPTED: Final = select(ORDERS).where(text(NOT_ADOPTED_SQL)).order_by(ORDERS.c.intent_seq)
 _BY_NAME: Final = select(ORDERS).where(ORDERS.c.client_order_id == bindparam("name"))
-_IN_SCOPE: Final = and_(ORDERS.c.environment == bindparam("environment"), ORDERS.c.account == bindparam("account"))
+_IN_SCOPE: Final = in_scope(ORDERS)
 # order ids start again when a testnet is wiped: the newest is meant
 _BY_ORDER_ID: Final = (
     select(ORDERS)
@@ -68,7 +68,7 @@ _ANY_FEES_WANTED: Final = (
     )
     .limit(1)
 )
-FEES_WANTED_MS: Final = 7 * DAY_MS
+FEES_WANTED_MS: Final = WEEK_MS
 """How long after an order its fees are still queried."""
 _FEES_WANTED: Final = (
     select(ORDERS)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import and_, bindparam, insert, select, text, update
+from sqlalchemy import bindparam, insert, select, text, update
 
 from guardian.domain.money import plain
 from guardian.errors import StoreConflict
@@ -21,19 +21,16 @@ from guardian.store.schema.records import (
 )
 from guardian.store.schema.sqlite_dialect import OUTSTANDING_SQL
 from guardian.store.schema.tables import PROPOSALS, REDEMPTIONS
-from guardian.store.transaction.unit import ROW, Unit, scope_values
+from guardian.store.transaction.unit import ROW, Unit, in_scope, scope_values
 
 _ID_TRIES: Final = 8
 
 _OUTSTANDING: Final = text(OUTSTANDING_SQL)
 _BY_ID: Final = select(PROPOSALS).where(PROPOSALS.c.id == bindparam("name"))
 _BY_TOKEN: Final = select(PROPOSALS).where(PROPOSALS.c.token_digest == bindparam("token"))
-_IN_SCOPE: Final = and_(
-    PROPOSALS.c.environment == bindparam("environment"), PROPOSALS.c.account == bindparam("account")
-)
 _FOR_ORDER: Final = (
     select(PROPOSALS)
-    .where(_IN_SCOPE, PROPOSALS.c.order_key == bindparam("order_key"))
+    .where(in_scope(PROPOSALS), PROPOSALS.c.order_key == bindparam("order_key"))
     .order_by(PROPOSALS.c.ordinal.desc())
     .limit(1)
 )

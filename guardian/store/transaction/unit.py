@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Executable
+from sqlalchemy import ColumnElement, Connection, CursorResult, Executable, FromClause, and_, bindparam
 from sqlalchemy.exc import SQLAlchemyError
 
 from guardian.errors import StoreError
@@ -76,6 +76,11 @@ class Unit:
         return None if row is None else dict(row)
 
 
+def in_scope(table: FromClause) -> ColumnElement[bool]:
+    """Return the condition that limits a statement to the rows of one scope; `scope_values` has its parameters."""
+    return and_(table.c.environment == bindparam("environment"), table.c.account == bindparam("account"))
+
+
 def scope_values(scope: Scope) -> dict[str, object]:
-    """Return the two parameters of a statement that is limited to one scope."""
+    """Return the two parameters of `in_scope`, which are also the columns of a new row."""
     return {"environment": scope.environment, "account": scope.account}
