@@ -42,7 +42,10 @@ class Range:
         return is_multiple(value, self.step)
 
     def nearest(self, value: Decimal) -> Decimal | None:
-        """The valid value nearest to `value`, the lower one of two that are as near; None where nothing is valid."""
+        """Returns the valid value nearest to `value`, the lower one of two that are as near.
+
+        None where nothing is valid.
+        """
         least = ceil_to(self.minimum, self.step) if self.minimum > 0 else self.step or EIGHTH_DIGIT
         most = floor_to(self.maximum, self.step) if self.maximum > 0 else None
         if most is not None and most < least:
@@ -53,7 +56,7 @@ class Range:
         return held if most is None else min(held, most)
 
     def narrowed(self, minimum: Decimal, maximum: Decimal) -> Range:
-        """These values within tighter bounds; a bound of zero is disabled.
+        """Returns these values within tighter bounds; a bound of zero is disabled.
 
         Where there is no step, the eighth digit is one: no amount of the exchange's is finer.
         """
@@ -65,7 +68,7 @@ class Range:
         )
 
     def describe(self) -> str:
-        """The bounds in words, for a denial."""
+        """Returns the bounds in words, for a denial."""
         parts = []
         if self.minimum > 0:
             parts.append(f"at least {plain(self.minimum)}")
@@ -86,7 +89,7 @@ class PercentPrice:
     ask_down: Decimal
 
     def band(self, side: OrderSide, average: Decimal) -> Range:
-        """The prices that the exchange takes on that side; a factor of zero is disabled."""
+        """Returns the prices that the exchange takes on that side; a factor of zero is disabled."""
         up, down = (self.bid_up, self.bid_down) if side is OrderSide.BUY else (self.ask_up, self.ask_down)
         return Range(minimum=times(average, down), maximum=times(average, up))
 
@@ -130,7 +133,7 @@ class Instrument:
         return self.status == "TRADING"
 
     def breaches(self, order: ResolvedOrder, average_price: Decimal) -> tuple[FilterBreach, ...]:
-        """Every filter that the order would break at this average price, in the exchange's order."""
+        """Returns every filter that the order would break at this average price, in the exchange's order."""
         return tuple(self._breaches(order, average_price))
 
     def _breaches(self, order: ResolvedOrder, average_price: Decimal) -> Iterator[FilterBreach]:
@@ -163,7 +166,10 @@ class Instrument:
         )
 
     def largest_valid(self, quantity: Decimal, price: Decimal) -> Decimal | None:
-        """The largest quantity, not above `quantity`, that LOT_SIZE and NOTIONAL admit at `price`; None for none."""
+        """Returns the largest quantity, not above `quantity`, that LOT_SIZE and NOTIONAL admit at `price`.
+
+        None where no quantity fits.
+        """
         valid = self._valid_quantities(price)
         if valid is None:
             return None
@@ -171,7 +177,7 @@ class Instrument:
         return largest if valid.admits(largest) else None
 
     def valid_prices(self, side: OrderSide, quantity: Decimal, average_price: Decimal | None) -> Range:
-        """The prices that the filters admit for `quantity` on that side, at this average price.
+        """Returns the prices that the filters admit for `quantity` on that side, at this average price.
 
         Where the average price is missing, PERCENT_PRICE_BY_SIDE is left out.
         """
@@ -185,19 +191,22 @@ class Instrument:
         return valid.narrowed(band.minimum, band.maximum)
 
     def smallest_valid(self, price: Decimal) -> Decimal | None:
-        """The smallest quantity that LOT_SIZE and NOTIONAL admit at `price`; None for none."""
+        """Returns the smallest quantity that LOT_SIZE and NOTIONAL admit at `price`; None for none."""
         valid = self._valid_quantities(price)
         return None if valid is None else valid.nearest(ZERO)
 
     def _valid_quantities(self, price: Decimal) -> Range | None:
-        """The quantities that LOT_SIZE and NOTIONAL both admit at `price`; None where that is no price."""
+        """Returns the quantities that LOT_SIZE and NOTIONAL both admit at `price`; None where that is no price."""
         if price <= 0:
             return None
         return self.lot.narrowed(divided_up(self.min_notional, price), divided_down(self.max_notional, price))
 
 
 def _breach(name: str, field: str, value: Decimal, allowed: Range, valid: Range | None = None) -> FilterBreach:
-    """A breach of `allowed`; the nearest value is looked for in `valid`, where other filters narrow it further."""
+    """Returns a breach of `allowed`.
+
+    The nearest value is looked for in `valid`, where other filters narrow it further.
+    """
     nearest = (valid or allowed).nearest(value)
     return FilterBreach(
         filter=name,
@@ -209,7 +218,7 @@ def _breach(name: str, field: str, value: Decimal, allowed: Range, valid: Range 
 
 
 def largest_quantity(notional: Decimal, price: Decimal, step: Decimal) -> Decimal:
-    """The largest quantity, in whole steps, that costs no more than `notional` at `price`.
+    """Returns the largest quantity, in whole steps, that costs no more than `notional` at `price`.
 
     With a step of zero (disabled) it is cut at the eighth digit, as the exchange's own assets are.
     """

@@ -39,7 +39,7 @@ EIGHTH_DIGIT: Final = Decimal("0.00000001")
 
 
 def parse_amount(text: str) -> Decimal:
-    """A non-negative amount from plain ASCII decimal notation (`"0.001"`), with at most 20 digits on each side.
+    """Returns a non-negative amount from plain ASCII decimal notation (`"0.001"`), with at most 20 digits on each side.
 
     Raises:
         ValueError: anything else: signs, exponents, spaces, underscores, other scripts, `NaN`, `Infinity`.
@@ -50,7 +50,7 @@ def parse_amount(text: str) -> Decimal:
 
 
 def parse_positive(text: str) -> Decimal:
-    """An amount greater than zero. Raises ValueError as `parse_amount` does, and for zero."""
+    """Returns an amount greater than zero. Raises ValueError as `parse_amount` does, and for zero."""
     value = parse_amount(text)
     if value == 0:
         raise ValueError("must be greater than zero")
@@ -58,7 +58,7 @@ def parse_positive(text: str) -> Decimal:
 
 
 def parse_exchange_number(value: object) -> Decimal:
-    """A number as the exchange writes it: a plain decimal string, signed, or a JSON integer.
+    """Returns a number as the exchange writes it: a plain decimal string, signed, or a JSON integer.
 
     Raises:
         ValueError: anything else, floats and booleans included.
@@ -71,7 +71,7 @@ def parse_exchange_number(value: object) -> Decimal:
 
 
 def plain(value: Decimal) -> str:
-    """Plain notation without an exponent and trailing zeros, for the wire, the log and the screen.
+    """Returns plain notation without an exponent and trailing zeros, for the wire, the log and the screen.
 
     Raises:
         ValueError: `value` is not finite.
@@ -85,7 +85,7 @@ def plain(value: Decimal) -> str:
 
 
 def times(first: Decimal, *others: Decimal) -> Decimal:
-    """The exact product. Raises decimal.Inexact where it would have to round."""
+    """Returns the exact product. Raises decimal.Inexact where it would have to round."""
     product = first
     for other in others:
         product = _EXACT.multiply(product, other)
@@ -93,12 +93,12 @@ def times(first: Decimal, *others: Decimal) -> Decimal:
 
 
 def plus(*values: Decimal) -> Decimal:
-    """The exact sum."""
+    """Returns the exact sum."""
     return total(values)
 
 
 def total(values: Iterable[Decimal]) -> Decimal:
-    """The exact sum of any number of amounts, zero for none."""
+    """Returns the exact sum of any number of amounts, zero for none."""
     result = ZERO
     for value in values:
         result = _EXACT.add(result, value)
@@ -106,42 +106,48 @@ def total(values: Iterable[Decimal]) -> Decimal:
 
 
 def minus(first: Decimal, second: Decimal) -> Decimal:
-    """The exact difference."""
+    """Returns the exact difference."""
     return _EXACT.subtract(first, second)
 
 
 def negated(value: Decimal) -> Decimal:
-    """The same with the other sign, exactly: Python's own minus sign rounds to 28 digits."""
+    """Returns the same with the other sign, exactly: Python's own minus sign rounds to 28 digits."""
     return value.copy_negate() if value else ZERO
 
 
 def divided_up(dividend: Decimal, divisor: Decimal) -> Decimal:
-    """The quotient of two non-negative amounts, rounded up far beyond the eighth digit: never too small."""
+    """Returns the quotient of two non-negative amounts, rounded up far beyond the eighth digit: never too small."""
     return _WIDE.divide(dividend, divisor)
 
 
 def divided_down(dividend: Decimal, divisor: Decimal) -> Decimal:
-    """The quotient of two non-negative amounts, rounded down far beyond the eighth digit: never too large."""
+    """Returns the quotient of two non-negative amounts, rounded down far beyond the eighth digit: never too large."""
     return _DOWN.divide(dividend, divisor)
 
 
 def round_up(value: Decimal) -> Decimal:
-    """Rounded up (away from zero) at the eighth digit: how a notional is counted."""
+    """Rounds up (away from zero) at the eighth digit: how a notional is counted."""
     return value.quantize(EIGHTH_DIGIT, rounding=ROUND_UP, context=_WIDE)
 
 
 def round_down(value: Decimal) -> Decimal:
-    """Rounded down (towards zero) at the eighth digit."""
+    """Rounds down (towards zero) at the eighth digit."""
     return value.quantize(EIGHTH_DIGIT, rounding=ROUND_DOWN, context=_WIDE)
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
-    """The largest multiple of `step` that is not above `value`; `value` itself where the step is zero (disabled)."""
+    """Returns the largest multiple of `step` that is not above `value`.
+
+    `value` itself where the step is zero (disabled).
+    """
     return _to_step(value, step, ROUND_FLOOR)
 
 
 def ceil_to(value: Decimal, step: Decimal) -> Decimal:
-    """The smallest multiple of `step` that is not below `value`; `value` itself where the step is zero (disabled)."""
+    """Returns the smallest multiple of `step` that is not below `value`.
+
+    `value` itself where the step is zero (disabled).
+    """
     return _to_step(value, step, ROUND_CEILING)
 
 
@@ -159,6 +165,6 @@ def is_multiple(value: Decimal, step: Decimal) -> bool:
 
 
 def absolute_difference(first: Decimal, second: Decimal) -> Decimal:
-    """The exact distance between two amounts."""
+    """Returns the exact distance between two amounts."""
     # `abs()` would round to the 28 digits of the thread's own context.
     return minus(first, second).copy_abs()

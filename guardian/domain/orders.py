@@ -68,7 +68,7 @@ class OrderSpec:
     time_in_force: TimeInForce | None = None
 
     def as_dict(self) -> dict[str, str]:
-        """The fields that are set, as plain strings: what is logged, compared and fingerprinted."""
+        """Returns the fields that are set, as plain strings: what is logged, compared and fingerprinted."""
         named: dict[str, str | Decimal | None] = {
             "symbol": self.symbol,
             "side": self.side.value,
@@ -118,7 +118,7 @@ class ResolvedOrder:
         return self.spec.side
 
     def as_dict(self) -> dict[str, str]:
-        """What goes to the exchange, as plain strings, without the client order id."""
+        """Returns what goes to the exchange, as plain strings, without the client order id."""
         fields = {
             "symbol": self.symbol,
             "side": self.side.value,
@@ -152,7 +152,7 @@ class Fees:
 
 
 def fees_of(fills: Iterable[Fill]) -> Fees:
-    """The fees of these executions together."""
+    """Returns the fees of these executions together."""
     by_asset: dict[str, Decimal] = {}
     quantity = ZERO
     for fill in fills:

@@ -54,7 +54,7 @@ def is_amended(sent: SentOrder, report: OrderReport) -> bool:
 
 
 def contradiction(sent: SentOrder, report: OrderReport, *, asked_by_order_id: bool = False) -> str | None:
-    """Why a report cannot be of the order that was sent, in words; None where it can.
+    """Returns why a report cannot be of the order that was sent, in words; None where it can.
 
     With `asked_by_order_id` the exchange was queried by the order id, after `is_amended` was true of it: the answer to
     a cancel does not repeat when the order was created.
@@ -68,7 +68,7 @@ def contradiction(sent: SentOrder, report: OrderReport, *, asked_by_order_id: bo
 
 
 def _other_terms(sent: SentOrder, report: OrderReport) -> str | None:
-    """Which of the terms that nobody can change differs, in words."""
+    """Returns which of the terms that nobody can change differs, in words."""
     if report.symbol != sent.symbol:
         return f"the symbol is not {sent.symbol}"
     if report.side != sent.side:
@@ -96,7 +96,7 @@ def _impossible_amounts(sent: SentOrder, report: OrderReport) -> str | None:
 
 
 def impossible_fills(sent: SentOrder, fills: Iterable[Fill]) -> str | None:
-    """Why executions cannot be of the order that was sent, by their prices and fees; None where they can.
+    """Returns why executions cannot be of the order that was sent, by their prices and fees; None where they can.
 
     A fee in a third asset is not held against anything here: what that asset is worth is not known.
     """

@@ -22,7 +22,7 @@ class Secret:
         self.__value: Final = value
 
     def reveal(self) -> str:
-        """The value itself. Every use of this word is a place to look at."""
+        """Returns the value itself. Every use of this word is a place to look at."""
         return self.__value
 
     def __repr__(self) -> str:

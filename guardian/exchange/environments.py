@@ -145,7 +145,7 @@ class EnvironmentSpec:
         return ApiFamily.WALLET in self._origins
 
     def base_url(self, family: ApiFamily) -> str | None:
-        """The address up to and including `/api`, `/sapi` or `/fapi`; None where the environment has none."""
+        """Returns the address up to and including `/api`, `/sapi` or `/fapi`; None where the environment has none."""
         origin = self._origins.get(family)
         return None if origin is None else origin + family.value
 

@@ -133,7 +133,10 @@ class Exchange:
         return await self._listings.current_instruments(symbols)
 
     async def book_tops(self, symbols: Iterable[str]) -> dict[str, BookTop]:
-        """The best prices of several symbols in one request, dated to when it started; one not listed is absent."""
+        """Returns the best prices of several symbols in one request, dated to when it started.
+
+        One not listed is absent.
+        """
         wanted = tuple(dict.fromkeys(symbols))
         found = await by_symbol(wanted, self._fetch_book_tops) if wanted else {}
         for symbol in set(wanted) - found.keys():
@@ -141,15 +144,18 @@ class Exchange:
         return found
 
     async def average_price(self, symbol: str) -> AveragePrice:
-        """The exchange's average price and when it last saw a trade."""
+        """Returns the exchange's average price and when it last saw a trade."""
         return market.average_price(await self._read(lambda client: client.get_avg_price(symbol=symbol)))
 
     async def day_open(self, symbol: str) -> DayOpen:
-        """The first price of the last 24 hours."""
+        """Returns the first price of the last 24 hours."""
         return market.day_open(await self._read(lambda client: client.get_ticker(symbol=symbol)), symbol)
 
     async def balances(self, include_zero: bool = False) -> Balances:
-        """The spot account's balances. Raises ExchangeUnavailable where they are another's; see `expect_account`."""
+        """Returns the spot account's balances.
+
+        Raises ExchangeUnavailable where they are another account's; see `expect_account`.
+        """
         omit = "false" if include_zero else "true"
         answer = await self._read(lambda client: client.get_account(omitZeroBalances=omit))
         found = account.balances(answer)
@@ -275,23 +281,23 @@ class Exchange:
     # -- market
 
     async def ticker_price(self, symbol: str) -> TickerPrice:
-        """The price of the last trade."""
+        """Returns the price of the last trade."""
         answer = await self._read(lambda client: client.get_symbol_ticker(symbol=symbol))
         return market.ticker_price(answer, symbol)
 
     async def ticker(self, symbol: str) -> Ticker:
-        """The last 24 hours."""
+        """Returns the last 24 hours."""
         return market.ticker(await self._read(lambda client: client.get_ticker(symbol=symbol)), symbol)
 
     async def order_book(self, symbol: str, limit: int = 20) -> OrderBook:
-        """The best levels of both sides."""
+        """Returns the best levels of both sides."""
         answer = await self._read(lambda client: client.get_order_book(symbol=symbol, limit=limit))
         return market.order_book(answer, symbol)
 
     async def listing(
         self, base_asset: str | None = None, quote_asset: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> SymbolPage:
-        """A page of the listed symbols after `cursor`, by name, from a list that is at most an hour old."""
+        """Returns a page of the listed symbols after `cursor`, by name, from a list that is at most an hour old."""
         chosen = [
             row
             for row in await self._listings.everything()
@@ -304,36 +310,36 @@ class Exchange:
     # -- account
 
     async def fee(self, symbol: str) -> Fee:
-        """The account's commission rates for a symbol."""
+        """Returns the account's commission rates for a symbol."""
         return account.fee(await self._read(lambda client: client.get_commission(symbol=symbol)), symbol)
 
     async def account_snapshot(self, request: GetAccountSnapshot) -> AccountSnapshot:
-        """Daily snapshots of a wallet."""
+        """Returns daily snapshots of a wallet."""
         self._require_wallet()
         fields = _period(request.start_time, request.end_time) | {"type": request.account_type, "limit": request.limit}
         answer = await self._read(lambda client: client.get_account_snapshot(**fields))
         return wallet.account_snapshot(answer, request.account_type)
 
     async def deposits(self, request: GetDepositHistory) -> Deposits:
-        """A page of deposits."""
+        """Returns a page of deposits."""
         self._require_wallet()
         fields = _page(request)
         return wallet.deposits(await self._read(lambda client: client.get_deposit_history(**fields)), request)
 
     async def deposit_address(self, request: GetDepositAddress) -> DepositAddress:
-        """Where to send a coin."""
+        """Returns where to send a coin."""
         self._require_wallet()
         answer = await self._read(lambda client: client.get_deposit_address(coin=request.coin, network=request.network))
         return wallet.deposit_address(answer, request)
 
     async def withdrawals(self, request: GetWithdrawHistory) -> Withdrawals:
-        """A page of withdrawals."""
+        """Returns a page of withdrawals."""
         self._require_wallet()
         fields = _page(request)
         return wallet.withdrawals(await self._read(lambda client: client.get_withdraw_history(**fields)), request)
 
     async def transfers(self, request: GetUniversalTransferHistory) -> Transfers:
-        """A page of transfers between the owner's wallets."""
+        """Returns a page of transfers between the owner's wallets."""
         self._require_wallet()
         fields = _period(request.start_time, request.end_time)
         fields |= {"type": request.transfer_type, "current": request.page, "size": request.limit}
@@ -343,12 +349,12 @@ class Exchange:
     # -- futures
 
     async def positions(self, request: GetPositionInfo) -> FuturesPositions:
-        """The futures positions that are open."""
+        """Returns the futures positions that are open."""
         answer = await self._read_futures(lambda client: client.futures_position_information(symbol=request.symbol))
         return futures.positions(answer)
 
     async def profit_and_loss(self, request: GetPnl) -> ProfitAndLoss:
-        """The futures account and its income in the period: two requests at once."""
+        """Returns the futures account and its income in the period: two requests at once."""
         fields = _period(request.start_time, request.end_time) | {"symbol": request.symbol, "limit": request.limit}
         state, income = await together(
             self._read_futures(lambda client: client.futures_account(version=3)),
@@ -357,7 +363,7 @@ class Exchange:
         return futures.profit_and_loss(state, income, limit=request.limit)
 
     async def liquidations(self, request: GetLiquidationHistory) -> Liquidations:
-        """The account's own forced orders."""
+        """Returns the account's own forced orders."""
         fields = _period(request.start_time, request.end_time) | {"symbol": request.symbol, "limit": request.limit}
         answer = await self._read_futures(lambda client: client.futures_liquidation_orders(**fields))
         return futures.liquidations(answer)

@@ -69,7 +69,10 @@ class Listings:
             return self._all[1]
 
     def _kept(self, symbol: str, most_s: float) -> Instrument | None:
-        """The rules fetched within `most_s` seconds; never a status other than TRADING, which ends without notice."""
+        """Returns the rules fetched within `most_s` seconds.
+
+        Never a status other than TRADING, which ends without notice.
+        """
         kept = self._instruments.get(symbol)
         if kept is None:
             return None

@@ -96,7 +96,7 @@ class RsaVerifier:
 
 
 def verifier_of(pem: bytes) -> Verifier:
-    """What checks the signatures of a public key in PEM: Ed25519, or RSA of at least 2048 bits.
+    """Returns what checks the signatures of a public key in PEM: Ed25519, or RSA of at least 2048 bits.
 
     Raises:
         CredentialsError: it is neither.
@@ -117,5 +117,5 @@ def verifier_of(pem: bytes) -> Verifier:
 
 
 def sign(secret: Secret, payload: bytes) -> str:
-    """The HMAC-SHA256 of the bytes in lower-case hex."""
+    """Returns the HMAC-SHA256 of the bytes in lower-case hex."""
     return hmac.new(secret.reveal().encode(), payload, sha256).hexdigest()

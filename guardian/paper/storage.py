@@ -72,7 +72,7 @@ class Storage(Protocol):
     """Keeps events; gives them back as a state."""
 
     def load(self) -> State | None:
-        """The state as of the last commit; None where there has been none."""
+        """Returns the state as of the last commit; None where there has been none."""
         ...
 
     def create(self, state: State) -> None:
@@ -84,15 +84,15 @@ class Storage(Protocol):
         ...
 
     def order(self, order_id: int) -> Order | None:
-        """The order with this id."""
+        """Returns the order with this id."""
         ...
 
     def order_named(self, symbol: str, client_order_id: str) -> Order | None:
-        """The newest of a symbol's orders with this client order id."""
+        """Returns the newest of a symbol's orders with this client order id."""
         ...
 
     def orders(self, symbol: str, page: Page) -> list[Order]:
-        """Orders of a symbol by when they were created, by id."""
+        """Returns orders of a symbol by when they were created, by id."""
         ...
 
     def trades(self, symbol: str, page: Page, order_id: int | None = None) -> list[Trade]:
@@ -100,7 +100,7 @@ class Storage(Protocol):
         ...
 
     def trades_after(self, when: int) -> Iterable[Trade]:
-        """All trades later than a time in milliseconds, the newest first."""
+        """Returns all trades later than a time in milliseconds, the newest first."""
         ...
 
     def setting(self, name: str, default: str) -> str:
@@ -293,7 +293,7 @@ class SqliteStorage:
         return self._select(record, "SELECT {columns} FROM {table} ORDER BY {key}")
 
     def _select(self, record: type[_Record], query: str, values: tuple[object, ...] = ()) -> Iterator[_Record]:
-        """The rows of a query, whose `{columns}`, `{table}` and `{key}` are those of the record."""
+        """Yields the rows of a query, whose `{columns}`, `{table}` and `{key}` are those of the record."""
         names, kinds = _COLUMNS[record]
         table = next(name for name, kept in _TABLES.items() if kept is record)
         text = query.format(columns=", ".join(names), table=table, key=names[0])
@@ -317,7 +317,7 @@ _Row = tuple[int | str | None, ...]
 
 
 def _last_rows(events: Iterable[Event]) -> dict[str, dict[int | str, _Row]]:
-    """The last row of each record that the events changed, by table and key."""
+    """Returns the last row of each record that the events changed, by table and key."""
     rows: dict[str, dict[int | str, _Row]] = {}
     for event in events:
         match event:

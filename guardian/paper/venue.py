@@ -74,7 +74,7 @@ class Venue:
         return self._engine
 
     def now(self) -> int:
-        """The exchange's own time in milliseconds."""
+        """Returns the exchange's own time in milliseconds."""
         return self._clock() + self.clock_skew_ms
 
     @contextmanager

@@ -91,7 +91,10 @@ def build_case(spec: OrderSpec, facts: Facts, policy: Policy) -> Case:
 
 
 def _order(spec: OrderSpec, instrument: Instrument, facts: Facts, policy: Policy) -> ResolvedOrder | None:
-    """The exact order; a MARKET order that a person confirmed is sent at the price that they saw or a better one."""
+    """Returns the exact order.
+
+    A MARKET order that a person confirmed is sent at the price that they saw or a better one.
+    """
     book, average, confirmed = facts.books.get(spec.symbol), facts.averages.get(spec.symbol), facts.confirmed
     agreed = None if confirmed is None else confirmed.protected_price
     order = resolve(spec, instrument, book, policy.prices.market_buffer, agreed)
@@ -116,7 +119,7 @@ def _price(
 
 
 def _count(case: Case) -> Counted | None:
-    """The order in the accounting currency, at usable prices alone; but an exit is not held back by its market.
+    """Returns the order in the accounting currency, at usable prices alone; but an exit is not held back by its market.
 
     Where a price is not usable, an exit counts at the dearest price known, and at most as the whole cap of one order.
     """
@@ -142,13 +145,13 @@ def _count(case: Case) -> Counted | None:
 
 
 def _notional(case: Case, priced: Priced, rate: Rate, amount: Decimal) -> Decimal:
-    """What an amount of the quote asset counts for; of a SELL that a person confirmed no more than they saw."""
+    """Returns what an amount of the quote asset counts for; of a SELL that a person confirmed no more than they saw."""
     notional, confirmed = rate.convert(amount), case.facts.confirmed
     return notional if confirmed is None or priced.order.side is OrderSide.BUY else min(notional, confirmed.notional)
 
 
 def sellable(usage: Usage) -> Decimal:
-    """What an exit can sell at most: what guardian bought and has neither sold nor offered."""
+    """Returns what an exit can sell at most: what guardian bought and has neither sold nor offered."""
     return max(minus(usage.position, usage.offered), ZERO)
 
 
@@ -163,7 +166,7 @@ def may_be_exit(spec: OrderSpec, held: Decimal) -> bool:
 
 
 def sellable_back(base_asset: str, facts: Facts) -> Decimal | None:
-    """What guardian bought of the asset, has neither sold nor offered, and the account really has free.
+    """Returns what guardian bought of the asset, has neither sold nor offered, and the account really has free.
 
     None where the account's balances or guardian's own orders are not known: then nothing is known to be an exit.
     """
@@ -173,7 +176,10 @@ def sellable_back(base_asset: str, facts: Facts) -> Decimal | None:
 
 
 def free_now(asset: str, facts: Facts) -> Decimal:
-    """The free balance as it was fetched, less what orders may have taken of it since; the balances must be known."""
+    """Returns the free balance as it was fetched, less what orders may have taken of it since.
+
+    The balances must be known.
+    """
     free = {} if facts.free is None else facts.free
     taken = {} if facts.usage is None else facts.usage.taken
     return minus(free.get(asset, ZERO), taken.get(asset, ZERO))

@@ -52,12 +52,12 @@ class Rate:
     divisor: Decimal = ONE
 
     def convert(self, amount: Decimal) -> Decimal:
-        """The amount in the accounting currency, rounded up once, at the eighth digit."""
+        """Returns the amount in the accounting currency, rounded up once, at the eighth digit."""
         return round_up(divided_up(times(amount, self.multiplier), self.divisor))
 
 
 def conversion_path(asset: str, accounting: Accounting, instruments: Mapping[str, Instrument]) -> tuple[Leg, ...] | str:
-    """The declared path from an asset to the accounting currency, or why it is missing.
+    """Returns the declared path from an asset to the accounting currency, or why it is missing.
 
     Base and quote come from the exchange's listing, never from how a symbol is spelt.
     """
@@ -83,7 +83,7 @@ def conversion_path(asset: str, accounting: Accounting, instruments: Mapping[str
 
 
 def priced_path(asset: str, facts: Facts, policy: Policy) -> tuple[PricedLeg, ...] | Unpriced:
-    """The path from an asset to the accounting currency with a usable price on each leg; or why it is missing."""
+    """Returns the path from an asset to the accounting currency, or why a leg of it has no usable price."""
     path = conversion_path(asset, policy.accounting, facts.instruments)
     if isinstance(path, str):
         return Unpriced(reason=path, hint="the owner can declare the path in `[accounting] conversions`")
@@ -97,12 +97,12 @@ def priced_path(asset: str, facts: Facts, policy: Policy) -> tuple[PricedLeg, ..
 
 
 def unusable(fault: PriceFault) -> Unpriced:
-    """A price that did not pass a check."""
+    """Returns what is said of a price that did not pass a check."""
     return Unpriced(reason=str(fault), hint="ask again when that market is back")
 
 
 def dearer_rate(path: tuple[PricedLeg, ...]) -> Rate:
-    """The rate at the dearer side of each book: the ask of a base asset, the bid of a quote asset."""
+    """Returns the rate at the dearer side of each book: the ask of a base asset, the bid of a quote asset."""
     multiplier = divisor = ONE
     for leg in path:
         if leg.from_base:
@@ -113,12 +113,12 @@ def dearer_rate(path: tuple[PricedLeg, ...]) -> Rate:
 
 
 def convert(amount: Decimal, path: tuple[PricedLeg, ...]) -> Decimal:
-    """The amount in the accounting currency, at the dearer side of each book, rounded up once, at the eighth digit."""
+    """Returns the amount in the accounting currency at each book's dearer side, rounded up at the eighth digit."""
     return dearer_rate(path).convert(amount)
 
 
 def convert_down(amount: Decimal, path: tuple[PricedLeg, ...]) -> Decimal:
-    """The amount in the accounting currency at the cheaper side of each book, rounded down: what it brings at least."""
+    """Returns what an amount brings at least in the accounting currency: at each book's cheaper side, rounded down."""
     multiplier = divisor = ONE
     for leg in path:
         if leg.from_base:
@@ -129,7 +129,7 @@ def convert_down(amount: Decimal, path: tuple[PricedLeg, ...]) -> Decimal:
 
 
 def dearest_known_rate(asset: str, facts: Facts, policy: Policy) -> Rate | None:
-    """The rate at the dearest price known of each leg, even an unusable one: for an exit, which no price holds back.
+    """Returns the rate at each leg's dearest known price, usable or not: for an exit, which no price holds back.
 
     None where the path is not known, or nothing is known of a leg.
     """
@@ -149,7 +149,7 @@ def dearest_known_rate(asset: str, facts: Facts, policy: Policy) -> Rate | None:
 
 
 def known_prices(symbol: str, facts: Facts) -> tuple[Decimal, ...]:
-    """Every price above zero that the exchange gave of a symbol, unchecked: its bid, its ask, its average."""
+    """Returns every price above zero that the exchange gave of a symbol, unchecked: its bid, its ask, its average."""
     book, average = facts.books.get(symbol), facts.averages.get(symbol)
     sides = () if book is None else (book.bid, book.ask)
     middle = () if average is None else (average.price,)
@@ -157,7 +157,7 @@ def known_prices(symbol: str, facts: Facts) -> tuple[Decimal, ...]:
 
 
 def largest_passing(unit_price: Decimal, rate: Rate, step: Decimal, maximum: Decimal) -> Decimal:
-    """The largest quantity in whole steps whose converted notional is not above `maximum`."""
+    """Returns the largest quantity in whole steps whose converted notional is not above `maximum`."""
     # Notionals are rounded up at the eighth digit, in the quote asset and in the accounting currency, so the budgets
     # that they must fit are rounded down there.
     budget = divided_down(times(round_down(maximum), rate.divisor), rate.multiplier)
@@ -165,7 +165,7 @@ def largest_passing(unit_price: Decimal, rate: Rate, step: Decimal, maximum: Dec
 
 
 def market_symbols(symbol: str, policy: Policy, instruments: Mapping[str, Instrument]) -> tuple[str, ...]:
-    """The symbols whose prices a judgement of an order on `symbol` needs: itself, then the conversion path."""
+    """Returns the symbols whose prices a judgement of an order on `symbol` needs: itself, then the conversion path."""
     instrument = instruments.get(symbol)
     if instrument is None:
         return (symbol,)
@@ -174,13 +174,13 @@ def market_symbols(symbol: str, policy: Policy, instruments: Mapping[str, Instru
 
 
 def path_symbols(asset: str, accounting: Accounting, instruments: Mapping[str, Instrument]) -> tuple[str, ...]:
-    """The symbols on the way from an asset to the accounting currency; none where there is no way."""
+    """Returns the symbols on the way from an asset to the accounting currency; none where there is no way."""
     path = conversion_path(asset, accounting, instruments)
     return () if isinstance(path, str) else tuple(leg.symbol for leg in path)
 
 
 def next_on_path(asset: str, accounting: Accounting, instruments: Mapping[str, Instrument]) -> str | None:
-    """The first symbol on the way to the accounting currency whose rules are not at hand; None where none is."""
+    """Returns the first symbol on the way to the accounting currency whose rules are not known, or None."""
     for _ in (asset, *accounting.conversions):
         symbol = None if asset == accounting.currency else accounting.conversions.get(asset)
         instrument = None if symbol is None else instruments.get(symbol)

@@ -78,12 +78,12 @@ LISTED: Final = (
 
 
 def rules_for(spec: OrderSpec, policy: Policy, *, may_exit: bool) -> tuple[Rule, ...]:
-    """The rules that judge this order; `may_exit` is the answer of `may_be_exit`."""
+    """Returns the rules that judge this order; `may_exit` is the answer of `may_be_exit`."""
     return ALWAYS + LISTED if may_exit or spec.symbol in policy.symbols else ALWAYS
 
 
 def needed_facts(spec: OrderSpec, policy: Policy, *, may_exit: bool) -> frozenset[Fact]:
-    """The facts that the rules for this order look at."""
+    """Returns the facts that the rules for this order look at."""
     return frozenset[Fact]().union(*(rule.needs for rule in rules_for(spec, policy, may_exit=may_exit)))
 
 

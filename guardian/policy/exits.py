@@ -27,9 +27,9 @@ NAMES_EXIT: Final = frozenset(
 
 
 def exit_orders(case: Case) -> tuple[Decimal, ...]:
-    """The quantities that sell back all of what can be sold, each within every cap and filter; none where none fits.
+    """Returns quantities that together sell back all that can be sold, each within every cap and filter.
 
-    The price is that of the requested order.
+    There are no quantities where none fits. The price is that of the requested order.
     """
     priced, counted, limits = case.priced, case.counted, case.limits
     if priced is None or counted is None or case.sellable is None:
@@ -45,7 +45,7 @@ def exit_orders(case: Case) -> tuple[Decimal, ...]:
 
 
 def split_exit(total: Decimal, most: Decimal, least: Decimal, step: Decimal) -> tuple[Decimal, ...]:
-    """`total` in as few and as equal orders as `most` allows; less than all only where a rest is below `least`."""
+    """Splits `total` into as few and as equal orders as `most` allows; a rest below `least` is left out."""
     if total < least:
         return ()
     count = divided_up(total, most).to_integral_value(rounding=ROUND_CEILING)
@@ -57,7 +57,7 @@ def split_exit(total: Decimal, most: Decimal, least: Decimal, step: Decimal) -> 
 
 
 def exit_text(case: Case) -> str | None:
-    """What can be sold back, in words; None where there is nothing."""
+    """Returns what can be sold back, in words; None where there is nothing."""
     if case.instrument is None or not case.sellable:
         return None
     asset, orders = case.instrument.base_asset, exit_orders(case)
@@ -73,7 +73,7 @@ def exit_text(case: Case) -> str | None:
 
 
 def with_exit(case: Case, denials: Iterable[Denial]) -> list[Denial]:
-    """The denials of a SELL, with what can be sold back named first in the hints that are about a quantity."""
+    """Returns the denials of a SELL, with what can be sold back named first in the hints that are about a quantity."""
     found = list(denials)
     text = exit_text(case) if case.spec.side is OrderSide.SELL else None
     if text is None:

@@ -176,6 +176,6 @@ class Facts:
     """The same for a fact of one symbol."""
 
     def why_missing(self, fact: Fact, symbol: str = "") -> str:
-        """Why a fact, or that fact of one symbol, is missing; a sentence for all that gives no reason."""
+        """Returns why a fact, or that fact of one symbol, is missing; a sentence for all that gives no reason."""
         reason = self.missing_of.get((fact, symbol)) or self.missing.get(fact)
         return reason or "the exchange did not answer"

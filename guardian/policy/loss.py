@@ -44,7 +44,7 @@ class LossNeeds:
 
 
 def loss_needs(traded: Iterable[DayTrading]) -> LossNeeds:
-    """What the loss of this trading depends on."""
+    """Returns what the loss of this trading depends on."""
     days = tuple(traded)
     return LossNeeds(
         books=frozenset(day.symbol for day in days if day.position != 0 or day.position_before < 0),
@@ -54,7 +54,7 @@ def loss_needs(traded: Iterable[DayTrading]) -> LossNeeds:
 
 
 def day_loss(traded: Iterable[DayTrading], facts: Facts, policy: Policy) -> Decimal | Unpriced:
-    """The loss in the accounting currency, below zero where it is a gain; or why it is not known."""
+    """Returns the loss in the accounting currency, below zero where it is a gain; or why it is not known."""
     days = tuple(traded)
     gains: dict[str, Decimal] = {}
     for day in days:
@@ -75,7 +75,7 @@ def day_loss(traded: Iterable[DayTrading], facts: Facts, policy: Policy) -> Deci
 
 
 def _converted_loss(asset: str, gain: Decimal, facts: Facts, policy: Policy) -> Decimal | Unpriced:
-    """The loss in the accounting currency that a gain of an asset is, below zero for a gain; or why it is not known.
+    """Returns a gain of an asset as a loss in the accounting currency, with the other sign; or why it is not known.
 
     A loss below the least quantity that its symbol trades, as fees are, needs no usable price: it counts at the average
     price and at most as the least notional. A gain that small counts as nothing.
@@ -96,7 +96,7 @@ def _least_quantity(instrument: Instrument) -> Decimal:
 
 
 def _change_of_value(day: DayTrading, facts: Facts, policy: Policy) -> Decimal | Unpriced:
-    """What the position gained by itself, in the quote asset; or why that is not known."""
+    """Returns what the position gained by itself, in the quote asset; or why that is not known."""
     if day.position == 0 and day.position_before == 0:
         return ZERO
     if day.symbol in facts.unlisted:
@@ -116,7 +116,7 @@ def _change_of_value(day: DayTrading, facts: Facts, policy: Policy) -> Decimal |
 
 
 def _unusable(day: DayTrading, fault: PriceFault, facts: Facts) -> Unpriced:
-    """A held symbol without a usable price; where it is not traded now, also what to do if it never will be."""
+    """Returns that a held symbol has no usable price and, if it is not traded now, what to do if it never will be."""
     found, instrument = unusable(fault), facts.instruments.get(day.symbol)
     if instrument is None or instrument.is_trading:
         return found
@@ -127,7 +127,7 @@ def _unusable(day: DayTrading, fault: PriceFault, facts: Facts) -> Unpriced:
 def _worth(
     day: DayTrading, quantity: Decimal, price: UsablePrice | Decimal | PriceFault, facts: Facts
 ) -> Decimal | PriceFault:
-    """The value of a quantity of the base asset at a price; or why it is unknown.
+    """Returns the value of a quantity of the base asset at a price; or why it is unknown.
 
     A leftover that is too small to be traded counts at its last known price where there is no usable one.
     """
@@ -142,7 +142,7 @@ def _worth(
 
 
 def _last_known(day: DayTrading, quantity: Decimal, facts: Facts) -> Decimal | None:
-    """The last known price of a leftover; None where the quantity is enough to be traded, or that is not known.
+    """Returns the last known price of a leftover; None where the quantity is enough to be traded, or that is not known.
 
     It is a leftover below the least quantity of LOT_SIZE, or below the least notional at guardian's own last price and
     at the exchange's average: one of the two alone could make a holding look small.

@@ -18,7 +18,7 @@ from guardian.policy.conversion import ONE
 def resolve(
     spec: OrderSpec, instrument: Instrument, book: BookTop | None, market_buffer: Decimal, fixed_price: Decimal | None
 ) -> ResolvedOrder | None:
-    """The exact order to send, or None where a MARKET order has no usable book to protect it or a price is missing.
+    """Returns the exact order to send; None where a price is missing, or the book that protects a MARKET order.
 
     `fixed_price` is the protected price that a proposal fixed; it is not worked out again, and the quantity of an order
     by `quote_quantity` follows from it.
@@ -40,7 +40,10 @@ def resolve(
 
 
 def _as_asked(spec: OrderSpec) -> ResolvedOrder | None:
-    """The order as requested, or None where it is incomplete; stop-limit orders need a stop price, no other has one."""
+    """Returns the order as requested, or None where it is incomplete.
+
+    Stop-limit orders need a stop price, no other has one.
+    """
     if spec.price is None or spec.quantity is None:
         return None
     if (spec.stop_price is not None) != (spec.order_type in STOP_LIMIT_TYPES):
@@ -56,7 +59,7 @@ def _as_asked(spec: OrderSpec) -> ResolvedOrder | None:
 
 
 def _protected_price(side: OrderSide, instrument: Instrument, book: BookTop, buffer: Decimal) -> Decimal:
-    """The ask plus the buffer or the bid less it, rounded to the tick inward, so never worse than the buffer."""
+    """Returns the ask plus the buffer, or the bid less it, rounded to the tick that is not worse."""
     tick = instrument.price.step or EIGHTH_DIGIT
     if side is OrderSide.BUY:
         return floor_to(times(book.ask, plus(ONE, buffer)), tick)
@@ -66,7 +69,7 @@ def _protected_price(side: OrderSide, instrument: Instrument, book: BookTop, buf
 def no_worse_price(
     order: ResolvedOrder, instrument: Instrument, book: BookTop | None, average: Decimal | None, collar: Decimal
 ) -> Decimal:
-    """The price to send for a MARKET order that a person confirmed at `order.price`: that price or a better one.
+    """Returns the price to send for a MARKET order that a person confirmed at `order.price`: that or a better one.
 
     It is a better one where the market has moved in the person's favour, so that the agreed price is outside the collar
     or the exchange's filters now: the admitted price that is nearest to the agreed one. Where no better price is
@@ -87,7 +90,7 @@ def no_worse_price(
 
 
 def worst_price(order: ResolvedOrder, book: BookTop | None) -> Decimal | None:
-    """The price that the order is counted at; None where a SELL has no bid to be compared with."""
+    """Returns the price that the order is counted at; None where a SELL has no bid to be compared with."""
     if order.side is OrderSide.BUY:
         return order.price
     if book is None or not book.is_usable:

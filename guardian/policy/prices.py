@@ -61,7 +61,7 @@ class UsablePrice:
 
 
 def usable_price(symbol: str, facts: Facts, policy: Policy) -> UsablePrice | PriceFault:
-    """The symbol's price where it passes every check, else the first check that it does not pass."""
+    """Returns the symbol's price where it passes every check, else the first check that it does not pass."""
     fault = next(price_faults(symbol, facts, policy), None)
     if fault is not None:
         return fault
@@ -70,7 +70,7 @@ def usable_price(symbol: str, facts: Facts, policy: Policy) -> UsablePrice | Pri
 
 
 def price_faults(symbol: str, facts: Facts, policy: Policy) -> Iterator[PriceFault]:
-    """Every check that the symbol's price does not pass; none where it may be used."""
+    """Yields every check that the symbol's price does not pass; none where it may be used."""
     yield from _trading(symbol, facts)
     book, average = facts.books.get(symbol), facts.averages.get(symbol)
     yield from _book(symbol, book, facts, policy)
@@ -159,7 +159,7 @@ def _divergence(symbol: str, book: BookTop, average: AveragePrice, policy: Polic
 
 
 def usable_open(symbol: str, facts: Facts, policy: Policy) -> Decimal | PriceFault:
-    """The price of 24 hours ago, where it is within the day's prices and near the trade before it; else what is wrong.
+    """Returns the price of 24 hours ago if it is within the day's prices and near the trade before it; else why not.
 
     The first trade of the 24 hours is one trade: a stray one would hide a loss or invent one.
     """
@@ -185,5 +185,5 @@ def diverges(price: Decimal, reference: Decimal, policy: Policy) -> bool:
 
 
 def percent(fraction: Decimal) -> str:
-    """A fraction as people write it: 0.03 is `3%`."""
+    """Returns a fraction as people write it: 0.03 is `3%`."""
     return f"{plain(times(fraction, Decimal(100)))}%"

@@ -116,7 +116,7 @@ class Store:
 
     @classmethod
     def open(cls, home: Path, *, now_ms: Callable[[], int], monotonic: Callable[[], float] = time.monotonic) -> Store:
-        """Open the store of a home, and make it if the home has no store yet.
+        """Opens the store of a home, and makes it if the home has no store yet.
 
         `now_ms` is the wall clock, `monotonic` one in seconds that is never set.
 
@@ -161,17 +161,20 @@ class Store:
                 tx.unit.end()
 
     def head(self) -> Entry | None:
-        """The last row of the log; None while it is empty. Raises StoreError, after a second of waiting at most."""
+        """Returns the last row of the log; None while it is empty.
+
+        Raises StoreError, after a second of waiting at most.
+        """
         with self.transaction(patience_s=HEAD_PATIENCE_S) as tx:
             return tx.audit.last_entry()
 
     def anchor(self) -> None:
-        """Bring the checkpoint beside the database up to its last row, as far as that can be done now."""
+        """Brings the checkpoint beside the database up to its last row, as far as that can be done now."""
         with suppress(StoreError):
             write_checkpoint(self.home, self)
 
     def close(self) -> None:
-        """Let go of the file. What was committed stays."""
+        """Lets go of the file. What was committed stays."""
         if not self._closed:
             self.anchor()
         with self._queue.last_turn():
@@ -179,7 +182,7 @@ class Store:
             self._drop()
 
     def _ready(self) -> OpenFile:
-        """Return the open file, if it is still at its place: SQLite would continue to write to one that was moved."""
+        """Returns the open file, if it is still at its place: SQLite would continue to write to one that was moved."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         if self._file is None:
@@ -228,12 +231,12 @@ class Store:
             raise failure from None
 
     def _transaction(self, file: OpenFile, end: LogTail, head: Head) -> Transaction:
-        """Return a transaction that continues the log after `head`, in the file's open one."""
+        """Returns a transaction that continues the log after `head`, in the file's open one."""
         window_ms, clock_ms = self._time.read(end.window_ms)
         return Transaction(Unit(file.connection, now_ms=window_ms, clock_ms=clock_ms, head=head))
 
     def _record_break(self, file: OpenFile, end: LogTail, findings: Sequence[Finding]) -> None:
-        """Halt trading for a broken chain, in the open transaction, and continue from what is there.
+        """Halts trading for a broken chain, in the open transaction, and continues from what is there.
 
         Rows that are gone keep their numbers: the log continues after the last of them and names its digest, so that
         the gap is seen for good, and what was acknowledged is not taken for a new damage.
@@ -267,7 +270,7 @@ class Store:
             raise translated(error) from None
 
     def _give_up(self, file: OpenFile, error: BaseException) -> None:
-        """Roll back; after a failure of the disk also let go of the file, so that the next call opens it again."""
+        """Rolls back; after a failure of the disk also lets go of the file, so that the next call opens it again."""
         with suppress(Exception):
             file.rollback()
         if file.in_transaction or (

@@ -63,14 +63,14 @@ class EmergencyFile:
         return tuple(folder / EMERGENCY_NAME for folder in (self._home, *filter(_may_be_ours, self._others)))
 
     def preallocate(self) -> bool:
-        """Make the file ready, outside the home only where the home does not take it; False if no place does.
+        """Makes the file ready, outside the home only where the home does not take it; False if no place does.
 
         What the file has is left alone.
         """
         return any(_preallocate(place) for place in self.places)
 
     def append(self, record: Mapping[str, object]) -> bool:
-        """Add one record, on the disk before this returns; False where no place took it. Never raises."""
+        """Adds one record, on the disk before this returns; False where no place took it. Never raises."""
         try:
             line = _line(self._new_id(), record)
         except Exception:  # noqa: BLE001 - the last resort: a record that cannot be written down still halts
@@ -82,7 +82,7 @@ class EmergencyFile:
         return all(_is_empty(place) for place in self.places)
 
     def pending(self) -> tuple[dict[str, object], ...]:
-        """All records: of the home first, in the order in which they were written. Cheap while there are none.
+        """Returns all records: of the home first, in the order in which they were written. Cheap while there are none.
 
         A line that is not JSON comes as its text; a place that cannot be read comes as a record that says so.
         """
@@ -97,7 +97,7 @@ class EmergencyFile:
         return tuple(found)
 
     def import_into(self, store: Store) -> int:
-        """Take every record into the log as an `event` row and halt trading, in one transaction; then empty the file.
+        """Takes every record into the log as an `event` row and halts trading, in one transaction; then empties it.
 
         A crash between the two is harmless: a record that is in the log already is not taken again, and trading is
         halted by either. Returns how many were new.
@@ -124,7 +124,7 @@ class EmergencyFile:
 
 
 def folders_outside(home: Path) -> tuple[Path, ...]:
-    """The folders that serve where the home does not take a record: beside the home, then in the user's own folder.
+    """Returns the folders that serve where the home takes no record: beside it, then in the user's own folder.
 
     They follow from the home's path and the user that the process runs as, and from no environment variable.
     """
@@ -193,7 +193,7 @@ def _import(store: Store, records: list[dict[str, object]], source: str) -> int:
 
 
 def _halt_for(tx: Transaction, records: list[dict[str, object]]) -> None:
-    """Halt trading for what was not written to the log, with a row that says so where that is a new halt."""
+    """Halts trading for what was not written to the log, with a row that says so where that is a new halt."""
     named = ", ".join(_named(record) for record in records[:_NAMED])
     more = f", and {len(records) - _NAMED} more" if len(records) > _NAMED else ""
     reason = f"something could not be written to the log: {named}{more}"
@@ -203,7 +203,7 @@ def _halt_for(tx: Transaction, records: list[dict[str, object]]) -> None:
 
 
 def _named(record: Mapping[str, object]) -> str:
-    """One record in a few words: `the outcome of call 1f3a (order g1-...)`."""
+    """Returns one record in a few words: `the outcome of call 1f3a (order g1-...)`."""
     kind, call_id, order = (_word(record.get(name)) for name in ("kind", "call_id", "client_order_id"))
     what = {"call": "a cancel", "outcome": "an outcome"}.get(kind, kind or "a line that cannot be read")
     of_call = f" of call {call_id}" if call_id else ""
@@ -211,12 +211,15 @@ def _named(record: Mapping[str, object]) -> str:
 
 
 def _word(value: object) -> str:
-    """A short word of a record for a reason; anything else is left out, for whoever spoilt the file wrote it."""
+    """Returns a short word of a record for a reason.
+
+    Anything else is left out, because whoever damaged the file wrote it.
+    """
     return value if isinstance(value, str) and len(value) <= MAX_WORD and re.fullmatch(r"[\w-]+", value) else ""
 
 
 def _line(name: str, record: Mapping[str, object]) -> bytes:
-    """One record as a line. The log's own writer makes it writable, whatever it holds, and bounds it."""
+    """Returns one record as a line. The log's own writer makes it writable, whatever it holds, and bounds it."""
     written = json.loads(body_of({}, record))
     fields = {**written["data"], "id": name}
     if "cut" in written:
@@ -287,7 +290,7 @@ def _content(place: Path) -> bytes:
 
 
 def _empty(place: Path, imported: bytes) -> None:
-    """Write zeros over what was imported; what a process without the lock added meanwhile moves to the front."""
+    """Writes zeros over what was imported; what a process without the lock added meanwhile moves to the front."""
     with os.fdopen(open_private(place, os.O_RDWR), "r+b") as file:
         content = file.read()
         later = content.rstrip(b"\0")[len(imported) :].lstrip(b"\n")
@@ -299,7 +302,7 @@ def _empty(place: Path, imported: bytes) -> None:
 
 @contextmanager
 def _locked(place: Path, *, must: bool = False) -> Iterator[None]:
-    """Hold the lock of the file. Where it is unavailable, the record is written all the same, unless `must`."""
+    """Holds the lock of the file. Where it is unavailable, the record is written all the same, unless `must`."""
     lock = FileLock(place.parent / EMERGENCY_LOCK_NAME, timeout=_LOCK_TIMEOUT_S, mode=0o600)
     try:
         lock.acquire()

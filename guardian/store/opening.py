@@ -46,7 +46,7 @@ QUICK_CHECK_BYTES: Final = 32 * 1024 * 1024
 
 
 def patient_until(patience_s: float | None) -> float:
-    """Return when to stop waiting for a transaction, by default in 10 s; in seconds of the monotonic clock."""
+    """Returns when to stop waiting for a transaction, by default in 10 s; in seconds of the monotonic clock."""
     return time.monotonic() + (BEGIN_TIMEOUT_S if patience_s is None else patience_s)
 
 
@@ -98,19 +98,19 @@ class OpenFile:
         self.raw.execute(COMMIT)
 
     def rollback(self) -> None:
-        """Undo what is not committed, if anything."""
+        """Undoes what is not committed, if anything."""
         if self.raw.in_transaction:
             self.raw.execute(ROLLBACK)
 
     def close(self) -> None:
-        """Close the file."""
+        """Closes the file."""
         self.connection.close()
         self.engine.dispose()
         self.raw.close()
 
 
 def open_file(home: Path, *, create: bool) -> OpenFile:
-    """Open the database of a home under the home's lock; make it where the home never had one.
+    """Opens the database of a home under the home's lock, and makes it where the home never had one.
 
     A log that is whole as a file and broken as a chain is opened: `findings` says so, and the store halts trading.
 
@@ -150,7 +150,7 @@ def is_lost(home: Path) -> bool:
 
 
 def begin_log(home: Path) -> None:
-    """Begin a new log in a home that has none, whatever else is there; a checkpoint of the lost one is put aside.
+    """Begins a new log in a home that has none, whatever else is there; a checkpoint of the lost one is put aside.
 
     A log that is there is left as it is. Raises NotPrivate, StoreUnavailable and StoreCorrupt.
     """
@@ -172,7 +172,7 @@ def begin_log(home: Path) -> None:
 
 
 def _unused(home: Path, name: str) -> Path:
-    """A path in the home that nothing has yet."""
+    """Returns a path in the home that nothing has yet."""
     number = 0
     while (home / f"{name}-{number}").exists():
         number += 1
@@ -245,7 +245,7 @@ def _is_new(raw: sqlite3.Connection) -> bool:
 
 
 def _check(raw: sqlite3.Connection, path: Path) -> None:
-    """Raise StoreCorrupt unless this is a whole guardian store, and StoreUnavailable where it is of another version."""
+    """Raises StoreCorrupt unless this is a whole guardian store, and StoreUnavailable if it is of another version."""
     if application_id(raw) != APPLICATION_ID:
         raise StoreCorrupt(f"`{path.name}` is not a guardian store", hint="move it away, or restore it from a backup")
     version = schema_version(raw)

@@ -24,7 +24,7 @@ class WindowTime:
         """Since when it is that, on the monotonic clock."""
 
     def read(self, logged_ms: int) -> tuple[int, int]:
-        """Return window time and the wall clock, in ms; `logged_ms` is the latest window time in the log."""
+        """Returns window time and the wall clock, in ms; `logged_ms` is the latest window time in the log."""
         clock_ms, monotonic_s = self._now_ms(), self._monotonic()
         latest_ms = max(self._latest_ms, logged_ms)
         if clock_ms < latest_ms - BEHIND_MS:

@@ -25,7 +25,7 @@ class WriteQueue:
 
     @contextmanager
     def turn(self, until_s: float, *, is_urgent: bool) -> Iterator[None]:
-        """Wait for this transaction's turn, and keep it.
+        """Waits for this transaction's turn, and keeps it.
 
         Raises:
             StoreUnavailable: it did not come until then, on the system's monotonic clock.
@@ -43,7 +43,7 @@ class WriteQueue:
 
     @contextmanager
     def last_turn(self) -> Iterator[None]:
-        """Wait, however long, until no transaction is open, to close the file."""
+        """Waits, however long, until no transaction is open, to close the file."""
         with self._writing:
             yield
 

@@ -16,7 +16,7 @@ Plain = None | bool | int | str | list["Plain"] | dict[str, "Plain"]
 
 
 def to_plain(value: object) -> Plain:
-    """Plain data from frozen domain data; fields keep their names and their order.
+    """Returns plain data from frozen domain data; fields keep their names and their order.
 
     Raises:
         TypeError: for floats, secrets and anything else that has no exact plain form.

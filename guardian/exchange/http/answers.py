@@ -53,7 +53,7 @@ def used_of(headers: Mapping[str, str], names: Iterable[str]) -> dict[str, int]:
 
 
 def _json(body: bytes) -> object:
-    """None for everything that is not JSON, and for `null`."""
+    """Returns the body as JSON; None for everything that is not JSON, and for `null`."""
     try:
         parsed: object = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError):

@@ -193,7 +193,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         slot: Slot,
         timeout_s: float,
     ) -> _Tried:
-        """One try, with its own timestamp."""
+        """Sends a read once, with its own timestamp."""
         stamped = dict(parameters)
         if pair is not None:
             stamped |= {"timestamp": self._timestamp(endpoint, None), "recvWindow": RECV_WINDOW_MS}
@@ -336,7 +336,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         return
 
     def _get_headers(self) -> dict[str, str]:
-        """None by default: the key goes with signed requests only."""
+        """Returns no headers: the key goes with signed requests only."""
         return {}
 
     def _generate_signature(self, data: object, uri_encode: bool = True) -> NoReturn:  # noqa: ARG002

@@ -42,7 +42,7 @@ def balances(answer: object) -> Balances:
 
 
 def without_zero(found: Balances) -> Balances:
-    """The same without assets of which there is nothing, where the exchange did not leave them out itself."""
+    """Returns the same without assets of which there is nothing, where the exchange did not leave them out itself."""
     kept = tuple(one for one in found.balances if one.free or one.locked)
     return Balances(balances=kept, can_trade=found.can_trade, updated=found.updated)
 

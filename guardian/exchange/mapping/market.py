@@ -54,7 +54,7 @@ def ticker(answer: object, symbol: str) -> Ticker:
 
 
 def day_open(answer: object, symbol: str) -> DayOpen:
-    """The first price in `/api/v3/ticker/24hr`, and what shows whether it can be trusted."""
+    """Returns the first price in `/api/v3/ticker/24hr`, and what shows whether it can be trusted."""
     row = _about(answer, symbol)
     return DayOpen(
         price=row.number("openPrice"),
@@ -104,7 +104,7 @@ def instruments(answer: object, symbols: Collection[str]) -> dict[str, Instrumen
 
 
 def listed_symbols(answer: object) -> tuple[ListedSymbol, ...]:
-    """The whole of `/api/v3/exchangeInfo`, by name. A row whose names no tool could be given is left out."""
+    """Returns the whole of `/api/v3/exchangeInfo`, by name. A row whose names no tool could be given is left out."""
     names = ("symbol", "baseAsset", "quoteAsset")
     found = (instrument(row) for row in Row(answer).rows("symbols") if all(map(row.listed_name, names)))
     return tuple(sorted(map(_as_listed, found), key=lambda one: one.symbol))
@@ -126,7 +126,7 @@ def _as_listed(found: Instrument) -> ListedSymbol:
 
 
 def instrument(row: Row) -> Instrument:
-    """One row of `exchangeInfo`. A filter that is missing is disabled, as on the exchange.
+    """Returns one row of `exchangeInfo`. A filter that is missing is disabled, as on the exchange.
 
     MARKET_LOT_SIZE is left out: guardian sends no MARKET order. A status of `TRADING` on a symbol that is not open to
     spot trading becomes `NO_SPOT_TRADING`.

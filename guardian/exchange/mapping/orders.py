@@ -12,29 +12,32 @@ from guardian.exchange.mapping.rows import Row, rows
 
 
 def order(answer: object) -> OrderReport:
-    """One order of `GET /api/v3/order`, `openOrders` or `allOrders`."""
+    """Returns one order of `GET /api/v3/order`, `openOrders` or `allOrders`."""
     return _report(Row(answer), client_order_id="clientOrderId", touched="updateTime", created="time")
 
 
 def orders(answer: object) -> tuple[OrderReport, ...]:
-    """A list of orders, in the exchange's order: oldest first."""
+    """Returns a list of orders, in the exchange's order: oldest first."""
     return tuple(
         _report(row, client_order_id="clientOrderId", touched="updateTime", created="time") for row in rows(answer)
     )
 
 
 def placed(answer: object) -> OrderReport:
-    """The answer to `POST /api/v3/order` with `newOrderRespType=FULL`."""
+    """Returns the answer to `POST /api/v3/order` with `newOrderRespType=FULL`."""
     return _report(Row(answer), client_order_id="clientOrderId", touched="transactTime", created="transactTime")
 
 
 def cancelled(answer: object) -> OrderReport:
-    """The answer to `DELETE /api/v3/order`: `clientOrderId` names the cancel and `origClientOrderId` the order."""
+    """Returns the answer to `DELETE /api/v3/order`.
+
+    `clientOrderId` names the cancel and `origClientOrderId` the order.
+    """
     return _report(Row(answer), client_order_id="origClientOrderId", touched="transactTime")
 
 
 def trades(answer: object) -> tuple[Trade, ...]:
-    """A list of `GET /api/v3/myTrades`."""
+    """Returns a list of `GET /api/v3/myTrades`."""
     return tuple(
         Trade(order_id=row.integer("orderId"), time=row.integer("time"), fill=_fill(row)) for row in rows(answer)
     )

@@ -19,7 +19,7 @@ LARGEST: Final = 2**63 - 1
 
 
 def malformed(what: str) -> ExchangeUnavailable:
-    """The exception for an answer that is not as documented; `what` is the field, in guardian's own words."""
+    """Returns the exception for an answer that is not as documented; `what` is the field, in guardian's own words."""
     return ExchangeUnavailable(f"the exchange's answer does not have the expected shape ({what})")
 
 
@@ -45,7 +45,7 @@ class Row:
         return found
 
     def optional_text(self, name: str, limit: int = NAME_LIMIT) -> str | None:
-        """Text, cleaned and bounded; None where it is absent or empty."""
+        """Returns text, cleaned and bounded; None where it is absent or empty."""
         value = self._fields.get(name)
         if value is None:
             return None
@@ -54,7 +54,7 @@ class Row:
         return clean_text(value, limit) or None
 
     def exact_text(self, name: str, limit: int) -> str | None:
-        """Text that is of use only unaltered, such as an address: malformed where cleaning would change it."""
+        """Returns text that is of use only unaltered, such as an address: malformed where cleaning would change it."""
         value = self._fields.get(name)
         cleaned = self.optional_text(name, limit)
         if cleaned is not None and cleaned != value:
@@ -62,7 +62,7 @@ class Row:
         return cleaned
 
     def listed_name(self, name: str) -> str | None:
-        """The name of a symbol or an asset, exactly as it came; None where the field holds no such name."""
+        """Returns the name of a symbol or an asset, exactly as it came; None where the field holds no such name."""
         value = self._fields.get(name)
         return value if isinstance(value, str) and is_listed_name(value) else None
 
@@ -87,7 +87,7 @@ class Row:
         return None if self._fields.get(name) in (None, "") else self.shown_name(name)
 
     def number(self, name: str) -> Decimal:
-        """A decimal string or an integer."""
+        """Returns a decimal string or an integer."""
         return exact_number(self._fields.get(name), name)
 
     def optional_number(self, name: str) -> Decimal | None:
@@ -95,7 +95,7 @@ class Row:
         return self.number(name) if self.has(name) else None
 
     def integer(self, name: str) -> int:
-        """A JSON integer."""
+        """Returns a JSON integer."""
         value = self._fields.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or not -LARGEST <= value <= LARGEST:
             raise malformed(name)
@@ -106,13 +106,13 @@ class Row:
         return self.integer(name) if self.has(name) else None
 
     def known_time(self, name: str) -> int | None:
-        """Milliseconds since the epoch; None where it is absent, zero, or no time before the year 10000."""
+        """Returns milliseconds since the epoch; None where it is absent, zero, or no time before the year 10000."""
         value = self._fields.get(name)
         is_time = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LATEST_MS
         return value if isinstance(value, int) and is_time else None
 
     def known_amount(self, name: str) -> Decimal | None:
-        """A number that is not below zero; None where it is absent or is no such number."""
+        """Returns a number that is not below zero; None where it is absent or is no such number."""
         try:
             found = self.optional_number(name)
         except ExchangeUnavailable:
@@ -120,19 +120,19 @@ class Row:
         return None if found is None or found < 0 else found
 
     def identifier(self, name: str) -> str:
-        """An id that is text in one place and an integer in another."""
+        """Returns an id that is text in one place and an integer in another."""
         value = self._fields.get(name)
         return str(self.integer(name)) if isinstance(value, int) else self.text(name)
 
     def flag(self, name: str, *, absent: bool) -> bool:
-        """A boolean; `absent` where it is not there."""
+        """Returns a boolean; `absent` where it is not there."""
         value = self._fields.get(name, absent)
         if not isinstance(value, bool):
             raise malformed(name)
         return value
 
     def time(self, name: str) -> str:
-        """Milliseconds since the epoch as ISO 8601."""
+        """Returns milliseconds since the epoch as ISO 8601."""
         return iso_time(self.integer(name), name)
 
     def optional_time(self, name: str) -> str | None:
@@ -141,20 +141,20 @@ class Row:
         return None if found is None else iso_time(found, name)
 
     def row(self, name: str) -> Row:
-        """An object within."""
+        """Returns an object within."""
         return Row(self._fields.get(name))
 
     def rows(self, name: str) -> tuple[Row, ...]:
-        """A list of objects within; empty where it is absent."""
+        """Returns a list of objects within; empty where it is absent."""
         return tuple(rows(self._fields.get(name, [])))
 
     def values(self, name: str) -> list[object]:
-        """A list within."""
+        """Returns a list within."""
         return listed(self._fields.get(name))
 
 
 def exact_number(value: object, name: str) -> Decimal:
-    """A decimal string or an integer. Raises ExchangeUnavailable for all else, floats included."""
+    """Returns a decimal string or an integer. Raises ExchangeUnavailable for all else, floats included."""
     if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
         raise malformed(name)
     try:
@@ -164,19 +164,19 @@ def exact_number(value: object, name: str) -> Decimal:
 
 
 def listed(value: object) -> list[object]:
-    """A JSON list."""
+    """Returns a JSON list."""
     if not isinstance(value, list):
         raise malformed("a list was expected")
     return value
 
 
 def rows(value: object) -> Iterator[Row]:
-    """A JSON list of objects."""
+    """Yields a JSON list of objects."""
     return map(Row, listed(value))
 
 
 def iso_time(milliseconds: int, name: str) -> str:
-    """Milliseconds since the epoch as ISO 8601 in UTC with milliseconds."""
+    """Returns milliseconds since the epoch as ISO 8601 in UTC with milliseconds."""
     if not 0 <= milliseconds <= LATEST_MS:
         raise malformed(name)
     whole = datetime.fromtimestamp(milliseconds // 1000, UTC)

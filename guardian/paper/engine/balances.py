@@ -20,7 +20,7 @@ class Ledger:
         return iter(tuple(self._balances.values()))
 
     def of(self, asset: str) -> Balance:
-        """The balance of an asset; zero where it is missing."""
+        """Returns the balance of an asset; zero where it is missing."""
         return self._balances.get(asset) or Balance(asset=asset)
 
     def move(self, asset: str, *, free: Decimal = ZERO, locked: Decimal = ZERO, fees: Decimal = ZERO) -> Balance:

@@ -36,7 +36,7 @@ class MarketSide:
             del taken[price]
 
     def __iter__(self) -> Iterator[Level]:
-        """What is left of each level, the best price first."""
+        """Yields what is left of each level, the best price first."""
         index = self._gone
         while index < len(self._read) or self._read_on():
             level = self._read[index]
@@ -51,11 +51,11 @@ class MarketSide:
                 self._gone = index
 
     def best(self) -> Level | None:
-        """The best level of which something is left."""
+        """Returns the best level of which something is left."""
         return next(iter(self), None)
 
     def quantity(self, price: Decimal) -> Decimal:
-        """What is left at a price."""
+        """Returns what is left at a price."""
         return self._left(price, self._shown(price))
 
     def take(self, price: Decimal, quantity: Decimal) -> None:
@@ -126,11 +126,11 @@ class Book:
             taken.clear()
 
     def own(self, side: str) -> tuple[Resting, ...]:
-        """The own orders of a side that rest, first in line first."""
+        """Returns the own orders of a side that rest, first in line first."""
         return tuple(self._own[side])
 
     def market(self, side: str, at: int) -> MarketSide:
-        """The market's side at a time in milliseconds."""
+        """Returns the market's side at a time in milliseconds."""
         update_id = self._feed.update_id(self.symbol, at)
         if update_id != self._update_id:
             self._market.clear()
@@ -188,7 +188,7 @@ class Book:
                 resting.ahead = min(resting.ahead, left)
 
     def best(self, side: str, at: int) -> Decimal | None:
-        """The best price of a side, own orders included."""
+        """Returns the best price of a side, own orders included."""
         market, own = self.market(side, at).best(), self._own[side]
         prices = ([] if market is None else [market.price]) + ([own[0].order.price] if own else [])
         if not prices:
@@ -196,12 +196,12 @@ class Book:
         return max(prices) if side == "BUY" else min(prices)
 
     def levels(self, side: str, at: int) -> Iterator[Level]:
-        """What everybody sees: each price and all that is shown there, own orders included."""
+        """Yields what everybody sees: each price and all that is shown there, own orders included."""
         for price, market, own in self._by_price(side, at):
             yield Level(price, plus(market, total(resting.order.shown for resting in own)))
 
     def queue(self, side: str, at: int) -> Iterator[Offer]:
-        """What a taker meets, one after the other: by price, and at each price by time."""
+        """Yields what a taker meets, one after the other: by price, and at each price by time."""
         for price, market, own in self._by_price(side, at):
             passed = ZERO
             for resting in own:
@@ -215,7 +215,7 @@ class Book:
             yield from _hidden(price, own)
 
     def _by_price(self, side: str, at: int) -> Iterator[tuple[Decimal, Decimal, list[Resting]]]:
-        """Each price of a side with the market's quantity there and the own orders in their order."""
+        """Yields each price of a side with the market's quantity there and the own orders in their order."""
         own, index = list(self._own[side]), 0
         for level in self.market(side, at):
             while index < len(own) and _better(side, own[index].order.price, level.price):
@@ -231,7 +231,7 @@ class Book:
 
 
 def _group(own: list[Resting], index: int) -> tuple[Decimal, list[Resting], int]:
-    """The own orders from an index on that share a price, and the index after them."""
+    """Returns the own orders from an index on that share a price, and the index after them."""
     price, end = own[index].order.price, index
     while end < len(own) and own[end].order.price == price:
         end += 1
@@ -239,7 +239,7 @@ def _group(own: list[Resting], index: int) -> tuple[Decimal, list[Resting], int]
 
 
 def _hidden(price: Decimal, own: list[Resting]) -> Iterator[Offer]:
-    """What icebergs show next, part by part, each part behind those of the others."""
+    """Yields what icebergs show next, part by part, each part behind those of the others."""
     waiting = [
         (one.order, minus(one.order.remaining, one.order.shown)) for one in own if one.order.iceberg_quantity > 0
     ]

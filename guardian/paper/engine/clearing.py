@@ -35,7 +35,7 @@ class Clearing:
         self._feed: Final = feed
 
     def accept(self, command: PlaceOrder, listing: Listing, needed: Decimal, now: int, *, working_since: int) -> Order:
-        """A new order that locks what is needed of the asset that it spends.
+        """Creates an order that locks what is needed of the asset that it spends.
 
         Raises:
             ExchangeRejected: -2010, that much is not free.
@@ -83,7 +83,7 @@ class Clearing:
         return self.keep(replace(order, reserved=reserved))
 
     def fill(self, order: Order, price: Decimal, quantity: Decimal, now: int, *, is_maker: bool) -> Order:
-        """A trade of an order: moves what was spent, what is received and what the exchange keeps."""
+        """Books a trade of an order: moves what was spent, what is received and what the exchange keeps."""
         listing = LISTINGS[order.symbol]
         value = quote_value(price, quantity)
         spent, received = (value, quantity) if order.is_buy else (quantity, value)
@@ -122,7 +122,7 @@ class Clearing:
         )
 
     def give_up(self, order: Order, quantity: Decimal, match_id: int, now: int) -> Order:
-        """A part of an order that will not trade, since it would have with another one of the account's."""
+        """Gives up a part of an order that will not trade, since it would have with another of the account's."""
         left = minus(order.remaining, quantity)
         reserved = self._still_needed(order, left, ZERO) if order.is_priced else order.reserved
         released = minus(order.reserved, reserved)
@@ -139,7 +139,7 @@ class Clearing:
         return self.end(changed, "EXPIRED_IN_MATCH", now) if left == 0 else self.keep(changed)
 
     def end(self, order: Order, status: str, now: int) -> Order:
-        """The end of an order: what it still locks comes back."""
+        """Ends an order with this status: what it still locks comes back."""
         if order.reserved > 0:
             self._move(_spent(order), free=order.reserved, locked=-order.reserved)
         return self.keep(replace(order, status=status, reserved=ZERO, updated=now, shown=ZERO))
@@ -160,7 +160,7 @@ class Clearing:
         self.events.append(FeesInBnb(enabled))
 
     def _still_needed(self, order: Order, left: Decimal, spent: Decimal) -> Decimal:
-        """What an order has to lock for what is left of it."""
+        """Returns what an order has to lock for what is left of it."""
         return reservation(order.side, order.price, left) if order.is_priced else minus(order.reserved, spent)
 
     def _pay(self, asset: str, received: Decimal, now: int) -> tuple[Decimal, str]:
@@ -180,6 +180,6 @@ class Clearing:
 
 
 def _spent(order: Order) -> str:
-    """The asset that an order spends and locks."""
+    """Returns the asset that an order spends and locks."""
     listing = LISTINGS[order.symbol]
     return listing.quote_asset if order.is_buy else listing.base_asset

@@ -11,12 +11,12 @@ from guardian.paper.market.symbols import COMMISSION, DISCOUNT, DISCOUNT_ASSET, 
 
 
 def commission(received: Decimal) -> Decimal:
-    """The ordinary commission on what was received, in the same asset."""
+    """Returns the ordinary commission on what was received, in the same asset."""
     return round_down(times(received, COMMISSION))
 
 
 def commission_in_bnb(asset: str, received: Decimal, ledger: Ledger, feed: Feed, now: int) -> Decimal | None:
-    """The discounted commission in BNB at its last price; None where the account has not got that much free.
+    """Returns the discounted commission in BNB at its last price; None where the account has not got that much free.
 
     Of received BNB it is taken as it comes in.
     """

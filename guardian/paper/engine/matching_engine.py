@@ -109,14 +109,14 @@ class Engine:
         return listing
 
     def book(self, symbol: str) -> Book:
-        """The symbol's book, the account's own orders included."""
+        """Returns the symbol's book, the account's own orders included."""
         found = self._books.get(symbol)
         if found is None:
             found = self._books[symbol] = Book(symbol, self._feed)
         return found
 
     def last_price(self, symbol: str, now: int) -> Decimal:
-        """The price of the last trade: the market's, or the account's own where the market has not moved since."""
+        """Returns the price of the last trade: the market's, or the account's own if the market has not moved since."""
         own = self._prints.get(symbol)
         if own is not None and own[0] == self._feed.update_id(symbol, now):
             return own[1]
@@ -334,7 +334,7 @@ class Engine:
             book.pass_by(side, trade.price, passed)
 
     def _pass_to(self, resting: Resting, left: Decimal, price: Decimal, moment: int) -> Decimal:
-        """What is left of a trade that went by once an order has had its part of it."""
+        """Returns what is left of a trade that went by once an order has had its part of it."""
         order = resting.order
         # At a better price there is nobody else: an iceberg there shows one part after the other.
         available = order.shown if order.price == price else order.remaining

@@ -217,7 +217,7 @@ Event = OrderChanged | Traded | BalanceChanged | Prevented | FeesInBnb
 
 
 def quote_value(price: Decimal, quantity: Decimal) -> Decimal:
-    """A trade's value in the quote asset, rounded down at the eighth digit, since no asset is divided further."""
+    """Returns a trade's value in the quote asset, rounded down at the eighth digit: no asset is divided further."""
     return round_down(times(price, quantity))
 
 
@@ -233,5 +233,5 @@ def triggered(order_type: str, side: str, stop_price: Decimal, last: Decimal) ->
 
 
 def reservation(side: str, price: Decimal, remaining: Decimal) -> Decimal:
-    """What an order with a price locks for what remains of it; never less than what it may still spend."""
+    """Returns what an order with a price locks for what remains of it; never less than what it may still spend."""
     return round_up(times(price, remaining)) if side == "BUY" else remaining

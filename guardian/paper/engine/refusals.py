@@ -24,50 +24,50 @@ def refusal(code: int, text: str, *, http_status: int = BAD_REQUEST) -> Exchange
 
 
 def filter_failure(name: str) -> ExchangeRejected:
-    """An order that one of the symbol's filters does not admit."""
+    """Returns the refusal of an order that one of the symbol's filters does not admit."""
     return refusal(-1013, f"Filter failure: {name}")
 
 
 def order_rejected(text: str) -> ExchangeRejected:
-    """An order that the matching engine does not take."""
+    """Returns the refusal of an order that the matching engine does not take."""
     return refusal(-2010, text)
 
 
 def cancel_rejected(text: str = "Unknown order sent.") -> ExchangeRejected:
-    """A cancel that the matching engine does not take."""
+    """Returns the refusal of a cancel that the matching engine does not take."""
     return refusal(-2011, text)
 
 
 def no_such_order() -> ExchangeRejected:
-    """A query for an order that is not there."""
+    """Returns the answer to a query for an order that is not there."""
     return refusal(-2013, "Order does not exist.")
 
 
 def invalid_symbol() -> ExchangeRejected:
-    """A symbol that is not listed."""
+    """Returns the refusal of a symbol that is not listed."""
     return refusal(-1121, "Invalid symbol.")
 
 
 def missing(name: str) -> ExchangeRejected:
-    """A mandatory parameter that is not there."""
+    """Returns the refusal of a request without a mandatory parameter."""
     return refusal(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
 
 
 def neither(first: str, second: str) -> ExchangeRejected:
-    """Two parameters of which one must be there."""
+    """Returns the refusal of a request with neither of two parameters of which it needs one."""
     return refusal(-1102, f"Param '{first}' or '{second}' must be sent, but both were empty/null!")
 
 
 def not_wanted(name: str) -> ExchangeRejected:
-    """A parameter that this request does not take."""
+    """Returns the refusal of a parameter that this request does not take."""
     return refusal(-1106, f"Parameter '{name}' sent when not required.")
 
 
 def illegal(name: str, legal: str) -> ExchangeRejected:
-    """A parameter with characters that it may not have."""
+    """Returns the refusal of a parameter with characters that it may not have."""
     return refusal(-1100, f"Illegal characters found in parameter '{name}'; legal range is '{legal}'.")
 
 
 def invalid_data(name: str) -> ExchangeRejected:
-    """A parameter that is out of its range."""
+    """Returns the refusal of a parameter that is out of its range."""
     return refusal(-1130, f"Data sent for parameter '{name}' is not valid.")

@@ -46,15 +46,15 @@ class State:
     _ended: deque[int] = field(default_factory=deque)
 
     def open_in(self, symbol: str) -> tuple[Order, ...]:
-        """The open orders of a symbol, in the order in which they came."""
+        """Returns the open orders of a symbol, in the order in which they came."""
         return tuple(self._open_in.get(symbol, {}).values())
 
     def open_symbols(self) -> tuple[str, ...]:
-        """The symbols that have open orders, sorted."""
+        """Returns the symbols that have open orders, sorted."""
         return tuple(sorted(symbol for symbol, orders in self._open_in.items() if orders))
 
     def open_with(self, client_order_id: str) -> Order | None:
-        """The open order that has this client order id, if any."""
+        """Returns the open order that has this client order id, if any."""
         order_id = self._open_ids.get(client_order_id)
         return None if order_id is None else self.open_orders[order_id]
 
@@ -93,13 +93,13 @@ class State:
 
 
 def new_state(balances: Mapping[str, Decimal], *, born: int) -> State:
-    """An account that owns these amounts, all free, and has never traded."""
+    """Returns an account that owns these amounts, all free, and has never traded."""
     ledger = Ledger(Balance(asset=asset, free=free) for asset, free in balances.items())
     return State(ledger=ledger, checked=born, born=born)
 
 
 def mistakes(state: State, assets_of: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
-    """What does not add up: an asset whose locked amount is not what its open orders reserve, and negative amounts.
+    """Returns what does not add up: assets that lock another amount than their open orders reserve, and debts.
 
     `assets_of` gives the base and the quote asset of each symbol.
     """

@@ -43,7 +43,7 @@ def assemble(
     balances: Mapping[str, Decimal] = START_BALANCES,
     other_keys: Mapping[str, Verifier] | None = None,
 ) -> Venue:
-    """A paper exchange on this storage with one HMAC key and perhaps others; all of them open the one account.
+    """Returns a paper exchange on this storage with one HMAC key and perhaps others; all of them open the one account.
 
     What the account is called follows from the first key that a storage has seen, and does not change with it.
 

@@ -100,7 +100,7 @@ ACTIONS: Final[Mapping[tuple[str, str], Action]] = {
 
 
 def control_app(controls: Controls, token: Secret) -> Starlette:
-    """The control endpoint as an ASGI application."""
+    """Returns the control endpoint as an ASGI application."""
 
     async def respond(request: Request) -> Response:
         given = request.headers.get("authorization", "").encode("utf-8", "replace")

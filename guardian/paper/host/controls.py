@@ -60,21 +60,21 @@ class Controls:
             self._venue.execute(SetBalance(asset=asset, free=Decimal(free)), now)
 
     def balance(self, asset: str) -> tuple[Decimal, Decimal]:
-        """What is free and what is locked of the asset."""
+        """Returns what is free and what is locked of the asset."""
         with self._venue.at_work():
             balance = self._venue.state.ledger.of(asset)
             return balance.free, balance.locked
 
     def requests(self, method: str, path: str) -> list[dict[str, str]]:
-        """The parameters of every such request received, in order."""
+        """Returns the parameters of every such request received, in order."""
         return [dict(one.params) for one in list(self.journal) if (one.method, one.path) == (method, path)]
 
     def orders_received(self) -> list[dict[str, str]]:
-        """The parameters of every order that was sent here, in order, whatever the outcome."""
+        """Returns the parameters of every order that was sent here, in order, whatever the outcome."""
         return self.requests("POST", "/api/v3/order")
 
     def orders(self) -> list[dict[str, str]]:
-        """Every order that the exchange has taken: id, client order id, symbol, status and quantities, in order."""
+        """Returns every order that the exchange has taken, in order: ids, symbol, status and quantities."""
         with self._venue.at_work():
             return [
                 {
@@ -97,7 +97,7 @@ class Controls:
         self.clock_skew_ms = 0
 
     def faults(self) -> list[dict[str, object]]:
-        """The faults that are waiting."""
+        """Returns the faults that are waiting."""
         return [
             {"kind": fault.kind.value, "method": fault.method, "path": fault.path, "times": _times(fault.times)}
             for fault in self._faults.waiting()

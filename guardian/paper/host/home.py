@@ -69,7 +69,7 @@ class PortFile:
     """Proves the identity of the client to the helper and of the helper to the client; random for each start."""
 
     def endpoint(self) -> PaperEndpoint:
-        """Where the helper serves."""
+        """Returns where the helper serves."""
         return PaperEndpoint(url=f"http://{PAPER_HOST}:{self.port}", api_key=self.api_key, api_secret=self.api_secret)
 
 
@@ -135,7 +135,7 @@ def reap() -> None:
 
 
 def proof(nonce: Secret, purpose: str, challenge: str) -> str:
-    """A proof that only a process that has read the port file can compute."""
+    """Returns a proof that only a process that has read the port file can compute."""
     return hmac.new(nonce.reveal().encode(), f"{purpose}/{challenge}".encode(), sha256).hexdigest()
 
 

@@ -26,7 +26,7 @@ class _Protocol(H11Protocol):
 
 
 def listen(host: str = PAPER_HOST, port: int = 0) -> socket.socket:
-    """A listening socket on a loopback address; port 0 takes a free one.
+    """Returns a listening socket on a loopback address; port 0 takes a free one.
 
     Raises:
         ExchangeUnavailable: the port is taken, or the host is not a loopback address.
@@ -63,14 +63,14 @@ class _Server(uvicorn.Server):
 
 
 def server(front: HttpApi, *, tick_s: float = 0.1) -> uvicorn.Server:
-    """A uvicorn server for the front that logs nothing anywhere and sees every `tick_s` whether it is to end."""
+    """Returns a uvicorn server that logs nothing anywhere and sees every `tick_s` seconds whether it is to end."""
     made = quiet(front.app)
     made.tick_s = tick_s
     return made
 
 
 def quiet(app: Starlette) -> _Server:
-    """A uvicorn server for an application that logs nothing anywhere."""
+    """Returns a uvicorn server for an application that logs nothing anywhere."""
     logging.getLogger("uvicorn.error").propagate = False
     options: dict[str, Any] = {
         "http": _Protocol,

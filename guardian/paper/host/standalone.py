@@ -180,7 +180,7 @@ def _in_thread(running: uvicorn.Server, listener: socket) -> Iterator[None]:
 
 
 def _alone(state: Path) -> FileLock:
-    """The lock of a state file: two exchanges on one file would each undo what the other did."""
+    """Returns the lock of a state file: two exchanges on one file would each undo what the other did."""
     lock = FileLock(state.with_name(f"{state.name}.lock"), mode=0o600)
     try:
         lock.acquire(timeout=0)

@@ -147,7 +147,7 @@ class RecordedBook:
 
 
 def read_capture(path: Path) -> Capture:
-    """The capture in a file.
+    """Returns the capture in a file.
 
     Raises:
         ExchangeUnavailable: it cannot be read, is not a capture of one symbol, or has a gap; says in which line.
@@ -235,7 +235,7 @@ def _print(time: int, event: Mapping[str, Any]) -> Print:
 
 
 def _in_order(snapshot: Change, updates: Iterable[Change | Top], name: str) -> Iterator[Change | Top]:
-    """The updates from the snapshot on, by update id, with times that do not fall; of the same id the diff comes last.
+    """Yields updates from the snapshot on, by update id, with times that do not fall; of one id the diff comes last.
 
     Raises:
         ExchangeUnavailable: the diffs do not follow the snapshot and one another without a gap.

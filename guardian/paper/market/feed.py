@@ -62,33 +62,33 @@ class Feed(Protocol):
     """The other side of the market. Times are milliseconds since the epoch; asking twice gives the same answer."""
 
     def bids(self, symbol: str, at: int) -> Iterator[Level]:
-        """Those who would buy, the best price first; ends where the book ends."""
+        """Yields those who would buy, the best price first; ends where the book ends."""
         ...
 
     def asks(self, symbol: str, at: int) -> Iterator[Level]:
-        """Those who would sell, the best price first."""
+        """Yields those who would sell, the best price first."""
         ...
 
     def last_price(self, symbol: str, at: int) -> Decimal:
-        """The price of the last trade: what triggers stops."""
+        """Returns the price of the last trade: what triggers stops."""
         ...
 
     def average(self, symbol: str, at: int) -> Average:
-        """The average price of the last five minutes."""
+        """Returns the average price of the last five minutes."""
         ...
 
     def day(self, symbol: str, at: int) -> Day:
-        """The statistics of the last 24 hours."""
+        """Returns the statistics of the last 24 hours."""
         ...
 
     def update_id(self, symbol: str, at: int) -> int:
-        """The number of the book's last change; it never falls."""
+        """Returns the number of the book's last change; it never falls."""
         ...
 
     def moments(self, symbol: str, after: int, until: int) -> Iterable[int]:
-        """The times in (after, until] at which the book may have changed, in order, thinned out over long spans."""
+        """Returns times in (after, until] at which the book may have changed, in order, thinned out over long spans."""
         ...
 
     def trades(self, symbol: str, after: int, until: int) -> Iterable[MarketTrade]:
-        """The trades between others in (after, until], in order; over long spans the last 1000 of them."""
+        """Returns the trades between others in (after, until], in order; over long spans the last 1000 of them."""
         ...

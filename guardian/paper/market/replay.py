@@ -142,12 +142,12 @@ class ReplayFeed:
         return best[0].price if best else LISTINGS[self._symbol].usual_price
 
     def _wall(self, time: int) -> int:
-        """When a moment of the recording (nanoseconds) is played, in whole milliseconds and never before its time."""
+        """Returns when a moment of the recording (nanoseconds) is played, in whole milliseconds, rounded up."""
         ahead = Fraction(max(0, time - self._origin), _NS_IN_MS) / self._speed
         return self._start - int(-ahead // 1)
 
     def _recorded(self, at: int) -> int:
-        """The moment of the recording that is played at a wall time."""
+        """Returns the moment of the recording that is played at a wall time."""
         return min(self._end, self._origin + int((at - self._start) * _NS_IN_MS * self._speed))
 
     def _book_at(self, at: int) -> RecordedBook:
@@ -185,11 +185,11 @@ class _Sums:
             self.lowest.append(_further(min, self.lowest, trade.price))
 
     def index_after(self, time: int) -> int:
-        """The index of the first trade after a time of the recording."""
+        """Returns the index of the first trade after a time of the recording."""
         return bisect_right(self._times, time)
 
     def between(self, begin: int, end: int) -> tuple[Decimal, Decimal]:
-        """The quantity of the trades from one index up to another, and what was paid for it."""
+        """Returns the quantity of the trades from one index up to another, and what was paid for it."""
         return self._quantities[end] - self._quantities[begin], self._values[end] - self._values[begin]
 
 

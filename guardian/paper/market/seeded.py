@@ -28,7 +28,7 @@ _WAVES: Final = ((DAY_MS, 20_000), (7_200_000, 6_000), (900_000, 2_000), (60_000
 
 @lru_cache(maxsize=65_536)
 def _noise(seed: int, symbol: str, wave: int, index: int) -> int:
-    """A fixed whole number from -1,000,000 to 1,000,000."""
+    """Returns a fixed whole number from -1,000,000 to 1,000,000."""
     digest = blake2b(f"{seed}/{symbol}/{wave}/{index}".encode(), digest_size=8).digest()
     return int.from_bytes(digest) % (2 * _MILLION + 1) - _MILLION
 
@@ -143,7 +143,7 @@ class SeededFeed:
 
 @lru_cache(maxsize=65_536)
 def _millionths(seed: int, symbol: str, at: int) -> int:
-    """How far the path is off the usual price, in millionths. Called many times within each second."""
+    """Returns how far the path is off the usual price, in millionths. Called many times within each second."""
     offset = 0
     for wave, (period, amplitude) in enumerate(_WAVES):
         index, past = divmod(at, period)
@@ -153,7 +153,7 @@ def _millionths(seed: int, symbol: str, at: int) -> int:
 
 
 def _scatter(value: int) -> int:
-    """A fast fixed hash of a whole number to 64 bits (the finaliser of splitmix64)."""
+    """Returns a fast fixed hash of a whole number to 64 bits (the finaliser of splitmix64)."""
     value &= 0xFFFFFFFFFFFFFFFF
     value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
     value = (value ^ (value >> 27)) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF

@@ -27,7 +27,7 @@ RATE_LIMITS: Final[tuple[Mapping[str, Any], ...]] = (
 
 
 def eight(value: Decimal) -> str:
-    """A number as Binance writes prices and quantities: a string with eight decimals."""
+    """Returns a number as Binance writes prices and quantities: a string with eight decimals."""
     return format(round_down(value), "f")
 
 
@@ -68,7 +68,7 @@ class Listing:
     """What one level of the seeded book holds, about."""
 
     def exchange_info(self) -> dict[str, Any]:
-        """The symbol's row in `exchangeInfo`."""
+        """Returns the symbol's row in `exchangeInfo`."""
         return {
             "symbol": self.symbol,
             "status": "TRADING",

@@ -132,7 +132,7 @@ class HttpApi:
         return reply
 
     def _carry_out(self, method: str, path: str, key: str | None, query: bytes, body: bytes, now: int) -> object:
-        """The JSON that a request is answered with. Raises ExchangeRejected."""
+        """Returns the JSON that a request is answered with. Raises ExchangeRejected."""
         try:
             params = Parameters.parse(query, body)
         except ExchangeRejected:
@@ -200,7 +200,7 @@ def is_local(request: Request) -> bool:
 
 
 def _sent(query: bytes, body: bytes) -> Mapping[str, str]:
-    """The parameters as far as they can be read."""
+    """Returns the parameters as far as they can be read."""
     try:
         return Parameters.parse(query, body).everything
     except ExchangeRejected:
@@ -208,7 +208,7 @@ def _sent(query: bytes, body: bytes) -> Mapping[str, str]:
 
 
 async def _body(request: Request) -> bytes | None:
-    """The body, or None where it is longer than any request has a reason to be."""
+    """Returns the body, or None where it is longer than any request has a reason to be."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

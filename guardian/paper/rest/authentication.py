@@ -21,7 +21,7 @@ _AHEAD_MS: Final = 1000
 
 
 def signed_bytes(query: bytes, body: bytes) -> bytes:
-    """What is signed: the query and then the body, just as sent, with nothing in between, without the signature."""
+    """Returns what is signed: the query and then the body, as sent and with nothing in between, less the signature."""
     return b"".join(
         b"&".join(part for part in raw.split(b"&") if not part.startswith(b"signature=")) for raw in (query, body)
     )
@@ -52,7 +52,7 @@ def check_signed(keys: Mapping[str, Verifier], claim: Claim, params: Parameters,
 
 
 def check_key(keys: Mapping[str, Verifier], claim: Claim) -> Verifier:
-    """The verifier of the claimed key.
+    """Returns the verifier of the claimed key.
 
     Raises:
         ExchangeRejected: all with HTTP 401: -2014 where the key is absent or cannot be one; -2008 where it is not known

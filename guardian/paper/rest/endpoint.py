@@ -33,7 +33,7 @@ class Call:
     """The rate limits, and what has been counted against them."""
 
     def listing(self) -> Listing:
-        """The listing of the mandatory `symbol`.
+        """Returns the listing of the mandatory `symbol`.
 
         Raises:
             ExchangeRejected: -1102, -1100 or -1121.

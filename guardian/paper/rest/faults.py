@@ -252,12 +252,12 @@ class Faults:
             self._waiting.clear()
 
     def waiting(self) -> list[Fault]:
-        """Those that are not used up."""
+        """Returns those that are not used up."""
         with self._lock:
             return [fault for fault in self._waiting if fault.matches(fault.method, fault.path)]
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The fault that hits this request, if any; it is used up once by this."""
+        """Returns the fault that hits this request, if any; it is used up once by this."""
         with self._lock:
             for fault in self._waiting:
                 if not fault.matches(method, path):

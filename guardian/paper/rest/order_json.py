@@ -13,7 +13,7 @@ _THIN_BOOK: Final = "INSUFFICIENT_LIQUIDITY"
 
 
 def result(order: Order) -> dict[str, Any]:
-    """What placing and cancelling say of an order; some fields are there only where they apply."""
+    """Returns what placing and cancelling say of an order; some fields are there only where they apply."""
     fields: dict[str, Any] = {
         "price": eight(order.price),
         "origQty": eight(order.quantity),
@@ -34,7 +34,7 @@ def result(order: Order) -> dict[str, Any]:
 
 
 def whole(order: Order) -> dict[str, Any]:
-    """What asking for an order says of it."""
+    """Returns what asking for an order says of it."""
     return {
         "symbol": order.symbol,
         "orderId": order.order_id,
@@ -60,7 +60,7 @@ def whole(order: Order) -> dict[str, Any]:
 
 
 def _conditional(order: Order) -> dict[str, Any]:
-    """The fields that an order has only where they apply."""
+    """Returns the fields that an order has only where they apply."""
     fields: dict[str, Any] = {}
     if order.prevented_match_id is not None:
         fields |= {"preventedMatchId": order.prevented_match_id, "preventedQuantity": eight(order.prevented)}
@@ -71,7 +71,7 @@ def _conditional(order: Order) -> dict[str, Any]:
 
 
 def prevented_match(match: Prevented) -> dict[str, Any]:
-    """What a FULL reply says of a trade with an own order that was prevented."""
+    """Returns what a FULL reply says of a trade with an own order that was prevented."""
     fields: dict[str, Any] = {
         "preventedMatchId": match.match_id,
         "makerOrderId": match.maker_order_id,

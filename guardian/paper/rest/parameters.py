@@ -60,7 +60,7 @@ class Parameters:
         return dict(self._values)
 
     def text(self, name: str, legal: str | None = None) -> str | None:
-        """The value, or None where it was not sent.
+        """Returns the value, or None where it was not sent.
 
         Raises:
             ExchangeRejected: -1105 where it is empty, -1100 where it does not fit the pattern `legal`.
@@ -94,7 +94,7 @@ class Parameters:
         return value
 
     def integer(self, name: str, *, least: int = 0, most: int | None = None) -> int | None:
-        """A whole number.
+        """Returns a whole number.
 
         Raises:
             ExchangeRejected: -1100 where it is not a number, -1108 where it is more than 64 bits hold, -1130 where it
@@ -111,14 +111,14 @@ class Parameters:
         return number
 
     def flag(self, name: str) -> bool:
-        """A truth value, false where it was not sent."""
+        """Returns a truth value, false where it was not sent."""
         value = self.text(name)
         if value is not None and value.lower() not in {"true", "false"}:
             raise invalid_data(name)
         return value is not None and value.lower() == "true"
 
     def amount(self, name: str) -> Decimal | None:
-        """A price or a quantity, never zero.
+        """Returns a price or a quantity, never zero.
 
         Raises:
             ExchangeRejected: -1100 where it is not a plain number, -1111 beyond eight decimals, -1013 for zero.
@@ -141,7 +141,7 @@ class Parameters:
         return value
 
     def symbols(self) -> tuple[str, ...] | None:
-        """The symbols in `symbol` or `symbols` (a JSON list); None where neither was sent.
+        """Returns the symbols in `symbol` or `symbols` (a JSON list); None where neither was sent.
 
         Raises:
             ExchangeRejected: -1128 for both, -1100 for what is not a list of symbols, -1151 for one named twice.
@@ -191,7 +191,7 @@ class Parameters:
         return start, _FOREVER if end is None else end
 
     def _moment(self, name: str) -> int | None:
-        """A time in milliseconds, which may have been sent in microseconds."""
+        """Returns a time in milliseconds, which may have been sent in microseconds."""
         number = self.integer(name)
         return number if number is None or number < MICROSECONDS else number // 1000
 

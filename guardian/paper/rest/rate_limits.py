@@ -38,7 +38,7 @@ class RateLimitSettings:
     fapi_weight_per_minute: int = 2400
 
     def described(self) -> list[dict[str, Any]]:
-        """The `rateLimits` of the spot `exchangeInfo`."""
+        """Returns the `rateLimits` of the spot `exchangeInfo`."""
         return [
             _described("REQUEST_WEIGHT", "MINUTE", 1, self.weight_per_minute),
             _described("ORDERS", "SECOND", 10, self.orders_per_10_seconds),
@@ -75,7 +75,7 @@ class Window:
     _count: int = 0
 
     def count(self, now: int) -> int:
-        """What has been counted in the window that `now` is in."""
+        """Returns what has been counted in the window that `now` is in."""
         return self._count if now // self.length == self._index else 0
 
     def add(self, number: int, now: int) -> int:
@@ -85,7 +85,7 @@ class Window:
         return self._count
 
     def left_ms(self, now: int) -> int:
-        """How many milliseconds remain of the window that `now` is in."""
+        """Returns how many milliseconds remain of the window that `now` is in."""
         return self.length - now % self.length
 
 
@@ -180,13 +180,13 @@ class Meter:
             window.add(number, now)
 
     def order_counts(self, now: int) -> list[dict[str, Any]]:
-        """The reply to `GET /api/v3/rateLimit/order`."""
+        """Returns the reply to `GET /api/v3/rateLimit/order`."""
         counts = [self._orders["10S"].count(now), self._orders["1D"].count(now)]
         described = [limit for limit in self.limits.described() if limit["rateLimitType"] == "ORDERS"]
         return [limit | {"count": count} for limit, count in zip(described, counts, strict=True)]
 
     def headers(self, method: str, path: str, now: int, *, done: bool) -> dict[str, str]:
-        """The headers that go with a reply; the counts of orders only with those that were placed."""
+        """Returns the headers that go with a reply; the counts of orders only with those that were placed."""
         if path.startswith("/sapi/"):
             cost = cost_of(method, path, {})
             used = str(self._sapi_window(path).count(now))

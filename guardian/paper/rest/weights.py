@@ -126,7 +126,7 @@ FREE_WHEN_DONE: Final = frozenset({"POST /api/v3/order", "DELETE /api/v3/order",
 
 
 def cost_of(method: str, path: str, sent: Sent) -> Cost:
-    """What a request costs; a request that is in no table weighs 1."""
+    """Returns what a request costs; a request that is in no table weighs 1."""
     name = f"{method} {path}"
     if path.startswith("/sapi/"):
         uid = SAPI_UID.get(name)
@@ -142,7 +142,7 @@ def _number(text: str | None, *, otherwise: int) -> int:
 
 
 def _symbols(sent: Sent) -> int:
-    """How many symbols are requested; all of them are over a hundred, as on Binance."""
+    """Returns how many symbols are requested; all of them are over a hundred, as on Binance."""
     if "symbol" in sent:
         return 1
     try:

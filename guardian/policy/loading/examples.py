@@ -87,7 +87,7 @@ _DENIALS: Final = [code.name for code in Code if code.outcome is Outcome.DENIED]
 
 
 def read_example(row: TomlTable) -> Example:
-    """Check the shape of one `[[examples]]` and keep its plain strings; every mistake is noted in the row."""
+    """Checks the shape of one `[[examples]]` and keeps its plain strings; every mistake is noted in the row."""
     name = row.required("name", text(200), "unnamed")
     given = _read_given(row.table("given"))
     order = _read_order(row.table("order"))
@@ -126,12 +126,12 @@ def _read_order(table: TomlTable) -> dict[str, str]:
 
 
 def _plain_values(table: TomlTable, readers: Mapping[str, Callable[[object], object]]) -> dict[str, str]:
-    """The values that are there and fit, as the strings that they are read from again when the example is judged."""
+    """Returns the values that fit, as the strings that they are read from again when the example is judged."""
     return {key: str(table.data[key]) for key, read in readers.items() if table.optional(key, read) is not None}
 
 
 def _misfits(kind: OrderType, order: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What is missing or too much for this order type."""
+    """Returns what is missing or too much for this order type."""
     market, stops = kind is OrderType.MARKET, kind in STOP_LIMIT_TYPES | UNPRICED_STOP_TYPES
     needs = {
         "price": not market and kind not in UNPRICED_STOP_TYPES,
@@ -156,7 +156,7 @@ def _has_time_in_force(kind: OrderType) -> bool:
 
 
 def why_it_fails(example: Example, policy: Policy) -> str | None:
-    """What was expected and what came, or None where the example holds."""
+    """Returns what was expected and what came, or None where the example holds."""
     try:
         verdict = judge_example(example, policy)
     except ValueError as error:
@@ -172,7 +172,7 @@ def why_it_fails(example: Example, policy: Policy) -> str | None:
 
 
 def judge_example(example: Example, policy: Policy) -> Verdict:
-    """Judge an example whose shape has been checked.
+    """Judges an example whose shape has been checked.
 
     Raises ValueError where the assets of its symbol, or of a symbol on the conversion path, are unknown.
     """
@@ -183,7 +183,7 @@ def judge_example(example: Example, policy: Policy) -> Verdict:
 
 
 def spec_of(example: Example) -> OrderSpec:
-    """The order of an example, with the same default for `time_in_force` as the tool has."""
+    """Returns the order of an example, with the same default for `time_in_force` as the tool has."""
     order = example.order
     kind = OrderType(order["order_type"])
     in_force = order.get("time_in_force", "GTC" if _has_time_in_force(kind) else None)
@@ -198,7 +198,7 @@ def spec_of(example: Example) -> OrderSpec:
 
 
 def facts_of(example: Example, policy: Policy) -> Facts:
-    """The facts that an example gives. Raises ValueError as `judge_example` does."""
+    """Returns the facts that an example gives. Raises ValueError as `judge_example` does."""
     given = {key: default for key, (_, default) in GIVEN.items() if default is not None} | dict(example.given)
     listed = example.order["symbol"]
     instruments = {symbol: _instrument(symbol, assets, given) for symbol, assets in _path_assets(policy).items()}
@@ -264,7 +264,7 @@ def _usage(given: Mapping[str, str], policy: Policy) -> Usage:
 
 
 def _lost(loss: Decimal, currency: str) -> tuple[DayTrading, ...]:
-    """A day on which `lost` was lost, and after which nothing is held."""
+    """Returns a day on which `lost` was lost, and after which nothing is held."""
     if loss == 0:
         return ()
     return (
@@ -288,7 +288,10 @@ def _instrument(name: str, assets: tuple[str, str], given: Mapping[str, str]) ->
 
 
 def _assets(name: str, given: Mapping[str, str], policy: Policy) -> tuple[str, str]:
-    """Base and quote of the example's symbol: as given, else by how it is spelt, as there is no exchange to ask."""
+    """Returns base and quote of the example's symbol.
+
+    As given, else by how it is spelt, as there is no exchange to ask.
+    """
     if "base" in given and "quote" in given:
         return given["base"], given["quote"]
     known = {policy.accounting.currency, *policy.accounting.conversions}
@@ -303,13 +306,13 @@ def _path_assets(policy: Policy) -> dict[str, tuple[str, str]]:
 
 
 def _rate_of(key: str) -> tuple[str, str] | None:
-    """The symbol and the side that a key such as `rate_BTCUSDT_ask` names; None for every other key."""
+    """Returns the symbol and the side that a key such as `rate_BTCUSDT_ask` names; None for every other key."""
     found = _RATE.fullmatch(key)
     return (found[1], found[2]) if found is not None and is_name(found[1]) else None
 
 
 def split_symbol(name: str, one: str) -> tuple[str, str]:
-    """Base and quote of a symbol that trades this asset, by its spelling.
+    """Returns base and quote of a symbol that trades this asset, by its spelling.
 
     Raises ValueError where the symbol neither begins nor ends with the asset.
     """

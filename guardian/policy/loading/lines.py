@@ -63,7 +63,7 @@ class KeyLines:
     _counts: dict[Path, int] = field(default_factory=dict)
 
     def line_of(self, path: Path) -> int:
-        """The line of a key, from 1; for a missing key, the line of the table that it belongs in."""
+        """Returns the line of a key, from 1; for a missing key, the line of the table that it belongs in."""
         while path and path not in self._lines:
             path = path[:-1]
         return self._lines.get(path, 1)
@@ -148,7 +148,10 @@ class KeyLines:
             self._start_key()
 
     def _mark_element(self, line: int) -> Path:
-        """The path of the value that begins here: an element of the list that is open, else what the key names."""
+        """Returns the path of the value that begins here.
+
+        An element of the list that is open, else what the key names.
+        """
         if self._stack and isinstance(top := self._stack[-1], _List):
             path = (*top.path, top.index)
             self._mark(path, line)
@@ -161,7 +164,7 @@ class KeyLines:
 
 
 def find_lines(text: str) -> KeyLines:
-    """Find the line of every key. Raises NestsTooDeep, and nothing else, whatever the text."""
+    """Finds the line of every key. Raises NestsTooDeep, and nothing else, whatever the text."""
     found = KeyLines()
     line = 1
     for token in _TOKEN.finditer(text):

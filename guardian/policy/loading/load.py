@@ -75,7 +75,7 @@ class PolicyReading:
 
 
 def load_policy(source: str) -> Policy:
-    """The policy that a file's text says. Raises PolicyInvalid with every mistake, and nothing else."""
+    """Returns the policy that a file's text says. Raises PolicyInvalid with every mistake, and nothing else."""
     return read_policy(source).policy
 
 
@@ -101,7 +101,7 @@ def read_policy(source: str) -> PolicyReading:
 
 
 def named_environment(source: str) -> Environment | None:
-    """The environment that a policy's text names, whatever mistakes the rest has; None where it is unknown.
+    """Returns the environment that a policy's text names, whatever mistakes the rest has; None where it is unknown.
 
     With a `[paper]` table it cannot: which paper exchange is meant is for a policy without mistakes to say.
     """
@@ -114,7 +114,7 @@ def named_environment(source: str) -> Environment | None:
 
 
 def _parse(source: str) -> tuple[dict[str, object], KeyLines]:
-    """The text as TOML gives it, floats kept as their text."""
+    """Returns the text as TOML gives it, floats kept as their text."""
     if len(source) > MAX_CHARACTERS:
         raise _unreadable(f"the file is longer than {MAX_CHARACTERS} characters", None)
     body = source.removeprefix("\ufeff").replace("\r\n", "\n")  # Windows editors put a byte order mark in front

@@ -53,7 +53,7 @@ class Notes:
     """By the name of a known key: the table it belongs in."""
 
     def mistake(self, path: Path, message: str, hint: str | None = None) -> None:
-        """Note one mistake at a key."""
+        """Notes one mistake at a key."""
         self.mistakes.append(PolicyMistake(key=dotted(path), message=message, line=self.lines.line_of(path), hint=hint))
 
     def name_unknown(self) -> None:
@@ -82,7 +82,7 @@ class TomlTable:
     known: list[str] = field(default_factory=list)
 
     def value(self, key: str, read: Callable[[object], T], default: object, *, hidden: bool = False) -> T:
-        """The value of a key, or of `default`, which is written as in the file."""
+        """Returns the value of a key, or of `default`, which is written as in the file."""
         self._know(key)
         self._set(key, default, hidden=hidden)
         if key in self.data:
@@ -92,7 +92,7 @@ class TomlTable:
         return read(default)
 
     def required(self, key: str, read: Callable[[object], T], stand_in: object) -> T:
-        """The value of a key that has no default; its absence is a mistake."""
+        """Returns the value of a key that has no default; its absence is a mistake."""
         self._know(key)
         if key in self.data:
             self._set(key, None)
@@ -104,7 +104,7 @@ class TomlTable:
         return read(stand_in)
 
     def optional(self, key: str, read: Callable[[object], T], *, hidden: bool = False) -> T | None:
-        """The value of a key that may be left out."""
+        """Returns the value of a key that may be left out."""
         self._know(key)
         if key not in self.data:
             return None
@@ -115,7 +115,7 @@ class TomlTable:
     def words(
         self, key: str, read: Callable[[object], T], default: list[str], *, may_be_empty: bool = False
     ) -> list[T]:
-        """The values of a list of strings, each of them once."""
+        """Returns the values of a list of strings, each of them once."""
         self._know(key)
         self._set(key, default)
         path = (*self.path, key)
@@ -148,7 +148,7 @@ class TomlTable:
         may_be_empty: bool = False,
         listed: bool = True,
     ) -> tuple[T, ...]:
-        """What `read` makes of the tables of a list, such as `[ { window = "5m", max = 5 } ]`."""
+        """Returns what `read` makes of the tables of a list, such as `[ { window = "5m", max = 5 } ]`."""
         self._know(key)
         if listed:
             self._set(key, default)
@@ -172,7 +172,7 @@ class TomlTable:
         return tuple(found)
 
     def table(self, key: str, *, listed: bool | None = None) -> TomlTable:
-        """A table inside this one; empty where it is left out or is no table."""
+        """Returns a table inside this one; empty where it is left out or is no table."""
         self._know(key)
         path = (*self.path, key)
         raw = self.data.get(key, {})
@@ -182,7 +182,7 @@ class TomlTable:
         return TomlTable(self.notes, path, raw, self.listed if listed is None else listed)
 
     def mistake(self, key: str, message: str, hint: str | None = None) -> None:
-        """Note a mistake at one of this table's keys."""
+        """Notes a mistake at one of this table's keys."""
         self.notes.mistake((*self.path, key), message, hint)
 
     def done(self) -> None:
@@ -218,7 +218,10 @@ class TomlTable:
 
 
 def dotted(path: Path) -> str:
-    """A path as a dotted key: `limits.rolling_notional[2].max`. What is not a plain name is quoted and cut short."""
+    """Returns a path as a dotted key: `limits.rolling_notional[2].max`.
+
+    What is not a plain name is quoted and cut short.
+    """
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -230,7 +233,7 @@ def dotted(path: Path) -> str:
 
 
 def written(value: object) -> str:
-    """A value as TOML writes it, for showing."""
+    """Returns a value as TOML writes it, for showing."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

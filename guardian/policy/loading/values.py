@@ -47,7 +47,7 @@ class FloatText:
 
 
 def shown(value: object) -> str:
-    """A value of the file in few plain ASCII characters, for a message."""
+    """Returns a value of the file in few plain ASCII characters, for a message."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -62,26 +62,26 @@ def shown(value: object) -> str:
 
 
 def shortened(text: str, most: int = _MOST_ECHOED) -> str:
-    """At most `most` characters of a text, everything that is not printable ASCII escaped."""
+    """Returns at most `most` characters of a text, everything that is not printable ASCII escaped."""
     cut = text if len(text) <= most else text[:most] + "..."
     return "".join(c if " " <= c <= "~" else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in cut)
 
 
 def nearest(word: str, known: list[str]) -> str | None:
-    """The known word that is most like this one, or None where none is."""
+    """Returns the known word that is most like this one, or None where none is."""
     found = get_close_matches(word[:64], known, n=1, cutoff=0.5)
     return found[0] if found else None
 
 
 def refuse_float(value: object) -> None:
-    """Raise Unfit for a TOML float, saying how to write it."""
+    """Raises Unfit for a TOML float, saying how to write it."""
     if isinstance(value, FloatText):
         digits = value.text if re.fullmatch(r"[0-9]{1,20}\.[0-9]{1,20}", value.text) else "100.10"
         raise Unfit(f"{shown(value)} is a float, which is not exact", f'write it as a string: "{digits}"')
 
 
 def amount(value: object) -> Decimal:
-    """A decimal amount, zero or more: a plain decimal string or an integer."""
+    """Returns a decimal amount, zero or more: a plain decimal string or an integer."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**_MOST_INTEGER_DIGITS:
         value = str(value)
     if not isinstance(value, str):
@@ -100,7 +100,7 @@ def amount(value: object) -> Decimal:
 
 
 def positive(value: object) -> Decimal:
-    """An amount greater than zero: here zero would mean nothing, and never means unlimited."""
+    """Returns an amount greater than zero: here zero would mean nothing, and never means unlimited."""
     parsed = amount(value)
     if parsed == 0:
         raise Unfit("must be greater than zero", "zero never means unlimited; there is no unlimited")
@@ -108,7 +108,7 @@ def positive(value: object) -> Decimal:
 
 
 def count(value: object, *, least: int = 1, most: int = 1_000_000) -> int:
-    """A whole number within bounds: an integer, or the same in a string."""
+    """Returns a whole number within bounds: an integer, or the same in a string."""
     number = value
     if isinstance(value, str) and re.fullmatch(r"-?(0|[1-9][0-9]{0,9})", value, re.ASCII):
         number = int(value)
@@ -123,7 +123,7 @@ def count(value: object, *, least: int = 1, most: int = 1_000_000) -> int:
 
 
 def duration(most_ms: int, *, least_ms: int = 1) -> Callable[[object], int]:
-    """A reader of durations such as "250ms", "60s", "15m" or "24h", in milliseconds, within bounds."""
+    """Returns a reader of durations such as "250ms", "60s", "15m" or "24h", in milliseconds, within bounds."""
 
     def read(value: object) -> int:
         found = _DURATION.fullmatch(value) if isinstance(value, str) else None
@@ -141,7 +141,7 @@ def duration(most_ms: int, *, least_ms: int = 1) -> Callable[[object], int]:
 
 
 def percentage(value: object) -> Decimal:
-    """A percentage such as "3%" as a fraction: `0.03`. From 0% to 100%."""
+    """Returns a percentage such as "3%" as a fraction: `0.03`. From 0% to 100%."""
     found = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise Unfit(f"{shown(value)} is not a percentage", 'write a string with a percent sign: "3%" or "0.5%"')
@@ -159,7 +159,7 @@ def flag(value: object) -> bool:
 
 
 def text(most: int) -> Callable[[object], str]:
-    """A reader of words for people: a string of at most `most` printable characters, not empty."""
+    """Returns a reader of words for people: a string of at most `most` printable characters, not empty."""
 
     def read(value: object) -> str:
         if not isinstance(value, str):
@@ -176,14 +176,14 @@ def text(most: int) -> Callable[[object], str]:
 
 
 def secret_text(value: object) -> str:
-    """A key or secret: printable ASCII. The messages never show it."""
+    """Returns a key or secret: printable ASCII. The messages never show it."""
     if not isinstance(value, str) or not 1 <= len(value) <= 256 or not re.fullmatch(r"[!-~]+", value, re.ASCII):
         raise Unfit("is not a key", "a string of 1 to 256 ASCII characters, without blanks")
     return value
 
 
 def choice(kind: type[E]) -> Callable[[object], E]:
-    """A reader of one of an enum's values, spelt exactly."""
+    """Returns a reader of one of an enum's values, spelt exactly."""
     known = [str(member.value) for member in kind]
 
     def read(value: object) -> E:
@@ -194,7 +194,7 @@ def choice(kind: type[E]) -> Callable[[object], E]:
 
 
 def one_of(known: list[str]) -> Callable[[object], str]:
-    """A reader of one of these words, spelt exactly."""
+    """Returns a reader of one of these words, spelt exactly."""
 
     def read(value: object) -> str:
         if isinstance(value, str) and value in known:
@@ -209,14 +209,14 @@ def one_of(known: list[str]) -> Callable[[object], str]:
 
 
 def asset(value: object) -> str:
-    """An asset's name such as BTC."""
+    """Returns an asset's name such as BTC."""
     if not isinstance(value, str) or not is_name(value):
         raise Unfit(f"{shown(value)} is not the name of an asset", f'{NAME_RULE}, such as "USDT"')
     return value
 
 
 def symbol(value: object) -> str:
-    """A symbol's name such as BTCUSDT."""
+    """Returns a symbol's name such as BTCUSDT."""
     if not isinstance(value, str) or not is_name(value):
         raise Unfit(f"{shown(value)} is not the name of a symbol", f'{NAME_RULE}, such as "BTCUSDT"')
     return value

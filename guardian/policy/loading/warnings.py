@@ -32,7 +32,7 @@ class PolicyWarning:
 
 
 def policy_warnings(policy: Policy) -> tuple[PolicyWarning, ...]:
-    """Every warning about a policy; none where it lists no symbol, since then no order passes anyway."""
+    """Returns every warning about a policy; none where it lists no symbol, since then no order passes anyway."""
     return tuple(_warnings(policy)) if policy.symbols else ()
 
 
@@ -76,7 +76,7 @@ def _conversions(policy: Policy) -> Iterator[PolicyWarning]:
 
 
 def _path_problem(asset: str, accounting: Accounting) -> str | None:
-    """Why the declared path from an asset does not arrive at the currency; None where it does."""
+    """Returns why the declared path from an asset does not arrive at the currency; None where it does."""
     seen = {asset}
     while asset != accounting.currency:
         symbol = accounting.conversions.get(asset)
@@ -91,7 +91,7 @@ def _path_problem(asset: str, accounting: Accounting) -> str | None:
 
 
 def _windows(key: str, windows: list[tuple[int, Decimal]]) -> Iterator[PolicyWarning]:
-    """A longer window that allows no more than a shorter one: the shorter one never denies."""
+    """Yields a warning for a longer window that allows no more than a shorter one: the shorter one never denies."""
     for length, most in windows:
         tighter = [window for window in windows if window[0] > length and window[1] <= most]
         if tighter:

@@ -25,10 +25,10 @@ class PersonsActsPart:
         self._unit = unit
 
     def record(self, scope: Scope | None, what: str) -> None:
-        """Record that a person acted, for one scope or (None) for all: only later orders count as unattended."""
+        """Records that a person acted, for one scope or (None) for all: only later orders count as unattended."""
         values = {"environment": "", "account": ""} if scope is None else scope_values(scope)
         self._unit.write(insert(ACTS), {**values, "seq": self._unit.head.seq, "ts_ms": self._unit.now_ms, "what": what})
 
     def newest_seq(self, scope: Scope) -> int:
-        """Return the place in the log at which a person last acted for this scope; 0 if never."""
+        """Returns the place in the log at which a person last acted for this scope; 0 if never."""
         return int(self._unit.run(_NEWEST, scope_values(scope)).scalar_one() or 0)

@@ -38,16 +38,16 @@ class SlicingPart:
         self._unit = unit
 
     def mark(self, scope: Scope, symbol: str, side: str) -> None:
-        """Record that an order over `max_notional` was denied. An active mark stays as it is."""
+        """Records that an order over `max_notional` was denied. An active mark stays as it is."""
         values = {"since_ms": self._unit.now_ms, "since_seq": self._unit.head.seq}
         self._unit.write(insert(SLICING), {**scope_values(scope), "symbol": symbol, "side": str(side), **values})
 
     def clear(self, scope: Scope, symbol: str, side: str) -> None:
-        """Delete the marks of a side, because a person approved an order on it: earlier orders no longer add up."""
+        """Deletes the marks of a side, because a person approved an order on it: earlier orders no longer add up."""
         self._unit.write(delete(SLICING).where(_ON_SIDE), {**scope_values(scope), "symbol": symbol, "side": str(side)})
 
     def active_mark(self, scope: Scope, symbol: str, side: str, window_ms: int) -> Mark | None:
-        """Return the mark that is active now, under a policy with this window; None where none is."""
+        """Returns the mark that is active now, under a policy with this window; None where none is."""
         rows = self._unit.rows(_MARKS, {**scope_values(scope), "symbol": symbol, "side": str(side)})
         mark: Mark | None = None
         for row in rows:

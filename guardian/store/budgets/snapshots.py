@@ -51,11 +51,11 @@ class Unseen:
     """The same orders as they are now."""
 
     def taken(self, asset: str) -> Decimal:
-        """How much of the asset's free balance these orders may have taken since; never too little."""
+        """Returns how much of the asset's free balance these orders may have taken since; never too little."""
         return plus(*(_takes(row, asset) for row in self.orders))
 
     def bought(self, asset: str) -> Decimal:
-        """How much of the asset BUYs have brought since."""
+        """Returns how much of the asset BUYs have brought since."""
         before = {row.client_order_id: row.executed_quantity for row in self.pending}
         executed = {row.client_order_id: row for row in (*self.now, *self.orders)}
         return plus(
@@ -75,11 +75,11 @@ class SnapshotsPart:
         self._orders = orders
 
     def take(self, scope: Scope) -> Snapshot:
-        """The orders of the scope as they are now, before facts of the exchange are fetched."""
+        """Returns the orders of the scope as they are now, before facts of the exchange are fetched."""
         return Snapshot(seq=self._unit.head.seq, pending=self._orders.pending(scope))
 
     def unseen_since(self, scope: Scope, snapshot: Snapshot) -> Unseen:
-        """Return what answers of the exchange may lack that were fetched after the snapshot."""
+        """Returns what answers of the exchange may lack that were fetched after the snapshot."""
         since = [order_from(row) for row in self._unit.rows(_SINCE, {**scope_values(scope), "after": snapshot.seq})]
         now = tuple(self._now(snapshot.pending))
         unsure = {row.client_order_id for row in snapshot.pending if row.state in UNRESOLVED_STATES}
@@ -95,12 +95,12 @@ class SnapshotsPart:
 
 
 def spends(row: OrderRow) -> str:
-    """The asset that an order pays with."""
+    """Returns the asset that an order pays with."""
     return row.quote_asset if row.side == OrderSide.BUY.value else row.base_asset
 
 
 def _takes(row: OrderRow, asset: str) -> Decimal:
-    """What an order takes of an asset: what it spent where it has ended, else all that it may spend."""
+    """Returns what an order takes of an asset: what it spent where it has ended, else all that it may spend."""
     if spends(row) != asset:
         return ZERO
     if row.side == OrderSide.SELL.value:

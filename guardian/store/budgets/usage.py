@@ -99,7 +99,7 @@ class UsagePart:
         snapshot: Snapshot,
         listed: ListedOrders | None = None,
     ) -> Usage:
-        """Everything that the rules count for this order, in `currency`.
+        """Returns everything that the rules count for this order, in `currency`.
 
         `assets` are the base and the quote asset of its symbol; without them nothing is known to be held.
         `snapshot` was taken before the facts of the exchange were fetched that the order is judged on. Orders that
@@ -157,7 +157,10 @@ class UsagePart:
         return {asset: quantity for asset, quantity in left.items() if quantity > 0}
 
     def status(self, scope: Scope, limits: Limits, currency: str) -> StatusUsage:
-        """What does not depend on the order: the windows, what is open, and what was ordered without a person."""
+        """Returns what does not depend on the order.
+
+        These are the windows, what is open, and what was ordered without a person.
+        """
         counted, unconfirmed = Worth(currency), Worth(currency)
         windows = {window.window_ms for window in limits.rolling_notional}
         counts = {window.window_ms for window in limits.max_orders}
@@ -193,7 +196,10 @@ class UsagePart:
 
 
 def open_notional(row: OrderRow, notional: Decimal) -> Decimal:
-    """How much of its notional an order counts for while it is open: all where its fate is unknown, else the rest."""
+    """Returns how much of its notional an order counts for while it is open.
+
+    All of it where its fate is unknown, else for the part that is not executed.
+    """
     if row.state in UNRESOLVED_STATES:
         return notional
     if row.state not in LIVE_STATES or row.quantity <= 0:
@@ -206,7 +212,10 @@ def _buys(row: OrderRow, asset: str | None) -> bool:
 
 
 def offered_of(row: OrderRow, asset: str | None) -> Decimal:
-    """What an order that has not ended may still take of an asset: by selling it, or by paying with it at the worst."""
+    """Returns what an order that has not ended may still take of an asset.
+
+    By selling it, or by paying with it at the worst.
+    """
     if spends(row) != asset:
         return ZERO
     if row.side == OrderSide.SELL.value:

@@ -28,7 +28,7 @@ class Worth:
     uncounted: set[str] = field(default_factory=set)
 
     def of(self, row: ROW) -> Decimal:
-        """What one order counts for; zero, and its currency is remembered, where that is unknown."""
+        """Returns what one order counts for; zero, and its currency is remembered, where that is unknown."""
         for asset, amount in (
             (row["currency"], row["notional"]),
             (row["quote_asset"], row["quote_notional"]),
@@ -40,13 +40,13 @@ class Worth:
         return ZERO
 
     def of_order(self, row: OrderRow) -> Decimal:
-        """The same of a whole order."""
+        """Returns the same of a whole order."""
         return self.of({name: getattr(row, name) for name in WORTH_COLUMNS})
 
     def total(self, rows: Iterable[ROW]) -> Decimal:
-        """The sum of orders, exits included, without those that never came to be."""
+        """Returns the sum of orders, exits included, without those that never came to be."""
         return plus(*(self.of(row) for row in rows if OrderState(row["state"]) not in VOID_STATES))
 
     def entered(self, rows: Iterable[ROW]) -> Decimal:
-        """The sum of orders that were entered: neither exits nor such as never came to be."""
+        """Returns the sum of orders that were entered: neither exits nor such as never came to be."""
         return self.total(row for row in rows if not row["is_exit"])

@@ -30,7 +30,7 @@ class Log(Protocol):
     """What a checkpoint is taken of."""
 
     def head(self) -> Entry | None:
-        """The last committed row."""
+        """Returns the last committed row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Checkpoint:
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
-    """A checkpoint from a file's line or from `SEQ:DIGEST`. Raises ValueError."""
+    """Returns a checkpoint from a file's line or from `SEQ:DIGEST`. Raises ValueError."""
     found = _LINE.fullmatch(text) or _SHORT.fullmatch(text)
     if found is None:
         raise ValueError(f"not a checkpoint: a line `{ORIGIN} SEQ DIGEST`, or `SEQ:DIGEST`")
@@ -55,7 +55,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
 
 
 def read_checkpoint(home: Path) -> Checkpoint | None:
-    """The checkpoint of a home; None where none was written yet.
+    """Returns the checkpoint of a home; None where none was written yet.
 
     Raises:
         StoreCorrupt: the file is there and is not a checkpoint.
@@ -75,7 +75,7 @@ def read_checkpoint(home: Path) -> Checkpoint | None:
 
 
 def write_checkpoint(home: Path, store: Log) -> bool:
-    """Bring the home's checkpoint up to the last committed row; False where it could not be: it is older then.
+    """Brings the home's checkpoint up to the last committed row; False where it could not be: it is older then.
 
     Raises StoreError where the store cannot be read.
     """
@@ -84,7 +84,7 @@ def write_checkpoint(home: Path, store: Log) -> bool:
 
 
 def keep_checkpoint(home: Path, checkpoint: Checkpoint) -> bool:
-    """Write a checkpoint of committed rows unless there is a later one; False where it could not be written."""
+    """Writes a checkpoint of committed rows unless there is a later one; False where it could not be written."""
     try:
         with FileLock(home / CHECKPOINT_LOCK_NAME, timeout=_LOCK_TIMEOUT_S, mode=0o600):
             before = read_checkpoint(home)

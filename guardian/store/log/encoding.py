@@ -50,17 +50,17 @@ _TRIES: Final = ((8192, 1024), (512, 128), (64, 16))
 
 
 def digest_of(previous: bytes, seq: int, body: bytes) -> bytes:
-    """The digest of a row, from the digest of the row before it."""
+    """Returns the digest of a row, from the digest of the row before it."""
     return sha256(b"".join((_DOMAIN, previous, seq.to_bytes(8, "big"), len(body).to_bytes(4, "big"), body))).digest()
 
 
 def client_order_id(digest: bytes) -> str:
-    """The id that an order carries to the exchange: `g1-` and 32 hex digits of its intent row's digest."""
+    """Returns the id that an order carries to the exchange: `g1-` and 32 hex digits of its intent row's digest."""
     return CLIENT_ORDER_ID_PREFIX + digest.hex()[:32]
 
 
 def column(text: str | None) -> str | None:
-    """A text as it is in a column: at most MAX_COLUMN characters, writable as UTF-8, no NUL."""
+    """Returns a text as it is in a column: at most MAX_COLUMN characters, writable as UTF-8, no NUL."""
     if text is None:
         return None
     kept = _writable(str(text[:MAX_COLUMN])).replace("\0", "\\x00")
@@ -68,7 +68,7 @@ def column(text: str | None) -> str | None:
 
 
 def columns_of(record: Record, ts_ms: int) -> dict[str, str | int | None]:
-    """The columns of a row, as they are stored and as its body repeats them."""
+    """Returns the columns of a row, as they are stored and as its body repeats them."""
     return {
         "call_id": column(record.call_id),
         "phase": record.phase.value,
@@ -83,7 +83,7 @@ def columns_of(record: Record, ts_ms: int) -> dict[str, str | int | None]:
 
 
 def body_of(columns: Mapping[str, str | int | None], data: Mapping[str, object]) -> bytes:
-    """The canonical body of a row. There is one for whatever `data` holds; what was cut is said in `cut`."""
+    """Returns the canonical body of a row. There is one for whatever `data` holds; what was cut is said in `cut`."""
     for text, items in _TRIES:
         bounds = _Bounds(text=text, items=items)
         document: dict[str, object] = {"v": BODY_VERSION, **columns, "data": _object(data, bounds, 0)}

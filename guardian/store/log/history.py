@@ -104,7 +104,10 @@ class Review:
         self._connection = connection
 
     def newest(self, wanted: Wanted) -> HistoryPage:
-        """Return the newest calls and events that match; calls of unresolved orders separately, whatever their time."""
+        """Returns the newest calls and events that match.
+
+        Calls of unresolved orders come separately, whatever their time.
+        """
         unresolved = tuple(line for line in self._unresolved() if _fits(line, wanted))
         known = {line.row.seq for line in unresolved}
         low = 0 if wanted.since_ms is None else first_seq_at(self._connection, wanted.since_ms)
@@ -114,11 +117,11 @@ class Review:
         return HistoryPage(unresolved=unresolved, lines=tuple(sorted(lines, key=lambda line: line.row.seq)))
 
     def unresolved_count(self) -> int:
-        """Return how many orders may be at the exchange and are not known there, in every environment and account."""
+        """Returns how many orders may be at the exchange and are not known there, in every environment and account."""
         return int(self._connection.execute(UNRESOLVED_COUNT).fetchone()[0])
 
     def find(self, name: str) -> tuple[LogRow, ...]:
-        """Return all rows of a call, by its id, the number of one of its rows, a client order id, or `last`."""
+        """Returns all rows of a call, by its id, the number of one of its rows, a client order id, or `last`."""
         first = self._named(name)
         if first is None:
             return ()
@@ -128,7 +131,7 @@ class Review:
         return tuple(sorted((LogRow(*row) for row in rows), key=lambda row: row.seq))
 
     def follows(self, row: LogRow) -> bool:
-        """Return whether the row before it has the digest that it names."""
+        """Returns whether the row before it has the digest that it names."""
         if row.seq == 1:
             return row.prev_hash == GENESIS
         before = row_at(self._connection, row.seq - 1)
@@ -164,13 +167,13 @@ class Review:
 
 @contextmanager
 def review(place: Path) -> Iterator[Review]:
-    """Open the log of a home for reading. Raises StoreUnavailable and StoreCorrupt."""
+    """Opens the log of a home for reading. Raises StoreUnavailable and StoreCorrupt."""
     with read_only(database_path(place)) as connection:
         yield Review(connection)
 
 
 def _listing(wanted: Wanted) -> str:
-    """Return the statement that lists the newest calls and events, and reads no more rows than it must."""
+    """Returns the statement that lists the newest calls and events, and reads no more rows than it must."""
     if wanted.outcome == PENDING:
         return CALLS_WITHOUT_OUTCOME
     if wanted.outcome is not None:
@@ -183,7 +186,7 @@ def _listing(wanted: Wanted) -> str:
 
 
 def _line(columns: tuple[object, ...], order_state: object) -> HistoryLine:
-    """Return the line of a row and the other row of its call, if that is there."""
+    """Returns the line of a row and the other row of its call, if that is there."""
     this = LogRow(*columns[:_WIDTH])  # type: ignore[arg-type]  # columns of audit
     there = columns[_WIDTH : 2 * _WIDTH]
     other = None if there[0] is None else LogRow(*there)  # type: ignore[arg-type]  # columns of audit
@@ -194,7 +197,7 @@ def _line(columns: tuple[object, ...], order_state: object) -> HistoryLine:
 
 
 def _fits(line: HistoryLine, wanted: Wanted) -> bool:
-    """Return whether a call is of the wanted kind, whatever its time."""
+    """Returns whether a call is of the wanted kind, whatever its time."""
     return (
         wanted.tool in {None, line.row.tool}
         and wanted.symbol in {None, line.row.symbol}

@@ -89,7 +89,7 @@ assert tuple(field.name for field in fields(LogRow)) == ROW_COLUMNS
 
 @contextmanager
 def read_only(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the database for reading. On a read-only disk it is read as it lies there, or from a copy.
+    """Opens the database for reading. On a read-only disk it is read as it lies there, or from a copy.
 
     Raises:
         StoreUnavailable: it is not there, or it cannot be read now.
@@ -110,7 +110,7 @@ def read_only(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _application_id(connection: sqlite3.Connection) -> int:
-    """Return the mark in the file's header. 0 may mean that another process is just making it: that takes a moment."""
+    """Returns the mark in the file's header. 0 may mean that another process is just making it: that takes a moment."""
     for _ in range(_TRIES):
         found = application_id(connection)
         if found != 0:
@@ -157,18 +157,18 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
 
 
 def database_path(place: Path) -> Path:
-    """Return the database of a home folder, or the file itself."""
+    """Returns the database of a home folder, or the file itself."""
     return place / DATABASE_NAME if place.is_dir() or not place.suffix else place
 
 
 def row_at(connection: sqlite3.Connection, seq: int) -> LogRow | None:
-    """Return one row of the log; None where it is missing."""
+    """Returns one row of the log; None where it is missing."""
     found = connection.execute(ROW_AT, {"seq": seq}).fetchone()
     return None if found is None else LogRow(*found)
 
 
 def first_seq_at(connection: sqlite3.Connection, ts_ms: int) -> int:
-    """Return the number of the first row that is not older than `ts_ms`; after the last, if all are older.
+    """Returns the number of the first row that is not older than `ts_ms`; after the last, if all are older.
 
     Window time never goes back from one row to the next, so a search by halves finds it.
     """

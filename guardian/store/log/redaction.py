@@ -31,17 +31,20 @@ _MAX_DEPTH: Final = 20
 
 
 def token_digest(token: str) -> str:
-    """What a confirmation token is stored and looked up as."""
+    """Returns what a confirmation token is stored and looked up as."""
     return sha256(f"guardian/confirmation-token/v1/{token}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def short_digest(secret: str) -> str:
-    """What replaces a secret: it recognises the secret and opens nothing."""
+    """Returns what replaces a secret: it recognises the secret and opens nothing."""
     return f"sha256:{token_digest(secret)[:16]}"
 
 
 def token_pieces(text: bytes) -> frozenset[str]:
-    """Every piece of a text in UTF-8 that could be a token; most texts have none. It is called for every row."""
+    """Returns every piece of a text in UTF-8 that could be a token; most texts have none.
+
+    It is called for every row.
+    """
     pieces: set[str] = set()
     for word in text.translate(_WORDS).split():
         if len(word) >= TOKEN_LENGTH and not _is_ordinary(run := word.decode()):
@@ -50,7 +53,7 @@ def token_pieces(text: bytes) -> frozenset[str]:
 
 
 def without(value: object, tokens: Collection[str]) -> object:
-    """The same data with these tokens replaced: in texts, in names, at any depth."""
+    """Returns the same data with these tokens replaced: in texts, in names, at any depth."""
 
     def hide(text: str) -> str:
         for token in tokens:
@@ -61,7 +64,7 @@ def without(value: object, tokens: Collection[str]) -> object:
 
 
 def without_token_shapes(value: object) -> object:
-    """The same where no token can be looked up: everything that could be one is replaced."""
+    """Returns the same where no token can be looked up: everything that could be one is replaced."""
 
     def hidden(run: re.Match[str]) -> str:
         return run[0] if _is_ordinary(run[0]) else short_digest(run[0])

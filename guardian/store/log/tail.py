@@ -27,7 +27,7 @@ MAX_SEQ: Final = 2**62
 
 
 def _as_stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return a column without its type: one that somebody changed may hold a value of another."""
+    """Returns a column without its type: one that somebody changed may hold a value of another."""
     return type_coerce(column, NullType())
 
 
@@ -62,7 +62,7 @@ class LogTail:
 
 
 def read_tail(connection: Connection, known: Head) -> LogTail:
-    """Read the end, and hold it against the last row that is known (`seq` 0: none).
+    """Reads the end, and compares it with the last row that is known (`seq` 0: none).
 
     Raises:
         SQLAlchemyError: it cannot be read.
@@ -83,7 +83,7 @@ def read_tail(connection: Connection, known: Head) -> LogTail:
 
 
 def _of_newest(head: Head, known: Head, prev_hash: object, body: object) -> list[Finding]:
-    """What is wrong with the newest row, which another process wrote."""
+    """Returns what is wrong with the newest row, which another process wrote."""
     whole = digest_of(prev_hash, head.seq, body) if isinstance(prev_hash, bytes) and isinstance(body, bytes) else None
     if whole != head.digest:
         message = f"row {head.seq} was changed: its digest is another one"
@@ -96,5 +96,5 @@ def _of_newest(head: Head, known: Head, prev_hash: object, body: object) -> list
 
 
 def _blob(value: object) -> bytes:
-    """Return a digest as it is in the file; for a value that is no digest, bytes that no row has."""
+    """Returns a digest as it is in the file; for a value that is no digest, bytes that no row has."""
     return value if isinstance(value, bytes) and len(value) == len(GENESIS) else sha256(repr(value).encode()).digest()

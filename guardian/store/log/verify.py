@@ -93,12 +93,12 @@ class Finding:
 
 
 def evidence_of(*what: object) -> str:
-    """Return a short digest of what is in the file in place of what was written."""
+    """Returns a short digest of what is in the file in place of what was written."""
     return sha256(repr(what).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def lost_row(row: Checkpoint, *, is_there: bool, last_seq: int, source: str | None = None) -> Finding:
-    """The finding that a row which was there once is gone, or is another one now."""
+    """Returns the finding that a row which was there once is gone, or is another one now."""
     where = "" if source is None else f" of the checkpoint ({source})"
     if is_there:
         message = f"row {row.seq} is not the one{where or ' that was written'}"
@@ -144,7 +144,7 @@ class Report:
 
 
 def verify(place: Path, checkpoint: Checkpoint | None = None) -> Report:
-    """Verify the log of a home folder (or a copy of `guardian.db`) against its own checkpoint and the one given.
+    """Verifies the log of a home folder (or a copy of `guardian.db`) against its own checkpoint and the one given.
 
     Raises:
         StoreUnavailable: there is no database, or it cannot be read now; nothing is said about the log then.
@@ -172,7 +172,7 @@ def verify(place: Path, checkpoint: Checkpoint | None = None) -> Report:
 
 
 def verify_tail(connection: sqlite3.Connection, checkpoint: Checkpoint | None) -> tuple[Finding, ...]:
-    """Verify the last TAIL rows, and that the log has the row of the checkpoint. Raises sqlite3.Error.
+    """Verifies the last TAIL rows, and that the log has the row of the checkpoint. Raises sqlite3.Error.
 
     Gaps that the row after them reports itself are left out.
     """
@@ -215,23 +215,23 @@ class _Walk:
         self._at_anchor: dict[int, str] = {}
 
     def found(self, kind: FindingKind, seq: int | None, message: str) -> None:
-        """Note a finding of which the message says all."""
+        """Notes a finding of which the message says all."""
         self.add(Finding(kind=kind, seq=seq, message=message))
 
     def add(self, finding: Finding) -> None:
-        """Note a finding; after very many it is enough."""
+        """Notes a finding; after very many it is enough."""
         if len(self.findings) < MAX_FINDINGS:
             self.findings.append(finding)
 
     def tail_of(self, rows: Sequence[LogRow]) -> None:
-        """Hold the rows of the tail against one another; a log that is no longer than it begins with row 1."""
+        """Compares the rows of the tail with one another; a log that is no longer than it begins with row 1."""
         if len(rows) >= TAIL:
             self._seq, self._digest = rows[0].seq - 1, rows[0].prev_hash
         for row in rows:
             self._row(row)
 
     def rows_of(self, connection: sqlite3.Connection, anchors: dict[str, Checkpoint]) -> None:
-        """Hold every row against the one before it."""
+        """Compares every row with the one before it."""
         wanted = {anchor.seq for anchor in anchors.values()}
         for row in _all_rows(connection):
             self._row(row)
@@ -300,7 +300,7 @@ class _Walk:
         return self._at_anchor.get(anchor.seq) == anchor.digest
 
     def report(self, path: Path, anchors: dict[str, Checkpoint]) -> Report:
-        """What was found."""
+        """Returns what was found."""
         return Report(
             path=path,
             rows=self._rows,
@@ -316,12 +316,12 @@ class _Walk:
 
 
 def _hex(digest: object) -> str:
-    """Return a digest in hex; an empty text for a value that is no digest."""
+    """Returns a digest in hex; an empty text for a value that is no digest."""
     return digest.hex() if isinstance(digest, bytes) else ""
 
 
 def _all_rows(connection: sqlite3.Connection) -> Iterator[LogRow]:
-    """Every row in order, a batch at a time."""
+    """Yields every row in order, a batch at a time."""
     after = -(2**62)  # a row that was moved before the first shows too
     while True:
         rows = connection.execute(ROWS_AFTER, {"after": after, "limit": BATCH}).fetchall()

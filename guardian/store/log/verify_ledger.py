@@ -20,7 +20,7 @@ from guardian.store.log.statements import (
 
 
 def imbalances(connection: sqlite3.Connection) -> Iterator[tuple[int | None, str]]:
-    """What does not add up, each in a sentence, with the intent row of the order that it is about, if it is about one.
+    """Yields what does not add up, in a sentence, with the intent row of the order that it is about, if any.
 
     The difference does not change while orders continue, so the same damage has the same words.
     """

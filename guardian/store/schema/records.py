@@ -23,7 +23,7 @@ CORRECTION: Final = "position/"
 
 
 def found_key(environment: str, client_order_id: str) -> str:
-    """Return the key of the log's row of an order that the log lacked."""
+    """Returns the key of the log's row of an order that the log lacked."""
     return f"{FOUND}{environment}/{client_order_id}"
 
 
@@ -79,7 +79,7 @@ class Record:
         symbol: str | None = None,
         key: str | None = None,
     ) -> Record:
-        """Return a row of something that happened, in one scope or (None) in none."""
+        """Returns a row of something that happened, in one scope or (None) in none."""
         return cls(
             phase=Phase.EVENT,
             call_id=call_id,

@@ -35,12 +35,12 @@ ROLLBACK: Final = "ROLLBACK"
 
 
 def use_wal(connection: sqlite3.Connection) -> bool:
-    """Switch the file to a write-ahead log; returns whether its file system can hold one."""
+    """Switches the file to a write-ahead log; returns whether its file system can hold one."""
     return bool(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] == "wal")
 
 
 def configure(connection: sqlite3.Connection) -> None:
-    """Make commits durable, and have every interlock of the schema enforced."""
+    """Makes commits durable, and has every interlock of the schema enforced."""
     # fullfsync: on macOS a plain fsync does not flush the drive's own cache.
     for setting in ("synchronous = FULL", "fullfsync = 1", "foreign_keys = 1", "recursive_triggers = 1",
                     "trusted_schema = 0", "cell_size_check = 1"):  # fmt: skip
@@ -48,33 +48,33 @@ def configure(connection: sqlite3.Connection) -> None:
 
 
 def set_busy_timeout(connection: sqlite3.Connection, timeout_ms: int) -> None:
-    """Set how long SQLite itself waits for a lock of another process, in milliseconds."""
+    """Sets how long SQLite itself waits for a lock of another process, in milliseconds."""
     connection.execute(f"PRAGMA busy_timeout = {timeout_ms}")
 
 
 def marking(application_id: int, version: int) -> tuple[str, str]:
-    """Return the statements that write into the file's header what it is, and the version of its schema."""
+    """Returns the statements that write into the file's header what it is, and the version of its schema."""
     return f"PRAGMA application_id = {application_id}", f"PRAGMA user_version = {version}"
 
 
 def application_id(connection: sqlite3.Connection) -> int:
-    """Return what the file's header says that it is; 0 for a new file."""
+    """Returns what the file's header says that it is; 0 for a new file."""
     return int(connection.execute("PRAGMA application_id").fetchone()[0])
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
-    """Return the version of the schema in the file's header; 0 for a new file."""
+    """Returns the version of the schema in the file's header; 0 for a new file."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def part_names(connection: sqlite3.Connection, kind: str | None = None) -> frozenset[str]:
-    """Return the names of all tables, indexes and triggers of the file, or of those of one kind."""
+    """Returns the names of all tables, indexes and triggers of the file, or of those of one kind."""
     with closing(connection.execute("SELECT name, type FROM sqlite_master")) as rows:
         return frozenset(name for name, kind_of_it in rows if kind in {None, kind_of_it})
 
 
 def damages(connection: sqlite3.Connection, limit: int) -> list[str]:
-    """Return what SQLite's own check of the whole file finds, in its words: at most `limit` lines."""
+    """Returns what SQLite's own check of the whole file finds, in its words: at most `limit` lines."""
     lines = [str(line) for (line,) in connection.execute(f"PRAGMA quick_check({limit})").fetchall()]
     return [line for line in lines if line != "ok"]
 
@@ -83,7 +83,7 @@ def damages(connection: sqlite3.Connection, limit: int) -> list[str]:
 
 
 def _quoted(states: frozenset[OrderState]) -> str:
-    """Return states as an SQL list."""
+    """Returns states as an SQL list."""
     return ", ".join(f"'{state.value}'" for state in sorted(states))
 
 
@@ -116,7 +116,7 @@ CORRECTED: Final = "corrected/"
 
 
 def _listed(moves: Mapping[OrderState, frozenset[OrderState]]) -> str:
-    """Return moves as the condition of a trigger."""
+    """Returns moves as the condition of a trigger."""
     return " OR ".join(
         f"(OLD.state = '{state.value}' AND NEW.state IN ({_quoted(after)}))" for state, after in moves.items() if after
     )
@@ -137,7 +137,7 @@ def _aborts(on: str, why: str) -> str:
 
 
 def triggers(fixed_order_columns: Iterable[str]) -> dict[str, str]:
-    """Return the triggers by name, without `CREATE TRIGGER name`; the columns given never change in an order."""
+    """Returns the triggers by name, without `CREATE TRIGGER name`; the columns given never change in an order."""
     fixed = ", ".join(fixed_order_columns)
     return {
         "audit_no_update": _aborts("UPDATE ON audit", "append-only"),

@@ -36,7 +36,7 @@ RESTORE_HINT: Final = "`guardian audit verify` shows more; restore `guardian.db`
 
 
 def translated(error: Exception) -> StoreError:
-    """The StoreError for what sqlite3, SQLAlchemy (whose errors carry sqlite3's as `orig`) or the system raised."""
+    """Returns the StoreError for what sqlite3, SQLAlchemy (which has sqlite3's as `orig`) or the system raised."""
     cause = getattr(error, "orig", None) or error
     if isinstance(cause, StoreError):
         return cause

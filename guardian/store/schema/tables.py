@@ -340,7 +340,7 @@ INDEXES: Final = frozenset(str(index.name) for table in Table.metadata.tables.va
 
 
 def create_schema(connection: Connection) -> None:
-    """Create everything of a new file, in the open transaction."""
+    """Creates everything of a new file, in the open transaction."""
     Table.metadata.create_all(connection, checkfirst=False)
     for name, rest in TRIGGERS.items():
         connection.exec_driver_sql(f"CREATE TRIGGER {name} {rest}")
@@ -350,5 +350,5 @@ def create_schema(connection: Connection) -> None:
 
 
 def missing_parts(names: frozenset[str]) -> frozenset[str]:
-    """Return the tables, indexes and triggers that a file lacks, given the names of those that it has."""
+    """Returns the tables, indexes and triggers that a file lacks, given the names of those that it has."""
     return (frozenset(Table.metadata.tables) | INDEXES | frozenset(TRIGGERS)) - names

@@ -44,7 +44,7 @@ class AuditPart:
         self._trading = trading
 
     def append(self, record: Record) -> Entry:
-        """Append one row, whatever the body holds: see `guardian.store.log.encoding`.
+        """Appends one row, whatever the body holds: see `guardian.store.log.encoding`.
 
         Raises:
             StoreConflict: the call has a row of this phase already, or another row has this key.
@@ -74,14 +74,14 @@ class AuditPart:
         )
 
     def _written(self, record: Record) -> tuple[dict[str, str | int | None], bytes]:
-        """Return the columns and the body of a row."""
+        """Returns the columns and the body of a row."""
         columns = columns_of(record, self._unit.now_ms)
         # Window time is what counts; where the clock differs, the row has both.
         clock = {} if self._unit.clock_ms == self._unit.now_ms else {"clock_ms": self._unit.clock_ms}
         return columns, body_of({**columns, **clock}, record.body)
 
     def _tokens_in(self, body: bytes) -> list[str]:
-        """Return the confirmation tokens in a row; queries the store only where something could be one."""
+        """Returns the confirmation tokens in a row; queries the store only where something could be one."""
         pieces = {token_digest(piece): piece for piece in token_pieces(body)}
         left, found = list(pieces), list[str]()
         while left:
@@ -90,7 +90,7 @@ class AuditPart:
         return found
 
     def open_call(self, record: Record) -> OpenedCall:
-        """Append the `call` row; returns how many calls spent the same budget within a minute, and the trading state.
+        """Appends the `call` row; returns how many calls spent the same budget within a minute, and the trading state.
 
         Cancels, and calls of the owner's, spend none.
         """
@@ -102,18 +102,18 @@ class AuditPart:
         return OpenedCall(entry=entry, calls_last_minute=seen, trading=self._trading.status())
 
     def creates_last_minute(self) -> int:
-        """Return how often the assistant called `create_order` in the last 60 s, in every process of this home."""
+        """Returns how often the assistant called `create_order` in the last 60 s, in every process of this home."""
         return self._seen_last_minute(_CREATES)
 
     def _seen_last_minute(self, calls: Select[int]) -> int:
         return int(self._unit.run(calls, {"since": self._unit.now_ms - MINUTE_MS}).scalar_one())
 
     def has_key(self, key: str) -> bool:
-        """Return whether the log has a row with this key."""
+        """Returns whether the log has a row with this key."""
         return self._unit.first(_HAS_KEY, {"key": key}) is not None
 
     def last_entry(self) -> Entry | None:
-        """Return the last row of the log; None where it is empty."""
+        """Returns the last row of the log; None where it is empty."""
         row = self._unit.first(_LAST)
         if row is None:
             return None

@@ -35,7 +35,7 @@ class BrokenChainPart:
         self._trading = trading
 
     def record(self, findings: Iterable[Finding]) -> bool:
-        """Halt trading and append a row for new findings; returns False where all were recorded. Raises StoreError.
+        """Halts trading and appends a row for new findings; returns False where all were recorded. Raises StoreError.
 
         Where trading is halted already, the break is added to the reason, so that nobody resumes without knowing of it.
         """
@@ -65,7 +65,7 @@ class BrokenChainPart:
         return True
 
     def _recorded_marks(self) -> frozenset[str]:
-        """Return the marks of all recorded findings; a row that cannot be read counts as empty."""
+        """Returns the marks of all recorded findings; a row that cannot be read counts as empty."""
         low, high = REPORTED_BY, REPORTED_BY[:-1] + chr(ord(REPORTED_BY[-1]) + 1)
         marks: set[str] = set()
         for row in self._unit.rows(_RECORDED, {"low": low, "high": high}):
@@ -79,7 +79,7 @@ class BrokenChainPart:
 
 
 def reason_of(findings: list[Finding]) -> str:
-    """Why trading halts: the first finding, how many more there are, and what to do. There is at least one."""
+    """Returns why trading halts: the first finding, how many more there are, and what to do. There is at least one."""
     more = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
     lost = any(finding.lost is not None for finding in findings)
     forgotten = "; orders and spent budgets may be missing" if lost else ""

@@ -40,7 +40,7 @@ class CorrectionsPart:
         self._ledger = ledger
 
     def symbols(self, scope: Scope, asset: str) -> dict[str, Decimal]:
-        """Return the quantity held of the asset, by symbol: those that have it as their base asset and hold any."""
+        """Returns the quantity held of the asset, by symbol: those that have it as their base asset and hold any."""
         rows = self._unit.rows(_AS_BASE, {**scope_values(scope), "asset": asset})
         held = {str(row["symbol"]): Decimal(row["quantity"]) for row in rows}
         return {symbol: quantity for symbol, quantity in held.items() if quantity != 0}
@@ -48,7 +48,7 @@ class CorrectionsPart:
     def set_position(
         self, scope: Scope, asset: str, quantity: Decimal, prices: Mapping[str, Decimal], key: str
     ) -> None:
-        """Set the position in the asset. `prices` are by symbol; `key` is that of the log's row of the correction.
+        """Sets the position in the asset. `prices` are by symbol; `key` is that of the log's row of the correction.
 
         What is taken off is taken off the symbols that hold it, and what is added fills up those that sold too much;
         the rest belongs to no symbol.
@@ -73,7 +73,7 @@ class CorrectionsPart:
 
 
 def _towards_zero(held: Decimal, change: Decimal) -> Decimal:
-    """Return how much of the change brings what is held nearer to zero, and not past it."""
+    """Returns how much of the change brings what is held nearer to zero, and not past it."""
     if held == 0 or change == 0 or (held > 0) is (change > 0):
         return ZERO
     most = min(absolute_difference(held, ZERO), absolute_difference(change, ZERO))

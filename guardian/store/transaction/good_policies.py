@@ -20,16 +20,16 @@ class GoodPoliciesPart:
         self._unit = unit
 
     def remember(self, digest: str, text: str) -> None:
-        """Store a valid policy; changes nothing where it is the newest already."""
+        """Stores a valid policy; changes nothing where it is the newest already."""
         newest = self.last()
         if newest is None or newest.digest != digest or newest.text != text:
             values = {"digest": digest, "text": text, "stored_ms": self._unit.now_ms}
             self._unit.write(insert(POLICIES), values)
 
     def newest(self, limit: int) -> tuple[StoredPolicy, ...]:
-        """Return at most `limit` policies, newest first."""
+        """Returns at most `limit` policies, newest first."""
         return tuple(StoredPolicy(**row) for row in self._unit.rows(_NEWEST.limit(limit)))
 
     def last(self) -> StoredPolicy | None:
-        """Return the newest policy; None where none was stored."""
+        """Returns the newest policy; None where none was stored."""
         return next(iter(self.newest(1)), None)

@@ -25,11 +25,11 @@ class KeyAccountsPart:
         self._unit = unit
 
     def get(self, environment: str, fingerprint: str) -> str | None:
-        """Return the account of a key; None where the key was never used."""
+        """Returns the account of a key; None where the key was never used."""
         return self._unit.run(_BY_KEY, {"environment": environment, "fingerprint": fingerprint}).scalar_one_or_none()
 
     def remember(self, environment: str, fingerprint: str, account: str) -> str:
-        """Store the account of a key that has none yet; returns the account that is stored then."""
+        """Stores the account of a key that has none yet; returns the account that is stored then."""
         known = self.get(environment, fingerprint)
         if known is not None:
             return known

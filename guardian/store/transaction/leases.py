@@ -26,12 +26,12 @@ class LeasesPart:
         self._unit = unit
 
     def get(self, name: str) -> Lease | None:
-        """Return the lease, expired or not; None where nobody ever took it or the last holder gave it back."""
+        """Returns the lease, expired or not; None where nobody ever took it or the last holder gave it back."""
         row = self._unit.first(_BY_NAME, {"wanted": name})
         return None if row is None else Lease(**row)
 
     def take(self, name: str, holder: str, period_ms: int, *, dead: Lease | None = None) -> bool:
-        """Take or renew the lease for `period_ms` of window time; returns False while another holds it.
+        """Takes or renews the lease for `period_ms` of window time; returns False while another holds it.
 
         `dead` is the lease of a holder that the caller knows to be dead: as long as it is still the same, it is taken.
         (Window time does not move after a jump of the clock, so that a dead holder's lease would not expire.)
@@ -47,5 +47,5 @@ class LeasesPart:
         return True
 
     def give_back(self, name: str, holder: str) -> None:
-        """Release the lease, so that another can take it at once; does nothing where somebody else holds it."""
+        """Releases the lease, so that another can take it at once; does nothing where somebody else holds it."""
         self._unit.write(_DELETE, {"wanted": name, "held_by": holder})

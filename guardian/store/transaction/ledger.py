@@ -65,19 +65,22 @@ class LedgerPart:
         self._unit = unit
 
     def position(self, scope: Scope, asset: str) -> Decimal:
-        """Return what guardian bought of the asset less what it sold, spent and paid as fees of it, over all time."""
+        """Returns what guardian bought of the asset less what it sold, spent and paid as fees of it, over all time."""
         rows = self._unit.rows(_OF_ASSET, {**scope_values(scope), "asset": asset})
         return total(Decimal(row["quantity"]) for row in rows)
 
     def positions(self, scope: Scope) -> dict[str, Decimal]:
-        """Return every position other than zero, by asset."""
+        """Returns every position other than zero, by asset."""
         sums: dict[str, Decimal] = {}
         for row in self._unit.rows(_HELD, scope_values(scope)):
             sums[row["asset"]] = plus(sums.get(row["asset"], ZERO), Decimal(row["quantity"]))
         return {asset: position for asset, position in sorted(sums.items()) if position != 0}
 
     def traded(self, scope: Scope, window_ms: int = DAY_MS) -> tuple[DayTrading, ...]:
-        """Return by symbol what is held and what came and went within the window; symbols with neither are left out."""
+        """Returns by symbol what is held and what came and went within the window.
+
+        Symbols with neither are left out.
+        """
         changes: dict[str, dict[str, Decimal]] = defaultdict(dict)
         for flow in self._unit.rows(_WITHIN, {**scope_values(scope), **self._unit.window_values(window_ms)}):
             of_symbol = changes[flow["symbol"]]
@@ -103,12 +106,12 @@ class LedgerPart:
         return tuple(found)
 
     def fees_of(self, client_order_id: str) -> dict[str, Decimal]:
-        """Return the known fees of an order, by asset."""
+        """Returns the known fees of an order, by asset."""
         known = self._posted(client_order_id)
         return {asset: negated(change) for (kind, asset), change in known.items() if kind is FlowKind.FEE}
 
     def post(self, row: OrderRow, fees: Fees | None) -> None:
-        """Append what is new of an order, as its row has it now, and of its fees where those are given."""
+        """Appends what is new of an order, as its row has it now, and of its fees where those are given."""
         is_buy = row.side == OrderSide.BUY.value
         bought = row.executed_quantity if is_buy else negated(row.executed_quantity)
         known = self._posted(row.client_order_id)
@@ -135,7 +138,7 @@ class LedgerPart:
         return sums
 
     def add_flow(self, place: Place, kind: FlowKind, asset: str, change: Decimal) -> None:
-        """Append a flow, and add it to what is held."""
+        """Appends a flow, and adds it to what is held."""
         values = {
             **scope_values(place.scope),
             "symbol": place.symbol,
@@ -165,14 +168,14 @@ class LedgerPart:
 
 
 def _executed_price(row: OrderRow) -> Decimal | None:
-    """Return the average price of an order, rounded up at the eighth digit; None where it is not reported."""
+    """Returns the average price of an order, rounded up at the eighth digit; None where it is not reported."""
     if row.executed_quantity <= 0 or row.executed_quote_quantity <= 0:
         return None
     return round_up(divided_up(row.executed_quote_quantity, row.executed_quantity))
 
 
 def cash_of(row: OrderRow) -> Decimal:
-    """Return the quote asset that an order brought. Unreported, a BUY cost its worst and a SELL brought zero."""
+    """Returns the quote asset that an order brought. Unreported, a BUY cost its worst and a SELL brought zero."""
     if row.side == OrderSide.SELL.value:
         return row.executed_quote_quantity
     if row.executed_quote_quantity > 0 or row.price is None:

@@ -91,7 +91,7 @@ class OrdersPart:
         self._ledger = ledger
 
     def reserve(self, order: NewOrder) -> None:
-        """Insert an order in state `reserved`: from the commit on it counts.
+        """Inserts an order in state `reserved`: it counts from the commit on.
 
         Raises:
             StoreConflict: there is no intent row with this client order id and call; or it is not reserved at
@@ -105,7 +105,7 @@ class OrdersPart:
         self._insert(order, intent["seq"], adopted=True)
 
     def enter_found(self, order: NewOrder, report: OrderReport) -> None:
-        """Insert an order that the exchange has and the log lacked; it counts from the commit on.
+        """Inserts an order that the exchange has and the log lacked; it counts from the commit on.
 
         It comes into the ledger when the owner resumes, see `adopt_found`. Of a report that contradicts itself only the
         order's terms are taken: it is `unknown`, with nothing executed, until another report says so.
@@ -123,11 +123,11 @@ class OrdersPart:
             self.move(order.client_order_id, report.state, report=report)
 
     def not_adopted(self) -> tuple[OrderRow, ...]:
-        """The orders that the log lacked and that no owner has taken over yet, of every scope, oldest first."""
+        """Returns the orders that the log lacked and that no owner has taken over yet, of every scope, oldest first."""
         return tuple(order_from(row) for row in self._unit.rows(_NOT_ADOPTED))
 
     def adopt_found(self) -> tuple[OrderRow, ...]:
-        """Take every order that the log lacked into the ledger; returns them."""
+        """Takes every order that the log lacked into the ledger; returns them."""
         found = self.not_adopted()
         for row in found:
             self._unit.write(update(ORDERS).where(ORDERS.c.client_order_id == row.client_order_id).values(adopted=1))
@@ -135,7 +135,7 @@ class OrdersPart:
         return found
 
     def note_absent(self, client_order_id: str, more_ms: int) -> int:
-        """Add to how long the exchange has not known an order; returns for how long in all."""
+        """Adds to how long the exchange has not known an order; returns for how long in all."""
         row = self.get(client_order_id)
         so_far = 0 if row is None else row.absent_ms + more_ms
         self._set_absent(client_order_id, so_far)
@@ -175,17 +175,17 @@ class OrdersPart:
         )
 
     def get(self, client_order_id: str) -> OrderRow | None:
-        """The order with this client order id, whatever its scope."""
+        """Returns the order with this client order id, whatever its scope."""
         row = self._unit.first(_BY_NAME, {"name": client_order_id})
         return None if row is None else order_from(row)
 
     def by_exchange_id(self, scope: Scope, symbol: str, order_id: int) -> OrderRow | None:
-        """The order that the exchange knows by this id."""
+        """Returns the order that the exchange knows by this id."""
         row = self._unit.first(_BY_ORDER_ID, {**scope_values(scope), "symbol": symbol, "number": order_id})
         return None if row is None else order_from(row)
 
     def only_one_with_exchange_id(self, symbol: str, order_id: int) -> OrderRow | None:
-        """The one order of guardian's with this symbol and exchange id in all environments; None for none or several.
+        """Returns guardian's one order with this symbol and exchange id in all environments; None for none or several.
 
         Exchanges number their orders independently of one another.
         """
@@ -200,7 +200,7 @@ class OrdersPart:
         states: Iterable[OrderState] | None = None,
         limit: int = 50,
     ) -> tuple[OrderRow, ...]:
-        """The newest orders of the scope, the newest last."""
+        """Returns the newest orders of the scope, the newest last."""
         statement = select(ORDERS).where(_IN_SCOPE)
         if symbol is not None:
             statement = statement.where(ORDERS.c.symbol == symbol)
@@ -210,38 +210,41 @@ class OrdersPart:
         return tuple(order_from(row) for row in reversed(newest))
 
     def pending(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
-        """Return the orders that are not in a final state, of one scope or of all, oldest first."""
+        """Returns the orders that are not in a final state, of one scope or of all, oldest first."""
         statement: Select[tuple[object, ...]] = _PENDING if scope is None else _PENDING.where(_IN_SCOPE)
         rows = self._unit.rows(statement, None if scope is None else scope_values(scope))
         return tuple(order_from(row) for row in rows)
 
     def unresolved(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
-        """Orders that may have reached the exchange and are not known there, oldest first."""
+        """Returns orders that may have reached the exchange and are not known there, oldest first."""
         return tuple(row for row in self.pending(scope) if row.state in UNRESOLVED_STATES)
 
     def in_doubt(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
-        """Those of the unresolved that are not just being sent: unknown, or reserved for longer than sending takes."""
+        """Returns those of the unresolved that are not just being sent.
+
+        They are unknown, or reserved for longer than sending takes.
+        """
         return tuple(row for row in self.unresolved(scope) if is_in_doubt(row, self._unit.now_ms))
 
     def with_unknown_fees(self, scope: Scope) -> tuple[OrderRow, ...]:
-        """Recent orders that were executed and whose fees are not known for all of it, oldest first."""
+        """Returns recent orders that were executed and whose fees are not known for all of it, oldest first."""
         rows = self._unit.rows(_FEES_WANTED, {**scope_values(scope), "after": self._unit.now_ms - FEES_WANTED_MS})
         return tuple(order_from(row) for row in rows)
 
     def known_symbols(self, scope: Scope, since_ms: int) -> tuple[str, ...]:
-        """The symbols with an order that was reserved since then or is not in a final state."""
+        """Returns the symbols with an order that was reserved since then or is not in a final state."""
         return tuple(row["symbol"] for row in self._unit.rows(_SYMBOLS, {**scope_values(scope), "after": since_ms}))
 
     def live(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
-        """Orders that are open at the exchange, oldest first."""
+        """Returns orders that are open at the exchange, oldest first."""
         return tuple(row for row in self.pending(scope) if row.state in LIVE_STATES)
 
     def reserved_since(self, scope: Scope, after_ms: int) -> int:
-        """Return how many orders, exits included, were reserved after this moment of window time."""
+        """Returns how many orders, exits included, were reserved after this moment of window time."""
         return int(self._unit.run(_RESERVED_SINCE, {**scope_values(scope), "after": after_ms}).scalar_one())
 
     def newest_environment(self) -> str | None:
-        """The environment of the order that was reserved last, of any account; None without any order."""
+        """Returns the environment of the order that was reserved last, of any account; None without any order."""
         row = self._unit.first(_NEWEST_ENVIRONMENT, {})
         return None if row is None else str(row["environment"])
 
@@ -260,7 +263,7 @@ class OrdersPart:
         fees: Fees | None = None,
         given_up: bool = False,
     ) -> bool:
-        """Move an order on and note what was executed; False if that changed nothing.
+        """Moves an order to a state and stores what was executed; returns False where that changed nothing.
 
         Only the moves of `ORDER_MOVES` are made. A report of another state that is not such a move is out of date and
         changes nothing. What was executed and the fees of it only grow, so an older report never shrinks them. What
@@ -273,7 +276,7 @@ class OrdersPart:
         return self._apply(row, state, changed, report=report, order_id=order_id, fees=fees)
 
     def correct(self, client_order_id: str, report: OrderReport) -> bool:
-        """Set an order right whose end is wrong here: from now on it is what the exchange reports, and counts so.
+        """Sets an order right whose end is wrong here: from now on it is what the exchange reports, and counts so.
 
         For reconciliation alone, which halts trading for it: only the moves of `CORRECTIONS` are made, and an order
         that the exchange has under another id is another order; False if this is no correction.
@@ -322,7 +325,7 @@ class OrdersPart:
 
 
 def _news_of(row: OrderRow, state: OrderState, report: OrderReport) -> dict[str, object]:
-    """What else of a report is news: when the order was created, the exchange's word for its state, its quantity.
+    """Returns what else a report changes: creation time, the exchange's word for the state, amended quantity.
 
     An order that has ended stays as it ended; nothing but what was executed is news of it.
     """
@@ -353,12 +356,12 @@ def is_correction(row: OrderRow, report: OrderReport) -> bool:
 
 
 def correction_key(row: OrderRow) -> str:
-    """Return the key of the log's row of the order's next correction."""
+    """Returns the key of the log's row of the order's next correction."""
     return f"{CORRECTED}{row.client_order_id}/{row.corrections + 1}"
 
 
 def order_from(row: ROW) -> OrderRow:
-    """An order from its row."""
+    """Returns an order from its row."""
     values = dict(row)
     for name in _DECIMALS:
         if values[name] is not None:

@@ -44,7 +44,7 @@ class ProposalsPart:
         self._unit = unit
 
     def add(self, proposal: NewProposal, *, random_bytes: Callable[[int], bytes]) -> Proposal:
-        """Store a proposal under a new short id, and return it. Raises StoreConflict: no free id was found."""
+        """Stores a proposal under a new short id, and returns it. Raises StoreConflict: no free id was found."""
         made = Proposal(
             id=self._new_id(random_bytes),
             **{name: getattr(proposal, name) for name in NewProposal.__dataclass_fields__},
@@ -74,28 +74,28 @@ class ProposalsPart:
         return made
 
     def get(self, proposal_id: str) -> Proposal | None:
-        """Return the proposal with this id, of any scope."""
+        """Returns the proposal with this id, of any scope."""
         return self._one(self._unit.first(_BY_ID, {"name": proposal_id}))
 
     def newest_for(self, scope: Scope, order_key: str) -> Proposal | None:
-        """Return the newest proposal of exactly this order."""
+        """Returns the newest proposal of exactly this order."""
         return self._one(self._unit.first(_FOR_ORDER, {**scope_values(scope), "order_key": order_key}))
 
     def by_token(self, token_digest: str) -> Proposal | None:
-        """Return the proposal of this token; None for a token that was replaced by a newer one."""
+        """Returns the proposal of this token; None for a token that was replaced by a newer one."""
         return self._one(self._unit.first(_BY_TOKEN, {"token": token_digest}))
 
     def outstanding(self, scope: Scope) -> tuple[Proposal, ...]:
-        """Return the scope's proposals that still wait for a person or for their token to be used, oldest first."""
+        """Returns the scope's proposals that still wait for a person or for their token to be used, oldest first."""
         return tuple(proposal for proposal in self.waiting() if proposal.scope == scope)
 
     def waiting(self) -> tuple[Proposal, ...]:
-        """Return the outstanding proposals of all scopes, oldest first."""
+        """Returns the outstanding proposals of all scopes, oldest first."""
         found = (proposal_from(row) for row in self._unit.rows(_WAITING))
         return tuple(proposal for proposal in found if proposal.is_outstanding(self._unit.now_ms))
 
     def issue_token(self, proposal_id: str, *, token_digest: str, expires_ms: int, by_person: bool) -> None:
-        """Give the proposal a token that replaces any earlier one. A person approves it by this; in the chat it waits.
+        """Gives the proposal a token that replaces any earlier one. A person approves it by this; in the chat it waits.
 
         Raises:
             StoreConflict: the proposal has ended or expired.
@@ -109,22 +109,22 @@ class ProposalsPart:
         self._change(proposal_id, values)
 
     def reject(self, proposal_id: str, reason: str) -> None:
-        """End it because a person declines. Raises StoreConflict where it has ended already."""
+        """Ends it because a person declines. Raises StoreConflict where it has ended already."""
         self._open(proposal_id)
         self._change(proposal_id, {"state": ProposalState.REJECTED.value, "reason": reason})
 
     def burn(self, proposal_id: str, reason: str) -> None:
-        """End it because its order was denied at redemption. Raises StoreConflict where it has ended already."""
+        """Ends it because its order was denied at redemption. Raises StoreConflict where it has ended already."""
         self._open(proposal_id)
         self._change(proposal_id, {"state": ProposalState.BURNT.value, "reason": reason})
 
     def withdraw(self, proposal_id: str) -> None:
-        """End it because the assistant withdraws it. Raises StoreConflict where it has ended already."""
+        """Ends it because the assistant withdraws it. Raises StoreConflict where it has ended already."""
         self._open(proposal_id)
         self._change(proposal_id, {"state": ProposalState.WITHDRAWN.value, "reason": "withdrawn by the assistant"})
 
     def redeem(self, proposal_id: str, client_order_id: str) -> None:
-        """Use the token for this order. The keys of the table enforce single use, beyond what is checked here.
+        """Uses the token for this order. The keys of the table enforce single use, beyond what is checked here.
 
         Raises:
             StoreConflict: it was used, rejected or burnt before; or it has no token, or that has expired.
@@ -175,7 +175,7 @@ class ProposalsPart:
 
 
 def proposal_from(row: ROW) -> Proposal:
-    """Return a row as a proposal."""
+    """Returns a row as a proposal."""
     values = dict(row)
     del values["ordinal"]
     scope = Scope(environment=values.pop("environment"), account=values.pop("account"))

@@ -20,22 +20,22 @@ class TimestampsPart:
         self._unit = unit
 
     def get(self, name: str) -> int | None:
-        """Return the timestamp of this name; None if it is not set."""
+        """Returns the timestamp of this name; None if it is not set."""
         row = self._unit.first(_BY_NAME, {"wanted": name})
         return None if row is None else int(row["ts_ms"])
 
     def set(self, name: str) -> int:
-        """Set the timestamp to now and return it."""
+        """Sets the timestamp to now and returns it."""
         self.clear(name)
         self._unit.write(insert(MARKS), {"name": name, "ts_ms": self._unit.now_ms})
         return self._unit.now_ms
 
     def set_once(self, name: str) -> int:
-        """Set the timestamp to now unless it is set; returns its value."""
+        """Sets the timestamp to now unless it is set; returns its value."""
         found = self.get(name)
         return self.set(name) if found is None else found
 
     def clear(self, name: str) -> None:
-        """Delete the timestamp, if there is one."""
+        """Deletes the timestamp, if there is one."""
         if self.get(name) is not None:
             self._unit.write(_DELETE, {"wanted": name})

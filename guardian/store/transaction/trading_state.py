@@ -24,7 +24,7 @@ class TradingPart:
         self._unit = unit
 
     def status(self) -> TradingStatus:
-        """Return the stored trading state. (A non-empty emergency file halts trading as well.)"""
+        """Returns the stored trading state. (A non-empty emergency file halts trading as well.)"""
         row = self._unit.first(_TRADING)
         if row is None:  # the row is made with the file; without it nothing shows that trading is allowed
             return TradingStatus(state=TradingState.HALTED, reason="the store has no trading state")
@@ -33,14 +33,14 @@ class TradingPart:
         )
 
     def set(self, state: TradingState, *, reason: str, by: str) -> None:
-        """Set the trading state of every process of this home. Setting the present state keeps its reason."""
+        """Sets the trading state of every process of this home. Setting the present state keeps its reason."""
         if self.status().state is state:
             return
         values = {"state": state.value, "reason": reason, "since_ms": self._unit.now_ms, "by": by}
         self._unit.write(_SET_TRADING.values(**values))
 
     def halt(self, reason: str, *, by: str) -> bool:
-        """Halt trading; returns whether it was not halted before. The reason is added to that of an earlier halt."""
+        """Halts trading; returns whether it was not halted before. The reason is added to that of an earlier halt."""
         before = self.status()
         if before.state is not TradingState.HALTED:
             self.set(TradingState.HALTED, reason=reason, by=by)
@@ -51,7 +51,10 @@ class TradingPart:
         return False
 
     def keep_window(self) -> None:
-        """Store the window time, for a transaction that appends no row with it: it never goes back, over no restart."""
+        """Stores the window time, for a transaction that appends no row with it.
+
+        It never goes back, over no restart.
+        """
         self._unit.write(
             _SET_TRADING.where(CONTROL.c.window_ms < self._unit.now_ms).values(window_ms=self._unit.now_ms)
         )

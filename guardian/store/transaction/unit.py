@@ -35,20 +35,20 @@ class Unit:
         self._connection: Connection | None = connection
 
     def end(self) -> None:
-        """Release the connection: every later statement raises RuntimeError."""
+        """Releases the connection: every later statement raises RuntimeError."""
         self._connection = None
 
     def window_values(self, window_ms: int) -> dict[str, int]:
-        """Return the starts of a window that ends now, in window time and by the clock, as a statement's parameters."""
+        """Returns the starts of a window that ends now, in window time and by the clock, as parameters."""
         return {"after": self.now_ms - window_ms, "clock_after": self.clock_ms - window_ms}
 
     def refused(self, error: StoreError) -> StoreError:
-        """Return `error`, to be raised: nothing of this transaction is recorded, even where the caller catches it."""
+        """Returns `error`, to be raised: nothing of this transaction is recorded, even where the caller catches it."""
         self.failed = error
         return error
 
     def run(self, statement: Executable, values: Mapping[str, object] | None = None) -> CursorResult[Any]:
-        """Run one statement. Raises StoreError; nothing is then recorded, even where the caller catches it."""
+        """Runs one statement. Raises StoreError; nothing is then recorded, even where the caller catches it."""
         if self._connection is None:
             raise RuntimeError("this transaction is over")
         if self.failed is not None:
@@ -60,27 +60,27 @@ class Unit:
             raise self.failed from None
 
     def write(self, statement: Executable, values: Mapping[str, object] | None = None) -> int:
-        """Run one writing statement; returns how many rows it changed. Raises StoreError."""
+        """Runs one writing statement; returns how many rows it changed. Raises StoreError."""
         self.wrote = True
         return self.run(statement, values).rowcount
 
     def rows(self, statement: Executable, values: Mapping[str, object] | None = None) -> list[ROW]:
-        """Return all rows of a query. Raises StoreError."""
+        """Returns all rows of a query. Raises StoreError."""
         found = self.run(statement, values)
         names = tuple(found.keys())
         return [dict(zip(names, row, strict=True)) for row in found.all()]  # half the time of `mappings()`
 
     def first(self, statement: Executable, values: Mapping[str, object] | None = None) -> ROW | None:
-        """Return the first row of a query, or None. Raises StoreError."""
+        """Returns the first row of a query, or None. Raises StoreError."""
         row = self.run(statement, values).mappings().first()
         return None if row is None else dict(row)
 
 
 def in_scope(table: FromClause) -> ColumnElement[bool]:
-    """Return the condition that limits a statement to the rows of one scope; `scope_values` has its parameters."""
+    """Returns the condition that limits a statement to the rows of one scope; `scope_values` has its parameters."""
     return and_(table.c.environment == bindparam("environment"), table.c.account == bindparam("account"))
 
 
 def scope_values(scope: Scope) -> dict[str, object]:
-    """Return the two parameters of `in_scope`, which are also the columns of a new row."""
+    """Returns the two parameters of `in_scope`, which are also the columns of a new row."""
     return {"environment": scope.environment, "account": scope.account}

@@ -44,7 +44,7 @@ def _account(call: Call) -> dict[str, Any]:
 
 
 def commission_rates(state: State, symbol: str) -> dict[str, Any]:
-    """The rates of a symbol as they are now."""
+    """Returns the rates of a symbol as they are now."""
     none = {"maker": _NO_RATE, "taker": _NO_RATE, "buyer": _NO_RATE, "seller": _NO_RATE}
     return {
         "symbol": symbol,

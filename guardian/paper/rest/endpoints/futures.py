@@ -68,7 +68,7 @@ def _valued(call: Call, position: _Position) -> _Valued:
 
 
 def _position_risk_v2(call: Call) -> list[dict[str, Any]]:
-    """Every contract, with a position or without, as version 2 has it."""
+    """Returns every contract, with a position or without, as version 2 has it."""
     wanted = optional_contract(call)
     held = {position.symbol: position for position in _POSITIONS}
     rows = []

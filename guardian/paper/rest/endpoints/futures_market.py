@@ -23,7 +23,10 @@ _SPOT_ONLY: Final = frozenset({"prevClosePrice", "bidPrice", "bidQty", "askPrice
 
 
 def optional_contract(call: Call) -> str | None:
-    """The `symbol` that was sent, which has to be a contract's, or None. Raises ExchangeRejected: -1100 or -1121."""
+    """Returns the `symbol` that was sent, which has to be a contract's, or None.
+
+    Raises ExchangeRejected: -1100 or -1121.
+    """
     listing = call.optional_listing()
     if listing is not None and listing.symbol not in FUTURES_SYMBOLS:
         raise invalid_symbol()

@@ -87,7 +87,7 @@ def _forwards(interval: str, start: int, end: int, zone: int) -> Iterator[int]:
 
 
 def _open(interval: str, at: int, zone: int) -> int:
-    """When the candle that a time lies in opens."""
+    """Returns when the candle that a time lies in opens."""
     if interval == "1M":
         month = datetime.fromtimestamp((at + zone) // 1000, UTC).replace(day=1, hour=0, minute=0, second=0)
         return int(month.timestamp()) * 1000 - zone

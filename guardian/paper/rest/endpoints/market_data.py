@@ -45,7 +45,7 @@ def _symbols(call: Call) -> tuple[str, ...]:
 
 
 def _per_symbol(call: Call, row: Callable[[Call, str], dict[str, Any]]) -> object:
-    """One object for `symbol`, a list for `symbols` and for neither, as Binance has it."""
+    """Returns one object for `symbol`, a list for `symbols` and for neither, as Binance has it."""
     symbols = _symbols(call)
     other = _other_status(call)
     if "symbol" in call.params.everything:
@@ -77,7 +77,7 @@ def _exchange_info(call: Call) -> dict[str, Any]:
 
 
 def _listed(call: Call) -> tuple[str, ...]:
-    """The symbols of an `exchangeInfo` request: by name, by permission, or all; by status too."""
+    """Returns the symbols of an `exchangeInfo` request: by name, by permission, or all; by status too."""
     permissions = _permissions(call)
     other = _other_status(call)
     named = "symbol" in call.params.everything or "symbols" in call.params.everything
@@ -119,7 +119,7 @@ def _book_ticker(call: Call) -> object:
 
 
 def day_row(call: Call, symbol: str) -> dict[str, Any]:
-    """The statistics of a symbol's last 24 hours."""
+    """Returns the statistics of a symbol's last 24 hours."""
     day, book = call.venue.feed.day(symbol, call.now), _book_row(call, symbol)
     last = call.venue.engine.last_price(symbol, call.now)
     change = minus(last, day.open_price)
@@ -198,7 +198,7 @@ def _trades(call: Call) -> list[dict[str, Any]]:
 
 
 def _latest(call: Call, symbol: str, wanted: int) -> list[MarketTrade]:
-    """At least `wanted` of the latest trades, where there are as many; in order."""
+    """Returns at least `wanted` of the latest trades, where there are as many; in order."""
     span, found = 60_000, list[MarketTrade]()
     while len(found) < wanted and span <= call.now:
         found = list(call.venue.feed.trades(symbol, call.now - span, call.now))

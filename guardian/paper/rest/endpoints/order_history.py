@@ -16,7 +16,7 @@ _ROWS: Final = 500
 
 
 def which_order(params: Parameters) -> tuple[int | None, str | None]:
-    """The `orderId` and the `origClientOrderId` that were sent, one of them at least.
+    """Returns the `orderId` and the `origClientOrderId` that were sent, one of them at least.
 
     Raises:
         ExchangeRejected: -1102, neither was sent; -1100, the first is not a number.
@@ -73,7 +73,7 @@ def _page(call: Call, first_id: int | None) -> Page:
 
 
 def _bound(when: int) -> int:
-    """A time that the storage can compare with; nothing is later."""
+    """Returns a time that the storage can compare with; nothing is later."""
     return min(when, 1 << 62)
 
 

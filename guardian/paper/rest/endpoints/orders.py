@@ -44,7 +44,7 @@ def _place(call: Call) -> dict[str, Any]:
 
 
 def _placed(events: tuple[Event, ...], kind: str | None) -> dict[str, Any]:
-    """The reply for a new order, from the events of placing it: other orders may have changed too."""
+    """Returns the reply for a new order, from the events of placing it: other orders may have changed too."""
     order = _new_order(events)
     kind = kind or ("FULL" if order.order_type in _FULL_BY_DEFAULT else "ACK")
     reply: dict[str, Any] = {
@@ -68,7 +68,7 @@ def _placed(events: tuple[Event, ...], kind: str | None) -> dict[str, Any]:
 
 
 def _new_order(events: tuple[Event, ...]) -> Order:
-    """The order that was placed, in its final state: the first order that the events name."""
+    """Returns the order that was placed, in its final state: the first order that the events name."""
     changes = [event.order for event in events if isinstance(event, OrderChanged)]
     return next(order for order in reversed(changes) if order.order_id == changes[0].order_id)
 

@@ -84,7 +84,7 @@ def _digest(call: Call, *what: object) -> str:
 
 
 def _moment(call: Call, days_ago: int, *what: object) -> int:
-    """A time of that day before the exchange was born, in whole seconds."""
+    """Returns a time of that day before the exchange was born, in whole seconds."""
     shift = int(_digest(call, "moment", days_ago, *what)[:8], 16) % (20 * HOUR_MS)
     return (call.venue.state.born - days_ago * DAY_MS - shift) // 1000 * 1000
 
@@ -94,7 +94,10 @@ def _number(call: Call, *what: object) -> int:
 
 
 def _address(call: Call, coin: str, network: str) -> str:
-    """An address of about the right form that belongs to nobody; its checksum is wrong, so that wallets refuse it."""
+    """Returns an address of about the right form that belongs to nobody.
+
+    Its checksum is wrong, so that wallets refuse it.
+    """
     digest = _digest(call, "address", network if network in {"ETH", "BSC", "ARBITRUM"} else f"{network}/{coin}")
     if network in {"ETH", "BSC", "ARBITRUM"}:
         return "0x" + digest[:40]
@@ -110,7 +113,7 @@ def _transaction(call: Call, network: str, *what: object) -> str:
 
 
 def _page(call: Call, rows: list[tuple[int, dict[str, Any]]], *, most: int = 1000) -> list[dict[str, Any]]:
-    """The rows of the requested period and page, newest first."""
+    """Returns the rows of the requested period and page, newest first."""
     offset = call.params.integer("offset") or 0
     limit = call.params.integer("limit", least=1, most=most) or most
     start, end = call.params.period(longest_ms=_WINDOW_MS, default_ms=_WINDOW_MS, now=call.now)
@@ -244,7 +247,7 @@ def _spot_snapshot(call: Call, when: int) -> dict[str, Any]:
 
 
 def balances_at(state: State, later: Iterable[Trade]) -> dict[str, Decimal]:
-    """What the account owned once: what it owns now, with every later trade undone.
+    """Returns what the account owned once: what it owns now, with every later trade undone.
 
     Before the exchange was born that is what it was born with.
     """
