@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -28,8 +27,8 @@ from guardian.policy.loading.load import load_policy
 from guardian.policy.model import PaperSettings, Policy
 from guardian.store.schema.files import POLICY_NAME
 from guardian.store.schema.records import Scope
+from guardian.system.clock import SYSTEM_CLOCK, Clock
 from guardian.system.private_files import check_home
-from guardian.system.wall_clock import wall_clock_ms
 
 _log: Final = logging.getLogger("guardian")
 
@@ -40,10 +39,11 @@ MOST_POLICIES: Final = 20
 class Connectors:
     """The connectors of one home, one for each environment, created at first use."""
 
-    def __init__(self, home: Path, journal: Journal, policy_file: PolicyFile) -> None:
+    def __init__(self, home: Path, journal: Journal, policy_file: PolicyFile, clock: Clock) -> None:
         self._home = home
         self._journal = journal
         self._policy_file = policy_file
+        self._clock = clock
         self._made: dict[Environment, ExchangeConnector] = {}
 
     def __call__(self, environment: Environment) -> ExchangeConnector:
@@ -51,7 +51,7 @@ class Connectors:
         if environment not in self._made:
             paper = next((one.paper for one in self._policies() if one.environment is environment), PaperSettings())
             whose = partial(account_of, self._journal)
-            self._made[environment] = ExchangeConnector(environment, self._home, paper, whose)
+            self._made[environment] = ExchangeConnector(environment, self._home, paper, whose, self._clock)
         return self._made[environment]
 
     def _policies(self) -> Iterator[Policy]:
@@ -170,7 +170,9 @@ def _had_one(memory: Journal) -> bool:
         return False
 
 
-def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) -> Guardian:
+def open_guardian(
+    policy_path: Path | None = None, *, home: Path | None = None, clock: Clock = SYSTEM_CLOCK
+) -> Guardian:
     """Open a home and wire the gate. Nothing is asked of the network, the keyring or the paper exchange yet.
 
     A store that cannot be opened does not stop this: every call is then refused but cancels, and the store is tried
@@ -182,13 +184,13 @@ def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) 
         PolicyInvalid: what is named as the home is not a folder.
     """
     folder = home_folder() if home is None else home
-    journal = open_journal(folder)
+    journal = open_journal(folder, clock=clock)
     with suppress(OSError):  # what cannot be looked at cannot be opened either: each call says so
         check_home(folder)
     journal.emergency.preallocate()
     imported = _import_emergency(journal)
     policy_file = policy_file_of(folder, policy_path, journal)
-    connectors, environment, is_chosen = Connectors(folder, journal, policy_file), Environment.TESTNET, False
+    connectors, environment, is_chosen = Connectors(folder, journal, policy_file, clock), Environment.TESTNET, False
     with suppress(PolicyInvalid):
         environment, is_chosen = policy_file.current().policy.environment, True
     context = GateContext(
@@ -198,9 +200,7 @@ def open_guardian(policy_path: Path | None = None, *, home: Path | None = None) 
         connector_to=connectors,
         journal=journal,
         policy_file=policy_file,
-        now_ms=wall_clock_ms,
-        monotonic=time.monotonic,
-        pause=asyncio.sleep,
+        clock=clock,
         random_bytes=secrets.token_bytes,
     )
     return Guardian(

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from guardian.errors import (
     NoCredentials,
 )
 from guardian.policy.model import PaperSettings
-from guardian.system.wall_clock import wall_clock_ms
+from guardian.system.clock import Clock
 
 if TYPE_CHECKING:
     from guardian.exchange.exchange import Exchange
@@ -89,16 +88,13 @@ class ExchangeConnector:
         home: Path,
         paper: PaperSettings,
         account_of: Callable[[ApiKeyPair, Exchange], Awaitable[str]],
-        *,
-        now_ms: Callable[[], int] = wall_clock_ms,
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock,
     ) -> None:
         self.environment = environment
         self._home = home
         self._paper = paper
         self._account_of = account_of
-        self._now_ms = now_ms
-        self._monotonic = monotonic
+        self._clock = clock
         self._connection: Connection | None = None
         self._exchange: Exchange | None = None
         self._made_for: tuple[object, ...] = ()
@@ -182,8 +178,7 @@ class ExchangeConnector:
             spec,
             spot=spot,
             futures=futures,
-            now_ms=self._now_ms,
-            monotonic=self._monotonic,
+            clock=self._clock,
             limits_path=self._home / "limits.db",
         )
         return self._exchange

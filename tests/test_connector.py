@@ -12,6 +12,7 @@ from guardian.connector import ExchangeConnector
 from guardian.domain.trading import Environment
 from guardian.errors import ExchangeUnavailable
 from guardian.policy.model import PaperSettings
+from guardian.system.clock import SYSTEM_CLOCK
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +23,7 @@ def connector(home: Path, environment: Environment) -> ExchangeConnector:
     async def account_of(*_: object) -> str:
         raise AssertionError("no account is queried")
 
-    return ExchangeConnector(environment, home, PaperSettings(), account_of)
+    return ExchangeConnector(environment, home, PaperSettings(), account_of, SYSTEM_CLOCK)
 
 
 @pytest.mark.parametrize("needs_keys", [True, False])

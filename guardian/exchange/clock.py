@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from guardian.errors import ExchangeRejected, ExchangeUnavailable, GuardianError
+from guardian.system.clock import Clock
 
 KEPT_S: Final = 60.0
 CORRECTED_FOR_S: Final = 600.0
@@ -37,12 +38,9 @@ class _Measured:
 class ExchangeClock:
     """The skew to one host, measured against the middle of a round trip and kept for a minute."""
 
-    def __init__(
-        self, server_time: Callable[[], Awaitable[int]], *, now_ms: Callable[[], int], monotonic: Callable[[], float]
-    ) -> None:
+    def __init__(self, server_time: Callable[[], Awaitable[int]], clock: Clock) -> None:
         self._server_time = server_time
-        self._now_ms = now_ms
-        self._monotonic = monotonic
+        self._clock = clock
         self._kept: _Measured | None = None
         self._again_s = -math.inf
         self._measuring = asyncio.Lock()
@@ -64,14 +62,14 @@ class ExchangeClock:
         """
         if self._corrects():
             return True
-        if self._monotonic() < self._again_s:
+        if self._clock.monotonic() < self._again_s:
             return False
         try:
             # Real time, whatever clocks are parameters: this waits for the network.
             async with asyncio.timeout(KNOWN_WITHIN_S):
                 await self.skew_ms()
         except (GuardianError, TimeoutError):
-            self._again_s = self._monotonic() + KNOWN_AGAIN_S
+            self._again_s = self._clock.monotonic() + KNOWN_AGAIN_S
             return False
         return True
 
@@ -104,14 +102,14 @@ class ExchangeClock:
         return is_outside
 
     async def _measure(self) -> _Measured:
-        wall, started = self._now_ms(), self._monotonic()
+        wall, started = self._clock.now_ms(), self._clock.monotonic()
         server = await self._server_time()
-        ended = self._monotonic()
+        ended = self._clock.monotonic()
         round_trip = round((ended - started) * 1000)
         # Local time in the middle of the round trip, when the exchange read its own clock, give or take half of it.
         return _Measured(wall + round_trip // 2 - server, round_trip, wall, started)
 
     def _is_good(self, kept: _Measured, for_s: float) -> bool:
-        aged_s = self._monotonic() - kept.monotonic_s
-        jumped_ms = abs((self._now_ms() - kept.wall_ms) - aged_s * 1000)
+        aged_s = self._clock.monotonic() - kept.monotonic_s
+        jumped_ms = abs((self._clock.now_ms() - kept.wall_ms) - aged_s * 1000)
         return 0 <= aged_s < for_s and jumped_ms <= JUMP_MS

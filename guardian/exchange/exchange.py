@@ -7,7 +7,6 @@ RequestRefused where the environment has no `/sapi`. Nothing is sent before the 
 
 from __future__ import annotations
 
-import asyncio
 import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -52,6 +51,7 @@ from guardian.exchange.limits.rate_limits import Slot
 from guardian.exchange.listings import Listings, by_symbol, json_list, together
 from guardian.exchange.mapping import account, futures, market, orders, wallet
 from guardian.exchange.session import ExchangeSession, keys_by_family
+from guardian.system.clock import Clock
 
 if TYPE_CHECKING:
     from guardian.exchange.http.client import GuardedClient
@@ -64,10 +64,9 @@ _CLIENT_ORDER_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,36}")
 class Exchange:
     """One environment's exchange, through the guarded client, with one kept connection pool.
 
-    `now_ms` is the wall clock in milliseconds since the epoch, `monotonic` a clock in seconds that never goes back.
     Where an environment has one key pair for all, it is given as `spot`. `limits_path` is the file that the processes
-    of one home share their counts of the rate limits in; None counts for this process alone. `pause` waits for a
-    number of seconds, `random_fraction` is evenly distributed between 0 and 1.
+    of one home share their counts of the rate limits in; None counts for this process alone.
+    `random_fraction` is evenly distributed between 0 and 1.
 
     Raises:
         CredentialsError: a key pair belongs to another environment, or to the other family on `testnet`.
@@ -79,24 +78,20 @@ class Exchange:
         *,
         spot: ApiKeyPair | None,
         futures: ApiKeyPair | None,
-        now_ms: Callable[[], int],
-        monotonic: Callable[[], float],
+        clock: Clock,
         limits_path: Path | None = None,
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random_fraction: Callable[[], float] = random.random,
     ) -> None:
         self._spec = spec
-        self._now_ms = now_ms
+        self._clock = clock
         self._session = ExchangeSession(
             spec,
             keys_by_family(spec.environment, spot, futures),
-            now_ms=now_ms,
-            monotonic=monotonic,
+            clock=clock,
             limits_path=limits_path,
-            pause=pause,
             random_fraction=random_fraction,
         )
-        self._listings = Listings(self._exchange_info, monotonic=monotonic)
+        self._listings = Listings(self._exchange_info, clock=clock)
         self._account: str | None = None
         self._is_of_another = False
 
@@ -390,7 +385,7 @@ class Exchange:
             )
 
     async def _fetch_book_tops(self, symbols: Sequence[str]) -> dict[str, BookTop]:
-        started = self._now_ms()
+        started = self._clock.now_ms()
         answer = await self._read(lambda client: client.get_orderbook_tickers(symbols=json_list(symbols)))
         return market.book_tops(answer, symbols, fetched_ms=started)
 

@@ -13,6 +13,7 @@ from guardian.domain.instruments import Instrument
 from guardian.domain.market import ListedSymbol
 from guardian.errors import ExchangeRejected
 from guardian.exchange.mapping import market
+from guardian.system.clock import Clock
 
 T = TypeVar("T")
 
@@ -26,11 +27,9 @@ UNKNOWN_SYMBOL: Final = -1121
 class Listings:
     """The contents of `exchangeInfo`, of some symbols or of all; `fetch` requests it with parameters."""
 
-    def __init__(
-        self, fetch: Callable[[Mapping[str, str]], Awaitable[object]], *, monotonic: Callable[[], float]
-    ) -> None:
+    def __init__(self, fetch: Callable[[Mapping[str, str]], Awaitable[object]], clock: Clock) -> None:
         self._fetch = fetch
-        self._monotonic = monotonic
+        self._clock = clock
         self._instruments: dict[str, tuple[float, Instrument]] = {}
         self._all: tuple[float, tuple[ListedSymbol, ...]] | None = None
         self._all_lock = asyncio.Lock()
@@ -47,7 +46,7 @@ class Listings:
         kept = {symbol: self._kept(symbol, most_s) for symbol in symbols}
         missing = tuple(symbol for symbol, instrument in kept.items() if instrument is None)
         if missing:
-            now = self._monotonic()  # before the fetch: rules are never taken for newer than they are
+            now = self._clock.monotonic()  # before the fetch: rules are never taken for newer than they are
             found = await by_symbol(missing, self._fetch_some)
             for symbol in missing:
                 self._instruments.pop(symbol, None)
@@ -63,9 +62,9 @@ class Listings:
     async def everything(self) -> tuple[ListedSymbol, ...]:
         """Returns all listed symbols, by name. Several callers at once wait for one request."""
         async with self._all_lock:
-            if self._all is None or self._monotonic() - self._all[0] >= KEPT_S:
+            if self._all is None or self._clock.monotonic() - self._all[0] >= KEPT_S:
                 listed = market.listed_symbols(await self._fetch({}))
-                self._all = (self._monotonic(), listed)
+                self._all = (self._clock.monotonic(), listed)
             return self._all[1]
 
     def _kept(self, symbol: str, most_s: float) -> Instrument | None:
@@ -77,7 +76,7 @@ class Listings:
         if kept is None:
             return None
         since, instrument = kept
-        return instrument if instrument.is_trading and self._monotonic() - since < most_s else None
+        return instrument if instrument.is_trading and self._clock.monotonic() - since < most_s else None
 
     async def _fetch_some(self, symbols: Sequence[str]) -> dict[str, Instrument]:
         names = {"symbol": symbols[0]} if len(symbols) == 1 else {"symbols": json_list(symbols)}

@@ -16,6 +16,7 @@ from guardian.exchange.environments import ApiFamily, EnvironmentSpec
 from guardian.exchange.limits.limits_file import SharedRows
 from guardian.exchange.limits.rate_limits import RateLimits
 from guardian.exchange.mapping import market
+from guardian.system.clock import Clock
 
 if TYPE_CHECKING:
     from guardian.exchange.http.client import GuardedClient
@@ -36,29 +37,23 @@ class ExchangeSession:
         spec: EnvironmentSpec,
         keys: Mapping[KeyFamily, ApiKeyPair],
         *,
-        now_ms: Callable[[], int],
-        monotonic: Callable[[], float],
+        clock: Clock,
         limits_path: Path | None,
-        pause: Callable[[float], Awaitable[None]],
         random_fraction: Callable[[], float],
     ) -> None:
         self._spec = spec
         self._keys = keys
-        self._now_ms = now_ms
-        self._monotonic = monotonic
-        self._pause = pause
+        self._clock = clock
         self._random_fraction = random_fraction
         self._client: GuardedClient | None = None
         self._is_closed = False
         # One for each host: /sapi is on that of /api.
-        self._spot_clock = ExchangeClock(self._spot_time, now_ms=now_ms, monotonic=monotonic)
-        self._futures_clock = ExchangeClock(self._futures_time, now_ms=now_ms, monotonic=monotonic)
+        self._spot_clock = ExchangeClock(self._spot_time, clock)
+        self._futures_clock = ExchangeClock(self._futures_time, clock)
         self.rate_limits = RateLimits(
             spec,
-            now_ms=now_ms,
-            monotonic=monotonic,
-            pause=pause,
-            shared=None if limits_path is None else SharedRows(limits_path, now_ms),
+            clock=clock,
+            shared=None if limits_path is None else SharedRows(limits_path, clock),
         )
 
     def warm_up(self) -> None:
@@ -78,11 +73,9 @@ class ExchangeSession:
             self._client = GuardedClient(
                 self._spec,
                 self._keys,
-                now_ms=self._now_ms,
-                monotonic=self._monotonic,
+                clock=self._clock,
                 correction_ms=self._correction_ms,
                 rate_limits=self.rate_limits,
-                pause=self._pause,
                 random_fraction=self._random_fraction,
                 is_closed=lambda: self._is_closed,
             )

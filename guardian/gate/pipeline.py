@@ -88,7 +88,7 @@ class Gate:
         """
         self._choose()
         context = self.context
-        started = context.monotonic()
+        started = context.clock.monotonic()
         call_id = context.random_bytes(16).hex()
         digest = self._policy_digest()
         body = {"arguments": without_secrets(arguments), "client": client, "policy": digest}
@@ -216,10 +216,10 @@ class Gate:
 
     def meta(self, call: CallInfo) -> CallMeta:
         """The data about the call that every reply has."""
-        latency = self.context.monotonic() - call.started
+        latency = self.context.clock.monotonic() - call.started
         return CallMeta(
             call_id=call.call_id,
-            timestamp_ms=self.context.now_ms(),
+            timestamp_ms=self.context.clock.now_ms(),
             environment=self.environment.value if self.context.is_chosen else None,
             trading=call.trading.value,
             policy=None if call.policy_digest is None else call.policy_digest[:12],

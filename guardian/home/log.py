@@ -6,10 +6,10 @@ from pathlib import Path
 
 from guardian.gate.base.journal import Journal
 from guardian.home.folder import home_folder, make_home
-from guardian.system.wall_clock import wall_clock_ms
+from guardian.system.clock import SYSTEM_CLOCK, Clock
 
 
-def open_journal(home: Path | None = None) -> Journal:
+def open_journal(home: Path | None = None, *, clock: Clock = SYSTEM_CLOCK) -> Journal:
     """The log of a home and nothing else: for what has to work whatever the policy says.
 
     Raises:
@@ -18,4 +18,4 @@ def open_journal(home: Path | None = None) -> Journal:
     """
     folder = home_folder() if home is None else home
     make_home(folder)
-    return Journal(folder, wall_clock_ms)
+    return Journal(folder, clock)

@@ -15,7 +15,7 @@ from guardian.server.registration import as_tool
 from guardian.server.resources import INSTRUCTIONS, add_resources
 from guardian.server.shutdown import CLOSING_S, Shutdown
 from guardian.server.tools import ALL_TOOLS
-from guardian.system.wall_clock import wall_clock_ms
+from guardian.system.clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from guardian.gate.pipeline import Gate

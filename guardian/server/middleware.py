@@ -31,7 +31,7 @@ from guardian.server.error_replies import (
 from guardian.server.loggable import loggable_arguments, readable
 from guardian.server.registration import CURRENT_CALL, OngoingCall
 from guardian.server.shutdown import Shutdown
-from guardian.system.wall_clock import wall_clock_ms
+from guardian.system.clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from guardian.gate.pipeline import Gate

@@ -30,7 +30,6 @@ from guardian.exchange.exchange import Exchange
 from guardian.gate.base.replies import OrderProposed, Reply
 from guardian.gate.pipeline import Gate
 from guardian.gate.recovery.resolve import Resolver
-from guardian.home import log
 from guardian.store.opening import begin_log, is_lost
 from tests.adversary.rest import Front, Wire
 from tests.adversary.venue import Venue
@@ -115,8 +114,8 @@ class WireConnector:
         self.environment = environment
         spec = EnvironmentSpec(environment=environment)
         self.exchange = Exchange(
-            spec, spot=replace(KEYS, environment=environment.value), futures=None, now_ms=clock.now_ms,
-            monotonic=clock.monotonic, pause=clock.pause, random_fraction=dice.random,
+            spec, spot=replace(KEYS, environment=environment.value), futures=None, clock=clock,
+            random_fraction=dice.random,
         )  # fmt: skip
         self._front = front
 
@@ -141,14 +140,10 @@ class Process:
         def connector(environment: Environment, *_: object, **__: object) -> WireConnector:
             return WireConnector(environment, rig.front, clock, rig.dice)
 
-        with (
-            patch.multiple(bootstrap, wall_clock_ms=clock.now_ms, ExchangeConnector=connector),
-            patch.object(log, "wall_clock_ms", clock.now_ms),
-        ):
-            opened = open_guardian(home=rig.home)
+        with patch.object(bootstrap, "ExchangeConnector", connector):
+            opened = open_guardian(home=rig.home, clock=clock)
         opened.policy_file.remembers = True  # as a server's does
         journal = opened.journal
-        journal._monotonic = clock.monotonic
 
         async def run(work: Callable[[], Any], **_: Any) -> Any:
             await asyncio.sleep(0)
@@ -159,9 +154,7 @@ class Process:
         journal.run = run  # type: ignore[method-assign]  # calls take turns where they wait, so a play can be repeated
         with suppress(StoreError):  # a log that is lost: every call says so
             journal.store()
-        self.context = replace(
-            opened.gate.context, monotonic=clock.monotonic, pause=clock.pause, random_bytes=rig.dice.randbytes
-        )
+        self.context = replace(opened.gate.context, random_bytes=rig.dice.randbytes)
         self.gate = Gate(self.context)
         self.guardian: Guardian = replace(opened, gate=self.gate)
         self.began_nowhere = rig.is_nowhere()

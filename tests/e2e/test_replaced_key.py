@@ -27,6 +27,8 @@ from guardian.paper.host.standalone import PaperServer
 from guardian.paper.keys import HmacVerifier
 from guardian.policy.model import PaperSettings
 from guardian.store.schema.records import OrderRow
+from guardian.system.clock import SYSTEM_CLOCK
+from tests.support.clock import ClockOf
 from tests.support.world import WIDE, Assistant, World, codes
 
 SECOND = {"api_key": "2" * 64, "api_secret": "t" * 64}
@@ -239,8 +241,10 @@ def connector(world: World, **keys: str) -> ExchangeConnector:
     settings = PaperSettings(
         endpoint=world.paper.url, api_key=Secret(given["api_key"]), api_secret=Secret(given["api_secret"])
     )
-    journal = Journal(world.home, lambda: int(time.time() * 1000))
-    return ExchangeConnector(Environment.PAPER, world.home, settings, partial(key_account.account_of, journal))
+    journal = Journal(world.home, SYSTEM_CLOCK)
+    return ExchangeConnector(
+        Environment.PAPER, world.home, settings, partial(key_account.account_of, journal), SYSTEM_CLOCK
+    )
 
 
 async def close(made: ExchangeConnector) -> None:
@@ -260,7 +264,7 @@ def test_processes_with_a_new_key_agree_on_its_account(world: World) -> None:
         return tuple(found)
 
     world.home.mkdir(mode=0o700)
-    Journal(world.home, lambda: 0).store().close()
+    Journal(world.home, ClockOf(lambda: 0)).store().close()
     accounts = {connection.account for connection in asyncio.run(both())}
     assert accounts == {f"uid-{world.paper.venue.uid}"}
     with closing(sqlite3.connect(world.home / "guardian.db")) as database:

@@ -14,6 +14,7 @@ from tests.exchange.http.test_wire import limit_order
 from tests.exchange.support.exchange_samples import ANSWERS, answer
 from tests.exchange.support.exchange_setup import now_ms, served
 from tests.exchange.support.loopback_exchange import LoopbackExchange, Seen, Told
+from tests.support.clock import ClockOf
 from tests.support.some import some
 
 pytestmark = pytest.mark.anyio
@@ -42,7 +43,7 @@ class World:
         return seen
 
     def clock(self) -> ExchangeClock:
-        return ExchangeClock(self.server_time, now_ms=self.now_ms, monotonic=self.monotonic)
+        return ExchangeClock(self.server_time, ClockOf(self.now_ms, self.monotonic))
 
 
 @pytest.mark.parametrize("skew_ms", [0, 7, -90, 250, -5_000, 86_400_000])

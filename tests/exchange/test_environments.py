@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -25,6 +24,7 @@ from guardian.errors import CredentialsError, NoCredentials, RequestRefused
 from guardian.exchange.environments import ENDPOINTS, ApiFamily, EnvironmentSpec
 from guardian.exchange.exchange import Exchange
 from guardian.exchange.http.request_list import permitted
+from guardian.system.clock import SYSTEM_CLOCK
 from tests.exchange.http.test_wire import limit_order
 from tests.exchange.support.exchange_samples import ORDER
 from tests.exchange.support.exchange_setup import CANARY_KEY, now_ms, pair
@@ -86,7 +86,7 @@ def recorded(environment: Environment, *, with_keys: bool = True) -> tuple[Excha
     futures = pair(environment.value, KeyFamily.FUTURES, mark="F") if with_keys else None
     if environment is not Environment.TESTNET:
         futures = None
-    exchange = Exchange(spec_of(environment), spot=spot, futures=futures, now_ms=now_ms, monotonic=time.monotonic)
+    exchange = Exchange(spec_of(environment), spot=spot, futures=futures, clock=SYSTEM_CLOCK)
     session = RecordingSession()
     exchange._client().session = session  # type: ignore[assignment]
     return exchange, session
@@ -186,7 +186,7 @@ def test_key_of_another_environment_is_not_taken(
 ) -> None:
     """A key belongs to one environment, and is never offered to another."""
     with pytest.raises(CredentialsError):
-        Exchange(spec_of(environment), spot=spot, futures=futures, now_ms=now_ms, monotonic=time.monotonic)
+        Exchange(spec_of(environment), spot=spot, futures=futures, clock=SYSTEM_CLOCK)
 
 
 DANGEROUS = {

@@ -27,6 +27,7 @@ from guardian.gate.recovery.resolve import PollResult, Resolver
 from guardian.store.log.read_only import database_path, read_only
 from guardian.store.log.verify import verify
 from guardian.store.schema.records import OrderRow
+from guardian.system.clock import wall_clock_ms
 from tests.support.world import World
 
 SYMBOL = "BTCUSDT"
@@ -44,6 +45,9 @@ class Waiting:
     def __init__(self) -> None:
         self._ahead = 0.0
 
+    def now_ms(self) -> int:
+        return wall_clock_ms()
+
     def monotonic(self) -> float:
         return time.monotonic() + self._ahead
 
@@ -60,7 +64,7 @@ class Desk:
 
     def __init__(self, guardian: Guardian, waiting: Waiting) -> None:
         self.waiting = waiting
-        self.context = replace(guardian.gate.context, monotonic=waiting.monotonic, pause=waiting.pause)
+        self.context = replace(guardian.gate.context, clock=waiting)
         self.guardian = guardian
         self.gate = Gate(self.context)
         self._resolver = Resolver(context=self.context)

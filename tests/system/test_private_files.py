@@ -25,6 +25,7 @@ from guardian.paper.storage import SqliteStorage
 from guardian.store.emergency import EmergencyFile
 from guardian.store.schema.records import Phase, Record
 from guardian.system.private_files import HOME_FILES, check_home, make_folder, open_private, replace_file
+from tests.support.clock import ClockOf
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="this system has no such owners and modes")
 as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
@@ -42,7 +43,7 @@ def home() -> Path:
         tx.audit.append(Record(phase=Phase.EVENT, body={"kind": "test"}))
     guardian.journal.anchor()
     guardian.journal.close()
-    SharedRows(made / "limits.db", lambda: 1).change(["a"], lambda rows: None)
+    SharedRows(made / "limits.db", ClockOf(lambda: 1)).change(["a"], lambda rows: None)
     return made
 
 
@@ -282,7 +283,7 @@ def test_limits_file_that_is_a_link_is_left_alone(tmp_path: Path) -> None:
     victim.write_text("mine")
     (tmp_path / "limits.db").symlink_to(victim)
     with pytest.raises(sqlite3.OperationalError):
-        SharedRows(tmp_path / "limits.db", lambda: 1).change(["a"], lambda rows: None)
+        SharedRows(tmp_path / "limits.db", ClockOf(lambda: 1)).change(["a"], lambda rows: None)
     assert victim.read_text() == "mine"
 
 

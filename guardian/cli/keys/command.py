@@ -225,7 +225,7 @@ def _pending(environment: str) -> int:
     from guardian.home.folder import home_folder
     from guardian.store.database import Store
     from guardian.store.schema.files import DATABASE_NAME
-    from guardian.system.wall_clock import wall_clock_ms
+    from guardian.system.clock import wall_clock_ms
 
     home = home_folder()
     if not (home / DATABASE_NAME).is_file():

@@ -101,7 +101,7 @@ def note_in_log(kind: str, fields: Mapping[str, str | None]) -> None:
     """Write down what a person did to something besides the store, once it is done; say it where that fails."""
     from guardian.home.folder import home_folder
     from guardian.store.database import Store
-    from guardian.system.wall_clock import wall_clock_ms
+    from guardian.system.clock import wall_clock_ms
 
     try:
         store = Store.open(home_folder(), now_ms=wall_clock_ms)

@@ -116,7 +116,7 @@ async def _cancel(opened: Guardian, there: GateContext, connection: Connection, 
     try:
         await opened.journal.run(lambda: _note(opened, "cancelling_foreign", fields))
         await connection.exchange.cancel_order(
-            report.symbol, order_id=report.order_id, timestamp_ms=opened.gate.context.now_ms()
+            report.symbol, order_id=report.order_id, timestamp_ms=opened.gate.context.clock.now_ms()
         )
     except (ExchangeError, CredentialsError, StoreError) as error:
         how = "not known to be cancelled" if isinstance(error, OutcomeUnknown) else "not cancelled"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -28,6 +28,7 @@ from guardian.exchange.http.signing import signature
 from guardian.exchange.http.tls import own_tls_context
 from guardian.exchange.limits.rate_limits import RateLimits, Slot
 from guardian.exchange.limits.weights import HEADERS
+from guardian.system.clock import Clock
 
 with warnings.catch_warnings():
     # python-binance 1.0.37 imports names that websockets 14 and later deprecate; nothing of websockets is used here.
@@ -59,8 +60,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
     """The client of one environment. It is made inside the running event loop and sends nothing by itself.
 
     Reads and cancels are stamped with the local clock less `correction_ms`, an order with the time its caller fixed.
-    `pause` waits for a number of seconds, `random_fraction` is evenly distributed between 0 and 1: both are for the
-    further tries of a read.
+    `random_fraction` is evenly distributed between 0 and 1; with it the pauses between the tries of a read vary.
     Once `is_closed` is true nothing is sent and no session is opened, for a request in flight neither.
     """
 
@@ -79,11 +79,9 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         spec: EnvironmentSpec,
         keys: Mapping[KeyFamily, ApiKeyPair],
         *,
-        now_ms: Callable[[], int],
-        monotonic: Callable[[], float],
+        clock: Clock,
         correction_ms: Callable[[ApiFamily], int],
         rate_limits: RateLimits,
-        pause: Callable[[float], Awaitable[None]],
         random_fraction: Callable[[], float],
         is_closed: Callable[[], bool],
     ) -> None:
@@ -92,11 +90,9 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         self.ws_api = self.ws_future = None
         self._spec = spec
         self._keys = dict(keys)
-        self._now_ms = now_ms
-        self._monotonic = monotonic
+        self._clock = clock
         self._correction_ms = correction_ms
         self._rate_limits = rate_limits
-        self._pause = pause
         self._random_fraction = random_fraction
         self._is_closed = is_closed
         self._point_at(spec)
@@ -168,14 +164,14 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         """Sends a read, up to three times within its time-out where the network or the exchange's server failed."""
         encoded(parameters)  # what cannot be sent takes no slot
         slot = await self._rate_limits.take(endpoint, parameters, self._account(endpoint))
-        ends = self._monotonic() + self.READ_TIMEOUT_S
+        ends = self._clock.monotonic() + self.READ_TIMEOUT_S
         tried = await self._read_once(endpoint, address, parameters, pair, slot, self.READ_TIMEOUT_S)
         for pause_s in pauses(self._random_fraction):
-            if not tried.again or self._monotonic() + pause_s >= ends:
+            if not tried.again or self._clock.monotonic() + pause_s >= ends:
                 break
-            await self._pause(pause_s)
+            await self._clock.pause(pause_s)
             slot = await self._rate_limits.take(endpoint, parameters, self._account(endpoint))
-            left_s = ends - self._monotonic()
+            left_s = ends - self._clock.monotonic()
             if left_s <= 0:
                 self._rate_limits.give_back(slot)
                 break
@@ -212,7 +208,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
             used = answer.used
         finally:
             self._rate_limits.settle(slot, used)
-        outcome = decoded(answer, write=endpoint.writes, now_ms=self._now_ms())
+        outcome = decoded(answer, write=endpoint.writes, now_ms=self._clock.now_ms())
         if isinstance(outcome, ExchangeRateLimited):
             self._rate_limits.note(endpoint, slot, outcome, refusal_code(answer))
         elif endpoint.path == "/api/v3/exchangeInfo":
@@ -239,14 +235,14 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
 
     def _timestamp(self, endpoint: Endpoint, fixed: object) -> int:
         if not endpoint.writes:
-            return self._now_ms() - self._correction_ms(endpoint.family)
+            return self._clock.now_ms() - self._correction_ms(endpoint.family)
         if not isinstance(fixed, int) or isinstance(fixed, bool):
             raise RequestRefused("a write needs the timestamp that was fixed with its intent; it was not sent")
         return fixed - self._correction_ms(endpoint.family) if endpoint.method == "DELETE" else fixed
 
     def _check_age(self, fixed: object) -> None:
         """The last check before sending: a machine that slept since the intent must not send."""
-        age_ms = self._now_ms() - fixed if isinstance(fixed, int) else RECV_WINDOW_MS
+        age_ms = self._clock.now_ms() - fixed if isinstance(fixed, int) else RECV_WINDOW_MS
         if not -CLOCK_AHEAD_MS <= age_ms < RECV_WINDOW_MS:
             raise NotSent(
                 "the request's time had passed before it could be sent; nothing was sent", hint="send it again"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from guardian.exchange.limits.limits_file import LimitRow, LimitRows, SharedRows
+from guardian.system.clock import Clock
 
 T = TypeVar("T")
 
@@ -46,10 +47,9 @@ class Counting:
 class Counts:
     """The rows of one environment's budgets. `file` is None where no other process shares them."""
 
-    def __init__(self, file: SharedRows | None, *, now_ms: Callable[[], int], monotonic: Callable[[], float]) -> None:
+    def __init__(self, file: SharedRows | None, clock: Clock) -> None:
         self._file = file
-        self._now_ms = now_ms
-        self._monotonic = monotonic
+        self._clock = clock
         self._own: LimitRows = {}
         """What this process knows of each row."""
         self._is_closed = False
@@ -63,7 +63,7 @@ class Counts:
     @property
     def counts_alone(self) -> bool:
         """Whether there is a file to share and it is not used at present."""
-        return self._file is not None and (self._is_closed or self._monotonic() < self._retry_s)
+        return self._file is not None and (self._is_closed or self._clock.monotonic() < self._retry_s)
 
     def change(self, names: Iterable[str], change: Callable[[Counting], T]) -> T:
         """Makes a change to the rows of these names, in the file where that works, and returns its result."""
@@ -78,7 +78,7 @@ class Counts:
                 self._own |= rows
                 return result
         rows = {name: self._own.get(name, LimitRow()) for name in names}
-        result = change(Counting(rows, self._now_ms(), is_alone=self._file is not None, is_after_loss=False))
+        result = change(Counting(rows, self._clock.now_ms(), is_alone=self._file is not None, is_after_loss=False))
         self._own |= rows
         return result
 
@@ -92,13 +92,13 @@ class Counts:
         """Adds what this process learnt while the file failed, or knows from one that was lost."""
         for name in rows.keys() & self._own.keys():
             rows[name] = rows[name].joined(self._own[name])
-        return Counting(rows, self._now_ms(), is_alone=False, is_after_loss=self._is_after_loss())
+        return Counting(rows, self._clock.now_ms(), is_alone=False, is_after_loss=self._is_after_loss())
 
     def _is_after_loss(self) -> bool:
         if self._file is not None and self._file.losses != self._losses:
             self._losses = self._file.losses
-            self._lost_until_s = self._monotonic() + LOST_FOR_S
-        return self._monotonic() < self._lost_until_s
+            self._lost_until_s = self._clock.monotonic() + LOST_FOR_S
+        return self._clock.monotonic() < self._lost_until_s
 
     def _leave_alone(self, file: SharedRows, error: Exception) -> None:
         """Each try waits for another process's lock and holds everything up: it is tried less and less often."""
@@ -110,4 +110,4 @@ class Counts:
                 type(error).__name__,
             )
         self._pause_s = min(max(RETRY_S, 2 * self._pause_s), LONGEST_RETRY_S)
-        self._retry_s = self._monotonic() + self._pause_s
+        self._retry_s = self._clock.monotonic() + self._pause_s

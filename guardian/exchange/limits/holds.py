@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from guardian.exchange.limits.limits_file import Hold
 from guardian.exchange.limits.weights import Priority
+from guardian.system.clock import Clock
 
 CLOCK_JITTER_MS: Final = 2_000
 """Two processes read the wall clock at different times; a hold that began further ahead means that it was set back."""
@@ -38,8 +39,8 @@ class Holds:
     it for that much longer, at most for all of it.
     """
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._kept: dict[str, _Kept] = {}
 
     def see(self, name: str, hold: Hold, now_ms: int) -> Hold:
@@ -48,7 +49,7 @@ class Holds:
             return hold
         if hold.from_ms > now_ms + CLOCK_JITTER_MS:
             hold = replace(hold, from_ms=now_ms, until_ms=now_ms + hold.until_ms - hold.from_ms)
-        until_s = self._monotonic() + (hold.until_ms - now_ms) / 1000
+        until_s = self._clock.monotonic() + (hold.until_ms - now_ms) / 1000
         kept = self._kept.get(name, _Kept(until_s, with_cancels=False, banned=False))
         self._kept[name] = _Kept(
             max(until_s, kept.until_s), kept.with_cancels or hold.with_cancels, kept.banned or hold.banned
@@ -57,7 +58,7 @@ class Holds:
 
     def waits(self, names: Sequence[str], priority: Priority) -> list[Wait]:
         """Returns how long each hold of these rows lasts for a request of this priority."""
-        now_s = self._monotonic()
+        now_s = self._clock.monotonic()
         self._kept = {name: kept for name, kept in self._kept.items() if kept.until_s > now_s}
         found = [self._kept[name] for name in names if name in self._kept]
         return [

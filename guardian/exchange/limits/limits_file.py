@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from guardian.domain.milliseconds import DAY_MS
 from guardian.errors import NotPrivate
 from guardian.exchange.limits.windows import Use
+from guardian.system.clock import Clock
 from guardian.system.private_files import prepare_file
 
 T = TypeVar("T")
@@ -70,9 +71,9 @@ class SharedRows:
     A damaged file is removed and created again, empty: `losses` counts how often this process did that.
     """
 
-    def __init__(self, path: Path, now_ms: Callable[[], int]) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
-        self._now_ms = now_ms
+        self._clock = clock
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         """Device and inode of the file that is open, or was last."""
@@ -105,7 +106,7 @@ class SharedRows:
             rows = {name: self._read(connection, name) for name in names}
             before = dict(rows)
             result = change(rows)
-            now = self._now_ms()
+            now = self._clock.now_ms()
             connection.executemany(
                 "INSERT INTO rows (name, state, at_ms) VALUES (?, ?, ?)"
                 " ON CONFLICT (name) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms",
@@ -182,7 +183,7 @@ class SharedRows:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS rows (name TEXT PRIMARY KEY, state TEXT NOT NULL, at_ms INTEGER NOT NULL)"
             )
-            connection.execute("DELETE FROM rows WHERE at_ms < ?", (self._now_ms() - FORGOTTEN_MS,))
+            connection.execute("DELETE FROM rows WHERE at_ms < ?", (self._clock.now_ms() - FORGOTTEN_MS,))
             connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
         except BaseException:
             connection.close()

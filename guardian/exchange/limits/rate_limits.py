@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -35,6 +35,7 @@ from guardian.exchange.limits.weights import (
     costs_of,
     listed_limits,
 )
+from guardian.system.clock import Clock
 
 PATIENCE_S: Final[Mapping[Priority, float]] = {Priority.READ: 5.0, Priority.ORDER: 2.0, Priority.CANCEL: 0.0}
 """How long a request waits for its turn. A cancel that may not go now is refused at once."""
@@ -84,24 +85,21 @@ class Slot:
 class RateLimits:
     """The budgets of one environment.
 
-    `now_ms` is this machine's wall clock, the same for all processes that share; how far it may be from the exchange's
-    is in `windows.EDGE_MS`. `monotonic` and `pause` are in seconds; `shared` is None for this process alone.
+    The wall clock is the same for all processes that share; how far it may be from the exchange's is in
+    `windows.EDGE_MS`. `shared` is None for this process alone.
     """
 
     def __init__(
         self,
         spec: EnvironmentSpec,
         *,
-        now_ms: Callable[[], int],
-        monotonic: Callable[[], float],
-        pause: Callable[[float], Awaitable[None]],
+        clock: Clock,
         shared: SharedRows | None = None,
     ) -> None:
         self._spec = spec
-        self._monotonic = monotonic
-        self._pause = pause
-        self._counts = Counts(shared, now_ms=now_ms, monotonic=monotonic)
-        self._holds = Holds(monotonic)
+        self._clock = clock
+        self._counts = Counts(shared, clock)
+        self._holds = Holds(clock)
         # asyncio's lock is first come, first served.
         self._turns: defaultdict[tuple[str, Priority], asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -119,7 +117,7 @@ class RateLimits:
             self._charge(endpoint.family, cost.budget, cost.amount, account) for cost in costs_of(endpoint, parameters)
         )
         slot = Slot(family=self._family_row(endpoint.family), charges=charges)
-        patient_until = self._monotonic() + PATIENCE_S[priority]
+        patient_until = self._clock.monotonic() + PATIENCE_S[priority]
         if priority is Priority.CANCEL:
             return await self._take_by(patient_until, priority, slot)
         async with self._turns[charges[0].name, priority]:
@@ -207,10 +205,10 @@ class RateLimits:
             wait_s = wait.ms / 1000
             # While the file fails it is tried again before the wait is over.
             pause_s = min(wait_s, RETRY_S) if self._counts.counts_alone else wait_s
-            if self._monotonic() + pause_s > patient_until:
+            if self._clock.monotonic() + pause_s > patient_until:
                 hint = "guardian keeps within the exchange's limits; do not ask again before that"
                 raise ExchangeRateLimited(max(1, math.ceil(wait_s)), banned=wait.banned, hint=hint)
-            await self._pause(pause_s)
+            await self._clock.pause(pause_s)
         return slot
 
     def _try(self, priority: Priority, slot: Slot) -> Wait | None:

@@ -13,6 +13,7 @@ from guardian.gate.base.journal import Journal
 from guardian.gate.base.open_orders import OpenOrderCache, OpenOrderLister
 from guardian.gate.base.policy_file import PolicyFile
 from guardian.store.schema.records import Scope
+from guardian.system.clock import Clock
 
 RECEIVE_WINDOW_MS: Final = 5000
 """Maximum age of a request when it is sent, in ms: Binance's default `recvWindow`."""
@@ -59,12 +60,7 @@ class GateContext:
     """The connector to another environment, for cancels of orders that guardian placed there."""
     journal: Journal
     policy_file: PolicyFile
-    now_ms: Callable[[], int]
-    """The wall clock, in milliseconds since the epoch."""
-    monotonic: Callable[[], float]
-    """Seconds on a clock that only goes forward."""
-    pause: Callable[[float], Awaitable[None]]
-    """Waits for a number of seconds."""
+    clock: Clock
     random_bytes: Callable[[int], bytes]
     """Returns a number of unpredictable bytes."""
     compared: ComparedScopes = field(default_factory=ComparedScopes)
@@ -80,7 +76,7 @@ class GateContext:
 
     def lister(self, scope: Scope) -> OpenOrderLister:
         """Lists the open orders of an account."""
-        return OpenOrderLister(kept=self.open_order_lists, scope=scope, monotonic=self.monotonic)
+        return OpenOrderLister(kept=self.open_order_lists, scope=scope, clock=self.clock)
 
     def for_environment(self, environment: Environment) -> GateContext:
         """The same parts for another environment."""

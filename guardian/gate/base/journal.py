@@ -22,6 +22,7 @@ from guardian.store.log.redaction import without_token_shapes
 from guardian.store.log.verify import BROKEN, CAUSE, Finding
 from guardian.store.opening import patient_until
 from guardian.store.schema.records import Entry, Record
+from guardian.system.clock import Clock
 
 Result = TypeVar("Result")
 
@@ -39,11 +40,10 @@ class Journal:
     Everything here blocks and is called through `run`, which uses a worker thread.
     """
 
-    def __init__(self, home: Path, now_ms: Callable[[], int], monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, home: Path, clock: Clock) -> None:
         self.home = home
         self.emergency = EmergencyFile(home)
-        self._now_ms = now_ms
-        self._monotonic = monotonic
+        self._clock = clock
         self._store: Store | None = None
         self._lock = threading.Lock()
 
@@ -80,7 +80,7 @@ class Journal:
         try:
             if self._store is None:
                 try:
-                    self._store = Store.open(self.home, now_ms=self._now_ms, monotonic=self._monotonic)
+                    self._store = Store.open(self.home, now_ms=self._clock.now_ms, monotonic=self._clock.monotonic)
                 except StoreCorrupt as error:
                     self._halt_beside(error.message)
                     raise

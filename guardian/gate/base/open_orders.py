@@ -5,7 +5,6 @@ A list is kept for a minute where the limit is far away, so that an order usuall
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +15,7 @@ from guardian.exchange.exchange import Exchange
 from guardian.policy.facts import ListedOrders
 from guardian.store.budgets.snapshots import Snapshot
 from guardian.store.schema.records import OrderRow, Scope
+from guardian.system.clock import Clock
 
 KEPT_S: Final = 60.0
 """How old a kept list may be, in seconds."""
@@ -51,7 +51,7 @@ class OpenOrderLister:
 
     kept: OpenOrderCache
     scope: Scope
-    monotonic: Callable[[], float]
+    clock: Clock
 
     async def listed(
         self, exchange: Exchange, spec: OrderSpec, instrument: Instrument, snapshot: Snapshot
@@ -63,7 +63,7 @@ class OpenOrderLister:
 
         Raises what `open_orders` of the exchange raises.
         """
-        requested = self.monotonic()
+        requested = self.clock.monotonic()
         pending = [row for row in snapshot.pending if row.symbol == spec.symbol]
         if spec.order_type not in STOP_LIMIT_TYPES or instrument.max_stop_orders is None:
             if instrument.max_orders is None:

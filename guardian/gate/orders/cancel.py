@@ -188,7 +188,7 @@ class OrderCanceller:
             target.symbol,
             order_id=target.order_id,
             client_order_id=target.client_order_id,
-            timestamp_ms=self._context.now_ms(),
+            timestamp_ms=self._context.clock.now_ms(),
         )
 
     async def _amended(self, connection: Connection, target: Target) -> Target | None:

@@ -64,7 +64,7 @@ class OrderDecider:
         usage = usage_now(tx, self._context.journal, order.scope, order.spec, order.policy, facts, basis)
         # The owner's own call does not count against the assistant's budget of calls.
         usage = replace(usage, calls_last_minute=0) if order.call.by_owner else usage
-        facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._context.now_ms())
+        facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._context.clock.now_ms())
         if order.proposal is not None:
             # Another call may have used it, or a person rejected it, while the facts were fetched.
             proposal = tx.proposals.get(order.proposal.id) or order.proposal
@@ -82,7 +82,7 @@ class OrderDecider:
             return Answered(self._deny(tx, order, verdict, judgement))
         if verdict.decision is Decision.CONFIRM:
             return Answered(self._propose(tx, order, facts, verdict, judgement))
-        instrument, sent_ms = facts.instruments[order.spec.symbol], self._context.now_ms()
+        instrument, sent_ms = facts.instruments[order.spec.symbol], self._context.clock.now_ms()
         reserved = _reserve(tx, order, costed(verdict), instrument, judgement, sent_ms=sent_ms)
         self._halt_on_count(tx, order, usage.orders_since_person + 1)
         return ReadyToSend(reserved)

@@ -113,4 +113,4 @@ class Previewer:
         usage = usage_now(tx, self._context.journal, proposal.scope, spec, policy, facts, basis)
         # The call budget is not a property of the order.
         usage = replace(usage, calls_last_minute=0)
-        return replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._context.now_ms())
+        return replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._context.clock.now_ms())

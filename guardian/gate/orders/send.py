@@ -106,12 +106,12 @@ class Sender:
 
     async def _query_until_known(self, reserved: Reserved, result: SendResult) -> SendResult:
         """Query the order by its client order id a few times: often only the reply was lost. Never raises."""
-        monotonic, name = self._context.monotonic, reserved.client_order_id
+        monotonic, name = self._context.clock.monotonic, reserved.client_order_id
         ends = monotonic() + QUERY_TIMEOUT_S
         for pause in RETRY_PAUSES_S:
             if monotonic() + pause >= ends:
                 break
-            await self._context.pause(pause)
+            await self._context.clock.pause(pause)
             try:
                 # Real time, whatever clock the remaining time was measured by: this waits for the network.
                 async with asyncio.timeout(max(0.0, ends - monotonic())):

@@ -188,7 +188,7 @@ async def _price(context: GateContext, exchange: Exchange, symbol: str, held: De
     books, average = await asyncio.gather(exchange.book_tops((symbol,)), exchange.average_price(symbol))
     facts = Facts(
         now_ms=0,
-        clock_ms=context.now_ms(),
+        clock_ms=context.clock.now_ms(),
         environment=context.environment,
         instruments=instruments,
         books=books,

@@ -107,7 +107,7 @@ def _now(
 ) -> Facts:
     """The fetched facts with the usage and the times of this transaction."""
     usage = usage_now(tx, context.journal, scope, spec, policy, facts, basis)
-    return replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=context.now_ms())
+    return replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=context.clock.now_ms())
 
 
 async def with_sell_back(

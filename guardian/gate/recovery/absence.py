@@ -55,7 +55,7 @@ class AbsenceEvidence:
         Measured on the monotonic clock between two answers of one process, and summed up in the store: the wall clock
         may be set while an order is pending, and the process may restart.
         """
-        now = self.context.monotonic()
+        now = self.context.clock.monotonic()
         more_ms = 0 if state.absent_at is None else min(int((now - state.absent_at) * 1000), LONGEST_GAP_MS)
         state.absences, state.absent_at = state.absences + 1, now
         return await self.context.journal.transact(lambda tx: tx.orders.note_absent(row.client_order_id, more_ms))
@@ -92,7 +92,7 @@ class DelistingEvidence:
 
         The list of symbols must lack it as well.
         """
-        now = self.context.monotonic()
+        now = self.context.clock.monotonic()
         if await exchange.instruments((row.symbol,)):
             await self.clear(row, state)
             return False

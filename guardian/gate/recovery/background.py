@@ -41,7 +41,7 @@ class RecoveryTask:
         """Do what is due every TICK_S; after a failure of any kind, after PERIOD_S. Only cancellation ends it."""
         try:
             while True:
-                await self.context.pause(await self._guarded_tick())
+                await self.context.clock.pause(await self._guarded_tick())
         finally:
             await self.resolver.leaseholder.release()
 
@@ -89,11 +89,11 @@ class PeriodicReconciliation:
     """The causes of the last warnings: each is logged once while it lasts."""
 
     def __post_init__(self) -> None:
-        self.due = self.context.monotonic()
+        self.due = self.context.clock.monotonic()
 
     async def run_if_due(self) -> None:
         """Reconcile if it is due. Raises ExchangeError, CredentialsError and StoreError."""
-        now = self.context.monotonic()
+        now = self.context.clock.monotonic()
         if now < self.due:
             return
         self.due = now + RECONCILE_RETRY_S

@@ -50,10 +50,10 @@ class Leaseholder:
 
     async def holds(self, scope: Scope) -> bool:
         """Whether this process may poll now: it holds the lease, or takes it. Raises StoreError."""
-        if self.context.monotonic() < self._backs_off_until:
+        if self.context.clock.monotonic() < self._backs_off_until:
             return False
         name = f"orders/{scope.environment}/{scope.account}"
-        if self._held is not None and self._held[0] == name and self.context.monotonic() < self._held[1]:
+        if self._held is not None and self._held[0] == name and self.context.clock.monotonic() < self._held[1]:
             return True
         return await self.context.journal.run(lambda: self._take(name))
 
@@ -66,12 +66,12 @@ class Leaseholder:
 
         Where there is no other process, this one continues then.
         """
-        self._backs_off_until = self.context.monotonic() + LEASE_MS / 1000
+        self._backs_off_until = self.context.clock.monotonic() + LEASE_MS / 1000
         await self.release()
 
     def _take(self, name: str) -> bool:
         with self._lock:
-            now = self.context.monotonic()
+            now = self.context.clock.monotonic()
             with self.context.journal.transaction() as tx:
                 found = tx.leases.get(name)
                 if found is None or self._seen is None or found != self._seen[0]:

@@ -139,7 +139,7 @@ class Reconciler:
             done = len(wanted)
         for symbol in () if at_once else wanted:
             if between is not None and done:
-                await self._context.pause(BETWEEN_SYMBOLS_S)
+                await self._context.clock.pause(BETWEEN_SYMBOLS_S)
                 if not await between():
                     break
             try:

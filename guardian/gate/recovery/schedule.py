@@ -56,7 +56,7 @@ class PollSchedule:
     def is_due(self, row: OrderRow) -> bool:
         """Whether it is time to poll this order."""
         state = self.states.get(row.client_order_id)
-        return state is None or state.due <= self.context.monotonic()
+        return state is None or state.due <= self.context.clock.monotonic()
 
     def begin_poll(self, row: OrderRow) -> PollState:
         """Count a poll of this order and set the time of its next one; called first, so that a failure counts too."""
@@ -65,12 +65,12 @@ class PollSchedule:
         # Jitter of a quarter either way keeps processes and orders from falling into step.
         fraction = int.from_bytes(self.context.random_bytes(2), "big") / 0xFFFF
         state.polls += 1
-        state.due = self.context.monotonic() + pause * (0.75 + fraction / 2)
+        state.due = self.context.clock.monotonic() + pause * (0.75 + fraction / 2)
         return state
 
     def warn(self, row: OrderRow, why: str) -> None:
         """Log a warning about an order, at most once per WARNING_PERIOD_S."""
-        state, now = self.states.setdefault(row.client_order_id, PollState()), self.context.monotonic()
+        state, now = self.states.setdefault(row.client_order_id, PollState()), self.context.clock.monotonic()
         if now - state.warned >= WARNING_PERIOD_S:
             state.warned = now
             _log.warning("%s; %s", row.client_order_id, why)

@@ -137,7 +137,7 @@ async def _converted(
         facts = await gather_facts(spec, policy, exchange, context.environment, (), None, basis, may_exit=True)
     except ExchangeError:
         return None
-    facts = replace(facts, now_ms=context.now_ms(), clock_ms=context.now_ms())
+    facts = replace(facts, now_ms=context.clock.now_ms(), clock_ms=context.clock.now_ms())
     counted = build_case(replace(spec, order_type=OrderType.LIMIT, stop_price=None), facts, policy).counted
     return None if counted is None else counted.notional
 

@@ -16,7 +16,7 @@ from guardian.paper.market.seeded import SeededFeed
 from guardian.paper.market.symbols import START_BALANCES
 from guardian.paper.storage import Storage
 from guardian.paper.venue import FIRST_UID, Clock, Venue
-from guardian.system.wall_clock import wall_clock_ms
+from guardian.system.clock import wall_clock_ms
 
 DEFAULT_SEED: Final = 20_240_808
 _LETTERS: Final = string.ascii_letters + string.digits

@@ -37,7 +37,7 @@ from guardian.paper.rest.faults import Faults, read_spec
 from guardian.paper.rest.rate_limits import BINANCE, Meter, RateLimitSettings
 from guardian.paper.storage import MemoryStorage, SqliteStorage, Storage
 from guardian.paper.venue import Clock
-from guardian.system.wall_clock import wall_clock_ms
+from guardian.system.clock import wall_clock_ms
 
 _START_TIMEOUT_S: Final = 10.0
 _POLITE_S: Final = 0.5

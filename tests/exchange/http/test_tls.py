@@ -28,6 +28,7 @@ from guardian.domain.trading import Environment
 from guardian.exchange.http.client import GuardedClient
 from guardian.exchange.environments import EnvironmentSpec
 from guardian.exchange.limits.rate_limits import RateLimits
+from guardian.system.clock import SYSTEM_CLOCK
 
 async def ask(session, url):
     try:
@@ -37,11 +38,10 @@ async def ask(session, url):
         return type(error).__name__
 
 async def main(url):
-    now = lambda: time.time_ns() // 1_000_000
     spec = EnvironmentSpec(environment=Environment.LIVE)
-    limits = RateLimits(spec, now_ms=now, monotonic=time.monotonic, pause=asyncio.sleep)
-    client = GuardedClient(spec, {}, now_ms=now, monotonic=time.monotonic, correction_ms=lambda family: 0,
-                           rate_limits=limits, pause=asyncio.sleep, random_fraction=lambda: 0.5,
+    limits = RateLimits(spec, clock=SYSTEM_CLOCK)
+    client = GuardedClient(spec, {}, clock=SYSTEM_CLOCK, correction_ms=lambda family: 0,
+                           rate_limits=limits, random_fraction=lambda: 0.5,
                            is_closed=lambda: False)
     guarded = await ask(client._open_session(), url)
     await client.close_connection()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from tests.exchange.support.exchange_setup import exchange_at, now_ms
 from tests.exchange.support.limits_setup import ACCOUNT, CANCEL, POSITIONS, TIME, USED, fill, limits, take
 from tests.exchange.support.loopback_exchange import LoopbackExchange, Told
 from tests.exchange.support.virtual_time import VirtualTime
+from tests.support.clock import ClockOf
 from tests.support.some import some
 
 pytestmark = pytest.mark.anyio
@@ -52,12 +52,13 @@ from guardian.errors import ExchangeRateLimited
 from guardian.exchange.environments import ENDPOINTS, EnvironmentSpec
 from guardian.exchange.limits.limits_file import SharedRows
 from guardian.exchange.limits.rate_limits import RateLimits
+from tests.support.clock import ClockOf
 
 async def main():
-    now = lambda: 1_700_000_020_000
-    shared = SharedRows(Path(sys.argv[1]), now)
+    clock = ClockOf(lambda: 1_700_000_020_000)
+    shared = SharedRows(Path(sys.argv[1]), clock)
     spec = EnvironmentSpec(environment=Environment.LIVE)
-    rates = RateLimits(spec, now_ms=now, monotonic=time.monotonic, pause=asyncio.sleep, shared=shared)
+    rates = RateLimits(spec, clock=clock, shared=shared)
     account = next(one for one in ENDPOINTS if one.path == "/api/v3/account")
     sys.stdin.readline()
     taken = 0
@@ -158,8 +159,9 @@ async def test_exchange_shares_through_the_path_it_is_given(tmp_path: Path) -> N
 async def test_shared_count_costs_far_less_than_a_millisecond(tmp_path: Path) -> None:
     """Taking and settling through the file is quick: the median is under 1 ms."""
     spec = EnvironmentSpec(environment=Environment.LIVE)
-    shared = SharedRows(tmp_path / "limits.db", now_ms)
-    rates = RateLimits(spec, now_ms=now_ms, monotonic=time.monotonic, pause=asyncio.sleep, shared=shared)
+    clock = ClockOf(now_ms)
+    shared = SharedRows(tmp_path / "limits.db", clock)
+    rates = RateLimits(spec, clock=clock, shared=shared)
     spent = []
     for _ in range(101):
         started = time.perf_counter()

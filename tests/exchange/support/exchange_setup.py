@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from guardian.exchange.environments import EnvironmentSpec
 from guardian.exchange.exchange import Exchange
 from tests.exchange.support.exchange_samples import answer
 from tests.exchange.support.loopback_exchange import LoopbackExchange, Seen
+from tests.support.clock import ClockOf
 
 CANARY_KEY = "canaryKEYcanaryKEYcanaryKEYcanaryKEY0123456789"
 CANARY_SECRET = "canarySECRETcanarySECRETcanarySECRET0123456789"
@@ -60,6 +61,7 @@ async def exchange_at(
     keys: ApiKeyPair | None = None,
     now: Callable[[], int] = now_ms,
     monotonic: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], Awaitable[None]] = at_once,
     timeout_s: float | None = None,
     measures: bool = False,
     **options: Any,
@@ -68,9 +70,8 @@ async def exchange_at(
 
     With `measures` it measures the clock before a cancel where it does not know it, as it does by itself.
     """
-    options = {"pause": at_once, **options}
     spec = EnvironmentSpec(environment=Environment.PAPER, paper_endpoint=url)
-    exchange = Exchange(spec, spot=keys or pair(), futures=None, now_ms=now, monotonic=monotonic, **options)
+    exchange = Exchange(spec, spot=keys or pair(), futures=None, clock=ClockOf(now, monotonic, pause), **options)
     if not measures:
         exchange._session._spot_clock.know = _known  # type: ignore[method-assign]
     if timeout_s is not None:

@@ -24,8 +24,8 @@ USED = "X-MBX-USED-WEIGHT-1M"
 
 
 def limits(world: VirtualTime, path: Path | None = None) -> RateLimits:
-    shared = None if path is None else SharedRows(path, world.now_ms)
-    return RateLimits(SPEC, now_ms=world.now_ms, monotonic=world.monotonic, pause=world.pause, shared=shared)
+    shared = None if path is None else SharedRows(path, world)
+    return RateLimits(SPEC, clock=world, shared=shared)
 
 
 async def take(rates: RateLimits, endpoint: Endpoint, **parameters: str) -> Slot:

@@ -105,7 +105,7 @@ def test_what_cannot_be_asked_is_unknown_and_not_nothing(room: Room) -> None:
 def test_balances_are_read_without_the_store(room: Room) -> None:
     """What can be sold back is unknown then, and the balances are there."""
     (room.home / "gone").write_text("no folder", "utf-8")
-    context = replace(room.context, journal=Journal(room.home / "gone", room.clock.now_ms, room.clock.monotonic))
+    context = replace(room.context, journal=Journal(room.home / "gone", room.clock))
     exchange: Any = room.exchange
     true = room.run(exchange.balances())
     found = room.run(with_sell_back(context, exchange, room.scope, ("BTCUSDT",), true))

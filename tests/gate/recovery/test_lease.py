@@ -35,7 +35,7 @@ def background_of(resolver: Resolver) -> RecoveryTask:
     """The background task of that process, which has been reconciled already."""
     background = RecoveryTask(context=resolver.context)
     background.resolver = resolver
-    background.reconciliation.due = resolver.context.monotonic() + 1e9
+    background.reconciliation.due = resolver.context.clock.monotonic() + 1e9
     return background
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import fields, replace
 
 import pytest
@@ -21,6 +22,7 @@ from guardian.errors import (
     OutcomeUnknown,
     PolicyInvalid,
 )
+from guardian.gate.base.context import GateContext
 from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.recovery.absence import ABSENT_AFTER_ANSWERS, LONGEST_GAP_MS
 from guardian.gate.recovery.background import TICK_S, RecoveryTask
@@ -30,6 +32,7 @@ from guardian.gate.recovery.resolve import Resolver
 from guardian.gate.recovery.schedule import PERIOD_S
 from guardian.store.schema.records import NewOrder, Phase, Record
 from tests.gate.support.fakes import D, Lost, Placed, Room, denials, limit
+from tests.support.clock import ClockOf
 
 
 def lost(room: Room, price: str = "60000", *, arrives: bool) -> str:
@@ -61,6 +64,11 @@ def lost_together(room: Room, *arrives: bool) -> list[str]:
 
 def once(room: Room) -> dict[str, OrderState | None]:
     return {found.client_order_id: found.state for found in room.run(room.resolver.run_once())}
+
+
+def pausing(room: Room, pause: Callable[[float], Awaitable[None]]) -> GateContext:
+    """The context with another way to wait."""
+    return replace(room.context, clock=ClockOf(room.clock.now_ms, room.clock.monotonic, pause))
 
 
 def test_nothing_is_connected_where_nothing_is_pending(room: Room) -> None:
@@ -301,7 +309,7 @@ def test_asking_goes_on_after_every_failure(room: Room, caplog: pytest.LogCaptur
             return await Resolver.run_once(self, only_due=only_due)
 
     before = room.connector.losses
-    background = RecoveryTask(context=replace(room.context, pause=pause))
+    background = RecoveryTask(context=pausing(room, pause))
     background.resolver = Failing(context=background.context)
     with caplog.at_level(logging.ERROR), pytest.raises(Enough):
         room.run(background.run_forever())
@@ -473,7 +481,7 @@ def test_failures_on_the_way_out_of_a_failure_do_not_end_the_asking(room: Room) 
     room.connector.mark_disconnected = lose  # type: ignore[method-assign]
 
     async def serve() -> None:
-        task = asyncio.create_task(RecoveryTask(context=replace(room.context, pause=pause)).run_forever())
+        task = asyncio.create_task(RecoveryTask(context=pausing(room, pause)).run_forever())
         while room.row(name).state is OrderState.UNKNOWN and not task.done():
             await asyncio.sleep(0.001)
         assert not task.done()

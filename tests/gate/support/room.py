@@ -97,7 +97,7 @@ class Room:
         os.replace(new, self.policy_path)
 
     def start(self) -> None:
-        self.journal = Journal(self.home, self.clock.now_ms, self.clock.monotonic)
+        self.journal = Journal(self.home, self.clock)
         self.journal.emergency.preallocate()
         self.policy_file = PolicyFile(self.policy_path, load_policy, self.journal, packaged=False)
         context = GateContext(
@@ -106,9 +106,7 @@ class Room:
             connector_to=lambda _environment: self.connector,
             journal=self.journal,
             policy_file=self.policy_file,
-            now_ms=self.clock.now_ms,
-            monotonic=self.clock.monotonic,
-            pause=self.clock.pause,
+            clock=self.clock,
             random_bytes=os.urandom,
         )
         self.context = context
@@ -120,7 +118,7 @@ class Room:
     def again(self) -> None:
         self.journal.close()
         if not self.journal.emergency.is_empty():
-            fresh = Journal(self.home, self.clock.now_ms, self.clock.monotonic)
+            fresh = Journal(self.home, self.clock)
             fresh.emergency.import_into(fresh.store())
             fresh.close()
         self.start()
