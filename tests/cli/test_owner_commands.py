@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.support.processes import Person, query
+from tests.support import prefork
 from tests.support.world import Assistant, World, a_world_at_home, codes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
@@ -178,7 +179,7 @@ def test_without_a_terminal_nothing_is_loosened(world: World) -> None:
     before = query(world.home, "SELECT * FROM audit")
     for arguments in (("approve", name), ("approve", name, "--submit"), ("resume",)):
         for stdin in ({"input": "y\ny\n"}, {"stdin": subprocess.DEVNULL}):
-            done = subprocess.run(
+            done = prefork.run(
                 [sys.executable, "-m", "guardian", *arguments],
                 env={**os.environ, "GUARDIAN_HOME": str(world.home)},
                 capture_output=True, text=True, timeout=30, check=False, **stdin,
@@ -405,7 +406,7 @@ def test_status_fits_a_narrow_terminal(world: World, sit_down: Callable[..., Per
 def test_status_of_a_home_without_anything(world: World, tmp_path: Path) -> None:
     """On a home that is not there yet, under the packaged testnet policy and without keys, it still tells."""
     empty = tmp_path / "nothing" / "here"
-    done = subprocess.run(
+    done = prefork.run(
         [sys.executable, "-m", "guardian", "status"],
         env={**os.environ, "GUARDIAN_HOME": str(empty)}, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=30, check=False,

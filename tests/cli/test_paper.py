@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from guardian.cli.paper import FAULTS, command
 from guardian.paper.rest.faults import FaultKind, read_spec
+from tests.support import prefork
 
 GUARDIAN = [sys.executable, "-m", "guardian"]
 
@@ -64,7 +65,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., dict[str, str]]]:
     running: list[subprocess.Popen[str]] = []
 
     def begin(*options: str) -> dict[str, str]:
-        process = subprocess.Popen(
+        process = prefork.popen(
             [*GUARDIAN, "paper", "--port", "0", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -133,7 +134,7 @@ def test_a_recorded_market_is_played(start: Callable[..., dict[str, str]], tmp_p
 def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
     """An interrupt ends it with 0 and no traceback, with a control endpoint too."""
     command_line = [*GUARDIAN, "paper", "--port", "0", "--control-port", "0"]
-    process = subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    process = prefork.popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     try:
         assert process.stdout is not None
         url = process.stdout.readline().split()[1]
@@ -154,7 +155,7 @@ def test_a_capture_that_is_none_is_told_in_words(tmp_path: Path) -> None:
     file = tmp_path / "market.txt"
     file.write_text("nothing of the kind")
     command_line = [*GUARDIAN, "paper", "--port", "0", "--replay", str(file)]
-    told = subprocess.run(command_line, capture_output=True, text=True, timeout=30, check=False)
+    told = prefork.run(command_line, capture_output=True, text=True, timeout=30, check=False)
     assert (told.returncode, told.stdout) == (3, "")
     assert "line 1 of market.txt is not an event" in told.stderr
     assert "hint:" in told.stderr

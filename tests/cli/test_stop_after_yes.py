@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.support.processes import Person, query
+from tests.support import prefork
 from tests.support.world import WIDE, World, a_world
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows sends a process no such signals")
@@ -59,7 +60,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def agreed(world: World, times: int, *arguments: str) -> tuple[int, str]:
     """The exit code and the words of a command that is interrupted so many times after the yes."""
-    done = subprocess.run(
+    done = prefork.run(
         [sys.executable, "-c", AGREED, str(times), *arguments],
         env={**os.environ, "GUARDIAN_HOME": str(world.home)},
         stdin=subprocess.DEVNULL,

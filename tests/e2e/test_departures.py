@@ -15,6 +15,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.support.processes import CALLER, INITIALIZE, Machine, RawServed, Served, query
+from tests.support import prefork
 from tests.support.world import World, codes
 
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "order_type": "MARKET", "quote_quantity": "50"}
@@ -107,7 +108,7 @@ def test_client_that_is_not_there_is_no_bug(machine: Machine, world: World, way:
 def test_client_that_breaks_off_its_sockets_is_no_bug(machine: Machine, world: World) -> None:
     """Some clients give sockets instead of pipes: one that is gone with something unread is no error either."""
     ours, its = socket.socketpair()
-    with subprocess.Popen(
+    with prefork.popen(
         [sys.executable, "-m", "guardian", "serve"],
         env=machine.environment, cwd=machine.work, stdin=its, stdout=its, stderr=subprocess.PIPE,
     ) as server:  # fmt: skip
@@ -126,7 +127,7 @@ def test_client_that_breaks_off_its_sockets_is_no_bug(machine: Machine, world: W
 def test_terminal_that_is_closed_is_no_bug(machine: Machine, world: World) -> None:
     """A client that talks through a terminal of its own and closes it is one that goes away. Before: exit code 120."""
     ours, its = os.openpty()
-    with subprocess.Popen(
+    with prefork.popen(
         [sys.executable, "-m", "guardian", "serve"],
         env=machine.environment, cwd=machine.work, stdin=its, stdout=its, stderr=subprocess.PIPE,
     ) as server:  # fmt: skip

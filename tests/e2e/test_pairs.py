@@ -14,6 +14,7 @@ import pytest
 
 from guardian.paper.host.home import find, stop
 from tests.e2e.support.processes import Machine, RawServed, query
+from tests.support import prefork
 from tests.support.world import BASE, WIDE, merged, toml
 
 POLICY = toml(merged(BASE, WIDE))
@@ -42,7 +43,7 @@ def bought(home: Path) -> list[str]:
 def pair() -> Iterator[list[subprocess.Popen[str]]]:
     """Two processes that have all their imports behind them and wait for a folder."""
     both = [
-        subprocess.Popen(
+        prefork.popen(
             [sys.executable, "-m", "tests.e2e.support.pair", quantity],
             cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
         )

@@ -48,6 +48,7 @@ from tests.longrun.desk import (
 from tests.longrun.table import Progress, conditions, table, whole
 from tests.longrun.victims import STEPS, Plan, note_of
 from tests.longrun.witness import restless_market, witnessed
+from tests.support import prefork
 from tests.support.world import WIDE, World
 
 ROOT = Path(__file__).parent.parent.parent
@@ -71,7 +72,7 @@ class Nursery:
 
     def __init__(self, errors: Path) -> None:
         self._errors = errors.open("a", encoding="utf-8")
-        self.process = subprocess.Popen(
+        self.process = prefork.popen(
             [sys.executable, "-m", "tests.longrun.victims"],
             cwd=ROOT,
             stdin=subprocess.PIPE,

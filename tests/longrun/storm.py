@@ -36,6 +36,7 @@ from tests.longrun.desk import (
     without_intent,
 )
 from tests.longrun.table import Progress, conditions, table, tally, whole
+from tests.support import prefork
 from tests.support.world import WIDE, World
 
 ROOT = Path(__file__).parent.parent.parent
@@ -105,7 +106,7 @@ def run(calls: int, clients: int, seed: int, folder: Path, limits: RateLimitSett
 def _storm(world: World, calls: int, clients: int, seed: int) -> tuple[list[dict[str, Any]], list[str]]:
     command = [sys.executable, "-m", "tests.longrun.storm_clients", str(world.policy_path), str(world.home)]
     processes = [
-        subprocess.Popen(
+        prefork.popen(
             [*command, str(clients // PROCESSES), str(calls // PROCESSES), str(seed + number)],
             cwd=ROOT,
             stdout=subprocess.PIPE,

@@ -45,6 +45,7 @@ from tests.longrun.desk import (
     without_intent,
 )
 from tests.longrun.table import Progress, conditions, table, whole
+from tests.support import prefork
 from tests.support.world import World
 
 ROOT = Path(__file__).parent.parent.parent
@@ -175,7 +176,7 @@ def nap(point: str, seconds: float, folder: Path, broken_off: threading.Event) -
         began = held(world)
         if point == "during the send":
             world.controls.fault("POST", ORDER, FaultKind.DELAY, seconds=1.5)
-        process = subprocess.Popen(
+        process = prefork.popen(
             [
                 sys.executable,
                 "-m",

@@ -21,6 +21,7 @@ from guardian.paper.host.home import PaperEndpoint
 from guardian.paper.host.standalone import PaperServer, Serving, serve
 from guardian.paper.storage import SqliteStorage
 from tests.paper.support.client import ClientFor
+from tests.support import prefork
 
 
 def test_balances_orders_and_trades_survive_a_restart(tmp_path: Path, client_for: ClientFor) -> None:
@@ -193,7 +194,7 @@ def test_the_standalone_exchange_serves_until_interrupted_and_keeps_its_state(
     keys = []
     for already in (0, 1):
         command = [sys.executable, "-c", SERVE, str(tmp_path / "state.db")]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = prefork.popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None
             url, key, secret = process.stdout.readline().split()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +18,7 @@ from guardian.errors import StoreUnavailable
 from guardian.store.emergency import OWNER_HALT, SIZE, EmergencyFile
 from guardian.store.schema.records import TradingStatus
 from tests.store.support.store_world import World
+from tests.support import prefork
 
 
 @pytest.fixture
@@ -340,7 +340,7 @@ for number in range(50):
 def test_processes_that_write_at_once_lose_nothing(emergency: EmergencyFile, world: World, tmp_path: Path) -> None:
     """Four processes add fifty records each; all two hundred are there, whole."""
     writers = [
-        subprocess.Popen([sys.executable, "-c", APPENDER, str(world.home), str(tmp_path / "state"), str(number)])
+        prefork.popen([sys.executable, "-c", APPENDER, str(world.home), str(tmp_path / "state"), str(number)])
         for number in range(4)
     ]
     assert [writer.wait(timeout=60) for writer in writers] == [0] * 4

@@ -19,6 +19,7 @@ from guardian.store.schema.files import CHECKPOINT_NAME
 from guardian.store.schema.records import Phase, Record
 from guardian.store.schema.tables import SCHEMA_VERSION
 from tests.store.support.store_world import START_MS, World
+from tests.support import prefork
 from tests.support.some import some
 
 posix = pytest.mark.skipif(os.name != "posix", reason="this system has no such modes")
@@ -268,7 +269,7 @@ for line in sys.stdin:
 def test_two_servers_start_together_on_an_empty_folder(tmp_path: Path) -> None:
     """25 times two processes make and open the same home at once: no failure, one chain."""
     pair = [
-        subprocess.Popen([sys.executable, "-c", PAIR], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        prefork.popen([sys.executable, "-c", PAIR], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     try:

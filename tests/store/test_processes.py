@@ -17,6 +17,7 @@ from guardian.store.database import Store
 from guardian.store.emergency import EmergencyFile
 from guardian.store.log.verify import verify
 from tests.store.support.store_world import START_MS, World
+from tests.support import prefork
 from tests.support.some import some
 
 PRELUDE = """
@@ -101,7 +102,7 @@ while True:
 
 
 def start(world: World, code: str, who: object, *more: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    return prefork.popen(
         [sys.executable, "-c", PRELUDE + code, str(world.home), str(who), *more],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -197,7 +198,7 @@ def test_process_that_is_killed_while_importing_loses_and_repeats_nothing(world:
     emergency.preallocate()
     chance, count = random.Random(3), 0
     for _ in range(8):
-        process = subprocess.Popen(
+        process = prefork.popen(
             [sys.executable, "-c", code, str(world.home), str(tmp_path / "state")], stdout=subprocess.PIPE, text=True
         )
         assert some(process.stdout).readline() == "ready\n"

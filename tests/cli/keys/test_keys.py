@@ -39,6 +39,7 @@ from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, KeyringUnavailable, OwnerNotPresent
+from tests.support import prefork
 from tests.support.keyring import MemoryKeyring
 from tests.support.terminals import people
 
@@ -251,7 +252,7 @@ class Person:
 
         self._master, slave = pty.openpty()
         program = PROGRAM.format(here=str(Path(__file__).parents[3]), full=full)
-        self._process = subprocess.Popen(
+        self._process = prefork.popen(
             [sys.executable, "-c", program, *arguments],
             stdin=slave, stderr=slave, stdout=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip

@@ -20,6 +20,7 @@ import pytest
 
 from guardian.home.folder import ready_made_policy
 from tests.e2e.support.processes import Person, query
+from tests.support import prefork
 from tests.support.world import World, a_world_at_home
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
@@ -298,7 +299,7 @@ def test_words_that_nobody_can_read_keep_nothing_from_being_cancelled(world: Wor
     command = [sys.executable, "-m", "guardian", "halt", "--cancel-open"]
     environment = {**os.environ, "GUARDIAN_HOME": str(world.home)}
     try:
-        done = subprocess.run(
+        done = prefork.run(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, timeout=60,
             check=False,
         )  # fmt: skip

@@ -19,6 +19,7 @@ from tests.exchange.support.exchange_setup import exchange_at, now_ms
 from tests.exchange.support.limits_setup import ACCOUNT, CANCEL, POSITIONS, TIME, USED, fill, limits, take
 from tests.exchange.support.loopback_exchange import LoopbackExchange, Told
 from tests.exchange.support.virtual_time import VirtualTime
+from tests.support import prefork
 from tests.support.clock import ClockOf
 from tests.support.some import some
 
@@ -76,7 +77,7 @@ asyncio.run(main())
 async def test_processes_of_one_home_share_the_budget(tmp_path: Path) -> None:
     """Three processes that ask as fast as they can get the minute's weight once between them, to the last request."""
     command = [sys.executable, "-c", PROCESS, str(tmp_path / "limits.db")]
-    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    processes = [prefork.popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     time.sleep(0.5)
     for process in processes:
         some(process.stdin).write("\n")

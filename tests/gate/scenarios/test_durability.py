@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from guardian.domain.trading import TradingState
+from tests.support import prefork
 from tests.support.world import WIDE, Assistant, World, codes
 
 ROOT = Path(__file__).parents[3]
@@ -26,7 +27,7 @@ LIMIT = {"order_type": "LIMIT", "quantity": "0.001", "price": "60000"}
 
 
 def driver(world: World, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    return prefork.popen(
         [sys.executable, "-m", "tests.gate.support.driver", str(world.policy_path), str(world.home), *arguments],
         cwd=ROOT,
         stdin=subprocess.PIPE,

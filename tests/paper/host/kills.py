@@ -28,6 +28,7 @@ from urllib.parse import urlencode
 from guardian.errors import ExchangeUnavailable
 from guardian.paper.host.home import PaperEndpoint, find, find_or_start, read_port_file, reap, stop
 from guardian.paper.market.symbols import START_BALANCES
+from tests.support import prefork
 
 NEVER_REACHED = (OSError, http.client.HTTPException, ExchangeUnavailable)
 WITHIN_S = 5.0
@@ -137,7 +138,7 @@ def rehearse(home: Path, *, kills: int, seed: int) -> Seen:
     logs = [home.parent / f"{name}.log" for name in ("one", "two")]
     find_or_start(home)
     traders = [
-        subprocess.Popen([sys.executable, "-m", "tests.paper.host.kills", "trade", home, log.stem, log, ended])
+        prefork.popen([sys.executable, "-m", "tests.paper.host.kills", "trade", home, log.stem, log, ended])
         for log in logs
     ]
     moments: list[float] = []

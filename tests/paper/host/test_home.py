@@ -23,6 +23,7 @@ from guardian.errors import ExchangeUnavailable
 from guardian.paper.host import home as paper_home
 from guardian.paper.host.home import PortFile, find, find_or_start, read_port_file, stop, write_port_file
 from tests.paper.support.client import ClientFor
+from tests.support import prefork
 
 
 @pytest.fixture
@@ -234,7 +235,7 @@ def test_processes_that_race_to_start_it_end_with_one_exchange(tmp_path: Path) -
     def race(number: int) -> tuple[str, str]:
         folder = tmp_path / f"home {number}"
         racers = [
-            subprocess.Popen(
+            prefork.popen(
                 [sys.executable, "-c", RACER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
             for _ in range(2)

@@ -25,6 +25,7 @@ from guardian.store.schema.files import CHECKPOINT_NAME
 from guardian.store.schema.records import Phase, Record
 from guardian.store.schema.tables import TRIGGERS
 from tests.store.support.store_world import World
+from tests.support import prefork
 from tests.support.some import some
 from tests.support.tamper import tamper
 
@@ -286,7 +287,7 @@ while True:
 def test_verifying_while_others_write_gives_no_false_alarm(world: World) -> None:
     """Two processes append and move the checkpoint on while a third verifies, again and again."""
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(world.home)], stdout=subprocess.PIPE, text=True)
+        prefork.popen([sys.executable, "-c", WRITER, str(world.home)], stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     try:
