@@ -6,10 +6,16 @@ from typing import Final
 
 from tests.adversary import exits as w
 from tests.adversary.exits import HELD, OWN, Exit, Row, limits, market, sets, symbol_limits
-from tests.adversary.rig import spec
+from tests.adversary.rig import Rig, spec
 
 _PASSES, _ASKED, _DENIED = Exit.PASSES, Exit.ASKED, Exit.DENIED
 _OTHER = {"confirmation": {"required_above": "0"}}
+
+
+def _bitcoin_falls_on_an_order(rig: Rig) -> None:
+    w.bitcoin_falls(rig)
+    rig.ask(spec(price="56000"))
+
 
 STATE: Final = (
     Row(rule="policy_valid", code="POLICY_INVALID", expected=_DENIED, world=w.policy_breaks),
@@ -207,7 +213,7 @@ HALTS: Final = (
     Row(
         rule="daily_loss", code="TRADING_REDUCING", expected=_PASSES, why="past `limits.max_daily_loss`",
         policy=limits(max_daily_loss="1"), is_halt=True,
-        world=lambda rig: (w.bitcoin_falls(rig), rig.ask(spec(price="56000")))[0],
+        world=_bitcoin_falls_on_an_order,
         no=spec(price="56500"), sale=spec("BTCUSDT", "SELL", HELD, price="57000"),
     ),
     Row(

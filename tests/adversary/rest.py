@@ -152,7 +152,7 @@ class Front:
             balances = [{"asset": a, "free": f"{f:f}", "locked": f"{k:f}"} for a, f, k in rows]
             return {"uid": 1, "canTrade": True, "updateTime": self.venue.now_ms(), "balances": balances}
         several = "symbols" in fields or "symbol" not in fields
-        wanted = json.loads(fields["symbols"]) if "symbols" in fields else [fields.get("symbol")]
+        wanted: list[Any] = json.loads(fields["symbols"]) if "symbols" in fields else [fields.get("symbol")]
         wanted = sorted(self.venue.markets) if wanted == [None] else wanted
         for symbol in wanted:
             if symbol not in self.venue.markets or not self.venue.markets[symbol].is_listed:

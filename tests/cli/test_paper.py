@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -91,7 +92,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., dict[str, str]]]:
         process.communicate(timeout=10)
 
 
-def ask(url: str, method: str, target: str, body: str | None = None, **headers: str) -> tuple[int, dict[str, object]]:
+def ask(url: str, method: str, target: str, body: str | None = None, **headers: str) -> tuple[int, dict[str, Any]]:
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
     try:
         connection.request(method, target, body, headers)

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from threading import Event, Thread, active_count
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -275,8 +275,9 @@ def test_second_pair_for_demo_or_live_is_refused(environment: str) -> None:
 def test_malformed_half_is_refused_before_the_keyring_is_touched(bad: str, half: str) -> None:
     """Placeholders, blanks, wrong lengths and odd characters are refused in either half, without being shown."""
     keyring = MemoryKeyring()
+    changed: dict[str, Any] = {half: Secret(bad)}
     with pytest.raises(CredentialsError) as caught:
-        CredentialStore(keyring).put(pair(**{half: Secret(bad)}))
+        CredentialStore(keyring).put(pair(**changed))
     assert keyring.asked == []
     if len(bad) > 10:
         assert bad not in str(caught.value)

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -267,7 +268,7 @@ def test_environment_sets_no_property_of_the_backend(monkeypatch: pytest.MonkeyP
     from keyring.backend import KeyringBackend
 
     class Plain(KeyringBackend):
-        priority = 5  # type: ignore[assignment]  # a plain number, as other backends have it
+        priority = 5  # a plain number, as other backends have it
         keychain = "/from/KEYCHAIN_PATH"
         appid = "from argv"
         persist = "enterprise"
@@ -286,7 +287,7 @@ def test_environment_sets_no_property_of_the_backend(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("KEYRING_PROPERTY_PERSIST", "session")
     monkeypatch.setenv("KEYRING_PROPERTY_GET_PASSWORD", "evil")
     _pretend(monkeypatch, platform)
-    backend = open_credentials()._backend
+    backend: Any = open_credentials()._backend
     assert backend.appid == "guardian"
     assert backend.keychain is None
     assert backend.persist == ("local machine" if platform == "win32" else "enterprise")

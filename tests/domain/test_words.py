@@ -9,8 +9,10 @@ import json
 import pickle
 import re
 import traceback
+from collections.abc import Callable
 from decimal import Decimal
 from types import MappingProxyType, ModuleType
+from typing import Any
 
 import pytest
 
@@ -82,7 +84,8 @@ def test_there_are_exactly_the_17_tools_of_the_contract() -> None:
         "get_universal_transfer_history",
     }
     assert len(TOOLS) == len(REQUESTS) == 17
-    assert all(issubclass(kind, Request) and kind.tool == name for name, kind in REQUESTS.items())
+    kinds: dict[str, Any] = dict(REQUESTS)
+    assert all(issubclass(kind, Request) and kind.tool == name for name, kind in kinds.items())
 
 
 def test_only_two_tools_write() -> None:
@@ -311,7 +314,7 @@ def test_a_secret_shows_itself_through_reveal_alone() -> None:
 def test_a_secret_is_not_copied_pickled_or_encoded() -> None:
     """Ways to carry a secret off by accident raise, and what they raise does not name it."""
     secret, pair = Secret(CANARY), a_pair()
-    attempts = [
+    attempts: list[Callable[[], object]] = [
         lambda: pickle.dumps(secret),
         lambda: copy.copy(secret),
         lambda: copy.deepcopy(secret),
@@ -375,7 +378,7 @@ def test_the_words_are_frozen_and_know_no_float(module: ModuleType) -> None:
     ]
     assert kinds
     for kind in kinds:
-        assert kind.__dataclass_params__.frozen, kind
+        assert vars(kind)["__dataclass_params__"].frozen, kind
         assert "__slots__" in vars(kind), kind
         assert not any("float" in str(field.type) for field in dataclasses.fields(kind)), kind
 

@@ -48,6 +48,7 @@ def bad_day(call: Call, controls: Controls, place: Callable[..., dict[str, Any]]
     """A day on which everything goes wrong; returns the outcomes in order."""
     order, account = ("POST", "/api/v3/order"), ("GET", "/api/v3/account")
     outcomes = [call("get_balance")["outcome"], call("get_position_info")["outcome"]]
+    fields: dict[str, Any]
     for kind, fields in (
         ("html_502", {}),
         ("status", {"status": 500}),
@@ -61,14 +62,13 @@ def bad_day(call: Call, controls: Controls, place: Callable[..., dict[str, Any]]
         controls.fault(*account, kind, **fields)
         outcomes.append(call("get_balance")["outcome"])
         controls.clear_faults()
-    for number, (kind, fields) in enumerate(
-        (
-            ("status", {"status": 400, "body": '{"code":-2010,"msg":"Account has insufficient balance."}'}),
-            ("reply_lost", {}),
-            ("bad_json", {}),
-            ("html_502", {}),  # last: an order that is not known lets no other of its symbol through
-        )
-    ):
+    spoiled: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("status", {"status": 400, "body": '{"code":-2010,"msg":"Account has insufficient balance."}'}),
+        ("reply_lost", {}),
+        ("bad_json", {}),
+        ("html_502", {}),  # last: an order that is not known lets no other of its symbol through
+    )
+    for number, (kind, fields) in enumerate(spoiled):
         controls.fault(*order, kind, **fields)
         outcomes.append(place(price=str(59000 + number))["outcome"])
     outcomes.append(call("create_order", **ORDER, price="1")["outcome"])

@@ -110,7 +110,7 @@ def test_client_that_breaks_off_its_sockets_is_no_bug(machine: Machine, world: W
     ours, its = socket.socketpair()
     with prefork.popen(
         [sys.executable, "-m", "guardian", "serve"],
-        env=machine.environment, cwd=machine.work, stdin=its, stdout=its, stderr=subprocess.PIPE,
+        env=machine.environment, cwd=machine.work, stdin=its.fileno(), stdout=its.fileno(), stderr=subprocess.PIPE,
     ) as server:  # fmt: skip
         its.close()
         hello = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE})

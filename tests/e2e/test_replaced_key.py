@@ -29,6 +29,7 @@ from guardian.policy.model import PaperSettings
 from guardian.store.schema.records import OrderRow
 from guardian.system.clock import SYSTEM_CLOCK
 from tests.support.clock import ClockOf
+from tests.support.present import present
 from tests.support.world import WIDE, Assistant, World, codes
 
 SECOND = {"api_key": "2" * 64, "api_secret": "t" * 64}
@@ -64,7 +65,7 @@ def status_of(assistant: Assistant) -> StatusView:
 
 def entered(assistant: Assistant) -> Decimal:
     (budget,) = (one for one in status_of(assistant).budgets if one.limit == "rolling_notional")
-    return budget.used
+    return present(budget.used)
 
 
 def row_of(assistant: Assistant, name: str) -> OrderRow:

@@ -15,7 +15,8 @@ from guardian.domain.secrets import KeyFamily, Secret
 from guardian.home.folder import ready_made_policy
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.keys import HmacVerifier
-from tests.e2e.support.testnet_in_a_box import MemoryKeyring, divert, keyring_with
+from tests.e2e.support.testnet_in_a_box import divert, keyring_with
+from tests.support.keyring import MemoryKeyring
 from tests.support.person import approve
 from tests.support.world import Assistant, World
 

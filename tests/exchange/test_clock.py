@@ -15,7 +15,7 @@ from tests.exchange.support.exchange_samples import ANSWERS, answer
 from tests.exchange.support.exchange_setup import now_ms, served
 from tests.exchange.support.loopback_exchange import LoopbackExchange, Seen, Told
 from tests.support.clock import ClockOf
-from tests.support.some import some
+from tests.support.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -125,7 +125,7 @@ async def test_timestamp_refusal_makes_the_clock_be_measured_again() -> None:
         await exchange.clock_skew_ms()
         with pytest.raises(ExchangeRejected) as caught:
             await exchange.balances()
-        assert "clock" in some(caught.value.hint)
+        assert "clock" in present(caught.value.hint)
         await exchange.clock_skew_ms()
     assert [seen.path for seen in server.seen].count("/api/v3/time") == 2
 
@@ -233,7 +233,7 @@ async def test_refused_timestamp_of_a_cancel_says_that_nothing_was_cancelled(mea
             await exchange.cancel_order("BTCUSDT", client_order_id=ID, timestamp_ms=BASE)
         assert caught.value.code == -1021
         assert caught.value.hint == (MEASURED_HINT if measured else NOT_MEASURED_HINT)
-        assert "nothing was cancelled" in some(caught.value.hint)
+        assert "nothing was cancelled" in present(caught.value.hint)
         if measured:
             assert asked(server) == [TIME, DELETE, TIME]
         assert asked(server).count(DELETE) == 1

@@ -15,7 +15,7 @@ from guardian.exchange.environments import ApiFamily
 from tests.exchange.http.test_error_mapping import cancel, place, read
 from tests.exchange.support.exchange_setup import served
 from tests.exchange.support.loopback_exchange import LoopbackExchange, Told
-from tests.support.some import some
+from tests.support.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +36,7 @@ async def test_read_in_flight_at_the_close_is_not_sent_again() -> None:
         await exchange.close()
         with pytest.raises(ExchangeUnavailable):
             await asyncio.wait_for(task, 5)
-        assert some(client.session).closed
+        assert present(client.session).closed
     assert (len(server.seen), server.connections) == (1, 1)
 
 
@@ -73,10 +73,10 @@ async def test_slot_given_back_after_the_close_leaves_the_limits_file_closed(tmp
     async with served(limits_path=tmp_path / "limits.db") as (_, exchange):
         async with exchange.order_slot():
             await exchange.close()
-        assert some(exchange._session.rate_limits._counts._file)._connection is None
+        assert present(exchange._session.rate_limits._counts._file)._connection is None
         with pytest.raises(NotSent):
             await place(exchange)
-        assert some(exchange._session.rate_limits._counts._file)._connection is None
+        assert present(exchange._session.rate_limits._counts._file)._connection is None
 
 
 async def test_closing_again_is_harmless() -> None:

@@ -29,7 +29,7 @@ from tests.exchange.http.test_wire import limit_order
 from tests.exchange.support.exchange_samples import ORDER
 from tests.exchange.support.exchange_setup import CANARY_KEY, now_ms, pair
 from tests.exchange.support.recording_session import RecordingSession
-from tests.support.some import some
+from tests.support.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -164,10 +164,10 @@ async def test_without_keys_market_reads_work_and_others_say_which_command(envir
     for call in (exchange.balances(), WRITES["place"](exchange), WRITES["cancel"](exchange)):
         with pytest.raises(NoCredentials) as caught:
             await call
-        assert f"guardian keys add {environment.value}" in some(caught.value.hint)
+        assert f"guardian keys add {environment.value}" in present(caught.value.hint)
     with pytest.raises(NoCredentials) as caught:
         await exchange.positions(GetPositionInfo())
-    assert ("--family futures" in some(caught.value.hint)) == (environment is Environment.TESTNET)
+    assert ("--family futures" in present(caught.value.hint)) == (environment is Environment.TESTNET)
     assert len(session.sent) == 1
 
 

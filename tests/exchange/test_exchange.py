@@ -15,7 +15,7 @@ from guardian.exchange.clean_text import clean_text
 from tests.exchange.support.exchange_samples import ANSWERS, ORDER, answer, listed
 from tests.exchange.support.exchange_setup import served
 from tests.exchange.support.loopback_exchange import Seen, Told
-from tests.support.some import some
+from tests.support.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ async def test_unlisted_symbol_is_none() -> None:
     """A symbol that the exchange does not list has no instrument; that is an answer, not a failure."""
     async with served(knows_all_but("NOPEUSDT")) as (_, exchange):
         assert await exchange.instrument("NOPEUSDT") is None
-        assert some(await exchange.instrument("BTCUSDT")).base_asset == "BTC"
+        assert present(await exchange.instrument("BTCUSDT")).base_asset == "BTC"
 
 
 async def test_one_unlisted_symbol_does_not_take_the_others_with_it() -> None:
@@ -192,8 +192,8 @@ async def test_orders_are_asked_by_symbol_and_period() -> None:
     async with served() as (server, exchange):
         assert (await exchange.open_orders("BTCUSDT"))[0].order_id == 28
         await exchange.all_orders("BTCUSDT", start_time=1, end_time=2, limit=5)
-        assert some(await exchange.order("BTCUSDT", order_id=28)).client_order_id == ORDER["clientOrderId"]
-        assert some(await exchange.order("BTCUSDT", order_id=29)).order_id == 28
+        assert present(await exchange.order("BTCUSDT", order_id=28)).client_order_id == ORDER["clientOrderId"]
+        assert present(await exchange.order("BTCUSDT", order_id=29)).order_id == 28
     assert [seen.path for seen in server.seen][:2] == ["/api/v3/openOrders", "/api/v3/allOrders"]
     assert server.seen[1].parameters["limit"] == "5"
 

@@ -19,7 +19,7 @@ from guardian.paper.host.standalone import PaperServer
 from tests.exchange.http.test_wire import limit_order
 from tests.exchange.support.exchange_setup import ed25519_pair, exchange_at, now_ms
 from tests.exchange.test_environments import READS, WALLET_READS
-from tests.support.some import some
+from tests.support.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -70,7 +70,7 @@ async def test_order_lives_and_ends(paper: PaperServer) -> None:
             await exchange.order("BTCUSDT", client_order_id=client_order_id(1)),
             *await exchange.open_orders("BTCUSDT"),
         ):
-            assert some(found).order_id == placed.order_id
+            assert present(found).order_id == placed.order_id
         gone = await exchange.cancel_order("BTCUSDT", client_order_id=client_order_id(1), timestamp_ms=now_ms())
         assert (gone.state, gone.client_order_id) == (OrderState.CANCELLED, client_order_id(1))
         taking = dataclasses.replace(limit_order("0.001", "60100"), time_in_force=TimeInForce.IOC)

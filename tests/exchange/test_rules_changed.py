@@ -15,7 +15,7 @@ from guardian.exchange.exchange import Exchange
 from tests.exchange.support.exchange_samples import answer, listed
 from tests.exchange.support.exchange_setup import served
 from tests.exchange.support.loopback_exchange import Seen, Told
-from tests.support.some import some
+from tests.support.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -77,12 +77,12 @@ async def test_order_that_is_refused_makes_the_rules_of_its_symbol_be_fetched_ag
     """The order passed the rules that were kept, so the next one is judged by new ones. (They stayed for an hour.)"""
     market = Market()
     async with served(market) as (_, exchange):
-        assert some(await exchange.instrument("BTCUSDT")).lot.step == Decimal("0.00001")
+        assert present(await exchange.instrument("BTCUSDT")).lot.step == Decimal("0.00001")
         market.step, market.refusal = "0.001", refusal
-        assert some(await exchange.instrument("BTCUSDT")).lot.step == Decimal("0.00001")
+        assert present(await exchange.instrument("BTCUSDT")).lot.step == Decimal("0.00001")
         with pytest.raises(ExchangeRejected):
             await place(exchange)
-        assert some(await exchange.instrument("BTCUSDT")).lot.step == Decimal("0.001")
+        assert present(await exchange.instrument("BTCUSDT")).lot.step == Decimal("0.001")
 
 
 async def test_order_that_is_placed_leaves_the_rules_as_they_are() -> None:
@@ -99,10 +99,10 @@ async def test_status_other_than_trading_is_asked_for_again_each_time() -> None:
     market = Market()
     market.status = "BREAK"
     async with served(market) as (server, exchange):
-        assert not some(await exchange.instrument("BTCUSDT")).is_trading
+        assert not present(await exchange.instrument("BTCUSDT")).is_trading
         market.status = "TRADING"
-        assert some(await exchange.instrument("BTCUSDT")).is_trading
-        assert some(await exchange.instrument("BTCUSDT")).is_trading
+        assert present(await exchange.instrument("BTCUSDT")).is_trading
+        assert present(await exchange.instrument("BTCUSDT")).is_trading
         assert len(server.seen) == 2
 
 

@@ -23,7 +23,8 @@ from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, Reques
 from guardian.errors import ExchangeError, ExchangeRateLimited, StoreError
 from guardian.gate.base.replies import Orders, OrderView, Reply
 from guardian.gate.pipeline import Gate
-from guardian.gate.recovery.resolve import PollResult, Resolver
+from guardian.gate.recovery.poll import PollResult
+from guardian.gate.recovery.resolve import Resolver
 from guardian.store.log.read_only import database_path, read_only
 from guardian.store.log.verify import verify
 from guardian.store.schema.records import OrderRow

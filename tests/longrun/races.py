@@ -214,7 +214,7 @@ def _behind_the_halt(world: World, race: Race, state: TradingState) -> int:
         events = connection.execute("SELECT seq, body FROM audit WHERE phase = 'event' ORDER BY seq").fetchall()
         halts = [seq for seq, body in events if f'"{state}"'.encode() in bytes(body)]
         reserved = [seq for (seq,) in connection.execute("SELECT intent_seq FROM orders")]
-    late = sum(seq > min(halts, default=0) for seq in reserved)
+    late: int = sum(seq > min(halts, default=0) for seq in reserved)
     if len(halts) != 1 or late:
         race.wrong.append(f"{late} reservations behind {len(halts)} halts")
     if not any(f"TRADING_{state.name}" in told for told in race.outcomes):

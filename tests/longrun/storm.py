@@ -116,7 +116,8 @@ def _storm(world: World, calls: int, clients: int, seed: int) -> tuple[list[dict
         )
         for number in range(PROCESSES)
     ]
-    told, wrong = [], []
+    told: list[Any] = []
+    wrong: list[str] = []
     try:
         both = _both_ended(processes, world, calls, wrong)
     finally:

@@ -146,7 +146,7 @@ def trap(point: str) -> None:
     Exchange.place_order = place_order  # type: ignore[method-assign]
     Exchange.cancel_order = cancel_order  # type: ignore[method-assign]
     Exchange.order_slot = order_slot  # type: ignore[method-assign]
-    AuditPart.append = append  # type: ignore[method-assign]
+    AuditPart.append = append  # type: ignore[method-assign,assignment]
     Store.transaction = transaction  # type: ignore[method-assign,assignment]
 
 

@@ -150,7 +150,7 @@ class Trap:
                 self.at("with a slot in the limits")
                 yield slot
 
-        Exchange.order_slot = order_slot  # type: ignore[method-assign]
+        Exchange.order_slot = order_slot  # type: ignore[method-assign,assignment]
 
     def _in_the_send(self) -> None:
         real = GuardedClient._sent
@@ -174,7 +174,7 @@ class Trap:
             self.at(steps.get(method, ""))
             return response
 
-        aiohttp.ClientSession._request = answered  # type: ignore[method-assign]
+        aiohttp.ClientSession._request = answered  # type: ignore[method-assign,assignment]
 
     def _in_transactions(self) -> None:
         real_transaction, real_append = Store.transaction, AuditPart.append
@@ -197,7 +197,7 @@ class Trap:
             for row in ("any commit", *rows):
                 self.at(f"after {row}")
 
-        AuditPart.append = append  # type: ignore[method-assign]
+        AuditPart.append = append  # type: ignore[method-assign,assignment]
         Store.transaction = transaction  # type: ignore[method-assign,assignment]
 
 

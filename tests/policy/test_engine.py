@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ BUY, SELL = OrderSide.BUY, OrderSide.SELL
 NOTHING = Facts(now_ms=NOW_MS, clock_ms=NOW_MS, environment=Environment.TESTNET)
 
 
-def instrument(**changed: object) -> Facts:
+def instrument(**changed: Any) -> Facts:
     return facts(instruments={"BTCUSDT": an_instrument(**changed)})
 
 

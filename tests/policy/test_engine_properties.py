@@ -6,6 +6,7 @@ import copy
 from dataclasses import fields, replace
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, assume, event, find, given, settings
@@ -42,17 +43,17 @@ BUY, SELL = OrderSide.BUY, OrderSide.SELL
 RANK = {Decision.ALLOW: 0, Decision.CONFIRM: 1, Decision.DENY: 2}
 
 
-def some(*values: object) -> st.SearchStrategy[object]:
+def some(*values: object) -> st.SearchStrategy[Any]:
     """One of these, written as strings where they are amounts."""
     return st.sampled_from([D(value) if isinstance(value, str) and value[0].isdigit() else value for value in values])
 
 
-def rarely(usual: object, *others: object) -> st.SearchStrategy[object]:
+def rarely(usual: object, *others: object) -> st.SearchStrategy[Any]:
     """Mostly the usual value, so that several things are seldom wrong at once."""
     return some(*[usual] * 9, *others)
 
 
-def often(usual: object, *others: object) -> st.SearchStrategy[object]:
+def often(usual: object, *others: object) -> st.SearchStrategy[Any]:
     """The usual value in most cases, so that a fair part of the orders is let through."""
     return some(*[usual] * 3 * len(others), *others)
 
@@ -109,10 +110,10 @@ def specs(draw: st.DrawFn) -> OrderSpec:
         symbol=symbol,
         side=side,
         order_type=kind,
-        quantity=None if by_quote else draw(some(*quantities)),  # type: ignore[arg-type]
-        quote_quantity=draw(some(*quotes)) if by_quote else None,  # type: ignore[arg-type]
-        price=None if market else draw(some(*prices)),  # type: ignore[arg-type]
-        stop_price=draw(some(*prices)) if stop else None,  # type: ignore[arg-type]
+        quantity=None if by_quote else draw(some(*quantities)),
+        quote_quantity=draw(some(*quotes)) if by_quote else None,
+        price=None if market else draw(some(*prices)),
+        stop_price=draw(some(*prices)) if stop else None,
         time_in_force=None if market or kind is OrderType.LIMIT_MAKER else TimeInForce.GTC,
     )
 
@@ -129,13 +130,13 @@ def any_facts(draw: st.DrawFn, symbol: str) -> Facts:
         "max_stop_orders": draw(some(None, 2)),
         "max_notional": draw(often("0", "90")),
     }
-    ethbtc = replace(ETHBTC, percent_price=filters["percent_price"], max_position=filters["max_position"])  # type: ignore[arg-type]
+    ethbtc = replace(ETHBTC, percent_price=filters["percent_price"], max_position=filters["max_position"])
     bid = draw(often("60000", "59700", "61000"))
-    btc = a_book(bid, bid + draw(often("1", "0", "300")), draw(rarely(0, 1000, 5000, 5001, -1)))  # type: ignore[arg-type,operator]
-    cross = a_book("0.05", draw(some("0.05", "0.05001", "0.0502")), draw(rarely(0, 5001)))  # type: ignore[arg-type]
+    btc = a_book(bid, bid + draw(often("1", "0", "300")), draw(rarely(0, 1000, 5000, 5001, -1)))
+    cross = a_book("0.05", draw(some("0.05", "0.05001", "0.0502")), draw(rarely(0, 5001)))
     averages = {
-        "BTCUSDT": an_average(draw(rarely("60000", "59000")), draw(rarely(0, 300_000, 300_001))),  # type: ignore[arg-type]
-        "ETHBTC": an_average("0.05", draw(rarely(0, 300_001))),  # type: ignore[arg-type]
+        "BTCUSDT": an_average(draw(rarely("60000", "59000")), draw(rarely(0, 300_000, 300_001))),
+        "ETHBTC": an_average("0.05", draw(rarely(0, 300_001))),
     }
     entered = draw(often("0", "40", "140", "440"))
     return facts(
@@ -279,7 +280,7 @@ def _without(spec: OrderSpec, given_facts: Facts) -> list[Facts]:
     """The facts with one thing missing, each in turn."""
     usage = given_facts.usage
     assert usage is not None
-    lacking: list[dict[str, object]] = [
+    lacking: list[dict[str, Any]] = [
         *({"averages": _but(given_facts.averages, one)} for one in given_facts.averages),
         {"free": None},
         {"held": None},
@@ -291,7 +292,7 @@ def _without(spec: OrderSpec, given_facts: Facts) -> list[Facts]:
         *({"instruments": _but(given_facts.instruments, one)} for one in given_facts.instruments),
         *({"books": _but(given_facts.books, one)} for one in given_facts.books),
     ]
-    return [replace(given_facts, **one) for one in lacking]  # type: ignore[arg-type]
+    return [replace(given_facts, **one) for one in lacking]
 
 
 def _but(mapping: object, key: str) -> dict[str, object]:
@@ -323,11 +324,11 @@ def _raised(policy: Policy, symbol: str, price_limits: tuple[str, ...] = PRICE_L
     """The policy with one limit made looser, each in turn."""
     limits, prices, listed = policy.limits, policy.prices, policy.symbols[symbol]
 
-    def symbol_with(**changed: object) -> Policy:
-        return replace(policy, symbols={**policy.symbols, symbol: replace(listed, **changed)})  # type: ignore[arg-type]
+    def symbol_with(**changed: Any) -> Policy:
+        return replace(policy, symbols={**policy.symbols, symbol: replace(listed, **changed)})
 
-    def limits_with(**changed: object) -> Policy:
-        return replace(policy, limits=replace(limits, **changed))  # type: ignore[arg-type]
+    def limits_with(**changed: Any) -> Policy:
+        return replace(policy, limits=replace(limits, **changed))
 
     loose = [symbol_with(**{name: getattr(listed, name) * 2}) for name in SYMBOL_LIMITS]
     loose += [limits_with(**{name: getattr(limits, name) * 2}) for name in PLAIN_LIMITS]
@@ -365,7 +366,7 @@ def test_spending_more_never_frees_a_budget(case: tuple[OrderSpec, Facts, Policy
     usage = given_facts.usage
     assert usage is not None
     before = judge_order(spec, given_facts, policy)
-    more: list[dict[str, object]] = [
+    more: list[dict[str, Any]] = [
         {"entered": {window: sum_ + 50 for window, sum_ in usage.entered.items()}},
         {"ordered": {window: count + 3 for window, count in usage.ordered.items()}},
         {"open_notional": usage.open_notional + 50},
@@ -379,7 +380,7 @@ def test_spending_more_never_frees_a_budget(case: tuple[OrderSpec, Facts, Policy
         {"sliced_since_ms": NOW_MS, "sliced_entered": usage.sliced_entered + 50},
     ]
     for changed in more:
-        after = judge_order(spec, replace(given_facts, usage=replace(usage, **changed)), policy)  # type: ignore[arg-type]
+        after = judge_order(spec, replace(given_facts, usage=replace(usage, **changed)), policy)
         assert RANK[after.decision] >= RANK[before.decision]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -100,7 +101,7 @@ def test_quote_asset_is_converted_to_the_side_that_makes_the_loss_larger() -> No
         ({"average": an_average(age_ms=300_001)}, "no trade of BTCUSDT for too long"),
         ({"instruments": {"BTCUSDT": an_instrument(status="BREAK")}}, "BTCUSDT now (seen BREAK, limit TRADING)"),
         ({"day_opens": {}, "missing_of": {(Fact.DAY, "BTCUSDT"): "it timed out"}}, "24 hours ago is missing: it timed"),
-        ({"day_opens": {"BTCUSDT": opened(0)}}, "24 hours ago disagrees"),
+        ({"day_opens": {"BTCUSDT": opened("0")}}, "24 hours ago disagrees"),
         ({"day_opens": {"BTCUSDT": opened(BID, previous=D("58000"))}}, "60000, before it 58000"),
         ({"day_opens": {"BTCUSDT": opened(BID, high=D("59999"))}}, "24 hours ago disagrees"),
         ({"day_opens": {"BTCUSDT": opened(BID, low=D("60001"))}}, "24 hours ago disagrees"),
@@ -136,7 +137,7 @@ def test_path_in_a_circle_asks_for_no_more_rules() -> None:
 
 def test_symbol_that_is_listed_no_more_is_worth_nothing_and_makes_up_for_nothing() -> None:
     """What was bought of it today is lost; what it brought today is not counted; and nothing waits for its price."""
-    gone = {"unlisted": frozenset({"LUNAUSDT"})}
+    gone: dict[str, Any] = {"unlisted": frozenset({"LUNAUSDT"})}
     assert loss(held("5", cash="-70", symbol="LUNAUSDT"), **gone) == 70
     assert loss(held("5", "5", symbol="LUNAUSDT"), **gone) == 0
     assert loss(held("0", "5", cash="40", symbol="LUNAUSDT"), **gone) == 0
@@ -169,7 +170,7 @@ def test_held_symbol_that_is_halted_comes_with_a_way_out_for_the_owner() -> None
     halted = {"BTCUSDT": an_instrument(status="BREAK")}
     verdict = judged(an_order(symbol="ETHUSDT", price="3000", quantity="0.01"), other_market(held("0.001")), OTHER)
     assert "position set" not in (denial(verdict, Code.DAILY_LOSS_UNKNOWN).hint or "")
-    given_facts = replace(other_market(held("0.001")), instruments=other_market(held("1")).instruments | halted)
+    given_facts = replace(other_market(held("0.001")), instruments={**other_market(held("1")).instruments, **halted})
     verdict = judged(an_order(symbol="ETHUSDT", price="3000", quantity="0.01"), given_facts, OTHER)
     hint = denial(verdict, Code.DAILY_LOSS_UNKNOWN).hint or ""
     assert hint.startswith("ask again when that market is back; if BTCUSDT is never traded again, the owner can run ")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -117,8 +119,9 @@ PLACES: dict[str, tuple[OrderSpec, tuple[DayTrading, ...], str, Code]] = {
 
 
 def without(given_facts: Facts, field: str, symbol: str) -> Facts:
-    kept = {name: value for name, value in getattr(given_facts, field).items() if name != symbol}
-    return replace(given_facts, **{field: kept})
+    kept: dict[str, Any] = {name: value for name, value in getattr(given_facts, field).items() if name != symbol}
+    changed: dict[str, Any] = {field: kept}
+    return replace(given_facts, **changed)
 
 
 def with_book(given_facts: Facts, symbol: str, bid: str, ask: str, age_ms: int = 0) -> Facts:
@@ -137,7 +140,7 @@ def with_status(given_facts: Facts, symbol: str, status: str) -> Facts:
     return replace(given_facts, instruments={**given_facts.instruments, symbol: changed})
 
 
-FAULTS = {
+FAULTS: dict[str, tuple[Callable[[Facts, str], Facts], str, Code]] = {
     "halted": (lambda f, s: with_status(f, s, "HALT"), "HALT", Code.SYMBOL_NOT_TRADING),
     "status of no known name": (lambda f, s: with_status(f, s, "NEW"), "limit TRADING", Code.SYMBOL_NOT_TRADING),
     "no book": (lambda f, s: without(f, "books", s), "no price", Code.PRICE_UNAVAILABLE),

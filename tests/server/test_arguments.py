@@ -17,7 +17,7 @@ from guardian.domain.requests import CancelOrder, WithdrawProposal
 from guardian.errors import InvalidArguments
 from guardian.server.arguments import amount, check_period, moment
 from guardian.server.tools.orders import cancel_order, create_order
-from tests.support.some import some
+from tests.support.present import present
 
 NOTHING: dict[str, Any] = dict.fromkeys(
     (
@@ -200,9 +200,9 @@ def test_limit_types_stay_until_cancelled_unless_said_otherwise(order_type: Orde
         "price": ONE,
     }
     asked = create_order(**{**NOTHING, **fields, "stop_price": stop})
-    assert some(asked.order).time_in_force is TimeInForce.GTC
+    assert present(asked.order).time_in_force is TimeInForce.GTC
     asked = create_order(**{**NOTHING, **fields, "stop_price": stop, "time_in_force": TimeInForce.FOK})
-    assert some(asked.order).time_in_force is TimeInForce.FOK
+    assert present(asked.order).time_in_force is TimeInForce.FOK
 
 
 def test_market_by_quote_quantity_is_one_order() -> None:
@@ -210,15 +210,15 @@ def test_market_by_quote_quantity_is_one_order() -> None:
     asked = create_order(
         **{**NOTHING, "symbol": "BTCUSDT", "side": OrderSide.BUY, "order_type": OrderType.MARKET, "quote_quantity": ONE}
     )
-    assert some(asked.order).quote_quantity == ONE
-    assert some(asked.order).time_in_force is None
+    assert present(asked.order).quote_quantity == ONE
+    assert present(asked.order).time_in_force is None
 
 
 def test_token_does_not_show_in_the_request() -> None:
     """The request with a token can be printed and logged without giving it away."""
     asked = create_order(**{**NOTHING, "confirmation_token": "canary-token-1"})
     assert "canary" not in repr(asked)
-    assert some(asked.confirmation_token).reveal() == "canary-token-1"
+    assert present(asked.confirmation_token).reveal() == "canary-token-1"
 
 
 CANCEL: dict[str, Any] = {"symbol": None, "order_id": None, "client_order_id": None, "proposal_id": None}

@@ -21,7 +21,7 @@ from guardian.errors import StoreUnavailable
 from guardian.gate.base.replies import OrderProposed, Reply, ReplyError, denied, done, refused
 from guardian.policy.verdict import Denial
 from tests.server.support.fake_gate import ARGUMENTS, Connect, FakeGate, sample
-from tests.support.some import some
+from tests.support.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +56,7 @@ async def test_unknown_tool_opens_and_closes_a_record(connect: Connect, gate: Fa
     (opened,) = gate.opened
     assert opened[0] == "withdraw??" + "x" * 54
     assert opened[1] == {"to": "me"}
-    assert [some(reply.error).code for _, reply in gate.closed] == [Code.TOOL_UNKNOWN]
+    assert [present(reply.error).code for _, reply in gate.closed] == [Code.TOOL_UNKNOWN]
     assert gate.requests == []
 
 
@@ -244,8 +244,8 @@ async def test_exception_in_the_gate_is_opaque(
     assert "get_orders" in result.structured_content["error"]["hint"]
     assert CANARY not in json.dumps(result.structured_content)
     ((_, logged),) = gate.closed
-    assert kind.__name__ in some(logged.detail)
-    assert "fake_gate.py" in some(logged.detail)
+    assert kind.__name__ in present(logged.detail)
+    assert "fake_gate.py" in present(logged.detail)
 
 
 async def test_text_of_foreign_exceptions_stays_out_of_the_log(connect: Connect, gate: FakeGate) -> None:
@@ -254,8 +254,8 @@ async def test_text_of_foreign_exceptions_stays_out_of_the_log(connect: Connect,
     async with connect() as client:
         await call(client, "get_ticker", GOOD)
     ((_, logged),) = gate.closed
-    assert "JSONDecodeError" in some(logged.detail)
-    assert CANARY not in some(logged.detail)
+    assert "JSONDecodeError" in present(logged.detail)
+    assert CANARY not in present(logged.detail)
 
 
 async def test_nothing_is_done_without_a_record(connect: Connect, gate: FakeGate) -> None:
@@ -305,7 +305,7 @@ async def test_data_that_no_reply_may_hold_becomes_failed(connect: Connect, gate
     assert result.structured_content["outcome"] == "failed"
     assert CANARY not in json.dumps(result.structured_content)
     ((_, logged),) = gate.closed
-    assert "after the gate had answered `done`" in some(logged.detail)
+    assert "after the gate had answered `done`" in present(logged.detail)
 
 
 async def test_lone_surrogate_does_not_lose_the_reply(connect: Connect, gate: FakeGate) -> None:
@@ -336,7 +336,7 @@ async def test_call_taken_back_is_closed_all_the_same(server: FastMCP, gate: Fak
         while not gate.closed:
             await anyio.sleep(0.01)
     ((_, logged),) = gate.closed
-    assert some(logged.error).code.name == "CALL_TAKEN_BACK"
+    assert present(logged.error).code.name == "CALL_TAKEN_BACK"
 
 
 async def test_tokens_are_not_in_what_is_recorded(connect: Connect, gate: FakeGate) -> None:
@@ -367,7 +367,7 @@ async def test_client_is_recorded_by_its_own_name(connect: Connect, gate: FakeGa
     """The record names the client as it names itself."""
     async with connect() as client:
         await call(client, "get_ticker", GOOD)
-    assert some(gate.opened[0][2]).startswith("mcp/")
+    assert present(gate.opened[0][2]).startswith("mcp/")
 
 
 async def test_failing_resource_says_nothing_of_why(connect: Connect, gate: FakeGate) -> None:

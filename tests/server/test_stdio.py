@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.some import some
+from tests.support.present import present
 
 PATIENCE_S = 20
 SERVER = Path(__file__).parent / "support" / "stdio_server.py"
@@ -57,13 +57,13 @@ class Talk:
 
     def line(self, text: str) -> dict[str, Any]:
         """Send one raw line and read the reply to it."""
-        some(self.process.stdin).write(text + "\n")
-        some(self.process.stdin).flush()
+        present(self.process.stdin).write(text + "\n")
+        present(self.process.stdin).flush()
         watchdog = Timer(PATIENCE_S, self.process.kill)
         watchdog.start()
         try:
             while True:
-                reply = some(self.process.stdout).readline()
+                reply = present(self.process.stdout).readline()
                 assert reply, f"no reply to {text[:200]}"
                 self.lines.append(reply)
                 message: dict[str, Any] = json.loads(reply)
@@ -74,7 +74,7 @@ class Talk:
 
     def start(self) -> None:
         self.line(json.dumps(HANDSHAKE))
-        some(self.process.stdin).write('{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
+        present(self.process.stdin).write('{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
 
     def call(self, tool: str, arguments: str) -> dict[str, Any]:
         """Call a tool with arguments given as raw JSON text; returns the envelope."""
@@ -151,10 +151,10 @@ def test_hostile_raw_lines_reach_no_gate_and_leave_no_trace(talk: Talk, tmp_path
 
 def test_malformed_messages_do_not_end_the_server(talk: Talk) -> None:
     """Lines that are not JSON, unreadable integers, arguments that are no object, unknown methods: survived."""
-    some(talk.process.stdin).write("this is not json\n\n[]\n")
+    present(talk.process.stdin).write("this is not json\n\n[]\n")
     # The SDK drops this line without a reply: Python reads no integer of more than 4300 digits.
     params = f'{{"name":"create_order","arguments":{order("1" * 5000)}}}'
-    some(talk.process.stdin).write(f'{{"jsonrpc":"2.0","id":899,"method":"tools/call","params":{params}}}\n')
+    present(talk.process.stdin).write(f'{{"jsonrpc":"2.0","id":899,"method":"tools/call","params":{params}}}\n')
     bad = talk.line('{"jsonrpc":"2.0","id":900,"method":"tools/call","params":{"name":"get_ticker","arguments":[1]}}')
     assert bad["error"]["code"] == -32602
     unknown = talk.line('{"jsonrpc":"2.0","id":901,"method":"no/such/method","params":{}}')
@@ -165,9 +165,9 @@ def test_malformed_messages_do_not_end_the_server(talk: Talk) -> None:
 def test_client_that_goes_away_leaves_no_open_record(talk: Talk) -> None:
     """A client that closes its end in the middle of a call: its record is closed, then the gate, and the exit is 0."""
     params = '{"name":"get_ticker","arguments":{"symbol":"SLOWW"}}'
-    some(talk.process.stdin).write(f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}\n')
-    some(talk.process.stdin).flush()
-    assert "ASKED" in some(talk.process.stderr).readline()
+    present(talk.process.stdin).write(f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}\n')
+    present(talk.process.stdin).flush()
+    assert "ASKED" in present(talk.process.stderr).readline()
     errors = talk.end()
     assert talk.process.returncode == 0
     told = [line for line in errors.splitlines() if line.startswith(("CLOSED", "ENDED"))]

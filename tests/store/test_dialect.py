@@ -22,15 +22,15 @@ def sql_in(source: str) -> list[str]:
     """Every text in the code that begins as a statement does, docstrings left out."""
     tree = ast.parse(source)
     expressions = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    return [
+    texts = [
         node.value
-        for node in texts
-        if id(node) not in expressions and _SQL.match(node.value) and node.value not in MADE_OF_TRIGGERS
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in expressions
     ]
+    return [text for text in texts if _SQL.match(text) and text not in MADE_OF_TRIGGERS]
 
 
-def test_statements_are_written_in_sqlalchemy_core_or_in_the_two_modules_of_sqlite():
+def test_statements_are_written_in_sqlalchemy_core_or_in_the_two_modules_of_sqlite() -> None:
     """No other module of the store has a statement as text."""
     found = {
         path.relative_to(STORE).as_posix(): texts
@@ -49,11 +49,11 @@ def test_statements_are_written_in_sqlalchemy_core_or_in_the_two_modules_of_sqli
         'run("DELETE FROM a " "WHERE b")',
     ],
 )
-def test_a_statement_as_text_is_found(code):
+def test_a_statement_as_text_is_found(code: str) -> None:
     """Wherever it is, with or without values."""
     assert len(sql_in(code)) == 1
 
 
-def test_prose_is_no_statement():
+def test_prose_is_no_statement() -> None:
     """Docstrings and messages may begin with such a word."""
     assert sql_in('"""SELECT is a word."""\nraise E("updates are refused")') == []

@@ -17,7 +17,7 @@ from guardian.store.emergency import SIZE, EmergencyFile
 from guardian.store.log.verify import verify
 from guardian.store.schema.records import Entry, Phase, Record
 from tests.store.support.store_world import World
-from tests.support.some import some
+from tests.support.present import present
 
 
 def mount(*arguments: str) -> bool:
@@ -66,7 +66,7 @@ def fill_until_the_log_is_full(world: World, disk: Path) -> int:
             rows += 1
     with pytest.raises(StoreUnavailable, match="the disk is full") as refused:
         event(world, 60_000)
-    assert "space" in some(refused.value.hint)
+    assert "space" in present(refused.value.hint)
     return rows
 
 

@@ -20,7 +20,7 @@ from guardian.store.schema.records import Phase, Record
 from guardian.store.schema.tables import SCHEMA_VERSION
 from tests.store.support.store_world import START_MS, World
 from tests.support import prefork
-from tests.support.some import some
+from tests.support.present import present
 
 posix = pytest.mark.skipif(os.name != "posix", reason="this system has no such modes")
 
@@ -58,7 +58,7 @@ def test_home_and_files_are_for_the_owner_alone(world: World) -> None:
 
 def test_settings_hold_on_the_connection(world: World) -> None:
     """Write-ahead log, full synchronisation, and the two numbers that say what the file is."""
-    connection = some(world.store._file).raw
+    connection = present(world.store._file).raw
     expected = {
         "journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "busy_timeout": 5000, "recursive_triggers": 1,
         "application_id": 0x67726431, "user_version": SCHEMA_VERSION,
@@ -129,7 +129,7 @@ def test_lost_log_is_not_replaced_by_a_fresh_one(world: World, loss: str) -> Non
     path.unlink() if loss == "unlink" else path.write_bytes(b"")
     with pytest.raises(StoreLost, match="checkpoint") as refused:
         world.open()
-    assert "guardian init" in some(refused.value.hint)
+    assert "guardian init" in present(refused.value.hint)
     assert not path.exists() or path.stat().st_size == 0
 
 
@@ -202,7 +202,7 @@ def test_file_that_was_moved_away_is_not_written(world: World, how: str, tmp_pat
         os.link(away, path)
         fill(world, 1)
         with world.store.transaction() as tx:
-            assert some(tx.audit.last_entry()).seq == 4
+            assert present(tx.audit.last_entry()).seq == 4
 
 
 def test_closed_store_says_so(world: World) -> None:
@@ -277,15 +277,15 @@ def test_two_servers_start_together_on_an_empty_folder(tmp_path: Path) -> None:
             home = tmp_path / f"home{number}"
             at = time.time() + (1.5 if number == 0 else 0.02)
             for process in pair:
-                some(process.stdin).write(f"{home} {at}\n")
-                some(process.stdin).flush()
-            assert [some(process.stdout).readline().strip() for process in pair] == ["ok", "ok"]
+                present(process.stdin).write(f"{home} {at}\n")
+                present(process.stdin).flush()
+            assert [present(process.stdout).readline().strip() for process in pair] == ["ok", "ok"]
             connection = sqlite3.connect(home / "guardian.db")
             rows = connection.execute("SELECT count(*), count(DISTINCT prev_hash), max(seq) FROM audit").fetchone()
             connection.close()
             assert rows == (2, 2, 2)
     finally:
         for process in pair:
-            some(process.stdin).close()
+            present(process.stdin).close()
             process.wait(timeout=10)
-            some(process.stdout).close()
+            present(process.stdout).close()

@@ -18,7 +18,7 @@ from guardian.store.emergency import EmergencyFile
 from guardian.store.log.verify import verify
 from tests.store.support.store_world import START_MS, World
 from tests.support import prefork
-from tests.support.some import some
+from tests.support.present import present
 
 PRELUDE = """
 import sys, time
@@ -113,10 +113,10 @@ def start(world: World, code: str, who: object, *more: str) -> subprocess.Popen[
 def together(processes: list[subprocess.Popen[str]]) -> list[str]:
     """Let all go at once; what each printed."""
     for process in processes:
-        assert some(process.stdout).readline() == "ready\n"
+        assert present(process.stdout).readline() == "ready\n"
     for process in processes:
-        some(process.stdin).write("go\n")
-        some(process.stdin).flush()
+        present(process.stdin).write("go\n")
+        present(process.stdin).flush()
     outputs = [process.communicate(timeout=120)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes)
     return outputs
@@ -164,9 +164,9 @@ def test_processes_that_are_killed_leave_a_whole_log(world: World) -> None:
     for number in range(10):
         pair = [start(world, TRADE, f"{number}-{who}") for who in range(2)]
         for process in pair:
-            assert some(process.stdout).readline() == "ready\n"
-            some(process.stdin).write("go\n")
-            some(process.stdin).flush()
+            assert present(process.stdout).readline() == "ready\n"
+            present(process.stdin).write("go\n")
+            present(process.stdin).flush()
         for process in pair:
             time.sleep(chance.uniform(0.005, 0.12))
             process.kill()
@@ -201,7 +201,7 @@ def test_process_that_is_killed_while_importing_loses_and_repeats_nothing(world:
         process = prefork.popen(
             [sys.executable, "-c", code, str(world.home), str(tmp_path / "state")], stdout=subprocess.PIPE, text=True
         )
-        assert some(process.stdout).readline() == "ready\n"
+        assert present(process.stdout).readline() == "ready\n"
         until = time.monotonic() + chance.uniform(0.01, 0.1)
         while time.monotonic() < until:
             assert emergency.append({"n": count})

@@ -21,7 +21,7 @@ from guardian.cli.support.times import local_time, moment_ms, utc_time
 from guardian.domain.order_states import OrderState
 from guardian.store.database import Store
 from guardian.store.schema.records import Entry, NewOrder, Phase, Record
-from tests.support.some import some
+from tests.support.present import present
 from tests.support.tamper import tamper
 
 START_MS = 1_800_000_000_000
@@ -64,13 +64,13 @@ class Log:
             entry = tx.audit.append(Record(phase=Phase.INTENT, call_id=call_id, tool="create_order", symbol="BTCUSDT"))
             tx.orders.reserve(
                 NewOrder(
-                    client_order_id=some(entry.client_order_id), environment="paper", account="a", call_id=call_id,
+                    client_order_id=present(entry.client_order_id), environment="paper", account="a", call_id=call_id,
                     symbol="BTCUSDT", base_asset="BTC", quote_asset="USDT", side="BUY", order_type="LIMIT",
                     wire_type="LIMIT", price=Decimal(1), quantity=Decimal(1), fingerprint="f", notional=Decimal(1),
                     quote_notional=Decimal(1), currency="USDT", reserved_ms=tx.now_ms, sent_ms=tx.now_ms,
                 )
             )  # fmt: skip
-            tx.orders.move(some(entry.client_order_id), state)
+            tx.orders.move(present(entry.client_order_id), state)
         store.close()
         return entry
 
@@ -321,11 +321,11 @@ def test_call_is_shown_with_all_its_rows(log: Log) -> None:
     entry = log.order(2)
     log.write(Record(phase=Phase.EVENT, call_id="call-2", body={"kind": "resolved"}))
     rows = [(3, "call"), (4, "intent"), (5, "event")]
-    for name in ("call-2", "3", "4", "5", some(entry.client_order_id), "last"):
+    for name in ("call-2", "3", "4", "5", present(entry.client_order_id), "last"):
         assert names(log, name) == rows, name
     assert names(log, "1") == [(1, "call"), (2, "outcome")]
     out = log.run("show", "last")[1]
-    assert some(entry.client_order_id) in out
+    assert present(entry.client_order_id) in out
     assert out.count("verified") == 3
 
 

@@ -12,8 +12,9 @@ from decimal import Decimal
 
 import pytest
 
-from guardian.cli.support.render import Column, clean, fields, print_json, say, stamp, table
+from guardian.cli.support.render import Column, fields, print_json, say, stamp, table
 from guardian.domain.secrets import Secret
+from guardian.domain.text.escaping import clean
 
 ID = "g1-0123456789abcdef0123456789abcdef"
 

@@ -145,7 +145,7 @@ class Served:
     async def _serve(self, ready: threading.Event) -> None:
         self._stop = asyncio.Event()
         try:
-            async with Client(self.transport, mode=self.mode) as self.client:  # type: ignore[arg-type]
+            async with Client(self.transport, mode=self.mode) as self.client:
                 ready.set()
                 await self._stop.wait()
         finally:

@@ -28,7 +28,7 @@ from tests.exchange.http.test_wire import limit_order
 from tests.exchange.support.exchange_samples import ORDER, answer
 from tests.exchange.support.exchange_setup import exchange_at, now_ms, served
 from tests.exchange.support.loopback_exchange import LoopbackExchange, Seen, Told
-from tests.support.some import some
+from tests.support.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -467,9 +467,9 @@ def test_hint_goes_by_the_text_where_a_code_has_many_causes(code: int, text: str
     hint = getattr(refused, "hint", None)
     if text.startswith("Duplicate"):
         assert isinstance(refused, OutcomeUnknown)
-        assert some(words) in some(hint_for(code, text))
+        assert present(words) in present(hint_for(code, text))
         return
     assert isinstance(refused, ExchangeRejected)
-    assert hint is None if words is None else words in some(hint)
+    assert hint is None if words is None else words in present(hint)
     if "balance" not in text:
         assert "balance" not in (hint or "")

@@ -14,7 +14,7 @@ from tests.exchange.http.test_error_mapping import Act, cancel, place, read
 from tests.exchange.support.exchange_samples import answer
 from tests.exchange.support.exchange_setup import CANARY_KEY, CANARY_SECRET, ed25519_pair, exchange_at, served
 from tests.exchange.support.loopback_exchange import Told
-from tests.support.some import some
+from tests.support.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -102,7 +102,7 @@ async def test_client_and_exchange_show_no_secret(caplog: pytest.LogCaptureFixtu
             assert_clean(repr(thing))
             assert_clean(repr(vars(thing)) if hasattr(thing, "__dict__") else "")
         assert (client.API_KEY, client.API_SECRET, client.PRIVATE_KEY) == (None, None, None)
-        assert "x-mbx-apikey" not in {name.lower() for name in some(client.session).headers}
+        assert "x-mbx-apikey" not in {name.lower() for name in present(client.session).headers}
         assert (client.ws_api, client.ws_future) == (None, None)
         assert client.response is None
         with pytest.raises(TypeError):
@@ -114,7 +114,7 @@ async def test_session_never_sends_again_by_itself() -> None:
     """aiohttp's own second try of a DELETE is off, and so is every setting of the machine."""
     async with served() as (_, exchange):
         await exchange.ticker_price("BTCUSDT")
-        session = some(exchange._client().session)
+        session = present(exchange._client().session)
         assert session._retry_connection is False
         assert session.trust_env is False
         assert len(session.cookie_jar) == 0

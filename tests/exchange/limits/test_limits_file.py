@@ -13,7 +13,7 @@ from guardian.errors import ExchangeRateLimited
 from guardian.exchange.limits.limits_file import LOCK_WAIT_MS
 from tests.exchange.support.limits_setup import ACCOUNT, CANCEL, TIME, USED, fill, limits, take
 from tests.exchange.support.virtual_time import VirtualTime
-from tests.support.some import some
+from tests.support.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -153,7 +153,7 @@ async def test_processes_share_the_one_file_after_one_of_them_made_it_anew(tmp_p
     ruin.close()
     assert await fill(one) == (5400 - 10) // 20
     assert await fill(other) == 0
-    assert (some(one._counts._file).losses, some(other._counts._file).losses) == (1, 0)
+    assert (present(one._counts._file).losses, present(other._counts._file).losses) == (1, 0)
     for each in (one, other):
         each.close()
 

@@ -21,7 +21,7 @@ from tests.exchange.support.loopback_exchange import LoopbackExchange, Told
 from tests.exchange.support.virtual_time import VirtualTime
 from tests.support import prefork
 from tests.support.clock import ClockOf
-from tests.support.some import some
+from tests.support.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -80,8 +80,8 @@ async def test_processes_of_one_home_share_the_budget(tmp_path: Path) -> None:
     processes = [prefork.popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     time.sleep(0.5)
     for process in processes:
-        some(process.stdin).write("\n")
-        some(process.stdin).flush()
+        present(process.stdin).write("\n")
+        present(process.stdin).flush()
     taken = [int(process.communicate(timeout=60)[0]) for process in processes]
     assert sum(taken) == 270, taken
 

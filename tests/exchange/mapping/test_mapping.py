@@ -32,8 +32,8 @@ from tests.exchange.support.exchange_setup import now_ms, served
 from tests.exchange.support.loopback_exchange import Told
 from tests.support.documented import documented
 from tests.support.fixtures import LISTINGS, listing, recording
+from tests.support.present import present
 from tests.support.profiles import tries
-from tests.support.some import some
 
 FUTURES = "derivatives_trading_usds_futures__"
 
@@ -398,7 +398,7 @@ async def test_cancel_that_was_done_is_reported_whatever_its_time_says(time: str
 def test_order_that_does_not_add_up_says_so_and_has_no_amounts(change: dict[str, Any], why: str) -> None:
     """More executed than ordered, less than nothing, and what is no number are true of no order: nothing is read."""
     report = orders.order({**ORDER, **change})
-    assert why in some(report.flaw)
+    assert why in present(report.flaw)
     assert (report.order_id, report.client_order_id) == (ORDER["orderId"], ORDER["clientOrderId"])
     zero = Decimal(0)
     amounts = (report.quantity, report.executed_quantity, report.executed_quote_quantity)

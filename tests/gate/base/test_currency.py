@@ -11,6 +11,7 @@ import pytest
 from guardian.domain.codes import Outcome
 from guardian.gate.base.replies import OrderProposed
 from guardian.gate.reads.overview import Overview
+from guardian.gate.reads.status_views import PolicyView
 from tests.gate.support.fakes import D, Room, denials
 from tests.gate.support.true_account import TrueExchange
 
@@ -85,7 +86,9 @@ def test_what_has_no_worth_in_the_new_currency_makes_the_usage_unknown(room: Roo
     assert refused.error is not None
     assert "back to USDT" in (refused.error.hint or "")
     assert budgets(room)["rolling_notional"] is budgets(room)["max_open_notional"] is None
-    assert room.run(Overview(room.context).policy()).budgets
+    view = room.run(Overview(room.context).policy())
+    assert isinstance(view, PolicyView)
+    assert view.budgets
     room.clock.forward(86_401)
     room.exchange.becomes(room.last().client_order_id, "CANCELED")
     room.run(room.resolver.run_once())

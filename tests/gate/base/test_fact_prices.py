@@ -14,7 +14,7 @@ from guardian.domain.orders import Fill
 from guardian.domain.trading import TradingState
 from guardian.errors import ExchangeRateLimited, ExchangeUnavailable
 from tests.gate.support.fakes import D, FakeExchange, Placed, Room, denials
-from tests.support.some import some
+from tests.support.present import present
 from tests.support.world import World, codes
 
 DAY_S = 86_400
@@ -181,7 +181,7 @@ def test_leg_that_halts_before_the_token_comes_back_stops_the_order(crossing: Ro
     exchange = keeping(crossing)
     token = crossing.propose(**ON_ETHBTC).confirmation_token
     exchange.statuses["BTCUSDT"] = "BREAK"
-    assert denials(crossing.use(some(token))) == {"CONVERSION_UNAVAILABLE"}
+    assert denials(crossing.use(present(token))) == {"CONVERSION_UNAVAILABLE"}
     assert exchange.placed == []
 
 

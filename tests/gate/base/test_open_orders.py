@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from guardian.domain.codes import Outcome
-from guardian.domain.orders import OrderReport, OrderSide, OrderSpec
+from guardian.domain.orders import OrderReport, OrderSide, OrderSpec, ResolvedOrder
 from guardian.domain.requests import CreateOrder
 from guardian.errors import ExchangeRateLimited, ExchangeRejected, ExchangeUnavailable, OutcomeUnknown
 from guardian.gate.base.replies import Reply
@@ -195,7 +195,12 @@ def test_each_order_counts_once_and_one_that_is_unknown_counts(room: Room) -> No
     room.exchange.reports["web_1"] = OrderReport(**{**values, "client_order_id": "web_1"})
     by_hand(room, 1)
     room.exchange.script = [Lost(OutcomeUnknown("no reply"))]
-    room.exchange.before_place = lambda _order, name: (room.exchange.unlisted.add(name), room.exchange.hidden.add(name))
+
+    def hide(_order: ResolvedOrder, name: str) -> None:
+        room.exchange.unlisted.add(name)
+        room.exchange.hidden.add(name)
+
+    room.exchange.before_place = hide
     assert ask(room, a_stop(BUY, quantity="0.0012", price="61999", stop_price="60999")).outcome is Outcome.UNKNOWN
     by_hand(room, 1)
     reply = ask(room, a_stop(BUY, quantity="0.0013"))

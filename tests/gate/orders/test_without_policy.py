@@ -29,7 +29,7 @@ from guardian.server.app import build_server
 from guardian.store.transaction.timestamps import TimestampsPart
 from tests.gate.orders.test_cancel import Nothing
 from tests.gate.support.fakes import FakeConnector, FakeExchange, Room
-from tests.support.some import some
+from tests.support.present import present
 
 BROKEN = "schema = 1\nenvironment = 'papr'\n[limits]\nmax_open_ordres = 5\n"
 
@@ -172,7 +172,7 @@ def test_another_accounts_key_is_not_asked_for_an_order_to_settle(room: Room) ->
     guardian: Any = SimpleNamespace(
         gate=room.gate, journal=room.journal, policy_file=room.policy_file, connector=room.connector
     )
-    found = room.run(look(guardian, some(name)))
+    found = room.run(look(guardian, present(name)))
     assert isinstance(found, Unsettled)
     assert "it is of another account than the stored key, so the exchange was not asked" in found.lines[0]
     assert len(room.exchange.asked) == asked
@@ -245,7 +245,7 @@ def test_server_starts_without_a_good_policy(tmp_path: Path, named: str | None) 
             told = await client.call_tool("get_ticker_price", {"symbol": "BTCUSDT"}, raise_on_error=False)
             status = await client.read_resource("guardian://status")
             await client.read_resource("guardian://policy")
-            return len(tools), told.structured_content, status[0].text  # type: ignore[union-attr]  # it is text
+            return len(tools), told.structured_content, status[0].text
 
     count, told, status = asyncio.run(talk())
     assert count == len(TOOLS)

@@ -237,6 +237,7 @@ def test_position_is_set_at_a_usable_price_alone(room: Room) -> None:
     positions = Positions(room.context)
     with pytest.raises(ExchangeUnavailable, match=r"middle 1\.005, average 60000"):
         room.run(positions.prepare("BTC", D(0)))
+    assert isinstance(room.exchange, TrueExchange)
     room.exchange.rules["BTCUSDT"] = {"status": "BREAK"}
     assert room.run(positions.prepare("BTC", D(0))).prices == {"BTCUSDT": D(0)}
 
@@ -251,6 +252,7 @@ def test_position_is_set_at_the_price_that_the_loss_counts_it_at(room: Room) -> 
     with pytest.raises(ExchangeUnavailable, match="no usable price of BTCUSDT"):
         room.run(positions.prepare("BTC", D(0)))
     room.exchange.books["BTCUSDT"] = ("60000", "60100")
+    assert isinstance(room.exchange, TrueExchange)
     room.exchange.rules["BTCUSDT"] = {"status": "BREAK"}
     with pytest.raises(ExchangeUnavailable, match="takes no new orders for BTCUSDT now"):
         room.run(positions.prepare("BTC", D(0)))

@@ -31,6 +31,7 @@ from guardian.gate.base.order_views import iso, note_on, view_of_row
 from guardian.gate.base.replies import Orders, Reply, done
 from guardian.gate.reads.overview import Overview
 from guardian.gate.reads.reads import PLAIN_READS
+from guardian.gate.reads.status_views import PolicyView
 from guardian.store.schema.records import Phase, Record
 from tests.gate.support.fakes import ACCOUNT, Room, denials
 
@@ -367,6 +368,7 @@ def test_policy_view_says_what_is_allowed_and_what_is_left(room: Room) -> None:
     """The resource that a model reads has the limits of each symbol and the headroom."""
     room.ask()
     view = room.run(room.gate.policy_view())
+    assert isinstance(view, PolicyView)
     assert [symbol.symbol for symbol in view.symbols] == ["BTCUSDT", "ETHUSDT"]
     rolling = next(budget for budget in view.budgets if budget.limit == "rolling_notional")
     assert (rolling.used, rolling.left) == (Decimal(60), Decimal(999940))

@@ -17,6 +17,7 @@ from guardian.gate.base.journal import Journal
 from guardian.gate.base.replies import AccountBalances
 from guardian.gate.reads.overview import Overview
 from guardian.gate.reads.selling_back import with_sell_back
+from guardian.gate.reads.status_views import PolicyView
 from tests.gate.support.fakes import D, Placed, Room
 from tests.gate.support.true_account import TrueExchange
 
@@ -67,6 +68,7 @@ def test_whole_exit_is_named_everywhere_and_every_order_of_it_passes(room: Room)
     assert found.quantity == D("0.00309") == sum(found.orders)
     assert found.orders == (D("0.00155"), D("0.00154"))
     policy = room.run(Overview(room.context).policy())
+    assert isinstance(policy, PolicyView)
     assert policy.sell_back == view.sell_back
     assert balances(room)["BTC"].sell_back == D("0.00309")
     assert balances(room)["USDT"].sell_back == 0
@@ -99,7 +101,9 @@ def test_what_cannot_be_asked_is_unknown_and_not_nothing(room: Room) -> None:
     assert room.run(Overview(room.context).status()).sell_back == ()
     assert balances(room)["BTC"].sell_back == D("0.0015984")
     room.connector.failure = NoCredentials("no key")
-    assert room.run(Overview(room.context).policy()).sell_back is None
+    policy = room.run(Overview(room.context).policy())
+    assert isinstance(policy, PolicyView)
+    assert policy.sell_back is None
 
 
 def test_balances_are_read_without_the_store(room: Room) -> None:

@@ -131,7 +131,7 @@ def test_report_that_contradicts_the_order_is_not_believed_and_halts(
     """
     name = where(room, LIES[lie])
     row = room.row(name)
-    assert (row.state, row.executed_quantity, row.executed_quote_quantity) == (OrderState.UNKNOWN, 0, 0)
+    assert (row.state, row.executed_quantity, row.executed_quote_quantity) == (OrderState.UNKNOWN, D(0), D(0))
     assert room.entered() == 60
     with room.journal.transaction() as tx:
         trading = tx.trading.status()
@@ -227,7 +227,7 @@ def test_amended_order_stays_guardians_counts_what_is_open_and_fills(room: Room)
     """It is asked for by its order id. Before, it stopped counting after 85 s while it was open."""
     name = amended(room)
     minutes(room, 20)
-    assert (room.row(name).state, open_notional(room), room.entered()) == (OrderState.OPEN, D("24"), 60)
+    assert (room.row(name).state, open_notional(room), room.entered()) == (OrderState.OPEN, D(24), D(60))
     assert room.run(Reconciler(room.context).run(("BTCUSDT",))).foreign == ()
     reply = room.call(GetOrders(symbol="BTCUSDT", client_order_id=name))
     assert isinstance(reply.data, Orders)

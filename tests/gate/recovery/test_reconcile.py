@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -185,7 +186,7 @@ def test_order_that_was_taken_for_not_placed_and_is_there_halts(room: Room, exec
     room.exchange.script = [Lost(ExchangeRejected(-1013, "no", http_status=400), "NEW")]
     room.ask()
     name = room.last().client_order_id
-    assert (room.entered(), counted(room)) == (0, ("0", "0", "0"))
+    assert (room.entered(), counted(room)) == (D(0), ("0", "0", "0"))
     assert room.row(name).state is OrderState.REJECTED
     room.exchange.becomes(name, "FILLED" if executed != "0" else "NEW", executed)
     assert reconcile(room).differences == ()  # the lists may lag
@@ -235,7 +236,7 @@ def test_each_contradiction_halts_again(room: Room) -> None:
 
 
 @pytest.mark.parametrize("change", [{"order_id": 99}, {"status": "NEW"}])
-def test_contradiction_that_is_no_correction_halts_and_changes_nothing(room: Room, change: dict[str, object]) -> None:
+def test_contradiction_that_is_no_correction_halts_and_changes_nothing(room: Room, change: dict[str, Any]) -> None:
     """Another order under the same id, and a filled one that is open again, are for a person: told once."""
     name = opened(room)
     if "status" in change:
@@ -463,12 +464,12 @@ def refusing(room: Room, symbol: str, code: int = -1121) -> None:
     """The exchange refuses to tell of this symbol."""
     listed = room.exchange.open_orders
 
-    async def open_orders(asked: str) -> tuple[OrderReport, ...]:
+    async def open_orders(asked: str | None) -> tuple[OrderReport, ...]:
         if asked == symbol:
             raise ExchangeRejected(code, "Invalid symbol.", http_status=400)
         return await listed(asked)
 
-    room.exchange.open_orders = open_orders  # type: ignore[method-assign]
+    room.exchange.open_orders = open_orders  # type: ignore[method-assign, assignment]
 
 
 def listing(room: Room, *symbols: str) -> None:

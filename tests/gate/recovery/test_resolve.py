@@ -171,7 +171,7 @@ def test_order_given_up_bars_its_duplicate_for_the_whole_window_and_is_set_right
     room.exchange.unlisted.clear()
     room.exchange.becomes(name, "FILLED", "0.001")
     room.run(Reconciler(room.context).run())
-    assert (room.row(name).state, room.entered()) == (OrderState.FILLED, 60)
+    assert (room.row(name).state, room.entered()) == (OrderState.FILLED, D(60))
     with room.journal.transaction() as tx:
         assert tx.trading.status().state is TradingState.HALTED
     room.clock.forward(86_400)

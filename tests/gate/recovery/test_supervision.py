@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from guardian.bootstrap import open_guardian
-from guardian.gate.recovery.background import PERIOD_S, RecoveryTask
-from guardian.gate.recovery.resolve import PollResult, Resolver
+from guardian.gate.recovery.background import RecoveryTask
+from guardian.gate.recovery.poll import PollResult
+from guardian.gate.recovery.resolve import Resolver
+from guardian.gate.recovery.schedule import PERIOD_S
 from tests.support.world import World, a_world_at_home
 
 

@@ -211,7 +211,7 @@ def test_found_order_counts_at_what_it_was_and_when_it_was(room: Room) -> None:
     assert limit().fingerprint == row.fingerprint
 
 
-def unlogged(room: Room, **change: object) -> str:
+def unlogged(room: Room, **change: Any) -> str:
     """An order with guardian's mark that no log ever had."""
     bought(room, filled=False)
     report = next(iter(room.exchange.reports.values()))

@@ -77,7 +77,7 @@ class FakeExchange:
     """By symbol: how long ago the last trade was; none where nothing is said."""
     statuses: dict[str, str] = field(default_factory=dict)
     """By symbol: `TRADING` where nothing is said."""
-    filters: dict[str, int] = field(default_factory=dict)
+    filters: dict[str, Any] = field(default_factory=dict)
     """What the trading rules of every symbol have besides, such as `max_orders`."""
     day_opens: dict[str, str] = field(default_factory=dict)
     """By symbol: the price of 24 hours ago; the bid where nothing is said."""

@@ -11,6 +11,7 @@ from guardian.domain.accounts import Balance, Balances
 from guardian.domain.instruments import Instrument
 from guardian.domain.orders import OrderReport
 from tests.gate.support.fakes import FakeExchange, instrument
+from tests.support.present import present
 
 LIVE = {"NEW", "PARTIALLY_FILLED"}
 
@@ -58,9 +59,9 @@ class TrueExchange(FakeExchange):
     def _follow(self, report: OrderReport, free: dict[str, Decimal], locked: dict[str, Decimal]) -> None:
         base, quote = report.symbol[:3], report.symbol[3:]
         rest = report.quantity - report.executed_quantity if report.status in LIVE else Decimal(0)
-        done, worth = report.executed_quantity, report.executed_quote_quantity
+        done, worth = report.executed_quantity, present(report.executed_quote_quantity)
         if report.side == "BUY":
-            pays, gets, spent, brought, lock = quote, base, worth, done, rest * report.price
+            pays, gets, spent, brought, lock = quote, base, worth, done, rest * present(report.price)
         else:
             pays, gets, spent, brought, lock = base, quote, done, worth, rest
         free[pays] = free.get(pays, Decimal(0)) - spent - lock

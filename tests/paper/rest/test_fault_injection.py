@@ -17,7 +17,7 @@ from guardian.paper.rest.faults import ALWAYS, FaultKind, read_spec
 from tests.paper.support.client import Client, ClientFor
 from tests.paper.support.error_answers import documented_messages, error_answers, recorded_answers
 from tests.support.fixtures import fixture
-from tests.support.some import some
+from tests.support.present import present
 
 ORDER = "/api/v3/order"
 
@@ -273,7 +273,7 @@ def test_the_control_endpoint_answers_nobody_without_its_token(rehearsing: Servi
     assert control(rehearsing, "DELETE", "/fault", token="x" * 64)[0] == 403
     assert control(rehearsing, "GET", "/", host="evil.example")[0] == 403
     client = client_for(rehearsing)
-    token = {"Authorization": f"Bearer {some(rehearsing.control_token).reveal()}"}
+    token = {"Authorization": f"Bearer {present(rehearsing.control_token).reveal()}"}
     for path in ("/fault", "/book", "/orders", "/requests", "/balance"):
         assert client.raw("POST", path, "{}", token).status == 404
 

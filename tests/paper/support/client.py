@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from guardian.paper.host.home import PaperEndpoint
-from tests.support.some import some
+from tests.support.present import present
 
 
 class Reply:
@@ -46,7 +46,7 @@ class Client:
         return hmac.new(self.secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
 
     def raw(self, method: str, target: str, body: str = "", headers: dict[str, str] | None = None) -> Reply:
-        connection = http.client.HTTPConnection(some(self.host), self.port, timeout=10)
+        connection = http.client.HTTPConnection(present(self.host), self.port, timeout=10)
         try:
             connection.request(method, target, body or None, headers or {})
             reply = connection.getresponse()

@@ -41,7 +41,7 @@ def test_a_file_with_the_schema_alone_has_every_documented_default() -> None:
         CountWindow(window_ms=86_400_000, maximum=50),
     )
     assert (limits.max_open_orders, limits.halt_after_orders, limits.max_calls_per_minute) == (5, 20, 120)
-    assert (limits.max_daily_loss, limits.min_free_quote) == (100, 0)
+    assert (limits.max_daily_loss, limits.min_free_quote) == (Decimal(100), Decimal(0))
     assert (limits.duplicate_window_ms, limits.anti_slicing_window_ms) == (60_000, 900_000)
     assert limits.absence_window_ms == 900_000
     prices = policy.prices
@@ -60,7 +60,8 @@ def test_a_file_with_the_schema_alone_has_every_documented_default() -> None:
 def test_a_symbol_with_its_three_caps_has_the_documented_sides_types_and_times() -> None:
     """What may be left out of a symbol has its default; the rest is as written."""
     symbol = load_policy("schema = 1\n" + BTC).symbols["BTCUSDT"]
-    assert (symbol.max_notional, symbol.max_quantity, symbol.max_position) == (100, Decimal("0.005"), Decimal("0.02"))
+    assert symbol.max_notional == 100
+    assert (symbol.max_quantity, symbol.max_position) == (Decimal("0.005"), Decimal("0.02"))
     assert symbol.sides == {OrderSide.BUY, OrderSide.SELL}
     assert symbol.order_types == {OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.MARKET}
     assert symbol.time_in_force == {TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -37,7 +38,7 @@ BUY, SELL = OrderSide.BUY, OrderSide.SELL
 ANY_SIZE = {"max_notional": D(10**9), "max_quantity": D(10**9), "max_position": D(10**9)}
 
 
-def market(**changed: object) -> Facts:
+def market(**changed: Any) -> Facts:
     """The facts with BTCUSDT's instrument changed."""
     return facts(instruments={"BTCUSDT": an_instrument(**changed)})
 
@@ -200,7 +201,7 @@ def test_open_orders_of_others_count_and_the_denial_says_how_many() -> None:
     ("limits", "plain", "stop"),
     [({}, True, True), ({"max_orders": 200}, False, False), ({"max_stop_orders": 5}, True, False)],
 )
-def test_without_the_list_only_what_no_limit_concerns_passes(limits: dict[str, int], plain: bool, stop: bool) -> None:
+def test_without_the_list_only_what_no_limit_concerns_passes(limits: dict[str, Any], plain: bool, stop: bool) -> None:
     """A list that could not be read denies each order that the exchange would hold to it, but no exit, and says why."""
     given = facts(
         instruments={"BTCUSDT": an_instrument(**limits)},
@@ -472,7 +473,7 @@ def test_confirmed_market_order_by_value_keeps_the_quantity_that_was_shown() -> 
     ],
 )
 def test_confirmed_price_that_a_filter_refuses_now_is_bettered(
-    side: OrderSide, agreed: str, changed: dict[str, object], sent: str
+    side: OrderSide, agreed: str, changed: dict[str, Any], sent: str
 ) -> None:
     """The nearest price that the exchange takes, on the person's side of the one that they agreed to."""
     bid, ask = ("57000", "57001") if "min_notional" in changed and side is BUY else ("58900", "58901")
@@ -500,7 +501,7 @@ def test_confirmed_price_that_a_filter_refuses_now_is_bettered(
     ],
 )
 def test_confirmed_price_is_never_made_worse_to_please_a_filter(
-    side: OrderSide, changed: dict[str, object], code: Code
+    side: OrderSide, changed: dict[str, Any], code: Code
 ) -> None:
     """Where only a worse price would be taken, the agreed one stays, and the filter denies it."""
     given = facts(

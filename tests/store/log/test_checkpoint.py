@@ -17,7 +17,7 @@ from guardian.store.log.checkpoint import (
 from guardian.store.schema.files import CHECKPOINT_LOCK_NAME, CHECKPOINT_NAME
 from guardian.store.schema.records import Entry, Phase, Record
 from tests.store.support.store_world import World
-from tests.support.some import some
+from tests.support.present import present
 
 
 def append(world: World) -> Entry:
@@ -52,7 +52,7 @@ def test_checkpoint_never_goes_back_with_many_at_once(world: World) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert some(read_checkpoint(world.home)).seq == 20
+    assert present(read_checkpoint(world.home)).seq == 20
     assert not list(world.home.glob("*.new"))
 
 
@@ -60,11 +60,11 @@ def test_checkpoint_is_brought_up_to_date_at_start_and_stop(world: World) -> Non
     """After a kill it may lag; the next start, and every orderly end, brings it up."""
     append(world)
     world.reopen()
-    assert some(read_checkpoint(world.home)).seq == 1
+    assert present(read_checkpoint(world.home)).seq == 1
     append(world)
     (world.home / CHECKPOINT_NAME).unlink()
     other = world.open()
-    assert some(read_checkpoint(world.home)).seq == 2
+    assert present(read_checkpoint(world.home)).seq == 2
     other.close()
 
 
@@ -82,7 +82,7 @@ def test_checkpoint_that_cannot_be_written_is_only_older(world: World) -> None:
     (world.home / CHECKPOINT_LOCK_NAME).mkdir()
     append(world)
     assert not write_checkpoint(world.home, world.store)
-    assert some(read_checkpoint(world.home)).seq == 1
+    assert present(read_checkpoint(world.home)).seq == 1
 
 
 def test_damaged_checkpoint_is_neither_used_nor_replaced(world: World) -> None:

@@ -26,7 +26,7 @@ from guardian.store.schema.records import Phase, Record
 from guardian.store.schema.tables import TRIGGERS
 from tests.store.support.store_world import World
 from tests.support import prefork
-from tests.support.some import some
+from tests.support.present import present
 from tests.support.tamper import tamper
 
 
@@ -57,7 +57,7 @@ def kinds(world: World, checkpoint: Checkpoint | None = None) -> set[FindingKind
 
 def head(world: World) -> Checkpoint:
     report = verify(world.home)
-    return Checkpoint(seq=report.last_seq, digest=some(report.head))
+    return Checkpoint(seq=report.last_seq, digest=present(report.head))
 
 
 def test_log_that_nobody_touched_is_intact(log: World) -> None:
@@ -292,7 +292,7 @@ def test_verifying_while_others_write_gives_no_false_alarm(world: World) -> None
     ]
     try:
         for writer in writers:
-            assert some(writer.stdout).readline() == "ready\n"
+            assert present(writer.stdout).readline() == "ready\n"
         rows = []
         for _ in range(25):
             report = verify(world.home)
@@ -302,7 +302,7 @@ def test_verifying_while_others_write_gives_no_false_alarm(world: World) -> None
         for writer in writers:
             writer.kill()
             writer.wait(timeout=10)
-            some(writer.stdout).close()
+            present(writer.stdout).close()
     assert rows[-1] > rows[0]
     assert verify(world.home).is_intact
 

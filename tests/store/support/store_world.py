@@ -13,7 +13,7 @@ from guardian.policy.facts import Usage
 from guardian.policy.model import CountWindow, Limits, NotionalWindow
 from guardian.store.database import Store, Transaction
 from guardian.store.schema.records import Entry, NewOrder, NewProposal, OrderRow, Phase, Proposal, Record, Scope
-from tests.support.some import some
+from tests.support.present import present
 
 T = TypeVar("T")
 START_MS = 1_800_000_000_000
@@ -146,12 +146,12 @@ class World:
         quantity = "0.002" if row is None else str(row.quantity)
         report = None if executed is None else self.report(executed=executed, quantity=quantity)
         with self.store.transaction() as tx:
-            fees = None if fee is None else Fees(quantity=Decimal(some(executed)), by_asset={"BTC": Decimal(fee)})
+            fees = None if fee is None else Fees(quantity=Decimal(present(executed)), by_asset={"BTC": Decimal(fee)})
             return tx.orders.move(name, state, report=report, fees=fees)
 
     def order(self, name: str) -> OrderRow:
         with self.store.transaction() as tx:
-            return some(tx.orders.get(name))
+            return present(tx.orders.get(name))
 
     def usage(self, spec: OrderSpec | None = None, scope: Scope | None = None) -> Usage:
         with self.store.transaction() as tx:

@@ -18,7 +18,7 @@ from guardian.store.database import Transaction
 from guardian.store.log.encoding import MAX_BODY
 from guardian.store.schema.records import Entry, Phase, Record
 from tests.store.support.store_world import World
-from tests.support.some import some
+from tests.support.present import present
 
 
 def rows(world: World, sql: str = "SELECT * FROM audit ORDER BY seq") -> list[sqlite3.Row]:
@@ -76,7 +76,7 @@ def test_client_order_id_is_derived_from_the_intent_digest(world: World) -> None
         entry = world.intent(tx)
     (row,) = rows(world)
     assert entry.client_order_id == "g1-" + row["digest"].hex()[:32] == row["client_order_id"]
-    assert len(some(entry.client_order_id)) == 35
+    assert len(present(entry.client_order_id)) == 35
 
 
 def test_other_phases_have_no_client_order_id(world: World) -> None:

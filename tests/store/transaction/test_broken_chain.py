@@ -21,7 +21,7 @@ from guardian.store.log.verify import BROKEN, CAUSE, TAIL, FindingKind, verify
 from guardian.store.schema.files import CHECKPOINT_NAME
 from guardian.store.schema.records import Phase, Record, TradingStatus
 from tests.store.support.store_world import World
-from tests.support.some import some
+from tests.support.present import present
 from tests.support.tamper import tamper
 
 
@@ -68,10 +68,10 @@ def is_halted_for(world: World, *words: str) -> bool:
     (row,) = told(world)
     assert (found.state, found.by) == (TradingState.HALTED, "guardian")
     assert (row["kind"], row["by"], row["reason"]) == ("halted", "guardian", found.reason)
-    assert some(found.reason).startswith(BROKEN)
-    assert "`guardian audit verify`" in some(found.reason)
+    assert present(found.reason).startswith(BROKEN)
+    assert "`guardian audit verify`" in present(found.reason)
     for word in words:
-        assert word in some(found.reason)
+        assert word in present(found.reason)
     return True
 
 
@@ -198,7 +198,7 @@ def test_rows_that_are_gone_keep_their_numbers(log: World) -> None:
     assert found == {(FindingKind.GAP, 13)}
     with closing(sqlite3.connect(log.home / "guardian.db")) as connection:
         (prev_hash,) = connection.execute("SELECT prev_hash FROM audit WHERE seq = 13").fetchone()
-    assert prev_hash.hex() == some(kept).digest
+    assert prev_hash.hex() == present(kept).digest
 
 
 def test_second_process_tells_nothing_that_was_told(log: World) -> None:
@@ -311,7 +311,7 @@ def test_damage_after_a_resume_halts_again(log: World) -> None:
     change_body(log, 5)
     log.reopen()
     assert trading(log).state is TradingState.HALTED
-    assert "row 5 was changed" in some(trading(log).reason)
+    assert "row 5 was changed" in present(trading(log).reason)
     tamper(log, "UPDATE audit SET body = CAST('[]' AS BLOB) WHERE seq = 4")
     resume(log)
     log.reopen()
@@ -329,7 +329,7 @@ def test_older_copy_of_the_log_halts_at_the_start(log: World, tmp_path: Path) ->
     shutil.copyfile(tmp_path / "copy", log.home / "guardian.db")
     log.store = log.open()
     assert is_halted_for(log, "row 15 of the checkpoint", "spent budgets")
-    assert some(read_checkpoint(log.home)).seq == 16
+    assert present(read_checkpoint(log.home)).seq == 16
     resume(log)
     log.reopen()
     assert trading(log).state is TradingState.ACTIVE
@@ -352,7 +352,7 @@ def test_break_is_added_to_the_reason_of_another_halt(log: World) -> None:
     change_body(log, 4)
     log.reopen()
     found = trading(log)
-    assert (found.by, some(found.reason).startswith(f"lunch; {BROKEN}: row 4")) == ("owner", True)
+    assert (found.by, present(found.reason).startswith(f"lunch; {BROKEN}: row 4")) == ("owner", True)
     assert [row["kind"] for row in told(log)] == [CAUSE]
 
 
@@ -364,7 +364,7 @@ def test_damage_before_the_tail_is_left_to_verify(world: World) -> None:
     assert trading(world).state is TradingState.ACTIVE
     change_body(world, 20)
     world.reopen()
-    assert "row 20 was changed" in some(trading(world).reason)
+    assert "row 20 was changed" in present(trading(world).reason)
 
 
 def test_checkpoint_that_says_far_too_much_halts_and_moves_nothing(log: World) -> None:

@@ -16,7 +16,7 @@ from guardian.store.database import Transaction
 from guardian.store.schema.records import Phase, Record
 from guardian.store.transaction.orders import FEES_WANTED_MS, correction_key
 from tests.store.support.store_world import World
-from tests.support.some import some
+from tests.support.present import present
 
 
 def test_reserved_order_is_read_back_as_it_was_given(world: World) -> None:
@@ -35,7 +35,7 @@ def test_reserved_order_is_read_back_as_it_was_given(world: World) -> None:
             proposal_id=None,
         )
         tx.orders.reserve(order)
-    row = world.order(some(entry.client_order_id))
+    row = world.order(present(entry.client_order_id))
     for name in order.__dataclass_fields__:
         assert getattr(row, name) == getattr(order, name), name
     assert row.state is OrderState.RESERVED
@@ -128,7 +128,7 @@ def contradicted(world: World, name: str, state: str = "NEW", **fields: Any) -> 
 
     def correct(tx: Transaction) -> bool:
         row = tx.orders.get(name)
-        tx.audit.append(Record(phase=Phase.EVENT, key=correction_key(some(row))))
+        tx.audit.append(Record(phase=Phase.EVENT, key=correction_key(present(row))))
         return tx.orders.correct(name, report)
 
     return world.attempt(correct)
@@ -301,7 +301,7 @@ def test_order_is_found_by_the_exchange_id(world: World) -> None:
     for name in (first, second):
         world.move(name, OrderState.OPEN, executed="0")
     with world.store.transaction() as tx:
-        assert some(tx.orders.by_exchange_id(world.scope, "BTCUSDT", 7)).client_order_id == second
+        assert present(tx.orders.by_exchange_id(world.scope, "BTCUSDT", 7)).client_order_id == second
         assert tx.orders.by_exchange_id(world.scope, "ETHUSDT", 7) is None
         assert tx.orders.by_exchange_id(world.other, "BTCUSDT", 7) is None
 

@@ -11,7 +11,7 @@ import pytest
 from guardian.errors import StoreConflict
 from guardian.store.schema.records import PROPOSAL_ID_ALPHABET, PROPOSAL_ID_LENGTH, Proposal, ProposalState
 from tests.store.support.store_world import MINUTE, World
-from tests.support.some import some
+from tests.support.present import present
 
 
 def get(world: World, name: str) -> Proposal | None:
@@ -24,7 +24,7 @@ def redeem(world: World, proposal: Proposal) -> str:
     with world.store.transaction() as tx:
         entry = world.intent(tx)
         tx.orders.reserve(world.new_order(tx, entry, proposal_id=proposal.id))
-        name = some(entry.client_order_id)
+        name = present(entry.client_order_id)
         tx.proposals.redeem(proposal.id, name)
     return name
 
@@ -70,7 +70,7 @@ def test_newest_proposal_of_an_order_is_found_in_its_scope(world: World) -> None
     world.propose(key="b")
     world.propose(key="a", scope=world.other)
     with world.store.transaction() as tx:
-        assert some(tx.proposals.newest_for(world.scope, "a")).id == newest.id
+        assert present(tx.proposals.newest_for(world.scope, "a")).id == newest.id
         assert tx.proposals.newest_for(world.scope, "c") is None
 
 
@@ -106,7 +106,7 @@ def test_new_token_replaces_the_old_one(world: World) -> None:
     with world.store.transaction() as tx:
         tx.proposals.issue_token(proposal.id, token_digest="new", expires_ms=tx.now_ms + MINUTE, by_person=False)
         assert tx.proposals.by_token("old") is None
-        assert some(tx.proposals.by_token("new")).id == proposal.id
+        assert present(tx.proposals.by_token("new")).id == proposal.id
 
 
 def test_token_is_redeemed_once(world: World) -> None:
@@ -114,12 +114,12 @@ def test_token_is_redeemed_once(world: World) -> None:
     proposal = world.propose(token="t")
     name = redeem(world, proposal)
     found = get(world, proposal.id)
-    assert (some(found).state, some(found).client_order_id) == (ProposalState.SENT, name)
+    assert (present(found).state, present(found).client_order_id) == (ProposalState.SENT, name)
     with pytest.raises(StoreConflict):
         redeem(world, proposal)
     with world.store.transaction() as tx:
         assert len(tx.orders.newest(world.scope)) == 1
-        assert some(tx.proposals.by_token("t")).client_order_id == name
+        assert present(tx.proposals.by_token("t")).client_order_id == name
 
 
 def test_single_use_holds_in_the_file_itself(world: World) -> None:
@@ -144,7 +144,7 @@ def test_ended_proposal_is_not_redeemed_and_gets_no_token(world: World, ending: 
     proposal = world.propose(token="t")
     with world.store.transaction() as tx:
         getattr(tx.proposals, ending)(proposal.id, "why")
-    assert some(get(world, proposal.id)).reason == "why"
+    assert present(get(world, proposal.id)).reason == "why"
     with pytest.raises(StoreConflict):
         redeem(world, proposal)
     with pytest.raises(StoreConflict), world.store.transaction() as tx:

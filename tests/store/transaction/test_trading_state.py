@@ -8,7 +8,7 @@ import pytest
 
 from guardian.domain.trading import TradingState
 from tests.store.support.store_world import World
-from tests.support.some import some
+from tests.support.present import present
 
 
 def test_new_store_is_active(world: World) -> None:
@@ -67,4 +67,4 @@ def test_last_good_policy_is_the_one_remembered_last(world: World) -> None:
     world.reopen()
     with world.store.transaction() as tx:
         found = tx.policies.last()
-    assert (some(found).digest, some(found).text) == ("a", "text of a")
+    assert (present(found).digest, present(found).text) == ("a", "text of a")

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def some(value: T | None) -> T:
+def present(value: T | None) -> T:
     """Returns the value. Fails the test where it is None."""
     assert value is not None
     return value
