@@ -221,7 +221,7 @@ def end(code: object) -> None:
     """
     if not isinstance(code, int | None):
         return
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined]  # what the interpreter itself calls at its end
     atexit._run_exitfuncs()
     gc.collect()
     for stream in (sys.stdout, sys.stderr):
@@ -258,11 +258,11 @@ def main(path: str) -> NoReturn:
     except BaseException:
         hook = sys.excepthook
 
-        def from_the_program(kind: type[BaseException], error: BaseException, trace: types.TracebackType) -> None:
-            of_the_program = trace.tb_next.tb_next.tb_next  # type: ignore[union-attr] - this script, `main` and `run`
+        def from_the_program(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+            of_the_program = trace.tb_next.tb_next.tb_next  # without this script, `main` and `run`
             hook(kind, error.with_traceback(of_the_program), of_the_program)
 
-        sys.excepthook = from_the_program  # type: ignore[assignment]
+        sys.excepthook = from_the_program
         raise
     end(0)
     sys.exit(0)

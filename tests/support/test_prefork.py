@@ -17,6 +17,7 @@ import pytest
 
 from tests.e2e.support.processes import CONTROLLING, Machine
 from tests.support import prefork
+from tests.support.present import present
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there are no forks on other systems")
 
@@ -147,7 +148,7 @@ def test_signal_ends_it_the_same(number: signal.Signals) -> None:
         command = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"]
         with start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.poll() is None
-            assert int(process.stdout.readline()) == process.pid
+            assert int(present(process.stdout).readline()) == process.pid
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(0.01)
             process.send_signal(number)
@@ -161,7 +162,7 @@ def test_process_that_has_ended_keeps_its_pid_until_that_is_known() -> None:
     """A signal that is sent too late meets nobody else."""
     for start in (forked, subprocess.Popen):
         with start([sys.executable, "-c", ""], stdout=subprocess.PIPE) as process:
-            assert process.stdout.read() == b""
+            assert present(process.stdout).read() == b""
             time.sleep(0.2)
             os.kill(process.pid, 0)
             assert process.wait() == 0
@@ -177,7 +178,7 @@ def test_stream_that_is_closed_is_closed_there_too(tmp_path: Path, number: int) 
     told = tmp_path / "told"
     look = "import sys; missing = sys.stdin is None, sys.stdout is None, sys.stderr is None\n"
     look += f"open({str(told)!r}, 'a').write(str(missing))"
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     del streams[list(streams)[number]]
     forked([sys.executable, "-c", ""]).wait()  # the server is there
     kept = os.dup(number)
@@ -311,7 +312,7 @@ def test_server_ends_with_the_process_that_started_it() -> None:
         "print(prefork._servers[0]._process.pid, prefork._servers[0]._path, flush=True)\ntime.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        pid, path = process.stdout.readline().split()
+        pid, path = present(process.stdout).readline().split()
         assert Path(path).exists()
         process.kill()
     deadline = time.monotonic() + PATIENCE_S
