@@ -31,7 +31,7 @@ from guardian.store.log.checkpoint import write_checkpoint
 from guardian.store.log.encoding import GENESIS
 from guardian.store.log.read_only import read_only, row_at
 from guardian.store.log.tail import LogTail, read_tail
-from guardian.store.log.verify import BROKEN, Finding
+from guardian.store.log.verify import CHAIN_IS_BROKEN, Finding
 from guardian.store.opening import OpenFile, open_file, patient_until
 from guardian.store.schema.files import DATABASE_NAME
 from guardian.store.schema.records import Entry, Head
@@ -224,7 +224,7 @@ class Store:
                     self._known = end.head
                     return self._transaction(file, end, end.head)
                 self._record_break(file, end, findings)
-            raise StoreCorrupt(f"{BROKEN}, again and again", hint=RESTORE_HINT)
+            raise StoreCorrupt(f"{CHAIN_IS_BROKEN}, again and again", hint=RESTORE_HINT)
         except (sqlite3.Error, SQLAlchemyError, StoreError) as error:
             failure = translated(error)
             self._give_up(file, failure)
@@ -252,7 +252,7 @@ class Store:
             is_new = tx.broken_chain.record(findings)
             file.commit()
         except (StoreError, sqlite3.Error) as error:
-            why = f"{BROKEN}: {findings[0].message}; that could not be written: {translated(error).message}"
+            why = f"{CHAIN_IS_BROKEN}: {findings[0].message}; that could not be written: {translated(error).message}"
             raise StoreCorrupt(why, hint=RESTORE_HINT) from None
         finally:
             tx.unit.end()

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from guardian.errors import NotPrivate, StoreUnavailable
 from guardian.store.log.encoding import body_of
-from guardian.store.log.verify import BROKEN, CAUSE, Finding, FindingKind
+from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding, FindingKind
 from guardian.store.schema.files import EMERGENCY_LOCK_NAME, EMERGENCY_NAME
 from guardian.store.schema.records import Record
 from guardian.system.private_files import make_folder, open_private, prepare_file, read_private
@@ -179,8 +179,8 @@ def _import(store: Store, records: list[dict[str, object]], source: str) -> int:
                     key=key,
                 )
             )
-            if record.get("kind") == CAUSE:
-                reason = str(record.get("reason") or "it was found broken").removeprefix(f"{BROKEN}: ")
+            if record.get("kind") == BROKEN_CHAIN:
+                reason = str(record.get("reason") or "it was found broken").removeprefix(f"{CHAIN_IS_BROKEN}: ")
                 tx.broken_chain.record((Finding(kind=FindingKind.DAMAGED, message=reason, evidence=key),))
             elif record.get("kind") == OWNER_HALT:
                 tx.trading.halt(str(record.get("reason") or "no reason was given"), by="owner")

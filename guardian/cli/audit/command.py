@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
     from guardian.gate.recovery.reconcile import Reconciled
     from guardian.store.log.checkpoint import Checkpoint
-    from guardian.store.log.history import HistoryLine, HistoryPage, Review
+    from guardian.store.log.history import History, HistoryLine, HistoryPage
     from guardian.store.log.read_only import LogRow
     from guardian.store.log.verify import Report
 
@@ -122,14 +122,14 @@ def list_calls(
 
     Calls whose order may be at the exchange and is not known to be come first. `!` marks a row that was changed.
     """
-    from guardian.store.log.history import Wanted, review
+    from guardian.store.log.history import CallFilter, open_history
 
     home = _home()
     if not _has_log(home):
         _tell_empty(as_json=as_json)
         return
-    wanted = Wanted(since_ms=since, until_ms=until, tool=tool, symbol=symbol, outcome=outcome, limit=limit)
-    with review(home) as log:
+    wanted = CallFilter(since_ms=since, until_ms=until, tool=tool, symbol=symbol, outcome=outcome, limit=limit)
+    with open_history(home) as log:
         listing = log.newest(wanted)
         unresolved = log.unresolved_count()
     lines = (*listing.unresolved, *listing.lines)
@@ -191,13 +191,13 @@ def _as_dict(line: HistoryLine) -> dict[str, object]:
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool) -> None:
     """Show every row of one call, each with whether it is as it was written."""
-    from guardian.store.log.history import review
+    from guardian.store.log.history import open_history
 
     home = _home()
     if not _has_log(home):
         say(NOTHING_YET)
         ctx.exit(1)
-    with review(home) as log:
+    with open_history(home) as log:
         rows = [(row, _problem(log, row)) for row in log.find(name)]
     if as_json:
         print_json([_row_dict(row, problem) for row, problem in rows])
@@ -211,7 +211,7 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
         ctx.exit(1)
 
 
-def _problem(log: Review, row: LogRow) -> str | None:
+def _problem(log: History, row: LogRow) -> str | None:
     if not row.has_its_digest:
         return "no: it was changed since it was written"
     if row.changed_columns:

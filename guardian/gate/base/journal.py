@@ -19,7 +19,7 @@ from guardian.store.database import Store, Transaction
 from guardian.store.emergency import EmergencyFile
 from guardian.store.log.checkpoint import write_checkpoint
 from guardian.store.log.redaction import without_token_shapes
-from guardian.store.log.verify import BROKEN, CAUSE, Finding
+from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding
 from guardian.store.opening import patient_until
 from guardian.store.schema.records import Entry, Record
 from guardian.system.clock import Clock
@@ -121,10 +121,10 @@ class Journal:
 
     def _halt_beside(self, message: str) -> bool:
         """Say in the emergency file that the chain is broken, once; False where it did not take that."""
-        reason = message if BROKEN in message else f"{BROKEN}: {message}"
-        record = {"kind": CAUSE, "reason": reason}
+        reason = message if CHAIN_IS_BROKEN in message else f"{CHAIN_IS_BROKEN}: {message}"
+        record = {"kind": BROKEN_CHAIN, "reason": reason}
         pending = self.emergency.pending()
-        if any(found.get("kind") == CAUSE and found.get("reason") == reason for found in pending):
+        if any(found.get("kind") == BROKEN_CHAIN and found.get("reason") == reason for found in pending):
             return True
         return self.emergency.append(record)
 
@@ -143,7 +143,9 @@ class Journal:
     def trading(self, tx: Transaction) -> tuple[TradingState, str | None]:
         """The trading state, which a non-empty emergency file makes halted."""
         if not self.emergency.is_empty():
-            reasons = (record.get("reason") for record in self.emergency.pending() if record.get("kind") == CAUSE)
+            reasons = (
+                record.get("reason") for record in self.emergency.pending() if record.get("kind") == BROKEN_CHAIN
+            )
             return TradingState.HALTED, next((str(reason) for reason in reasons if reason), EMERGENCY_REASON)
         status = tx.trading.status()
         return status.state, status.reason

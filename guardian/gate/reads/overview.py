@@ -28,7 +28,7 @@ from guardian.gate.recovery.reconcile import reconciled_mark
 from guardian.policy.model import Channel, Policy
 from guardian.policy.prices import CLOCK_LIMIT_MS
 from guardian.store.database import Transaction
-from guardian.store.log.history import HistoryLine, Wanted, review
+from guardian.store.log.history import CallFilter, HistoryLine, open_history
 from guardian.store.schema.records import OrderRow, Scope, StatusUsage
 
 PRESENT: Final = "present"
@@ -103,8 +103,8 @@ class Overview:
         return await self._context.journal.run(lambda: self._recent(limit))
 
     def _recent(self, limit: int) -> tuple[RecentCall, ...]:
-        with review(self._context.journal.home) as log:
-            listing = log.newest(Wanted(limit=limit))
+        with open_history(self._context.journal.home) as log:
+            listing = log.newest(CallFilter(limit=limit))
         return tuple(
             RecentCall(
                 seq=line.row.seq,

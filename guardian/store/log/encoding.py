@@ -102,7 +102,7 @@ def canonical(document: Mapping[str, object]) -> bytes:
     return text.encode("utf-8")
 
 
-def _plain(value: object, bounds: _Bounds, depth: int) -> object:
+def _json_value(value: object, bounds: _Bounds, depth: int) -> object:
     """JSON data for any value; what JSON has no exact form for becomes text."""
     if isinstance(value, Enum):
         value = value.value
@@ -136,15 +136,15 @@ def _object(value: Mapping[object, object] | Mapping[str, object], bounds: _Boun
             bounds.cut += len(value) - bounds.items
             kept["(cut)"] = f"{len(value) - bounds.items} more"
             break
-        key = column(name if isinstance(name, str) else str(_plain(name, bounds, depth))) or ""
+        key = column(name if isinstance(name, str) else str(_json_value(name, bounds, depth))) or ""
         while key in kept:  # two long names may be the same once they are cut
             key += "'"
-        kept[key] = _plain(item, bounds, depth)
+        kept[key] = _json_value(item, bounds, depth)
     return kept
 
 
 def _array(value: Sequence[object], bounds: _Bounds, depth: int) -> list[object]:
-    kept = [_plain(item, bounds, depth) for item in value[: bounds.items]]
+    kept = [_json_value(item, bounds, depth) for item in value[: bounds.items]]
     if len(value) > bounds.items:
         bounds.cut += len(value) - bounds.items
         kept.append(f"(cut, {len(value) - bounds.items} more)")

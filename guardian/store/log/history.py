@@ -36,7 +36,7 @@ _WIDTH: Final = len(ROW_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class CallFilter:
     """Which calls to list: every field that is set must match. Times are ms since 1970, `until_ms` is exclusive."""
 
     since_ms: int | None = None
@@ -97,13 +97,13 @@ class HistoryPage:
     lines: tuple[HistoryLine, ...]
 
 
-class Review:
+class History:
     """The log of one home, open for reading."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def newest(self, wanted: Wanted) -> HistoryPage:
+    def newest(self, wanted: CallFilter) -> HistoryPage:
         """Returns the newest calls and events that match.
 
         Calls of unresolved orders come separately, whatever their time.
@@ -153,7 +153,7 @@ class Review:
         for row in self._connection.execute(CALLS_OF_UNRESOLVED_ORDERS).fetchall():
             yield _line(row[: 2 * _WIDTH], row[2 * _WIDTH])
 
-    def _lines(self, wanted: Wanted, low: int, high: int) -> list[HistoryLine]:
+    def _lines(self, wanted: CallFilter, low: int, high: int) -> list[HistoryLine]:
         values = {
             "low": low,
             "high": high,
@@ -166,13 +166,13 @@ class Review:
 
 
 @contextmanager
-def review(place: Path) -> Iterator[Review]:
+def open_history(place: Path) -> Iterator[History]:
     """Opens the log of a home for reading. Raises StoreUnavailable and StoreCorrupt."""
     with read_only(database_path(place)) as connection:
-        yield Review(connection)
+        yield History(connection)
 
 
-def _listing(wanted: Wanted) -> str:
+def _listing(wanted: CallFilter) -> str:
     """Returns the statement that lists the newest calls and events, and reads no more rows than it must."""
     if wanted.outcome == PENDING:
         return CALLS_WITHOUT_OUTCOME
@@ -196,7 +196,7 @@ def _line(columns: tuple[object, ...], order_state: object) -> HistoryLine:
     return HistoryLine(row=this, outcome_row=other, order_state=order_state if isinstance(order_state, str) else None)
 
 
-def _fits(line: HistoryLine, wanted: Wanted) -> bool:
+def _fits(line: HistoryLine, wanted: CallFilter) -> bool:
     """Returns whether a call is of the wanted kind, whatever its time."""
     return (
         wanted.tool in {None, line.row.tool}

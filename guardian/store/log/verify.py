@@ -47,10 +47,10 @@ BATCH: Final = 5000
 MAX_FINDINGS: Final = 1000
 TAIL: Final = 256
 """Rows at the end of the log that are verified when it is opened: a few milliseconds."""
-CAUSE: Final = "broken_chain"
+BROKEN_CHAIN: Final = "broken_chain"
 """The cause of a halt, and the kind of an emergency record, that is about the log itself."""
-BROKEN: Final = "the chain of the log is broken"
-REPORTED_BY: Final = f"{CAUSE}:"
+CHAIN_IS_BROKEN: Final = "the chain of the log is broken"
+REPORTED_BY: Final = f"{BROKEN_CHAIN}:"
 """The prefix of the key of a row that reports a broken chain. See `guardian.store.transaction.broken_chain`."""
 
 
@@ -84,8 +84,8 @@ class Finding:
     """Whether the row where it shows is the one that reports it."""
 
     @property
-    def mark(self) -> str:
-        """The same damage has the same mark, whoever finds it and however often."""
+    def identity(self) -> str:
+        """The same damage has the same identity, whoever finds it and however often."""
         if self.lost is not None:
             return f"LOST {self.lost.seq} {self.lost.digest[:16]}"
         known = sha256(f"{self.message}\0{self.evidence}".encode("utf-8", "backslashreplace")).hexdigest()
@@ -150,25 +150,25 @@ def verify(place: Path, checkpoint: Checkpoint | None = None) -> Report:
         StoreUnavailable: there is no database, or it cannot be read now; nothing is said about the log then.
     """
     path = database_path(place)
-    walk = _Walk()
+    verification = _Verification()
     # Anchors first: the log only grows, so whatever they name must be in what is read after them.
-    anchors = _anchors(path, checkpoint, walk)
+    anchors = _anchors(path, checkpoint, verification)
     if not path.exists() and anchors:
         most = max(anchors.values(), key=lambda anchor: anchor.seq)
         message = f"`{path.name}` is gone, but a checkpoint knows of {most.seq} rows"
-        walk.add(Finding(kind=FindingKind.TRUNCATED, message=message, lost=most))
-        return walk.report(path, anchors)
+        verification.add(Finding(kind=FindingKind.TRUNCATED, message=message, lost=most))
+        return verification.report(path, anchors)
     try:
         with read_only(path) as connection:
-            walk.rows_of(connection, anchors)
-            walk.schema_of(connection)
-            walk.orders_of(connection)
-            walk.ledger_of(connection)
-            walk.file_of(connection)
+            verification.check_rows(connection, anchors)
+            verification.check_schema(connection)
+            verification.check_orders(connection)
+            verification.check_ledger(connection)
+            verification.check_file(connection)
     except StoreCorrupt as error:
-        walk.found(FindingKind.DAMAGED, None, error.message)
-    walk.held_against(anchors)
-    return walk.report(path, anchors)
+        verification.found(FindingKind.DAMAGED, None, error.message)
+    verification.check_anchors(anchors)
+    return verification.report(path, anchors)
 
 
 def verify_tail(connection: sqlite3.Connection, checkpoint: Checkpoint | None) -> tuple[Finding, ...]:
@@ -178,22 +178,22 @@ def verify_tail(connection: sqlite3.Connection, checkpoint: Checkpoint | None) -
     """
     rows = connection.execute(LAST_ROWS, {"limit": TAIL}).fetchall()
     tail = [LogRow(*row) for row in reversed(rows)]
-    walk = _Walk()
-    walk.tail_of(tail)
+    verification = _Verification()
+    verification.check_tail(tail)
     if checkpoint is not None:
         at = connection.execute(DIGEST_AT, {"seq": checkpoint.seq}).fetchone()
         if at is None or at[0] != bytes.fromhex(checkpoint.digest):
             last_seq = tail[-1].seq if tail else 0
-            walk.add(lost_row(checkpoint, is_there=at is not None, last_seq=last_seq, source=CHECKPOINT_NAME))
-    return tuple(finding for finding in walk.findings if not finding.is_reported)
+            verification.add(lost_row(checkpoint, is_there=at is not None, last_seq=last_seq, source=CHECKPOINT_NAME))
+    return tuple(finding for finding in verification.findings if not finding.is_reported)
 
 
-def _anchors(path: Path, given: Checkpoint | None, walk: _Walk) -> dict[str, Checkpoint]:
+def _anchors(path: Path, given: Checkpoint | None, verification: _Verification) -> dict[str, Checkpoint]:
     anchors = {} if given is None else {"given": given}
     try:
         own = read_checkpoint(path.parent)
     except StoreCorrupt as error:
-        walk.found(FindingKind.DAMAGED, None, error.message)
+        verification.found(FindingKind.DAMAGED, None, error.message)
     except OSError:
         own = None
     else:
@@ -202,8 +202,8 @@ def _anchors(path: Path, given: Checkpoint | None, walk: _Walk) -> dict[str, Che
     return anchors
 
 
-class _Walk:
-    """One walk along the log, from the first row to the last that was there when it came by."""
+class _Verification:
+    """One pass over the log, from its first row to the last that is there when it is read."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
@@ -215,22 +215,22 @@ class _Walk:
         self._at_anchor: dict[int, str] = {}
 
     def found(self, kind: FindingKind, seq: int | None, message: str) -> None:
-        """Notes a finding of which the message says all."""
+        """Adds a finding whose message says everything."""
         self.add(Finding(kind=kind, seq=seq, message=message))
 
     def add(self, finding: Finding) -> None:
-        """Notes a finding; after very many it is enough."""
+        """Adds a finding, up to MAX_FINDINGS."""
         if len(self.findings) < MAX_FINDINGS:
             self.findings.append(finding)
 
-    def tail_of(self, rows: Sequence[LogRow]) -> None:
+    def check_tail(self, rows: Sequence[LogRow]) -> None:
         """Compares the rows of the tail with one another; a log that is no longer than it begins with row 1."""
         if len(rows) >= TAIL:
             self._seq, self._digest = rows[0].seq - 1, rows[0].prev_hash
         for row in rows:
             self._row(row)
 
-    def rows_of(self, connection: sqlite3.Connection, anchors: dict[str, Checkpoint]) -> None:
+    def check_rows(self, connection: sqlite3.Connection, anchors: dict[str, Checkpoint]) -> None:
         """Compares every row with the one before it."""
         wanted = {anchor.seq for anchor in anchors.values()}
         for row in _all_rows(connection):
@@ -266,30 +266,30 @@ class _Walk:
         is_reported = is_link and isinstance(row.key, str) and row.key.startswith(REPORTED_BY)
         self.add(Finding(kind=kind, seq=row.seq, message=message, evidence=evidence_of(*what), is_reported=is_reported))
 
-    def orders_of(self, connection: sqlite3.Connection) -> None:
-        """Every order has its intent row, or that of its being found, and every intent row its order."""
+    def check_orders(self, connection: sqlite3.Connection) -> None:
+        """Checks that every order has its intent row, or the row of its being found, and every intent row its order."""
         for name, seq in connection.execute(ORDERS_WITHOUT_ROW, {"last": self._seq}).fetchall():
             self.found(FindingKind.ORDER, seq, f"order `{name}` has no intent row")
         for name, seq in connection.execute(INTENTS_WITHOUT_ORDER, {"last": self._seq}).fetchall():
             self.found(FindingKind.ORDER, seq, f"the intent row of order `{name}` has no order")
 
-    def ledger_of(self, connection: sqlite3.Connection) -> None:
-        """The flows add up."""
+    def check_ledger(self, connection: sqlite3.Connection) -> None:
+        """Checks that the flows add up."""
         for seq, message in imbalances(connection):
             self.found(FindingKind.LEDGER, seq, message)
 
-    def schema_of(self, connection: sqlite3.Connection) -> None:
-        """What keeps the log append-only is there."""
+    def check_schema(self, connection: sqlite3.Connection) -> None:
+        """Checks that the triggers are there, which keep the log append-only."""
         for name in sorted(TRIGGER_NAMES - part_names(connection, "trigger")):
             self.found(FindingKind.SCHEMA, None, f"the trigger `{name}` was removed")
 
-    def file_of(self, connection: sqlite3.Connection) -> None:
-        """SQLite's own check: a damaged page can lie where the chain does not look."""
+    def check_file(self, connection: sqlite3.Connection) -> None:
+        """Runs SQLite's own check: a damaged page can be where the chain does not look."""
         for line in damages(connection, 5):
             self.found(FindingKind.DAMAGED, None, f"SQLite says: {line}")
 
-    def held_against(self, anchors: dict[str, Checkpoint]) -> None:
-        """The log has the row of every checkpoint."""
+    def check_anchors(self, anchors: dict[str, Checkpoint]) -> None:
+        """Checks that the log has the row of every checkpoint."""
         for source, anchor in anchors.items():
             if self._holds(anchor):
                 continue

@@ -105,7 +105,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingStatus:
-    """The kill switch: its state, why, since when and by whom. `since_ms` is None while nobody has touched it."""
+    """The kill switch: its state, why, since when and by whom. `since_ms` is None until somebody sets it."""
 
     state: TradingState = TradingState.ACTIVE
     reason: str | None = None
@@ -177,10 +177,10 @@ class OrderRow(NewOrder):
     executed_quantity: Decimal = ZERO
     executed_quote_quantity: Decimal = ZERO
     fee_quantity: Decimal = ZERO
-    """Of how much of what was executed the fees are known."""
+    """Executed quantity whose fees are known."""
     updated_ms: int
     corrections: int = 0
-    """How often its end turned out to be none."""
+    """How many times its final state was corrected, because the exchange still had it."""
     created_ms: int | None = None
     """When the exchange created it, by its own clock; None while it was never acknowledged."""
     exchange_status: str | None = None
@@ -188,9 +188,9 @@ class OrderRow(NewOrder):
     amended_quantity: Decimal | None = None
     """The smaller quantity that its owner amended it to at the exchange."""
     absent_ms: int = 0
-    """For how long in all it was polled and the exchange did not know it, since it was last known there."""
+    """Total time, in ms, in which it was polled and the exchange did not know it, since it was last known there."""
     given_up: bool = False
-    """It is `not_placed` for want of evidence alone, so the same order is still a duplicate of it."""
+    """It is `not_placed` only because the exchange did not know it, so the same order is still a duplicate of it."""
     adopted: bool = True
     """False while an order that the log lacked waits for the owner: it counts, and is not in the ledger."""
 
@@ -317,7 +317,7 @@ class Lease:
     holder: str
     expires_ms: int
     renewals: int
-    """How often it was taken or renewed: it shows that the holder is alive, even where window time does not move."""
+    """How many times it was taken or renewed: shows that the holder is alive even while window time does not move."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ def set_busy_timeout(connection: sqlite3.Connection, timeout_ms: int) -> None:
     connection.execute(f"PRAGMA busy_timeout = {timeout_ms}")
 
 
-def marking(application_id: int, version: int) -> tuple[str, str]:
+def header_statements(application_id: int, version: int) -> tuple[str, str]:
     """Returns the statements that write into the file's header what it is, and the version of its schema."""
     return f"PRAGMA application_id = {application_id}", f"PRAGMA user_version = {version}"
 
@@ -100,7 +100,7 @@ UNRESOLVED_SQL: Final = f"state IN ({_quoted(UNRESOLVED_STATES)})"
 """Orders that may have reached the exchange and are not known there."""
 DUPLICATED_SQL: Final = f"(state NOT IN ({_quoted(VOID_STATES)}) OR given_up = 1)"
 """Orders that bar their duplicate."""
-FEES_WANTED_SQL: Final = "executed_quantity <> fee_quantity AND order_id IS NOT NULL AND adopted = 1"
+UNKNOWN_FEES_SQL: Final = "executed_quantity <> fee_quantity AND order_id IS NOT NULL AND adopted = 1"
 """Orders that were executed and whose fees are not known for all of it."""
 NOT_ADOPTED_SQL: Final = "adopted = 0"
 """Orders that the log lacked and that the owner has not taken over yet."""

@@ -16,12 +16,12 @@ from guardian.store.schema.files import APPLICATION_ID
 from guardian.store.schema.sqlite_dialect import (
     CALL_EVENT_SQL,
     CALL_PHASES_SQL,
-    FEES_WANTED_SQL,
     MINUTE_SQL,
     NOT_ADOPTED_SQL,
     OUTSTANDING_SQL,
     PENDING_SQL,
-    marking,
+    UNKNOWN_FEES_SQL,
+    header_statements,
     triggers,
 )
 
@@ -96,7 +96,7 @@ class OrderTable(Table, table=True):
         Index("ix_orders_symbol", "environment", "account", "symbol", "order_id"),
         Index("ix_orders_fingerprint", "environment", "account", "fingerprint", "reserved_ms"),
         Index("ix_orders_pending", "environment", "account", sqlite_where=text(PENDING_SQL)),
-        Index("ix_orders_fees", "environment", "account", sqlite_where=text(FEES_WANTED_SQL)),
+        Index("ix_orders_fees", "environment", "account", sqlite_where=text(UNKNOWN_FEES_SQL)),
         Index("ix_orders_found", "adopted", sqlite_where=text(NOT_ADOPTED_SQL)),
     )
 
@@ -345,7 +345,7 @@ def create_schema(connection: Connection) -> None:
     for name, rest in TRIGGERS.items():
         connection.exec_driver_sql(f"CREATE TRIGGER {name} {rest}")
     connection.execute(insert(CONTROL).values(id=1, state=TradingState.ACTIVE.value, window_ms=0))
-    for statement in marking(APPLICATION_ID, SCHEMA_VERSION):
+    for statement in header_statements(APPLICATION_ID, SCHEMA_VERSION):
         connection.exec_driver_sql(statement)
 
 

@@ -29,7 +29,8 @@ _LAST: Final = (
     .order_by(AUDIT.c.seq.desc())
     .limit(1)
 )
-_LOOKED_UP: Final = 500
+_DIGESTS_AT_ONCE: Final = 500
+"""How many digests one query looks up: SQLite bounds the parameters of a statement."""
 _ISSUED: Final = select(PROPOSALS.c.token_digest).where(
     PROPOSALS.c.token_digest.in_(bindparam("digests", expanding=True))
 )
@@ -85,7 +86,7 @@ class AuditPart:
         pieces = {token_digest(piece): piece for piece in token_pieces(body)}
         left, found = list(pieces), list[str]()
         while left:
-            some, left = left[:_LOOKED_UP], left[_LOOKED_UP:]
+            some, left = left[:_DIGESTS_AT_ONCE], left[_DIGESTS_AT_ONCE:]
             found += [pieces[row["token_digest"]] for row in self._unit.rows(_ISSUED, {"digests": some})]
         return found
 

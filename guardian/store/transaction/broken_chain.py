@@ -1,7 +1,7 @@
 """The part of a transaction that records a broken chain: trading halts, and the log says why.
 
-Every damage is recorded once, by its mark. So the owner can resume knowing of it, and it does not halt trading again;
-what is damaged later, or elsewhere, does. `guardian audit verify` continues to find all of it.
+Every damage is recorded once, by its identity. So the owner can resume knowing of it, and it does not halt trading
+again; what is damaged later, or elsewhere, does. `guardian audit verify` continues to find all of it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import bindparam, select
 
 from guardian.domain.trading import TradingState
-from guardian.store.log.verify import BROKEN, CAUSE, REPORTED_BY, Finding
+from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, REPORTED_BY, Finding
 from guardian.store.schema.records import Record
 from guardian.store.schema.tables import AUDIT
 from guardian.store.transaction.audit import AuditPart
@@ -21,7 +21,7 @@ from guardian.store.transaction.trading_state import TradingPart
 from guardian.store.transaction.unit import Unit
 
 SHOWN: Final = 16
-"""Maximum number of findings that a row has in words; of the others it has the marks."""
+"""Maximum number of findings that a row has in words; of the others it has the identities."""
 
 _RECORDED: Final = select(AUDIT.c.body).where(AUDIT.c.key >= bindparam("low"), AUDIT.c.key < bindparam("high"))
 
@@ -39,23 +39,27 @@ class BrokenChainPart:
 
         Where trading is halted already, the break is added to the reason, so that nobody resumes without knowing of it.
         """
-        known = self._recorded_marks()
-        new = {finding.mark: finding for finding in findings if not finding.is_reported and finding.mark not in known}
+        known = self._recorded_identities()
+        new = {
+            finding.identity: finding
+            for finding in findings
+            if not finding.is_reported and finding.identity not in known
+        }
         if not new:
             return False
         reason = reason_of(list(new.values()))
         before = self._trading.status()
         is_halted = before.state is TradingState.HALTED
-        if not is_halted or BROKEN not in (before.reason or ""):
+        if not is_halted or CHAIN_IS_BROKEN not in (before.reason or ""):
             self._trading.halt(reason, by="guardian")
         self._audit.append(
             Record.event(
                 None,
                 key=f"{REPORTED_BY}{self._unit.head.seq + 1}",
                 body={
-                    "kind": CAUSE if is_halted else "halted",
+                    "kind": BROKEN_CHAIN if is_halted else "halted",
                     "by": "guardian",
-                    "cause": CAUSE,
+                    "cause": BROKEN_CHAIN,
                     "reason": reason,
                     "findings": [finding.message for finding in new.values()][:SHOWN],
                     "marks": list(new),
@@ -64,8 +68,8 @@ class BrokenChainPart:
         )
         return True
 
-    def _recorded_marks(self) -> frozenset[str]:
-        """Returns the marks of all recorded findings; a row that cannot be read counts as empty."""
+    def _recorded_identities(self) -> frozenset[str]:
+        """Returns the identities of all recorded findings; a row that cannot be read counts as empty."""
         low, high = REPORTED_BY, REPORTED_BY[:-1] + chr(ord(REPORTED_BY[-1]) + 1)
         marks: set[str] = set()
         for row in self._unit.rows(_RECORDED, {"low": low, "high": high}):
@@ -83,4 +87,4 @@ def reason_of(findings: list[Finding]) -> str:
     more = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
     lost = any(finding.lost is not None for finding in findings)
     forgotten = "; orders and spent budgets may be missing" if lost else ""
-    return f"{BROKEN}: {findings[0].message}{more}{forgotten}; `guardian audit verify` shows more"
+    return f"{CHAIN_IS_BROKEN}: {findings[0].message}{more}{forgotten}; `guardian audit verify` shows more"

@@ -24,7 +24,7 @@ from guardian.domain.orders import Fees, OrderReport
 from guardian.domain.report_match import contradiction
 from guardian.errors import StoreConflict
 from guardian.store.schema.records import NewOrder, OrderRow, Scope, found_key
-from guardian.store.schema.sqlite_dialect import CORRECTED, FEES_WANTED_SQL, NOT_ADOPTED_SQL, PENDING_SQL
+from guardian.store.schema.sqlite_dialect import CORRECTED, NOT_ADOPTED_SQL, PENDING_SQL, UNKNOWN_FEES_SQL
 from guardian.store.schema.tables import AUDIT, ORDERS
 from guardian.store.transaction.ledger import LedgerPart
 from guardian.store.transaction.unit import ROW, Unit, in_scope, scope_values
@@ -59,20 +59,20 @@ _PENDING: Final = select(ORDERS).where(text(PENDING_SQL)).order_by(ORDERS.c.inte
 _ANY_PENDING: Final = (
     select(ORDERS.c.client_order_id).where(text(PENDING_SQL), ORDERS.c.environment == bindparam("environment")).limit(1)
 )
-_ANY_FEES_WANTED: Final = (
+_ANY_UNKNOWN_FEES: Final = (
     select(ORDERS.c.client_order_id)
     .where(
-        text(FEES_WANTED_SQL),
+        text(UNKNOWN_FEES_SQL),
         ORDERS.c.environment == bindparam("environment"),
         ORDERS.c.reserved_ms > bindparam("after"),
     )
     .limit(1)
 )
-FEES_WANTED_MS: Final = WEEK_MS
+UNKNOWN_FEES_MS: Final = WEEK_MS
 """How long after an order its fees are still queried."""
-_FEES_WANTED: Final = (
+_UNKNOWN_FEES: Final = (
     select(ORDERS)
-    .where(_IN_SCOPE, text(FEES_WANTED_SQL), ORDERS.c.reserved_ms > bindparam("after"))
+    .where(_IN_SCOPE, text(UNKNOWN_FEES_SQL), ORDERS.c.reserved_ms > bindparam("after"))
     .order_by(ORDERS.c.intent_seq)
 )
 _SYMBOLS: Final = (
@@ -228,7 +228,7 @@ class OrdersPart:
 
     def with_unknown_fees(self, scope: Scope) -> tuple[OrderRow, ...]:
         """Returns recent orders that were executed and whose fees are not known for all of it, oldest first."""
-        rows = self._unit.rows(_FEES_WANTED, {**scope_values(scope), "after": self._unit.now_ms - FEES_WANTED_MS})
+        rows = self._unit.rows(_UNKNOWN_FEES, {**scope_values(scope), "after": self._unit.now_ms - UNKNOWN_FEES_MS})
         return tuple(order_from(row) for row in rows)
 
     def known_symbols(self, scope: Scope, since_ms: int) -> tuple[str, ...]:
@@ -250,8 +250,8 @@ class OrdersPart:
 
     def has_pending(self, environment: str) -> bool:
         """Whether the environment has any order, of any account, that is not in a final state or lacks its fees."""
-        values = {"environment": environment, "after": self._unit.now_ms - FEES_WANTED_MS}
-        return (self._unit.first(_ANY_PENDING, values) or self._unit.first(_ANY_FEES_WANTED, values)) is not None
+        values = {"environment": environment, "after": self._unit.now_ms - UNKNOWN_FEES_MS}
+        return (self._unit.first(_ANY_PENDING, values) or self._unit.first(_ANY_UNKNOWN_FEES, values)) is not None
 
     def move(
         self,

@@ -12,7 +12,7 @@ from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
 from guardian.home.folder import home_folder
-from guardian.store.log.history import Wanted, review
+from guardian.store.log.history import CallFilter, open_history
 
 
 class MemoryBackend:
@@ -50,8 +50,8 @@ def test_keys_added_and_removed_are_in_the_log_and_no_key_is(store: CredentialSt
     assert main(["keys", "add", "testnet", "--kind", "hmac"]) == 0
     assert store.get(Environment.TESTNET, KeyFamily.SPOT) is not None
     assert main(["keys", "remove", "testnet"]) == 0
-    with review(home_folder()) as log:
-        lines = log.newest(Wanted()).lines
+    with open_history(home_folder()) as log:
+        lines = log.newest(CallFilter()).lines
     assert [line.detail for line in lines] == ["key added", "key removed"]
     for path in own_home.rglob("*"):
         if path.is_file():

@@ -12,7 +12,7 @@ from guardian.domain.codes import Outcome
 from guardian.domain.trading import TradingState
 from guardian.errors import StoreCorrupt, StoreUnavailable
 from guardian.gate.base.journal import EMERGENCY_REASON
-from guardian.store.log.verify import BROKEN, CAUSE, Finding, FindingKind, verify
+from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding, FindingKind, verify
 from tests.gate.support.fakes import Room, denials
 from tests.support.tamper import tamper
 
@@ -56,9 +56,9 @@ def test_order_is_denied_for_the_halt_and_told_why(busy: Room) -> None:
             busy.again()
         refused = busy.ask(quantity="0.0016")
         assert denials(refused) == {"TRADING_HALTED"}
-        assert BROKEN in str(refused.error)
+        assert CHAIN_IS_BROKEN in str(refused.error)
         assert "is gone" in str(refused.error)
-    assert [body["cause"] for body in halts(busy)] == [CAUSE]
+    assert [body["cause"] for body in halts(busy)] == [BROKEN_CHAIN]
     assert len(busy.exchange.placed) == 1
 
 
@@ -82,16 +82,16 @@ def test_cancel_goes_through_a_damaged_store_by_way_of_the_emergency_file(busy: 
         busy.open("get_balance")
     assert busy.cancel(client_order_id=name).outcome is Outcome.DONE
     kinds = [record["kind"] for record in busy.journal.emergency.pending()]
-    assert kinds == [CAUSE, "call", "outcome"]
+    assert kinds == [BROKEN_CHAIN, "call", "outcome"]
     assert len(busy.exchange.placed) == 1
 
 
 def test_damaged_store_halts_the_processes_that_still_have_it_open(busy: Room) -> None:
     """One process finds the file damaged at its start: another, which has it open, denies orders, with the reason."""
-    busy.journal.emergency.append({"kind": CAUSE, "reason": f"{BROKEN}: `guardian.db` is damaged"})
+    busy.journal.emergency.append({"kind": BROKEN_CHAIN, "reason": f"{CHAIN_IS_BROKEN}: `guardian.db` is damaged"})
     refused = busy.ask(quantity="0.0016")
     assert denials(refused) == {"TRADING_HALTED"}
-    assert f"{BROKEN}: `guardian.db` is damaged" in str(refused.error)
+    assert f"{CHAIN_IS_BROKEN}: `guardian.db` is damaged" in str(refused.error)
 
 
 def test_store_that_is_restored_stays_halted_until_the_owner_resumes(busy: Room) -> None:
@@ -114,7 +114,7 @@ def test_store_that_is_restored_stays_halted_until_the_owner_resumes(busy: Room)
         state, reason = trading(busy)
         assert (state, "is damaged" in str(reason)) == (TradingState.HALTED, True)
         assert busy.journal.emergency.is_empty()
-    assert [body["cause"] for body in halts(busy)] == [CAUSE]
+    assert [body["cause"] for body in halts(busy)] == [BROKEN_CHAIN]
     assert denials(busy.ask(quantity="0.0016")) == {"TRADING_HALTED"}
     with busy.journal.transaction() as tx:
         tx.trading.set(TradingState.ACTIVE, reason="resumed", by="owner")

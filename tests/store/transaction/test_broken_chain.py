@@ -17,7 +17,7 @@ from guardian.errors import StoreCorrupt
 from guardian.store.emergency import EmergencyFile
 from guardian.store.log.checkpoint import Checkpoint, keep_checkpoint, read_checkpoint
 from guardian.store.log.encoding import digest_of
-from guardian.store.log.verify import BROKEN, CAUSE, TAIL, FindingKind, verify
+from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, TAIL, FindingKind, verify
 from guardian.store.schema.files import CHECKPOINT_NAME
 from guardian.store.schema.records import Phase, Record, TradingStatus
 from tests.store.support.store_world import World
@@ -59,7 +59,7 @@ def told(world: World) -> list[dict[str, Any]]:
     with closing(sqlite3.connect(world.home / "guardian.db")) as connection:
         rows = connection.execute("SELECT body FROM audit WHERE phase = 'event' ORDER BY seq").fetchall()
     bodies = [json.loads(body).get("data", {}) for (body,) in rows]
-    return [body for body in bodies if body.get("cause") == CAUSE]
+    return [body for body in bodies if body.get("cause") == BROKEN_CHAIN]
 
 
 def is_halted_for(world: World, *words: str) -> bool:
@@ -68,7 +68,7 @@ def is_halted_for(world: World, *words: str) -> bool:
     (row,) = told(world)
     assert (found.state, found.by) == (TradingState.HALTED, "guardian")
     assert (row["kind"], row["by"], row["reason"]) == ("halted", "guardian", found.reason)
-    assert present(found.reason).startswith(BROKEN)
+    assert present(found.reason).startswith(CHAIN_IS_BROKEN)
     assert "`guardian audit verify`" in present(found.reason)
     for word in words:
         assert word in present(found.reason)
@@ -352,8 +352,8 @@ def test_break_is_added_to_the_reason_of_another_halt(log: World) -> None:
     change_body(log, 4)
     log.reopen()
     found = trading(log)
-    assert (found.by, present(found.reason).startswith(f"lunch; {BROKEN}: row 4")) == ("owner", True)
-    assert [row["kind"] for row in told(log)] == [CAUSE]
+    assert (found.by, present(found.reason).startswith(f"lunch; {CHAIN_IS_BROKEN}: row 4")) == ("owner", True)
+    assert [row["kind"] for row in told(log)] == [BROKEN_CHAIN]
 
 
 def test_damage_before_the_tail_is_left_to_verify(world: World) -> None:
@@ -403,7 +403,7 @@ def test_undamaged_log_never_halts(log: World) -> None:
 def test_record_of_a_broken_chain_goes_on_halting_once_it_is_imported(log: World, tmp_path: Path) -> None:
     """What the log could not take is a halt with its reason afterwards too, once for each record."""
     emergency = EmergencyFile(log.home, second=tmp_path / "state")
-    assert emergency.append({"kind": CAUSE, "reason": f"{BROKEN}: `guardian.db` is damaged"})
+    assert emergency.append({"kind": BROKEN_CHAIN, "reason": f"{CHAIN_IS_BROKEN}: `guardian.db` is damaged"})
     assert emergency.import_into(log.store) == 1
     assert is_halted_for(log, "`guardian.db` is damaged")
     assert emergency.is_empty()

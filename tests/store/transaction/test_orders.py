@@ -14,7 +14,7 @@ from guardian.domain.orders import Fees
 from guardian.errors import StoreConflict
 from guardian.store.database import Transaction
 from guardian.store.schema.records import Phase, Record
-from guardian.store.transaction.orders import FEES_WANTED_MS, correction_key
+from guardian.store.transaction.orders import UNKNOWN_FEES_MS, correction_key
 from tests.store.support.store_world import World
 from tests.support.present import present
 
@@ -250,7 +250,7 @@ def test_orders_whose_fees_are_not_known_are_found(world: World) -> None:
     assert world.attempt(lambda tx: [row.client_order_id for row in tx.orders.with_unknown_fees(world.other)]) == [
         other
     ]
-    world.clock_ms += FEES_WANTED_MS
+    world.clock_ms += UNKNOWN_FEES_MS
     assert world.attempt(lambda tx: tx.orders.with_unknown_fees(world.other)) == ()
     assert not world.attempt(lambda tx: tx.orders.has_pending("testnet"))
 
