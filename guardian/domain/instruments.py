@@ -27,7 +27,7 @@ from guardian.domain.orders import OrderSide, ResolvedOrder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """A least, a greatest and a step; each is disabled where it is zero."""
+    """The values that a filter admits: from a minimum to a maximum in steps; each is disabled where it is zero."""
 
     minimum: Decimal = ZERO
     maximum: Decimal = ZERO
@@ -51,9 +51,9 @@ class Range:
         if most is not None and most < least:
             return None
         below, above = floor_to(value, self.step), ceil_to(value, self.step)
-        # Both bounds are whole steps now, so what is held to them stays on the grid.
-        held = max(below if minus(value, below) <= minus(above, value) else above, least)
-        return held if most is None else min(held, most)
+        # Both bounds are whole steps now, so a value that is moved to one is a whole number of steps too.
+        nearest = max(below if minus(value, below) <= minus(above, value) else above, least)
+        return nearest if most is None else min(nearest, most)
 
     def narrowed(self, minimum: Decimal, maximum: Decimal) -> Range:
         """Returns these values within tighter bounds; a bound of zero is disabled.

@@ -31,10 +31,11 @@ AMOUNT_PATTERN: Final = f"^{_AMOUNT.pattern}$"
 
 # Forty digits before and after the point, squared, fit: whatever is computed here is exact, or it raises.
 _EXACT: Final = Context(prec=200, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
-_WIDE: Final = Context(prec=200, rounding=ROUND_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
+_UP: Final = Context(prec=200, rounding=ROUND_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
 _DOWN: Final = Context(prec=200, rounding=ROUND_DOWN, traps=[InvalidOperation, DivisionByZero, Overflow])
 
 ZERO: Final = Decimal(0)
+ONE: Final = Decimal(1)
 EIGHTH_DIGIT: Final = Decimal("0.00000001")
 
 
@@ -93,7 +94,7 @@ def times(first: Decimal, *others: Decimal) -> Decimal:
 
 
 def plus(*values: Decimal) -> Decimal:
-    """Returns the exact sum."""
+    """Returns the exact sum; `total` takes an iterable."""
     return total(values)
 
 
@@ -117,7 +118,7 @@ def negated(value: Decimal) -> Decimal:
 
 def divided_up(dividend: Decimal, divisor: Decimal) -> Decimal:
     """Returns the quotient of two non-negative amounts, rounded up far beyond the eighth digit: never too small."""
-    return _WIDE.divide(dividend, divisor)
+    return _UP.divide(dividend, divisor)
 
 
 def divided_down(dividend: Decimal, divisor: Decimal) -> Decimal:
@@ -127,12 +128,12 @@ def divided_down(dividend: Decimal, divisor: Decimal) -> Decimal:
 
 def round_up(value: Decimal) -> Decimal:
     """Rounds up (away from zero) at the eighth digit: how a notional is counted."""
-    return value.quantize(EIGHTH_DIGIT, rounding=ROUND_UP, context=_WIDE)
+    return value.quantize(EIGHTH_DIGIT, rounding=ROUND_UP, context=_UP)
 
 
 def round_down(value: Decimal) -> Decimal:
     """Rounds down (towards zero) at the eighth digit."""
-    return value.quantize(EIGHTH_DIGIT, rounding=ROUND_DOWN, context=_WIDE)
+    return value.quantize(EIGHTH_DIGIT, rounding=ROUND_DOWN, context=_UP)
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
@@ -155,7 +156,7 @@ def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
     if step == 0:
         return value
     # Rounding the quotient at its 200th digit, and in the same direction, cannot pass a whole number of steps.
-    context = _DOWN if rounding == ROUND_FLOOR else _WIDE
+    context = _DOWN if rounding == ROUND_FLOOR else _UP
     return times(context.divide(value, step).to_integral_value(rounding=rounding), step)
 
 

@@ -33,9 +33,13 @@ class OrderState(StrEnum):
 
 
 UNRESOLVED_STATES: Final = frozenset({OrderState.RESERVED, OrderState.UNKNOWN})
+"""It may be at the exchange or not; it is polled."""
 LIVE_STATES: Final = frozenset({OrderState.OPEN, OrderState.PART_FILLED})
+"""It is open at the exchange."""
 VOID_STATES: Final = frozenset({OrderState.REJECTED, OrderState.NOT_PLACED})
+"""It never was at the exchange, and counts in no sum."""
 DONE_STATES: Final = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED})
+"""It was at the exchange and has ended there."""
 FINAL_STATES: Final = VOID_STATES | DONE_STATES
 IN_FLIGHT_MS: Final = 20_000
 """How long a reserved order counts as being sent by its process; an older one is in doubt, as an `unknown` one is."""

@@ -163,7 +163,7 @@ def fees_of(fills: Iterable[Fill]) -> Fees:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
-    """One execution as the exchange lists it afterwards: of which order, and when (ms since the epoch)."""
+    """A fill as the exchange lists it afterwards: with its order, and when it was (ms since the epoch)."""
 
     order_id: int
     time: int
@@ -196,7 +196,7 @@ class OrderReport:
     prevented_quantity: Decimal | None = None
     """What did not trade because the other side was the account's own order; None where the answer does not say."""
     flaw: str | None = None
-    """Why the amounts are true of no order at all; they are zero then, and nothing may be made of them."""
+    """Why the amounts cannot be those of any order; they are zero then and must not be used."""
 
     @property
     def state(self) -> OrderState:

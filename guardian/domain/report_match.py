@@ -50,7 +50,7 @@ def is_amended(sent: SentOrder, report: OrderReport) -> bool:
     if sent.created_ms is None or report.created_ms is None:
         return False
     is_same_moment = abs(report.created_ms - sent.created_ms) <= SAME_MOMENT_MS
-    return is_same_moment and _other_terms(sent, report) is None and report.quantity <= sent.quantity
+    return is_same_moment and _changed_term(sent, report) is None and report.quantity <= sent.quantity
 
 
 def contradiction(sent: SentOrder, report: OrderReport, *, asked_by_order_id: bool = False) -> str | None:
@@ -64,10 +64,10 @@ def contradiction(sent: SentOrder, report: OrderReport, *, asked_by_order_id: bo
         return f"the answer is about another order (order id {report.order_id})"
     if sent.order_id not in {None, report.order_id}:
         return f"the order id is {report.order_id}, and was {sent.order_id}"
-    return _other_terms(sent, report) or report.flaw or _impossible_amounts(sent, report)
+    return _changed_term(sent, report) or report.flaw or _impossible_amounts(sent, report)
 
 
-def _other_terms(sent: SentOrder, report: OrderReport) -> str | None:
+def _changed_term(sent: SentOrder, report: OrderReport) -> str | None:
     """Returns which of the terms that nobody can change differs, in words."""
     if report.symbol != sent.symbol:
         return f"the symbol is not {sent.symbol}"

@@ -120,7 +120,7 @@ class CreateOrder(Request):
     scope: ClassVar[RequestScope] = RequestScope.TRADE
     order: OrderSpec | None = None
     stated: tuple[tuple[str, str], ...] = ()
-    """The order fields that stood beside the token, in plain notation; each must equal the stored order's."""
+    """The order fields that were given with the token, in plain notation; each must equal the stored order's."""
     confirmation_token: Secret | None = None
 
     @property

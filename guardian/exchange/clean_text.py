@@ -1,4 +1,7 @@
-"""Text that came from outside, made safe to show: no control, bidirectional or invisible characters, bounded."""
+"""Cleans text of the exchange for the assistant: no control, bidirectional or invisible characters, bounded.
+
+`guardian.domain.text.escaping` shows such characters instead, escaped, where a person looks for what was really said.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ _DROPPED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"
 
 
 def clean_text(text: str, limit: int) -> str:
-    """`text` without characters that cannot be seen or that reorder others, at most `limit` characters long.
+    """Returns `text` without characters that are invisible or reorder others, at most `limit` characters long.
 
     Line breaks and tabs become single spaces, so that two words do not become one.
     """

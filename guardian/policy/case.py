@@ -35,7 +35,7 @@ class Counted:
     priced: Priced
     rate: Rate
     notional: Decimal
-    in_doubt: bool = False
+    is_value_unknown: bool = False
     """An exit that counts as the whole cap of one order, since its value is unknown: a person has to confirm it."""
 
 
@@ -70,7 +70,7 @@ def build_case(spec: OrderSpec, facts: Facts, policy: Policy) -> Case:
         facts.averages.get(spec.symbol),
     )
     order = None if instrument is None else _order(spec, instrument, facts, policy)
-    can_sell = None if instrument is None else sellable_back(instrument.base_asset, facts)
+    can_sell = None if instrument is None else free_to_sell_back(instrument.base_asset, facts)
     case = Case(
         spec=spec,
         facts=facts,
@@ -141,7 +141,7 @@ def _count(case: Case) -> Counted | None:
         if notional <= cap:
             return Counted(priced=priced, rate=rate, notional=notional)
     whole = Rate(multiplier=cap, divisor=priced.quote_notional)
-    return Counted(priced=priced, rate=whole, notional=cap, in_doubt=True)
+    return Counted(priced=priced, rate=whole, notional=cap, is_value_unknown=True)
 
 
 def _notional(case: Case, priced: Priced, rate: Rate, amount: Decimal) -> Decimal:
@@ -165,7 +165,7 @@ def may_be_exit(spec: OrderSpec, held: Decimal) -> bool:
     return held > 0 and (spec.quantity is None or spec.quantity <= held)
 
 
-def sellable_back(base_asset: str, facts: Facts) -> Decimal | None:
+def free_to_sell_back(base_asset: str, facts: Facts) -> Decimal | None:
     """Returns what guardian bought of the asset, has neither sold nor offered, and the account really has free.
 
     None where the account's balances or guardian's own orders are not known: then nothing is known to be an exit.

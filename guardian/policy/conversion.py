@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
 
 from guardian.domain.instruments import Instrument, largest_quantity
-from guardian.domain.money import divided_down, divided_up, round_down, round_up, times
+from guardian.domain.money import ONE, divided_down, divided_up, round_down, round_up, times
 from guardian.policy.facts import Facts
 from guardian.policy.model import Accounting, Policy
 from guardian.policy.prices import PriceFault, UsablePrice, usable_price
-
-ONE: Final = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +88,12 @@ def priced_path(asset: str, facts: Facts, policy: Policy) -> tuple[PricedLeg, ..
     for leg in path:
         price = usable_price(leg.symbol, facts, policy)
         if isinstance(price, PriceFault):
-            return unusable(price)
+            return unpriced_by(price)
         legs.append(PricedLeg(price=price, from_base=leg.from_base))
     return tuple(legs)
 
 
-def unusable(fault: PriceFault) -> Unpriced:
+def unpriced_by(fault: PriceFault) -> Unpriced:
     """Returns what is said of a price that did not pass a check."""
     return Unpriced(reason=str(fault), hint="ask again when that market is back")
 

@@ -15,7 +15,7 @@ from guardian.domain.money import ZERO, plus
 from guardian.domain.orders import OrderSpec
 from guardian.domain.requests import Request, RequestScope
 from guardian.policy.case import Case, Counted, build_case, may_be_exit, sellable
-from guardian.policy.exits import with_exit
+from guardian.policy.exits import with_exit_hints
 from guardian.policy.facts import Fact, Facts, Usage
 from guardian.policy.model import Policy
 from guardian.policy.rules import budget, confirmation, listed
@@ -92,7 +92,7 @@ def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
     case = build_case(spec, facts, policy)
     held = ZERO if facts.usage is None else sellable(facts.usage)
     rules = rules_for(spec, policy, may_exit=may_be_exit(spec, held))
-    denials = with_exit(case, (denial for rule in rules for denial in rule.check(case)))
+    denials = with_exit_hints(case, (denial for rule in rules for denial in rule.check(case)))
     counted, usage, decision = case.counted, facts.usage, Decision.DENY
     if not denials:
         if counted is None or usage is None:
@@ -118,7 +118,7 @@ def _confirm_or_allow(case: Case, counted: Counted, usage: Usage) -> Decision:
     """
     if case.facts.confirmed is not None:
         return Decision.ALLOW
-    if case.limits is None or counted.in_doubt or not usage.is_unconfirmed_known:
+    if case.limits is None or counted.is_value_unknown or not usage.is_unconfirmed_known:
         return Decision.CONFIRM
     unconfirmed = plus(usage.unconfirmed_since_person, counted.notional)
     return Decision.CONFIRM if unconfirmed > case.policy.confirmation.required_above else Decision.ALLOW

@@ -72,7 +72,7 @@ def exit_text(case: Case) -> str | None:
     )
 
 
-def with_exit(case: Case, denials: Iterable[Denial]) -> list[Denial]:
+def with_exit_hints(case: Case, denials: Iterable[Denial]) -> list[Denial]:
     """Returns the denials of a SELL, with what can be sold back named first in the hints that are about a quantity."""
     found = list(denials)
     text = exit_text(case) if case.spec.side is OrderSide.SELL else None

@@ -21,7 +21,7 @@ from decimal import Decimal
 
 from guardian.domain.instruments import Instrument
 from guardian.domain.money import ZERO, minus, negated, plus, times
-from guardian.policy.conversion import Unpriced, convert, convert_down, priced_path, unusable
+from guardian.policy.conversion import Unpriced, convert, convert_down, priced_path, unpriced_by
 from guardian.policy.facts import DayTrading, Facts
 from guardian.policy.model import Policy
 from guardian.policy.prices import PriceFault, UsablePrice, usable_open, usable_price
@@ -112,12 +112,12 @@ def _change_of_value(day: DayTrading, facts: Facts, policy: Policy) -> Decimal |
     )
     if isinstance(now, PriceFault):
         return _unusable(day, now, facts)
-    return unusable(then) if isinstance(then, PriceFault) else minus(now, then)
+    return unpriced_by(then) if isinstance(then, PriceFault) else minus(now, then)
 
 
 def _unusable(day: DayTrading, fault: PriceFault, facts: Facts) -> Unpriced:
     """Returns that a held symbol has no usable price and, if it is not traded now, what to do if it never will be."""
-    found, instrument = unusable(fault), facts.instruments.get(day.symbol)
+    found, instrument = unpriced_by(fault), facts.instruments.get(day.symbol)
     if instrument is None or instrument.is_trading:
         return found
     command = f"`guardian position set {instrument.base_asset} 0`"

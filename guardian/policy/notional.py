@@ -10,9 +10,8 @@ from decimal import Decimal
 
 from guardian.domain.instruments import Instrument, largest_quantity
 from guardian.domain.market import BookTop
-from guardian.domain.money import EIGHTH_DIGIT, ZERO, ceil_to, floor_to, minus, plus, times
+from guardian.domain.money import EIGHTH_DIGIT, ONE, ZERO, ceil_to, floor_to, minus, plus, times
 from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec, OrderType, ResolvedOrder, TimeInForce
-from guardian.policy.conversion import ONE
 
 
 def resolve(
@@ -24,7 +23,7 @@ def resolve(
     by `quote_quantity` follows from it.
     """
     if spec.order_type is not OrderType.MARKET:
-        return _as_asked(spec)
+        return _as_requested(spec)
     if fixed_price is not None:
         price = fixed_price
     elif book is not None and book.is_usable:
@@ -39,7 +38,7 @@ def resolve(
     )
 
 
-def _as_asked(spec: OrderSpec) -> ResolvedOrder | None:
+def _as_requested(spec: OrderSpec) -> ResolvedOrder | None:
     """Returns the order as requested, or None where it is incomplete.
 
     Stop-limit orders need a stop price, no other has one.

@@ -1,4 +1,7 @@
-"""Text that did not come from guardian, made safe to show: on one line, with nothing that moves, hides or turns."""
+"""Escapes text from outside for terminals and logs: on one line, with every hidden character visible.
+
+`guardian.exchange.clean_text` drops such characters instead, from what the exchange says and the assistant reads.
+"""
 
 from __future__ import annotations
 

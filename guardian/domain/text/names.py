@@ -24,7 +24,7 @@ CURSOR_PATTERN: Final = r"^[^\s!-/:-@\[-^`{-~]+$"
 # the letter before them.
 _KINDS: Final = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd"})
 # Letters by their category, and yet nothing is drawn: the Hangul fillers.
-_UNSEEN: Final = frozenset("\u115f\u1160\u3164\uffa0")
+_FILLERS: Final = frozenset("\u115f\u1160\u3164\uffa0")
 
 
 def is_listed_name(text: str) -> bool:
@@ -34,7 +34,7 @@ def is_listed_name(text: str) -> bool:
     if text.isascii():
         return text.replace("_", "a").isalnum()
     is_visible = all(
-        character == "_" or (unicodedata.category(character) in _KINDS and character not in _UNSEEN)
+        character == "_" or (unicodedata.category(character) in _KINDS and character not in _FILLERS)
         for character in text
     )
     return is_visible and unicodedata.is_normalized("NFKC", text)

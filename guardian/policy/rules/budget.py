@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.domain.codes import Code
-from guardian.domain.milliseconds import HOUR_MS
+from guardian.domain.milliseconds import HOUR_MS, MINUTE_MS, SECOND_MS
 from guardian.domain.money import ZERO, minus, plain, plus
 from guardian.domain.orders import OrderSide
 from guardian.policy.case import Case, Counted, Priced, free_now
@@ -16,7 +16,7 @@ from guardian.policy.facts import Fact
 from guardian.policy.loss import day_loss
 from guardian.policy.verdict import Denial
 
-_EXITS_GO: Final = "selling what guardian bought is not held back by this"
+_NOT_FOR_EXITS: Final = "selling what guardian bought is not held back by this"
 
 
 def countable(case: Case) -> Iterator[Denial]:
@@ -31,7 +31,7 @@ def countable(case: Case) -> Iterator[Denial]:
         observed=others,
         limit=currency,
         hint=f"the owner can set `[accounting] currency` back to {usage.uncounted[0]}, "
-        f"or the orders leave the windows with time; {_EXITS_GO}",
+        f"or the orders leave the windows with time; {_NOT_FOR_EXITS}",
     )
 
 
@@ -45,7 +45,7 @@ def convertible(case: Case) -> Iterator[Denial]:
             code=Code.CONVERSION_UNAVAILABLE,
             message=f"no way from {case.instrument.quote_asset} to {case.policy.accounting.currency}: "
             f"{case.path.reason}",
-            hint=f"{case.path.hint}; {_EXITS_GO}",
+            hint=f"{case.path.hint}; {_NOT_FOR_EXITS}",
         )
 
 
@@ -56,7 +56,7 @@ def max_notional(case: Case) -> Iterator[Denial]:
         return
     most = case.limits.max_notional
     if counted.notional > most:
-        yield _over(case, counted, Code.NOTIONAL_EXCEEDS_MAX, "the order costs too much at worst", ZERO, most)
+        yield _over_limit(case, counted, Code.NOTIONAL_EXCEEDS_MAX, "the order costs too much at worst", ZERO, most)
 
 
 def slicing(case: Case) -> Iterator[Denial]:
@@ -67,7 +67,7 @@ def slicing(case: Case) -> Iterator[Denial]:
     if usage.sliced_since_ms is None or counted.notional > case.limits.max_notional:
         return
     if plus(usage.sliced_entered, counted.notional) > case.limits.max_notional:
-        yield _over(
+        yield _over_limit(
             case,
             counted,
             Code.SLICING_EXCEEDS_MAX,
@@ -108,7 +108,7 @@ def max_position(case: Case) -> Iterator[Denial]:
             message="guardian would hold more than the policy allows",
             observed=plain(after),
             limit=plain(case.limits.max_position),
-            hint=_at_most(priced, minus(case.limits.max_position, before)),
+            hint=_at_most_hint(priced, minus(case.limits.max_position, before)),
         )
 
 
@@ -120,7 +120,7 @@ def max_open_notional(case: Case) -> Iterator[Denial]:
     spent, most = usage.open_notional, case.policy.limits.max_open_notional
     if plus(spent, counted.notional) > most:
         message = "open orders would be worth too much"
-        yield _over(case, counted, Code.OPEN_NOTIONAL_EXCEEDS_MAX, message, spent, most)
+        yield _over_limit(case, counted, Code.OPEN_NOTIONAL_EXCEEDS_MAX, message, spent, most)
 
 
 def max_open_orders(case: Case) -> Iterator[Denial]:
@@ -145,7 +145,7 @@ def rolling_notional(case: Case) -> Iterator[Denial]:
         # A window that was not counted is not an empty one: the whole of it counts as spent.
         entered = usage.entered.get(window.window_ms, window.maximum)
         if plus(entered, counted.notional) > window.maximum:
-            yield _over(
+            yield _over_limit(
                 case,
                 counted,
                 Code.ROLLING_NOTIONAL_EXCEEDS_MAX,
@@ -182,7 +182,7 @@ def daily_loss(case: Case) -> Iterator[Denial]:
         yield Denial(
             code=Code.DAILY_LOSS_UNKNOWN,
             message=f"what guardian's trading lost within 24h is not known: {loss.reason}",
-            hint=f"{loss.hint}; {_EXITS_GO}",
+            hint=f"{loss.hint}; {_NOT_FOR_EXITS}",
         )
     elif loss > most:
         yield Denial(
@@ -253,7 +253,7 @@ def free_quote(case: Case) -> Iterator[Denial]:
             message=f"{plain(free)} {asset} is free, and the order takes {plain(priced.quote_notional)} at worst",
             observed=plain(left),
             limit=plain(floor),
-            hint=_largest(priced, Rate(), minus(free, floor)),
+            hint=_largest_hint(priced, Rate(), minus(free, floor)),
         )
 
 
@@ -265,7 +265,7 @@ def calls(case: Case) -> Iterator[Denial]:
 
 
 def calls_denial(seen: int, most: int) -> Denial:
-    """The denial of a call over the budget of calls."""
+    """Returns the denial of a call over the budget of calls."""
     return Denial(
         code=Code.CALLS_EXCEED_MAX,
         message="too many calls within a minute",
@@ -275,32 +275,32 @@ def calls_denial(seen: int, most: int) -> Denial:
     )
 
 
-def _over(case: Case, counted: Counted, code: Code, message: str, spent: Decimal, most: Decimal) -> Denial:
-    """A sum over a limit: what it would come to, and the largest quantity that would pass."""
+def _over_limit(case: Case, counted: Counted, code: Code, message: str, spent: Decimal, most: Decimal) -> Denial:
+    """Returns the denial of a sum over a limit: what it would come to, and the largest quantity that would pass."""
     return Denial(
         code=code,
         message=message,
         observed=f"{plain(plus(spent, counted.notional))} {case.policy.accounting.currency}",
         limit=f"{plain(most)} {case.policy.accounting.currency}",
-        hint=_largest(counted.priced, counted.rate, minus(most, spent)),
+        hint=_largest_hint(counted.priced, counted.rate, minus(most, spent)),
     )
 
 
-def _largest(priced: Priced, rate: Rate, budget: Decimal) -> str:
-    """The largest quantity whose worst case, converted at the rate, fits the budget."""
+def _largest_hint(priced: Priced, rate: Rate, budget: Decimal) -> str:
+    """Returns the hint with the largest quantity whose worst case, converted at the rate, fits the budget."""
     step = priced.instrument.lot.step
-    return _at_most(priced, largest_passing(priced.unit_price, rate, step, max(budget, ZERO)))
+    return _at_most_hint(priced, largest_passing(priced.unit_price, rate, step, max(budget, ZERO)))
 
 
-def _at_most(priced: Priced, quantity: Decimal) -> str:
-    """A hint that names no quantity which the exchange would not take either."""
+def _at_most_hint(priced: Priced, quantity: Decimal) -> str:
+    """Returns a hint with a quantity; it names none that the exchange would not take either."""
     largest = priced.instrument.largest_valid(quantity, priced.order.price)
     return "no quantity passes now" if largest is None else f"the largest quantity that passes is {plain(largest)}"
 
 
 def duration(milliseconds: int) -> str:
-    """A window's length as the policy writes it: `5m`, `24h`."""
-    for unit, length in (("h", HOUR_MS), ("m", 60_000), ("s", 1_000)):
+    """Returns a window's length as the policy writes it: `5m`, `24h`."""
+    for unit, length in (("h", HOUR_MS), ("m", MINUTE_MS), ("s", SECOND_MS)):
         if milliseconds % length == 0:
             return f"{milliseconds // length}{unit}"
     return f"{milliseconds}ms"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from guardian.domain.codes import Code
-from guardian.domain.money import minus, plain, plus, times
+from guardian.domain.money import ONE, minus, plain, plus, times
 from guardian.domain.orders import OrderSide, OrderType
 from guardian.policy.case import Case
-from guardian.policy.conversion import ONE
 from guardian.policy.verdict import Denial
 
 

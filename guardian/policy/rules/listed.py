@@ -14,6 +14,12 @@ from guardian.policy.case import Case
 from guardian.policy.facts import Fact
 from guardian.policy.verdict import Denial
 
+_LIMIT_FORMS: Final = {
+    OrderType.STOP_LOSS: OrderType.STOP_LOSS_LIMIT,
+    OrderType.TAKE_PROFIT: OrderType.TAKE_PROFIT_LIMIT,
+}
+"""The form of a stop that has a worst price."""
+
 
 def trading_state(case: Case) -> Iterator[Denial]:
     """No order while trading is halted; exits alone while it is reducing. What cannot be read counts as halted."""
@@ -106,7 +112,7 @@ def tool_allowed(case: Case) -> Iterator[Denial]:
 
 
 def tool_denial(tool: str) -> Denial:
-    """The denial of a tool that the policy does not allow."""
+    """Returns the denial of a tool that the policy does not allow."""
     return Denial(
         code=Code.TOOL_NOT_ALLOWED,
         message=f"the policy does not allow `{tool}`",
@@ -154,12 +160,6 @@ def order_type_allowed(case: Case) -> Iterator[Denial]:
     if case.limits is not None and not case.is_exit and wanted not in case.limits.order_types:
         denial = _not_in(Code.ORDER_TYPE_NOT_ALLOWED, "order type", wanted, case.limits.order_types)
         yield replace(denial, hint=_how_to_get_a_stop(case.spec, wanted)) if wanted in STOP_LIMIT_TYPES else denial
-
-
-_LIMIT_FORMS: Final = {
-    OrderType.STOP_LOSS: OrderType.STOP_LOSS_LIMIT,
-    OrderType.TAKE_PROFIT: OrderType.TAKE_PROFIT_LIMIT,
-}
 
 
 def _how_to_get_a_stop(spec: OrderSpec, wanted: OrderType) -> str:

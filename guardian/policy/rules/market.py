@@ -9,10 +9,9 @@ from typing import Final
 from guardian.domain.codes import Code
 from guardian.domain.instruments import FilterBreach, Instrument
 from guardian.domain.market import BookTop
-from guardian.domain.money import ZERO, absolute_difference, ceil_to, floor_to, minus, plain, plus, times
+from guardian.domain.money import ONE, ZERO, absolute_difference, ceil_to, floor_to, minus, plain, plus, times
 from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, ResolvedOrder
 from guardian.policy.case import Case, free_now
-from guardian.policy.conversion import ONE
 from guardian.policy.facts import Fact, Facts, Usage
 from guardian.policy.prices import CLOCK_LIMIT_MS, PriceCheck, PriceFault, percent
 from guardian.policy.verdict import Denial
