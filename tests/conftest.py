@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,13 +110,13 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         if isinstance(address, tuple) and address[0] not in LOOPBACK:
             raise AssertionError(f"a test tried to reach {address[0]!r}")
 
-    def guarded_connect(self: socket.socket, address: object) -> None:
+    def guarded_connect(self: socket.socket, address: Any) -> None:
         guard(address)
-        return connect(self, address)  # type: ignore[arg-type]
+        return connect(self, address)
 
-    def guarded_connect_ex(self: socket.socket, address: object) -> int:
+    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
         guard(address)
-        return connect_ex(self, address)  # type: ignore[arg-type]
+        return connect_ex(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded_connect)
     monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)

@@ -46,7 +46,7 @@ async def test_connector_that_is_closed_while_it_reads_the_keys_makes_no_exchang
         may_answer.wait(5)
         return None, None
 
-    made._read_keys = read_keys  # type: ignore[method-assign]
+    made._read_keys = read_keys
     task = asyncio.create_task(made.connect(needs_keys=False))
     await asyncio.to_thread(is_reading.wait, 5)
     await made.close()

@@ -151,7 +151,7 @@ class Process:
             await asyncio.sleep(0)
             return done
 
-        journal.run = run  # type: ignore[method-assign]  # calls take turns where they wait, so a play can be repeated
+        journal.run = run  # calls take turns where they wait, so a play can be repeated
         with suppress(StoreError):  # a log that is lost: every call says so
             journal.store()
         self.context = replace(opened.gate.context, random_bytes=rig.dice.randbytes)

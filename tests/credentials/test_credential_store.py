@@ -72,14 +72,14 @@ class HangingKeyring(MemoryKeyring):
 
 
 def pair(environment: str = "testnet", family: KeyFamily = KeyFamily.SPOT, **changes: object) -> ApiKeyPair:
-    fields = {
+    fields: dict[str, Any] = {
         "environment": environment,
         "family": family,
         "kind": KeyKind.HMAC,
         "api_key": Secret(CANARY_KEY),
         "signing_key": Secret(CANARY_SECRET),
     }
-    return ApiKeyPair(**{**fields, **changes})  # type: ignore[arg-type]  # fields by name
+    return ApiKeyPair(**{**fields, **changes})
 
 
 def everything_said(error: BaseException | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
@@ -21,7 +22,7 @@ D = Decimal
 
 def an_instrument(**changed: object) -> Instrument:
     """BTCUSDT with plain filters, but for what is changed."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "symbol": "BTCUSDT",
         "base_asset": "BTC",
         "quote_asset": "USDT",
@@ -33,7 +34,7 @@ def an_instrument(**changed: object) -> Instrument:
         "max_notional": D("9000000"),
         **changed,
     }
-    return Instrument(**values)  # type: ignore[arg-type]
+    return Instrument(**values)
 
 
 def an_order(
@@ -321,8 +322,8 @@ def test_only_trading_is_trading(status: str) -> None:
     assert an_instrument().is_trading
 
 
-def _range(row: dict[str, object], name: str, least: str, most: str, step: str) -> Range:
-    for one in row["filters"]:  # type: ignore[attr-defined]
+def _range(row: dict[str, Any], name: str, least: str, most: str, step: str) -> Range:
+    for one in row["filters"]:
         if one["filterType"] == name:
             return Range(
                 minimum=parse_exchange_number(one[least]),

@@ -251,7 +251,7 @@ def connector(world: World, **keys: str) -> ExchangeConnector:
 async def close(made: ExchangeConnector) -> None:
     """Its connections, and the journal that it finds accounts with."""
     await made.close()
-    made._account_of.args[0].close()  # type: ignore[attr-defined]
+    made._account_of.args[0].close()  # type: ignore[attr-defined]  # it is a partial
 
 
 def test_processes_with_a_new_key_agree_on_its_account(world: World) -> None:

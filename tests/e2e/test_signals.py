@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def until(what: Callable[[], object], seconds: float = 15) -> None:
         time.sleep(0.02)
 
 
-def told(talk: RawServed) -> list[dict[str, object]]:
+def told(talk: RawServed) -> list[dict[str, Any]]:
     """Every reply that was left on the server's output."""
     assert talk.process.stdout is not None
     return [json.loads(line) for line in talk.process.stdout.read().splitlines()]
@@ -54,7 +55,7 @@ def test_order_is_finished_before_a_signal_ends_the_server(
     talk.process.send_signal(number)
     assert talk.process.wait(20) == 128 + number
     (reply,) = [line for line in told(talk) if "result" in line]
-    assert reply["result"]["structuredContent"]["outcome"] == "done"  # type: ignore[index]
+    assert reply["result"]["structuredContent"]["outcome"] == "done"
     (row,) = query(world.home, "SELECT outcome FROM audit WHERE phase = 'outcome' AND tool = 'create_order'")
     assert row["outcome"] == "done"
     assert query(world.home, "SELECT state FROM orders") == [{"state": "filled"}]
@@ -88,7 +89,7 @@ def test_call_after_the_signal_is_refused_and_leaves_nothing(
     time.sleep(0.3)
     talk.send_call("create_order", **{**ORDER, "quote_quantity": "40"})
     assert talk.process.wait(20) == 128 + signal.SIGTERM
-    found = [line["result"]["structuredContent"] for line in told(talk) if "result" in line]  # type: ignore[index]
+    found = [line["result"]["structuredContent"] for line in told(talk) if "result" in line]
     assert sorted(reply["outcome"] for reply in found) == ["done", "unavailable"]
     assert [r["error"]["code"] for r in found if r["outcome"] == "unavailable"] == ["LOG_UNAVAILABLE"]
     assert len(world.sent()) == 1

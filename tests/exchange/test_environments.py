@@ -88,7 +88,7 @@ def recorded(environment: Environment, *, with_keys: bool = True) -> tuple[Excha
         futures = None
     exchange = Exchange(spec_of(environment), spot=spot, futures=futures, clock=SYSTEM_CLOCK)
     session = RecordingSession()
-    exchange._client().session = session  # type: ignore[assignment]
+    exchange._client().session = session  # type: ignore[assignment]  # it takes the place of aiohttp's
     return exchange, session
 
 
@@ -374,8 +374,10 @@ def test_endpoint_is_for_paper_alone(environment: Environment) -> None:
 def test_nothing_can_be_added_to_a_list() -> None:
     """The list is worked out from the environment alone: it cannot be given, replaced or written to."""
     spec = spec_of(Environment.LIVE)
+    request = ("POST", "https://api.binance.com/sapi/v1/capital/withdraw/apply")
+    # mypy refuses each of them too.
     with pytest.raises(TypeError):
-        spec.permitted["POST", "https://api.binance.com/sapi/v1/capital/withdraw/apply"] = ENDPOINTS[0]  # type: ignore[index]
+        spec.permitted[request] = ENDPOINTS[0]  # type: ignore[index]
     with pytest.raises(dataclasses.FrozenInstanceError):
         spec.permitted = {}  # type: ignore[assignment, misc]
     with pytest.raises((TypeError, ValueError)):

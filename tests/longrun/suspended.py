@@ -143,11 +143,11 @@ def trap(point: str) -> None:
             if (Phase.OUTCOME, "create_order") in rows:
                 sleep_once("in the outcome row")
 
-    Exchange.place_order = place_order  # type: ignore[method-assign]
-    Exchange.cancel_order = cancel_order  # type: ignore[method-assign]
-    Exchange.order_slot = order_slot  # type: ignore[method-assign]
-    AuditPart.append = append  # type: ignore[method-assign,assignment]
-    Store.transaction = transaction  # type: ignore[method-assign,assignment]
+    Exchange.place_order = place_order
+    Exchange.cancel_order = cancel_order
+    Exchange.order_slot = order_slot
+    AuditPart.append = append  # type: ignore[assignment]  # fits the calls that are made
+    Store.transaction = transaction  # type: ignore[assignment]  # fits the calls that are made
 
 
 async def sleeper(policy: str, home: str, point: str) -> None:

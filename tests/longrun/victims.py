@@ -150,7 +150,7 @@ class Trap:
                 self.at("with a slot in the limits")
                 yield slot
 
-        Exchange.order_slot = order_slot  # type: ignore[method-assign,assignment]
+        Exchange.order_slot = order_slot  # type: ignore[assignment]  # fits the calls that are made
 
     def _in_the_send(self) -> None:
         real = GuardedClient._sent
@@ -162,7 +162,7 @@ class Trap:
                 asyncio.get_running_loop().call_later(self._dice.random() * 0.006, self.at, step)
             return await real(client, endpoint, *arguments)
 
-        GuardedClient._sent = sent  # type: ignore[method-assign,assignment]
+        GuardedClient._sent = sent  # type: ignore[assignment]  # fits the calls that are made
 
     def _before_the_reply(self) -> None:
         real = aiohttp.ClientSession._request
@@ -174,7 +174,7 @@ class Trap:
             self.at(steps.get(method, ""))
             return response
 
-        aiohttp.ClientSession._request = answered  # type: ignore[method-assign,assignment]
+        aiohttp.ClientSession._request = answered  # type: ignore[assignment]  # fits the calls that are made
 
     def _in_transactions(self) -> None:
         real_transaction, real_append = Store.transaction, AuditPart.append
@@ -197,8 +197,8 @@ class Trap:
             for row in ("any commit", *rows):
                 self.at(f"after {row}")
 
-        AuditPart.append = append  # type: ignore[method-assign,assignment]
-        Store.transaction = transaction  # type: ignore[method-assign,assignment]
+        AuditPart.append = append  # type: ignore[assignment]  # fits the calls that are made
+        Store.transaction = transaction  # type: ignore[assignment]  # fits the calls that are made
 
 
 def _row_of(record: Record) -> str:

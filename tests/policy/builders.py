@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from guardian.domain.codes import Code
 from guardian.domain.instruments import Instrument, Range
@@ -37,7 +38,7 @@ BID, ASK = D("60000"), D("60001")
 
 def symbol_limits(**changed: object) -> SymbolLimits:
     """At most 100 USDT an order, 0.005 in quantity and 0.02 in position; every side, type and time in force."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "max_notional": D("100"),
         "max_quantity": D("0.005"),
         "max_position": D("0.02"),
@@ -46,15 +47,15 @@ def symbol_limits(**changed: object) -> SymbolLimits:
         "time_in_force": frozenset(TimeInForce),
         **changed,
     }
-    return SymbolLimits(**values)  # type: ignore[arg-type]
+    return SymbolLimits(**values)
 
 
-def a_policy(symbol: Mapping[str, object] | None = None, **changed: object) -> Policy:
+def a_policy(symbol: Mapping[str, Any] | None = None, **changed: object) -> Policy:
     """The documented defaults, for BTCUSDT and ETHBTC; `changed` names fields of any of its tables.
 
     `symbol` changes the limits of BTCUSDT.
     """
-    tables: dict[str, dict[str, object]] = {
+    tables: dict[str, dict[str, Any]] = {
         "accounting": {
             "currency": "USDT",
             "conversions": {"BTC": "BTCUSDT", "ETH": "ETHUSDT", "BNB": "BNBUSDT"},
@@ -93,7 +94,7 @@ def a_policy(symbol: Mapping[str, object] | None = None, **changed: object) -> P
             "max_drift": D("0.005"),
         },
     }
-    whole: dict[str, object] = {
+    whole: dict[str, Any] = {
         "environment": Environment.TESTNET,
         "symbols": {
             "BTCUSDT": symbol_limits(**(symbol or {})),
@@ -106,18 +107,18 @@ def a_policy(symbol: Mapping[str, object] | None = None, **changed: object) -> P
         table[name] = value
     return Policy(
         paper=PaperSettings(),
-        accounting=Accounting(**tables["accounting"]),  # type: ignore[arg-type]
-        tools=ToolRules(**tables["tools"]),  # type: ignore[arg-type]
-        limits=Limits(**tables["limits"]),  # type: ignore[arg-type]
-        prices=PriceRules(**tables["prices"]),  # type: ignore[arg-type]
-        confirmation=ConfirmationRules(**tables["confirmation"]),  # type: ignore[arg-type]
-        **whole,  # type: ignore[arg-type]
+        accounting=Accounting(**tables["accounting"]),
+        tools=ToolRules(**tables["tools"]),
+        limits=Limits(**tables["limits"]),
+        prices=PriceRules(**tables["prices"]),
+        confirmation=ConfirmationRules(**tables["confirmation"]),
+        **whole,
     )
 
 
 def an_instrument(symbol: str = "BTCUSDT", base: str = "BTC", quote: str = "USDT", **changed: object) -> Instrument:
     """A listed symbol that is trading: tick 0.01, step 0.00001, at least 5 in notional."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "symbol": symbol,
         "base_asset": base,
         "quote_asset": quote,
@@ -128,7 +129,7 @@ def an_instrument(symbol: str = "BTCUSDT", base: str = "BTC", quote: str = "USDT
         "min_notional": D("5"),
         **changed,
     }
-    return Instrument(**values)  # type: ignore[arg-type]
+    return Instrument(**values)
 
 
 ETHBTC = an_instrument(
@@ -153,20 +154,20 @@ def an_average(price: Decimal | str = BID, age_ms: int = 0) -> AveragePrice:
 
 def opened(price: Decimal | str, **changed: object) -> DayOpen:
     """The price of 24 hours ago, which the trade before it and the day's prices agree with."""
-    values: dict[str, object] = {name: D(price) for name in ("price", "previous", "low", "high")}
-    return DayOpen(**{**values, **changed})  # type: ignore[arg-type]
+    values: dict[str, Any] = {name: D(price) for name in ("price", "previous", "low", "high")}
+    return DayOpen(**{**values, **changed})
 
 
 def usage(**changed: object) -> Usage:
     """Nothing was entered before, and trading is active."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "trading": TradingState.ACTIVE,
         "traded": (),
         "entered": {FIVE_MINUTES: D(0), DAY: D(0)},
         "ordered": {MINUTE: 0, DAY: 0},
         **changed,
     }
-    return Usage(**values)  # type: ignore[arg-type]
+    return Usage(**values)
 
 
 _USAGE_FIELDS = frozenset(Usage.__dataclass_fields__)
@@ -202,7 +203,7 @@ def facts(**changed: object) -> Facts:
     assert isinstance(books, dict)
     middles = {symbol: an_average((book.bid + book.ask) / 2) for symbol, book in books.items()}
     averages = {symbol: average for symbol, average in {**middles, **own}.items() if average is not None}
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "now_ms": NOW_MS,
         "clock_ms": NOW_MS,
         "environment": Environment.TESTNET,
@@ -216,12 +217,12 @@ def facts(**changed: object) -> Facts:
         "usage": usage(**used),
         **{name: value for name, value in changed.items() if name not in used},
     }
-    return Facts(**values)  # type: ignore[arg-type]
+    return Facts(**values)
 
 
 def cross_facts(**changed: object) -> Facts:
     """The same for ETHBTC, which is counted through BTCUSDT, with 1 BTC free."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "instruments": {"ETHBTC": ETHBTC, "BTCUSDT": an_instrument()},
         "books": {"ETHBTC": a_book("0.05", "0.05001"), "BTCUSDT": a_book()},
         "averages": {"ETHBTC": an_average("0.05"), "BTCUSDT": an_average()},
@@ -234,7 +235,7 @@ def cross_facts(**changed: object) -> Facts:
 
 def an_order(**changed: object) -> OrderSpec:
     """BUY LIMIT of 0.001 BTCUSDT at 60000 (60 USDT), GTC."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "symbol": "BTCUSDT",
         "side": OrderSide.BUY,
         "order_type": OrderType.LIMIT,
@@ -246,7 +247,7 @@ def an_order(**changed: object) -> OrderSpec:
     for name in ("quantity", "quote_quantity", "price", "stop_price"):
         if isinstance(values.get(name), str):
             values[name] = D(str(values[name]))
-    return OrderSpec(**values)  # type: ignore[arg-type]
+    return OrderSpec(**values)
 
 
 def a_sell(**changed: object) -> OrderSpec:
@@ -275,7 +276,7 @@ def a_stop(side: OrderSide = OrderSide.SELL, **changed: object) -> OrderSpec:
 
 def confirmed(**changed: object) -> Confirmed:
     """A person confirmed this order at this market, under this policy."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "policy_digest": "d1",
         "shown_bid": BID,
         "shown_ask": ASK,
@@ -284,7 +285,7 @@ def confirmed(**changed: object) -> Confirmed:
         "quote_notional": D("60.60101"),
         **changed,
     }
-    return Confirmed(**values)  # type: ignore[arg-type]
+    return Confirmed(**values)
 
 
 def judged(spec: OrderSpec | None = None, given: Facts | None = None, policy: Policy | None = None) -> Verdict:

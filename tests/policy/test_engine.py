@@ -326,7 +326,7 @@ def test_an_order_needs_every_fact() -> None:
     assert rules_for(an_order(), a_policy(), may_exit=False) == (*ALWAYS, *LISTED)
 
 
-WITHOUT: dict[Fact, dict[str, object]] = {
+WITHOUT: dict[Fact, dict[str, Any]] = {
     Fact.INSTRUMENT: {"instruments": {}},
     Fact.BOOK: {"books": {}},
     Fact.RATES: {"books": {}},
@@ -346,7 +346,7 @@ def test_facts_that_are_not_needed_change_nothing(spec: OrderSpec) -> None:
     whole = facts(instruments={"BTCUSDT": an_instrument(max_position=D("0.0001"))})
     bare = whole
     for fact in set(Fact) - needed_facts(spec, a_policy(), may_exit=False):
-        bare = replace(bare, **WITHOUT[fact])  # type: ignore[arg-type]
+        bare = replace(bare, **WITHOUT[fact])
     assert judge_order(spec, bare, a_policy()) == judge_order(spec, whole, a_policy())
 
 
@@ -363,5 +363,5 @@ def test_a_needed_fact_that_is_missing_denies(fact: Fact) -> None:
     if fact is Fact.RATES:
         bare = replace(whole, books={"ETHBTC": whole.books["ETHBTC"]})
     else:
-        bare = replace(whole, **WITHOUT[fact])  # type: ignore[arg-type]
+        bare = replace(whole, **WITHOUT[fact])
     assert judged(spec, bare).decision is Decision.DENY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -295,8 +296,8 @@ def _without(spec: OrderSpec, given_facts: Facts) -> list[Facts]:
     return [replace(given_facts, **one) for one in lacking]
 
 
-def _but(mapping: object, key: str) -> dict[str, object]:
-    return {name: value for name, value in dict(mapping).items() if name != key}  # type: ignore[call-overload]
+def _but(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in mapping.items() if name != key}
 
 
 @many

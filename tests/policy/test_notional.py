@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from guardian.domain.codes import Code
-from guardian.domain.instruments import Range
+from guardian.domain.instruments import Instrument, Range
 from guardian.domain.money import is_multiple, round_up, times
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.policy.conversion import (
@@ -169,7 +169,7 @@ def test_by_quote_no_more_is_bought_than_the_price_buys(
 # -- conversion
 
 
-def paths(*rows: tuple[str, str, str]) -> dict[str, object]:
+def paths(*rows: tuple[str, str, str]) -> dict[str, Instrument]:
     return {symbol: an_instrument(symbol, base, quote) for symbol, base, quote in rows}
 
 
@@ -191,7 +191,7 @@ INSTRUMENTS = paths(
 )
 def test_a_path_follows_the_declared_symbols_from_either_side(asset: str, legs: list[tuple[str, bool]]) -> None:
     """From the base asset a leg multiplies, from the quote asset it divides; the currency itself needs none."""
-    found = conversion_path(asset, ACCOUNTING, INSTRUMENTS)  # type: ignore[arg-type]
+    found = conversion_path(asset, ACCOUNTING, INSTRUMENTS)
     assert found == tuple(Leg(symbol=symbol, from_base=from_base) for symbol, from_base in legs)
 
 
@@ -222,7 +222,7 @@ PRICES = {
 )
 def test_an_amount_is_converted_at_the_dearer_side_and_rounded_up(asset: str, amount: str, expected: str) -> None:
     """Times the ask of what is the base, divided by the bid of what is the quote, rounded up at the eighth digit."""
-    legs = conversion_path(asset, ACCOUNTING, INSTRUMENTS)  # type: ignore[arg-type]
+    legs = conversion_path(asset, ACCOUNTING, INSTRUMENTS)
     assert not isinstance(legs, str)
     path = tuple(PricedLeg(price=PRICES[leg.symbol], from_base=leg.from_base) for leg in legs)
     assert convert(D(amount), path) == D(expected)

@@ -284,9 +284,9 @@ def test_exit_counts_at_the_dearest_price_known_of_each_leg(bid: str, ask: str, 
     ],
     ids=["nothing known of the leg", "no path", "a stray ask that would exceed the cap"],
 )
-def test_exit_of_unknown_worth_counts_as_the_whole_cap_and_a_person_is_asked(change: object) -> None:
+def test_exit_of_unknown_worth_counts_as_the_whole_cap_and_a_person_is_asked(change: Callable[[Facts], Facts]) -> None:
     """It passes, but never unasked: nobody knows what it is worth, and no stray price traps it."""
-    given_facts = change(market(position=D("0.01")))  # type: ignore[operator]
+    given_facts = change(market(position=D("0.01")))
     verdict = judged(replace(ON_ETHBTC, side=SELL), given_facts, POLICY)
     assert (verdict.decision, verdict.notional) == (Decision.CONFIRM, D(100))
 

@@ -50,7 +50,7 @@ _OPTIONS: Final = frozenset(
 )  # fmt: skip
 _HANDLES: Final = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 _IS_LINUX: Final = sys.platform == "linux"
-_SPAWNS: Final = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]
+_SPAWNS: Final = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]  # CPython's own
 
 
 def popen(command: Sequence[str | os.PathLike[str]], **options: Any) -> subprocess.Popen[Any]:
@@ -184,7 +184,7 @@ class _Forked(subprocess.Popen[Any]):
         handles = [options[name] for name in _HANDLES]
         folder, environment = options["cwd"] or Path.cwd(), options["env"]
         environment = dict(os.environ if environment is None else environment)
-        arguments: list[str] = self.args[1:]  # type: ignore[assignment,index]
+        arguments: list[str] = self.args[1:]  # type: ignore[assignment,index]  # a list there
         unbuffered = arguments[0] == "-u"
         request = {
             "command": arguments[unbuffered:],
@@ -201,7 +201,7 @@ class _Forked(subprocess.Popen[Any]):
             self._child_created = True
             _commands[self.pid] = "\0".join([sys.executable, *arguments]), "\0".join(map("=".join, environment.items()))
         finally:
-            self._close_pipe_fds(*handles)  # type: ignore[attr-defined]
+            self._close_pipe_fds(*handles)  # type: ignore[attr-defined]  # CPython's own
 
     def _internal_poll(self, *_given: Any, **_options: Any) -> int | None:
         self._learn_end(0)
@@ -218,7 +218,7 @@ class _Forked(subprocess.Popen[Any]):
         while self.returncode is None:
             if not select.select([self._connection], [], [], timeout)[0]:
                 return False
-            with self._waitpid_lock:  # type: ignore[attr-defined]
+            with self._waitpid_lock:  # type: ignore[attr-defined]  # CPython's own
                 if self.returncode is None:
                     self.returncode = os.waitstatus_to_exitcode(self._number())
                     _commands.pop(self.pid, None)

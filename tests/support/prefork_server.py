@@ -194,7 +194,7 @@ def open_standard(number: int, name: str, *, unbuffered: bool) -> io.TextIOWrapp
         line_buffering=not unbuffered and (number == 2 or buffer.isatty()),
         write_through=unbuffered,
     )
-    stream.mode = mode  # type: ignore[misc]
+    stream.mode = mode  # type: ignore[misc]  # as open() does
     return stream
 
 

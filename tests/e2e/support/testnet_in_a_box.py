@@ -62,7 +62,7 @@ def divert(monkeypatch: Any, stand_in: str) -> list[tuple[str, str, str, str]]:
         if isinstance(kept, Diverted) and not kept.closed:
             return kept
         self.session = None
-        self.session = Diverted(real(self), URL(stand_in), asked)  # type: ignore[assignment]
+        self.session = Diverted(real(self), URL(stand_in), asked)  # type: ignore[assignment]  # in its place
         return self.session
 
     monkeypatch.setattr(GuardedClient, "_open_session", opened)

@@ -233,7 +233,7 @@ def test_two_gates_at_once_take_the_last_place_once(room: Room) -> None:
             await met.wait()
             return found
 
-        room.exchange.open_orders = listed  # type: ignore[method-assign]
+        room.exchange.open_orders = listed
 
         async def one(gate: Any, quantity: str) -> Reply:
             call = await gate.open_call("create_order", {}, client="test")

@@ -40,7 +40,7 @@ class TwoProcesses(Room):
             await asyncio.sleep(0)
             return done
 
-        self.journal.run = run  # type: ignore[method-assign]
+        self.journal.run = run
 
     def turn_to(self, number: int) -> None:
         if number != self.number:
@@ -78,7 +78,7 @@ class TwoProcesses(Room):
             if dies:
                 raise Killed
 
-        journal.transaction = transaction  # type: ignore[method-assign]
+        journal.transaction = transaction
         try:
             yield
         finally:

@@ -23,6 +23,7 @@ from guardian.errors import (
 )
 from guardian.gate.base.replies import OrderCancelled, Reply
 from tests.gate.support.fakes import Lost, Placed, Room, denials
+from tests.support.present import present
 
 FOREIGN = "web_123456"
 
@@ -98,7 +99,7 @@ def test_cancel_works_where_there_was_never_a_good_policy(room: Room) -> None:
     cancelled(room.cancel(client_order_id=name))
     reply = room.ask(price="59000")
     assert code(reply) is Code.POLICY_INVALID
-    assert "cannot be read" in reply.error.message  # type: ignore[union-attr]  # `code` has looked
+    assert "cannot be read" in present(reply.error).message
     assert room.gate.allowed_tools() == frozenset(TOOLS)
     assert room.gate.meta(room.open()).policy is None
 

@@ -240,7 +240,7 @@ def test_prices_that_aged_on_the_way_are_fetched_again(losing: Room) -> None:
 def test_prices_are_not_fetched_for_ever(losing: Room) -> None:
     """An exchange that always answers too late is a denial in the end."""
 
-    class Slow(dict):  # type: ignore[type-arg]
+    class Slow(dict[str, Any]):
         def pop(self, name: str, default: Any = None) -> Any:
             async def slowly() -> None:
                 losing.clock.forward(6)

@@ -166,7 +166,7 @@ def test_order_of_guardians_is_not_taken_for_foreign_where_no_policy_names_the_e
 def test_another_accounts_key_is_not_asked_for_an_order_to_settle(room: Room) -> None:
     """That another account does not know the order proves nothing, and is not said of it. (It was.)"""
     room.exchange.script = [OutcomeUnknown("no reply")]
-    name = room.ask().error.client_order_id  # type: ignore[union-attr]  # it is unknown
+    name = present(room.ask().error).client_order_id
     room.connector.account = "account-2"
     asked = len(room.exchange.asked)
     guardian: Any = SimpleNamespace(

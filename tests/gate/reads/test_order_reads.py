@@ -246,7 +246,7 @@ def test_answer_about_another_order_is_no_answer(room: Room) -> None:
     async def of_another(*_: object, **__: object) -> OrderReport:
         return room.exchange.reports["web_1"]
 
-    room.exchange.order = of_another  # type: ignore[method-assign]  # the exchange answers with another order
+    room.exchange.order = of_another  # the exchange answers with another order
     with pytest.raises(ExchangeUnavailable, match="about another order"):
         room.run(room.gate._reader.read(GetOrders(symbol="BTCUSDT", order_id=98), room.policy_file.current().policy))
 

@@ -83,7 +83,7 @@ def resolved(room: Room, lie: dict[str, Any]) -> str:
     async def order(*_: object, **__: object) -> OrderReport:
         return told
 
-    room.exchange.order = order  # type: ignore[method-assign]
+    room.exchange.order = order
     assert room.run(room.resolver.run_once())[0].state is None
     return name
 
@@ -104,7 +104,7 @@ def cancelled(room: Room, lie: dict[str, Any]) -> str:
         return told
 
     room.exchange.hidden.add(name)  # the question after it brings nothing
-    room.exchange.cancel_order = cancel  # type: ignore[method-assign]
+    room.exchange.cancel_order = cancel
     assert room.cancel(client_order_id=name).outcome is Outcome.UNKNOWN
     return name
 
@@ -166,7 +166,7 @@ def test_answer_to_the_cancel_of_a_foreign_order_is_about_that_order(room: Room,
     async def cancel(*_: object, **__: object) -> OrderReport:
         return replace(foreign, status="CANCELED", **lie)
 
-    room.exchange.cancel_order = cancel  # type: ignore[method-assign]
+    room.exchange.cancel_order = cancel
     assert room.cancel(client_order_id="web_7").outcome is Outcome.UNKNOWN
 
 

@@ -91,7 +91,7 @@ def test_symbols_of_the_store_are_compared_without_a_policy(room: Room) -> None:
     opened(room)
     room.policy({"environment": "testnet"})
     assert reconcile(room).symbols == ("BTCUSDT",)
-    room.policy_file.current = lambda: (_ for _ in ()).throw(PolicyInvalid(()))  # type: ignore[method-assign]
+    room.policy_file.current = lambda: (_ for _ in ()).throw(PolicyInvalid(()))
     assert reconcile(room).symbols == ("BTCUSDT",)
 
 
@@ -469,7 +469,7 @@ def refusing(room: Room, symbol: str, code: int = -1121) -> None:
             raise ExchangeRejected(code, "Invalid symbol.", http_status=400)
         return await listed(asked)
 
-    room.exchange.open_orders = open_orders  # type: ignore[method-assign, assignment]
+    room.exchange.open_orders = open_orders  # type: ignore[assignment]  # fits the calls that are made
 
 
 def listing(room: Room, *symbols: str) -> None:
@@ -567,7 +567,7 @@ def test_orders_are_asked_for_between_the_symbols(room: Room) -> None:
         other._schedule.states.clear()
         assert await other.run_once(only_due=True) == ()
 
-    room.exchange.order = order  # type: ignore[method-assign]
+    room.exchange.order = order
     background = steady(room)
     background.reconciliation.due = 0
     room.run(background.tick())

@@ -478,7 +478,7 @@ def test_failures_on_the_way_out_of_a_failure_do_not_end_the_asking(room: Room) 
             room.connector.down = None
         await asyncio.sleep(0)
 
-    room.connector.mark_disconnected = lose  # type: ignore[method-assign]
+    room.connector.mark_disconnected = lose
 
     async def serve() -> None:
         task = asyncio.create_task(RecoveryTask(context=pausing(room, pause)).run_forever())
@@ -511,7 +511,7 @@ def test_absence_window_without_a_policy_is_fifteen_minutes(room: Room) -> None:
     def current() -> PolicyInForce:
         raise PolicyInvalid(())
 
-    room.policy_file.current = current  # type: ignore[method-assign]
+    room.policy_file.current = current
     wait_out(room, 15)
     assert room.row(name).state is OrderState.UNKNOWN
     wait_out(room, 1)

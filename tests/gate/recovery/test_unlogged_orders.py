@@ -241,7 +241,7 @@ def test_found_order_that_cannot_be_converted_counts_in_its_quote_asset(room: Ro
     if broken == "price":
         room.exchange.books["BTCUSDT"] = ("0", "0")
     elif broken == "policy":
-        room.policy_file.current = lambda: (_ for _ in ()).throw(PolicyInvalid(()))  # type: ignore[method-assign]
+        room.policy_file.current = lambda: (_ for _ in ()).throw(PolicyInvalid(()))
     else:
         room.exchange.fails["book_tops"] = ExchangeRateLimited(5)
     room.run(Reconciler(room.context).run(at_once=True))

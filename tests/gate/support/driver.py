@@ -62,7 +62,7 @@ def trap(point: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return report
 
-    Exchange.place_order = place_order  # type: ignore[method-assign]
+    Exchange.place_order = place_order
 
 
 async def main() -> None:

@@ -129,9 +129,9 @@ def test_a_policy_that_was_loaded_cannot_be_changed() -> None:
     """Its tables refuse a new symbol and a new conversion."""
     policy = load_policy("schema = 1\n" + BTC)
     with pytest.raises(TypeError):
-        policy.symbols["ETHUSDT"] = policy.symbols["BTCUSDT"]  # type: ignore[index]
+        policy.symbols["ETHUSDT"] = policy.symbols["BTCUSDT"]  # type: ignore[index]  # it is refused
     with pytest.raises(TypeError):
-        policy.accounting.conversions["EUR"] = "EURUSDT"  # type: ignore[index]
+        policy.accounting.conversions["EUR"] = "EURUSDT"  # type: ignore[index]  # it is refused
 
 
 def test_an_empty_paper_table_is_fine_in_every_environment() -> None:

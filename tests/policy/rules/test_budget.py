@@ -11,6 +11,7 @@ from guardian.domain.instruments import Range
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
 from guardian.domain.trading import TradingState
 from guardian.policy.facts import Fact, Facts
+from guardian.policy.model import Policy
 from guardian.policy.rules.budget import duration
 from guardian.policy.verdict import Decision
 from tests.policy.builders import (
@@ -520,10 +521,10 @@ def test_a_cross_is_counted_along_the_declared_path_at_the_dearer_side() -> None
     ids=["no path", "no rules", "another asset", "circle", "no book", "crossed", "stale", "future"],
 )
 def test_without_a_fresh_declared_path_nothing_is_counted_and_the_order_is_denied(
-    given: Facts, policy: object, why: str
+    given: Facts, policy: Policy, why: str
 ) -> None:
     """No path, a circle, a leg without its rules, without a price or with a stale one: denied, with the reason."""
-    verdict = judged(CROSS, given, policy)  # type: ignore[arg-type]
+    verdict = judged(CROSS, given, policy)
     assert codes(verdict) == [Code.CONVERSION_UNAVAILABLE]
     assert why in verdict.denials[0].message
     assert verdict.notional is None
