@@ -1,4 +1,7 @@
-"""Facts: all that a rule may look at, read once. What is unavailable is None or absent, and never a default."""
+"""Facts: all that a rule may look at, read once. What is unavailable is None or absent, and never a default.
+
+What nobody has fetched counts as unavailable, so that a forgotten fact is a denial: no default says that all is well.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from guardian.domain.instruments import Instrument
 from guardian.domain.market import AveragePrice, BookTop, DayOpen
 from guardian.domain.order_states import UNRESOLVED_STATES, OrderState
 from guardian.domain.trading import Environment, TradingState
+
+NOT_LOOKED_UP: Final = "this was not looked up"
 
 
 class Fact(StrEnum):
@@ -147,13 +153,18 @@ class Facts:
     """The local clock at the judgement, in milliseconds: prices' ages are measured against it."""
     environment: Environment
     """The environment that this process runs in."""
-    policy_problems: tuple[str, ...] = ()
+    policy_problems: tuple[str, ...]
     """The mistakes of the policy file, while the last good policy is used instead."""
-    uncompared: str | None = None
-    """Why guardian's orders were not compared with the exchange's since this process started."""
+    uncompared: str | None = NOT_LOOKED_UP
+    """Why guardian's orders were not compared with the exchange's since this process started; None where they were."""
     instruments: Mapping[str, Instrument] = field(default_factory=dict)
     """By symbol. A symbol that the exchange does not list is absent and in `unlisted`."""
     unlisted: frozenset[str] = frozenset()
+    statuses_known: bool = False
+    """Whether the `is_trading` of these instruments is current, as far as rules look at it; else no price is used.
+
+    An instrument is kept for up to an hour, so that having one says nothing about now.
+    """
     books: Mapping[str, BookTop] = field(default_factory=dict)
     averages: Mapping[str, AveragePrice] = field(default_factory=dict)
     """By symbol."""

@@ -97,7 +97,7 @@ def _trading(symbol: str, facts: Facts) -> Iterator[PriceFault]:
             observed=instrument.status,
             limit="TRADING",
         )
-    elif Fact.STATUS in facts.missing:
+    elif not facts.statuses_known:
         message = f"it is not known whether {symbol} is traded now: {facts.why_missing(Fact.STATUS)}"
         yield PriceFault(check=PriceCheck.TRADING, message=message)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any
 
@@ -41,7 +41,7 @@ from tests.policy.builders import (
 
 D = Decimal
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
-NOTHING = Facts(now_ms=NOW_MS, clock_ms=NOW_MS, environment=Environment.TESTNET)
+NOTHING = Facts(now_ms=NOW_MS, clock_ms=NOW_MS, environment=Environment.TESTNET, policy_problems=())
 
 
 def instrument(**changed: Any) -> Facts:
@@ -202,6 +202,7 @@ def test_with_nothing_known_nothing_is_allowed() -> None:
     """No fact at all denies, with the rule that needs each of them; no rule raises for the lack of it."""
     assert codes(judged(given=NOTHING)) == [
         Code.USAGE_UNKNOWN,
+        Code.ORDERS_NOT_COMPARED,
         Code.INSTRUMENT_UNAVAILABLE,
         Code.PRICE_UNAVAILABLE,
         Code.PRICE_UNAVAILABLE,
@@ -210,6 +211,23 @@ def test_with_nothing_known_nothing_is_allowed() -> None:
     ]
     for spec in (an_order(), a_sell(), a_market(), a_market(SELL), a_stop(), a_market(quote_quantity="10")):
         assert judged(spec, NOTHING).decision is Decision.DENY
+
+
+def test_comparison_that_nobody_looked_up_is_none() -> None:
+    """Facts made without saying whether guardian's orders were compared deny."""
+    whole = facts()
+    stated = {field.name: getattr(whole, field.name) for field in fields(whole) if field.name != "uncompared"}
+    assert codes(judged(given=Facts(**stated))) == [Code.ORDERS_NOT_COMPARED]
+
+
+def test_status_that_nobody_fetched_is_unknown() -> None:
+    """Facts made without saying that the symbols' statuses are known deny, though no request for them failed."""
+    spec, whole = an_order(symbol="ETHBTC", price="0.05", quantity="0.01"), cross_facts()
+    assert codes(judged(spec, whole)) == []
+    stated = {field.name: getattr(whole, field.name) for field in fields(whole) if field.name != "statuses_known"}
+    forgotten = Facts(**stated)
+    assert not forgotten.missing
+    assert codes(judged(spec, forgotten)) == [Code.CONVERSION_UNAVAILABLE]
 
 
 def test_a_rule_that_errs_is_not_a_rule_that_passed() -> None:
@@ -336,7 +354,7 @@ WITHOUT: dict[Fact, dict[str, Any]] = {
     Fact.CLOCK: {"clock_skew_ms": None},
     Fact.USAGE: {"usage": None},
     Fact.DAY: {"day_opens": {}},
-    Fact.STATUS: {"missing": {Fact.STATUS: "it timed out"}},
+    Fact.STATUS: {"statuses_known": False},
 }
 
 

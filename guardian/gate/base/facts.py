@@ -83,6 +83,7 @@ class _Gathered:
 
     instruments: dict[str, Instrument] = field(default_factory=dict)
     unlisted: set[str] = field(default_factory=set)
+    statuses_known: bool = False
     books: dict[str, BookTop] = field(default_factory=dict)
     day_opens: dict[str, DayOpen] = field(default_factory=dict)
     averages: dict[str, AveragePrice] = field(default_factory=dict)
@@ -160,6 +161,7 @@ async def gather_facts(
         policy_problems=problems,
         instruments=got.instruments,
         unlisted=frozenset(got.unlisted),
+        statuses_known=got.statuses_known,
         books=got.books,
         day_opens=got.day_opens,
         averages=got.averages,
@@ -209,10 +211,14 @@ async def _statuses(
     Not needed where the order's own symbol is the only one: the exchange itself takes no order for one that is halted,
     but it converts and holds nothing for guardian.
     """
-    if Fact.STATUS not in needs or set(priced) <= {spec.symbol}:
+    if Fact.STATUS not in needs:
+        return
+    if set(priced) <= {spec.symbol}:
+        got.statuses_known = True
         return
     found = await got.take(Fact.STATUS, exchange.current_instruments(priced))
     if found is not None:
+        got.statuses_known = True
         gone = frozenset(priced) - found.keys()
         got.unlisted.update(gone)
         got.instruments = {s: kept for s, kept in got.instruments.items() if s not in gone} | found

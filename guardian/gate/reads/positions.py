@@ -190,7 +190,9 @@ async def _price(context: GateContext, exchange: Exchange, symbol: str, held: De
         now_ms=0,
         clock_ms=context.clock.now_ms(),
         environment=context.environment,
+        policy_problems=(),
         instruments=instruments,
+        statuses_known=True,
         books=books,
         averages={symbol: average},
     )

@@ -218,7 +218,10 @@ def facts_of(example: Example, policy: Policy) -> Facts:
         now_ms=NOW_MS,
         clock_ms=NOW_MS,
         environment=policy.environment,
+        policy_problems=(),
+        uncompared=None,
         instruments=instruments,
+        statuses_known=True,
         books=books,
         averages=_averages(given, books, listed),
         free={}

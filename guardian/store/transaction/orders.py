@@ -107,20 +107,20 @@ class OrdersPart:
     def enter_found(self, order: NewOrder, report: OrderReport) -> None:
         """Inserts an order that the exchange has and the log lacked; it counts from the commit on.
 
-        It comes into the ledger when the owner resumes, see `adopt_found`. Of a report that contradicts itself only the
-        order's terms are taken: it is `unknown`, with nothing executed, until another report says so.
+        It comes into the ledger when the owner resumes, see `adopt_found`.
 
-        Raises StoreConflict: the log has no row with the order's `found_key`.
+        Raises StoreConflict: the log has no row with the order's `found_key`, or the report contradicts the order.
         """
         origin = self._unit.first(_BY_KEY, {"wanted": found_key(order.environment, order.client_order_id)})
         if origin is None:
             raise self._unit.refused(StoreConflict("an order that was found without a row of the log is not entered"))
         self._insert(order, origin["seq"], adopted=False)
         row = self.get(order.client_order_id)
+        # An assertion: the gate takes no order from a report that contradicts itself. Entered by false terms, it would
+        # contradict every later report, and so stay unknown for good.
         if row is None or contradiction(row.sent, report) is not None:
-            self.move(order.client_order_id, OrderState.UNKNOWN)
-        else:
-            self.move(order.client_order_id, report.state, report=report)
+            raise self._unit.refused(StoreConflict("an order is not entered by a report that contradicts it"))
+        self.move(order.client_order_id, report.state, report=report)
 
     def not_adopted(self) -> tuple[OrderRow, ...]:
         """Returns the orders that the log lacked and that no owner has taken over yet, of every scope, oldest first."""

@@ -258,7 +258,7 @@ def test_selling_back_spends_no_budget_and_is_shown_so(room: Room) -> None:
 
 def test_share_of_a_budget_that_is_not_known_is_not_shown(room: Room) -> None:
     """Where what was used before is not known, no share is made up."""
-    unknown = Facts(now_ms=START_MS, clock_ms=START_MS, environment=Environment.PAPER)
+    unknown = Facts(now_ms=START_MS, clock_ms=START_MS, environment=Environment.PAPER, policy_problems=())
     assert budget_use(unknown, Verdict(decision=Decision.DENY), room.policy_file.current().policy) is None
 
 

@@ -190,7 +190,15 @@ def test_a_tool_that_the_policy_does_not_allow_is_denied() -> None:
 def test_a_symbol_that_is_not_listed_is_denied_with_what_is(symbol: str) -> None:
     """The name is compared exactly; the denial lists what may be traded, and no rule of the market is asked."""
     verdict = judged(
-        an_order(symbol=symbol), Facts(now_ms=0, clock_ms=0, environment=Environment.TESTNET, usage=facts().usage)
+        an_order(symbol=symbol),
+        Facts(
+            now_ms=0,
+            clock_ms=0,
+            environment=Environment.TESTNET,
+            policy_problems=(),
+            uncompared=None,
+            usage=facts().usage,
+        ),
     )
     assert codes(verdict) == [Code.SYMBOL_NOT_LISTED]
     found = denial(verdict, Code.SYMBOL_NOT_LISTED)

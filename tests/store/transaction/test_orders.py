@@ -13,7 +13,7 @@ from guardian.domain.order_states import CORRECTIONS, FINAL_STATES, IN_FLIGHT_MS
 from guardian.domain.orders import Fees
 from guardian.errors import StoreConflict
 from guardian.store.database import Transaction
-from guardian.store.schema.records import Phase, Record
+from guardian.store.schema.records import Phase, Record, found_key
 from guardian.store.transaction.orders import UNKNOWN_FEES_MS, correction_key
 from tests.store.support.store_world import World
 from tests.support.present import present
@@ -51,6 +51,25 @@ def test_order_without_its_intent_is_not_reserved(world: World) -> None:
         world.place(call_id="another call")
     with world.store.transaction() as tx:
         assert tx.orders.newest(world.scope) == ()
+
+
+def test_found_order_is_not_entered_by_a_report_that_contradicts_it(world: World) -> None:
+    """The gate refuses such a report; one that comes through all the same changes nothing."""
+    name = "g1-" + "a" * 32
+
+    def enter(quantity: str) -> None:
+        with world.store.transaction() as tx:
+            entry = tx.audit.append(Record.event(world.scope, {}, key=found_key(world.scope.environment, name)))
+            order = world.new_order(tx, entry, client_order_id=name, call_id=None)
+            tx.orders.enter_found(order, replace(world.report(quantity=quantity), client_order_id=name))
+
+    with pytest.raises(StoreConflict, match="contradicts"):
+        enter("0.003")
+    with world.store.transaction() as tx:
+        assert tx.orders.newest(world.scope) == ()
+        assert not tx.audit.has_key(found_key(world.scope.environment, name))
+    enter("0.002")
+    assert world.order(name).state is OrderState.OPEN
 
 
 def test_order_is_reserved_at_the_time_of_its_transaction(world: World) -> None:
