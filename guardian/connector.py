@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
@@ -20,11 +20,10 @@ from guardian.errors import (
     KeyringUnavailable,
     NoCredentials,
 )
+from guardian.exchange.environments import EnvironmentSpec
+from guardian.exchange.exchange import Exchange
 from guardian.policy.model import PaperSettings
 from guardian.system.clock import Clock
-
-if TYPE_CHECKING:
-    from guardian.exchange.exchange import Exchange
 
 NO_ACCOUNT: Final = "none"
 """The account of a connection without a spot key, and of one whose key's account is not known yet."""
@@ -165,9 +164,6 @@ class ExchangeConnector:
 
     def _exchange_with(self, endpoint: str | None, spot: ApiKeyPair | None, futures: ApiKeyPair | None) -> Exchange:
         """Returns the exchange at that endpoint with these keys: the present one, unless either has changed."""
-        from guardian.exchange.environments import EnvironmentSpec
-        from guardian.exchange.exchange import Exchange
-
         if self._exchange is not None and self._made_for == (endpoint, spot, futures):
             return self._exchange
         self._require_open()  # it may have been closed while the keys were read

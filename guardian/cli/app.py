@@ -3,10 +3,12 @@
 0 fine, 1 the answer is no, 2 wrong usage, 3 could not tell (a store, a keyring or an exchange that did not answer, or a
 bug); 130 stopped by Ctrl-C, 141 the reader of the output went away.
 
-A command lives in `guardian/cli/NAME.py` as a click command or group called `command`. Its module is imported when it
-is used and not before, so that help answers at once; the module itself keeps its own heavy imports (FastMCP,
-python-binance, SQLModel, keyring) inside functions. To say no a command calls `ctx.exit(1)`; errors it lets through,
-as exceptions from `guardian.errors`.
+A command is a click command or group called `command`, in a module of its own that is imported when the command is
+used. That module has the options, the help and the questions, and imports nothing heavy at its top, so that `--help`
+and a refusal answer at once. What does the work is imported inside the command's function; it has ordinary imports.
+Heavy are the store (SQLModel), the gate, the exchange (python-binance), the server (FastMCP), the keyring and, where a
+table is drawn, rich. To say no a command calls `ctx.exit(1)`; errors it lets through, as exceptions from
+`guardian.errors`.
 """
 
 from __future__ import annotations
@@ -43,8 +45,8 @@ from guardian.errors import (
 )
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "tour": ("guardian.cli.tour:command", "see everything once, with no keys and no network"),
-    "init": ("guardian.cli.init:command", "make guardian's home and a policy to start from"),
+    "tour": ("guardian.cli.tour.command:command", "see everything once, with no keys and no network"),
+    "init": ("guardian.cli.init.command:command", "make guardian's home and a policy to start from"),
     "serve": ("guardian.cli.serve:command", "run the MCP server for an AI assistant"),
     "status": ("guardian.cli.status:command", "what is going on: environment, trading state, budgets"),
     "approve": ("guardian.cli.orders.approve:command", "look at the orders that wait for you, and approve one"),
@@ -54,7 +56,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "position": ("guardian.cli.position:command", "what guardian bought and what can be sold back; set it right"),
     "settle": ("guardian.cli.orders.settle:command", "end the wait for an order whose fate is unknown"),
     "audit": ("guardian.cli.audit.command:command", "read and verify the log of every call"),
-    "policy": ("guardian.cli.policy:command", "check and show the policy, the limits you set"),
+    "policy": ("guardian.cli.policy.command:command", "check and show the policy, the limits you set"),
     "keys": ("guardian.cli.keys.command:command", "keep Binance API keys in the system's keyring"),
     "paper": ("guardian.cli.paper:command", "run the paper exchange alone"),
 }

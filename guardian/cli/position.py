@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.support.opened_home import carry_out, policy_option, stopped_unchanged, with_guardian
+from guardian.cli.support.opened_home import carry_out, stopped_unchanged, with_guardian
+from guardian.cli.support.options import policy_option
 from guardian.cli.support.owner import ask_yes, require_owner
 from guardian.cli.support.render import Column, print_json, say, table
 from guardian.cli.support.stop_requests import StopRequested, StopRequests

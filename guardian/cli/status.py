@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.support.opened_home import policy_option, with_guardian
+from guardian.cli.support.opened_home import with_guardian
+from guardian.cli.support.options import policy_option
 from guardian.cli.support.render import Column, fields, print_json, say, table
 from guardian.cli.support.times import local_time
 from guardian.domain.money import plain

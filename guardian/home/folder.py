@@ -15,7 +15,7 @@ import platformdirs
 
 from guardian.errors import GuardianError, PolicyInvalid, PolicyMistake
 from guardian.store.schema.files import POLICY_NAME
-from guardian.system.private_files import check_owner, make_folder
+from guardian.system.private_files import check_home, check_owner, make_folder
 
 HOME_VARIABLE: Final = "GUARDIAN_HOME"
 DEFAULT_POLICY: Final = "testnet"
@@ -41,6 +41,13 @@ def home_folder() -> Path:
         if error.errno == errno.ENAMETOOLONG:
             raise _no_home(folder, "its name is too long") from error
         # What cannot be looked at cannot be opened either: that is reported where it is opened.
+    return home
+
+
+def checked_home() -> Path:
+    """Return guardian's home, which has to be own and private. Raises NotPrivate, GuardianError and OSError."""
+    home = home_folder()
+    check_home(home)
     return home
 
 

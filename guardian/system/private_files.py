@@ -12,6 +12,7 @@ import os
 import secrets
 import shlex
 import stat
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from guardian.errors import NotPrivate
+
+if sys.platform != "win32":
+    import pwd
 
 HOME_FILES: Final = (
     "guardian.db*", "guardian.lock", "audit.checkpoint", "checkpoint.lock", "emergency.log", "emergency.lock",
@@ -238,8 +242,6 @@ def _exposed_parent(path: Path) -> _Problem | None:
 
 
 def _user(number: int) -> str:
-    import pwd
-
     try:
         return f"`{pwd.getpwuid(number).pw_name}` (user {number})"
     except KeyError:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from guardian.cli.trading.halt import halt, reduce
+from guardian.cli.trading.halting import halt, reduce
 from guardian.domain.codes import Outcome
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
 from guardian.gate.base.replies import OrderCancelled, OrderProposed, Reply

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from guardian.cli.orders.settle import look, settle
+from guardian.cli.orders.settlement import look, settle
 from guardian.cli.trading.halt import DEFAULT_REASON
 from guardian.domain.codes import Outcome
 from guardian.domain.orders import OrderSpec

@@ -16,9 +16,9 @@ from unittest.mock import patch
 
 from guardian import bootstrap
 from guardian.bootstrap import Guardian, open_guardian
-from guardian.cli.orders.approve import approve
-from guardian.cli.orders.reject import reject
-from guardian.cli.trading.resume import _status, resume
+from guardian.cli.orders.approval import approve
+from guardian.cli.orders.proposals import reject
+from guardian.cli.trading.resuming import resume, trading_shown
 from guardian.connector import Connection
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import CancelOrder, CreateOrder, Request
@@ -270,7 +270,7 @@ class Rig:
     def resume(self, target: TradingState = TradingState.ACTIVE) -> None:
         """What `guardian resume` does once the owner has said yes."""
         guardian = self.process.guardian
-        resume(guardian, _status(guardian), target)
+        resume(guardian, trading_shown(guardian), target)
 
     def confirmed(self, order: OrderSpec) -> Reply:
         """The order, with a person who agrees where one is asked."""

@@ -23,8 +23,8 @@ LIMIT = {"order_type": "LIMIT", "quantity": "0.0005", "price": "59500"}
 AGREED = """
 import os, signal, sys, time
 from guardian.cli import app, position
-from guardian.cli.orders import settle
-from guardian.cli.trading import resume
+from guardian.cli.orders import settle, settlement
+from guardian.cli.trading import resume, resuming
 from guardian.gate.reads.positions import Positions
 
 def interrupted(owner, name, times):
@@ -40,8 +40,8 @@ for command in (resume, settle, position):
     command.require_owner = lambda action: None
     command.ask_yes = lambda question: True
 times = int(sys.argv.pop(1))
-interrupted(resume, "resume", times)
-interrupted(settle, "settle", times)
+interrupted(resuming, "resume", times)
+interrupted(settlement, "settle", times)
 interrupted(Positions, "correct", times)
 sys.exit(app.main())
 """

@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from guardian.cli.trading.halt import halt
+from guardian.cli.trading.halting import halt
 from guardian.domain.order_states import FINAL_STATES, VOID_STATES
 from guardian.domain.trading import TradingState
 from guardian.gate.base.replies import OrderProposed

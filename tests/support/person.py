@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardian.cli.orders.approve import approve as approve_core
+from guardian.cli.orders.approval import approve as approve_core
 from tests.support.world import Assistant
 
 

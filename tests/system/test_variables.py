@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from guardian.cli.init import desktop_entry
+from guardian.cli.init.first_policy import desktop_entry
 from guardian.home.folder import ready_made_policy
 from guardian.system.variables import known_variables
 from tests.e2e.support.processes import Machine, RawServed

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from guardian.cli.support.render import say, say_error, say_hint
-
-if TYPE_CHECKING:
-    from guardian.store.log.verify import Report
+from guardian.domain.trading import TradingState
+from guardian.errors import GuardianError
+from guardian.home.log import open_journal
+from guardian.store.log.verify import Report
 
 
 def halt_for(report: Report) -> None:
     """Halt trading because of the report's findings and print the result; a failure to halt is printed, not raised."""
-    from guardian.domain.trading import TradingState
-    from guardian.errors import GuardianError
-    from guardian.home.log import open_journal
-
     try:
         journal = open_journal()
         try:

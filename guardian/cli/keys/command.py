@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from guardian.cli.support.opened_home import note_in_log
 from guardian.cli.support.owner import ask_secret, ask_yes, require_owner
 from guardian.cli.support.render import Column, fields, print_json, print_line, say, say_hint, table
+from guardian.credentials.key_checks import check_api_key
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
-from guardian.errors import CredentialsError, KeyringUnavailable, StoreError
+from guardian.errors import CredentialsError, KeyringUnavailable
 
 if TYPE_CHECKING:
     from guardian.credentials.store import CredentialStore, StoredKey
@@ -65,6 +65,9 @@ def add(environment: str, family: str, kind: str | None, pem: Path | None) -> No
     if pem is not None and kind == KeyKind.HMAC:
         raise click.UsageError("`--pem` is for an Ed25519 key, not for `--kind hmac`.")
     require_owner("add a key")
+    from guardian.cli.keys.ed25519 import ed25519_from_pem, generate_ed25519
+    from guardian.cli.support.acts import note_in_log
+
     store = _open()
     _warn_of_pending(slot)
     if not _may_overwrite(store, slot):
@@ -120,6 +123,8 @@ def remove(environment: str, family: str) -> None:
     """Remove the stored key of ENVIRONMENT. It stays valid at Binance until it is deleted there."""
     slot = _checked_slot(environment, family)
     require_owner("remove a key")
+    from guardian.cli.support.acts import note_in_log
+
     store = _open()
     if not ask_yes(f"remove the {_spoken(slot)} key from the keyring?"):
         say("nothing was changed")
@@ -152,49 +157,6 @@ def remove_key(store: CredentialStore, *, environment: Environment, family: KeyF
     return store.remove(environment, family)
 
 
-def generate_ed25519() -> Secret:
-    """A new private key from the system's randomness: 32 raw bytes in base64."""
-    from base64 import b64encode
-
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    return Secret(b64encode(Ed25519PrivateKey.generate().private_bytes_raw()).decode("ascii"))
-
-
-def ed25519_public_pem(signing_key: Secret) -> str:
-    """The public half as PEM with LF line ends, to be registered at Binance. It is no secret."""
-    from base64 import b64decode
-
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    public = Ed25519PrivateKey.from_private_bytes(b64decode(signing_key.reveal(), validate=True)).public_key()
-    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
-
-
-def ed25519_from_pem(pem: Secret) -> Secret:
-    """The private key out of an unencrypted PEM text, whatever its line ends and the blanks around it.
-
-    Raises CredentialsError for anything else.
-    """
-    from base64 import b64encode
-
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    lines = (line.strip() for line in pem.reveal().strip().splitlines())
-    try:
-        key = load_pem_private_key("\n".join(lines).encode("utf-8") + b"\n", password=None)
-    except Exception:  # noqa: BLE001 - cryptography has many; each means that this is not the file
-        key = None  # raised below, clear of the exception and its frames
-    if not isinstance(key, Ed25519PrivateKey):
-        raise CredentialsError(
-            "this is not an unencrypted Ed25519 private key in PEM form",
-            hint="without `--pem`, `guardian keys add` makes a key that never touches a file",
-        )
-    return Secret(b64encode(key.private_bytes_raw()).decode("ascii"))
-
-
 def _open() -> CredentialStore:
     from guardian.credentials import store
 
@@ -214,32 +176,13 @@ def _spoken(slot: tuple[Environment, KeyFamily]) -> str:
 
 def _warn_of_pending(slot: tuple[Environment, KeyFamily]) -> None:
     """Say which orders only a key of the same account can ask for and cancel; nothing where the log cannot be read."""
-    count = 0 if slot[1] is KeyFamily.FUTURES else _pending(slot[0].value)
+    from guardian.cli.keys.pending import pending_orders
+
+    count = 0 if slot[1] is KeyFamily.FUTURES else pending_orders(slot[0].value)
     if count:
         orders = "1 order of guardian's is" if count == 1 else f"{count} orders of guardian's are"
         say(f"guardian: warning: {orders} open or not resolved in `{slot[0]}`")
         say_hint("another key of the same account continues with them; one of another account knows nothing of them")
-
-
-def _pending(environment: str) -> int:
-    from guardian.home.folder import home_folder
-    from guardian.store.database import Store
-    from guardian.store.schema.files import DATABASE_NAME
-    from guardian.system.clock import wall_clock_ms
-
-    home = home_folder()
-    if not (home / DATABASE_NAME).is_file():
-        return 0
-    try:
-        store = Store.open(home, now_ms=wall_clock_ms)
-        try:
-            with store.transaction() as tx:
-                rows = (*tx.orders.unresolved(None), *tx.orders.live(None))
-                return sum(row.environment == environment for row in rows)
-        finally:
-            store.close()
-    except StoreError:
-        return 0
 
 
 def _may_overwrite(store: CredentialStore, slot: tuple[Environment, KeyFamily]) -> bool:
@@ -256,8 +199,6 @@ def _may_overwrite(store: CredentialStore, slot: tuple[Environment, KeyFamily]) 
 
 def _ask_api_key(prompt: str) -> Secret:
     """Asks again after a slip of the pen: what was registered at Binance meanwhile should not be for nothing."""
-    from guardian.credentials.key_checks import check_api_key
-
     for left in range(_TRIES - 1, -1, -1):
         value = ask_secret(f"{prompt} (not shown)")
         try:
@@ -286,6 +227,8 @@ def _show_public_key(signing_key: Secret, where: str, *, new: bool) -> None:
     else:
         say("the public half of the key in that file:")
         say("")
+    from guardian.cli.keys.ed25519 import ed25519_public_pem
+
     for line in ed25519_public_pem(signing_key).splitlines():
         print_line(line)
     if new:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from guardian.cli.support.exit_codes import STOPPED
+from guardian.bootstrap import Guardian
+from guardian.cli.support.exit_codes import COULD_NOT_TELL, FINE, NO, STOPPED
 from guardian.cli.support.render import print_line, say, say_error, say_hint
 from guardian.cli.support.stop_requests import StopRequests
+from guardian.domain.codes import Code, Outcome
+from guardian.domain.order_states import UNRESOLVED_STATES, VOID_STATES
+from guardian.domain.requests import CreateOrder
+from guardian.domain.secrets import Secret
 from guardian.domain.text.escaping import clean
-
-if TYPE_CHECKING:
-    from guardian.bootstrap import Guardian
-    from guardian.gate.base.replies import Reply, ReplyError
-    from guardian.policy.verdict import Denial
+from guardian.gate.base.order_views import note_on, view_of_row
+from guardian.gate.base.replies import OrderPlaced, Reply, ReplyError, done, refused
+from guardian.gate.orders.redeem import reply_for_sent_order
+from guardian.policy.verdict import Denial
 
 
 async def place_approved(opened: Guardian, proposal_id: str, token: str, stop: StopRequests) -> int:
@@ -23,11 +26,6 @@ async def place_approved(opened: Guardian, proposal_id: str, token: str, stop: S
     A request to stop ends it before the order is reserved, and else waits for its outcome. The call's outcome row is
     written in every case, before anything is said.
     """
-    from guardian.domain.codes import Code
-    from guardian.domain.requests import CreateOrder
-    from guardian.domain.secrets import Secret
-    from guardian.gate.base.replies import refused
-
     gate = opened.gate
     arguments = {"confirmation_token": token}
     call = await gate.open_call(CreateOrder.tool, arguments, client="guardian approve --submit", by_owner=True)
@@ -47,16 +45,11 @@ async def place_approved(opened: Guardian, proposal_id: str, token: str, stop: S
         say_hint(f"`guardian approve {proposal_id} --submit` asks again, `guardian reject {proposal_id}` turns it down")
         return STOPPED
     await gate.close_call(call, reply)
-    return _tell(reply)
+    return _print_outcome(reply)
 
 
 def _after_stop(opened: Guardian, proposal_id: str) -> Reply | None:
     """The order's state by the log, once nothing works on it any more; None where it was not reserved."""
-    from guardian.domain.order_states import UNRESOLVED_STATES, VOID_STATES
-    from guardian.gate.base.order_views import note_on, view_of_row
-    from guardian.gate.base.replies import OrderPlaced, done
-    from guardian.gate.orders.redeem import reply_for_sent_order
-
     with opened.journal.transaction() as tx:
         proposal = tx.proposals.get(proposal_id)
         row = None if proposal is None or proposal.client_order_id is None else tx.orders.get(proposal.client_order_id)
@@ -68,19 +61,16 @@ def _after_stop(opened: Guardian, proposal_id: str) -> Reply | None:
     return done(OrderPlaced(order=view, already_placed=False, note=note_on(view)))
 
 
-def _tell(reply: Reply) -> int:
+def _print_outcome(reply: Reply) -> int:
     """Print the outcome; 0 where it was placed, 1 where the answer was no, 3 where it is not known."""
-    from guardian.domain.codes import Outcome
-    from guardian.gate.base.replies import OrderPlaced
-
     if isinstance(reply.data, OrderPlaced):
         say(f"placed: {reply.data.note}")  # first: standard output may take nothing
         print_line(reply.data.order.client_order_id)
-        return 0
+        return FINE
     if reply.error is not None:
         say_denials(reply.error.denials, "the order was denied; nothing was sent, and its approval is used up")
         _say_error(reply.error)
-    return 3 if reply.outcome is Outcome.UNKNOWN else 1
+    return COULD_NOT_TELL if reply.outcome is Outcome.UNKNOWN else NO
 
 
 def _say_error(error: ReplyError) -> None:

@@ -1,10 +1,12 @@
-"""What commands share: a home opened for one command, and a person's act written down."""
+"""Opens a home for one command, and closes it.
+
+What opens it is imported when a home is opened: the modules of the commands import this one, and `--help` opens none.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,21 +14,12 @@ import click
 
 from guardian.cli.support.render import say
 from guardian.cli.support.stop_requests import StopRequests, stop_requests
-from guardian.errors import StoreError
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
     from guardian.gate.base.journal import Journal
-    from guardian.store.database import Transaction
 
 Result = TypeVar("Result")
-
-policy_option = click.option(
-    "--policy",
-    "policy_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Use this policy file instead of `policy.toml` in guardian's home.",
-)
 
 
 def with_guardian(
@@ -86,29 +79,3 @@ def with_journal(work: Callable[[Journal], Result]) -> Result:
         return work(journal)
     finally:
         journal.close()
-
-
-def note_act(tx: Transaction, kind: str, fields: Mapping[str, str | None]) -> None:
-    """Append the `event` row of something that a person did on the command line."""
-    from guardian.store.schema.records import Record
-
-    record = Record.event(None, {"kind": kind, **fields}, symbol=fields.get("symbol"))
-    # An act may name an environment and no account, as that of a key does, which is no scope.
-    tx.audit.append(replace(record, environment=fields.get("environment"), account=fields.get("account")))
-
-
-def note_in_log(kind: str, fields: Mapping[str, str | None]) -> None:
-    """Write down what a person did to something besides the store, once it is done; say it where that fails."""
-    from guardian.home.folder import home_folder
-    from guardian.store.database import Store
-    from guardian.system.clock import wall_clock_ms
-
-    try:
-        store = Store.open(home_folder(), now_ms=wall_clock_ms)
-        try:
-            with store.transaction() as tx:
-                note_act(tx, kind, fields)
-        finally:
-            store.close()
-    except StoreError as error:
-        say(f"guardian: warning: this is not in the log: {error.message}")

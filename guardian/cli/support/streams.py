@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -109,8 +110,6 @@ def _has_hung_up(descriptor: int) -> bool:
     # Where Python does not buffer (PYTHONUNBUFFERED), nothing is left that a flush could fail on.
     if sys.platform == "win32":
         return False
-    import select
-
     poll = select.poll()
     poll.register(descriptor, 0)
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))

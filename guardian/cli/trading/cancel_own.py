@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
+from guardian.bootstrap import Guardian
+from guardian.cli.support.exit_codes import COULD_NOT_TELL, FINE
+from guardian.cli.support.opened_home import with_guardian
 from guardian.cli.support.render import say, say_hint
-from guardian.cli.support.stop_requests import StopRequested, StopRequests
-from guardian.cli.trading.cancel_others import cancel_each, marked_orders
+from guardian.cli.support.stop_requests import StopRequested, StopRequests, stop_requests
+from guardian.cli.trading.open_orders import cancel_each, marked_orders
+from guardian.domain.codes import Outcome
 from guardian.domain.money import plain
+from guardian.domain.orders import OrderReport
+from guardian.domain.requests import CancelOrder
 from guardian.errors import StoreError
-
-if TYPE_CHECKING:
-    from guardian.bootstrap import Guardian
-    from guardian.domain.orders import OrderReport
-    from guardian.store.schema.records import OrderRow
+from guardian.store.schema.records import OrderRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,21 @@ class OwnOrder:
     described: str
 
 
-async def cancel_own(opened: Guardian, stop: StopRequests) -> int:
-    """Cancel what is or may be open of guardian's own, one by one, and say how it went; the exit code.
+def cancel_own(policy_path: Path | None, *, more_to_do: bool) -> int:
+    """Cancel guardian's own orders; the exit code. `more_to_do`: the command has something to do after that.
 
     Raises CredentialsError and ExchangeError where the store cannot be read and the exchange cannot be asked either,
-    and click.Abort where it was asked to stop before all were cancelled.
+    and click.Abort where it was asked to stop before all was done.
     """
+    with stop_requests() as stop:
+        code = with_guardian(policy_path, lambda opened: _cancel_each(opened, stop), needs_policy=False)
+    if more_to_do and stop.asked:
+        raise click.Abort
+    return code
+
+
+async def _cancel_each(opened: Guardian, stop: StopRequests) -> int:
+    """Cancel what is or may be open, one by one, and say how it went; the exit code. Raises as `cancel_own`."""
     try:
         orders, is_complete = await stop.unless_asked(_own_orders(opened))
     except StopRequested:
@@ -42,7 +53,7 @@ async def cancel_own(opened: Guardian, stop: StopRequests) -> int:
     if not orders:
         say("guardian has no open orders" if is_complete else "no open orders of guardian's were found")
     cancelled = await cancel_each(orders, lambda order: _cancel(opened, order), stop, whose="guardian's orders")
-    return 0 if cancelled and is_complete else 3
+    return FINE if cancelled and is_complete else COULD_NOT_TELL
 
 
 async def _own_orders(opened: Guardian) -> tuple[list[OwnOrder], bool]:
@@ -66,9 +77,6 @@ def _own(order: OrderRow | OrderReport) -> OwnOrder:
 
 async def _cancel(opened: Guardian, order: OwnOrder) -> bool:
     """Cancel one order through the gate and say how it went."""
-    from guardian.domain.codes import Outcome
-    from guardian.domain.requests import CancelOrder
-
     arguments = {"symbol": order.symbol, "client_order_id": order.client_order_id}
     client = "guardian halt --cancel-open"
     call = await opened.gate.open_call(CancelOrder.tool, arguments, client=client, by_owner=True)

@@ -26,14 +26,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from guardian.cli.app import main
-from guardian.cli.keys.command import (
-    add_key,
-    command,
-    ed25519_from_pem,
-    ed25519_public_pem,
-    generate_ed25519,
-    remove_key,
-)
+from guardian.cli.keys.command import add_key, command, remove_key
+from guardian.cli.keys.ed25519 import ed25519_from_pem, ed25519_public_pem, generate_ed25519
 from guardian.credentials import store as credential_store
 from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret

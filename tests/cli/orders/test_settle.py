@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from guardian.cli.orders import settle
+from guardian.cli.orders import settlement
 from tests.e2e.support.processes import Person, query
 from tests.support.world import WIDE, World, a_world_at_home, codes
 
@@ -109,4 +109,4 @@ def test_user_without_a_name_can_settle(monkeypatch: pytest.MonkeyPatch) -> None
         raise KeyError("getpwuid(): uid not found: 4711")
 
     monkeypatch.setattr("getpass.getuser", nameless)
-    assert settle._user() == "unnamed"
+    assert settlement._user() == "unnamed"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from guardian.cli.app import main
-from guardian.cli.trading.halt import halt, reduce
+from guardian.cli.trading.halting import halt, reduce
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError
 from guardian.gate.base.journal import Journal

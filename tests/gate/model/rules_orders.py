@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from guardian.cli.orders.approve import approve
-from guardian.cli.orders.reject import reject
+from guardian.cli.orders.approval import approve
+from guardian.cli.orders.proposals import reject
 from guardian.domain.requests import CreateOrder
 from guardian.errors import (
     OutcomeUnknown,

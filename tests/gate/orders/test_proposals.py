@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from guardian.cli.orders.approve import approve
-from guardian.cli.orders.reject import reject
+from guardian.cli.orders.approval import approve
+from guardian.cli.orders.proposals import reject
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.order_states import OrderState
 from guardian.domain.requests import CreateOrder

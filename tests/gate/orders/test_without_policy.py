@@ -16,8 +16,8 @@ from fastmcp import Client
 
 from guardian.bootstrap import open_guardian
 from guardian.cli.app import main
-from guardian.cli.orders.settle import Unsettled, look
-from guardian.cli.trading.cancel_others import foreign_orders
+from guardian.cli.orders.settlement import Unsettled, look
+from guardian.cli.trading.open_orders import foreign_orders
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.requests import TOOLS, GetOrders, GetTickerPrice
 from guardian.domain.trading import Environment, TradingState

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from guardian.cli.trading.resume import _status, resume
+from guardian.cli.trading.resuming import resume, trading_shown
 from guardian.domain.codes import Outcome
 from guardian.domain.order_states import OrderState
 from guardian.domain.orders import Fill
@@ -65,7 +65,7 @@ class Opened:
 
 def resumed(room: Room) -> str:
     opened = Opened(room)
-    shown = _status(opened)  # type: ignore[arg-type]  # it has what is asked for
+    shown = trading_shown(opened)  # type: ignore[arg-type]  # it has what is asked for
     resume(opened, shown, TradingState.ACTIVE)  # type: ignore[arg-type]  # as above
     return shown.summary
 
@@ -139,7 +139,7 @@ def test_what_was_found_since_the_owner_was_shown_stops_the_resume(room: Room) -
     put_back(room)
     room.ask(price="58000")
     opened = Opened(room)
-    shown = _status(opened)  # type: ignore[arg-type]  # it has what is asked for
+    shown = trading_shown(opened)  # type: ignore[arg-type]  # it has what is asked for
     report = next(iter(room.exchange.reports.values()))
     other = "g1-" + "f" * 32
     room.exchange.reports[other] = type(report)(

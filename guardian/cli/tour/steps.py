@@ -1,4 +1,4 @@
-"""`guardian tour`: the real server and a real client on a temporary home. Every step is checked."""
+"""The steps of the tour: the real server and a real client on a temporary home. Every step is checked."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from fastmcp import Client
+from fastmcp.client.transports import StdioTransport
 
 from guardian.cli.support.render import print_line, say
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
+from guardian.home.folder import ready_made_policy
+from guardian.paper.host.home import stop
+from guardian.store.opening import begin_log
 from guardian.system.variables import known_variables
-
-if TYPE_CHECKING:
-    from fastmcp import Client
 
 SYMBOL = "BTCUSDT"
 
@@ -33,25 +34,6 @@ class StepFailed(click.ClickException):
     def show(self, file: object = None) -> None:  # noqa: ARG002 - click's signature
         say(f"guardian: error: the tour stopped: {self.message}")
         say("guardian: hint: this is a fault of guardian's or of its installation; nothing of yours was touched")
-
-
-@click.command()
-@click.pass_context
-def command(ctx: click.Context) -> None:
-    """See guardian at work: no keys, no network, nothing of yours is touched, under half a minute.
-
-    It starts the paper exchange and the real MCP server on a throw-away home, and drives them with a real MCP client.
-    """
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="guardian-tour-", ignore_cleanup_errors=True))
-        home = Path(folder) / "home"
-        try:
-            asyncio.run(_tour(Tour(home=home)))
-        finally:
-            from guardian.paper.host.home import stop
-
-            stop(home)
-    ctx.exit(0)
 
 
 @dataclass(slots=True)
@@ -96,13 +78,17 @@ class Tour:
         )
 
 
+def run() -> None:
+    """Show every step on a throw-away home. Raises StepFailed where one does not go as it must."""
+    with tempfile.TemporaryDirectory(prefix="guardian-tour-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder) / "home"
+        try:
+            asyncio.run(_tour(Tour(home=home)))
+        finally:
+            stop(home)
+
+
 async def _tour(tour: Tour) -> None:
-    from fastmcp import Client
-    from fastmcp.client.transports import StdioTransport
-
-    from guardian.home.folder import ready_made_policy
-    from guardian.store.opening import begin_log
-
     begin_log(tour.home)
     policy = tour.home / "policy.toml"
     policy.write_bytes(ready_made_policy("tour").read_bytes())

@@ -1,46 +1,36 @@
-"""`guardian init`: a home, and a policy to start from."""
+"""Makes a home, begins its log, and puts a ready-made policy into it."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import click
 
+from guardian.cli.support.exit_codes import NO
 from guardian.cli.support.owner import ask_yes, require_owner
 from guardian.cli.support.render import print_json, say, say_error, say_hint
+from guardian.home.folder import HOME_VARIABLE, home_folder, ready_made_policy
+from guardian.store.opening import begin_log, is_lost
+from guardian.store.schema.files import POLICY_NAME
 from guardian.system.private_files import check_home, make_folder, open_private
 
 
-@click.command()
-@click.option(
-    "--from",
-    "name",
-    type=click.Choice(["testnet", "paper", "read-only"]),
-    default="testnet",
-    show_default=True,
-    help="The ready-made policy to start from.",
-)
-@click.pass_context
-def command(ctx: click.Context, name: str) -> None:
-    """Make guardian's home, begin its log, and put a policy into it that you can edit.
-
-    Nothing that is there is overwritten. Where a policy is there and the log is gone, it says what a new log means,
-    asks you, and begins it.
-    """
-    from guardian.home.folder import HOME_VARIABLE, home_folder, ready_made_policy
-    from guardian.store.opening import begin_log, is_lost
-    from guardian.store.schema.files import POLICY_NAME
-
+def set_up_home(ctx: click.Context, name: str) -> None:
+    """Make the home with the policy of that name, and say what was made; ends the command where that cannot be."""
     home = home_folder()
     policy = home / POLICY_NAME
     try:
         make_folder(home)
         check_home(home)
         if is_lost(home):
-            agreed = _begin_again(home)
-            if not agreed or policy.exists():
-                ctx.exit(0 if agreed else 1)
+            if not _agrees_to_begin_again(home):
+                ctx.exit(NO)
+            begin_log(home)
+            say("a new log is begun; `guardian audit reconcile` compares it with the exchange now")
+            if policy.exists():
+                return
         begin_log(home)
         content = ready_made_policy(name).read_bytes()
         # Opened for creation alone: two that start together cannot overwrite one another's file.
@@ -58,7 +48,7 @@ def command(ctx: click.Context, name: str) -> None:
         else:
             say_error(f"`{policy}` cannot be made: {error.strerror or 'no reason given'}")
             say_hint(f"set {HOME_VARIABLE} to a folder that you can write")
-        ctx.exit(1)
+        ctx.exit(NO)
     say(f"made `{policy}` from the `{name}` policy; read it, it is yours to edit")
     if name != "paper":
         say("next: `guardian keys add testnet` stores an API key of the Binance testnet in your keyring")
@@ -66,10 +56,8 @@ def command(ctx: click.Context, name: str) -> None:
     print_json(desktop_entry())
 
 
-def _begin_again(home: Path) -> bool:
-    """Begin a new log in place of one that is lost, if the owner agrees; whether they did."""
-    from guardian.store.opening import begin_log
-
+def _agrees_to_begin_again(home: Path) -> bool:
+    """Whether the owner agrees to a new log in place of one that is lost."""
     require_owner("begin a new log in place of one that is lost")
     say(f"the log of `{home}` is lost: what guardian ordered, and what is left of every budget, is not known")
     say("a copy of it that you have is better: put `guardian.db` back, and run no `guardian init`")
@@ -78,17 +66,11 @@ def _begin_again(home: Path) -> bool:
     if not ask_yes("begin a new log?"):
         say("nothing was changed")
         return False
-    begin_log(home)
-    say("a new log is begun; `guardian audit reconcile` compares it with the exchange now")
     return True
 
 
 def desktop_entry() -> dict[str, object]:
     """The entry for `claude_desktop_config.json`: absolute paths, and no secret, because none is needed."""
-    import sys
-
-    from guardian.home.folder import HOME_VARIABLE, home_folder
-
     # -I: Python ignores its own variables and every folder but its installation's; guardian removes all others.
     entry: dict[str, object] = {"command": sys.executable, "args": ["-I", "-m", "guardian", "serve"]}
     # Always: a client does not have this shell's variables, and a halt in a terminal must be in the server's home.

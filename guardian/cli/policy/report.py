@@ -1,9 +1,8 @@
-"""`guardian policy`: check and show the limits that the owner set."""
+"""What `guardian policy check` and `show` print of a policy."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,36 +10,15 @@ from guardian.cli.support.exit_codes import COULD_NOT_TELL, NO
 from guardian.cli.support.render import Column, fields, print_json, say, say_error, say_hint, table
 from guardian.domain.requests import TOOLS
 from guardian.errors import PolicyInvalid, PolicyMistake
+from guardian.gate.base.policy_file import read_policy_text
+from guardian.home.folder import find_policy_file, home_folder, ready_made_policy
+from guardian.policy.loading.load import PolicyReading, read_policy
+from guardian.policy.loading.warnings import policy_warnings
 from guardian.system.private_files import open_at_once
 
-if TYPE_CHECKING:
-    from guardian.policy.loading.load import PolicyReading
 
-_FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-
-
-@click.group()
-def command() -> None:
-    """Check and show the policy, the limits you set.
-
-    FILE is the policy to look at; left out, it is the one that would serve: `policy.toml` in guardian's home, else the
-    policy that comes with guardian. Nothing is changed by these commands.
-    """
-
-
-@command.command("check")
-@_FILE
-@_JSON
-@click.pass_context
-def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
-    """Say whether a policy is valid, and every mistake with its line.
-
-    The examples in the file are tried. What is valid and can never take effect is a warning. Exit code 0: valid. 1: it
-    has mistakes. 3: the file cannot be read.
-    """
-    from guardian.policy.loading.warnings import policy_warnings
-
+def print_check(ctx: click.Context, file: Path | None, *, as_json: bool) -> None:
+    """Print whether the policy is valid, and its warnings; ends the command where it is not."""
     path = _named_or_serving(file)
     reading = _read_or_exit(ctx, path, as_json=as_json)
     policy = reading.policy
@@ -69,12 +47,8 @@ def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
         say(_place(path, warning, "warning: "))
 
 
-@command.command("show")
-@_FILE
-@_JSON
-@click.pass_context
-def show(ctx: click.Context, file: Path | None, as_json: bool) -> None:
-    """Show every key of a policy with the value that is in force, and whether the file or a default says so."""
+def print_settings(ctx: click.Context, file: Path | None, *, as_json: bool) -> None:
+    """Print every key of the policy with its value; ends the command where the policy is not valid."""
     path = _named_or_serving(file)
     reading = _read_or_exit(ctx, path, as_json=as_json)
     if as_json:
@@ -102,17 +76,11 @@ def show(ctx: click.Context, file: Path | None, as_json: bool) -> None:
 def _named_or_serving(file: Path | None) -> Path:
     if file is not None:
         return file
-    from guardian.home.folder import find_policy_file, home_folder
-
     return find_policy_file(home_folder())
 
 
 def _read_or_exit(ctx: click.Context, path: Path, *, as_json: bool) -> PolicyReading:
     """The valid policy of a file, or the end of the command after every mistake is printed."""
-    from guardian.gate.base.policy_file import read_policy_text
-    from guardian.home.folder import ready_made_policy
-    from guardian.policy.loading.load import read_policy
-
     try:
         # Asked apart from the reading, which calls an unreadable file invalid, as it must while guardian serves.
         open_at_once(path).close()

@@ -1,0 +1,154 @@
+"""`guardian audit list` and `show`: rows of the log, and whether they are as they were written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from guardian.cli.support.exit_codes import NO
+from guardian.cli.support.render import Column, fields, print_json, print_line, say, table
+from guardian.cli.support.times import local_time, utc_time
+from guardian.domain.text.escaping import clean
+from guardian.home.folder import checked_home
+from guardian.store.log.encoding import client_order_id
+from guardian.store.log.history import CallFilter, History, HistoryLine, HistoryPage, open_history
+from guardian.store.log.read_only import LogRow
+from guardian.store.schema.files import CHECKPOINT_NAME, DATABASE_NAME
+
+NOTHING_YET = "the log is empty: no call has been made yet"
+
+
+def _has_log(home: Path) -> bool:
+    return (home / DATABASE_NAME).exists() or (home / CHECKPOINT_NAME).exists()
+
+
+def print_calls(wanted: CallFilter, *, as_json: bool) -> None:
+    """Print the newest calls that are wanted, unresolved ones first."""
+    home = checked_home()
+    if not _has_log(home):
+        if as_json:
+            print_json([])
+        say(NOTHING_YET)
+        return
+    with open_history(home) as log:
+        listing = log.newest(wanted)
+        unresolved = log.unresolved_count()
+    lines = (*listing.unresolved, *listing.lines)
+    if as_json:
+        print_json([_as_dict(line) for line in lines])
+    elif lines:
+        _print_lines(listing)
+    else:
+        narrowed = wanted != CallFilter(limit=wanted.limit)
+        say("no call fits" if narrowed else NOTHING_YET)
+    if unresolved:
+        say(f"{unresolved} order{'s' if unresolved != 1 else ''} may be at the exchange and not known to be")
+
+
+def _print_lines(listing: HistoryPage) -> None:
+    table(
+        [Column("row", right=True, whole=True), "time", "tool", "symbol", "outcome", "detail"],
+        [
+            (
+                f"{'' if line.is_whole else '!'}{line.row.seq}",
+                local_time(line.row.ts_ms),
+                line.row.tool or f"({line.row.phase})",
+                line.row.symbol,
+                line.outcome,
+                line.detail if line.reason is None else f"{line.detail}: {line.reason}",
+            )
+            for line in (*listing.unresolved, *listing.lines)
+        ],
+    )
+
+
+def _as_dict(line: HistoryLine) -> dict[str, object]:
+    row = line.row
+    return {
+        "seq": row.seq,
+        "time": utc_time(row.ts_ms),
+        "call_id": row.call_id,
+        "phase": row.phase,
+        "tool": row.tool,
+        "symbol": row.symbol,
+        "outcome": line.outcome,
+        "detail": line.detail,
+        "reason": line.reason,
+        "environment": row.environment,
+        "order_state": line.order_state,
+        "verified": line.is_whole,
+    }
+
+
+def print_call(ctx: click.Context, name: str, *, as_json: bool) -> None:
+    """Print every row of the call, the row or the order of that name; ends the command where there are no such rows."""
+    home = checked_home()
+    if not _has_log(home):
+        say(NOTHING_YET)
+        ctx.exit(NO)
+    with open_history(home) as log:
+        rows = [(row, _problem(log, row)) for row in log.find(name)]
+    if as_json:
+        print_json([_row_dict(row, problem) for row, problem in rows])
+    elif rows:
+        for number, (row, problem) in enumerate(rows):
+            if number:
+                print_line("")
+            _print_row(row, problem)
+    if not rows:
+        say(f"nothing in the log is called `{name}`; `guardian audit list` shows what is")
+        ctx.exit(NO)
+
+
+def _problem(log: History, row: LogRow) -> str | None:
+    if not row.has_its_digest:
+        return "no: it was changed since it was written"
+    if row.changed_columns:
+        return f"no: {', '.join(row.changed_columns)} was changed since it was written"
+    if not log.follows(row):
+        return "no: the row before it is missing or another one"
+    return None
+
+
+def _print_row(row: LogRow, problem: str | None) -> None:
+    shown: list[tuple[str, object]] = [
+        ("row", row.seq),
+        ("phase", row.phase),
+        ("time", local_time(row.ts_ms)),
+        ("call", row.call_id),
+        ("tool", row.tool),
+        ("symbol", row.symbol),
+        ("outcome", row.outcome),
+        ("environment", row.environment),
+        ("account", row.account),
+    ]
+    if row.phase == "intent":
+        shown.append(("client order id", client_order_id(row.digest)))
+    shown += [
+        (f"  {clean(key)}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True))
+        for key, value in sorted(row.data.items())
+    ]
+    shown += [("digest", bytes(row.digest).hex()), ("verified", "yes" if problem is None else problem)]
+    fields([(label, value) for label, value in shown if value is not None])
+
+
+def _row_dict(row: LogRow, problem: str | None) -> dict[str, object]:
+    return {
+        "seq": row.seq,
+        "phase": row.phase,
+        "time": utc_time(row.ts_ms),
+        "call_id": row.call_id,
+        "tool": row.tool,
+        "symbol": row.symbol,
+        "outcome": row.outcome,
+        "environment": row.environment,
+        "account": row.account,
+        "client_order_id": client_order_id(row.digest) if row.phase == "intent" else None,
+        "data": row.data,
+        "digest": bytes(row.digest).hex(),
+        "previous": bytes(row.prev_hash).hex(),
+        "verified": problem is None,
+        "problem": problem,
+    }

@@ -1,0 +1,1 @@
+"""`guardian init`: a home, and a policy to start from."""

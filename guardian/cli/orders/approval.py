@@ -1,0 +1,101 @@
+"""What `guardian approve` shows before it asks, and what it does after the yes."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from guardian.bootstrap import Guardian
+from guardian.cli.orders.proposals import note_on_proposal, waiting_proposal
+from guardian.cli.orders.submission import place_approved, say_denials
+from guardian.cli.support.exit_codes import FINE, NO, STOPPED
+from guardian.cli.support.render import print_line, say, say_error, say_hint
+from guardian.cli.support.stop_requests import StopRequests
+from guardian.cli.support.times import clock_time
+from guardian.errors import StoreConflict
+from guardian.gate.base.calls import token_digest
+from guardian.gate.orders.preview import Mismatch, Previewer
+from guardian.gate.orders.proposal_views import summary
+from guardian.gate.orders.proposals import new_token
+from guardian.home.folder import find_policy_file, home_folder
+from guardian.policy.verdict import Denial
+from guardian.store.schema.records import Proposal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What the person sees before they are asked, and why there is nothing to ask, where that is so."""
+
+    lines: tuple[str, ...] = ()
+    mismatch: Mismatch | None = None
+    denials: tuple[Denial, ...] = ()
+
+
+def policy_of(proposal: Proposal) -> Path | None:
+    """The policy file that the proposal was made under; None where that is the one that serves by default."""
+    source = Path(proposal.policy_source)
+    return None if find_policy_file(home_folder()) == source else source
+
+
+async def look(opened: Guardian, proposal: Proposal) -> Look:
+    """Everything that can be known before the question: nothing is asked about an order that would be denied."""
+    previewer = Previewer(opened.gate.context)
+    preview = previewer.mismatch(proposal) or await previewer.preview(proposal)
+    if isinstance(preview, Mismatch):
+        return Look(mismatch=preview)
+    lines = summary(proposal, preview.now_ms, market=preview.market, budget=preview.budget, clock=clock_time)
+    return Look(lines=lines, denials=preview.denials)
+
+
+def say_why_not(look: Look) -> None:
+    if look.mismatch is not None:
+        say_error(f"{look.mismatch.why}; nothing was approved")
+        say_hint(look.mismatch.hint)
+    say_denials(look.denials, "this order would be denied now, so nothing was approved; it still waits")
+
+
+async def approve_and_submit(opened: Guardian, proposal: Proposal, stop: StopRequests, *, submit: bool) -> int:
+    """Approve, and hand over the token or place the order. What may have changed since the look is looked at again."""
+    if stop.asked:
+        say("nothing was approved, and nothing was sent")
+        return STOPPED
+    mismatch = Previewer(opened.gate.context).mismatch(proposal)
+    if mismatch is not None:
+        say_why_not(Look(mismatch=mismatch))
+        return NO
+    try:
+        token = await opened.journal.run(lambda: approve(opened, proposal.id))
+    except StoreConflict:
+        ended = await opened.journal.run(lambda: waiting_proposal(opened.journal, proposal.id))
+        if not isinstance(ended, str):
+            raise
+        say_error(ended)
+        return NO
+    if submit:
+        return await place_approved(opened, proposal.id, token, stop)
+    print_line(token)
+    say("approved: hand this token to the assistant; it works once, for this order only, and not for long")
+    return FINE
+
+
+def approve(opened: Guardian, proposal_id: str) -> str:
+    """Issue the token and note that a person acted, in one transaction. The token exists nowhere but in the answer.
+
+    Raises:
+        StoreConflict: the proposal was used, turned down, withdrawn or has expired in the meantime.
+    """
+    token = new_token(secrets.token_bytes)
+    with opened.journal.transaction() as tx:
+        proposal = tx.proposals.get(proposal_id)
+        tx.proposals.issue_token(
+            proposal_id,
+            token_digest=token_digest(token),
+            expires_ms=tx.now_ms + (0 if proposal is None else proposal.token_ttl_ms),
+            by_person=True,
+        )
+        if proposal is not None:
+            tx.acts.record(proposal.scope, f"approved {proposal_id}")
+            tx.slicing.clear(proposal.scope, proposal.symbol, proposal.side)
+            note_on_proposal(tx, "approved", proposal)
+    return token

@@ -1,0 +1,1 @@
+"""`guardian policy`: the limits that the owner set, checked and shown."""

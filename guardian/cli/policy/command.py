@@ -1,0 +1,45 @@
+"""`guardian policy`: check and show the limits that the owner set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@click.group()
+def command() -> None:
+    """Check and show the policy, the limits you set.
+
+    FILE is the policy to look at; left out, it is the one that would serve: `policy.toml` in guardian's home, else the
+    policy that comes with guardian. Nothing is changed by these commands.
+    """
+
+
+@command.command("check")
+@_FILE
+@_JSON
+@click.pass_context
+def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
+    """Say whether a policy is valid, and every mistake with its line.
+
+    The examples in the file are tried. What is valid and can never take effect is a warning. Exit code 0: valid. 1: it
+    has mistakes. 3: the file cannot be read.
+    """
+    from guardian.cli.policy.report import print_check
+
+    print_check(ctx, file, as_json=as_json)
+
+
+@command.command("show")
+@_FILE
+@_JSON
+@click.pass_context
+def show(ctx: click.Context, file: Path | None, as_json: bool) -> None:
+    """Show every key of a policy with the value that is in force, and whether the file or a default says so."""
+    from guardian.cli.policy.report import print_settings
+
+    print_settings(ctx, file, as_json=as_json)

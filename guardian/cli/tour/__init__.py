@@ -1,0 +1,1 @@
+"""`guardian tour`: guardian seen at work, on a throw-away home."""
