@@ -12,6 +12,7 @@ from guardian.errors import ExchangeRejected, ExchangeUnavailable, GuardianError
 from guardian.system.clock import Clock
 
 KEPT_S: Final = 60.0
+"""How long a measurement is what the clock rule judges by."""
 CORRECTED_FOR_S: Final = 600.0
 """How long a measurement corrects reads and cancels: a clock drifts by less than 0.1 s in that time."""
 JUMP_MS: Final = 200
@@ -20,10 +21,10 @@ CLOSE_ENOUGH_MS: Final = 300
 """After a longer round trip or a larger skew it is measured once more: the first may include connecting."""
 SLOWEST_MS: Final = 1_900
 """Half of the round trip is the error, and it must stay below the 1 s that is judged."""
-KNOWN_WITHIN_S: Final = 2.0
-"""A cancel waits no longer than this for the clock to be known."""
-KNOWN_AGAIN_S: Final = 10.0
-"""Where that failed the next cancels do not wait for it: many may be sent at once."""
+MEASURED_WITHIN_S: Final = 2.0
+"""How long a cancel waits for the clock to be measured."""
+MEASURED_AGAIN_S: Final = 10.0
+"""How long after a failure no other cancel waits for a measurement: many may be sent at once."""
 OUTSIDE_WINDOW: Final = -1021
 
 
@@ -42,7 +43,7 @@ class ExchangeClock:
         self._server_time = server_time
         self._clock = clock
         self._kept: _Measured | None = None
-        self._again_s = -math.inf
+        self._not_before_s = -math.inf
         self._measuring = asyncio.Lock()
 
     async def skew_ms(self) -> int:
@@ -55,21 +56,21 @@ class ExchangeClock:
                 return self._kept.skew_ms
             return await self._measure_well()
 
-    async def know(self) -> bool:
-        """Measures where no measurement corrects any more, for at most `KNOWN_WITHIN_S`. Returns whether one does then.
+    async def measure_if_unknown(self) -> bool:
+        """Measures where no measurement corrects any more, in at most `MEASURED_WITHIN_S`; returns whether one does.
 
         Never raises: the request behind it is sent either way. After a failure it is not tried again for a while.
         """
         if self._corrects():
             return True
-        if self._clock.monotonic() < self._again_s:
+        if self._clock.monotonic() < self._not_before_s:
             return False
         try:
             # Real time, whatever clocks are parameters: this waits for the network.
-            async with asyncio.timeout(KNOWN_WITHIN_S):
+            async with asyncio.timeout(MEASURED_WITHIN_S):
                 await self.skew_ms()
         except (GuardianError, TimeoutError):
-            self._again_s = self._clock.monotonic() + KNOWN_AGAIN_S
+            self._not_before_s = self._clock.monotonic() + MEASURED_AGAIN_S
             return False
         return True
 
@@ -93,12 +94,12 @@ class ExchangeClock:
     def _corrects(self) -> bool:
         return self._kept is not None and self._is_good(self._kept, CORRECTED_FOR_S)
 
-    def note(self, error: GuardianError) -> bool:
+    def forget_if_refused(self, error: GuardianError) -> bool:
         """Forgets the measurement where the exchange refused a timestamp. Returns whether it did."""
         is_outside = isinstance(error, ExchangeRejected) and error.code == OUTSIDE_WINDOW
         if is_outside:
             self._kept = None
-            self._again_s = -math.inf
+            self._not_before_s = -math.inf
         return is_outside
 
     async def _measure(self) -> _Measured:

@@ -235,7 +235,7 @@ class Exchange:
 
         Where the clock's skew is not known it is measured first, for at most 2 s. Returns and raises as `place_order`.
         """
-        fields: dict[str, Any] = {"symbol": symbol, "timestamp": timestamp_ms, **_which(order_id, client_order_id)}
+        fields: dict[str, Any] = {"symbol": symbol, "timestamp": timestamp_ms, **_one_id(order_id, client_order_id)}
         answer = await self._session.cancel(lambda client: client.cancel_order(**fields))
         return _reported(answer, orders.cancelled)
 
@@ -246,7 +246,7 @@ class Exchange:
 
         None right after sending proves nothing: the exchange answers from a copy that lags.
         """
-        fields = {"symbol": symbol, **_which(order_id, client_order_id)}
+        fields = {"symbol": symbol, **_one_id(order_id, client_order_id)}
         try:
             return orders.order(await self._read(lambda client: client.get_order(**fields)))
         except ExchangeRejected as rejection:
@@ -399,7 +399,7 @@ def _reported(answer: object, mapped: Callable[[object], OrderReport]) -> OrderR
     raise OutcomeUnknown("the exchange's answer does not give the order's status")
 
 
-def _which(order_id: int | None, client_order_id: str | None) -> dict[str, Any]:
+def _one_id(order_id: int | None, client_order_id: str | None) -> dict[str, Any]:
     if (order_id is None) == (client_order_id is None):
         raise RequestRefused("an order is named by exactly one of its two ids")
     return {"orderId": order_id} if order_id is not None else {"origClientOrderId": client_order_id}

@@ -101,7 +101,7 @@ class ExchangeSession:
         try:
             return await self._read_once(call)
         except ExchangeRejected as rejection:
-            if not clock.note(rejection):
+            if not clock.forget_if_refused(rejection):
                 raise
             refused = rejection
         if not await self._is_measured(clock):
@@ -113,7 +113,7 @@ class ExchangeSession:
         try:
             return await call(self.client())
         except GuardianError as error:
-            self._spot_clock.note(error)
+            self._spot_clock.forget_if_refused(error)
             raise
         except Exception:  # noqa: BLE001  python-binance's own exceptions can hold addresses and signatures
             # And it is not known what had been sent.
@@ -127,14 +127,14 @@ class ExchangeSession:
         """
         clock = self._spot_clock
         if KeyFamily.SPOT in self._keys:
-            await clock.know()
+            await clock.measure_if_unknown()
         try:
             return await self.write(call)
         except ExchangeRejected as rejection:
             if rejection.code != OUTSIDE_WINDOW:
                 raise
             refused = rejection
-        hint = MEASURED_HINT if await clock.know() else NOT_MEASURED_HINT
+        hint = MEASURED_HINT if await clock.measure_if_unknown() else NOT_MEASURED_HINT
         raise ExchangeRejected(refused.code, refused.text, http_status=refused.http_status, hint=hint)
 
     async def _read_once(self, call: Callable[[GuardedClient], Awaitable[object]]) -> object:

@@ -56,7 +56,8 @@ class Venue:
             state = new_state(balances, born=clock())
             storage.create(state)
         self._engine = Engine(state, feed)
-        self._is_astray = False
+        self._is_out_of_step = False
+        """Whether the memory may hold what was not written: it is then read again before the next request."""
 
     @property
     def state(self) -> State:
@@ -81,8 +82,8 @@ class Venue:
     def at_work(self) -> Iterator[int]:
         """Holds the exchange for one request, with the market accounted for up to the time that it gives."""
         with self._lock:
-            if self._is_astray:
-                self._go_back()
+            if self._is_out_of_step:
+                self._reload()
             now = self.now()
             self.execute(Advance(), now)
             yield now
@@ -102,15 +103,15 @@ class Venue:
             raise
         except BaseException:
             # What is in memory may have happened nowhere: nothing is answered from it.
-            self._is_astray = True
+            self._is_out_of_step = True
             raise
         self.on_events(events, now)
         return events
 
-    def _go_back(self) -> None:
+    def _reload(self) -> None:
         """Starts again from what the storage says. Raises StoreError where it says nothing."""
         state = self._storage.load()
         if state is None:
             raise StoreUnavailable("the paper exchange has lost its state")
         self._engine = Engine(state, self.feed)
-        self._is_astray = False
+        self._is_out_of_step = False

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from guardian.errors import ExchangeError
-from guardian.exchange.http.error_mapping import from_status, lost
+from guardian.exchange.http.error_mapping import from_status, no_usable_answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +32,11 @@ def decoded(answer: Answer, *, write: bool, now_ms: int) -> object | ExchangeErr
     if answer.status != 200:
         return from_status(answer.status, code, text, write=write, retry_after=answer.retry_after, now_ms=now_ms)
     if not isinstance(body, dict | list):
-        return lost("the exchange's answer is not what it should be", write=write)
+        return no_usable_answer("the exchange's answer is not what it should be", write=write)
     if code is not None:
         # A refusal under a 200: for a read it is one; a write answers with an order or with a status.
         if write:
-            return lost("the exchange's answer contradicts itself", write=True)
+            return no_usable_answer("the exchange's answer contradicts itself", write=True)
         return from_status(400, code, text, write=False, now_ms=now_ms)
     return body
 

@@ -2,7 +2,13 @@
 
 Everything that python-binance can do over REST (some 720 methods) ends in `_request`; here that method is replaced.
 What is not on the environment's list is refused there, whichever method was called and whatever the library's own
-address was.
+address was. From there:
+
+    _request    checks; a write takes its slot and its timestamp here, and is sent once
+    _read       sends a read, up to three times
+    _once       sends once, and counts what that used of the limits
+    _deliver    signs; every failure becomes one of guardian's exceptions, which it returns
+    _sent       is the HTTP request
 """
 
 from __future__ import annotations
@@ -257,11 +263,11 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         headers = {}
         body = None
         if pair is not None:
-            mark = signature(pair, payload.encode())
-            if mark is None:
+            signed = signature(pair, payload.encode())
+            if signed is None:
                 hint = "`guardian keys add` stores another"
                 return _Tried(NotSent("the stored key cannot sign; nothing was sent", hint=hint))
-            payload = f"{payload}&{encoded({'signature': mark})}"
+            payload = f"{payload}&{encoded({'signature': signed})}"
             headers["X-MBX-APIKEY"] = pair.api_key.reveal()
         if endpoint.writes:
             headers["Content-Type"] = "application/x-www-form-urlencoded"

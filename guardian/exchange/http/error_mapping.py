@@ -68,10 +68,10 @@ def from_exception(problem: BaseException, *, write: bool) -> ExchangeError:
     if isinstance(problem, _BEFORE_SENDING):
         return _not_sent("no connection to the exchange could be made", write=write)
     if isinstance(problem, TimeoutError):
-        return lost("the exchange did not answer in time", write=write)
+        return no_usable_answer("the exchange did not answer in time", write=write)
     if isinstance(problem, aiohttp.ClientError | OSError):
-        return lost("the connection to the exchange broke", write=write)
-    return lost("the exchange gave no usable answer", write=write)
+        return no_usable_answer("the connection to the exchange broke", write=write)
+    return no_usable_answer("the exchange gave no usable answer", write=write)
 
 
 def from_status(
@@ -93,10 +93,10 @@ def from_status(
         # The firewall in front of the exchange, and its refusal of a region: no code, and nothing behind ran.
         hint = "the exchange's firewall or region rules refuse this address; waiting or another network may help"
         return ExchangeRejected(code or 0, clean_text(text, TEXT_LIMIT), http_status=status, hint=hint)
-    return lost(f"the exchange answered with HTTP status {status}", write=write)
+    return no_usable_answer(f"the exchange answered with HTTP status {status}", write=write)
 
 
-def lost(what: str, *, write: bool) -> ExchangeError:
+def no_usable_answer(what: str, *, write: bool) -> ExchangeError:
     """Returns the error of a missing or unusable answer: for a read nothing happened, for a write that is unknown."""
     if write:
         return OutcomeUnknown(f"{what}; the request may have been carried out")

@@ -41,7 +41,7 @@ class Counting:
 
     def is_reduced(self, budgets: Iterable[str]) -> bool:
         """Whether others may have used what is not counted in the rows of these budgets."""
-        return self.is_alone or (self.is_after_loss and any(not self.rows[name].use.said for name in budgets))
+        return self.is_alone or (self.is_after_loss and any(not self.rows[name].use.reported for name in budgets))
 
 
 class Counts:

@@ -198,6 +198,7 @@ class SharedRows:
 
 
 def _written(row: LimitRow) -> str:
+    """Returns a row as it is stored: all of its numbers, in the order of their fields."""
     return json.dumps([*astuple(row.use), *astuple(row.hold), row.most])
 
 
@@ -206,13 +207,21 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
     return type(error) is sqlite3.DatabaseError
 
 
+_NUMBERS: Final = len(astuple(Use())) + len(astuple(Hold())) + 1
+"""How many numbers a stored row has: those of its use and of its hold, and the limit."""
+
+
 def _row(text: object) -> LimitRow:
-    """Raises sqlite3.DatabaseError, as for any other damage, for text that guardian did not write."""
+    """Returns a stored row. Raises sqlite3.DatabaseError, as for other damage, for text that guardian did not write."""
     try:
         numbers = json.loads(text) if isinstance(text, bytes) else None
     except (ValueError, RecursionError):
         numbers = None
-    if not isinstance(numbers, list) or len(numbers) != 13 or not all(isinstance(n, int) and n >= 0 for n in numbers):
+    if (
+        not isinstance(numbers, list)
+        or len(numbers) != _NUMBERS
+        or not all(isinstance(n, int) and n >= 0 for n in numbers)
+    ):
         raise sqlite3.DatabaseError("a row of the limits is not readable")
     *use, from_ms, until_ms, with_cancels, banned, most = numbers
     if until_ms - from_ms > FORGOTTEN_MS:

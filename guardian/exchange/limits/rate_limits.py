@@ -45,7 +45,7 @@ REDUCED_TO_ONE_IN: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What one request takes of one budget; `name` is that of the budget's row."""
+    """A cost of `weights.costs_of`, with the name of the row that it is counted in."""
 
     name: str
     budget: RateLimit

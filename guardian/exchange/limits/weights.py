@@ -25,7 +25,10 @@ TOO_MANY_ORDERS: Final = -1015
 
 
 class Priority(Enum):
-    """The kinds of request. Each has a share of every budget, in percent; no earlier kind holds up a later one."""
+    """The kinds of request. The value is the percentage of a budget up to which that kind may fill it.
+
+    So reads never hold up an order, and orders never hold up a cancel.
+    """
 
     READ = 90
     ORDER = 95

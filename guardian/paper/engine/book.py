@@ -2,7 +2,7 @@
 
 The market's side is the feed's. What the account takes of a price stays taken until the feed says something new of that
 price. An own order that rests has the market's quantity that was there before it ahead of it, and never less than
-honestly so: the queue ahead gets shorter only by trades at its price and by what the feed shows to have gone.
+its own order: the queue ahead gets shorter only by trades at its price and by what the feed shows to have gone.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class MarketSide:
         return self._left(price, self._shown(price))
 
     def take(self, price: Decimal, quantity: Decimal) -> None:
-        """The account has taken that much more at a price."""
+        """Notes that the account took this much more at a price."""
         shown = self._shown(price)
         self._taken[price] = (shown, plus(self._taken.get(price, (shown, ZERO))[1], quantity))
 
@@ -119,7 +119,7 @@ class Book:
         self._update_id = -1
 
     def renew(self) -> None:
-        """The market's side has been replaced out of the feed's own course: what was taken is there again."""
+        """Forgets what the account took, because a test has replaced the market's side."""
         self._update_id = -1
         self._market.clear()
         for taken in self._taken.values():
@@ -142,19 +142,19 @@ class Book:
         return found
 
     def join(self, order: Order, at: int) -> None:
-        """An order comes onto the book, behind all that is at its price."""
+        """Puts an order onto the book, behind everything at its price."""
         ahead = self.market(order.side, at).quantity(order.price)
         insort(self._own[order.side], Resting(order, ahead), key=_place_in_line)
 
     def leave(self, order: Order) -> None:
-        """An order goes off the book, if it is on it."""
+        """Takes an order off the book, if it is on it."""
         own = self._own[order.side]
         index = self._index(order)
         if index is not None:
             del own[index]
 
     def changed(self, order: Order) -> None:
-        """A resting order has changed and keeps its place."""
+        """Replaces a resting order by its new version, which keeps its place."""
         index = self._index(order)
         assert index is not None
         self._own[order.side][index].order = order
@@ -165,12 +165,12 @@ class Book:
         return index if index < len(own) and own[index].order.order_id == order.order_id else None
 
     def take(self, side: str, price: Decimal, quantity: Decimal, at: int) -> None:
-        """The account takes from the market: from the front of the queue at that price."""
+        """Takes from the market for the account: from the front of the queue at that price."""
         self.market(side, at).take(price, quantity)
         self.pass_by(side, price, quantity)
 
     def pass_by(self, side: str, price: Decimal, quantity: Decimal) -> None:
-        """So much of the market's quantity at a price has gone from before the own orders there."""
+        """Moves the own orders at a price forward by this quantity of the market's, which was ahead of them."""
         for resting in self._own[side]:
             if resting.order.price == price:
                 resting.ahead = max(ZERO, minus(resting.ahead, quantity))

@@ -9,7 +9,7 @@ from decimal import Decimal
 from guardian.domain.instruments import largest_quantity
 from guardian.domain.money import ZERO, minus, times, total
 from guardian.paper.engine.book import Offer
-from guardian.paper.engine.orders import Order, beyond, quote_value
+from guardian.paper.engine.orders import Order, is_worse, quote_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +76,30 @@ class TakerRequest:
     self_trade_mode: str
 
 
-def plan(queue: Iterable[Offer], wish: TakerRequest) -> Plan:
+def plan(queue: Iterable[Offer], taker: TakerRequest) -> Plan:
     """Plans what a taker takes, and what happens to the own orders that it meets."""
     steps: list[PlannedFill | Prevention] = []
-    left, met = wish.amount, set[int]()
+    left, met = taker.amount, set[int]()
     for offer in queue:
-        if left == 0 or (wish.worst is not None and beyond(wish.side, offer.price, wish.worst)):
+        if left == 0 or (taker.worst is not None and is_worse(taker.side, offer.price, taker.worst)):
             return Plan(steps=tuple(steps), left=left, thin=False)
-        want = largest_quantity(left, offer.price, wish.step) if wish.by_quote else left
+        want = largest_quantity(left, offer.price, taker.step) if taker.by_quote else left
         if want == 0:
             return Plan(steps=tuple(steps), left=left, thin=False)
-        if offer.order is None or wish.self_trade_mode == "NONE":
+        if offer.order is None or taker.self_trade_mode == "NONE":
             taken = min(want, offer.quantity)
             steps.append(PlannedFill(offer.price, taken, offer.order))
-            left = minus(left, times(offer.price, taken) if wish.by_quote else taken)
-            if wish.by_quote and taken < offer.quantity:
+            left = minus(left, times(offer.price, taken) if taker.by_quote else taken)
+            if taker.by_quote and taken < offer.quantity:
                 return Plan(steps=tuple(steps), left=left, thin=False)
             continue
         if offer.order.order_id in met:
             continue  # a hidden part of an order that has ended
         met.add(offer.order.order_id)
-        step = _prevention(offer.order, offer.price, want, wish.self_trade_mode)
+        step = _prevention(offer.order, offer.price, want, taker.self_trade_mode)
         steps.append(step)
         if step.taker_quantity is not None:
-            left = minus(left, times(offer.price, step.taker_quantity) if wish.by_quote else step.taker_quantity)
+            left = minus(left, times(offer.price, step.taker_quantity) if taker.by_quote else step.taker_quantity)
             if step.taker_quantity == want:
                 # It ends here, even if the rest of a quote amount would buy a step further down.
                 return Plan(steps=tuple(steps), left=left, thin=False)

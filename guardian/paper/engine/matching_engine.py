@@ -1,8 +1,8 @@
 """The matching engine: `(command, now) -> events`. It has no clock, no network and no dice.
 
 Each symbol has one book (see book.py): the feed's levels and trades are the market, and the account's orders are in it
-with a price and a place in time like anybody's. They take from it and from one another, rest in it, and trade when the
-market comes to them.
+with a price and a place in time like any other. They take from it and from one another, rest in it, and trade when the
+market reaches their price.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from guardian.paper.engine.orders import (
     Prevented,
     Rematch,
     SetBalance,
-    beyond,
+    is_triggered,
+    is_worse,
     reservation,
-    triggered,
 )
 from guardian.paper.engine.refusals import cancel_rejected, invalid_symbol, order_rejected, refusal
 from guardian.paper.engine.state import State
@@ -50,10 +50,10 @@ class Engine:
         self._feed = feed
         self._clearing = Clearing(state, feed)
         self._books: dict[str, Book] = {}
-        self._prints: dict[str, tuple[int, Decimal]] = {}
+        self._own_last_prices: dict[str, tuple[int, Decimal]] = {}
         """By symbol: the price of the account's last trade, and the update id of the book that it happened in."""
-        self._unheard: list[Decimal] = []
-        """Prices of the account's own trades that have not set any stop off yet."""
+        self._prices_for_stops: list[Decimal] = []
+        """Prices of the account's own trades by which no stop has been checked yet."""
         self._averages: dict[tuple[str, int], Decimal] = {}
         for order in sorted(state.open_orders.values(), key=lambda one: one.priority):
             if order.working_since >= 0:
@@ -76,7 +76,7 @@ class Engine:
             case Rematch():
                 self._averages.clear()
                 self.book(command.symbol).renew()
-                self._meet(command.symbol, now, now)
+                self._apply_market(command.symbol, now, now)
             case PlaceOrder():
                 self._place(command, now)
             case CancelOne():
@@ -117,7 +117,7 @@ class Engine:
 
     def last_price(self, symbol: str, now: int) -> Decimal:
         """Returns the price of the last trade: the market's, or the account's own if the market has not moved since."""
-        own = self._prints.get(symbol)
+        own = self._own_last_prices.get(symbol)
         if own is not None and own[0] == self._feed.update_id(symbol, now):
             return own[1]
         return self._feed.last_price(symbol, now)
@@ -142,20 +142,20 @@ class Engine:
             self._place_market(command, listing, now)
         else:
             self._place_limit(command, listing, now)
-        self._follow(command.symbol, now)
+        self._trigger_by_own_trades(command.symbol, now)
 
     def _place_limit(self, command: PlaceOrder, listing: Listing, now: int) -> None:
         if command.order_type == "LIMIT_MAKER":
             best = self.book(command.symbol).best(_other(command.side), now)
-            if best is not None and not beyond(command.side, best, command.price):
+            if best is not None and not is_worse(command.side, best, command.price):
                 raise order_rejected("Order would immediately match and take.")
         needed = reservation(command.side, command.price, command.quantity)
         order = self._clearing.accept(command, listing, needed, now, working_since=now)
-        self._work(order, now)
+        self._match_and_rest(order, now)
 
     def _place_stop(self, command: PlaceOrder, listing: Listing, now: int) -> None:
         last = self.last_price(command.symbol, now)
-        if triggered(command.order_type, command.side, command.stop_price, last):
+        if is_triggered(command.order_type, command.side, command.stop_price, last):
             raise order_rejected("Order would trigger immediately.")
         # A stop without a price of its own locks what it would cost at its stop price.
         price = command.price or command.stop_price
@@ -176,7 +176,7 @@ class Engine:
             self._clearing.end(order, "EXPIRED", now)
 
     def _plan(self, order: PlaceOrder | Order, amount: Decimal, now: int, *, by_quote: bool = False) -> Plan:
-        wish = TakerRequest(
+        taker = TakerRequest(
             side=order.side,
             amount=amount,
             by_quote=by_quote,
@@ -184,9 +184,9 @@ class Engine:
             step=LISTINGS[order.symbol].step,
             self_trade_mode=order.self_trade_mode,
         )
-        return plan(self.book(order.symbol).queue(_other(order.side), now), wish)
+        return plan(self.book(order.symbol).queue(_other(order.side), now), taker)
 
-    def _work(self, order: Order, now: int) -> None:
+    def _match_and_rest(self, order: Order, now: int) -> None:
         """Lets an order with a price take what there is, and then rest or end."""
         outcome = self._plan(order, order.remaining, now)
         if order.time_in_force == "FOK" and outcome.quantity < order.remaining:
@@ -198,9 +198,9 @@ class Engine:
         if order.time_in_force in {"IOC", "FOK"}:
             self._clearing.end(order, "EXPIRED", now)
             return
-        self._show(order, now)
+        self._rest(order, now)
 
-    def _show(self, order: Order, now: int) -> None:
+    def _rest(self, order: Order, now: int) -> None:
         """Puts what is left of an order, or the next part of an iceberg, at the end of its level."""
         part = min(order.iceberg_quantity, order.remaining) if order.iceberg_quantity > 0 else order.remaining
         order = self._clearing.keep(replace(order, shown=part, priority=self.state.next_priority))
@@ -221,7 +221,7 @@ class Engine:
             self.book(order.symbol).take(_other(order.side), step.price, step.quantity, now)
         else:
             self._fill_maker(self.state.open_orders[step.maker.order_id], step.price, step.quantity, now)
-        self._print(order.symbol, step.price, now)
+        self._note_own_trade(order.symbol, step.price, now)
         return self._clearing.fill(order, step.price, step.quantity, now, is_maker=False)
 
     def _prevent(self, order: Order, step: Prevention, now: int) -> Order:
@@ -259,7 +259,7 @@ class Engine:
             book.changed(after)
         else:
             book.leave(after)
-            self._show(after, now)
+            self._rest(after, now)
 
     # Cancelling
 
@@ -269,7 +269,7 @@ class Engine:
         order = self._open_order(command)
         if command.only_status is not None and order.status != command.only_status:
             raise cancel_rejected("Order was not canceled due to cancel restrictions.")
-        self._drop(order, now)
+        self._cancel_order(order, now)
 
     def _cancel_all(self, symbol: str, now: int) -> None:
         if symbol not in LISTINGS:
@@ -278,9 +278,9 @@ class Engine:
         if not orders:
             raise cancel_rejected()
         for order in orders:
-            self._drop(order, now)
+            self._cancel_order(order, now)
 
-    def _drop(self, order: Order, now: int) -> None:
+    def _cancel_order(self, order: Order, now: int) -> None:
         self.book(order.symbol).leave(order)
         self._clearing.end(order, "CANCELED", now)
 
@@ -295,45 +295,45 @@ class Engine:
             raise refusal(-2039, "Client order ID is not correct for this order ID.")
         return order
 
-    # The market comes to those that wait
+    # Applying the market to open orders
 
     def _advance(self, now: int) -> None:
         for symbol in self.state.open_symbols():
             since = self.state.checked
             for moment in self._feed.moments(symbol, self.state.checked, now):
-                self._meet(symbol, since, moment)
+                self._apply_market(symbol, since, moment)
                 if not self.state.open_in(symbol):
                     break
                 since = moment
         self.state.checked = now
 
-    def _meet(self, symbol: str, since: int, moment: int) -> None:
-        """Lets what the market did since an earlier moment come to a symbol's open orders."""
+    def _apply_market(self, symbol: str, since: int, moment: int) -> None:
+        """Applies what the market did since an earlier moment to a symbol's open orders."""
         # Between moments that lie far apart the market's way is thinned out, and so are its trades.
         after = since if moment - since <= _CLOSE_MS else moment - SECOND_MS
         for trade in self._feed.trades(symbol, after, moment):
-            self._pass(symbol, trade, moment)
+            self._apply_market_trade(symbol, trade, moment)
             self._trigger(symbol, trade.price, moment)
-        self._cross(symbol, moment)
+        self._match_crossed(symbol, moment)
         self.book(symbol).settle_queues(moment)
         self._trigger(symbol, self._feed.last_price(symbol, moment), moment)
-        self._follow(symbol, moment)
+        self._trigger_by_own_trades(symbol, moment)
 
-    def _pass(self, symbol: str, trade: MarketTrade, moment: int) -> None:
-        """A trade between others goes by: those with a better price would have had it, those in line move up."""
+    def _apply_market_trade(self, symbol: str, trade: MarketTrade, moment: int) -> None:
+        """Applies a trade between others: own orders with a better price get it first, those at its price move up."""
         book, left, passed = self.book(symbol), trade.quantity, ZERO
         side = "BUY" if trade.is_buyer_maker else "SELL"
         for resting in book.own(side):
-            if left == 0 or beyond(side, trade.price, resting.order.price):
+            if left == 0 or is_worse(side, trade.price, resting.order.price):
                 break
             if resting.order.price == trade.price:
                 before = min(max(ZERO, minus(resting.ahead, passed)), left)
                 passed, left = plus(passed, before), minus(left, before)
-            left = self._pass_to(resting, left, trade.price, moment)
+            left = self._fill_from_market_trade(resting, left, trade.price, moment)
         if passed > 0:
             book.pass_by(side, trade.price, passed)
 
-    def _pass_to(self, resting: Resting, left: Decimal, price: Decimal, moment: int) -> Decimal:
+    def _fill_from_market_trade(self, resting: Resting, left: Decimal, price: Decimal, moment: int) -> Decimal:
         """Returns what is left of a trade that went by once an order has had its part of it."""
         order = resting.order
         # At a better price there is nobody else: an iceberg there shows one part after the other.
@@ -348,41 +348,41 @@ class Engine:
             self._fill_maker(order, order.price, part, moment)
             order, quantity = self.state.orders[order.order_id], minus(quantity, part)
 
-    def _cross(self, symbol: str, moment: int) -> None:
-        """Whoever of the market has come to the price of an own order trades with it, at that order's price."""
+    def _match_crossed(self, symbol: str, moment: int) -> None:
+        """Fills own orders that the market's best price has reached, each at its own price."""
         book = self.book(symbol)
         for side in ("BUY", "SELL"):
             while own := book.own(side):
                 order = own[0].order
                 level = book.market(_other(side), moment).best()
-                if level is None or beyond(side, level.price, order.price):
+                if level is None or is_worse(side, level.price, order.price):
                     break
                 quantity = min(order.shown, level.quantity)
                 book.take(_other(side), level.price, quantity, moment)
-                self._print(symbol, order.price, moment)
+                self._note_own_trade(symbol, order.price, moment)
                 self._fill_maker(order, order.price, quantity, moment)
 
     # Stops
 
-    def _print(self, symbol: str, price: Decimal, now: int) -> None:
-        self._prints[symbol] = (self._feed.update_id(symbol, now), price)
-        self._unheard.append(price)
+    def _note_own_trade(self, symbol: str, price: Decimal, now: int) -> None:
+        self._own_last_prices[symbol] = (self._feed.update_id(symbol, now), price)
+        self._prices_for_stops.append(price)
 
-    def _follow(self, symbol: str, now: int) -> None:
-        """Lets the account's own trades set its stops off, and theirs the next ones."""
-        while self._unheard:
-            self._trigger(symbol, self._unheard.pop(0), now)
+    def _trigger_by_own_trades(self, symbol: str, now: int) -> None:
+        """Triggers the account's stops by its own trades, and by those of the stops in turn."""
+        while self._prices_for_stops:
+            self._trigger(symbol, self._prices_for_stops.pop(0), now)
 
     def _trigger(self, symbol: str, price: Decimal, now: int) -> None:
         for order in self.state.open_in(symbol):
             waits = order.working_since < 0 and order.order_id in self.state.open_orders
-            if waits and triggered(order.order_type, order.side, order.stop_price, price):
-                self._set_off(order, now)
+            if waits and is_triggered(order.order_type, order.side, order.stop_price, price):
+                self._activate_stop(order, now)
 
-    def _set_off(self, order: Order, now: int) -> None:
+    def _activate_stop(self, order: Order, now: int) -> None:
         order = self._clearing.keep(replace(order, working_since=now, updated=now))
         if order.is_priced:
-            self._work(order, now)
+            self._match_and_rest(order, now)
             return
         outcome = self._plan(order, order.remaining, now)
         locked = self._clearing.lock(order, outcome.cost) if order.is_buy else order

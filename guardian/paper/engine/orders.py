@@ -221,12 +221,12 @@ def quote_value(price: Decimal, quantity: Decimal) -> Decimal:
     return round_down(times(price, quantity))
 
 
-def beyond(side: str, price: Decimal, worst: Decimal) -> bool:
+def is_worse(side: str, price: Decimal, worst: Decimal) -> bool:
     """Whether a price is worse than the worst one that this side accepts."""
     return price > worst if side == "BUY" else price < worst
 
 
-def triggered(order_type: str, side: str, stop_price: Decimal, last: Decimal) -> bool:
+def is_triggered(order_type: str, side: str, stop_price: Decimal, last: Decimal) -> bool:
     """Whether a trade triggers a stop; STOP_LOSS BUY and TAKE_PROFIT SELL wait above the market, the others below."""
     above = order_type.startswith("STOP_LOSS") == (side == "BUY")
     return last >= stop_price if above else last <= stop_price

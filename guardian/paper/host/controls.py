@@ -1,4 +1,4 @@
-"""The hand behind the exchange: what tests and the control endpoint can see and do, and the trading API never shows."""
+"""What tests and the control endpoint can see and do with a paper exchange, beside its trading API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from guardian.paper.venue import Venue
 
 
 class Controls:
-    """What the one who runs the exchange can see and do. Safe to use while requests come in."""
+    """Reads and changes a running exchange. Safe to use while requests come in."""
 
     def __init__(self, venue: Venue, feed: PinnedFeed, faults: Faults, journal: MutableSequence[Received]) -> None:
         self._venue = venue
@@ -34,7 +34,7 @@ class Controls:
         self._venue.clock_skew_ms = skew
 
     def set_book(self, symbol: str, bid: str, ask: str, quantity: str = "100") -> None:
-        """From now on the symbol's book is one level a side, less what the account takes of it until the next call.
+        """Makes the symbol's book one level a side, less what the account takes of it until the next call.
 
         Resting orders are matched against it now, and may stay filled in part. A quantity of 0 empties both sides.
         """
@@ -44,18 +44,18 @@ class Controls:
             self._venue.execute(Rematch(symbol), now)
 
     def free_book(self, symbol: str) -> None:
-        """The symbol's book and average are those of the market again; orders that rest meet it now."""
+        """Gives the symbol the market's book and average again; resting orders are matched against them now."""
         with self._venue.at_work() as now:
             self._feed.unpin(LISTINGS[symbol].symbol)
             self._venue.execute(Rematch(symbol), now)
 
     def set_average(self, symbol: str, price: str, close_time_ms: int | None = None) -> None:
-        """From now on the symbol's average price is this; without a close time it is always of this second."""
+        """Sets the symbol's average price; without a close time it is always of this second."""
         with self._venue.at_work():
             self._feed.pin_average(LISTINGS[symbol].symbol, Decimal(price), close_time_ms)
 
     def set_balance(self, asset: str, free: str) -> None:
-        """The free amount of the asset is this."""
+        """Sets the free amount of the asset."""
         with self._venue.at_work() as now:
             self._venue.execute(SetBalance(asset=asset, free=Decimal(free)), now)
 
@@ -92,7 +92,7 @@ class Controls:
             ]
 
     def clear_faults(self) -> None:
-        """No fault is waiting any more, and the clock is right."""
+        """Removes every waiting fault, and sets the clock right."""
         self._faults.clear()
         self.clock_skew_ms = 0
 
@@ -117,7 +117,7 @@ class Controls:
         headers: Mapping[str, str] | None = None,
         skip: int | None = None,
     ) -> None:
-        """Lets something go wrong with the next `times` requests of this method and path, after `skip` others.
+        """Adds a fault for the next `times` requests of this method and path, after `skip` others.
 
         `*` is any method or path. Kinds and their arguments, all optional:
             delay(seconds=1), hang(seconds=60, execute=False), reply_lost, reset_before, reset_after,

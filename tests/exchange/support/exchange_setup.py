@@ -73,7 +73,7 @@ async def exchange_at(
     spec = EnvironmentSpec(environment=Environment.PAPER, paper_endpoint=url)
     exchange = Exchange(spec, spot=keys or pair(), futures=None, clock=ClockOf(now, monotonic, pause), **options)
     if not measures:
-        exchange._session._spot_clock.know = _known
+        exchange._session._spot_clock.measure_if_unknown = _known
     if timeout_s is not None:
         exchange._client().READ_TIMEOUT_S = exchange._client().WRITE_TIMEOUT_S = timeout_s
     try:
