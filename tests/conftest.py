@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from guardian.paper.host import home as paper_home
 from tests.support import left_out, prefork, profiles
@@ -78,6 +80,22 @@ def no_process_is_left() -> Iterator[None]:
         process.wait(30)
     paper_home.reap()
     assert paper_home._started == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def schemas_are_checked_once() -> Iterator[None]:
+    """A tool's schema that was found right is not checked again by each new client: it takes longer than a call."""
+    real, right = Draft202012Validator.check_schema, set[str]()
+
+    def check(schema: object) -> None:
+        text = json.dumps(schema)
+        if text not in right:
+            real(schema)
+            right.add(text)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Draft202012Validator, "check_schema", check)
+        yield
 
 
 @pytest.fixture
