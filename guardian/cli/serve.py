@@ -51,8 +51,8 @@ def _server(policy_path: Path | None) -> FastMCP:
     try:
         from guardian.bootstrap import open_guardian
         from guardian.server.app import build_server
-        from guardian.server.shutdown import Shutdown
-        from guardian.server.stderr_log import log_to_stderr
+        from guardian.server.process.shutdown import Shutdown
+        from guardian.server.process.stderr_log import log_to_stderr
 
         gc.freeze()
     finally:

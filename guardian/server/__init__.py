@@ -3,6 +3,6 @@
 FastMCP reads its settings when it is imported, so they are fixed here: no module of this package can import it before.
 """
 
-from guardian.server.isolation import isolate_fastmcp
+from guardian.server.process.isolation import isolate_fastmcp
 
 isolate_fastmcp()

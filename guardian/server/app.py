@@ -11,9 +11,9 @@ from fastmcp import FastMCP
 
 from guardian import __version__
 from guardian.server.middleware import OutermostGuard
+from guardian.server.process.shutdown import CLOSING_S, Shutdown
 from guardian.server.registration import as_tool
 from guardian.server.resources import INSTRUCTIONS, add_resources
-from guardian.server.shutdown import CLOSING_S, Shutdown
 from guardian.server.tools import ALL_TOOLS
 from guardian.system.clock import wall_clock_ms
 

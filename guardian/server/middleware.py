@@ -29,8 +29,8 @@ from guardian.server.error_replies import (
     taken_back,
 )
 from guardian.server.loggable import loggable_arguments, readable
+from guardian.server.process.shutdown import Shutdown
 from guardian.server.registration import CURRENT_CALL, OngoingCall
-from guardian.server.shutdown import Shutdown
 from guardian.system.clock import wall_clock_ms
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from guardian.domain.text.escaping import UNSEEN
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError, PolicyInvalid, PolicyMistake
 from guardian.home.folder import home_folder, ready_made_policy
-from guardian.server.stderr_log import PlainFormatter
+from guardian.server.process.stderr_log import PlainFormatter
 from guardian.store.database import Store
 from guardian.store.emergency import EmergencyFile
 from guardian.store.schema.records import Phase, Record

@@ -16,7 +16,7 @@ from guardian.domain.codes import Code
 from guardian.gate.base.calls import CallInfo
 from guardian.gate.base.replies import Reply
 from guardian.server.app import build_server
-from guardian.server.stderr_log import log_to_stderr
+from guardian.server.process.stderr_log import log_to_stderr
 from tests.server.support.fake_gate import FakeGate, as_gate
 
 

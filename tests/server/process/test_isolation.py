@@ -18,8 +18,8 @@ from fastmcp import Client
 from guardian.cli.app import main
 from guardian.domain.trading import Environment
 from guardian.server.app import build_server
-from guardian.server.isolation import isolate_fastmcp
-from guardian.server.stderr_log import PlainFormatter
+from guardian.server.process.isolation import isolate_fastmcp
+from guardian.server.process.stderr_log import PlainFormatter
 from tests.server.support.fake_gate import FakeGate, as_gate
 
 CANARY = "canary-77aa"
