@@ -44,7 +44,7 @@ def test_format_is_kept() -> None:
 
 @cache
 def parsed(path: Path) -> ast.Module:
-    """The syntax tree of a file, parsed once for all tests."""
+    """The syntax tree of a file, parsed once and shared by all tests."""
     return ast.parse(path.read_text("utf-8"))
 
 

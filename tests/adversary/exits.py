@@ -246,7 +246,7 @@ def log_and_exchange_contradict(rig: Rig) -> None:
 
 
 def exchange_tells_of_another_price(rig: Rig) -> None:
-    """An open order of guardian's is told with another price than was sent."""
+    """An open order of guardian's is reported with another price than was sent."""
     assert rig.ask(spec("BTCUSDT", price="41000")).outcome is Outcome.DONE
     order = rig.front.posts[-1].order
     assert order is not None

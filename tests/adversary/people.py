@@ -210,7 +210,7 @@ def owner_trades_by_hand(play: Play) -> str:
 
 @move(3)
 def owner_amends_or_replaces(play: Play) -> str:
-    """At the exchange: guardian is not told. What it knows no number of could be found by nobody then."""
+    """At the exchange: guardian gets no notice. What it knows no number of could be found by nobody then."""
     live = [order for order in play.oracle.ours() if order.is_open and not order.executed and play.is_known(order)]
     if not live:
         return "none open"

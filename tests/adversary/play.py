@@ -60,7 +60,7 @@ class Play:
         """What the owner had said to guardian when its home was copied: the switch, and the positions they set."""
 
     def arrived(self, post: Post) -> None:
-        """An order is in. While the exchange is blind no read shows it for so many seconds."""
+        """An order is in. While the exchange is blind no read shows it for N seconds."""
         self.oracle.arrived(post)
         order, seconds = post.order, self.blind_s
         if order is None or not seconds:
@@ -365,7 +365,7 @@ class Play:
         return ""
 
     def begin_log(self) -> str:
-        """The owner says `guardian init`: a lost log begins, without what they said before; another goes on."""
+        """The owner says `guardian init`: a lost log begins, without what they said before; another continues."""
         if is_lost(self.rig.home):
             self.oracle.owner.no_log = False
             self.oracle.owner.state = "active"

@@ -192,7 +192,7 @@ class Killed(BaseException):
 
 
 def report(order: Order) -> dict[str, Any]:
-    """An order as the exchange tells of it."""
+    """An order as the exchange reports it."""
     return {
         "symbol": order.symbol, "orderId": order.order_id, "orderListId": -1, "clientOrderId": order.client_id,
         "price": f"{order.price:f}", "origQty": f"{order.quantity:f}", "executedQty": f"{order.executed:f}",
@@ -203,7 +203,7 @@ def report(order: Order) -> dict[str, Any]:
 
 
 def trade(row: TradeRow) -> dict[str, Any]:
-    """An execution as the exchange tells of it."""
+    """An execution as the exchange reports it."""
     return {
         "id": row.trade_id, "symbol": row.order.symbol, "orderId": row.order.order_id, "price": f"{row.price:f}",
         "qty": f"{row.quantity:f}", "quoteQty": f"{row.price * row.quantity:f}", "commission": f"{row.fee:f}",

@@ -228,7 +228,7 @@ class Rig:
         self.processes, self.at = [Process(self)], 0
 
     def is_nowhere(self) -> bool:
-        """Whether nothing in the home tells of an environment: neither the policy file nor a policy that was good."""
+        """Whether nothing in the home names an environment: neither the policy file nor a policy that was good."""
         return "environment" not in self.policy_path.read_text("utf-8") and not self.sql("SELECT digest FROM policies")
 
     def copy_home(self, name: str) -> None:

@@ -49,7 +49,7 @@ def play(seed: int, steps: int = STEPS) -> Played:
 
 
 def troubles(one: Play) -> list[Move]:
-    """What would calm things down; nothing where that cannot be told now."""
+    """What would calm things down; nothing where that is not known now."""
     try:
         return calming(one)
     except GuardianError:

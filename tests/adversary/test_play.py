@@ -104,7 +104,7 @@ def test_an_exit_passes_as_soon_as_its_symbol_trades_again(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("at_start", [True, False], ids=["at the start", "later"])
 def test_a_cancel_needs_no_log_and_no_good_policy_but_a_place(tmp_path: Path, *, at_start: bool) -> None:
-    """Where the log is lost and the policy file is broken too, only a process that began before is told of a place."""
+    """Where the log is lost and the policy file is broken too, only a process that began before knows of a place."""
     one = Play(tmp_path, 1)
     one.oracle.owner.required_above = D(1000)
     one.rig.policy({"confirmation": {"required_above": "1000"}})

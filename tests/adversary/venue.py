@@ -1,6 +1,6 @@
 """A true exchange in a few hundred lines: books, one account, orders, fees and a clock, over Binance's REST protocol.
 
-It knows nothing of guardian. What is true stands in plain fields; what a reader sees of it (late, blind, contradicting)
+It knows nothing of guardian. What is true is in plain fields; what a reader sees of it (late, blind, contradicting)
 is decided in `tests.adversary.rest`.
 """
 
@@ -327,7 +327,7 @@ class Venue:
         order.quantity, order.client_id, order.updated = quantity, client_id, self.now_ms()
 
     def wipe(self) -> None:
-        """The testnet begins anew: no orders, ids from the start, balances as on the first day."""
+        """The testnet begins again: no orders, ids from the start, balances as on the first day."""
         self.orders, self.trades, self.next_id = [], [], 1000
         fresh = Venue(self.now_ms)
         self.free, self.locked = fresh.free, {}

@@ -171,7 +171,7 @@ def test_exit_code_says_what_kind_of_end_it_was(happens: list[BaseException], er
 def test_error_and_hint_are_two_lines_on_stderr(
     happens: list[BaseException], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An error of guardian's is told as `guardian: error:` and `guardian: hint:`, and nothing is on standard output."""
+    """An error of guardian's is `guardian: error:` and `guardian: hint:` on stderr; standard output stays empty."""
     happens.append(StoreUnavailable("the disk is full", hint="make room"))
     main(["probe"])
     assert capsys.readouterr() == ("", "guardian: error: the disk is full\nguardian: hint: make room\n")
@@ -207,7 +207,7 @@ def test_exchanges_words_are_marked_and_escaped(
 def test_bug_is_one_line_with_its_place_and_without_its_text(
     happens: list[BaseException], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A foreign exception is told by kind and place; its text, which may hold anything, is not shown."""
+    """A foreign exception is reported by kind and place; its text, which may hold anything, is not shown."""
     happens.append(RuntimeError(CANARY))
     assert main(["probe"]) == 3
     said = capsys.readouterr().err
@@ -295,7 +295,7 @@ def test_reader_that_goes_away_is_no_drama(unbuffered: str) -> None:
 def test_stream_that_is_missing_or_has_no_reader_is_no_drama(tmp_path: Path, way: str, code: int) -> None:
     """Without a stream a command does what it does, and its words go nowhere; never is there a traceback.
 
-    Before: a command that was started with `>&-` told of a bug (`AttributeError`).
+    Before: a command that was started with `>&-` reported a bug (`AttributeError`).
     """
     line = way.replace("{guardian}", f"{shlex.quote(sys.executable)} -m guardian")
     environment = {**os.environ, "GUARDIAN_HOME": str(tmp_path / "none")}

@@ -51,7 +51,7 @@ def start(machine: Machine, *arguments: str, stdout: int = subprocess.PIPE) -> s
 
 
 def test_tour_tells_the_whole_story_and_leaves_nothing(machine: Machine) -> None:
-    """No terminal, no keys, a fresh HOME: exit 0 within half a minute, each step told, nothing left."""
+    """No terminal, no keys, a fresh HOME: exit 0 within half a minute, each step explained, nothing left."""
     started = time.monotonic()
     tour = machine.run("tour", timeout=LIMIT_S)
     assert tour.returncode == 0, tour.stdout + tour.stderr

@@ -93,7 +93,7 @@ def test_person_approves_and_the_token_works_once_through_the_server(
 
 
 def test_person_places_the_order_right_there(world: World, sit_down: Callable[..., Person]) -> None:
-    """`--submit` sends it once, prints its id, and the assistant that asks again is told about it."""
+    """`--submit` sends it once, prints its id, and the assistant that asks again is informed."""
     assistant = world.assistant()
     name = proposed(assistant)
     person = sit_down("approve", name, "--submit")
@@ -111,7 +111,7 @@ def test_person_places_the_order_right_there(world: World, sit_down: Callable[..
 
 
 def test_order_that_is_no_longer_allowed_is_not_placed_by_submit(world: World, sit_down: Callable[..., Person]) -> None:
-    """The policy is judged again at that moment; the person is told every reason and the exit code is 1."""
+    """The policy is judged again at that moment; the person sees every reason and the exit code is 1."""
     name = proposed(world.assistant())
     person = sit_down("approve", name, "--submit")
     person.waits_for("[y/N] ")
@@ -228,7 +228,7 @@ def test_what_waits_is_listed(world: World) -> None:
 
 @pytest.mark.parametrize("empty", [False, True], ids=["no database", "empty database"])
 def test_nothing_to_list_is_said_kindly(world: World, empty: bool) -> None:
-    """Where nothing was ever asked for, listing is fine and says so in words."""
+    """Where nothing was ever requested, listing is fine and says so in words."""
     if empty:
         world.assistant().call("get_ticker_price", symbol="BTCUSDT")
     for arguments, data, words in ((("approve",), "", "nothing waits for you\n"), (("approve", "--json"), "[]\n", "")):
@@ -299,7 +299,7 @@ def test_halt_cancels_guardians_open_orders_and_no_others(world: World) -> None:
 
 
 def test_halt_holds_when_the_exchange_does_not_answer_the_cancels(world: World) -> None:
-    """Trading is halted whatever becomes of the cancels; the exit code says that their fate could not be told."""
+    """Trading is halted whatever becomes of the cancels; the exit code says that their fate could not be known."""
     world.policy(TERMINAL, {"confirmation": {"required_above": "1000"}})
     reply = world.assistant().order(order_type="LIMIT", quantity="0.001", price="59000")
     name = reply["data"]["order"]["client_order_id"]
@@ -384,7 +384,7 @@ def test_unresolved_order_comes_first_in_status(world: World) -> None:
 
 
 def test_status_shows_the_exchanges_word_for_an_open_order(world: World) -> None:
-    """The state is guardian's word; the exchange's own stands beside it. Before, only `--json` had it."""
+    """The state is guardian's word; the exchange's own is beside it. Before, only `--json` had it."""
     world.policy(TERMINAL, {"confirmation": {"required_above": "1000"}})
     reply = world.assistant().order(order_type="LIMIT", quantity="0.001", price="59000")
     assert reply["outcome"] == "done", reply
@@ -404,7 +404,7 @@ def test_status_fits_a_narrow_terminal(world: World, sit_down: Callable[..., Per
 
 
 def test_status_of_a_home_without_anything(world: World, tmp_path: Path) -> None:
-    """On a home that is not there yet, under the packaged testnet policy and without keys, it still tells."""
+    """On a home that is not there yet, under the packaged testnet policy and without keys, it still reports."""
     empty = tmp_path / "nothing" / "here"
     done = prefork.run(
         [sys.executable, "-m", "guardian", "status"],

@@ -56,7 +56,7 @@ def test_check_of_a_valid_policy_is_fine_and_sums_it_up(policy: Path, capsys: py
 
 
 def test_check_says_from_what_amount_a_person_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A threshold is told with its currency; a policy without symbols and examples is told as such."""
+    """A threshold is reported with its currency; a policy without symbols and examples is reported as such."""
     path = write(tmp_path / "p.toml", 'schema = 1\n[confirmation]\nrequired_above = "50"\n')
     assert main(["policy", "check", str(path)]) == 0
     out = capsys.readouterr().out
@@ -80,7 +80,7 @@ def test_check_tells_every_mistake_with_file_line_and_key(tmp_path: Path, capsys
 
 
 def test_check_counts_one_mistake_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A mistake that belongs to no key is told with its line alone."""
+    """A mistake that belongs to no key is reported with its line alone."""
     path = write(tmp_path / "bad.toml", "schema = 1\nschema = 1\n")
     assert main(["policy", "check", str(path)]) == 1
     err = capsys.readouterr().err
@@ -111,7 +111,7 @@ def test_check_as_json_is_one_document_either_way(
 def test_a_file_that_cannot_be_read_is_not_called_invalid(
     verb: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit 3: whether the policy is valid could not be told."""
+    """Exit 3: whether the policy is valid could not be known."""
     (tmp_path / "folder").mkdir()
     assert main(["policy", verb, str(tmp_path) + os.sep + name]) == 3
     out, err = capsys.readouterr()

@@ -59,7 +59,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def agreed(world: World, times: int, *arguments: str) -> tuple[int, str]:
-    """The exit code and the words of a command that is interrupted so many times after the yes."""
+    """The exit code and the words of a command that is interrupted N times after the yes."""
     done = prefork.run(
         [sys.executable, "-c", AGREED, str(times), *arguments],
         env={**os.environ, "GUARDIAN_HOME": str(world.home)},

@@ -369,7 +369,7 @@ class SystemKeyring(MemoryKeyring):
 
 def test_process_waits_once_for_a_keyring_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many calls open the keyring meanwhile, one waits and has a thread; the others are refused at once, and
-    are answered again when it is (before: each waited anew and had a thread and a window of its own)."""
+    are answered again when it is (before: each waited again and had a thread and a window of its own)."""
     monkeypatch.setattr(backends, "_BACKENDS", {sys.platform: (f"{__name__}.SystemKeyring",)})
     SystemKeyring.let_go.clear()
     threads, begin = active_count(), time.monotonic()
@@ -439,7 +439,7 @@ def test_panic_of_a_backend_is_an_error_and_not_a_hang() -> None:
 
 
 def test_secret_in_a_backends_exception_goes_nowhere() -> None:
-    """Of a foreign exception only its class is told; its text, frames and context stay behind."""
+    """Of a foreign exception only its class is reported; its text, frames and context stay behind."""
     with pytest.raises(KeyringUnavailable) as caught:
         CredentialStore(LeakyKeyring()).put(pair())
     said = everything_said(caught.value)

@@ -213,7 +213,7 @@ def test_real_secret_service_keeps_keys_between_sessions_and_no_file_shows_them(
 
 @linux_only
 def test_locked_secret_service_is_an_error_within_three_seconds(tmp_path: Path) -> None:
-    """A keyring that is there and locked, with nobody to unlock it, is told as such, and soon."""
+    """A keyring that is there and locked, with nobody to unlock it, is reported as such, and soon."""
     env = hostile_home(tmp_path)
     _store_canaries(env)
     locked = run_python(

@@ -239,7 +239,7 @@ def test_the_quantity_named_by_a_notional_breach_really_passes(
     least: Decimal,
     most: Decimal,
 ) -> None:
-    """Asked for, the named quantity breaks no filter; where none is named, no whole step passes either."""
+    """An order of the named quantity breaks no filter; where none is named, no whole step passes either."""
     instrument = an_instrument(
         price=Range(),
         lot=Range(minimum=least, maximum=most, step=step),

@@ -234,7 +234,7 @@ def test_rounding_is_at_the_eighth_digit_and_in_the_direction_asked_for(value: D
 @calm
 @given(amounts, steps)
 def test_floor_ceil_and_multiple_are_exact(value: Decimal, step: Decimal) -> None:
-    """The multiples below and above a value are the true ones, and a multiple is told from its neighbours."""
+    """The multiples below and above a value are the true ones, and a multiple is distinguished from its neighbours."""
     count = Fraction(value) / Fraction(step)
     assert Fraction(floor_to(value, step)) == floor(count) * Fraction(step)
     assert Fraction(ceil_to(value, step)) == ceil(count) * Fraction(step)

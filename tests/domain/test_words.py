@@ -280,7 +280,7 @@ def test_every_code_is_category_condition_and_has_a_meaning_of_its_own() -> None
 
 
 def test_only_done_and_waiting_for_a_person_are_no_errors() -> None:
-    """MCP is told `isError` for every outcome but these two, and each of the others has a code."""
+    """MCP gets `isError` for every outcome but these two, and each of the others has a code."""
     assert {outcome for outcome in Outcome if not outcome.is_error} == {Outcome.DONE, Outcome.CONFIRMATION_REQUIRED}
     assert {code.outcome for code in Code} == {outcome for outcome in Outcome if outcome.is_error}
 

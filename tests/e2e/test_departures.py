@@ -93,7 +93,7 @@ def test_order_is_finished_when_nobody_reads_the_replies_any_more(
 def test_client_that_is_not_there_is_no_bug(machine: Machine, world: World, way: str) -> None:
     """No input, an input that ends in the middle of a line, or no output: exit code 0, and not a word.
 
-    Before: `guardian serve <&-` told of a bug (`AttributeError`) and ended with 3.
+    Before: `guardian serve <&-` reported a bug (`AttributeError`) and ended with 3.
     """
     hello = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE})
     serve = f"{shlex.quote(sys.executable)} -m guardian serve"

@@ -96,7 +96,7 @@ def without_uid(world: World) -> None:
 
 
 def lose_an_order(world: World) -> str:
-    """An order that reached the exchange, whose reply was lost and which cannot be asked for; its name."""
+    """An order that reached the exchange, whose reply was lost and which cannot be queried; its name."""
     assistant = world.assistant()
     # The orders are compared and the open ones listed while the exchange still answers.
     assert "FILTER_NOTIONAL" in codes(assistant.order(**{**LIMIT, "quantity": "0.00001"}))
@@ -109,7 +109,7 @@ def lose_an_order(world: World) -> str:
 
 
 def test_unknown_order_is_counted_blocks_and_is_resolved_after_its_key_was_replaced(world: World) -> None:
-    """With another key of the account the order counts in full, blocks its symbol, is asked for and found."""
+    """With another key of the account the order counts in full, blocks its symbol, is queried and found."""
     name = lose_an_order(world)
     second = again(world, {"paper": SECOND})
     assert account_of(second) == f"uid-{world.paper.venue.uid}" == row_of(second, name).account
@@ -184,7 +184,7 @@ def test_new_key_is_of_no_account_while_the_exchange_cannot_be_asked(world: Worl
 
 
 def test_exchange_that_tells_no_account_has_one_for_each_key(world: World) -> None:
-    """Where the answer has no uid the key's fingerprint stands in, and is remembered too."""
+    """Where the answer has no uid the key's fingerprint is used instead, and is remembered too."""
     without_uid(world)
     first = world.assistant()
     account = account_of(first)
@@ -310,7 +310,7 @@ def test_connection_without_an_account_is_made_whole_when_keys_are_needed(world:
 
 
 def test_store_that_cannot_be_read_keeps_nobody_from_cancelling(world: World) -> None:
-    """The exchange is asked whose the key is where the store does not answer, so that cancelling goes on."""
+    """The exchange is asked whose the key is where the store does not answer, so that cancelling continues."""
     assistant = world.assistant()
     name = assistant.order(**LIMIT)["data"]["order"]["client_order_id"]
     world.close()

@@ -1,4 +1,4 @@
-"""The process is told to end in the middle of an order: the order is finished, and a second signal loses nothing."""
+"""A signal to end in the middle of an order: the order is finished, and a second signal loses nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def in_mid_order(machine: Machine, world: World, serve_raw: Callable[..., RawSer
 def test_order_is_finished_before_a_signal_ends_the_server(
     machine: Machine, world: World, serve_raw: Callable[..., RawServed], name: str
 ) -> None:
-    """A signal in mid-order: the order's outcome is written and told, then the process ends with 128 and its number."""
+    """A signal in mid-order: its outcome is written and reported, then the process exits with 128 + the number."""
     number = getattr(signal, name)
     talk = in_mid_order(machine, world, serve_raw, 1.0)
     talk.process.send_signal(number)
@@ -100,7 +100,7 @@ def test_call_after_the_signal_is_refused_and_leaves_nothing(
 def test_second_signal_ends_at_once_and_the_order_is_on_disk(
     machine: Machine, world: World, serve_raw: Callable[..., RawServed], second: str
 ) -> None:
-    """A second signal does not wait for the exchange; the intent and the reservation are there to be asked for."""
+    """A second signal does not wait for the exchange; the intent and the reservation are there to be queried."""
     number = getattr(signal, second)
     talk = in_mid_order(machine, world, serve_raw, 8.0)
     talk.process.send_signal(signal.SIGTERM)

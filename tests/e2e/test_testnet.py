@@ -62,7 +62,7 @@ class OnTestnet:
         self.assistant: Assistant = world.assistant()
 
     def call(self, tool: str, **arguments: Any) -> tuple[dict[str, Any], list[tuple[str, str, str, str]]]:
-        """A call's reply, and what it asked of the exchange, without what goes on in the background."""
+        """A call's reply, and what it asked of the exchange, without what runs in the background."""
         before = len(self.asked)
         reply = self.assistant.call(tool, **arguments)
         by_itself = BY_ITSELF - OWN.get(tool, set())

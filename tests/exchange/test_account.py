@@ -22,7 +22,7 @@ def test_account_is_named_by_the_number_that_the_exchange_gives() -> None:
 
 @pytest.mark.parametrize("told", [{}, {"uid": None}, {"uid": 0}])
 def test_account_without_a_number_has_no_name(told: dict[str, Any]) -> None:
-    """An exchange that does not tell has not told: absent, null, and nought."""
+    """An exchange that does not say has not said: absent, null, and zero."""
     assert account_name(told) is None
 
 
@@ -44,7 +44,7 @@ def test_number_of_another_kind_is_no_answer(uid: Any) -> None:
     ],
 )
 def test_only_another_number_is_another_account(expected: str | None, told: dict[str, int], another: bool) -> None:
-    """An answer without a number is none, and a key that was remembered without one may learn it later."""
+    """An answer without a number is no answer, and a key that was remembered without one may learn it later."""
     assert is_of_another(told, expected) is another
 
 

@@ -48,7 +48,7 @@ class World:
 
 @pytest.mark.parametrize("skew_ms", [0, 7, -90, 250, -5_000, 86_400_000])
 async def test_skew_is_local_less_exchange(skew_ms: int) -> None:
-    """The skew is told against the middle of the round trip."""
+    """The skew is measured against the middle of the round trip."""
     assert await World(skew_ms).clock().skew_ms() == skew_ms
 
 
@@ -67,7 +67,7 @@ async def test_measurement_is_kept_for_a_minute() -> None:
 
 @pytest.mark.parametrize("jump_ms", [-3_600_000, -300, 300, 3_600_000])
 async def test_jump_of_the_wall_clock_is_noticed(jump_ms: int) -> None:
-    """A clock that was set, or a machine that slept, is measured anew at once."""
+    """A clock that was set, or a machine that slept, is measured again at once."""
     world = World(skew_ms=5)
     clock = world.clock()
     await clock.skew_ms()
@@ -217,7 +217,7 @@ async def test_cancel_waits_for_the_clock_no_longer_than_two_seconds() -> None:
 
 @pytest.mark.parametrize("measured", [True, False])
 async def test_refused_timestamp_of_a_cancel_says_that_nothing_was_cancelled(measured: bool) -> None:
-    """A DELETE is never sent again by itself: the clock is measured anew, and the hint says what to do."""
+    """A DELETE is never sent again by itself: the clock is measured again, and the hint says what to do."""
     refuse = [True]
 
     def reply(seen: Seen) -> object:

@@ -121,7 +121,7 @@ async def test_book_tops_are_dated_to_the_start_of_the_request() -> None:
 
 
 async def test_listing_is_filtered_and_paged_by_name() -> None:
-    """The pages of a listing are in the order of the names, and a cursor goes on after the last one."""
+    """The pages of a listing are in the order of the names, and a cursor continues after the last one."""
     rows = [listed(f"A{number}USDT", f"A{number}") for number in range(5)] + [listed("ETHBTC", "ETH", "BTC")]
     async with served(lambda _: {"symbols": rows[::-1]}) as (server, exchange):
         first = await exchange.listing(quote_asset="USDT", limit=3)

@@ -88,7 +88,7 @@ async def test_ed25519_key_is_taken_by_another_implementation(paper: PaperServer
 
 
 async def test_wrong_secret_is_a_rejection_with_a_hint(paper: PaperServer) -> None:
-    """A key that does not sign rightly is told so."""
+    """A key that does not sign rightly gets an answer that says so."""
     keys = ApiKeyPair(
         environment="paper",
         family=KeyFamily.SPOT,
@@ -105,7 +105,7 @@ async def test_wrong_secret_is_a_rejection_with_a_hint(paper: PaperServer) -> No
 
 @pytest.mark.parametrize("fault", ["reply_lost", "reset_before", "html_502", "empty_200", "bad_json", "status"])
 async def test_order_under_a_fault_is_unknown_and_sent_once(paper: PaperServer, fault: str) -> None:
-    """Whether or not the order was taken, it is unknown, was sent once, and asking tells."""
+    """Whether or not the order was taken, it is unknown, was sent once, and asking shows."""
     async with exchange_of(paper) as exchange:
         await exchange.balances()
         paper.controls.fault("POST", "/api/v3/order", fault)

@@ -130,7 +130,7 @@ def a_nursery(errors: Path) -> Iterator[Nursery]:
 
 @dataclass(kw_only=True)
 class Tally:
-    """What came of the rounds with so many processes."""
+    """What came of the rounds with N processes."""
 
     processes: int
     rounds: int = 0
@@ -218,7 +218,7 @@ def one_round(
 
 
 async def look_into(world: World, tally: Tally, began: Decimal) -> None:
-    """Hold the store against the exchange: at the start after the crash, and when all was asked for."""
+    """Hold the store against the exchange: at the start after the crash, and when everything was queried."""
     async with a_desk(world) as desk:
         lost = [row.client_order_id for row in desk.orders() if row.state in UNRESOLVED_STATES]
         tally.unresolved += len(lost)
@@ -259,7 +259,7 @@ def check_always(world: World, desk: Desk, tally: Tally) -> None:
 
 
 async def clear(world: World, desk: Desk) -> None:
-    """Room for the next round: the exchange takes only so many open orders."""
+    """Room for the next round: the exchange takes only N open orders."""
     taken = [order for order in world.controls.orders() if order["status"] in OPEN_AT_EXCHANGE]
     for order in taken if len(taken) > 60 else ():
         await desk.cancel(order["clientOrderId"])
@@ -268,7 +268,7 @@ async def clear(world: World, desk: Desk) -> None:
 def run(
     rounds: int, processes: int, seed: int, folder: Path, tally: Tally | None = None, progress: Progress | None = None
 ) -> Tally:
-    """So many rounds with so many processes; a new home after every few."""
+    """Rounds with N processes; a new home after every few."""
     dice, steps = random.Random(seed), list[str]()
     tally = tally or Tally(processes=processes)
     folder.mkdir(parents=True, exist_ok=True)

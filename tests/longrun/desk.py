@@ -110,7 +110,7 @@ class Desk:
             await self._resolver.leaseholder.release()
 
     async def told(self, client_order_id: str) -> OrderView | None:
-        """How the assistant is told that an order stands, by `get_orders`."""
+        """The status of an order as the assistant gets it, by `get_orders`."""
         request = GetOrders(symbol=SYMBOL, client_order_id=client_order_id)
         reply = await self.ask(request, {"symbol": SYMBOL, "client_order_id": client_order_id})
         views = (*reply.data.unresolved, *reply.data.orders) if isinstance(reply.data, Orders) else ()

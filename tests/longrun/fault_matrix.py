@@ -289,7 +289,7 @@ def _unstruck(case: Case, world: World) -> list[str]:
 
 
 async def _as_long_as_nobody_answers(case: Case, world: World, desk: Desk) -> list[str]:
-    """Asked for minutes and told nothing of use, guardian does not make up an end; then it is put right."""
+    """After minutes of useless answers guardian does not make up an end; then it is put right."""
     await desk.resolve(8)
     wrong = []
     if case.operation == "create":
@@ -308,7 +308,7 @@ async def _as_long_as_nobody_answers(case: Case, world: World, desk: Desk) -> li
 
 
 async def _told_otherwise(world: World, desk: Desk) -> list[str]:
-    """What the assistant and the owner are told, against what is there."""
+    """What the assistant and the owner see, against what is there."""
     found = []
     for order in world.controls.orders():
         view = await desk.told(order["clientOrderId"])
@@ -425,7 +425,7 @@ def _alone(case: Case, own: Path) -> Result:
 
 
 def sample(count: int, seed: int) -> list[Case]:
-    """So many cases, in which every trouble comes at least once where the count allows it."""
+    """A number of cases, in which every trouble comes at least once where the count allows it."""
     dice = random.Random(seed)
     first = [
         Case(trouble=trouble, order_type=dice.choice(TYPES), operation=dice.choice(list(OPERATIONS)))

@@ -136,7 +136,7 @@ class Reservation:
 
 
 def walk(world: World) -> list[Reservation]:
-    """Every reservation in the order of the log, with what was entered and open then, as the log itself tells it.
+    """Every reservation in the order of the log, with what was entered and open then, as the log itself has it.
 
     An order is open from its intent row on, at its full notional, until a row says that it ended; one that never came
     to be takes what it had entered out again.
@@ -169,7 +169,7 @@ def walk(world: World) -> list[Reservation]:
 
 
 def _ended(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """The order that a row tells the end of, if it does, and that end."""
+    """The order whose end a row reports, if it does, and that end."""
     told = body.get("data", body)
     name, state = told.get("client_order_id"), told.get("is", told.get("state"))
     return (name, state) if state in ENDED else (None, None)
@@ -254,7 +254,7 @@ def run(
     races: list[Race] | None = None,
     progress: Progress | None = None,
 ) -> list[Race]:
-    """Every cap and a halt, so many times; `calls` for each process."""
+    """Every cap and a halt, N times; `calls` for each process."""
     dice = random.Random(seed)
     races = [] if races is None else races
     folder.mkdir(parents=True, exist_ok=True)

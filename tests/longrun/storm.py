@@ -82,7 +82,7 @@ def counted() -> Iterator[Counter[int]]:
 
 
 def run(calls: int, clients: int, seed: int, folder: Path, limits: RateLimitSettings | None = None) -> Weather:
-    """So many calls, shared by all clients; `limits` are Binance's own unless they are given."""
+    """`calls` calls, shared by all clients; `limits` are Binance's own unless they are given."""
     with counted() as refused, PaperServer(limits=limits) as paper:
         world = World(paper, folder)
         world.controls.set_balance("USDT", "100000000")

@@ -26,7 +26,7 @@ SAMPLES = 20
 
 
 def memory_mb() -> float | None:
-    """What this process holds in memory now, where the system tells."""
+    """What this process holds in memory now, where the system shows it."""
     try:
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     except OSError:

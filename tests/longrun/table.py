@@ -48,7 +48,7 @@ class Progress:
         self._last = self._began - every_s
 
     def at(self, done: int, text: str = "") -> None:
-        """At most once in so many seconds, and at the end."""
+        """At most once in N seconds, and at the end."""
         now = time.monotonic()
         if now - self._last >= self._every or done >= self._total:
             self._last = now

@@ -1,4 +1,4 @@
-"""Somebody who looks on while guardian's processes trade: at every order that arrives, and at what stands meanwhile.
+"""Somebody who looks on while guardian's processes trade: at every order that arrives, and at what is open meanwhile.
 
 What is found after a run can have put itself right by then; what is seen in the middle of it has happened.
 """

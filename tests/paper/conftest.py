@@ -16,7 +16,7 @@ from tests.paper.support.made_market import made_market
 
 @pytest.fixture
 def paper() -> Iterator[PaperServer]:
-    """A paper exchange whose BTCUSDT stands at 59999.99 / 60000.00 with 100 a side."""
+    """A paper exchange whose BTCUSDT is at 59999.99 / 60000.00 with 100 a side."""
     with PaperServer(seed=7, limits=WIDE) as server:
         server.controls.set_book("BTCUSDT", "59999.99", "60000")
         yield server

@@ -37,7 +37,7 @@ INSTALL_S, STORY_S = 300, 90
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Independent:
-    """A client that others wrote: the package, its version, and the driver that tells the story with it."""
+    """A client that others wrote: the package, its version, and the driver that plays the story with it."""
 
     package: str
     version: str
@@ -154,7 +154,7 @@ def held(balances: dict[str, list[Decimal]]) -> dict[str, list[Decimal]]:
 
 
 def absent(client: Independent, why: str) -> None:
-    """Skips, or fails where the machine promises that everything can be had."""
+    """Skips, or fails where the machine promises that everything is available."""
     reason = f"{client.package} {client.version} cannot be had here: {why}"
     if REQUIRED:
         pytest.fail(reason)

@@ -25,7 +25,7 @@ from tests.support import prefork
 
 
 def test_balances_orders_and_trades_survive_a_restart(tmp_path: Path, client_for: ClientFor) -> None:
-    """A second exchange on the same file has the first one's orders, trades and balances, and goes on from there."""
+    """A second exchange on the same file has the first one's orders, trades and balances, and continues from there."""
     file = tmp_path / "paper.db"
     with PaperServer(storage=SqliteStorage(file), seed=7) as server:
         client = client_for(server.endpoint)
@@ -62,7 +62,7 @@ def test_every_reply_is_on_disk_before_it_is_given(tmp_path: Path, client_for: C
 
 
 class FailingStorage(SqliteStorage):
-    """Fails to commit when told to, after or before the rows are written."""
+    """Fails to commit when a test says so, after or before the rows are written."""
 
     fails = False
 
@@ -90,7 +90,7 @@ def test_what_cannot_be_written_has_not_happened(tmp_path: Path, client_for: Cli
 
 
 def test_a_real_write_error_is_a_refusal_and_leaves_the_file_as_it_was(tmp_path: Path) -> None:
-    """A commit that SQLite itself refuses raises, and the exchange then stands where the file stands."""
+    """A commit that SQLite itself refuses raises, and the exchange is then where the file is."""
     storage = SqliteStorage(tmp_path / "paper.db")
     server = PaperServer(storage=storage)
     order = PlaceOrder(
@@ -190,7 +190,7 @@ serve("127.0.0.1", 0, 5, pathlib.Path(sys.argv[1]), on_ready=tell)
 def test_the_standalone_exchange_serves_until_interrupted_and_keeps_its_state(
     tmp_path: Path, client_for: ClientFor
 ) -> None:
-    """serve prints nothing of its own, ends quietly on an interrupt, and goes on from its state file with its key."""
+    """serve prints nothing of its own, ends quietly on an interrupt, and continues from its state file with its key."""
     keys = []
     for already in (0, 1):
         command = [sys.executable, "-c", SERVE, str(tmp_path / "state.db")]

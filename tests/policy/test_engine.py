@@ -145,7 +145,7 @@ def test_each_denial_stands_alone_and_says_what_and_why(code: Code) -> None:
 
 
 def test_a_verdict_knows_the_codes_that_it_was_denied_by() -> None:
-    """Asked for a code, it says whether that is among its denials."""
+    """Given a code, it says whether that is among its denials."""
     verdict = judged(an_order(quantity="0.0017"))
     assert verdict.denied_by(Code.NOTIONAL_EXCEEDS_MAX)
     assert not verdict.denied_by(Code.PRICE_STALE)

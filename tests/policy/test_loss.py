@@ -237,7 +237,7 @@ def test_leftover_denies_nothing_whatever_is_wrong_with_its_market(fault: dict[s
 
 
 def test_leftover_in_a_calm_market_is_worth_what_its_market_says() -> None:
-    """The last known price stands in for a missing one, and for nothing else."""
+    """The last known price replaces a missing one, and nothing else."""
     assert loss(leftover("0.00008", "0", "-4.8", last="1")) == 0
 
 

@@ -278,7 +278,7 @@ def test_the_largest_quantity_passes_and_the_next_step_does_not(
 def test_the_quantity_named_by_a_notional_denial_really_passes(
     quantity: Decimal, cap: Decimal, price: Decimal, selling: bool
 ) -> None:
-    """Asked for, the quantity that the denial names is not denied, and one step more is."""
+    """An order of the quantity that the denial names is not denied, and one of a step more is."""
     price = max(price, D("58200")) if selling else price
     roomy = {"max_quantity": D(10**6), "max_position": D(10**6), "max_notional": cap}
     policy = a_policy(roomy, max_open_notional=D(10**9), rolling_notional=(), required_above=D(10**9))
@@ -301,7 +301,7 @@ def test_the_quantity_named_by_a_notional_denial_really_passes(
 
 
 def test_the_books_that_are_fetched_are_the_symbols_own_and_its_paths() -> None:
-    """Only what will be looked at is asked for, and each once."""
+    """Only what will be looked at is requested, and each once."""
     listed = {"ETHBTC": ETHBTC, "BTCUSDT": an_instrument()}
     assert market_symbols("ETHBTC", a_policy(), listed) == ("ETHBTC", "BTCUSDT")
     assert market_symbols("BTCUSDT", a_policy(), listed) == ("BTCUSDT",)

@@ -172,7 +172,7 @@ def test_price_without_a_fault_denies_nothing(place: str) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("place", PLACES)
 def test_price_with_a_fault_counts_nothing_anywhere(place: str, fault: str) -> None:
-    """Whatever it is to count, a price that fails a check is none: a denial in words, with symbol and numbers.
+    """Whatever it is to count, a price that fails a check is no price: a denial in words, with symbol and numbers.
 
     Before, books were taken as they came: a thin BTCUSDT let 30,000 USDT of ETHBTC pass a cap of 100.
     """
@@ -368,7 +368,7 @@ def test_usable_price_is_one_that_passes_every_check(
 
 
 def test_symbol_that_is_not_listed_or_whose_rules_are_missing_has_no_usable_price() -> None:
-    """The two are told apart, in words."""
+    """The two are distinguished, in words."""
     unlisted = facts(instruments={}, unlisted=frozenset({"BTCUSDT"}))
     assert str(usable_price("BTCUSDT", unlisted, a_policy())) == "the exchange does not list BTCUSDT"
     missing = facts(instruments={}, missing={Fact.INSTRUMENT: "it timed out"})

@@ -147,7 +147,7 @@ def test_everything_else_is_no_time(value: str | float | None) -> None:
 
 
 def test_every_missing_field_of_an_order_is_named_at_once() -> None:
-    """An empty order is told all that it lacks."""
+    """An empty order gets a list of all that it lacks."""
     assert set(mistakes_of()) == {"symbol", "side", "order_type", "quantity"}
 
 

@@ -274,7 +274,7 @@ async def test_nothing_is_done_without_a_record(connect: Connect, gate: FakeGate
 
 
 async def test_fault_while_opening_the_record_is_opaque_and_stops_the_call(connect: Connect, gate: FakeGate) -> None:
-    """A bug in opening the record is told without its text, and nothing is done."""
+    """A bug in opening the record is reported without its text, and nothing is done."""
     gate.fail_open = RuntimeError(CANARY)
     async with connect() as client:
         result = await call(client, "create_order", ARGUMENTS["create_order"])
@@ -286,7 +286,7 @@ async def test_fault_while_opening_the_record_is_opaque_and_stops_the_call(conne
 async def test_answer_stands_when_the_record_cannot_be_closed_or_meta_not_told(
     connect: Connect, gate: FakeGate
 ) -> None:
-    """What became of an order is told even where guardian's own bookkeeping about the call breaks."""
+    """What happened to an order is reported even where guardian's own bookkeeping about the call breaks."""
     gate.fail_close = RuntimeError(CANARY)
     gate.fail_meta = RuntimeError(CANARY)
     async with connect() as client:

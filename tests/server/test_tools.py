@@ -95,7 +95,7 @@ async def test_the_list_of_tools_stays_small(connect: Connect) -> None:
 
 
 async def test_schemas_name_no_tags(connect: Connect) -> None:
-    """Nothing about how guardian sorts its tools is told to clients."""
+    """Nothing about how guardian sorts its tools is shown to clients."""
     async with connect() as client:
         tools = await client.list_tools()
     assert all(not (tool.meta or {}).get("fastmcp", {}).get("tags") for tool in tools)
@@ -267,7 +267,7 @@ async def test_tools_that_the_policy_does_not_allow_are_hidden(connect: Connect,
 
 
 async def test_cancelling_stays_listed_when_the_policy_cannot_be_told(connect: Connect, gate: FakeGate) -> None:
-    """Where the allowed tools cannot be told, the one that takes risk away is still listed, and no other."""
+    """Where the allowed tools cannot be known, the one that takes risk away is still listed, and no other."""
     gate.fail_allowed = RuntimeError("canary-text")
     async with connect() as client:
         tools = await client.list_tools()
@@ -290,7 +290,7 @@ async def test_resources_and_prompt_can_be_read(connect: Connect) -> None:
 
 
 async def test_server_says_who_it_is(server: FastMCP) -> None:
-    """The server names itself guardian with guardian's own version, and tells the model how to read replies."""
+    """The server names itself guardian with guardian's own version, and explains to the model how to read replies."""
     from fastmcp import Client
 
     from guardian import __version__

@@ -71,7 +71,7 @@ def fill_until_the_log_is_full(world: World, disk: Path) -> int:
 
 
 def test_full_disk_records_nothing_and_says_why(disk: Path) -> None:
-    """The row, the order and the state are all refused; what was there is whole; with space again it goes on."""
+    """The row, the order and the state are all refused; what was there is whole; with space again it continues."""
     world = World(disk / "home")
     event(world)
     rows = 1 + fill_until_the_log_is_full(world, disk)
@@ -158,7 +158,7 @@ def test_commit_that_fails_records_nothing_and_the_file_is_opened_anew(
 
 
 def test_disk_that_becomes_read_only_under_a_running_store(disk: Path) -> None:
-    """A store that is open refuses each write, and goes on when the disk takes writes again."""
+    """A store that is open refuses each write, and continues when the disk takes writes again."""
     world = World(disk / "home")
     event(world)
     # A bind mount can be made read-only although files on it are open for writing.

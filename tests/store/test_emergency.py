@@ -129,7 +129,7 @@ def test_import_halts_until_a_person_resumes(
 ) -> None:
     """What was not written halts in the transaction that takes it into the log, and the reason names it.
 
-    The file was emptied by the next start of anything, and trading went on.
+    The file was emptied by the next start of anything, and trading continued.
     """
     emergency.append(record)
     emergency.import_into(world.store)
@@ -185,7 +185,7 @@ def test_import_adds_to_the_reason_of_a_halt_and_keeps_who_halted(emergency: Eme
 def test_kill_between_the_import_and_the_emptying_neither_doubles_nor_lets_go_on(
     emergency: EmergencyFile, world: World
 ) -> None:
-    """Records that are in the log already are not taken again, and trading stays halted; after a resume it goes on."""
+    """Records that are in the log already are not taken again, and trading stays halted until a resume."""
     emergency.append({"kind": "outcome", "call_id": "c1"})
     content = emergency.places[0].read_bytes()
     emergency.import_into(world.store)

@@ -187,7 +187,7 @@ def test_creation_that_was_killed_is_begun_again(tmp_path: Path) -> None:
 @posix
 @pytest.mark.parametrize("how", ["unlink", "rename", "replace"])
 def test_file_that_was_moved_away_is_not_written(world: World, how: str, tmp_path: Path) -> None:
-    """SQLite would go on writing to a file that nobody finds again; guardian refuses, and goes on when it is back."""
+    """SQLite would go on writing to a file that nobody finds again; guardian refuses, and continues when it is back."""
     fill(world)
     path, away = world.home / "guardian.db", tmp_path / "away"
     if how == "replace":

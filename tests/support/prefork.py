@@ -240,7 +240,7 @@ def _umask() -> int:
 
 
 def _send(connection: socket.socket, request: dict[str, Any], handles: Sequence[int]) -> None:
-    """Sends a request with the descriptors of its standard streams; -1 stands for that of this process."""
+    """Sends a request with the descriptors of its standard streams; -1 represents that of this process."""
     streams = {number: given if given >= 0 else _own(number) for number, given in zip(STANDARD, handles, strict=True)}
     there = {number: stream for number, stream in streams.items() if stream is not None}
     body = json.dumps(request).encode()

@@ -1,4 +1,4 @@
-"""A fork of the server cannot be told from a process that was spawned, but by how soon it is there."""
+"""A fork of the server cannot be distinguished from a process that was spawned, but by how soon it is there."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def test_halt_works_in_a_home_that_is_refused(home: Path) -> None:
 def test_home_of_another_user_is_refused(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Root in a container beside a user's home, and a user beside root's: both are told who and what to type (before:
+    """Root in a container beside a user's home, and a user beside root's: both read who and what to type (before:
     used without a word)."""
     subprocess.run(["chown", "-Rh", str(STRANGER), str(home)], check=True)
     for arguments in (["status"], ["halt"], ["serve"], ["audit"], ["init"]):
@@ -244,7 +244,7 @@ def test_policy_is_the_users_or_roots(tmp_path: Path) -> None:
 
 
 def test_policy_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    """A pipe in the place of a policy is a mistake of the policy, told at once (before: waited for without end)."""
+    """A pipe in the place of a policy is a mistake of the policy, reported at once (before: waited for without end)."""
     os.mkfifo(tmp_path / "policy.toml")
     with pytest.raises(PolicyInvalid, match="is not a file"):
         read_policy_text(tmp_path / "policy.toml", packaged=False)

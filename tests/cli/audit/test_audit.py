@@ -207,7 +207,7 @@ def test_unresolved_orders_come_first_and_are_counted(log: Log) -> None:
     ],
 )
 def test_list_is_narrowed(log: Log, arguments: tuple[str, ...], expected: list[str]) -> None:
-    """By tool, symbol and outcome, each and together, and to the newest so many."""
+    """By tool, symbol and outcome, each and together, and to the newest N."""
     log.call(1)
     log.call(2, tool="create_order", outcome="denied")
     log.call(3, tool="create_order", symbol="ETHUSDT")
@@ -385,7 +385,7 @@ def test_intact_log_is_exit_0(log: Log) -> None:
     ],
 )
 def test_tampering_is_exit_1_and_called_by_its_name(log: Log, kind: str, statement: str) -> None:
-    """On screen and in JSON, the second time too; rows that were cut off are a gap once the log goes on after them."""
+    """On screen and in JSON, the second time too; rows that were cut off are a gap once more follow."""
     for number in range(1, 4):
         log.call(number)
     tamper(log, statement)
@@ -475,7 +475,7 @@ def test_checkpoint_that_cannot_be_written_is_exit_1(log: Log, tmp_path: Path) -
 @pytest.mark.skipif(os.name != "posix", reason="links and pipes as POSIX has them")
 def test_checkpoint_is_written_to_regular_files_alone(log: Log, tmp_path: Path) -> None:
     """A link, a pipe and a device are wrong usage and stay as they are; a file is replaced and private (before: the
-    link was replaced by the file, and a draft with a name that can be told beforehand was written through one)."""
+    link was replaced by the file, and a draft with a name that can be known beforehand was written through one)."""
     log.call(1)
     target = tmp_path / "target"
     target.write_text("mine")

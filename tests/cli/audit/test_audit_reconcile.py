@@ -41,7 +41,7 @@ def test_agreement_and_differences_are_told_by_the_exit_code(world: World) -> No
 
 
 def test_what_cannot_be_told_is_exit_3_and_what_is_no_symbol_exit_2(world: World) -> None:
-    """An exchange that is not there tells nothing."""
+    """An exchange that is not there answers nothing."""
     world.assistant().call("get_ticker_price", symbol="BTCUSDT")
     assert world.command("audit", "reconcile", "--symbol", "btc/usdt").returncode == 2
     world.paper.__exit__(None, None, None)

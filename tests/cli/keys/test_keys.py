@@ -299,7 +299,7 @@ def sit_down() -> Iterator[Callable[..., Person]]:
 
 @at_a_terminal
 def test_person_adds_an_hmac_key(sit_down: Callable[..., Person]) -> None:
-    """Both halves are asked for without being shown, and what was stored is described with a mask."""
+    """Both halves are requested without being shown, and what was stored is described with a mask."""
     person = sit_down("keys", "add", "testnet", "--kind", "hmac")
     person.waits_for("API key (not shown): ")
     person.types(API_KEY + "\n")
@@ -364,7 +364,7 @@ def test_ctrl_c_leaves_nothing(sit_down: Callable[..., Person], kind: str) -> No
 
 @at_a_terminal
 def test_slip_at_the_question_is_asked_again_and_three_are_the_end(sit_down: Callable[..., Person]) -> None:
-    """A key that cannot be one is asked for again, without being shown; the third failure ends the command."""
+    """A key that cannot be one is requested again, without being shown; the third failure ends the command."""
     person = sit_down("keys", "add", "testnet", "--kind", "hmac")
     for typed in ("${BINANCE_API_KEY_CANARY}", "CANARYshort", ""):
         person.waits_for("API key (not shown): ")
@@ -378,7 +378,7 @@ def test_slip_at_the_question_is_asked_again_and_three_are_the_end(sit_down: Cal
 
 @at_a_terminal
 def test_slip_then_the_right_key_is_stored(sit_down: Callable[..., Person]) -> None:
-    """After a slip the same generated key goes on: what was registered at Binance is not for nothing."""
+    """After a slip the same generated key is kept: what was registered at Binance is not for nothing."""
     person = sit_down("keys", "add", "testnet")
     person.waits_for("(not shown): ")
     person.types("short\n")
@@ -392,7 +392,7 @@ def test_slip_then_the_right_key_is_stored(sit_down: Callable[..., Person]) -> N
 
 @at_a_terminal
 def test_stored_key_is_replaced_only_after_a_yes(sit_down: Callable[..., Person]) -> None:
-    """A key that is there already is kept unless the person says yes, before they are asked for anything else."""
+    """A key that is there already is kept unless the person says yes, before anything else is requested."""
     person = sit_down("keys", "add", "testnet", "--kind", "hmac", full=True)
     person.waits_for("replace it? [y/N] ")
     person.types("\n")
@@ -443,7 +443,7 @@ def test_answer_typed_before_the_question_is_no_answer(sit_down: Callable[..., P
 
 @at_a_terminal
 def test_removing_what_is_not_there_is_a_no(sit_down: Callable[..., Person]) -> None:
-    """There is nothing to remove: exit 1, and the person is told."""
+    """There is nothing to remove: exit 1, and the person gets a message."""
     person = sit_down("keys", "remove", "live")
     person.waits_for("[y/N] ")
     person.types("y\n")

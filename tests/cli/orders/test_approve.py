@@ -109,7 +109,7 @@ def test_what_is_sure_to_be_denied_is_said_before_the_question(
 
 
 def test_market_now_and_a_limit_that_crosses_it_are_shown(world: World, sit_down: Callable[..., Person]) -> None:
-    """What the person sees is asked for at that moment: a LIMIT that rested at the proposal crosses the book now."""
+    """What the person sees is fetched at that moment: a LIMIT that rested at the proposal crosses the book now."""
     name = proposed(world.assistant(), order_type="LIMIT", quantity="0.001", price="59500")
     world.market("59300", "59301")
     person = sit_down("approve", name, columns=60)

@@ -187,7 +187,7 @@ def test_resume_to_reducing_does_not_tighten(world: World, sit_down: Callable[..
 
 
 def test_resume_while_active_says_what_a_yes_is_for(world: World, sit_down: Callable[..., Person]) -> None:
-    """Nothing is to be let go on; a yes is a person acting, from which orders are counted anew."""
+    """Nothing is to be let go on; a yes is a person acting, from which orders are counted again."""
     assert world.assistant().order(order_type="MARKET", quantity="0.0005")["outcome"] == "done"
     for answer, code, counted in (("n\n", 1, 1), ("y\n", 0, 0)):
         person = sit_down("resume")

@@ -70,7 +70,7 @@ class Machine:
         return [str(path) for folder in (self.person, self.work, self.temp) for path in folder.rglob("*")]
 
     def processes(self) -> list[str]:
-        """The command lines of all processes that have to do with this machine, as far as the system tells."""
+        """The command lines of all processes that have to do with this machine, as far as the system shows."""
         found = []
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             with suppress(OSError):
@@ -255,7 +255,7 @@ RUN = "import sys; from guardian.cli.app import main; sys.exit(main(sys.argv[1:]
 class Person:
     """Someone at a terminal window of `columns` who runs one `guardian` command.
 
-    With `all_tty` off its standard output goes to a pipe, as with `| cat`, and what is data can be told from words.
+    With `all_tty` off its standard output goes to a pipe, as with `| cat`, and data can be distinguished from words.
     """
 
     def __init__(

@@ -179,7 +179,7 @@ async def test_retry_after_that_is_no_number_becomes_a_sane_wait(header: str, st
 def test_absurd_retry_after_is_bounded_by_what_the_exchange_can_mean(
     status: int, code: int, header: str, wait_s: int
 ) -> None:
-    """An hour for weight, a day for orders, three days for a ban: nothing that is told keeps guardian away longer."""
+    """An hour for weight, a day for orders, three days for a ban: nothing that it says keeps guardian away longer."""
     limited = from_status(status, code, "x", write=False, retry_after=header, now_ms=1_700_000_000_000)
     assert isinstance(limited, ExchangeRateLimited)
     assert limited.retry_after_s == wait_s

@@ -41,7 +41,7 @@ LASTING = {
 
 
 def first(number: int, told: Told) -> Callable[[Seen], object]:
-    """The first so many requests are answered with `told`, the others as they should be."""
+    """The first N requests are answered with `told`, the others as they should be."""
     left = [told] * number
 
     def reply(seen: Seen) -> object:

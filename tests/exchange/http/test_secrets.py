@@ -1,4 +1,4 @@
-"""No secret in a repr, in vars, in an exception, or in what stands behind one."""
+"""No secret in a repr, in vars, in an exception, or in what is behind one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def assert_clean(text: str) -> None:
 
 
 def everything_about(error: BaseException | None) -> str:
-    """The exception, its arguments, what stands behind it, and every local of every frame on its way."""
+    """The exception, its arguments, what is behind it, and every local of every frame on its way."""
     parts: list[str] = []
     seen: set[int] = set()
     while error is not None and id(error) not in seen:

@@ -38,7 +38,7 @@ async def test_header_that_says_less_goes_before_the_own_count() -> None:
 
 
 async def test_answers_without_headers_stay_counted() -> None:
-    """What was asked and never told of counts in full until a later header includes it."""
+    """What was asked and never reported counts in full until a later header includes it."""
     world = VirtualTime()
     rates = limits(world)
     await world.until(2)

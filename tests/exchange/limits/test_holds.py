@@ -72,7 +72,7 @@ async def test_short_hold_is_waited_for() -> None:
 
 
 async def test_clock_that_is_set_back_does_not_lengthen_a_hold() -> None:
-    """After the wall clock went back by a day the hold lasts no longer than it was told."""
+    """After the wall clock went back by a day the hold lasts no longer than was reported."""
     world = VirtualTime()
     rates = limits(world)
     rates.note(ACCOUNT, await take(rates, ACCOUNT), ExchangeRateLimited(30), -1003)

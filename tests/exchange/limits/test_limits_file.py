@@ -118,7 +118,7 @@ async def test_lost_file_leaves_a_tenth_until_a_header_tells_what_is_used(tmp_pa
 
 @pytest.mark.parametrize("loss", ["damaged", "removed"])
 async def test_what_the_processes_know_is_written_back_after_a_loss(tmp_path: Path, loss: str) -> None:
-    """Holds, bans, counts and learnt limits that a process knows hold for all again, in the file made anew."""
+    """Holds, bans, counts and learnt limits that a process knows hold for all again, in the file made again."""
     world, path = VirtualTime(), tmp_path / "limits.db"
     one = limits(world, path)
     await world.until(2)

@@ -208,7 +208,7 @@ def test_order_fields_are_read() -> None:
 
 
 def test_positions_without_quantity_are_left_out() -> None:
-    """A row that stands for an open order alone is not a position; a negative one is short."""
+    """A row that represents an open order alone is not a position; a negative one is short."""
     (position,) = futures.positions(ANSWERS["/fapi/v3/positionRisk"]).positions
     assert (position.symbol, position.side, position.quantity) == ("ADAUSDT", "SHORT", Decimal(-30))
 
@@ -318,7 +318,7 @@ def _with(value: Any, path: Place, hostile: Any) -> Any:
 
 @pytest.mark.parametrize("name", MAPPED)
 def test_malformed_answers_are_unavailable_and_nothing_else(name: str) -> None:
-    """Whatever stands in a field, the mapping gives a value or ExchangeUnavailable: no other exception and no NaN."""
+    """Whatever is in a field, the mapping gives a value or ExchangeUnavailable: no other exception and no NaN."""
     mapped, path = MAPPED[name]
     good = _answer(path)
     assert mapped(good)
@@ -420,7 +420,7 @@ def income_row(kind: str, amount: str, asset: str = "USDT") -> dict[str, Any]:
 
 
 def test_transfers_are_no_profit_and_assets_are_never_added() -> None:
-    """Profit is what trading brought, by asset; what was moved in or given stands apart, and what is not known too.
+    """Profit is what trading brought, by asset; what was moved in or given is apart, and what is not known too.
 
     Before: a transfer of 5000 stood under `realized`, beside a loss of 12.
     """

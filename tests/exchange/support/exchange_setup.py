@@ -66,7 +66,7 @@ async def exchange_at(
     measures: bool = False,
     **options: Any,
 ) -> AsyncIterator[Exchange]:
-    """An Exchange under `paper` that talks to `url`; it does not pause unless it is told how.
+    """An Exchange under `paper` that talks to `url`; it does not pause unless `pause` is given.
 
     With `measures` it measures the clock before a cancel where it does not know it, as it does by itself.
     """

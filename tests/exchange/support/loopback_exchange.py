@@ -1,4 +1,4 @@
-"""A loopback server that keeps every request as the bytes that came, and answers as it is told."""
+"""A loopback server that keeps every request as the bytes that came, and answers as a test says."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Told:
 
 
 class LoopbackExchange:
-    """Listens on 127.0.0.1; `answer` maps a request to what is told."""
+    """Listens on 127.0.0.1; `answer` maps a request to its answer."""
 
     def __init__(self, answer: Callable[[Seen], object]) -> None:
         self.answer = answer

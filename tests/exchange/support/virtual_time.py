@@ -28,7 +28,7 @@ class VirtualTime:
         await woken
 
     async def until(self, seconds: float) -> None:
-        """Let everything happen up to so many seconds after the start."""
+        """Let everything happen up to N seconds after the start."""
         while True:
             for _ in range(20):
                 await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Automatic halts: what guardian stops trading for by itself, why the log says so, and that the owner alone goes on."""
+"""Automatic halts: what guardian stops trading for by itself, why the log says so, and that the owner alone resumes."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_orders_at_an_even_pace_are_no_burst(busy: Room, monkeypatch: pytest.Mon
 
 
 def test_burst_is_more_than_any_ready_made_policy_lets_through() -> None:
-    """No ready-made policy lets as many orders through within 10 s as a burst has; what an owner's own lets is none."""
+    """Ready-made policies let through fewer orders within 10 s than a burst has; an owner's own may raise the bound."""
     for path in sorted(POLICIES.glob("*.toml")):
         windows = load_policy(path.read_text("utf-8")).limits.max_orders
         assert burst_bound(windows) == BURST_ORDERS, path.name
@@ -167,7 +167,7 @@ def test_burst_is_more_than_any_ready_made_policy_lets_through() -> None:
 
 
 class Skewed:
-    """Answers for the clock with what it was told."""
+    """Answers for the clock with what it was given."""
 
     def __init__(self, skew_ms: int) -> None:
         self.skew_ms = skew_ms
@@ -177,7 +177,7 @@ class Skewed:
 
 
 def test_clock_that_stays_wrong_halts_trading(busy: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The third order in a row that is denied for the clock halts trading; one for which it was right starts anew."""
+    """The third order in a row that is denied for the clock halts trading; one for which it was right starts again."""
     clock = Skewed(1500)
     monkeypatch.setattr(busy.exchange, "clock_skew_ms", clock)
     for number in range(2):

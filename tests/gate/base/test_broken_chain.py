@@ -122,7 +122,7 @@ def test_store_that_is_restored_stays_halted_until_the_owner_resumes(busy: Room)
 
 
 def test_record_of_another_kind_has_no_reason_of_its_own(busy: Room) -> None:
-    """What the emergency file holds besides is told as before."""
+    """What the emergency file holds besides is reported as before."""
     busy.journal.emergency.append({"kind": "outcome", "reason": "whatever"})
     assert trading(busy) == (TradingState.HALTED, EMERGENCY_REASON)
 
@@ -146,7 +146,7 @@ def test_findings_halt_by_way_of_the_emergency_file_where_the_log_takes_nothing(
 
 
 def test_what_verify_found_halts_by_way_of_the_log_and_once(busy: Room) -> None:
-    """The state then is halted; told again, nothing more is written, and the owner's resume stands."""
+    """The state then is halted; reported again, nothing more is written, and the owner's resume holds."""
     finding = Finding(kind=FindingKind.CONTENT, seq=1, message="row 1 was changed: its digest is another one")
     assert busy.journal.halt_on_broken_chain([finding]) is TradingState.HALTED
     with busy.journal.transaction() as tx:
@@ -165,6 +165,6 @@ def test_store_that_is_found_corrupt_in_mid_work_halts_beside_it(busy: Room) -> 
 
 
 def test_store_that_another_call_is_opening_is_waited_for_no_longer_than_patience(busy: Room) -> None:
-    """A cancel does not wait for a slow opening: it is told that the log cannot be written, and goes on without it."""
+    """A cancel does not wait for a slow opening: it learns that the log cannot be written, and continues without it."""
     with busy.journal._lock, pytest.raises(StoreUnavailable, match="being opened"):
         busy.journal.store(patience_s=0.01)

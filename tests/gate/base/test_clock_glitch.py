@@ -36,7 +36,7 @@ def test_clock_that_was_ahead_for_a_moment_refunds_no_cap(tmp_path: Path, second
 
 
 def test_clock_that_was_ahead_for_a_moment_wedges_nothing(room: Room) -> None:
-    """Reads go on for longer than a minute's budget, tokens run out in their time, and what is unknown is asked for."""
+    """Reads go on for longer than a minute's budget, tokens run out in their time, and what is unknown is queried."""
     room.policy({"limits": {"max_calls_per_minute": 5}}, {"confirmation": {"channel": "chat", "required_above": "0"}})
     glitch(room, 366 * 86_400)
     for _ in range(20):

@@ -111,7 +111,7 @@ def test_order_of_unknown_fate_is_taken_off_the_balance(tmp_path: Path) -> None:
 
 
 def test_open_order_is_in_the_balance_once(tmp_path: Path) -> None:
-    """One that was acknowledged before the balance was asked for is locked there, and is not taken off again."""
+    """One that was acknowledged before the balance was requested is locked there, and is not taken off again."""
     with a_room(tmp_path) as room:
         assert room.ask(quantity="0.0012").outcome is Outcome.DONE  # 72 locked, 928 free
         assert denials(room.ask(quantity="0.0014")) == {"FREE_QUOTE_BELOW_MIN"}

@@ -177,7 +177,7 @@ def test_leg_that_halts_while_its_rules_are_kept_converts_nothing(crossing: Room
 
 
 def test_leg_that_halts_before_the_token_comes_back_stops_the_order(crossing: Room) -> None:
-    """Judged again as it is sent, by the status of then."""
+    """Judged again as it is sent, by the status at that time."""
     exchange = keeping(crossing)
     token = crossing.propose(**ON_ETHBTC).confirmation_token
     exchange.statuses["BTCUSDT"] = "BREAK"
@@ -224,7 +224,7 @@ def test_order_that_counts_no_other_symbol_asks_for_no_status(crossing: Room) ->
 
 
 class Together(FakeExchange):
-    """Answers no fact before `expected` of them have been asked for."""
+    """Answers no fact before `expected` of them have been requested."""
 
     expected = 0
     begun = 0
@@ -264,7 +264,7 @@ def test_order_with_a_conversion_and_a_loss_of_three_symbols_costs_one_round_tri
 
 
 def test_average_of_one_symbol_that_is_missing_takes_no_other_away(crossing: Room) -> None:
-    """BTCUSDT's average does not come: what is held of it cannot be told, and the order's own price can."""
+    """BTCUSDT's average does not come: what is held of it cannot be known, and the order's own price can."""
     bought(crossing, "BTCUSDT", "0.001", "60000")
     crossing.exchange.averages_fail["BTCUSDT"] = ExchangeUnavailable("no answer came")
     reply = crossing.ask(symbol="ETHUSDT", quantity="0.01", price="3000")
@@ -313,7 +313,7 @@ def test_approved_sale_is_sent_where_the_bid_rose(room: Room) -> None:
 def test_whole_way_through_a_thin_leg(world: World) -> None:
     """Over HTTP: BTCUSDT at 1.00 under its average stops ETHBTC BUYs and what is held of BTC stops ETHUSDT BUYs.
 
-    Selling ETH back for BTC passes meanwhile; nothing latches, and when the market is back all goes on.
+    Selling ETH back for BTC passes meanwhile; nothing latches, and when the market is back everything continues.
     """
     wide = {"symbols": {"ETHBTC": {**SYMBOLS, "max_position": "1000"}}}
     world.policy(wide)

@@ -148,7 +148,7 @@ def test_rate_limit_of_the_list_burns_no_token(room: Room) -> None:
 
 
 def test_warm_order_asks_for_no_list_and_a_stop_always_does(room: Room) -> None:
-    """A list is kept for a minute for plain orders, and each stop order gets one of now, in the same round."""
+    """A list is kept for a minute for plain orders, and each stop order gets a current one, in the same round."""
     seen = []
     for seconds, spec in [
         (0, an_order()), (0, an_order(quantity="0.0011")), (60, an_order(quantity="0.0012")),
@@ -163,7 +163,7 @@ def test_warm_order_asks_for_no_list_and_a_stop_always_does(room: Room) -> None:
 
 
 def test_list_is_of_now_once_half_the_limit_is_known_to_be_open(room: Room) -> None:
-    """Of 10, four are known and this order is the fifth: from there on every order gets a list of now."""
+    """Of 10, four are known and this order is the fifth: from there on every order gets a current list."""
     room.exchange.filters = {"max_orders": 10}
     by_hand(room, 2, "LIMIT")
     seen = []

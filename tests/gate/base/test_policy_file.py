@@ -1,4 +1,4 @@
-"""The policy file: read anew at each call, with the last good one in its place where it is broken or gone."""
+"""The policy file: read again at each call, with the last good one in its place where it is broken or gone."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_snapshot_of_a_call_is_not_changed_by_an_edit(path: Path) -> None:
 
 
 def test_broken_text_leaves_the_last_good_policy_with_its_mistakes_until_it_is_mended(path: Path) -> None:
-    """Mistakes are told while the last good policy stands in; the same text again after a break is good again."""
+    """Mistakes are reported while the last good policy is used; the same text again after a break is good again."""
     file = policy_file(path)
     file.current()
     for damage in (BROKEN, b"\xff\xfe", b"x" * (MAX_BYTES + 1), ""):
@@ -129,7 +129,7 @@ def test_file_that_cannot_be_read_is_refused(path: Path) -> None:
 
 
 def test_last_good_policy_stands_in_at_a_start(path: Path) -> None:
-    """A start with a file that is broken or gone goes on under the last good policy, with the file's mistakes."""
+    """A start with a file that is broken or gone continues under the last good policy, with the file's mistakes."""
     memory = Memory()
     policy_file(path, memory).current()
     assert memory.kept == [GOOD]
@@ -141,7 +141,7 @@ def test_last_good_policy_stands_in_at_a_start(path: Path) -> None:
 
 
 def test_start_without_any_good_policy_is_refused_with_every_mistake(path: Path) -> None:
-    """No policy means no guardian: the mistakes of the file are told."""
+    """No policy means no guardian: the mistakes of the file are reported."""
     write(path, BROKEN + "\n[more]\n")
     for memory in (Memory(), Memory(GOOD)):
         memory.broken = memory.text is not None

@@ -63,7 +63,7 @@ class Checks(Model):
 
     @invariant()
     def what_guardian_counts_is_never_less_than_there_is(self) -> None:
-        """In every window, open, and in number; an order that is not known in full, whatever became of it."""
+        """In every window, open, and in number; an order that is not known in full, whatever happened to it."""
         limits = self.room.policy_file.current().policy.limits
         with self.room.journal.transaction() as tx:
             told, now = tx.usage.status(self.room.scope, limits, "USDT"), tx.now_ms

@@ -145,7 +145,7 @@ class Model(RuleBasedStateMachine):
         return total
 
     def tick(self) -> None:
-        """Window time as the log has it, and the latest it can be: with a clock that is behind it goes on alone."""
+        """Window time as the log has it, and the latest it can be: with a clock that is behind it advances alone."""
         clock = self.room.clock
         self.latest_ms = max(clock.wall, self.latest_ms + int((clock.mono - self.mono_s) * 1000) + 1)
         self.mono_s = clock.mono

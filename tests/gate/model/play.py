@@ -59,7 +59,7 @@ TO_REACH_IN_LONG = (
 
 
 def play(examples: int, steps: int, *, same_each_time: bool) -> None:
-    """So many plays of so many steps each. A play that goes wrong raises what went wrong, cut down to what it takes."""
+    """N plays of N steps each. A play that goes wrong raises what went wrong, cut down to what it takes."""
     run_state_machine_as_test(
         Gate,
         settings=settings(

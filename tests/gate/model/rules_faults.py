@@ -118,7 +118,7 @@ class FaultRules(WorldRules):
 
     @rule(reads=st.sets(st.sampled_from(READS), min_size=1), full=st.booleans())
     def reads_fail(self, reads: set[str], full: bool) -> None:
-        """The exchange answers nothing for a while, in which an order is asked for, and orders are asked about."""
+        """The exchange answers nothing for a while, in which an order is requested, and orders are asked about."""
         self.find_out(True)
         self.room.exchange.fails = {name: ExchangeUnavailable("no answer") for name in reads}
         if full:

@@ -59,7 +59,7 @@ class WorldRules(OrderRules):
 
     @rule(seconds=st.sampled_from([-40 * 86_400, -86_400, -3600, -2, 2, 600, 86_400, 30 * 86_400]), put_right=OFTEN)
     def clock_is_set(self, seconds: int, put_right: bool) -> None:
-        """Somebody looks at the wrong time, or an order is asked for; then the clock is mostly put right."""
+        """Somebody looks at the wrong time, or an order is requested; then the clock is mostly put right."""
         self.room.clock.wall += seconds * 1000
         self.seen()
         if put_right:
@@ -84,7 +84,7 @@ class WorldRules(OrderRules):
         goes_on=OFTEN,
     )
     def owner_halts(self, state: TradingState, fact: str | None, goes_on: bool) -> None:
-        """Before an order, or while its facts are fetched: nothing is sent, or exits alone; then trading goes on."""
+        """Before an order, or while its facts are fetched: nothing is sent, or exits alone; then trading continues."""
         self.find_out(True)
 
         async def halts() -> None:

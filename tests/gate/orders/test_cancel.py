@@ -115,7 +115,7 @@ class Nothing:
 
 
 def test_cancel_works_without_the_store_by_the_mark_on_the_id(room: Room) -> None:
-    """Where the log cannot be written, only a cancel goes on: recorded in the emergency file, which halts trading."""
+    """Where the log cannot be written, only a cancel continues: recorded in the emergency file, which halts trading."""
     name = an_order(room)
     break_store(room)
     view = cancelled(room.cancel(client_order_id=name))
@@ -132,7 +132,7 @@ def test_cancel_works_without_the_store_by_the_mark_on_the_id(room: Room) -> Non
 def test_cancel_works_without_the_store_and_without_the_emergency_file(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even where the emergency record fails too, the cancel goes on."""
+    """Even where the emergency record fails too, the cancel continues."""
     name = an_order(room)
     break_store(room)
     monkeypatch.setattr(room.journal.emergency, "append", lambda _record: False)
@@ -216,7 +216,7 @@ def test_cancel_that_came_too_late_says_how_the_order_stands(room: Room) -> None
 
 @pytest.mark.parametrize("absent", [True, False])
 def test_rejected_cancel_stands_alone_where_the_order_cannot_be_seen(room: Room, absent: bool) -> None:
-    """Where the order cannot be asked for, or is not there, the exchange's no is the answer."""
+    """Where the order cannot be queried, or is not there, the exchange's no is the answer."""
     name = an_order(room)
     room.exchange.cancels = [ExchangeRejected(-2011, "Unknown order sent.", http_status=400)]
     if absent:
@@ -316,7 +316,7 @@ def test_unknown_order_can_be_cancelled(room: Room) -> None:
 
 
 def test_store_that_fails_after_the_cancel_does_not_take_the_answer_away(room: Room) -> None:
-    """The exchange's answer stands; the store learns it when it asks again, and the lost row halts trading."""
+    """The exchange's answer counts; the store learns it when it asks again, and the lost row halts trading."""
     name = an_order(room)
 
     async def now() -> None:

@@ -43,7 +43,7 @@ def kinds(room: Room) -> list[object]:
 
 
 def test_cancel_waits_for_a_locked_store_once_and_goes_out(room: Room) -> None:
-    """After one patience the cancel goes on without the store, by the mark on its id, and asks it nothing more."""
+    """After one patience the cancel continues without the store, by the mark on its id, and asks it nothing more."""
     name = an_order(room)
     with locked(room):
         started = time.monotonic()
@@ -55,7 +55,7 @@ def test_cancel_waits_for_a_locked_store_once_and_goes_out(room: Room) -> None:
 
 
 def test_orders_and_reads_fail_closed_while_the_store_is_locked(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What adds risk, or tells something, is refused after its own patience, and nothing is sent."""
+    """What adds risk, or reads, is refused after its own patience, and nothing is sent."""
     monkeypatch.setattr("guardian.store.opening.BEGIN_TIMEOUT_S", 0.2)
     an_order(room)
     with locked(room):

@@ -90,7 +90,7 @@ def test_log_says_why_and_resuming_does_not_give_the_loss_back(losing: Room) -> 
 
 
 def test_restart_forgets_no_loss(losing: Room) -> None:
-    """The loss is told from the store."""
+    """The loss is computed from the store."""
     bought(losing)
     falls(losing, "50000")
     losing.again()
@@ -227,7 +227,7 @@ def test_symbol_that_began_to_be_traded_meanwhile_is_asked_for_too(losing: Room)
 
 
 def test_prices_that_aged_on_the_way_are_fetched_again(losing: Room) -> None:
-    """Facts that waited in a queue, or a laptop that slept: the order is judged by prices of now."""
+    """Facts that waited in a queue, or a laptop that slept: the order is judged by current prices."""
 
     async def slowly() -> None:
         losing.clock.forward(6)

@@ -77,7 +77,7 @@ def test_flood_on_a_symbol_that_is_not_listed_asks_the_exchange_nothing(room: Ro
 
 
 def test_exit_over_the_calls_of_a_minute_passes(room: Room) -> None:
-    """An exit stands outside the budget of calls; all else over it is denied by the store alone. (It was denied.)"""
+    """An exit is outside the budget of calls; all else over it is denied by the store alone. (It was denied.)"""
     bought(room)
     room.policy(QUIET, {"limits": {"max_calls_per_minute": 1}})
     room.exchange.asked.clear()

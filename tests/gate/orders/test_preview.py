@@ -132,7 +132,7 @@ def test_spent_calls_of_the_minute_are_not_held_against_the_order(room: Room) ->
 def test_policy_that_is_not_the_proposals_is_named_with_what_to_do(
     room: Room, change: str, why: str, hint: str
 ) -> None:
-    """Edited, broken, gone, another file, another environment: each is told in words, before anything is asked."""
+    """Edited, broken, gone, another file, another environment: each is reported in words, before anything is asked."""
     proposal = stored(room, room.propose().proposal_id)
     assert proposal.policy_source == str(room.policy_path.absolute())
     if change == "edited":

@@ -95,7 +95,7 @@ def test_person_sees_what_the_order_costs_or_brings_and_what_it_counts_as(
     counts: str,
     at_once: bool,
 ) -> None:
-    """A BUY costs at most price times quantity, a SELL brings at least that; the cap's number stands beside it."""
+    """A BUY costs at most price times quantity, a SELL brings at least that; the cap's number is beside it."""
     room.exchange.books["BTCUSDT"] = ("59013", "59014")
     shown = ask(room, side, kind, quantity, price, **({} if stop is None else {"stop_price": D(stop)}))
     order = shown.order
@@ -171,7 +171,7 @@ def test_second_line_says_what_would_become_of_the_order_now(
 def test_end_of_a_sent_proposal_names_the_order_and_its_state(
     room: Room, state: OrderState, executed: str, words: str
 ) -> None:
-    """Whatever became of the order, the sentence has its id and says whether anything of it is there."""
+    """Whatever happened to the order, the sentence has its id and says whether anything of it is there."""
     made = ask(room, "BUY", "LIMIT", "0.001", "60000")
     placed(room.use(agrees(room, made.proposal_id)))
     done = D(executed)
@@ -181,7 +181,7 @@ def test_end_of_a_sent_proposal_names_the_order_and_its_state(
 
 
 def test_market_moved_since_the_proposal_is_shown_beside_it(room: Room) -> None:
-    """Asking again shows the market now and when it was asked for, next to the one shown at the proposal."""
+    """Asking again shows the market now and when it was requested, next to the one shown at the proposal."""
     first = ask(room, "BUY", "LIMIT", "0.001", "59000")
     assert not first.order.fills_at_once
     room.clock.forward(130)
@@ -263,7 +263,7 @@ def test_share_of_a_budget_that_is_not_known_is_not_shown(room: Room) -> None:
 
 
 def test_number_in_another_currency_is_shown_as_what_it_counts_for(room: Room) -> None:
-    """An order in BTC costs BTC; what it counts as in the accounting currency stands beside it."""
+    """An order in BTC costs BTC; what it counts as in the accounting currency is beside it."""
     proposal = a_proposal(room, quote_asset="BTC", currency="USDT", notional=D("3600.5"), price="0.05", quantity="1.2")
     order = proposed_order(proposal)
     assert (order.costs_at_most, order.quote_asset, order.counts_as) == (D("0.06"), "BTC", D("3600.5"))

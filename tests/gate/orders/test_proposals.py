@@ -123,7 +123,7 @@ def test_asking_again_for_a_sent_order_answers_with_it(room: Room) -> None:
     ids=str,
 )
 def test_order_that_never_came_to_be_is_not_told_as_done(room: Room, failure: Exception, answer: Code) -> None:
-    """A used token whose order was rejected or not sent answers so, and the same order may be asked for anew."""
+    """A used token whose order was rejected or not sent answers so, and the same order may be requested again."""
     first = room.propose()
     token = agrees(room, first.proposal_id)
     room.exchange.script = [failure]
@@ -204,7 +204,7 @@ def test_proposal_expires_and_asking_again_makes_a_new_one(room: Room) -> None:
 
 
 def test_expired_proposal_is_shown_as_such(room: Room) -> None:
-    """Whoever looks at a proposal that ran out is told that it is too late."""
+    """Whoever looks at a proposal that ran out reads that it is too late."""
     first = room.propose()
     room.clock.forward(15 * 60)
     with room.journal.transaction() as tx:
@@ -216,7 +216,7 @@ def test_expired_proposal_is_shown_as_such(room: Room) -> None:
 
 
 def test_approved_proposal_whose_token_expired_is_made_anew(room: Room) -> None:
-    """A token lasts for `token_ttl` from the approval; after that it is denied, and the order is proposed anew."""
+    """A token lasts for `token_ttl` from the approval; after that it is denied, and the order is proposed again."""
     first = room.propose()
     token = agrees(room, first.proposal_id)
     room.clock.forward(5 * 60)
@@ -236,7 +236,7 @@ def test_proposal_of_an_older_policy_is_made_anew_and_its_token_is_denied(room: 
 
 
 def test_denial_burns_the_token_and_says_so(room: Room) -> None:
-    """Judged again and denied, the token is used up, and the proposal is told as turned down with the code."""
+    """Judged again and denied, the token is used up, and the proposal is reported as turned down with the code."""
     first = room.propose()
     token = agrees(room, first.proposal_id)
     with room.journal.transaction() as tx:
@@ -454,7 +454,7 @@ def test_drift_past_the_limit_sends_nothing(room: Room) -> None:
 
 
 def test_approval_starts_the_counts_anew_and_ends_slicing(room: Room) -> None:
-    """A person's approval counts as one: orders and notional since then start at nought, and slices are forgiven."""
+    """A person's approval counts as one: orders and notional since then start at zero, and slices are forgiven."""
     room.policy({"confirmation": {"required_above": "130", "channel": "terminal"}, "limits": {"halt_after_orders": 3}})
     assert "NOTIONAL_EXCEEDS_MAX" in denials(room.ask(quantity="0.002"))
     assert room.ask(price="60000").outcome is Outcome.DONE

@@ -196,7 +196,7 @@ def test_lost_reply_is_asked_for_a_few_times_and_found(room: Room) -> None:
     ids=lambda e: type(e).__name__,
 )
 def test_failure_of_the_questions_leaves_the_order_unknown(room: Room, failure: Exception) -> None:
-    """Whatever fails while an unknown order is asked for, the answer is `unknown` with its id, and is recorded."""
+    """Whatever fails while an unknown order is queried, the answer is `unknown` with its id, and is recorded."""
     room.exchange.script = [Lost(OutcomeUnknown("lost"))]
     room.exchange.fails["order"] = failure
     reply = room.ask()
@@ -238,7 +238,7 @@ def test_question_that_hangs_is_not_waited_for(room: Room, monkeypatch: pytest.M
 
 
 def test_unknown_order_that_is_seen_with_an_unknown_status_stays_unknown(room: Room) -> None:
-    """A status that guardian does not know is no answer: the order counts in full and is asked for again."""
+    """A status that guardian does not know is no answer: the order counts in full and is queried again."""
     room.exchange.script = [Placed("SOMETHING_NEW")]
     reply = room.ask()
     assert reply.outcome is Outcome.UNKNOWN

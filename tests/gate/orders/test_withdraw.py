@@ -1,4 +1,4 @@
-"""`cancel_order` with a `proposal_id`: the assistant takes back what it asked for, and nothing can stop that."""
+"""`cancel_order` with a `proposal_id`: the assistant takes back what it requested, and nothing can stop that."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_withdrawal_is_in_the_log_with_the_order(room: Room) -> None:
 
 
 def test_token_of_a_withdrawn_proposal_sends_nothing(room: Room) -> None:
-    """What a person approved and the assistant took back is not sent by that approval; asking again begins anew."""
+    """What a person approved and the assistant took back is not sent by that approval; asking again starts over."""
     first = room.propose()
     token = agrees(room, first.proposal_id)
     assert withdraw(room, first.proposal_id).outcome is Outcome.DONE

@@ -47,7 +47,7 @@ class Far:
         return self.room.connector if environment is Environment.PAPER else self.testnet
 
     def use(self, environment: Environment, *, is_chosen: bool) -> None:
-        """Make the gate anew, as a process that starts now has it."""
+        """Make the gate again, as a process that starts now has it."""
         room = self.room
         connector = room.connector if environment is Environment.PAPER else self.testnet
         room.context = replace(
@@ -90,7 +90,7 @@ def test_cancel_goes_where_the_order_is_whatever_the_policy_names(far: Far) -> N
 
 @pytest.mark.parametrize("by", ["client_order_id", "order_id"])
 def test_cancel_needs_no_policy_to_find_the_order(far: Far, by: str) -> None:
-    """Without any good policy the store tells where an order is."""
+    """Without any good policy the store knows where an order is."""
     room = far.room
     name = an_order(room)
     number = room.exchange.reports[name].order_id
@@ -102,7 +102,7 @@ def test_cancel_needs_no_policy_to_find_the_order(far: Far, by: str) -> None:
 
 
 def test_cancel_of_an_order_that_the_store_does_not_know_says_what_is_wrong(far: Far) -> None:
-    """Where neither the store nor a policy tells the environment, nothing is sent anywhere."""
+    """Where neither the store nor a policy names the environment, nothing is sent anywhere."""
     room = far.room
     without_policy(room)
     far.use(Environment.TESTNET, is_chosen=False)
@@ -136,12 +136,12 @@ def test_cancel_goes_where_a_broken_policy_says_when_the_log_is_lost(far: Far, n
     [BROKEN, "environment = 7\n", "environment = [", "schema = 1\n", "environment = 'paper'\n[paper]\nendpoint = 3\n"],
 )
 def test_environment_that_cannot_be_read_is_guessed_by_nobody(text: str) -> None:
-    """No environment, none that is known, no TOML, or a paper exchange of the owner's that is not told whole."""
+    """No environment, none that is known, no TOML, or a paper exchange of the owner's that is not named in full."""
     assert named_environment(text) is None
 
 
 def test_cancel_of_an_order_of_another_account_is_not_sent(far: Far) -> None:
-    """A key of another account would be told that there is no such order, which is no reason to take it for gone."""
+    """With a key of another account the exchange knows no such order, which is no reason to take it for gone."""
     room = far.room
     name = an_order(room)
     room.connector.account = "account-2"

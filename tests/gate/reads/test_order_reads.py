@@ -89,7 +89,7 @@ def test_filled_order_that_one_read_does_not_show_is_in_the_list_of_all(room: Ro
 
 
 def test_only_what_belongs_on_the_page_is_added(room: Room) -> None:
-    """Orders of another symbol, outside of the period, or before a full page are not what was asked for."""
+    """Orders of another symbol, outside of the period, or before a full page are not what was requested."""
     first = placed(room.ask())
     room.clock.forward(3600)
     second = placed(room.ask(price="59000"))
@@ -237,7 +237,7 @@ def test_average_of_huge_numbers_is_exact() -> None:
 
 
 def test_answer_about_another_order_is_no_answer(room: Room) -> None:
-    """An order that was asked for by its id and is not the one that came is not given as if it were."""
+    """An order that was requested by its id and is not the one that came is not given as if it were."""
     placed(room.ask())
     room.exchange.reports["web_1"] = replace(
         room.exchange.reports[room.last().client_order_id], client_order_id="web_1", order_id=99
@@ -266,7 +266,7 @@ def test_flawed_and_impossible_reports_are_not_shown_as_they_are(room: Room) -> 
 
 
 def test_orders_are_read_where_the_log_cannot_be(room: Room) -> None:
-    """Without the log the exchange's own answer is given, whichever way the orders are asked for."""
+    """Without the log the exchange's own answer is given, whichever way the orders are requested."""
     name = placed(room.ask()).client_order_id
     call = room.open("get_orders")
     (room.home / "guardian.db").rename(room.home / "away.db")

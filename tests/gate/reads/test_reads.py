@@ -1,4 +1,4 @@
-"""Reading, the record of every call, and what stands: an answer for all that can happen, no secret in the log."""
+"""Reading, the record of every call, and the status: an answer for all that can happen, no secret in the log."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_get_orders_brings_the_store_up_to_date_with_an_event(room: Room) -> Non
 
 
 def test_get_orders_by_id_and_of_open_ones(room: Room) -> None:
-    """One order by either id, the open ones, and those of the owner's own hand are told apart."""
+    """One order by either id, the open ones, and those of the owner's own hand are distinguished."""
     room.ask()
     name = room.last().client_order_id
     report = room.exchange.reports[name]
@@ -217,7 +217,7 @@ def test_get_orders_by_id_and_of_open_ones(room: Room) -> None:
 
 
 def test_get_orders_works_while_the_store_does_not(room: Room) -> None:
-    """Reading goes on when the store fails behind the call row; the marks on the ids tell whose orders they are."""
+    """Reading continues when the store fails behind the call row; the marks on the ids tell whose orders they are."""
     room.ask()
 
     async def break_store() -> None:
@@ -376,7 +376,7 @@ def test_policy_view_says_what_is_allowed_and_what_is_left(room: Room) -> None:
 
 
 def test_recent_calls_have_their_outcomes(room: Room) -> None:
-    """The newest calls, newest last, with what became of them."""
+    """The newest calls, newest last, with what happened to them."""
     room.call(PRICE)
     room.ask()
     calls = room.run(room.gate.recent(10))
@@ -387,7 +387,7 @@ def test_recent_calls_have_their_outcomes(room: Room) -> None:
 
 
 def test_recent_events_say_why_trading_stopped(room: Room) -> None:
-    """A halt stands there with its reason, cut where it is very long; other events with what they are about."""
+    """A halt is there with its reason, cut where it is very long; other events with what they are about."""
     with room.journal.transaction() as tx:
         halt(tx, None, "clock", "the clock is wrong")
         tx.audit.append(Record(phase=Phase.EVENT, body={"kind": "resolved", "reason": None}))

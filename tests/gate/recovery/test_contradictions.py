@@ -67,7 +67,7 @@ def create(room: Room, lie: dict[str, Any]) -> str:
 
 
 def opened(room: Room, lie: dict[str, Any]) -> str:
-    """An open order of which the exchange then tells something else."""
+    """An open order of which the exchange then reports something else."""
     room.exchange.script = [Placed("NEW")]
     assert room.ask().outcome is Outcome.DONE
     name = room.last().client_order_id
@@ -192,7 +192,7 @@ def test_better_prices_and_rounding_contradict_nothing(room: Room) -> None:
 
 
 def test_unknown_status_of_a_new_order_is_kept_and_its_fill_can_be_sold(room: Room) -> None:
-    """The word is in the store and in the view, the order is asked for again, and what it bought is no hostage."""
+    """The word is in the store and in the view, the order is queried again, and what it bought is no hostage."""
     room.exchange.script = [Placed("SOMETHING_NEW", "0.0004")]
     assert room.ask().outcome is Outcome.UNKNOWN
     row = room.last()
@@ -224,7 +224,7 @@ def minutes(room: Room, number: int) -> None:
 
 
 def test_amended_order_stays_guardians_counts_what_is_open_and_fills(room: Room) -> None:
-    """It is asked for by its order id. Before, it stopped counting after 85 s while it was open."""
+    """It is queried by its order id. Before, it stopped counting after 85 s while it was open."""
     name = amended(room)
     minutes(room, 20)
     assert (room.row(name).state, open_notional(room), room.entered()) == (OrderState.OPEN, D(24), D(60))

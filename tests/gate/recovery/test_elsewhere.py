@@ -1,4 +1,4 @@
-"""An order whose end is not known is asked for where it was sent, whatever the policy names now."""
+"""An order whose end is not known is queried where it was sent, whatever the policy names now."""
 
 from __future__ import annotations
 

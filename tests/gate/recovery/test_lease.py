@@ -1,4 +1,4 @@
-"""One process of a home asks for orders at a time: who holds the lease of that, and who goes on after it."""
+"""One process of a home asks for orders at a time: who holds the lease of that, and who takes over after it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def asks(room: Room, resolver: Resolver) -> bool:
 
 
 def test_one_process_asks_at_a_time(room: Room) -> None:
-    """A second process asks nothing while the first holds the lease, and goes on when it gave it back or died."""
+    """A second process asks nothing while the first holds the lease, and continues when it gave it back or died."""
     name = opened(room)
     first, second = steady(room), steady(room, b"\x11\x11")
     assert asks(room, first)
@@ -172,7 +172,7 @@ def test_machine_that_slept_asks_on(room: Room) -> None:
 
 
 def test_process_that_cannot_ask_leaves_it_to_another(room: Room) -> None:
-    """A broken way to the exchange keeps the lease from no process whose way is whole; alone, it goes on trying."""
+    """A broken way to the exchange keeps the lease from no process whose way is whole; alone, it keeps trying."""
     name = opened(room)
     broken = FakeExchange(room.clock)
     broken.fails = dict.fromkeys(("order", "open_orders", "all_orders"), ExchangeUnavailable("no route"))

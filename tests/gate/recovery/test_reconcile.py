@@ -1,4 +1,4 @@
-"""Reconciliation: what the exchange has against what the store says, and the fees that nobody told."""
+"""Reconciliation: what the exchange has against what the store says, and the fees that nobody reported."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_symbols_of_the_store_are_compared_without_a_policy(room: Room) -> None:
 
 
 def test_order_that_moved_on_is_taken_over_with_an_event(room: Room) -> None:
-    """A fill that nobody told of is a difference once, and a row."""
+    """A fill that nobody reported is a difference once, and a row."""
     name = opened(room)
     room.exchange.becomes(name, "FILLED", "0.001")
     found = reconcile(room)
@@ -108,7 +108,7 @@ def test_order_that_moved_on_is_taken_over_with_an_event(room: Room) -> None:
 
 
 def test_guardians_order_without_an_intent_is_loud(room: Room) -> None:
-    """An order with guardian's mark that the log does not have is told every time, and written down once."""
+    """An order with guardian's mark that the log does not have is reported every time, and written down once."""
     name = opened(room)
     other = "g1-" + "0" * 32
     room.exchange.reports[other] = replace(room.exchange.reports[name], client_order_id=other, order_id=99)
@@ -133,7 +133,7 @@ def test_orders_of_others_are_shown_and_not_counted(room: Room) -> None:
 
 
 def test_order_that_the_exchange_does_not_know_is_missing_and_keeps_counting(room: Room) -> None:
-    """One look proves nothing: it is told, and its state stays until the bounds of absence are met."""
+    """One look proves nothing: it is reported, and its state stays until the bounds of absence are met."""
     name = lost(room)
     found = reconcile(room)
     assert kinds(found) == [("missing", name)]
@@ -237,7 +237,7 @@ def test_each_contradiction_halts_again(room: Room) -> None:
 
 @pytest.mark.parametrize("change", [{"order_id": 99}, {"status": "NEW"}])
 def test_contradiction_that_is_no_correction_halts_and_changes_nothing(room: Room, change: dict[str, Any]) -> None:
-    """Another order under the same id, and a filled one that is open again, are for a person: told once."""
+    """Another order under the same id, and a filled one that is open again, are for a person: reported once."""
     name = opened(room)
     if "status" in change:
         room.exchange.becomes(name, "FILLED", "0.001")
@@ -344,7 +344,7 @@ def test_fees_of_an_order_that_filled_later_are_found_out(room: Room) -> None:
 
 
 def test_reconciliation_finds_out_fees_too(room: Room) -> None:
-    """The fees that were not known are found with the fill that nobody told of."""
+    """The fees that were not known are found with the fill that nobody reported."""
     name = filled_without_fills(room)
     room.exchange.trades[1] = (fill("0.001", "0.000001"),)
     assert reconcile(room).fees == 1
@@ -352,7 +352,7 @@ def test_reconciliation_finds_out_fees_too(room: Room) -> None:
 
 
 def test_trades_that_lag_are_asked_for_again(room: Room) -> None:
-    """Fewer trades than executed are taken for what they are; the rest is asked for with back-off."""
+    """Fewer trades than executed are taken for what they are; the rest is queried with back-off."""
     name = filled_without_fills(room)
     room.exchange.trades[1] = (fill("0.0006", "0.0000006"),)
     room.run(room.resolver.run_once())
@@ -364,7 +364,7 @@ def test_trades_that_lag_are_asked_for_again(room: Room) -> None:
 
 @pytest.mark.parametrize("what", ["earlier", "more"])
 def test_trades_of_another_order_with_the_same_number_are_not_taken(room: Room, what: str) -> None:
-    """Order ids start anew on a wiped testnet: trades from before it was sent, or more than it, are not its own."""
+    """Order ids start again on a wiped testnet: trades from before it was sent, or more than it, are not its own."""
     name = filled_without_fills(room)
     room.exchange.trades[1] = (fill("0.001" if what == "earlier" else "0.002", "0.000001"),)
     room.exchange.traded_ms = room.row(name).sent_ms - 60_001 if what == "earlier" else None
@@ -376,7 +376,7 @@ def test_trades_of_another_order_with_the_same_number_are_not_taken(room: Room, 
 
 
 def ticks(room: Room, background: RecoveryTask, seconds: float) -> list[float]:
-    """When, in seconds from now, orders are asked for within so many seconds of ticking."""
+    """When, in seconds from now, orders are queried within N seconds of ticking."""
     began = room.clock.monotonic()
     asked: list[float] = []
     while room.clock.monotonic() - began < seconds:
@@ -555,7 +555,7 @@ def test_reconciliation_in_the_background_says_once_why_it_could_not_compare_all
 
 
 def test_orders_are_asked_for_between_the_symbols(room: Room) -> None:
-    """Minutes of reconciling keep no unknown order from being asked for when it is due, and nobody takes over."""
+    """Minutes of reconciling keep no unknown order from being queried when it is due, and nobody takes over."""
     listing(room, *(f"{a}{b}CUSDT" for a in "ABCDEFGHIJ" for b in "ABCDEFGHIJ"))
     lost(room)
     other = steady(room, b"\x11\x11").resolver

@@ -1,4 +1,4 @@
-"""What a resting order brought can be sold back at once: the order is asked for when the SELL is judged."""
+"""What a resting order brought can be sold back at once: the order is queried when the SELL is judged."""
 
 from __future__ import annotations
 

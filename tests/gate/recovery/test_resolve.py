@@ -1,4 +1,4 @@
-"""Finding out: unknown orders are asked for as long as it takes, and absence is believed late."""
+"""Unknown orders are polled as long as it takes, and absence is believed late."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_unknown_order_is_found_and_told_in_the_log(room: Room) -> None:
 
 
 def test_live_orders_are_kept_up_to_date(room: Room) -> None:
-    """An open order is asked for until it is final; a change is an event, no change is none."""
+    """An open order is queried until it is final; a change is an event, no change is none."""
     room.ask()
     name = room.last().client_order_id
     assert once(room) == {name: OrderState.OPEN}
@@ -113,7 +113,7 @@ def test_live_orders_are_kept_up_to_date(room: Room) -> None:
 
 
 def test_status_that_is_not_known_changes_nothing(room: Room) -> None:
-    """An order with a status that guardian does not know stays unknown, with that word, and is asked for again."""
+    """An order with a status that guardian does not know stays unknown, with that word, and is queried again."""
     name = lost(room, arrives=True)
     room.exchange.becomes(name, "SOMETHING_NEW")
     for _ in range(2):
@@ -319,7 +319,7 @@ def test_asking_goes_on_after_every_failure(room: Room, caplog: pytest.LogCaptur
 
 
 def test_restart_finds_what_was_on_its_way(room: Room) -> None:
-    """An order that was reserved when the process died is asked for at the next start, and is never sent again."""
+    """An order that was reserved when the process died is queried at the next start, and is never sent again."""
 
     async def work() -> None:
         call = await room.gate.open_call("create_order", {})
@@ -342,7 +342,7 @@ def test_restart_finds_what_was_on_its_way(room: Room) -> None:
 
 @pytest.mark.parametrize("status", ["NEW", "PARTIALLY_FILLED"])
 def test_open_order_that_the_exchange_calls_rejected_later_has_expired(room: Room, status: str) -> None:
-    """It was entered, so it goes on counting in the windows; it is open no more. The log has the exchange's word."""
+    """It was entered, so it keeps counting in the windows; it is open no more. The log has the exchange's word."""
     room.ask()
     name = room.last().client_order_id
     room.exchange.becomes(name, status, "0.0004" if status != "NEW" else "0")

@@ -1,4 +1,4 @@
-"""What goes on in the background of a server ends with the server, or says so."""
+"""What runs in the background of a server ends with the server, or says so."""
 
 from __future__ import annotations
 

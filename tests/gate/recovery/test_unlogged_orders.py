@@ -224,7 +224,7 @@ def unlogged(room: Room, **change: Any) -> str:
 
 
 def test_found_order_of_another_quote_asset_is_converted(room: Room) -> None:
-    """It counts in the accounting currency at what a new order would; where no price tells, in its own quote asset."""
+    """It counts in the accounting currency at what a new order would; without a price, in its own quote asset."""
     room.exchange.books |= {"ETHBTC": ("0.05", "0.05001"), "ETHUSDT": ("3000", "3000.1")}
     price = D("0.05")
     name = unlogged(room, symbol="ETHBTC", quantity=D("0.01"), price=price, side="BUY")
@@ -250,7 +250,7 @@ def test_found_order_that_cannot_be_converted_counts_in_its_quote_asset(room: Ro
 
 @pytest.mark.parametrize("change", [{"symbol": "XXXYYY"}, {"side": "HOLD"}, {"flaw": "no number"}], ids=str)
 def test_found_order_whose_worth_is_unknown_lets_nothing_be_ordered(room: Room, change: dict[str, object]) -> None:
-    """What it counts for cannot be told, so nothing is added to it."""
+    """What it counts for cannot be known, so nothing is added to it."""
     unlogged(room, **change)
     assert denials(room.ask(price="58000")) == {"ORDERS_NOT_COMPARED"}
 
@@ -268,7 +268,7 @@ def test_symbol_that_the_exchange_refuses_otherwise_than_as_unlisted_is_not_comp
 def test_fees_of_a_found_order_come_into_the_position_with_it(room: Room) -> None:
     """An order that the log lacked fills before the owner resumes; its fee in BTC is taken off what can be sold back.
 
-    Before, its fees were taken for known while nothing of it was in the ledger, and were never asked for again.
+    Before, its fees were taken for known while nothing of it was in the ledger, and were never queried again.
     """
     copied(room)
     name = bought(room, filled=False)

@@ -153,7 +153,7 @@ def test_halted_denies_creates_and_lets_cancels_through(world: World) -> None:
 
 
 def test_broken_policy_file_denies_creates_with_its_mistakes_until_it_is_mended(world: World) -> None:
-    """Broken while running: creates are denied with the mistakes, reads and cancels work; mended, trading goes on."""
+    """Broken while running: creates are denied with the mistakes, reads and cancels work; mended, trading continues."""
     world.policy(WIDE)
     assistant = world.assistant()
     placed = assistant.order(**LIMIT)

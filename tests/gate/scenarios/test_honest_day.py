@@ -126,7 +126,7 @@ def test_a_second_look_at_a_sent_proposal_says_that_it_was_placed(world: World, 
 
 
 def test_a_rejected_proposal_stays_rejected(world: World) -> None:
-    """After a person said no, asking again tells so and proposes nothing new."""
+    """After a person said no, asking again says so and proposes nothing new."""
     _under_the_testnet_policy(world)
     assistant = world.assistant()
     asked = assistant.order(quote_quantity="40")

@@ -197,7 +197,7 @@ class FakeExchange:
         )
 
     def becomes(self, name: str, status: str, executed: str | None = None) -> None:
-        """The order goes on at the exchange."""
+        """Moves the order to this status at the exchange."""
         report = self.reports[name]
         done = report.executed_quantity if executed is None else D(executed)
         self.reports[name] = replace(

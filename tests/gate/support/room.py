@@ -70,7 +70,7 @@ class FakeConnector:
 
 
 class Room:
-    """One home with one gate; `again` is a restart: everything but the exchange and the clock is made anew."""
+    """One home with one gate; `again` is a restart: everything but the exchange and the clock is made again."""
 
     def __init__(self, folder: Path, *changes: Mapping[str, Any], clock: FakeClock | None = None) -> None:
         self.folder = folder
@@ -149,7 +149,7 @@ class Room:
         return self.call(CreateOrder(order=limit(**fields)))
 
     def use(self, token: str, **stated: str) -> Reply:
-        """The order that a token stands for."""
+        """The order that a token represents."""
         request = CreateOrder(confirmation_token=Secret(token), stated=tuple(sorted(stated.items())))
         return self.call(request, {"confirmation_token": token})
 

@@ -86,7 +86,7 @@ def test_an_order_moves_up_when_those_before_it_leave(desk: Desk, feed: HandFeed
 
 
 def test_an_order_stays_before_those_of_the_market_that_came_after_it(desk: Desk, feed: HandFeed) -> None:
-    """Quantity that joins a level later stands behind an own order, for those who take from it too."""
+    """Quantity that joins a level later is behind an own order, for those who take from it too."""
     order = desk.place("SELL", "60001", "1")
     feed.show(desk.now + 100, BIDS, [("60001", "10"), ("60002", "3")])
     pass_time(desk)
@@ -184,7 +184,7 @@ def test_the_larger_order_of_a_decrement_stays_with_less(desk: Desk) -> None:
 
 
 def test_an_own_iceberg_is_prevented_once_and_as_a_whole(desk: Desk) -> None:
-    """Its hidden parts are gone with it: the taker goes on to what stands behind it, and meets it no more."""
+    """Its hidden parts are gone with it: the taker continues to what is behind it, and meets it no more."""
     iceberg = desk.place("SELL", "60001", "3", iceberg_quantity="1")
     taker = desk.place("BUY", "60002", "4")
     assert (desk.again(iceberg).status, desk.again(iceberg).prevented) == ("EXPIRED_IN_MATCH", Decimal(3))

@@ -35,7 +35,7 @@ WITHIN_S = 5.0
 
 
 class Line:
-    """A kept connection to the home's exchange, which is looked for anew when it breaks."""
+    """A kept connection to the home's exchange, which is looked for again when it breaks."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -43,7 +43,7 @@ class Line:
         self._connection: http.client.HTTPConnection | None = None
 
     def ask(self, method: str, path: str, **params: object) -> tuple[int, Any]:
-        """Sends one request once. Raises what is in NEVER_REACHED; then nobody knows what became of it."""
+        """Sends one request once. Raises what is in NEVER_REACHED; then nobody knows what happened to it."""
         if self._connection is None:
             self._endpoint = find_or_start(self._home)
             self._connection = http.client.HTTPConnection(self._endpoint.url.removeprefix("http://"), timeout=10)
@@ -84,7 +84,7 @@ class Line:
 def trade(home: Path, name: str, log: Path, ended: Path) -> None:
     """Trades until the file `ended` is there: market orders either way, now and then one that rests or a cancel.
 
-    Every order is sent once; one whose reply did not come is asked for. What happened is in the log, line by line.
+    Every order is sent once; one whose reply did not come is queried. What happened is in the log, line by line.
     """
     number, resting = 0, ""
     with log.open("w", encoding="utf-8", buffering=1) as file, closing(Line(home)) as line:
@@ -132,7 +132,7 @@ class Seen:
 
 
 def rehearse(home: Path, *, kills: int, seed: int) -> Seen:
-    """Two traders in processes of their own, and the helper killed so many times in between."""
+    """Two traders in processes of their own, and the helper killed N times in between."""
     dice = random.Random(seed)
     ended = home.parent / "ended"
     logs = [home.parent / f"{name}.log" for name in ("one", "two")]

@@ -30,7 +30,7 @@ def test_every_request_is_in_the_journal_whatever_became_of_it(paper: PaperServe
 
 
 def test_averages_and_balances_can_be_set(paper: PaperServer, client: Client) -> None:
-    """A set average is told with its close time; a set balance is free at once."""
+    """A set average is reported with its close time; a set balance is free at once."""
     paper.controls.set_average("BTCUSDT", "61000", 1_700_000_000_000)
     told = client.public("/api/v3/avgPrice", symbol="BTCUSDT").json
     assert told == {"mins": 5, "price": "61000.00000000", "closeTime": 1_700_000_000_000}
@@ -112,7 +112,7 @@ def test_a_server_with_a_hanging_request_still_ends(client_for: ClientFor) -> No
 
 
 def test_an_order_can_be_invisible_for_some_requests_or_some_time(paper: PaperServer, client: Client) -> None:
-    """-2013 can be answered for an order that is there, so many times or for so long, and then it is seen."""
+    """-2013 can be answered for an order that is there, N times or for so long, and then it is seen."""
     client.order(newClientOrderId="seen")
 
     def look() -> int:

@@ -149,7 +149,7 @@ def test_a_port_that_became_somebody_elses_is_not_believed(home: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"port": "x"}', '{"port": 1}', "\x00\xff"])
 def test_an_unreadable_port_file_counts_as_none(home: Path, content: str) -> None:
-    """Whatever stands in the port file, it is either a helper's or nothing."""
+    """Whatever is in the port file, it is either a helper's or nothing."""
     home.mkdir(parents=True)
     (home / "paper.port").write_text(content, encoding="utf-8")
     assert find(home) is None
@@ -202,7 +202,7 @@ def test_a_home_that_cannot_be_used_is_an_error_that_says_so(home: Path) -> None
 def test_a_helper_that_cannot_answer_is_not_replaced_by_a_second_one(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While another process holds the home's life lock, no exchange is started beside it, and the caller is told."""
+    """While another process holds the home's life lock, no other exchange is started, and the caller gets an error."""
     home.mkdir(parents=True)
     code = "import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire();"
     code += "print('held', flush=True); time.sleep(60)"

@@ -30,7 +30,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 def test_killed_in_mid_order_it_loses_and_doubles_nothing_and_the_others_go_on(home: Path) -> None:
     """Two processes trade while the helper is killed eight times: every order is there once or not at all, as each was
-    told; all balances add up to the last digit; nobody waits longer than five seconds."""
+    answered; all balances add up to the last digit; nobody waits longer than five seconds."""
     seen = rehearse(home, kills=KILLS, seed=7)
     assert seen.mistakes == ()
     assert seen.kills == KILLS

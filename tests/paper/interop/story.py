@@ -1,4 +1,4 @@
-"""The one story that every client tells, and what it saw as JSON. Runs in a client's own virtual environment.
+"""The one story that every client plays, and what it saw as JSON. Runs in a client's own virtual environment.
 
 What to do comes as JSON on stdin, so that no key is ever an argument or in the environment.
 """
@@ -28,25 +28,25 @@ class Teller(Protocol):
     """A client of the exchange, behind the words of the story."""
 
     def market(self) -> dict[str, Any]:
-        """Asks for all market data that the client knows; tells last price, best bid and ask, average, 24 h open."""
+        """Asks for all market data that the client knows; returns last price, best bid and ask, average, 24 h open."""
 
     def rehearse(self, order: dict[str, str]) -> None:
         """A test order: checked, never placed."""
 
     def place(self, order: dict[str, str]) -> str:
-        """Places an order; tells its status."""
+        """Places an order; returns its status."""
 
     def refused(self, order: dict[str, str]) -> str:
-        """Places an order that the account cannot pay; tells the reason that the client gives."""
+        """Places an order that the account cannot pay; returns the reason that the client gives."""
 
     def ask(self, name: str) -> str:
         """The status of the order with this client order id."""
 
     def cancel(self, name: str) -> str:
-        """Cancels it; tells its status."""
+        """Cancels it; returns its status."""
 
     def cancel_all(self) -> int:
-        """Cancels all that is open; tells how many that were."""
+        """Cancels all that is open; returns how many that were."""
 
     def open_orders(self) -> list[str]:
         """The client order ids of what is open."""

@@ -147,7 +147,7 @@ def test_the_feed_is_a_function_of_time(capture: Capture) -> None:
 
 
 def test_it_is_played_as_fast_as_asked(capture: Capture, recording: Recording) -> None:
-    """Twice as fast ends in half the time with the same last price and book; at its end the market stands still."""
+    """Twice as fast ends in half the time with the same last price and book; at its end the market does not move."""
     once, twice = (ReplayFeed(capture, SeededFeed(1), start=START, speed=Decimal(speed)) for speed in (1, 2))
     assert recording.length_ms[0] < once.end - START < recording.length_ms[1]
     assert abs((twice.end - START) * 2 - (once.end - START)) <= 2
@@ -161,7 +161,7 @@ def test_it_is_played_as_fast_as_asked(capture: Capture, recording: Recording) -
 
 
 def test_trades_make_the_last_price_the_average_and_the_day(capture: Capture) -> None:
-    """All recorded trades are told in order and in time; the last price, the average and the day follow from them."""
+    """All recorded trades come in order and in time; the last price, the average and the day follow from them."""
     feed = ReplayFeed(capture, SeededFeed(1), start=START)
     trades = list(feed.trades(BTC, START - 1, feed.end))
     assert [trade.trade_id for trade in trades] == [trade.trade_id for trade in capture.trades]
@@ -202,7 +202,7 @@ def test_other_symbols_stay_seeded(capture: Capture) -> None:
 def test_own_orders_are_filled_by_the_recorded_market(
     capture: Capture, recording: Recording, client_for: ClientFor
 ) -> None:
-    """An order at the recorded best bid fills as the recording goes on, as maker and at its own price; one far below
+    """An order at the recorded best bid fills as the recording continues, as maker and at its own price; one far below
     never does; a taker pays the recorded ask."""
     clock = [START]
     feed = ReplayFeed(capture, SeededFeed(1), start=START)

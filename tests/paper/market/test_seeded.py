@@ -63,7 +63,7 @@ def test_the_market_moves(symbol: str) -> None:
 
 
 def test_a_book_is_as_deep_as_binance_shows() -> None:
-    """5000 levels a side can be had, and the book says where it ends."""
+    """5000 levels a side are available, and the book says where it ends."""
     feed = SeededFeed(3)
     assert sum(1 for _ in feed.bids("BTCUSDT", AT)) == 5000
     assert sum(1 for _ in feed.asks("BTCUSDT", AT)) == 5000
@@ -71,7 +71,7 @@ def test_a_book_is_as_deep_as_binance_shows() -> None:
 
 
 def test_depth_is_limited_as_asked(client: Client) -> None:
-    """depth gives 100 levels unless asked for fewer or more, and 5000 at most."""
+    """depth gives 100 levels unless fewer or more are requested, and 5000 at most."""
     for asked, given_levels in (({}, 100), ({"limit": 5}, 5), ({"limit": 9999}, 5000)):
         assert len(client.public("/api/v3/depth", symbol="ETHUSDT", **asked).json["bids"]) == given_levels
 

@@ -1,4 +1,4 @@
-"""Aggregate trades: what one order did to the book at one price, told as one."""
+"""Aggregate trades: what one order did to the book at one price, shown as one."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_trades_of_one_moment_price_and_side_are_told_as_one(client_for: ClientF
 
 
 def test_aggregate_trades_of_a_period_are_within_it(unchanged: Client) -> None:
-    """Both ends belong to the period; with a beginning the first ones are told, else the last ones."""
+    """Both ends belong to the period; with a beginning the first ones are reported, else the last ones."""
     asked = {"symbol": "ETHBTC"}
     newest = unchanged.public("/api/v3/aggTrades", limit=50, **asked).json
     period = {"startTime": newest[10]["T"], "endTime": newest[19]["T"], **asked}

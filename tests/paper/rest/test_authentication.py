@@ -209,7 +209,7 @@ def test_unknown_paths_and_methods_are_not_found(unchanged: Client) -> None:
 def test_what_happened_under_a_fast_clock_is_still_shown_when_it_is_put_right(
     paper: PaperServer, client: Client
 ) -> None:
-    """Orders placed while the exchange's clock was ahead are listed after it was put back, and time stands still."""
+    """Orders placed while the exchange's clock was ahead are listed after it was put back, and time does not move."""
     paper.controls.clock_skew_ms = 3_600_000
     placed = client.order(timestamp=now() + 3_600_000).json
     paper.controls.clock_skew_ms = 0

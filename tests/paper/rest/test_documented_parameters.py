@@ -162,7 +162,7 @@ def test_parameters_were_found_in_the_samples() -> None:
 
 
 def test_symbols_of_another_status_are_left_out_or_refused(unchanged: Client) -> None:
-    """A list has only symbols of the status asked for; one symbol of another status is refused with -1220."""
+    """A list has only symbols of the status requested; one symbol of another status is refused with -1220."""
     mismatch = (400, -1220, "The symbol's status does not match the requested symbolStatus.")
 
     def listed(path: str, **asked: str) -> list[str]:

@@ -80,7 +80,7 @@ def test_a_bans_words_differ_from_older_ones_in_the_advice_alone(paper: PaperSer
 
 
 def test_an_order_can_be_unseen_for_its_first_seconds(paper: PaperServer, client: Client) -> None:
-    """Asked for too early an order does not exist, later it does; older orders are seen all the time."""
+    """Queried too early an order does not exist, later it does; older orders are seen all the time."""
     client.order(newClientOrderId="old")
     time.sleep(0.6)
     paper.controls.fault("GET", ORDER, "unseen_2013", times=ALWAYS, seconds=0.5)
@@ -135,7 +135,7 @@ def test_the_clock_can_be_put_wrong_and_right_by_a_fault(paper: PaperServer, cli
 
 
 def test_faults_can_be_meant_for_anything_and_can_let_some_pass(paper: PaperServer, client: Client) -> None:
-    """`*` stands for any method or path, and `skip` lets so many requests go first."""
+    """`*` represents any method or path, and `skip` lets N requests go first."""
     paper.controls.fault("*", "*", "status", skip=2)
     seen = [client.public("/api/v3/time").status, client.order().status, client.public("/api/v3/ping").status]
     assert seen == [200, 200, 500]
@@ -188,7 +188,7 @@ def test_lines_that_make_no_sense_are_refused(spec: str) -> None:
 
 
 class Running:
-    """A standalone exchange in a thread, with what it told when it was up."""
+    """A standalone exchange in a thread, with what it printed when it was up."""
 
     def __init__(self, rehearsal: Rehearsal) -> None:
         self._ready = threading.Event()
@@ -293,7 +293,7 @@ def test_the_control_endpoint_answers_nobody_without_its_token(rehearsing: Servi
 def test_the_control_endpoint_says_what_is_wrong(
     rehearsing: Serving, method: str, path: str, body: Any, status: int
 ) -> None:
-    """Mistakes are told as JSON and change nothing."""
+    """Mistakes are reported as JSON and change nothing."""
     got, told = control(rehearsing, method, path, body)
     assert got == status
     assert "error" in told
@@ -302,7 +302,7 @@ def test_the_control_endpoint_says_what_is_wrong(
 def test_without_being_asked_there_is_neither_a_fault_nor_a_control_endpoint(
     client_for: ClientFor,
 ) -> None:
-    """A standalone exchange has no control port unless one was asked for."""
+    """A standalone exchange has no control port unless one was requested."""
     told = Running(Rehearsal()).told
     assert (told.control_url, told.control_token, told.other_keys, told.replay_end) == (None, None, (), None)
     assert client_for(told).order(price="40000").status == 200

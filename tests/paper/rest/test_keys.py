@@ -93,7 +93,7 @@ def test_a_signature_of_another_kind_of_key_is_refused(client_for: ClientFor, rs
 
 
 def test_only_sound_public_keys_are_taken(rsa_key: rsa.RSAPrivateKey) -> None:
-    """Ed25519 and RSA of 2048 bits or more are told apart; weaker ones, other kinds and no keys are refused."""
+    """Ed25519 and RSA of 2048 bits or more are distinguished; weaker ones, other kinds and no keys are refused."""
     assert isinstance(verifier_of(pem(Ed25519PrivateKey.generate())), Ed25519Verifier)
     assert isinstance(verifier_of(b"\n" + pem(rsa_key).replace(b"\n", b"\r\n") + b"\n\n"), RsaVerifier)
     weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
@@ -197,7 +197,7 @@ def every_vector() -> list[object]:
 
 @pytest.mark.parametrize("vectors", every_vector())
 def test_signed_vectors_are_reproduced_by_a_server(client_for: ClientFor, vectors: list[dict[str, str]]) -> None:
-    """Sent as they are to an exchange that has their key and stands at their time, the signed requests pass.
+    """Sent as they are to an exchange that has their key and is at their time, the signed requests pass.
 
     They name symbols that are not listed here: that they are refused for the symbol shows that the signature was taken.
     """

@@ -142,7 +142,7 @@ def test_own_trades_are_the_last_price_until_the_market_moves(paper: PaperServer
 
 
 def test_all_open_orders_of_a_symbol_are_cancelled_over_http(paper: PaperServer, client: Client) -> None:
-    """DELETE openOrders tells of each cancelled order; when there is none it is refused."""
+    """DELETE openOrders reports each cancelled order; when there is none it is refused."""
     for number in range(3):
         client.order(newClientOrderId=f"all-{number}")
     client.order(symbol="ETHUSDT", price="2000", quantity="0.1", newClientOrderId="other")
@@ -158,7 +158,7 @@ def test_all_open_orders_of_a_symbol_are_cancelled_over_http(paper: PaperServer,
 
 
 def test_prevented_self_trades_are_told(paper: PaperServer, client: Client) -> None:
-    """A FULL reply lists what was prevented, and both orders tell their prevented quantity when asked for."""
+    """A FULL reply lists what was prevented, and both orders tell their prevented quantity when requested."""
     paper.controls.set_book("BTCUSDT", "59990", "60010")
     maker = client.order(side="SELL", price="60000", quantity="0.02").json["orderId"]
     taker = client.order(price="60000", quantity="0.05", selfTradePreventionMode="EXPIRE_BOTH").json
@@ -254,7 +254,7 @@ def test_futures_contracts_are_listed_and_priced(unchanged: Client) -> None:
 
 
 def test_positions_are_all_in_version_2_and_only_held_ones_in_version_3(unchanged: Client) -> None:
-    """Version 2 tells of every contract, version 3 of those with a position; they agree on what is held."""
+    """Version 2 reports every contract, version 3 of those with a position; they agree on what is held."""
     second = unchanged.signed("GET", "/fapi/v2/positionRisk").json
     third = unchanged.signed("GET", "/fapi/v3/positionRisk").json
     held = {row["symbol"]: row["positionAmt"] for row in third}

@@ -120,7 +120,7 @@ def test_an_order_that_is_placed_weighs_nothing_and_a_refused_one_weighs_one(han
 def test_too_much_weight_is_429_until_the_minute_ends_and_418_for_who_goes_on(
     hand: Hand, client_for: ClientFor
 ) -> None:
-    """Over the limit: 429 with Retry-After up to the minute's end; after so many more: 418 for two minutes."""
+    """Over the limit: 429 with Retry-After up to the minute's end; after N more: 418 for two minutes."""
     hand.now = NOON + 15_500
     with limited(hand, weight_per_minute=30) as server:
         client = client_for(server.endpoint)
@@ -191,7 +191,7 @@ def test_raw_requests_are_counted_over_five_minutes(hand: Hand) -> None:
 
 
 def test_orders_are_counted_on_placed_orders_and_too_many_are_1015(hand: Hand, client_for: ClientFor) -> None:
-    """Order counts are told with placed orders alone; the one beyond the limit is -1015 and is not placed."""
+    """Order counts are reported with placed orders alone; the one beyond the limit is -1015 and is not placed."""
     with limited(hand, orders_per_10_seconds=2) as server:
         client = client_for(server.endpoint)
         first = client.order(price="40000", timestamp=hand.now)
@@ -245,7 +245,7 @@ def test_wallet_paths_have_budgets_and_headers_of_their_own_and_never_ban(hand: 
 
 
 def test_futures_have_a_budget_of_their_own(hand: Hand, client_for: ClientFor) -> None:
-    """What is used of /fapi is told there and not counted against /api."""
+    """What is used of /fapi is reported there and not counted against /api."""
     with limited(hand) as server:
         client = client_for(server.endpoint)
         assert client.signed("GET", "/fapi/v1/income", timestamp=hand.now).headers["x-mbx-used-weight-1m"] == "30"
@@ -253,7 +253,7 @@ def test_futures_have_a_budget_of_their_own(hand: Hand, client_for: ClientFor) -
 
 
 def test_the_limits_that_are_in_force_are_told(hand: Hand, client_for: ClientFor) -> None:
-    """exchangeInfo tells the limits that were asked for."""
+    """exchangeInfo returns the limits that were requested."""
     with limited(hand, weight_per_minute=50, orders_per_10_seconds=3) as server:
         told = client_for(server.endpoint).public("/api/v3/exchangeInfo", symbol="BTCUSDT").json["rateLimits"]
         assert [(row["rateLimitType"], row["limit"]) for row in told] == [

@@ -48,7 +48,7 @@ def test_two_exchanges_are_two_accounts(client_for: ClientFor) -> None:
 def test_exchange_in_memory_with_given_keys_is_the_same_account_after_a_restart(
     client_for: ClientFor,
 ) -> None:
-    """A simulator that is started anew with the keys that are in a policy does not look like somebody else's."""
+    """A simulator that is started again with the keys that are in a policy does not look like somebody else's."""
     found = set()
     for _ in range(2):
         with PaperServer(api_key="k" * 64, api_secret="s" * 64) as server:

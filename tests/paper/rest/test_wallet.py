@@ -15,7 +15,7 @@ DAY_MS = 86_400_000
 
 
 def test_wallet_history_is_the_same_for_the_same_seed_and_birth(client_for: ClientFor) -> None:
-    """Two exchanges with one seed and one birth tell one history; another seed tells another."""
+    """Two exchanges with one seed and one birth have one history; another seed has another."""
 
     def told(seed: int) -> list[object]:
         with PaperServer(seed=seed, clock=lambda: 1_795_000_000_000) as server:
@@ -81,7 +81,7 @@ def test_snapshots_are_daily_and_of_what_was_owned_then(client: Client) -> None:
 
 
 def test_fees_are_listed_for_one_symbol_or_all(unchanged: Client) -> None:
-    """tradeFee lists the symbol asked for, else every symbol."""
+    """tradeFee lists the symbol requested, else every symbol."""
     assert unchanged.signed("GET", "/sapi/v1/asset/tradeFee", symbol="ETHBTC").json == [
         {"symbol": "ETHBTC", "makerCommission": "0.001", "takerCommission": "0.001"}
     ]

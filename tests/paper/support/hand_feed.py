@@ -88,7 +88,7 @@ class Desk:
         return done
 
     def place(self, side: str, price: str | None, quantity: str | None, **terms: Any) -> Order:
-        """Places an order (a LIMIT where there is a price, else MARKET) and gives it as it then stands."""
+        """Places an order (a LIMIT where there is a price, else MARKET) and gives it as it then is."""
         self._named += 1
         terms.setdefault("order_type", "MARKET" if price is None else "LIMIT")
         terms.setdefault("client_order_id", f"id-{self._named}")
@@ -118,7 +118,7 @@ class Desk:
         return self.state.orders[order_id]
 
     def again(self, order: Order) -> Order:
-        """The order as it stands now."""
+        """The order as it is now."""
         return self.order(order.order_id)
 
     def trades_of(self, order: Order) -> list[tuple[str, str]]:

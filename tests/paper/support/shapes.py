@@ -7,7 +7,7 @@ Shape = dict[str, set[str]]
 
 
 def kind(value: object) -> str:
-    """The JSON type, whole numbers told from others."""
+    """The JSON type, whole numbers apart from others."""
     names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "list", dict: "object"}
     return names.get(type(value), "null")
 

@@ -250,7 +250,7 @@ SHAPES = [
 
 @pytest.mark.parametrize(("given", "order", "expect", "key", "message"), SHAPES)
 def test_an_example_of_the_wrong_shape_is_refused(given: str, order: str, expect: str, key: str, message: str) -> None:
-    """An example that says something that cannot be would prove nothing; its key and line are told."""
+    """An example that says something that cannot be would prove nothing; its key and line are reported."""
     with pytest.raises(PolicyInvalid) as raised:
         loaded(given, order, expect)
     # Where the quantity is missing or misread, so is the choice of one of two; the first mistake is the one meant.
@@ -260,7 +260,7 @@ def test_an_example_of_the_wrong_shape_is_refused(given: str, order: str, expect
 
 
 def test_an_example_needs_a_name() -> None:
-    """The name is what a failure is told by."""
+    """The name is what a failure is reported by."""
     with pytest.raises(PolicyInvalid) as raised:
         load_policy(with_example(BID_ASK, LIMIT, 'decision = "confirm"').replace('name = "case"\n', ""))
     assert [mistake.key for mistake in raised.value.mistakes] == ["examples[1].name"]
@@ -334,7 +334,7 @@ def test_an_example_can_be_judged_alone_for_its_whole_verdict() -> None:
     ],
 )
 def test_a_symbol_is_split_at_an_asset_that_it_trades(name: str, asset: str, assets: tuple[str, str] | None) -> None:
-    """Where there is no exchange to ask, the spelling tells; a symbol that has nothing of the asset is an error."""
+    """Where there is no exchange to ask, the spelling decides; a symbol that has nothing of the asset is an error."""
     if assets is None:
         with pytest.raises(ValueError, match="does not trade"):
             split_symbol(name, asset)

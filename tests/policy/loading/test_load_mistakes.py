@@ -374,7 +374,7 @@ def test_paper_keys_are_refused_in_every_other_environment(environment: str) -> 
 
 
 def test_a_misspelt_environment_does_not_make_its_paper_keys_mistakes() -> None:
-    """What follows from a mistake is not told as another one."""
+    """What follows from a mistake is not reported as another one."""
     text = 'schema = 1\nenvironment = "papr"\n[paper]\nendpoint = "http://127.0.0.1:1"\napi_key = "a"\napi_secret = "b"'
     assert only_mistake(text).key == "environment"
 
@@ -413,7 +413,7 @@ def test_no_key_of_the_example_policy_can_be_misspelt(number: int, key: str) -> 
 
 @pytest.mark.parametrize(("number", "key"), _KEY_LINES, ids=[f"{n}-{k}" for n, k in _KEY_LINES])
 def test_no_key_of_the_example_policy_takes_a_float(number: int, key: str) -> None:
-    """Wherever a float stands, the policy is invalid and its line is told."""
+    """Wherever a float is, the policy is invalid and its line is reported."""
     for wrong in ("1.5", "0.0", "nan", "-inf", "1e2"):
         lines = EXAMPLE.splitlines()
         lines[number - 1] = f"{key} = {wrong}"
@@ -451,7 +451,7 @@ def test_what_is_given_twice_is_refused_with_its_line(text: str, line: int) -> N
     ],
 )
 def test_what_is_not_toml_is_refused_with_its_line(text: str, line: int) -> None:
-    """A slip in the syntax is told with its line."""
+    """A slip in the syntax is reported with its line."""
     mistake = only_mistake(text)
     assert (mistake.line, mistake.key) == (line, "")
     assert mistake.message.startswith("not readable as TOML: ")
@@ -459,7 +459,7 @@ def test_what_is_not_toml_is_refused_with_its_line(text: str, line: int) -> None
 
 @pytest.mark.parametrize("path", [*ROOT.glob("*.toml"), *ROOT.glob("policies/*.toml")], ids=lambda path: path.stem)
 def test_every_key_of_a_file_has_a_line_and_the_line_has_the_key(path: Path) -> None:
-    """The scan for lines finds what the TOML parser finds, each key where it stands."""
+    """The scan for lines finds what the TOML parser finds, each key where it is."""
     text = path.read_text(encoding="utf-8")
     lines, found = text.splitlines(), find_lines(text)
     for place in places(tomllib.loads(text)):

@@ -43,7 +43,7 @@ def test_the_tours_policy_is_for_paper() -> None:
 
 @EACH
 def test_a_ready_made_policy_loads_and_its_examples_hold(path: Path) -> None:
-    """It is valid as it stands, and it shows by examples what it promises, a refusal among them."""
+    """It is valid as it is, and it shows by examples what it promises, a refusal among them."""
     policy = load_policy(read(path))
     assert policy.examples
     for example in policy.examples:

@@ -355,7 +355,7 @@ def test_within_the_cap_the_parts_pass(sliced: str, passes: bool) -> None:
 
 
 def test_without_an_order_over_the_cap_nothing_is_slicing() -> None:
-    """What was entered is held to the windows alone, as long as nothing over the cap was asked for."""
+    """What was entered is held to the windows alone, as long as nothing over the cap was requested."""
     assert codes(judged(given=facts(sliced_since_ms=None, sliced_entered=D(100)))) == []
 
 
@@ -584,7 +584,7 @@ def test_a_length_is_told_as_the_policy_writes_it(milliseconds: int, text: str) 
 
 @pytest.mark.parametrize("kind", [OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT])
 def test_an_order_that_is_not_whole_is_denied(kind: OrderType) -> None:
-    """Without its price, its quantity or its stop price, or with a stop price too many, no cost can be told."""
+    """Without its price, its quantity or its stop price, or with a stop price too many, no cost can be known."""
     stop = "59000" if kind is OrderType.STOP_LOSS_LIMIT else None
     whole = {"order_type": kind, "price": "58500", "stop_price": stop}
     assert codes(judged(a_sell(**whole))) == []

@@ -152,7 +152,7 @@ def test_the_budget_of_calls_holds_no_exit_back() -> None:
 
 
 def test_a_broken_policy_file_creates_no_order() -> None:
-    """The last good policy stands in, but no order is created, and the first mistakes are said."""
+    """The last good policy is used instead, but no order is created, and the first mistakes are said."""
     found = denial(judged(given=facts(policy_problems=("line 3: oh",))), Code.POLICY_INVALID)
     assert "line 3: oh" in found.message
     assert found.observed == "1 mistake"

@@ -284,14 +284,14 @@ def test_the_age_of_a_price_is_told_by_the_clock_and_not_by_window_time() -> Non
     "average", [None, AveragePrice(price=D(0), traded_ms=NOW_MS), AveragePrice(price=D(-1), traded_ms=NOW_MS)]
 )
 def test_no_average_price_denies(average: AveragePrice | None) -> None:
-    """An average that is missing, zero or negative is none, and the reason is given."""
+    """An average that is missing, zero or negative is no average, and the reason is given."""
     verdict = judged(given=facts(average=average, missing_of={(Fact.AVERAGE, "BTCUSDT"): "it timed out"}))
     assert codes(verdict) == [Code.PRICE_UNAVAILABLE]
     assert "it timed out" in verdict.denials[0].message
 
 
 def test_without_an_average_the_exchanges_band_says_nothing_of_its_own() -> None:
-    """One missing fact is one denial: the band cannot be told, and the rule that needs the average denies."""
+    """One missing fact is one denial: the band cannot be known, and the rule that needs the average denies."""
     given = facts(average=None, instruments={"BTCUSDT": an_instrument(percent_price=BAND)})
     assert codes(judged(given=given)) == [Code.PRICE_UNAVAILABLE]
 
@@ -631,7 +631,7 @@ def test_a_clock_that_could_not_be_compared_creates_no_order() -> None:
 
 
 def test_prices_with_twenty_digits_a_side_are_compared_exactly() -> None:
-    """A difference in the last digit is told, which a precision of 28 digits would not."""
+    """A difference in the last digit is seen, which a precision of 28 digits would not."""
     big = D("12345678901234567890")
     given = facts(
         instruments={"BTCUSDT": an_instrument(price=Range(), lot=Range())},

@@ -1,6 +1,6 @@
 """A server over STDIO in front of the fake gate, run as a process of its own by the tests.
 
-It logs as `guardian serve` does, prints what it should not, and tells on stderr which requests the gate was asked.
+It logs as `guardian serve` does, prints what it should not, and prints on stderr which requests the gate was asked.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def test_each_state_counts_as_the_table_says(world: World, state: OrderState) ->
 
 @pytest.mark.parametrize("state", list(OrderState))
 def test_exit_spends_no_budget_and_counts_in_what_went_on_without_a_person(world: World, state: OrderState) -> None:
-    """An exit is in no budget, but it is one more order, and its notional, that went on without a person."""
+    """An exit is in no budget, but it is one more order, and its notional, that was entered without a person."""
     place_in(world, state, is_exit=True, spec=world.spec(side=OrderSide.SELL))
     usage = world.usage()
     assert usage.entered[WINDOW] == usage.ordered[MINUTE] == usage.open_notional == usage.open_orders == 0

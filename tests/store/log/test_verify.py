@@ -131,7 +131,7 @@ def test_row_that_was_made_anew_is_found(log: World) -> None:
 
 
 def test_chain_that_was_made_anew_is_found_by_a_checkpoint(log: World) -> None:
-    """REWRITTEN: whoever makes every later row anew leaves a log that only the checkpoint tells from the true one."""
+    """REWRITTEN: whoever makes every later row again leaves a log that nothing but the checkpoint shows to be false."""
     kept = head(log)
     (log.home / CHECKPOINT_NAME).unlink()
     rewrite_from(log, 4)
@@ -314,7 +314,7 @@ def _row(world: World, seq: int) -> dict[str, Any]:
 
 
 def rewrite_from(world: World, first: int) -> None:
-    """Change the body of a row and make it and all later rows anew, as a chain that holds."""
+    """Change the body of a row and make it and all later rows again, as a chain that holds."""
     previous = _row(world, first - 1)["digest"]
     statements = []
     for seq in range(first, 13):

@@ -80,7 +80,7 @@ def test_client_order_id_is_derived_from_the_intent_digest(world: World) -> None
 
 
 def test_other_phases_have_no_client_order_id(world: World) -> None:
-    """Only an intent stands for an order."""
+    """Only an intent represents an order."""
     assert append(world).client_order_id is None
     assert rows(world)[0]["client_order_id"] is None
 
@@ -229,7 +229,7 @@ def test_reads_and_creates_of_the_last_minute_are_counted_apart(world: World) ->
 
 
 def test_window_time_never_goes_back(world: World) -> None:
-    """When the clock steps back, window time stands still; the row says what the clock said."""
+    """When the clock steps back, window time does not move; the row says what the clock said."""
     first = append(world)
     world.clock_ms -= 3_600_000
     second = append(world)
@@ -251,7 +251,7 @@ def test_window_time_never_goes_back_over_a_restart(world: World) -> None:
 
 
 def test_window_time_goes_on_while_it_is_ahead_of_the_clock(world: World) -> None:
-    """After the clock was a year ahead, window time goes on with the time that passes: nothing stands still."""
+    """After the clock was a year ahead, window time continues with the time that passes: nothing stops."""
     world.clock_ms += 365 * 86_400_000
     ahead = append(world).ts_ms
     world.clock_ms -= 365 * 86_400_000
@@ -299,7 +299,7 @@ def test_exception_leaves_nothing_behind(world: World) -> None:
 
 
 def test_conflict_that_is_swallowed_still_records_nothing(world: World) -> None:
-    """After a conflict the transaction is lost, even where the caller goes on as if nothing were."""
+    """After a conflict the transaction is lost, even where the caller continues as if nothing were."""
     append(world, key="k")
 
     def go_on(tx: Transaction) -> None:

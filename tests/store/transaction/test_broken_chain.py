@@ -1,4 +1,4 @@
-"""A broken chain halts trading: found at the begin of each transaction and at each start, told once, in the log."""
+"""A broken chain halts trading: found at the begin of each transaction and at each start, reported once, in the log."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def change_body(world: World, seq: int) -> None:
 
 
 def rewrite(world: World, seq: int) -> None:
-    """Make a row anew, with a digest that fits its new body."""
+    """Make a row again, with a digest that fits its new body."""
     with closing(sqlite3.connect(world.home / "guardian.db")) as connection:
         (prev_hash,) = connection.execute("SELECT prev_hash FROM audit WHERE seq = ?", (seq,)).fetchone()
     digest = digest_of(prev_hash, seq, b"{}")
@@ -139,7 +139,7 @@ def test_newest_row_of_another_process_is_held_against_its_digest(log: World, wr
 
 
 def test_older_copy_in_the_place_of_the_log_halts(log: World, tmp_path: Path) -> None:
-    """A backup that is put back while guardian runs, by way of SQLite, lacks rows that this process wrote."""
+    """A backup that is put back while guardian runs, through SQLite, lacks rows that this process wrote."""
     with (
         closing(sqlite3.connect(log.home / "guardian.db")) as live,
         closing(sqlite3.connect(tmp_path / "copy")) as copy,
@@ -156,7 +156,7 @@ def test_older_copy_in_the_place_of_the_log_halts(log: World, tmp_path: Path) ->
 
 @pytest.mark.skipif(os.name != "posix", reason="an open file cannot be replaced there")
 def test_file_that_lacks_rows_in_the_place_of_the_log_is_called_damaged(log: World, tmp_path: Path) -> None:
-    """Moved over the log by way of the file system while guardian runs: nothing is written to either of the two."""
+    """Moved over the log through the file system while guardian runs: nothing is written to either of the two."""
     with (
         closing(sqlite3.connect(log.home / "guardian.db")) as live,
         closing(sqlite3.connect(tmp_path / "copy")) as copy,
@@ -190,7 +190,7 @@ def test_halt_is_kept_where_the_caller_fails(log: World) -> None:
 
 
 def test_rows_that_are_gone_keep_their_numbers(log: World) -> None:
-    """The log goes on after the last row that was known and names its digest: the gap is seen for good."""
+    """The log continues after the last row that was known and names its digest: the gap is seen for good."""
     kept = log.store.head()
     cut(log, 10)
     fill(log)
@@ -253,7 +253,7 @@ def test_numbers_that_nothing_can_go_on_from_are_a_damage(log: World, statement:
 
 
 def test_row_that_tells_of_damage_and_was_changed_itself_does_not_wedge_the_log(log: World) -> None:
-    """What was acknowledged is forgotten with it: it is told again, and the owner can resume again."""
+    """What was acknowledged is forgotten with it: it is reported again, and the owner can resume again."""
     change_body(log, 4)
     resume(log)
     fill(log, TAIL)
@@ -368,7 +368,7 @@ def test_damage_before_the_tail_is_left_to_verify(world: World) -> None:
 
 
 def test_checkpoint_that_says_far_too_much_halts_and_moves_nothing(log: World) -> None:
-    """A number that no log has is told and not gone on after."""
+    """A number that no log has is reported and not continued after."""
     log.store.close()
     (log.home / CHECKPOINT_NAME).unlink()
     assert keep_checkpoint(log.home, Checkpoint(seq=10**17, digest="a" * 64))

@@ -46,7 +46,7 @@ def test_key_of_one_environment_says_nothing_in_another(world: World) -> None:
 
 
 def test_what_was_remembered_of_a_key_stands(world: World) -> None:
-    """Whoever comes second, with whatever answer, is told what was remembered first."""
+    """Whoever comes second, with whatever answer, gets what was remembered first."""
     world.attempt(lambda tx: tx.accounts.remember("testnet", KEY, "uid-1"))
     assert world.attempt(lambda tx: tx.accounts.remember("testnet", KEY, "uid-2")) == "uid-1"
     assert world.attempt(lambda tx: tx.accounts.get("testnet", KEY)) == "uid-1"

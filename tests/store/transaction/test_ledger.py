@@ -298,7 +298,7 @@ def test_correction_needs_its_row_and_its_prices(world: World) -> None:
 
 
 def test_corrected_ledger_adds_up_and_one_by_hand_does_not(world: World) -> None:
-    """LEDGER: corrections with their rows are intact; a correction that no row tells of is found."""
+    """LEDGER: corrections with their rows are intact; a correction that no row reports is found."""
     trade(world, "BTCUSDT", OrderSide.BUY, "1", "50000")
     correct(world, "BTC", "0.5", {"BTCUSDT": "40000"})
     assert verify(world.home).is_intact

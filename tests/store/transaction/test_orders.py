@@ -194,7 +194,7 @@ def test_correction_without_its_row_in_the_log_is_refused(world: World) -> None:
 
 
 def test_another_order_under_the_same_id_corrects_nothing(world: World) -> None:
-    """The exchange's own id tells orders apart where both sides have it."""
+    """The exchange's own id distinguishes orders where both sides have it."""
     name = world.place()
     world.attempt(lambda tx: tx.orders.move(name, OrderState.CANCELLED, order_id=7))
     assert not contradicted(world, name, order_id=8)
@@ -248,7 +248,7 @@ def test_order_that_is_just_being_sent_is_not_in_doubt(world: World) -> None:
 
 
 def test_orders_whose_fees_are_not_known_are_found(world: World) -> None:
-    """Executed, and the fees known of less than that: wanted until they are known, within the time asked for."""
+    """Executed, and the fees known of less than that: wanted until they are known, within the time requested."""
     name = world.place()
     world.place()
 
