@@ -52,9 +52,10 @@ class Gate:
         self.chosen = asyncio.Event()
         """Set once the environment is known."""
         self._outcomes = OutcomeWriter(context.journal)
-        self._use(context)
+        self._answer_in(context)
 
-    def _use(self, context: GateContext) -> None:
+    def _answer_in(self, context: GateContext) -> None:
+        """Make the parts that answer calls, for the environment of this context."""
         self.context = context
         if context.is_chosen:
             self.chosen.set()
@@ -68,7 +69,7 @@ class Gate:
         if self.chosen.is_set():
             return
         with suppress(PolicyInvalid):
-            self._use(self.context.for_environment(self.context.policy_file.current().policy.environment))
+            self._answer_in(self.context.for_environment(self.context.policy_file.current().policy.environment))
 
     @property
     def environment(self) -> Environment:

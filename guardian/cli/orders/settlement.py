@@ -107,7 +107,7 @@ def settle(tx: Transaction, shown: OrderRow, reason: str) -> OrderState:
         )
     state = _end_of(shown)
     why = f"settled by the owner ({_user()}): {reason}"
-    record_new_state(tx, shown.scope, shown, state, None, why=why, given_up=state is OrderState.NOT_PLACED)
+    record_new_state(tx, shown, state, None, why=why, given_up=state is OrderState.NOT_PLACED)
     return state
 
 

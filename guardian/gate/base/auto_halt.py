@@ -36,13 +36,15 @@ _KNOWN_STATES: Final = (FINAL_STATES | LIVE_STATES) - {OrderState.NOT_PLACED}
 def halt(
     tx: Transaction,
     scope: Scope | None,
-    kind: str,
+    cause: str,
     reason: str,
     *,
     call_id: str | None = None,
     state: TradingState = TradingState.HALTED,
 ) -> None:
     """Halt trading, or all of it but exits, with an `event` row with the reason; a stricter state is kept.
+
+    `cause` is a word for the log, `reason` the sentence for the owner.
 
     Raises StoreError.
     """
@@ -52,7 +54,7 @@ def halt(
     tx.audit.append(
         Record.event(
             scope,
-            {"kind": state, "by": "guardian", "cause": kind, "reason": reason, "trading": state},
+            {"kind": state, "by": "guardian", "cause": cause, "reason": reason, "trading": state},
             call_id=call_id,
         )
     )

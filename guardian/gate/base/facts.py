@@ -121,18 +121,19 @@ async def gather_facts(
     policy: Policy,
     exchange: Exchange,
     environment: Environment,
-    problems: tuple[str, ...],
-    confirmed: Confirmed | None,
     basis: Basis,
     *,
+    problems: tuple[str, ...],
+    confirmed: Confirmed | None,
     may_exit: bool,
     lister: OpenOrderLister | None = None,
 ) -> Facts:
     """Everything that the rules for this order need from the exchange, in one round trip where the rules are warm.
 
-    `basis` is what the store had a moment ago: answers are compared with it later. With `may_exit` a symbol that the
-    policy does not list is fetched too. Without a `lister` the open orders are left out. The times and the usage are
-    placeholders: they are read again, together, inside the reservation.
+    `basis` is what the store had a moment ago: answers are compared with it later. `problems` are the mistakes of the
+    policy's file; `confirmed` is what a person agreed to, if one did. With `may_exit` a symbol that the policy does not
+    list is fetched too. Without a `lister` the open orders are left out. The times and the usage are placeholders: they
+    are read again, together, inside the reservation.
 
     Raises:
         ExchangeRateLimited: that is no verdict on the order, and burns no token.

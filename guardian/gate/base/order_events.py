@@ -14,7 +14,6 @@ from guardian.store.schema.records import OrderRow, Proposal, Record, Scope
 
 def record_new_state(
     tx: Transaction,
-    scope: Scope,
     row: OrderRow,
     state: OrderState,
     report: OrderReport | None,
@@ -36,7 +35,7 @@ def record_new_state(
     body = {"kind": "resolved", "client_order_id": row.client_order_id, "was": row.state, "is": state, "report": report}
     if why is not None:
         body["why"] = why
-    tx.audit.append(Record.event(scope, plain_record(body), call_id=row.call_id, symbol=row.symbol))
+    tx.audit.append(Record.event(row.scope, plain_record(body), call_id=row.call_id, symbol=row.symbol))
     if state is OrderState.REJECTED:
         halt_on_rejects(tx, row.scope, row.call_id)
     return True

@@ -158,10 +158,11 @@ class OrderCanceller:
         return replace(target, row=row, began_ms=began_ms)
 
     async def _send(self, connection: Connection, scope: Scope, target: Target) -> Reply:
+        """Send one DELETE; where it was refused or its reply lost, the order is queried once. Updates the store."""
         try:
             report = await self._delete(connection, target)
         except ExchangeRejected as error:
-            amended = await self._amended(connection, target)
+            amended = await self._as_amended(connection, target)
             if amended is not None:
                 return await self._send(connection, scope, amended)
             return await self._after_refusal(connection, scope, target, Outcome.REJECTED, rejected_because(error))
@@ -177,7 +178,7 @@ class OrderCanceller:
             unknown = _unknown(target, "guardian failed while the cancel was on its way")
             reply = await self._after_refusal(connection, scope, target, Outcome.UNKNOWN, unknown)
             return replace(reply, detail=safe_traceback(error))
-        await self._learn(scope, target, report)
+        await self._record(scope, target, report)
         if not target.is_meant(report):
             unknown = _unknown(target, "the exchange's answer contradicts the order")
             return await self._after_refusal(connection, scope, target, Outcome.UNKNOWN, unknown)
@@ -191,7 +192,7 @@ class OrderCanceller:
             timestamp_ms=self._context.clock.now_ms(),
         )
 
-    async def _amended(self, connection: Connection, target: Target) -> Target | None:
+    async def _as_amended(self, connection: Connection, target: Target) -> Target | None:
         """The same order by its order id, where its owner amended it at the exchange and it is open; else None.
 
         The exchange then knows it under another client order id, and has refused to cancel it by guardian's.
@@ -216,12 +217,12 @@ class OrderCanceller:
         try:
             # Real time, as for the network that is waited for.
             async with asyncio.timeout(QUERY_TIMEOUT_S):
-                report = await self._ask(connection, target)
+                report = await self._query(connection, target)
         except (ExchangeError, CredentialsError, TimeoutError):
             return reply
         if report is None:
             return reply
-        await self._learn(scope, target, report)
+        await self._record(scope, target, report)
         if not target.is_meant(report):
             return reply
         if report.state is OrderState.CANCELLED and outcome is Outcome.UNKNOWN:
@@ -230,14 +231,14 @@ class OrderCanceller:
         message = f"{error.message}; the order now: {note_on(view)}"
         return Reply(outcome=outcome, error=replace(error, message=message, client_order_id=view.client_order_id))
 
-    async def _ask(self, connection: Connection, target: Target) -> OrderReport | None:
+    async def _query(self, connection: Connection, target: Target) -> OrderReport | None:
         if target.row is not None:
             return await query_order(connection.exchange, target.row.sent)
         return await connection.exchange.order(
             target.symbol, order_id=target.order_id, client_order_id=target.client_order_id
         )
 
-    async def _learn(self, scope: Scope, target: Target, report: OrderReport) -> None:
+    async def _record(self, scope: Scope, target: Target, report: OrderReport) -> None:
         """Update the store from the report; where the store fails, the next poll of the order updates it."""
         if not target.has_store:
             return
@@ -269,6 +270,7 @@ async def _has_prefix(exchange: Exchange, request: CancelOrder) -> bool:
 
 
 def _apply(tx: Transaction, scope: Scope, target: Target, report: OrderReport) -> None:
+    """Update the order that the report is about, if it is guardian's."""
     row = row_of(tx, scope, report) if target.row is None else target.row
     if row is not None:
         by_order_id = target.order_id is not None

@@ -30,7 +30,7 @@ from guardian.gate.orders.stages import (
     PendingOrder,
     ReadyToSend,
     Reserved,
-    costed,
+    costed_order,
 )
 from guardian.policy.engine import judge_order
 from guardian.policy.facts import Facts
@@ -71,7 +71,7 @@ class OrderDecider:
             reply = reply_instead_of_redeeming(tx, proposal, order.scope, {})
             if reply is not None:
                 return Answered(reply)
-        is_covered = basis.loss.covers(loss_needs(usage.traded)) and are_fresh(facts, order.policy)
+        is_covered = basis.loss.covers(loss_needs(usage.traded)) and _are_fresh(facts, order.policy)
         is_outdated = not is_covered or basis.is_behind(order.spec, assets_of(facts, order.spec), usage)
         if is_outdated and not is_last:
             return FactsOutdated(basis_of(tx, order.scope))
@@ -83,7 +83,7 @@ class OrderDecider:
         if verdict.decision is Decision.CONFIRM:
             return Answered(self._propose(tx, order, facts, verdict, judgement))
         instrument, sent_ms = facts.instruments[order.spec.symbol], self._context.clock.now_ms()
-        reserved = _reserve(tx, order, costed(verdict), instrument, judgement, sent_ms=sent_ms)
+        reserved = _reserve(tx, order, costed_order(verdict), instrument, judgement, sent_ms=sent_ms)
         self._halt_on_count(tx, order, usage.orders_since_person + 1)
         return ReadyToSend(reserved)
 
@@ -132,7 +132,7 @@ class OrderDecider:
         halt_on_burst(tx, order.scope, limits.max_orders, call_id)
 
 
-def are_fresh(facts: Facts, policy: Policy) -> bool:
+def _are_fresh(facts: Facts, policy: Policy) -> bool:
     """Whether no fetched price is too old to judge by."""
     return all(is_fresh(book, facts, policy) for book in facts.books.values())
 

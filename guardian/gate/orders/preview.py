@@ -91,9 +91,9 @@ class Previewer:
             in_force.policy,
             connection.exchange,
             context.environment,
-            in_force.problems,
-            confirmed_by(proposal),
             basis,
+            problems=in_force.problems,
+            confirmed=confirmed_by(proposal),
             may_exit=True,
             lister=context.lister(scope),
         )

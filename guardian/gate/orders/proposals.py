@@ -13,7 +13,7 @@ from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.gate.base.calls import token_digest
 from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.orders.proposal_views import proposal_state
-from guardian.gate.orders.stages import costed
+from guardian.gate.orders.stages import costed_order
 from guardian.policy.facts import Confirmed, Facts
 from guardian.policy.model import Channel, Policy
 from guardian.policy.verdict import Denial, Verdict
@@ -47,7 +47,7 @@ def propose(
 
     The token is None except with `channel = "chat"`. Returns the denial where too many proposals wait.
     """
-    costs, policy = costed(verdict), in_force.policy
+    costs, policy = costed_order(verdict), in_force.policy
     order = costs.order
     proposal = tx.proposals.newest_for(scope, order_key(order.spec))
     if proposal is None or not _is_usable(proposal, tx.now_ms, policy):

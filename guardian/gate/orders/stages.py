@@ -69,7 +69,7 @@ class CostedOrder:
     is_exit: bool
 
 
-def costed(verdict: Verdict) -> CostedOrder:
+def costed_order(verdict: Verdict) -> CostedOrder:
     """The order of a verdict that did not deny.
 
     Raises:
@@ -128,6 +128,6 @@ class FactsOutdated:
 
 @dataclass(frozen=True, slots=True)
 class ReadyToSend:
-    """The order is reserved and is to be sent."""
+    """The order is reserved; `Sender.send` is next."""
 
     reserved: Reserved

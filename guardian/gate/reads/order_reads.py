@@ -68,7 +68,7 @@ class OrderReader:
             return await self._context.journal.transact(lambda tx: _join(tx, scope, request, reports, began_ms))
         except StoreError:
             # Reading keeps working when the store does not; the prefix of an id shows whose order it is.
-            return _Joined(views=[_view(report) for report in reports])
+            return _Joined(views=[_view_of_exchange(report) for report in reports])
 
 
 def _requested(tx: Transaction, scope: Scope, request: requests.GetOrders) -> OrderRow | None:
@@ -89,19 +89,19 @@ def _join(
         row = None if row is None else tx.orders.get(row.client_order_id)
         shown.add(report.client_order_id if row is None else row.client_order_id)
         if row is not None and kind is DifferenceKind.IMPOSSIBLE:
-            joined.views.append(_of_log(tx, row))
+            joined.views.append(_view_of_log(tx, row))
         else:
             fees = None if row is None else known_fees(tx, row, report.executed_quantity)
-            joined.views.append(_view(report, row, fees))
-    missing = [row for row in _wanted(tx, scope, request, reports) if row.client_order_id not in shown]
-    joined.not_shown = tuple(_of_log(tx, row) for row in missing)
+            joined.views.append(_view_of_exchange(report, row, fees))
+    missing = [row for row in _expected(tx, scope, request, reports) if row.client_order_id not in shown]
+    joined.not_shown = tuple(_view_of_log(tx, row) for row in missing)
     joined.unresolved = tuple(
-        _of_log(tx, row) for row in tx.orders.unresolved(scope) if request.symbol in {None, row.symbol}
+        _view_of_log(tx, row) for row in tx.orders.unresolved(scope) if request.symbol in {None, row.symbol}
     )
     return joined
 
 
-def _wanted(
+def _expected(
     tx: Transaction, scope: Scope, request: requests.GetOrders, reports: tuple[OrderReport, ...]
 ) -> list[OrderRow]:
     """The log's orders that a complete answer would show; those that are unresolved are listed by themselves."""
@@ -144,11 +144,13 @@ def _listed(joined: _Joined, limit: int) -> Orders:
     return Orders(unresolved=joined.unresolved, orders=tuple(views[-limit:]), note=note)
 
 
-def _of_log(tx: Transaction, row: OrderRow) -> OrderView:
+def _view_of_log(tx: Transaction, row: OrderRow) -> OrderView:
     return view_of_row(row, known_fees(tx, row, row.executed_quantity))
 
 
-def _view(report: OrderReport, row: OrderRow | None = None, fees: dict[str, Decimal] | None = None) -> OrderView:
+def _view_of_exchange(
+    report: OrderReport, row: OrderRow | None = None, fees: dict[str, Decimal] | None = None
+) -> OrderView:
     """An order as the exchange reports it. Raises ExchangeUnavailable: its amounts make no sense."""
     if report.flaw is not None:
         raise ExchangeUnavailable(f"the exchange's answer makes no sense: {report.flaw}")

@@ -84,7 +84,14 @@ async def _on_symbol(
 ) -> SellBack | None:
     spec = OrderSpec(symbol=symbol, side=OrderSide.SELL, order_type=OrderType.MARKET, quantity=quantity)
     facts = await gather_facts(
-        spec, in_force.policy, exchange, context.environment, in_force.problems, None, basis, may_exit=True
+        spec,
+        in_force.policy,
+        exchange,
+        context.environment,
+        basis,
+        problems=in_force.problems,
+        confirmed=None,
+        may_exit=True,
     )
     facts = await context.journal.transact(lambda tx: _now(tx, context, scope, in_force.policy, basis, spec, facts))
     case = build_case(spec, facts, in_force.policy)

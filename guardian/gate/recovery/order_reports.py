@@ -101,7 +101,7 @@ def apply_report(
     # beside the state.
     keeps_state = row.state in FINAL_STATES or (row.state in LIVE_STATES and report.state is OrderState.UNKNOWN)
     state = row.state if keeps_state else report.state
-    return DifferenceKind.MOVED if record_new_state(tx, row.scope, row, state, report) else None
+    return DifferenceKind.MOVED if record_new_state(tx, row, state, report) else None
 
 
 def record_contradiction(tx: Transaction, row: OrderRow, report: OrderReport, why: str) -> None:

@@ -59,7 +59,7 @@ class OrderPoller:
             why = await self._why_ended(exchange, row, state, refusal, began_ms)
             if why is None:
                 raise
-            return await self._end(scope, row, OrderState.EXPIRED, why)
+            return await self._end(row, OrderState.EXPIRED, why)
         await self._delisting.clear(row, state)
         if report is None:
             return await self._record_absence(exchange, scope, row, state)
@@ -83,7 +83,7 @@ class OrderPoller:
             return unknown
         if row.order_id is None:
             why = "the exchange does not know it, in any of its lists, long after it could have arrived"
-            return await self._end(scope, row, OrderState.NOT_PLACED, why)
+            return await self._end(row, OrderState.NOT_PLACED, why)
         why = "the exchange had it and does not know it any more"
         if self.context.environment is Environment.LIVE:
             state.absences = 0  # the lists are fetched again only after as many answers
@@ -91,12 +91,12 @@ class OrderPoller:
             await self.context.journal.transact(lambda tx: _record_vanished(tx, scope, row, why))
             return unknown
         why += ": it was deleted, as the testnet does now and then"
-        return await self._end(scope, row, OrderState.EXPIRED, why)
+        return await self._end(row, OrderState.EXPIRED, why)
 
-    async def _end(self, scope: Scope, row: OrderRow, state: OrderState, why: str) -> PollResult:
+    async def _end(self, row: OrderRow, state: OrderState, why: str) -> PollResult:
         given_up = state is OrderState.NOT_PLACED
         await self.context.journal.transact(
-            lambda tx: record_new_state(tx, scope, row, state, None, why=why, given_up=given_up)
+            lambda tx: record_new_state(tx, row, state, None, why=why, given_up=given_up)
         )
         return PollResult(client_order_id=row.client_order_id, state=state)
 

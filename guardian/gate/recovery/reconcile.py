@@ -219,6 +219,24 @@ class Reconciler:
             tally.fees += await fetch_fees(self._context, exchange, name)
 
 
+async def why_not_compared(context: GateContext, scope: Scope) -> str | None:
+    """None once this process has compared all orders of the scope; otherwise compares them, or returns why it cannot.
+
+    Raises StoreError.
+    """
+
+    async def compare() -> str | None:
+        try:
+            found = await Reconciler(context).run(at_once=True)
+        except (ExchangeError, CredentialsError) as error:
+            return error.message
+        # A symbol that the exchange does not list has no orders there.
+        refused = (one for one in found.refused if one.exchange_code != UNLISTED_CODE)
+        return next((f"{one.symbol}: {one.why}" for one in refused), None)
+
+    return await context.compared.ensure(scope, compare)
+
+
 def reconciled_mark(scope: Scope) -> str:
     """The key of the stored time at which all of a scope's orders were compared last."""
     return f"reconciled/{scope.environment}/{scope.account}"
@@ -278,24 +296,6 @@ def _compared(tx: Transaction, row: OrderRow, report: OrderReport, began_ms: int
     if kind is None or (kind is DifferenceKind.MOVED and is_in_flight):
         return None
     return _difference(kind, row, report.state)
-
-
-async def why_not_compared(context: GateContext, scope: Scope) -> str | None:
-    """None once this process has compared all orders of the scope; otherwise compares them, or returns why it cannot.
-
-    Raises StoreError.
-    """
-
-    async def compare() -> str | None:
-        try:
-            found = await Reconciler(context).run(at_once=True)
-        except (ExchangeError, CredentialsError) as error:
-            return error.message
-        # A symbol that the exchange does not list has no orders there.
-        refused = (one for one in found.refused if one.exchange_code != UNLISTED_CODE)
-        return next((f"{one.symbol}: {one.why}" for one in refused), None)
-
-    return await context.compared.ensure(scope, compare)
 
 
 def _difference(kind: DifferenceKind, row: OrderRow, state: OrderState | None) -> Difference:

@@ -134,7 +134,9 @@ async def _converted(
     """What the order counts for in the accounting currency now; None where no usable price is available."""
     basis = await context.journal.transact(lambda tx: basis_of(tx, scope))
     try:
-        facts = await gather_facts(spec, policy, exchange, context.environment, (), None, basis, may_exit=True)
+        facts = await gather_facts(
+            spec, policy, exchange, context.environment, basis, problems=(), confirmed=None, may_exit=True
+        )
     except ExchangeError:
         return None
     facts = replace(facts, now_ms=context.clock.now_ms(), clock_ms=context.clock.now_ms())

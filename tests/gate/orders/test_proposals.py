@@ -30,7 +30,7 @@ from guardian.errors import (
 from guardian.gate.base.order_views import iso
 from guardian.gate.base.replies import OrderPlaced, OrderProposed, Reply
 from guardian.gate.orders.proposal_views import end_of_proposal, view_of_proposal
-from guardian.gate.orders.stages import costed
+from guardian.gate.orders.stages import costed_order
 from guardian.policy.model import Channel
 from guardian.policy.verdict import Decision, Verdict
 from guardian.store.schema.records import ProposalState
@@ -540,5 +540,5 @@ def test_reducing_lets_exits_through_and_nothing_else(room: Room) -> None:
 def test_verdict_without_a_price_is_never_reserved(room: Room) -> None:
     """Were the engine to allow an order whose cost is not known, guardian fails and sends nothing."""
     with pytest.raises(RuntimeError, match="no price"):
-        costed(Verdict(decision=Decision.ALLOW))
+        costed_order(Verdict(decision=Decision.ALLOW))
     assert room.exchange.placed == []
