@@ -38,7 +38,7 @@ def defined_in(path: Path) -> set[str]:
 
 def walk(title: str) -> str:
     """The text of one walk, from its heading to the next."""
-    found = re.search(rf"^### .*{re.escape(title)}.*?$(.*?)(?=^##)", MAP, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^### [^\n]*{re.escape(title)}[^\n]*$(.*?)(?=^##)", MAP, re.MULTILINE | re.DOTALL)
     assert found is not None, title
     return found[1]
 
