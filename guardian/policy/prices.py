@@ -146,7 +146,7 @@ def _divergence(symbol: str, book: BookTop, average: AveragePrice, policy: Polic
             check=PriceCheck.DIVERGENCE,
             message=f"the middle of the book of {symbol} and the average price are too far apart to trust either",
             observed=f"middle {plain(times(twice_middle, Decimal('0.5')))}, average {plain(average.price)}",
-            limit=percent(policy.prices.max_divergence),
+            limit=percent_text(policy.prices.max_divergence),
         )
     # Two stray levels can have the average in their middle: each side is then as far from it as the other.
     elif minus(book.ask, book.bid) > times(twice_average, policy.prices.max_divergence):
@@ -154,7 +154,7 @@ def _divergence(symbol: str, book: BookTop, average: AveragePrice, policy: Polic
             check=PriceCheck.DIVERGENCE,
             message=f"the two sides of the book of {symbol} are too far apart to trust either",
             observed=f"bid {plain(book.bid)}, ask {plain(book.ask)}, average {plain(average.price)}",
-            limit=f"{percent(times(policy.prices.max_divergence, Decimal(2)))} of the average",
+            limit=f"{percent_text(times(policy.prices.max_divergence, Decimal(2)))} of the average",
         )
 
 
@@ -175,7 +175,7 @@ def usable_open(symbol: str, facts: Facts, policy: Policy) -> Decimal | PriceFau
         message=f"the price of {symbol} 24 hours ago disagrees with the trade before it or with the day's prices",
         observed=f"{plain(opened.price)}, before it {plain(opened.previous)}, "
         f"the day's {plain(opened.low)} to {plain(opened.high)}",
-        limit=percent(policy.prices.max_divergence),
+        limit=percent_text(policy.prices.max_divergence),
     )
 
 
@@ -184,6 +184,6 @@ def diverges(price: Decimal, reference: Decimal, policy: Policy) -> bool:
     return absolute_difference(price, reference) > times(reference, policy.prices.max_divergence)
 
 
-def percent(fraction: Decimal) -> str:
+def percent_text(fraction: Decimal) -> str:
     """Returns a fraction as people write it: 0.03 is `3%`."""
     return f"{plain(times(fraction, Decimal(100)))}%"

@@ -18,7 +18,7 @@ from guardian.gate.base.order_views import iso, note_on_row, utc_clock
 from guardian.gate.base.replies import MarketNow, OrderProposed, ProposedOrder
 from guardian.policy.facts import Facts
 from guardian.policy.model import Channel, Limits, Policy
-from guardian.policy.rules.budget import duration
+from guardian.policy.rules.budget import duration_text
 from guardian.policy.verdict import Verdict
 from guardian.store.schema.records import OrderRow, Proposal, ProposalState
 
@@ -227,7 +227,7 @@ def _counts(order: ProposedOrder, budget: BudgetUse | None) -> str:
     for window in budget.limits.rolling_notional:
         after = plus(budget.used[window.window_ms], order.counts_as)
         percent = (after * 100 / window.maximum).to_integral_value(ROUND_CEILING)
-        shares.append((percent, f"{percent}% of {plain(window.maximum)} in {duration(window.window_ms)}"))
+        shares.append((percent, f"{percent}% of {plain(window.maximum)} in {duration_text(window.window_ms)}"))
     lead = f"{amount} against your limits: " if differs else "your limits with it: "
     every, tightest = ", ".join(text for _, text in shares), max(shares)[1]
     shorter = f"{amount}: {tightest}" if differs else lead + tightest

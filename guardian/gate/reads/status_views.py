@@ -9,7 +9,7 @@ from guardian.domain.money import ZERO, minus
 from guardian.gate.base.replies import OrderProposed, OrderView
 from guardian.gate.reads.selling_back import SellBack
 from guardian.policy.model import Limits, Policy
-from guardian.policy.rules.budget import duration
+from guardian.policy.rules.budget import duration_text
 from guardian.store.schema.records import StatusUsage
 
 
@@ -151,11 +151,13 @@ def budgets(limits: Limits, usage: StatusUsage) -> tuple[Budget, ...]:
     """Every budget with what is used and left of it."""
     known = not usage.uncounted
     rows = [
-        _budget("rolling_notional", duration(w.window_ms), w.maximum, usage.entered[w.window_ms] if known else None)
+        _budget(
+            "rolling_notional", duration_text(w.window_ms), w.maximum, usage.entered[w.window_ms] if known else None
+        )
         for w in limits.rolling_notional
     ]
     rows += [
-        _budget("max_orders", duration(w.window_ms), Decimal(w.maximum), Decimal(usage.ordered[w.window_ms]))
+        _budget("max_orders", duration_text(w.window_ms), Decimal(w.maximum), Decimal(usage.ordered[w.window_ms]))
         for w in limits.max_orders
     ]
     rows.append(_budget("max_open_notional", None, limits.max_open_notional, usage.open_notional if known else None))

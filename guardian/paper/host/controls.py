@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.paper.engine.orders import Rematch, SetBalance
-from guardian.paper.market.seeded import Pin, PinnedFeed
+from guardian.paper.market.pinned import Pin, PinnedFeed
 from guardian.paper.market.symbols import LISTINGS
 from guardian.paper.rest.app import Received
 from guardian.paper.rest.faults import ALWAYS, FaultKind, Faults, make_fault

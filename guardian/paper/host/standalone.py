@@ -29,8 +29,9 @@ from guardian.paper.host.serving import listen, quiet, server
 from guardian.paper.keys import Ed25519Verifier, Verifier, verifier_of
 from guardian.paper.market.capture import read_capture
 from guardian.paper.market.feed import Feed
+from guardian.paper.market.pinned import PinnedFeed
 from guardian.paper.market.replay import ReplayFeed
-from guardian.paper.market.seeded import PinnedFeed, SeededFeed
+from guardian.paper.market.seeded import SeededFeed
 from guardian.paper.market.symbols import START_BALANCES
 from guardian.paper.rest.app import HttpApi, Received
 from guardian.paper.rest.faults import Faults, read_spec
@@ -40,7 +41,8 @@ from guardian.paper.venue import Clock
 from guardian.system.clock import wall_clock_ms
 
 _START_TIMEOUT_S: Final = 10.0
-_POLITE_S: Final = 0.5
+_GRACE_S: Final = 0.5
+"""How long requests may end by themselves when the server ends."""
 _JOURNAL_ROWS: Final = 1000
 
 __all__ = ["Controls", "PaperServer", "RateLimitSettings", "Rehearsal", "Serving", "serve"]
@@ -92,20 +94,20 @@ def serve(
         StoreUnavailable, StoreCorrupt: the state file cannot be used.
         ValueError: a fault's line is malformed.
     """
-    wish = rehearsal or Rehearsal()
+    rehearsal = rehearsal or Rehearsal()
     with ExitStack() as stack:
         storage: Storage = MemoryStorage()
         if state is not None:
-            stack.callback(_alone(state).release)
+            stack.callback(_lock_of(state).release)
             storage = SqliteStorage(state)
         stack.callback(storage.close)
         api_key = Secret(storage.setting("api_key", random_key()))
         api_secret = Secret(storage.setting("api_secret", random_key()))
         kept = int(storage.setting("seed", str(DEFAULT_SEED if seed is None else seed)))
-        others = dict(_public_key(path, storage) for path in wish.public_keys)
+        others = dict(_public_key(path, storage) for path in rehearsal.public_keys)
         listener = listen(host, port)
         stack.callback(listener.close)
-        market, replay_end = _market(wish, kept)
+        market, replay_end = _market(rehearsal, kept)
         feed, faults = PinnedFeed(market), Faults()
         journal: deque[Received] = deque(maxlen=_JOURNAL_ROWS)
         venue = assemble(
@@ -117,13 +119,13 @@ def serve(
             other_keys={key: verifier for key, (_, verifier) in others.items()},
         )
         controls = Controls(venue, feed, faults, journal)
-        for spec in wish.faults:
+        for spec in rehearsal.faults:
             controls.fault(**read_spec(spec))
-        running = server(HttpApi(venue, meter=Meter(wish.limits), faults=faults, journal=journal))
+        running = server(HttpApi(venue, meter=Meter(rehearsal.limits), faults=faults, journal=journal))
         control_url, token = None, None
-        if wish.control_port is not None:
+        if rehearsal.control_port is not None:
             token = Secret(random_key())
-            control_url = stack.enter_context(_controlled(controls, token, wish.control_port))
+            control_url = stack.enter_context(_controlled(controls, token, rehearsal.control_port))
         if on_ready is not None:
             address = f"[{host}]" if ":" in host else host
             on_ready(
@@ -141,12 +143,12 @@ def serve(
             running.run(sockets=[listener])
 
 
-def _market(wish: Rehearsal, seed: int) -> tuple[Feed, int | None]:
+def _market(rehearsal: Rehearsal, seed: int) -> tuple[Feed, int | None]:
     seeded = SeededFeed(seed)
-    if wish.replay is None:
+    if rehearsal.replay is None:
         return seeded, None
-    capture = read_capture(wish.replay)
-    replay = ReplayFeed(capture, seeded, start=wall_clock_ms(), speed=wish.speed)
+    capture = read_capture(rehearsal.replay)
+    replay = ReplayFeed(capture, seeded, start=wall_clock_ms(), speed=rehearsal.speed)
     return replay, replay.end
 
 
@@ -179,7 +181,7 @@ def _in_thread(running: uvicorn.Server, listener: socket) -> Iterator[None]:
         thread.join(_START_TIMEOUT_S)
 
 
-def _alone(state: Path) -> FileLock:
+def _lock_of(state: Path) -> FileLock:
     """Returns the lock of a state file: two exchanges on one file would each undo what the other did."""
     lock = FileLock(state.with_name(f"{state.name}.lock"), mode=0o600)
     try:
@@ -233,8 +235,8 @@ class PaperServer:
         """Bugs of the exchange's own that a request ran into: none, if all is well."""
         self.venue: Final = venue
         self.controls: Final = Controls(venue, pinned, faults, journal)
-        front = HttpApi(venue, meter=Meter(limits), faults=faults, journal=journal, trouble=self.troubles.append)
-        self._server = server(front, tick_s=0.01)
+        api = HttpApi(venue, meter=Meter(limits), faults=faults, journal=journal, trouble=self.troubles.append)
+        self._server = server(api, tick_s=0.01)
         self._thread: threading.Thread | None = None
         self._port = 0
 
@@ -267,7 +269,7 @@ class PaperServer:
     ) -> None:
         self._server.should_exit = True
         if self._thread is not None:
-            self._thread.join(_POLITE_S)
+            self._thread.join(_GRACE_S)
             # A request that hangs on purpose is not waited for.
             self._server.force_exit = True
             self._thread.join(_START_TIMEOUT_S)

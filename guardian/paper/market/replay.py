@@ -47,8 +47,8 @@ class ReplayFeed:
         self._trade_walls = [self._wall(trade.time) for trade in capture.trades]
         self._moments = sorted({*self._update_walls, *self._trade_walls})
         self._book = RecordedBook(capture.snapshot)
-        self._done = 0
-        self._kept = {0: self._book.copy()}
+        self._applied = 0
+        self._snapshots = {0: self._book.copy()}
         self._sums = _Sums(capture)
 
     @property
@@ -138,7 +138,7 @@ class ReplayFeed:
         ]
 
     def _first_price(self) -> Decimal:
-        best = self._kept[0].bids(0, 1)
+        best = self._snapshots[0].bids(0, 1)
         return best[0].price if best else LISTINGS[self._symbol].usual_price
 
     def _wall(self, time: int) -> int:
@@ -152,14 +152,14 @@ class ReplayFeed:
 
     def _book_at(self, at: int) -> RecordedBook:
         count = bisect_right(self._update_walls, at)
-        if count < self._done:
-            self._done = max(kept for kept in self._kept if kept <= count)
-            self._book = self._kept[self._done].copy()
-        for index in range(self._done, count):
-            if index % _KEPT_EVERY == 0 and index not in self._kept:
-                self._kept[index] = self._book.copy()
+        if count < self._applied:
+            self._applied = max(kept for kept in self._snapshots if kept <= count)
+            self._book = self._snapshots[self._applied].copy()
+        for index in range(self._applied, count):
+            if index % _KEPT_EVERY == 0 and index not in self._snapshots:
+                self._snapshots[index] = self._book.copy()
             self._book.apply(self._updates[index])
-        self._done = count
+        self._applied = count
         return self._book
 
     def _levels(self, at: int, some: Callable[[RecordedBook, int], list[Level]]) -> Iterator[Level]:

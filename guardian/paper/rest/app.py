@@ -1,4 +1,4 @@
-"""The HTTP face: one way for every request, from raw bytes to a reply."""
+"""The HTTP API of the paper exchange: the way of every request, from raw bytes to a reply."""
 
 from __future__ import annotations
 
@@ -57,15 +57,19 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Housekeeping:
-    """The helper process' own two requests, which the trading API never shows: who are you, and please end."""
+    """The two requests of guardian to its own paper process, beside the trading API: prove who you are, and end."""
 
     prove: Callable[[str, str], str]
-    """What only somebody who knows the home folder can say, for a purpose and a challenge."""
+    """Returns the proof, for a purpose and a challenge, that the process knows the home folder's secret."""
     end: Callable[[], None]
 
 
 class HttpApi:
-    """Answers every request of one paper exchange."""
+    """Answers every request of one paper exchange.
+
+    `busy` is called with each request of this machine, `trouble` with each exception that is a bug or a failure of the
+    storage; the client gets a 5xx.
+    """
 
     def __init__(
         self,
@@ -96,11 +100,11 @@ class HttpApi:
         body = await _body(request)
         if body is None:
             return Response(status_code=413)
-        own = self._keep_house(request)
+        own = self._answer_housekeeping(request)
         if own is not None:
             return own
         query: bytes = request.scope["query_string"]
-        self._note(request, query, body)
+        self._record(request, query, body)
         fault = self._faults.take(request.method, request.scope["path"])
         if fault is None:
             return self._answer(request, query, body)
@@ -165,13 +169,13 @@ class HttpApi:
         self._meter.succeeded(method, path, now)
         return reply
 
-    def _note(self, request: Request, query: bytes, body: bytes) -> None:
+    def _record(self, request: Request, query: bytes, body: bytes) -> None:
         if self._journal is None:
             return
         path, sent = str(request.scope["path"]), _sent(query, body)
         self._journal.append(Received(method=request.method, path=path, params=sent, time=self._venue.now()))
 
-    def _keep_house(self, request: Request) -> Response | None:
+    def _answer_housekeeping(self, request: Request) -> Response | None:
         house, path = self._housekeeping, str(request.scope["path"])
         if house is None or not path.startswith("/guardian/"):
             return None

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from guardian.domain.money import divided_up, floor_to, times
 from guardian.errors import ExchangeRejected
 from guardian.paper.engine.orders import CancelOne
-from guardian.paper.market.seeded import PinnedFeed
+from guardian.paper.market.pinned import PinnedFeed
 from guardian.paper.market.symbols import LISTINGS
 from guardian.paper.rest.faults import CUTS, Fault, FaultKind
 from guardian.paper.venue import Venue

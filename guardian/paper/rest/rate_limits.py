@@ -121,7 +121,7 @@ class Meter:
         self._ban = _Ban()
 
     def enter(self, method: str, path: str, sent: Mapping[str, str], now: int) -> Cost:
-        """Counts a request that comes in, whatever becomes of it.
+        """Counts a request that comes in, whatever its outcome.
 
         Raises:
             TooMuch: it is over a limit (429), or its address is banned (418).
@@ -158,11 +158,11 @@ class Meter:
         self._count_order(1, now)
 
     def refused_order(self, now: int) -> None:
-        """The order that was counted has not been placed."""
+        """Takes an order that was not placed off the count."""
         self._count_order(-1, now)
 
     def succeeded(self, method: str, path: str, now: int) -> None:
-        """A request was answered with 200: some then weigh nothing."""
+        """Corrects the weight of a request that was answered with 200: some then weigh nothing."""
         if f"{method} {path}" in FREE_WHEN_DONE:
             self._api.add(-1, now)
 

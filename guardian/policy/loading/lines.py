@@ -22,7 +22,7 @@ MAX_DEPTH: Final = 8
 _TOKEN: Final = re.compile(
     r'''(?P<string>"""(?:[^"\\]|\\.|"(?!""))*+(?:"{3,5}|\\?\Z)|\'\'\'(?:[^']|'(?!''))*+(?:'{3,5}|\Z)'''
     r"""|"(?:[^"\\\n]|\\.)*+(?:"|(?=\n)|\\?\Z)|'[^'\n]*+(?:'|(?=\n)|\Z))"""
-    r"""|(?P<comment>\#[^\n]*+)|(?P<newline>\n)|(?P<mark>[][{}=.,])|(?P<space>[ \t\r]++)"""
+    r"""|(?P<comment>\#[^\n]*+)|(?P<newline>\n)|(?P<punctuation>[][{}=.,])|(?P<space>[ \t\r]++)"""
     r"""|(?P<word>[^][{}=.,\s"'\#]++)|(?P<odd>.)""",
     re.DOTALL,
 )
@@ -77,23 +77,23 @@ class KeyLines:
             if self._in_key:
                 self._add_part(token)
             else:
-                self._mark_element(line)
-        elif kind == "mark":
-            self._take_mark(token, line)
+                self._note_element(line)
+        elif kind == "punctuation":
+            self._take_punctuation(token, line)
 
     def _add_part(self, token: str) -> None:
         if len(self._parts) <= MAX_DEPTH:
             self._parts.append(token[1:-1] if token[0] in "\"'" else token)
 
-    def _take_mark(self, mark: str, line: int) -> None:
+    def _take_punctuation(self, punctuation: str, line: int) -> None:
         if self._in_key:
-            self._take_mark_in_key(mark, line)
-        elif mark == "[" or mark == "{":
-            self._open(mark, line)
-        elif mark == "]" or mark == "}":
+            self._take_punctuation_in_key(punctuation, line)
+        elif punctuation == "[" or punctuation == "{":
+            self._open(punctuation, line)
+        elif punctuation == "]" or punctuation == "}":
             if self._stack:
                 self._stack.pop()
-        elif mark == "," and self._stack:
+        elif punctuation == "," and self._stack:
             top = self._stack[-1]
             if isinstance(top, _List):
                 top.index += 1
@@ -103,23 +103,23 @@ class KeyLines:
     def _start_key(self) -> None:
         self._in_key, self._parts, self._dots = True, [], 0
 
-    def _take_mark_in_key(self, mark: str, line: int) -> None:
-        if mark == ".":
+    def _take_punctuation_in_key(self, punctuation: str, line: int) -> None:
+        if punctuation == ".":
             self._dots += 1
             if self._dots >= MAX_DEPTH:
                 raise NestsTooDeep(line)
-        elif mark == "=" and not self._header:
+        elif punctuation == "=" and not self._header:
             base = self._stack[-1].path if self._stack else self._base
             self._value_path = base + tuple(self._parts)
-            self._mark(self._value_path, line)
+            self._note_line(self._value_path, line)
             self._in_key = False
-        elif mark == "[" and not self._stack and not self._parts and self._header < 2:
+        elif punctuation == "[" and not self._stack and not self._parts and self._header < 2:
             self._header += 1
-        elif mark == "]" and self._header:
+        elif punctuation == "]" and self._header:
             if self._parts:
                 self._enter_table(line)
             self._parts = []
-        elif mark == "}" and self._stack:
+        elif punctuation == "}" and self._stack:
             self._stack.pop()
             self._in_key = False
 
@@ -134,31 +134,31 @@ class KeyLines:
             self._counts[path] = self._counts.get(path, 0) + 1
             self._lines.setdefault(path, line)
             path = (*path, self._counts[path])
-        self._mark(path, line)
+        self._note_line(path, line)
         self._base = path
 
-    def _open(self, mark: str, line: int) -> None:
+    def _open(self, punctuation: str, line: int) -> None:
         if len(self._stack) >= MAX_DEPTH:
             raise NestsTooDeep(line)
-        path = self._mark_element(line)
-        if mark == "[":
+        path = self._note_element(line)
+        if punctuation == "[":
             self._stack.append(_List(path))
         else:
             self._stack.append(_Inline(path))
             self._start_key()
 
-    def _mark_element(self, line: int) -> Path:
+    def _note_element(self, line: int) -> Path:
         """Returns the path of the value that begins here.
 
         An element of the list that is open, else what the key names.
         """
         if self._stack and isinstance(top := self._stack[-1], _List):
             path = (*top.path, top.index)
-            self._mark(path, line)
+            self._note_line(path, line)
             return path
         return self._value_path
 
-    def _mark(self, path: Path, line: int) -> None:
+    def _note_line(self, path: Path, line: int) -> None:
         for end in range(len(path), 0, -1):
             self._lines.setdefault(path[:end], line)
 

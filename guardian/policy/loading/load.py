@@ -85,7 +85,7 @@ def read_policy(source: str) -> PolicyReading:
     notes = Notes(lines)
     root = TomlTable(notes, (), data)
     policy = _read_root(root, source)
-    notes.name_unknown()
+    notes.report_unknown_keys()
     if not notes.mistakes:
         # An example is judged under a policy that is otherwise sound, or its failure would say nothing.
         for index, example in enumerate(policy.examples, 1):

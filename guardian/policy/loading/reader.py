@@ -49,21 +49,21 @@ class Notes:
     settings: list[Setting] = field(default_factory=list)
     unknown: list[tuple[Path, tuple[str, ...]]] = field(default_factory=list)
     """Keys that no section reads, each with the known ones of its table."""
-    homes: dict[str, str] = field(default_factory=dict)
+    table_of_key: dict[str, str] = field(default_factory=dict)
     """By the name of a known key: the table it belongs in."""
 
     def mistake(self, path: Path, message: str, hint: str | None = None) -> None:
         """Notes one mistake at a key."""
         self.mistakes.append(PolicyMistake(key=dotted(path), message=message, line=self.lines.line_of(path), hint=hint))
 
-    def name_unknown(self) -> None:
+    def report_unknown_keys(self) -> None:
         """Notes every unknown key with the nearest known one, after all known ones were read."""
         for number, (path, known) in enumerate(self.unknown):
             self.mistake(path, "there is no such key", self._guess(path, known) if number < _MOST_GUESSES else None)
 
     def _guess(self, path: Path, known: tuple[str, ...]) -> str:
         key = str(path[-1])
-        home = self.homes.get(key)
+        home = self.table_of_key.get(key)
         if home is not None and home != dotted(path[:-1]):
             return f"it belongs in `[{home}]`" if home else "it belongs at the top of the file, before any table"
         like = nearest(key, list(known))
@@ -83,8 +83,8 @@ class TomlTable:
 
     def value(self, key: str, read: Callable[[object], T], default: object, *, hidden: bool = False) -> T:
         """Returns the value of a key, or of `default`, which is written as in the file."""
-        self._know(key)
-        self._set(key, default, hidden=hidden)
+        self._register(key)
+        self._record_setting(key, default, hidden=hidden)
         if key in self.data:
             fitting = self._read(key, read)
             if fitting:
@@ -93,9 +93,9 @@ class TomlTable:
 
     def required(self, key: str, read: Callable[[object], T], stand_in: object) -> T:
         """Returns the value of a key that has no default; its absence is a mistake."""
-        self._know(key)
+        self._register(key)
         if key in self.data:
-            self._set(key, None)
+            self._record_setting(key, None)
             fitting = self._read(key, read)
             if fitting:
                 return fitting[0]
@@ -105,10 +105,10 @@ class TomlTable:
 
     def optional(self, key: str, read: Callable[[object], T], *, hidden: bool = False) -> T | None:
         """Returns the value of a key that may be left out."""
-        self._know(key)
+        self._register(key)
         if key not in self.data:
             return None
-        self._set(key, None, hidden=hidden)
+        self._record_setting(key, None, hidden=hidden)
         fitting = self._read(key, read)
         return fitting[0] if fitting else None
 
@@ -116,8 +116,8 @@ class TomlTable:
         self, key: str, read: Callable[[object], T], default: list[str], *, may_be_empty: bool = False
     ) -> list[T]:
         """Returns the values of a list of strings, each of them once."""
-        self._know(key)
-        self._set(key, default)
+        self._register(key)
+        self._record_setting(key, default)
         path = (*self.path, key)
         raw = self.data.get(key, default)
         if not isinstance(raw, list):
@@ -149,9 +149,9 @@ class TomlTable:
         listed: bool = True,
     ) -> tuple[T, ...]:
         """Returns what `read` makes of the tables of a list, such as `[ { window = "5m", max = 5 } ]`."""
-        self._know(key)
+        self._register(key)
         if listed:
-            self._set(key, default)
+            self._record_setting(key, default)
         path = (*self.path, key)
         raw = self.data.get(key, default)
         if not isinstance(raw, list):
@@ -173,7 +173,7 @@ class TomlTable:
 
     def table(self, key: str, *, listed: bool | None = None) -> TomlTable:
         """Returns a table inside this one; empty where it is left out or is no table."""
-        self._know(key)
+        self._register(key)
         path = (*self.path, key)
         raw = self.data.get(key, {})
         if not isinstance(raw, dict):
@@ -190,10 +190,10 @@ class TomlTable:
         known = tuple(self.known)
         self.notes.unknown += [((*self.path, key), known) for key in self.data if key not in self.known]
 
-    def _know(self, key: str) -> None:
+    def _register(self, key: str) -> None:
         self.known.append(key)
         if not any(isinstance(part, int) for part in self.path):
-            self.notes.homes.setdefault(key, dotted(self.path))
+            self.notes.table_of_key.setdefault(key, dotted(self.path))
 
     def _read(self, key: str, read: Callable[[object], T]) -> tuple[T] | None:
         raw = self.data[key]
@@ -207,7 +207,7 @@ class TomlTable:
     def _refuse(self, path: Path, raw: object, wanted: str) -> None:
         self.notes.mistake(path, f"{shown(raw)} is not {wanted}")
 
-    def _set(self, key: str, default: object, *, hidden: bool = False) -> None:
+    def _record_setting(self, key: str, default: object, *, hidden: bool = False) -> None:
         if not self.listed:
             return
         path = (*self.path, key)

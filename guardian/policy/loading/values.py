@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from enum import Enum
 from typing import Final, TypeVar
 
-from guardian.domain.milliseconds import HOUR_MS, MINUTE_MS
+from guardian.domain.milliseconds import HOUR_MS, MINUTE_MS, SECOND_MS
 from guardian.domain.money import parse_amount
 from guardian.domain.text.names import NAME_RULE, is_name
 
@@ -25,7 +25,7 @@ _MOST_INTEGER_DIGITS: Final = 15
 _MOST_FRACTION_DIGITS: Final = 8
 _MOST_ECHOED: Final = 40
 
-_UNITS_MS: Final = {"ms": 1, "s": 1000, "m": MINUTE_MS, "h": HOUR_MS}
+_UNITS_MS: Final = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS}
 _DURATION: Final = re.compile(r"(0|[1-9][0-9]{0,8})(ms|s|m|h)", re.ASCII)
 _PERCENTAGE: Final = re.compile(r"((?:0|[1-9][0-9]{0,2})(?:\.[0-9]{1,6})?)%", re.ASCII)
 
@@ -152,7 +152,7 @@ def percentage(value: object) -> Decimal:
 
 
 def flag(value: object) -> bool:
-    """`true` or `false`, and nothing that looks like it."""
+    """Returns `true` or `false`; takes nothing that only looks like it."""
     if not isinstance(value, bool):
         raise Unfit(f"{shown(value)} is neither true nor false", "write true or false, without quotes")
     return value

@@ -15,8 +15,8 @@ from guardian.domain.money import plain
 from guardian.domain.orders import OrderSide
 from guardian.policy.loading.examples import split_symbol
 from guardian.policy.model import Accounting, Policy
-from guardian.policy.prices import percent
-from guardian.policy.rules.budget import duration
+from guardian.policy.prices import percent_text
+from guardian.policy.rules.budget import duration_text
 
 FEE_ASSET: Final = "BNB"
 """The asset of Binance's fees where the account has some and the discount is on, which it is by default."""
@@ -98,8 +98,8 @@ def _windows(key: str, windows: list[tuple[int, Decimal]]) -> Iterator[PolicyWar
             longer, bound = min(tighter)
             yield PolicyWarning(
                 key=key,
-                message=f"the {duration(length)} limit of {plain(most)} can never take effect: "
-                f"within {duration(longer)} no more than {plain(bound)} passes",
+                message=f"the {duration_text(length)} limit of {plain(most)} can never take effect: "
+                f"within {duration_text(longer)} no more than {plain(bound)} passes",
                 hint="give the longer window the larger limit, or leave the shorter one out",
             )
 
@@ -109,9 +109,9 @@ def _collar(policy: Policy) -> Iterator[PolicyWarning]:
     if prices.collar < prices.market_buffer:
         yield PolicyWarning(
             key="prices.collar",
-            message=f"no MARKET order passes: it is sent up to {percent(prices.market_buffer)} from the market, "
-            f"the `market_buffer`, and the collar admits {percent(prices.collar)}",
-            hint=f'write market_buffer = "{percent(prices.collar)}" or less, or a wider collar',
+            message=f"no MARKET order passes: it is sent up to {percent_text(prices.market_buffer)} from the market, "
+            f"the `market_buffer`, and the collar admits {percent_text(prices.collar)}",
+            hint=f'write market_buffer = "{percent_text(prices.collar)}" or less, or a wider collar',
         )
 
 
@@ -136,7 +136,7 @@ def _symbols(policy: Policy) -> Iterator[PolicyWarning]:
 def _caps_over_all(policy: Policy) -> Mapping[str, Decimal]:
     """By what to call it: each cap that a single order can exceed by itself."""
     rolling = {
-        f"`limits.rolling_notional` for {duration(window.window_ms)}": window.maximum
+        f"`limits.rolling_notional` for {duration_text(window.window_ms)}": window.maximum
         for window in policy.limits.rolling_notional
     }
     return {"`limits.max_open_notional`": policy.limits.max_open_notional, **rolling}

@@ -149,7 +149,7 @@ def rolling_notional(case: Case) -> Iterator[Denial]:
                 case,
                 counted,
                 Code.ROLLING_NOTIONAL_EXCEEDS_MAX,
-                f"too much would be entered within {duration(window.window_ms)}",
+                f"too much would be entered within {duration_text(window.window_ms)}",
                 entered,
                 window.maximum,
             )
@@ -165,7 +165,7 @@ def max_orders(case: Case) -> Iterator[Denial]:
         if sent >= window.maximum:
             yield Denial(
                 code=Code.ORDER_COUNT_EXCEEDS_MAX,
-                message=f"too many orders within {duration(window.window_ms)}",
+                message=f"too many orders within {duration_text(window.window_ms)}",
                 observed=str(sent + 1),
                 limit=str(window.maximum),
                 hint="wait until the window has moved on; selling what guardian bought needs no budget",
@@ -206,7 +206,7 @@ def duplicate(case: Case) -> Iterator[Denial]:
             code=Code.DUPLICATE_ORDER,
             message=f"the same order was sent a moment ago as `{usage.duplicate_of}`, or its fate is not known yet",
             observed=usage.duplicate_of,
-            limit=duration(case.policy.limits.duplicate_window_ms),
+            limit=duration_text(case.policy.limits.duplicate_window_ms),
             hint="look at it with `get_orders` before asking again",
         )
 
@@ -298,7 +298,7 @@ def _at_most_hint(priced: Priced, quantity: Decimal) -> str:
     return "no quantity passes now" if largest is None else f"the largest quantity that passes is {plain(largest)}"
 
 
-def duration(milliseconds: int) -> str:
+def duration_text(milliseconds: int) -> str:
     """Returns a window's length as the policy writes it: `5m`, `24h`."""
     for unit, length in (("h", HOUR_MS), ("m", MINUTE_MS), ("s", SECOND_MS)):
         if milliseconds % length == 0:

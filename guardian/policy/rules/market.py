@@ -13,7 +13,7 @@ from guardian.domain.money import ONE, ZERO, absolute_difference, ceil_to, floor
 from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, ResolvedOrder
 from guardian.policy.case import Case, free_now
 from guardian.policy.facts import Fact, Facts, Usage
-from guardian.policy.prices import CLOCK_LIMIT_MS, PriceCheck, PriceFault, percent
+from guardian.policy.prices import CLOCK_LIMIT_MS, PriceCheck, PriceFault, percent_text
 from guardian.policy.verdict import Denial
 
 _FILTER_CODES: Final = {
@@ -197,7 +197,7 @@ def collar(case: Case) -> Iterator[Denial]:
         named = plain(floor_to(bound, tick) if buying else ceil_to(bound, tick))
         yield Denial(
             code=Code.PRICE_OUTSIDE_COLLAR,
-            message=f"the price is more than {percent(case.policy.prices.collar)} past {name} {plain(market)}",
+            message=f"the price is more than {percent_text(case.policy.prices.collar)} past {name} {plain(market)}",
             observed=plain(order.price),
             limit=plain(bound),
             hint=f"the price must be {'at most' if buying else 'at least'} {named}",
@@ -214,7 +214,7 @@ def stop_distance(case: Case) -> Iterator[Denial]:
         low, high = _away(markets[0], distance, up=False), _away(markets[0], distance, up=True)
         yield Denial(
             code=Code.STOP_PRICE_TOO_FAR,
-            message=f"the stop price is more than {percent(distance)} from the market",
+            message=f"the stop price is more than {percent_text(distance)} from the market",
             observed=plain(order.stop_price),
             limit=f"{plain(low)} to {plain(high)}",
         )

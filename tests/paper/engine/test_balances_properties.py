@@ -30,7 +30,8 @@ from guardian.paper.engine.orders import (
     reservation,
 )
 from guardian.paper.engine.state import State, mistakes, new_state
-from guardian.paper.market.seeded import Pin, PinnedFeed, SeededFeed
+from guardian.paper.market.pinned import Pin, PinnedFeed
+from guardian.paper.market.seeded import SeededFeed
 from guardian.paper.market.symbols import LISTINGS
 from tests.support.profiles import tries
 

@@ -12,7 +12,7 @@ from guardian.domain.orders import OrderSide, OrderSpec, OrderType
 from guardian.domain.trading import TradingState
 from guardian.policy.facts import Fact, Facts
 from guardian.policy.model import Policy
-from guardian.policy.rules.budget import duration
+from guardian.policy.rules.budget import duration_text
 from guardian.policy.verdict import Decision
 from tests.policy.builders import (
     DAY,
@@ -579,7 +579,7 @@ def test_over_cap_through_a_conversion_names_a_quantity_in_the_base_asset() -> N
 )
 def test_a_length_is_told_as_the_policy_writes_it(milliseconds: int, text: str) -> None:
     """Messages speak of windows in the owner's own words."""
-    assert duration(milliseconds) == text
+    assert duration_text(milliseconds) == text
 
 
 @pytest.mark.parametrize("kind", [OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT])
