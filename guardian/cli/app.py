@@ -28,12 +28,12 @@ from guardian import __version__
 from guardian.cli.support.exit_codes import COULD_NOT_TELL, FINE, NO, READER_GONE, STOPPED, USAGE
 from guardian.cli.support.render import print_line, say, say_error, say_hint
 from guardian.cli.support.streams import (
-    forget_lost_words,
-    is_departure,
-    is_disk_full,
-    is_reader_gone,
-    lost_words,
+    forget_lost_output,
+    lost_output,
     open_missing_streams,
+    says_reader_gone,
+    silence_if_disk_full,
+    silence_if_reader_gone,
 )
 from guardian.errors import (
     CredentialsError,
@@ -113,18 +113,18 @@ def cli(ctx: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (`sys.argv` unless given) and return its exit code. Prints every error itself."""
     open_missing_streams()
-    forget_lost_words()
+    forget_lost_output()
     try:
         code = _main(arguments)
-        lost = lost_words()
+        lost = lost_output()
         if lost is None:
             return code
-        return READER_GONE if is_departure(lost) else COULD_NOT_TELL
+        return READER_GONE if says_reader_gone(lost) else COULD_NOT_TELL
     except OSError as error:
         # The words for a person could not be written either.
-        if is_reader_gone(error):
+        if silence_if_reader_gone(error):
             return READER_GONE
-        if not is_disk_full(error):
+        if not silence_if_disk_full(error):
             raise
         return COULD_NOT_TELL
 
@@ -138,14 +138,14 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         return _run(arguments, run)
     except GuardianError as error:
-        return _tell(error, run)
+        return _print_error(error, run)
     except Exception as error:  # noqa: BLE001 - the outermost guard: a bug is printed in one line, not a page
-        if is_reader_gone(error):
+        if silence_if_reader_gone(error):
             return READER_GONE
-        if is_disk_full(error):
+        if silence_if_disk_full(error):
             say_error("the output could not be written; is the disk full?")
             return COULD_NOT_TELL
-        return _tell_bug(error, run)
+        return _print_bug(error, run)
 
 
 def _run(arguments: Sequence[str] | None, run: Run) -> int:
@@ -156,10 +156,10 @@ def _run(arguments: Sequence[str] | None, run: Run) -> int:
     except click.exceptions.Exit as left:
         return left.exit_code
     except click.UsageError as error:
-        _tell_usage(error)
+        _print_usage_error(error)
         return USAGE
     except click.ClickException as error:
-        say_error(_worded(error.format_message()))
+        say_error(_restyled(error.format_message()))
         return NO
     except SystemExit as left:
         return left.code if isinstance(left.code, int) else (FINE if left.code is None else NO)
@@ -170,22 +170,22 @@ def _run(arguments: Sequence[str] | None, run: Run) -> int:
     return FINE
 
 
-def _tell_usage(error: click.UsageError) -> None:
+def _print_usage_error(error: click.UsageError) -> None:
     if error.ctx is not None:
         for line in error.ctx.get_usage().replace("Usage:", "usage:", 1).splitlines():
             say(line)
-    say_error(_worded(error.format_message()))
+    say_error(_restyled(error.format_message()))
     if error.ctx is not None:
         say_hint(f"`{error.ctx.command_path} --help`")
 
 
-def _worded(message: str) -> str:
+def _restyled(message: str) -> str:
     """click's sentence in guardian's manner: on one line, lower case, no full stop."""
     words = " ".join(message.split())
     return words[:1].lower() + words[1:].removesuffix(".")
 
 
-def _tell(error: GuardianError, run: Run) -> int:
+def _print_error(error: GuardianError, run: Run) -> int:
     if run.debug:
         _print_traceback(error)
     if isinstance(error, PolicyInvalid):
@@ -201,7 +201,7 @@ def _tell(error: GuardianError, run: Run) -> int:
     return COULD_NOT_TELL if isinstance(error, StoreError | CredentialsError | ExchangeError) else NO
 
 
-def _tell_bug(error: Exception, run: Run) -> int:
+def _print_bug(error: Exception, run: Run) -> int:
     # The text of a foreign exception may hold anything, a signed address for one; the kind and the place do not.
     package = Path(__file__).parents[1]
     ours = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(package)]

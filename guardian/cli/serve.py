@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from guardian.cli.support.render import say
-from guardian.cli.support.streams import is_reader_gone
+from guardian.cli.support.streams import silence_if_reader_gone
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -41,7 +41,7 @@ def command(policy_path: Path | None, transport: str) -> None:
         server.run(transport="stdio", show_banner=False)
     except Exception as error:
         # A client that goes away has done nothing wrong, and nobody is left to read about it.
-        if not is_reader_gone(error):
+        if not silence_if_reader_gone(error):
             raise
 
 

@@ -40,15 +40,15 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
     if as_json:
         print_json(to_plain(status))
     else:
-        _show(status)
-    troubled = status.trading != "active" or status.policy_problems or status.unresolved
-    ctx.exit(1 if troubled else 0)
+        _print_status(status)
+    needs_attention = status.trading != "active" or status.policy_problems or status.unresolved
+    ctx.exit(1 if needs_attention else 0)
 
 
-def _show(status: StatusView) -> None:
+def _print_status(status: StatusView) -> None:
     # First of all, and on standard output: it is what a reader of a saved status must not miss.
     fields([("orders", status.orders)])
-    fields([("NOT RESOLVED", _not_resolved(order, status.environment)) for order in status.unresolved])
+    fields([("NOT RESOLVED", _describe_unresolved(order, status.environment)) for order in status.unresolved])
     if status.unresolved:
         say("a running server keeps asking the exchange until it is known; `guardian audit reconcile` asks now")
     rows: list[tuple[str, object]] = [
@@ -58,7 +58,7 @@ def _show(status: StatusView) -> None:
         ("open orders", "none" if not status.open_orders else len(status.open_orders)),
         *(("", _describe(order)) for order in status.open_orders),
         ("last reconciled", "never" if status.reconciled is None else local_time(_ms(status.reconciled))),
-        *_sell_back(status),
+        *_sell_back_rows(status),
         ("waiting for you", ", ".join(p.proposal_id for p in status.proposals) or "nothing"),
         ("policy", f"{status.policy_source} ({(status.policy_digest or 'not usable')[:12]})"),
     ]
@@ -75,7 +75,7 @@ def _show(status: StatusView) -> None:
         say(f"the emergency file has {status.emergency_records} records: trading is halted; see `guardian resume`")
 
 
-def _sell_back(status: StatusView) -> list[tuple[str, object]]:
+def _sell_back_rows(status: StatusView) -> list[tuple[str, object]]:
     """`can be sold back   0.0033 BTC on BTCUSDT, in 2 orders: 0.00165, 0.00165`."""
     if status.sell_back is None:
         return [("can be sold back", "unknown: the exchange could not be asked")]
@@ -104,7 +104,7 @@ def _trading(status: StatusView) -> str:
     return f"{status.trading}{since}{by}" + (f": {status.trading_reason}" if status.trading_reason else "")
 
 
-def _not_resolved(order: UnresolvedOrder, here: str | None) -> str:
+def _describe_unresolved(order: UnresolvedOrder, here: str | None) -> str:
     return _describe(order) + ("" if order.environment == here else f" in {order.environment.upper()}")
 
 

@@ -41,6 +41,7 @@ class KeyringBackend(Protocol):
 
 
 def find_backend() -> KeyringBackend:
+    """Returns the first backend of this system that works. Raises KeyringUnavailable where none does."""
     tried = []
     for path in _BACKENDS.get(sys.platform, ()):
         try:
@@ -57,7 +58,7 @@ def _load(path: str) -> KeyringBackend:
     module, _, name = path.rpartition(".")
     found: Any = getattr(import_module(module), name)
 
-    def fill(namespace: dict[str, Any]) -> None:
+    def override(namespace: dict[str, Any]) -> None:
         # keyring lets the environment set any attribute of a backend (KEYRING_PROPERTY_*, KEYCHAIN_PATH), for one
         # the collection that secrets go to; and takes the program's name from argv. Here nothing outside decides.
         namespace["set_properties_from_env"] = lambda self: None  # noqa: ARG005 - takes the place of a method
@@ -67,7 +68,7 @@ def _load(path: str) -> KeyringBackend:
 
     if not found.priority > 0:  # raises where the backend cannot work
         raise RuntimeError("not recommended here")
-    backend: Any = new_class(name, (found,), exec_body=fill)()
+    backend: Any = new_class(name, (found,), exec_body=override)()
     if sys.platform == "win32":
         backend.persist = "local machine"  # the default, "enterprise", copies secrets to other machines of a domain
     return backend  # type: ignore[no-any-return]  # keyring's classes are picked by name

@@ -43,8 +43,11 @@ def slot_of(environment: str, family: KeyFamily) -> Slot:
     return slot if slot in SERVICES else (known[environment], KeyFamily.SPOT)
 
 
-def own_slot(environment: str, family: KeyFamily) -> Slot:
-    """Returns the same, and raises CredentialsError where this family shares the pair of the other one."""
+def slot_to_change(environment: str, family: KeyFamily) -> Slot:
+    """Returns where a pair is stored or removed.
+
+    Raises CredentialsError as `slot_of`, and where the environment has one pair for both families and this is not it.
+    """
     slot = slot_of(environment, family)
     if slot[1] is not family:
         raise CredentialsError(
@@ -80,7 +83,7 @@ def pack(pair: ApiKeyPair, created: datetime) -> Secret:
 def unpack(value: Secret, slot: Slot) -> tuple[ApiKeyPair, datetime]:
     """Returns the pair in an item and when it was stored. Raises CredentialsError for one of another `slot`."""
     try:
-        parsed = _parsed(value)
+        parsed = _pair_in(value)
     except (ValueError, TypeError, RecursionError, CredentialsError):
         parsed = None  # raised below, clear of an exception whose frames hold the text
     item = f"the item `{SERVICES[slot]}` in the keyring"
@@ -93,7 +96,7 @@ def unpack(value: Secret, slot: Slot) -> tuple[ApiKeyPair, datetime]:
     return parsed
 
 
-def _parsed(value: Secret) -> tuple[ApiKeyPair, datetime]:
+def _pair_in(value: Secret) -> tuple[ApiKeyPair, datetime]:
     found = json.loads(value.reveal())
     if not isinstance(found, dict) or found.keys() != _FIELDS or found["v"] != 1:
         raise ValueError("not a version 1 item")

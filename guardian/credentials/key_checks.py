@@ -10,7 +10,7 @@ from typing import Final
 from guardian.domain.secrets import ApiKeyPair, KeyKind, Secret
 from guardian.errors import CredentialsError
 
-_TOKEN: Final = re.compile(r"[!-~]{16,512}")
+_KEY_SHAPE: Final = re.compile(r"[!-~]{16,512}")
 """Binance's keys are 64 letters and digits; more is let through, but nothing that an HTTP header could trip over."""
 _PLACEHOLDERS: Final = ("__encrypted__:", "${")
 """What MCP clients leave in place of a secret that they failed to fill in."""
@@ -21,7 +21,7 @@ def check_api_key(value: Secret, what: str = "the API key") -> None:
     text = value.reveal()
     if text.startswith(_PLACEHOLDERS):
         raise CredentialsError(f"{what} is a placeholder that nobody filled in", hint="paste the value itself")
-    if not _TOKEN.fullmatch(text):
+    if not _KEY_SHAPE.fullmatch(text):
         raise CredentialsError(
             f"{what} does not look like one: {len(text)} characters, or blanks or odd signs among them",
             hint="Binance's keys are 64 letters and digits; paste all of it and nothing else",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from guardian.credentials.backends import KeyringBackend, find_backend
-from guardian.credentials.item_format import SERVICES, USERNAME, own_slot, pack, slot_of, unpack
+from guardian.credentials.item_format import SERVICES, USERNAME, pack, slot_of, slot_to_change, unpack
 from guardian.credentials.key_checks import check_pair
 from guardian.credentials.turns import SYSTEM_KEYRING, KeyringQueue, Turn, class_path
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
@@ -51,7 +51,7 @@ class CredentialStore:
         turn: Turn | None = None,
     ) -> None:
         self._backend = backend
-        self._line = KeyringQueue(timeout_s, turn or Turn())
+        self._queue = KeyringQueue(timeout_s, turn or Turn())
         self._now = now
 
     @property
@@ -74,11 +74,11 @@ class CredentialStore:
         Raises CredentialsError when it is malformed or too long (nothing was stored then), or when the keyring
         did not keep it.
         """
-        service = SERVICES[own_slot(pair.environment, pair.family)]
+        service = SERVICES[slot_to_change(pair.environment, pair.family)]
         check_pair(pair)
         created = self._now().astimezone(UTC).replace(microsecond=0)
         value = pack(pair, created)
-        self._line.call(
+        self._queue.call(
             lambda: self._backend.set_password(service, USERNAME, value.reveal()),
             unfinished="the key may or may not have been stored",
         )
@@ -91,10 +91,10 @@ class CredentialStore:
 
     def remove(self, environment: str, family: KeyFamily) -> bool:
         """Remove the pair at this place, even an unreadable one, and make sure. False where there was none."""
-        service = SERVICES[own_slot(environment, family)]
+        service = SERVICES[slot_to_change(environment, family)]
         if self._read(service) is None:
             return False
-        self._line.call(
+        self._queue.call(
             lambda: self._backend.delete_password(service, USERNAME),
             unfinished="the key may or may not have been removed",
         )
@@ -119,7 +119,7 @@ class CredentialStore:
             value = self._backend.get_password(service, USERNAME)
             return None if value is None else Secret(str(value))
 
-        return self._line.call(read)
+        return self._queue.call(read)
 
 
 def open_credentials(*, timeout_s: float = SERVER_TIMEOUT_S) -> CredentialStore:

@@ -73,7 +73,7 @@ class KeyringQueue:
         deadline = time.monotonic() + self._timeout_s
         done = Event()
         if not self._turn.take(done, self._timeout_s):
-            raise self._late("nothing was changed")
+            raise self._timed_out("nothing was changed")
         results: list[T] = []
         failures: list[GuardianError] = []
 
@@ -83,7 +83,7 @@ class KeyringQueue:
             except GuardianError as error:
                 failures.append(error)
             except BaseException as error:  # noqa: BLE001 - backends raise what their systems raise, even panics
-                failures.append(_failure(error))
+                failures.append(_sanitized(error))
             finally:
                 self._turn.release()
                 done.set()
@@ -91,18 +91,18 @@ class KeyringQueue:
         Thread(target=work, name="guardian-keyring", daemon=True).start()
         if not done.wait(max(0.0, deadline - time.monotonic())):
             self._turn.give_up(done)
-            raise self._late(unfinished)
+            raise self._timed_out(unfinished)
         if failures:
             raise failures[0].with_traceback(None)
         return results[0]
 
-    def _late(self, unfinished: str) -> KeyringUnavailable:
+    def _timed_out(self, unfinished: str) -> KeyringUnavailable:
         return KeyringUnavailable(
             f"the keyring did not answer within {self._timeout_s:g} s; {unfinished}", hint=LOCKED_HINT
         )
 
 
-def _failure(error: BaseException) -> KeyringUnavailable:
+def _sanitized(error: BaseException) -> KeyringUnavailable:
     from keyring.errors import InitError, KeyringLocked
 
     if isinstance(error, KeyringLocked | InitError):

@@ -11,7 +11,7 @@ from fastmcp import FastMCP
 
 from guardian import __version__
 from guardian.server.middleware import OutermostGuard
-from guardian.server.process.shutdown import CLOSING_S, Shutdown
+from guardian.server.process.shutdown import CLOSE_TIMEOUT_S, Shutdown
 from guardian.server.registration import as_tool
 from guardian.server.resources import INSTRUCTIONS, add_resources
 from guardian.server.tools import ALL_TOOLS
@@ -45,7 +45,7 @@ def build_server(
             yield {}
         finally:
             # When the client closes its end, everything here is being cancelled; what is open is closed all the same.
-            with anyio.move_on_after(CLOSING_S, shield=True):
+            with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
                 await around.__aexit__(None, None, None)
 
     server = FastMCP(

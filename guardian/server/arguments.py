@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -19,7 +19,6 @@ from guardian.domain.orders import (
     TimeInForce,
 )
 from guardian.errors import ArgumentMistake, InvalidArguments
-from guardian.server.envelope import EPOCH
 
 MAX_AMOUNT_LENGTH: Final = 41
 """Twenty digits, a point, twenty digits."""
@@ -29,12 +28,13 @@ EARLIEST_MS: Final = 1_483_228_800_000
 LATEST_MS: Final = 4_102_444_800_000
 """2100-01-01: a larger number is microseconds."""
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EXACT_DIGITS: Final = 15
 """As many significant decimal digits survive the way through a double."""
 _ISO: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 )
-TIMED_TYPES: Final = frozenset({OrderType.LIMIT}) | STOP_LIMIT_TYPES
+TIME_IN_FORCE_TYPES: Final = frozenset({OrderType.LIMIT}) | STOP_LIMIT_TYPES
 """The order types that take a time in force."""
 
 
@@ -72,7 +72,7 @@ def moment(value: object) -> int:
         if len(value) > MAX_TIME_LENGTH or _ISO.fullmatch(value) is None:
             raise ValueError('must be ISO 8601 with Z or an offset, such as "2026-11-22T10:00:00Z", or milliseconds')
         try:
-            value = (datetime.fromisoformat(value) - EPOCH) // timedelta(milliseconds=1)
+            value = (datetime.fromisoformat(value) - _EPOCH) // timedelta(milliseconds=1)
         except (ValueError, OverflowError):
             raise ValueError("is not a date and time that exists") from None
     if isinstance(value, bool) or not isinstance(value, int):
@@ -125,7 +125,7 @@ def price_mistakes(
         mistakes.append(ArgumentMistake("stop_price", f"is required for {order_type}"))
     if order_type not in STOP_TYPES and stop_price is not None:
         mistakes.append(ArgumentMistake("stop_price", f"not for {order_type}"))
-    if order_type not in TIMED_TYPES and time_in_force is not None:
+    if order_type not in TIME_IN_FORCE_TYPES and time_in_force is not None:
         mistakes.append(ArgumentMistake("time_in_force", f"not for {order_type}"))
     return mistakes
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from fastmcp.tools.base import ToolResult
 
 from guardian.domain.text.escaping import clean_strings
 from guardian.domain.text.plain_data import Plain, to_plain
+from guardian.gate.base.order_views import iso
 from guardian.gate.base.replies import Reply, ReplyError
-
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,19 +65,13 @@ def as_text(data: object) -> str:
 
     Reasons, names and messages may come from a file, a person or the exchange, and are shown by who knows what.
     """
-    text = _written(data)
+    text = _to_json(data)
     # JSON escapes control characters with a backslash; what else is unclean is not ASCII.
-    return text if text.isascii() and "\\" not in text and "\x7f" not in text else _written(clean_strings(data))
+    return text if text.isascii() and "\\" not in text and "\x7f" not in text else _to_json(clean_strings(data))
 
 
-def _written(data: object) -> str:
+def _to_json(data: object) -> str:
     return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def iso(milliseconds: int) -> str:
-    """A time as ISO 8601 in UTC, with milliseconds and `Z`."""
-    moment = EPOCH + timedelta(milliseconds=milliseconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
 def _error(error: ReplyError) -> dict[str, Plain]:

@@ -18,7 +18,7 @@ from guardian.store.log.redaction import TOKEN_LENGTH
 
 _MAX_MISTAKES: Final = 20
 _UNKNOWN_ARGUMENT: Final = "unexpected_keyword_argument"
-_LOOK: Final = "look the order up with get_orders before requesting it again"
+_LOOK_UP_HINT: Final = "look the order up with get_orders before requesting it again"
 
 
 def reply_to_fault(tool: str, fault: BaseException) -> Reply:
@@ -26,7 +26,7 @@ def reply_to_fault(tool: str, fault: BaseException) -> Reply:
     if isinstance(fault, ValidationError) and isinstance(fault.__cause__, pydantic.ValidationError):
         return invalid(_mistakes(fault.__cause__))
     if isinstance(fault, NotFoundError):
-        which = _named(tool, f"there is no tool `{tool}`", "there is no such tool")
+        which = _unless_token(tool, f"there is no tool `{tool}`", "there is no such tool")
         return refused(Code.TOOL_UNKNOWN, which, hint="tools/list names the tools there are")
     return internal_error(tool, fault)
 
@@ -40,7 +40,7 @@ def invalid(error: InvalidArguments) -> Reply:
     )
 
 
-def leaving_now() -> Reply:
+def shutting_down() -> Reply:
     """The process was asked to end, and takes no call any more: neither is it written down nor is anything done."""
     return refused(Code.LOG_UNAVAILABLE, "guardian is being stopped and takes no calls any more; nothing was done")
 
@@ -61,9 +61,9 @@ def no_reply(tool: str) -> Reply:
     return _opaque(tool, "the tool ended without an answer of the gate")
 
 
-def taken_back(tool: str) -> Reply:
+def call_taken_back(tool: str) -> Reply:
     """For the log: the client took the call back, or went away, before there was an answer."""
-    hint = _LOOK if tool in WRITING_TOOLS else None
+    hint = _LOOK_UP_HINT if tool in WRITING_TOOLS else None
     return refused(
         Code.CALL_TAKEN_BACK, "the client took the call back, or went away, before there was an answer", hint=hint
     )
@@ -72,7 +72,7 @@ def taken_back(tool: str) -> Reply:
 def _opaque(tool: str, detail: str) -> Reply:
     hint = "a person finds it in the audit log by the call_id"
     if tool in WRITING_TOOLS:
-        hint = f"{_LOOK}; {hint}"
+        hint = f"{_LOOK_UP_HINT}; {hint}"
     return refused(
         Code.INTERNAL_ERROR, "guardian failed on this call; the fault is in its log", hint=hint, detail=detail
     )
@@ -83,21 +83,21 @@ def _mistakes(error: pydantic.ValidationError) -> InvalidArguments:
     found: dict[str, ArgumentMistake] = {}
     for item in error.errors(include_url=False, include_context=False):
         name = readable(str(item["loc"][0])) if item["loc"] else "arguments"
-        field = _named(name, name, "(an argument with a long name)")
+        field = _unless_token(name, name, "(an argument with a long name)")
         is_null = item["input"] is None and item["type"] != _UNKNOWN_ARGUMENT
-        message = "is required, and null is no value" if is_null else _worded(item["type"], item["msg"])
+        message = "is required, and null is no value" if is_null else _restyled(item["type"], item["msg"])
         found.setdefault(field, ArgumentMistake(field, message))
         if len(found) == _MAX_MISTAKES:
             break
     return InvalidArguments(tuple(found.values()))
 
 
-def _named(name: str, short: str, long: str) -> str:
+def _unless_token(name: str, short: str, long: str) -> str:
     """`short`; or `long`, where the name could be a confirmation token in the wrong place, which no reply repeats."""
     return short if len(name) < TOKEN_LENGTH else long
 
 
-def _worded(kind: str, message: str) -> str:
+def _restyled(kind: str, message: str) -> str:
     match kind:
         case "missing_argument" | "missing_keyword_only_argument":
             return "is required"

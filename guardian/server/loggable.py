@@ -18,7 +18,7 @@ MAX_TEXT: Final = 200
 MAX_ITEMS: Final = 32
 MAX_DEPTH: Final = 4
 MAX_NAME: Final = 64
-MAX_WHOLE: Final = 8000
+MAX_ROW: Final = 8000
 """Above this, lists and objects are left out altogether: no tool takes any."""
 _SECRET_NAMES: Final = ("token", "secret", "passw", "apikey", "api_key", "private")
 """No tool but `create_order` has such an argument; a model may still put a token in a misspelt one."""
@@ -32,7 +32,7 @@ _LAST_WORD: Final = re.compile(r"[A-Za-z0-9_-]+\Z")
 def loggable_arguments(arguments: Mapping[str, object] | None) -> dict[str, Any]:
     """The raw arguments for the log: long ones cut, what is under a secret's name replaced by a short digest."""
     kept = _mapping(arguments or {}, MAX_DEPTH)
-    if len(json.dumps(kept)) > MAX_WHOLE:
+    if len(json.dumps(kept)) > MAX_ROW:
         kept = {
             name: f"(a {type(item).__name__})" if isinstance(item, dict | list) else item for name, item in kept.items()
         }
@@ -78,14 +78,16 @@ def _value(value: object, depth: int) -> Any:  # noqa: ANN401 - JSON data has no
 
 def _cut(text: str, most: int) -> str:
     """At most `most` characters, with keys replaced. A word at the cut is left out: it may be the most of a token."""
-    shown = _KEY.sub(lambda key: short_digest(key[0]) if _varied(key[0]) else key[0], text[: most + _LONGEST_KEY])
+    shown = _KEY.sub(
+        lambda key: short_digest(key[0]) if _could_be_random(key[0]) else key[0], text[: most + _LONGEST_KEY]
+    )
     kept = shown[:most]
     if not _WORD.match(shown[most : most + 1]):
         return kept
-    return _LAST_WORD.sub(lambda word: "" if _varied(word[0]) else word[0], kept)
+    return _LAST_WORD.sub(lambda word: "" if _could_be_random(word[0]) else word[0], kept)
 
 
-def _varied(word: str) -> bool:
+def _could_be_random(word: str) -> bool:
     """Whether a word could be random: no number, and not a few characters over and over."""
     return not word.isdigit() and len(set(word)) >= 8
 

@@ -21,12 +21,12 @@ from guardian.errors import StoreError
 from guardian.gate.base.replies import Reply
 from guardian.server.envelope import EnvelopeMeta, tool_result
 from guardian.server.error_replies import (
+    call_taken_back,
     internal_error,
-    leaving_now,
     log_unavailable,
     no_reply,
     reply_to_fault,
-    taken_back,
+    shutting_down,
 )
 from guardian.server.loggable import loggable_arguments, readable
 from guardian.server.process.shutdown import Shutdown
@@ -58,8 +58,8 @@ class OutermostGuard(Middleware):
         """Open the record, let the call go on, close the record; also where the client takes the call back."""
         if self._shutdown is None:
             return await self._serve(context, call_next)
-        if self._shutdown.is_asked:
-            return self._result(leaving_now(), None, time.perf_counter())
+        if self._shutdown.is_ending:
+            return self._result(shutting_down(), None, time.perf_counter())
         with self._shutdown.call():
             return await self._serve(context, call_next)
 
@@ -79,7 +79,7 @@ class OutermostGuard(Middleware):
             CURRENT_CALL.reset(token)
             # Shielded: the outcome row is owed also where the client has taken the call back.
             with anyio.CancelScope(shield=True):
-                await self._close(opened, opened.reply or taken_back(name))
+                await self._close(opened, opened.reply or call_taken_back(name))
 
     async def on_list_tools(
         self, context: MiddlewareContext[ListToolsRequest], call_next: CallNext[ListToolsRequest, Sequence[Tool]]

@@ -32,11 +32,11 @@ HOME_FILES: Final = (
 """What guardian keeps in a home. All else in there, a policy above all, is the owner's own."""
 FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
+_OTHERS_CAN_ANYTHING: Final = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS_CAN_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 # Never through a symbolic link, and never waiting for the other end of a pipe.
-_SAFELY: Final = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
-_SHOWN: Final = 3
+_SAFE_FLAGS: Final = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+_MAX_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,33 +72,33 @@ def check_home(folder: Path) -> None:
         return
     check_owner(folder)  # of another user's folder not even the names need be readable
     files = [path for path in sorted(folder.iterdir()) if any(fnmatchcase(path.name, one) for one in HOME_FILES)]
-    if os.name == "posix" and not files and not found.st_mode & _OTHERS_WRITE:
+    if os.name == "posix" and not files and not found.st_mode & _OTHERS_CAN_WRITE:
         with suppress(OSError):  # a file system without modes: it is refused below
             folder.chmod(FOLDER_MODE)
             found = folder.stat()
-    problems = [_exposed_parent(folder), _access_problem(folder, found, folder)]
+    problems = [_exposed_parent_problem(folder), _access_problem(folder, found, folder)]
     for path in files:
         with suppress(FileNotFoundError):  # SQLite and the locks remove theirs
             problems.append(_file_problem(path, path.lstat()))
-    _refuse(problems)
+    _raise_problems(problems)
 
 
 def check_owner(folder: Path) -> None:
     """Refuses a folder of another user's. Raises NotPrivate, or OSError where it is missing."""
     found = folder.stat()
     if os.name == "posix" and found.st_uid != os.geteuid():
-        _refuse([_foreign(folder, found.st_uid, folder)])
+        _raise_problems([_other_owner_problem(folder, found.st_uid, folder)])
 
 
 def check_file(path: Path) -> None:
     """Refuses a file that is not regular, own and private. Raises NotPrivate, or OSError where it is missing."""
-    _refuse([_file_problem(path, path.lstat())])
+    _raise_problems([_file_problem(path, path.lstat())])
 
 
 def prepare_file(path: Path) -> None:
     """Creates an empty file for its owner alone where it is missing; else checks it. Raises as `check_file`."""
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFELY, FILE_MODE))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE_FLAGS, FILE_MODE))
     except FileExistsError:
         check_file(path)
 
@@ -109,9 +109,9 @@ def open_private(path: Path, flags: int) -> int:
     Raises:
         OSError: it cannot be opened, or it is not such a file; nothing was read or written then.
     """
-    descriptor = os.open(path, (flags & ~os.O_TRUNC) | _SAFELY, FILE_MODE)
+    descriptor = os.open(path, (flags & ~os.O_TRUNC) | _SAFE_FLAGS, FILE_MODE)
     try:
-        _permit(path, os.fstat(descriptor))
+        _require_private(path, os.fstat(descriptor))
         if flags & os.O_TRUNC:
             os.ftruncate(descriptor, 0)
     except BaseException:
@@ -120,7 +120,7 @@ def open_private(path: Path, flags: int) -> int:
     return descriptor
 
 
-def _permit(path: Path, found: os.stat_result) -> None:
+def _require_private(path: Path, found: os.stat_result) -> None:
     problem = _file_problem(path, found)
     if problem is not None:
         raise PermissionError(errno.EPERM, problem.text, str(path))
@@ -132,9 +132,9 @@ def read_private(path: Path) -> bytes:
         return file.read()
 
 
-def open_at_once(path: Path) -> BinaryIO:
+def open_without_waiting(path: Path) -> BinaryIO:
     """Opens any file for reading without waiting for the other end of a pipe. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | (_SAFELY & ~getattr(os, "O_NOFOLLOW", 0)))
+    descriptor = os.open(path, os.O_RDONLY | (_SAFE_FLAGS & ~getattr(os, "O_NOFOLLOW", 0)))
     try:
         return os.fdopen(descriptor, "rb")
     except OSError:  # a folder
@@ -150,10 +150,10 @@ def replace_file(path: Path, content: bytes) -> None:
         OSError: it could not be written; the old file is as it was.
     """
     with suppress(FileNotFoundError):
-        _refuse([_kind_problem(path, path.lstat().st_mode)])
+        _raise_problems([_kind_problem(path, path.lstat().st_mode)])
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFELY, FILE_MODE), "wb") as file:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE_FLAGS, FILE_MODE), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -173,20 +173,20 @@ def policy_problem(path: Path, found: os.stat_result) -> tuple[str, str] | None:
         return None
     problem: _Problem | None = None
     if found.st_uid not in {os.geteuid(), 0}:
-        problem = _foreign(path, found.st_uid)
-    elif found.st_mode & _OTHERS_WRITE:
+        problem = _other_owner_problem(path, found.st_uid)
+    elif found.st_mode & _OTHERS_CAN_WRITE:
         problem = _Problem(f"`{path}` can be written by others than its owner", f"`chmod go-w {_quoted(path)}`")
-    problem = problem or _exposed_parent(path)
+    problem = problem or _exposed_parent_problem(path)
     return None if problem is None else (problem.text, problem.remedy)
 
 
-def _refuse(problems: Iterable[_Problem | None]) -> None:
+def _raise_problems(problems: Iterable[_Problem | None]) -> None:
     found = [problem for problem in problems if problem is not None]
     if not found:
         return
-    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    more = f"; and {len(found) - _MAX_SHOWN} more" if len(found) > _MAX_SHOWN else ""
     remedies = list(dict.fromkeys(problem.remedy for problem in found))
-    raise NotPrivate("; ".join(problem.text for problem in found[:_SHOWN]) + more, hint="; ".join(remedies))
+    raise NotPrivate("; ".join(problem.text for problem in found[:_MAX_SHOWN]) + more, hint="; ".join(remedies))
 
 
 def _file_problem(path: Path, found: os.stat_result) -> _Problem | None:
@@ -208,14 +208,14 @@ def _access_problem(path: Path, found: os.stat_result, folder: Path) -> _Problem
     if os.name != "posix":
         return None
     if found.st_uid != os.geteuid():
-        return _foreign(path, found.st_uid, folder)
-    if found.st_mode & _OTHERS:
+        return _other_owner_problem(path, found.st_uid, folder)
+    if found.st_mode & _OTHERS_CAN_ANYTHING:
         mode = stat.S_IMODE(found.st_mode)
         return _Problem(f"`{path}` is open to other users (mode {mode:04o})", f"`chmod -R go-rwx {_quoted(folder)}`")
     return None
 
 
-def _foreign(path: Path, owner: int, folder: Path | None = None) -> _Problem:
+def _other_owner_problem(path: Path, owner: int, folder: Path | None = None) -> _Problem:
     me, them = _user(os.geteuid()), _user(owner)
     sudo = "" if os.geteuid() == 0 else "sudo "
     take = f"`{sudo}chown -Rh {os.geteuid()} {_quoted(folder or path)}`"
@@ -225,7 +225,7 @@ def _foreign(path: Path, owner: int, folder: Path | None = None) -> _Problem:
     )
 
 
-def _exposed_parent(path: Path) -> _Problem | None:
+def _exposed_parent_problem(path: Path) -> _Problem | None:
     """A folder above, in which every user can put something else in the place of what leads to `path`."""
     if os.name != "posix":
         return None

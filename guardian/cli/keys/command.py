@@ -18,8 +18,8 @@ from guardian.errors import CredentialsError, KeyringUnavailable
 if TYPE_CHECKING:
     from guardian.credentials.store import CredentialStore, StoredKey
 
-_TRIES: Final = 3
-_WHERE: Final = {
+_ATTEMPTS: Final = 3
+_KEY_PAGES: Final = {
     (Environment.TESTNET, KeyFamily.SPOT): "https://testnet.binance.vision",
     (Environment.TESTNET, KeyFamily.FUTURES): "https://testnet.binancefuture.com",
     (Environment.DEMO, KeyFamily.SPOT): "https://demo.binance.com, under API Management",
@@ -74,12 +74,15 @@ def add(environment: str, family: str, kind: str | None, pem: Path | None) -> No
         say("nothing was changed")
         click.get_current_context().exit(1)
     if kind == KeyKind.HMAC:
-        say(f"make a system-generated (HMAC) key at {_WHERE[slot]}; allow reading and spot trading, never withdrawals")
+        say(
+            f"make a system-generated (HMAC) key at {_KEY_PAGES[slot]}; "
+            "allow reading and spot trading, never withdrawals"
+        )
         api_key = _ask_api_key("API key")
         signing_key = _ask_api_key("API secret")
     else:
         signing_key = generate_ed25519() if pem is None else ed25519_from_pem(_read_pem(pem))
-        _show_public_key(signing_key, _WHERE[slot], new=pem is None)
+        _show_public_key(signing_key, _KEY_PAGES[slot], new=pem is None)
         api_key = _ask_api_key("API key that Binance shows for it")
     stored = add_key(
         store,
@@ -91,7 +94,7 @@ def add(environment: str, family: str, kind: str | None, pem: Path | None) -> No
     )
     note_in_log("key added", {"environment": slot[0].value, "family": slot[1].value, "key": stored.fingerprint})
     say(f"stored in `{store.backend_name}` and read back")
-    fields(_facts(stored))
+    fields(_field_rows(stored))
     if pem is not None:
         say_hint(f"guardian does not need `{pem}` any more; keep it somewhere safe or delete it")
 
@@ -126,15 +129,15 @@ def remove(environment: str, family: str) -> None:
     from guardian.cli.support.acts import note_in_log
 
     store = _open()
-    if not ask_yes(f"remove the {_spoken(slot)} key from the keyring?"):
+    if not ask_yes(f"remove the {_described(slot)} key from the keyring?"):
         say("nothing was changed")
         click.get_current_context().exit(1)
     if not remove_key(store, environment=slot[0], family=slot[1]):
-        say(f"no {_spoken(slot)} key is stored")
+        say(f"no {_described(slot)} key is stored")
         click.get_current_context().exit(1)
     note_in_log("key removed", {"environment": slot[0].value, "family": slot[1].value})
-    say(f"removed the {_spoken(slot)} key")
-    say_hint(f"it is still valid at Binance; delete it at {_WHERE[slot]}")
+    say(f"removed the {_described(slot)} key")
+    say_hint(f"it is still valid at Binance; delete it at {_KEY_PAGES[slot]}")
 
 
 def add_key(
@@ -165,12 +168,12 @@ def _open() -> CredentialStore:
 
 def _checked_slot(environment: str, family: str) -> tuple[Environment, KeyFamily]:
     slot = (Environment(environment), KeyFamily(family))
-    if slot not in _WHERE:
+    if slot not in _KEY_PAGES:
         raise click.UsageError(f"`{environment}` has one key for spot and futures: leave `--family` out.")
     return slot
 
 
-def _spoken(slot: tuple[Environment, KeyFamily]) -> str:
+def _described(slot: tuple[Environment, KeyFamily]) -> str:
     return f"`{slot[0]}` {slot[1]}" if slot[0] is Environment.TESTNET else f"`{slot[0]}`"
 
 
@@ -194,12 +197,12 @@ def _may_overwrite(store: CredentialStore, slot: tuple[Environment, KeyFamily]) 
         return ask_yes(f"{error.message}; replace it?")
     if old is None:
         return True
-    return ask_yes(f"a key for {_spoken(slot)} is stored already (fingerprint {old.fingerprint}); replace it?")
+    return ask_yes(f"a key for {_described(slot)} is stored already (fingerprint {old.fingerprint}); replace it?")
 
 
 def _ask_api_key(prompt: str) -> Secret:
     """Asks again after a slip of the pen: what was registered at Binance meanwhile should not be for nothing."""
-    for left in range(_TRIES - 1, -1, -1):
+    for left in range(_ATTEMPTS - 1, -1, -1):
         value = ask_secret(f"{prompt} (not shown)")
         try:
             check_api_key(value, f"the {prompt.split(' that ')[0]}")
@@ -237,7 +240,7 @@ def _show_public_key(signing_key: Secret, where: str, *, new: bool) -> None:
     say("nothing is stored until you enter the API key; ctrl-c leaves nothing behind")
 
 
-def _facts(key: StoredKey) -> list[tuple[str, object]]:
+def _field_rows(key: StoredKey) -> list[tuple[str, object]]:
     return [
         ("environment", key.environment),
         ("family", key.family),

@@ -24,7 +24,7 @@ from guardian.store.schema.records import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Presentation:
     """What the person sees before they are asked, and why there is nothing to ask, where that is so."""
 
     lines: tuple[str, ...] = ()
@@ -38,31 +38,31 @@ def policy_of(proposal: Proposal) -> Path | None:
     return None if find_policy_file(home_folder()) == source else source
 
 
-async def look(opened: Guardian, proposal: Proposal) -> Look:
+async def present(opened: Guardian, proposal: Proposal) -> Presentation:
     """Everything that can be known before the question: nothing is asked about an order that would be denied."""
     previewer = Previewer(opened.gate.context)
     preview = previewer.mismatch(proposal) or await previewer.preview(proposal)
     if isinstance(preview, Mismatch):
-        return Look(mismatch=preview)
+        return Presentation(mismatch=preview)
     lines = summary(proposal, preview.now_ms, market=preview.market, budget=preview.budget, clock=clock_time)
-    return Look(lines=lines, denials=preview.denials)
+    return Presentation(lines=lines, denials=preview.denials)
 
 
-def say_why_not(look: Look) -> None:
-    if look.mismatch is not None:
-        say_error(f"{look.mismatch.why}; nothing was approved")
-        say_hint(look.mismatch.hint)
-    say_denials(look.denials, "this order would be denied now, so nothing was approved; it still waits")
+def say_why_not(present: Presentation) -> None:
+    if present.mismatch is not None:
+        say_error(f"{present.mismatch.why}; nothing was approved")
+        say_hint(present.mismatch.hint)
+    say_denials(present.denials, "this order would be denied now, so nothing was approved; it still waits")
 
 
 async def approve_and_submit(opened: Guardian, proposal: Proposal, stop: StopRequests, *, submit: bool) -> int:
-    """Approve, and hand over the token or place the order. What may have changed since the look is looked at again."""
+    """Approve, and print the token or place the order; what may have changed since it was shown is checked again."""
     if stop.asked:
         say("nothing was approved, and nothing was sent")
         return STOPPED
     mismatch = Previewer(opened.gate.context).mismatch(proposal)
     if mismatch is not None:
-        say_why_not(Look(mismatch=mismatch))
+        say_why_not(Presentation(mismatch=mismatch))
         return NO
     try:
         token = await opened.journal.run(lambda: approve(opened, proposal.id))

@@ -40,11 +40,11 @@ def command(ctx: click.Context, proposal_id: str | None, submit: bool, as_json: 
         say_error(found)
         ctx.exit(1)
     path = policy_path or approval.policy_of(found)
-    look = with_guardian(path, lambda opened: approval.look(opened, found))
-    for line in look.lines:
+    present = with_guardian(path, lambda opened: approval.present(opened, found))
+    for line in present.lines:
         say(line)
-    if look.mismatch is not None or look.denials:
-        approval.say_why_not(look)
+    if present.mismatch is not None or present.denials:
+        approval.say_why_not(present)
         ctx.exit(1)
     try:
         # Asked with no event loop around it: inside one, Ctrl-C would wait for the answer.

@@ -33,7 +33,7 @@ async def look(opened: Guardian, client_order_id: str) -> Unsettled | str:
     asked = "the exchange was asked just now and does not know it"
     if row.environment == opened.gate.environment.value and row.state not in FINAL_STATES:
         try:
-            is_there = await _ask(opened, row)
+            is_there = await _query_once(opened, row)
             if is_there is None:
                 is_there, asked = False, "it is of another account than the stored key, so the exchange was not asked"
         except (ExchangeError, CredentialsError) as error:
@@ -50,7 +50,7 @@ async def look(opened: Guardian, client_order_id: str) -> Unsettled | str:
     return Unsettled(row=row, lines=_lines(opened, row, asked))
 
 
-async def _ask(opened: Guardian, row: OrderRow) -> bool | None:
+async def _query_once(opened: Guardian, row: OrderRow) -> bool | None:
     """Ask the exchange once more and take in what it says; whether it knows the order.
 
     None where the key at hand is of another account: its answer would say nothing about this order.
@@ -72,7 +72,7 @@ def _lines(opened: Guardian, row: OrderRow, asked: str) -> tuple[str, ...]:
     cost = f"{plain(row.notional)} {row.currency}"
     what = f"{row.side} {plain(row.quantity)} {row.symbol}{price} on {row.environment.upper()}"
     lines = [f"{what}, sent {local_time(row.sent_ms)}, {row.state.value}; {asked}"]
-    never = _end_of(row) is OrderState.NOT_PLACED
+    never = _final_state(row) is OrderState.NOT_PLACED
     counts_as = "settled, it counts as never placed" if never else "the exchange had it: settled, it counts as expired"
     if row.is_exit:
         lines.append(f"{counts_as}; as an exit it is in no budget")
@@ -91,7 +91,7 @@ def _lines(opened: Guardian, row: OrderRow, asked: str) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _end_of(row: OrderRow) -> OrderState:
+def _final_state(row: OrderRow) -> OrderState:
     """An order that was acknowledged was entered; one that never was is taken for never placed."""
     return OrderState.NOT_PLACED if row.order_id is None else OrderState.EXPIRED
 
@@ -101,17 +101,17 @@ def settle(tx: Transaction, shown: OrderRow, reason: str) -> OrderState:
 
     Raises StoreError, and GuardianError where the order is not as it was shown: nobody agreed to that.
     """
-    if _shown_parts(tx, shown) != _shown_parts(None, shown):
+    if _state_shown(tx, shown) != _state_shown(None, shown):
         raise GuardianError(
             "the order moved on while you were asked; nothing was changed", hint="`guardian settle` shows it again"
         )
-    state = _end_of(shown)
-    why = f"settled by the owner ({_user()}): {reason}"
+    state = _final_state(shown)
+    why = f"settled by the owner ({_user_name()}): {reason}"
     record_new_state(tx, shown, state, None, why=why, given_up=state is OrderState.NOT_PLACED)
     return state
 
 
-def _user() -> str:
+def _user_name() -> str:
     """The name of the user that runs this; where the system has no name for them (in a container), "unnamed"."""
     try:
         return getpass.getuser()
@@ -119,7 +119,7 @@ def _user() -> str:
         return "unnamed"
 
 
-def _shown_parts(tx: Transaction | None, shown: OrderRow) -> tuple[object, ...]:
+def _state_shown(tx: Transaction | None, shown: OrderRow) -> tuple[object, ...]:
     """What a person was shown of an order, as it is in this transaction; without one, as it was."""
     row = shown if tx is None else tx.orders.get(shown.client_order_id) or shown
     return row.state, row.order_id, row.executed_quantity

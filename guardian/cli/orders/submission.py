@@ -45,7 +45,7 @@ async def place_approved(opened: Guardian, proposal_id: str, token: str, stop: S
         say_hint(f"`guardian approve {proposal_id} --submit` asks again, `guardian reject {proposal_id}` turns it down")
         return STOPPED
     await gate.close_call(call, reply)
-    return _print_outcome(reply)
+    return _print_reply(reply)
 
 
 def _after_stop(opened: Guardian, proposal_id: str) -> Reply | None:
@@ -61,7 +61,7 @@ def _after_stop(opened: Guardian, proposal_id: str) -> Reply | None:
     return done(OrderPlaced(order=view, already_placed=False, note=note_on(view)))
 
 
-def _print_outcome(reply: Reply) -> int:
+def _print_reply(reply: Reply) -> int:
     """Print the outcome; 0 where it was placed, 1 where the answer was no, 3 where it is not known."""
     if isinstance(reply.data, OrderPlaced):
         say(f"placed: {reply.data.note}")  # first: standard output may take nothing
@@ -69,11 +69,11 @@ def _print_outcome(reply: Reply) -> int:
         return FINE
     if reply.error is not None:
         say_denials(reply.error.denials, "the order was denied; nothing was sent, and its approval is used up")
-        _say_error(reply.error)
+        _print_reply_error(reply.error)
     return COULD_NOT_TELL if reply.outcome is Outcome.UNKNOWN else NO
 
 
-def _say_error(error: ReplyError) -> None:
+def _print_reply_error(error: ReplyError) -> None:
     """The one error, where it is not made of denials."""
     if error.denials:
         return

@@ -14,7 +14,7 @@ from guardian.gate.base.policy_file import read_policy_text
 from guardian.home.folder import find_policy_file, home_folder, ready_made_policy
 from guardian.policy.loading.load import PolicyReading, read_policy
 from guardian.policy.loading.warnings import policy_warnings
-from guardian.system.private_files import open_at_once
+from guardian.system.private_files import open_without_waiting
 
 
 def print_check(ctx: click.Context, file: Path | None, *, as_json: bool) -> None:
@@ -83,7 +83,7 @@ def _read_or_exit(ctx: click.Context, path: Path, *, as_json: bool) -> PolicyRea
     """The valid policy of a file, or the end of the command after every mistake is printed."""
     try:
         # Asked apart from the reading, which calls an unreadable file invalid, as it must while guardian serves.
-        open_at_once(path).close()
+        open_without_waiting(path).close()
     except OSError as error:
         say_error(f"cannot read `{path}`: {error.strerror or 'the system gave no reason'}")
         say_hint("name a policy file, or make one with `guardian init`")

@@ -34,8 +34,7 @@ def ask_yes(question: str) -> bool:
     """
     require_owner("ask a question")
     forget_typed_ahead()
-    click.echo(f"{clean(question)} [y/N] ", nl=False, err=True)
-    sys.stderr.flush()
+    _ask(f"{question} [y/N] ")
     return read_answer().strip().lower() in {"y", "yes"}
 
 
@@ -46,9 +45,14 @@ def ask_secret(prompt: str) -> Secret:
     """
     require_owner("ask for a secret")
     try:
-        return Secret(read_hidden(f"{clean(prompt)}: ").strip())
+        return Secret(read_hidden(lambda: _ask(f"{prompt}: ")).strip())
     except (CannotHide, EOFError):
         raise OwnerNotPresent(
             "cannot ask for a secret: the terminal gave no answer, or would have shown it",
             hint="run this command yourself in a terminal window",
         ) from None
+
+
+def _ask(text: str) -> None:
+    click.echo(clean(text), nl=False, err=True)
+    sys.stderr.flush()

@@ -27,14 +27,14 @@ from typing import Final
 
 import click
 
-from guardian.cli.support.streams import is_lost
+from guardian.cli.support.streams import note_if_lost
 from guardian.domain.text.escaping import clean
 
-MOST_LINE: Final = 8_000
-MOST_CELL: Final = 65_536
+MAX_LINE: Final = 8_000
+MAX_CELL: Final = 65_536
 """Characters that are shown of one line of words, and of one value."""
 _GAP: Final = 2
-_NARROWEST: Final = 8
+_MIN_WIDTH: Final = 8
 """Columns that may wrap are not made narrower than this."""
 
 
@@ -54,15 +54,15 @@ def say(text: str) -> None:
     without a word, and `main` returns another exit code: a cancel is not left out because it cannot be reported.
     """
     try:
-        click.echo(clean(text, MOST_LINE), err=True)
+        click.echo(clean(text, MAX_LINE), err=True)
     except OSError as error:
-        if not is_lost(error):
+        if not note_if_lost(error):
             raise
 
 
 def print_line(text: str) -> None:
     """One line of data, on standard output, cleaned as all that is printed."""
-    click.echo(clean(text, MOST_CELL))
+    click.echo(clean(text, MAX_CELL))
 
 
 def say_error(message: str) -> None:
@@ -90,13 +90,13 @@ def _json_value(value: object) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, datetime):
-        return stamp(value)
+        return iso_utc(value)
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"no JSON form for {type(value).__name__}")
 
 
-def stamp(moment: datetime) -> str:
+def iso_utc(moment: datetime) -> str:
     """An aware datetime as ISO 8601 in UTC, to the second or, where there are any, the microseconds, with a Z."""
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
@@ -109,8 +109,8 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return clean(value, MOST_CELL)
-    return clean(_json_value(value) if isinstance(value, Decimal | datetime) else str(value), MOST_CELL)
+        return clean(value, MAX_CELL)
+    return clean(_json_value(value) if isinstance(value, Decimal | datetime) else str(value), MAX_CELL)
 
 
 def fields(rows: Sequence[tuple[str, object]]) -> None:
@@ -149,7 +149,7 @@ def _draw(heads: Sequence[Column], cells: Sequence[Sequence[str]], widths: Seque
     from rich.text import Text
 
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
-    least = [width if head.whole else min(width, _NARROWEST) for head, width in zip(heads, widths, strict=True)]
+    least = [width if head.whole else min(width, _MIN_WIDTH) for head, width in zip(heads, widths, strict=True)]
     # Where even that does not fit, lines run over the edge: a terminal then wraps them and copying an id still works.
     console.width = max(console.width, sum(least) + _GAP * (len(heads) - 1))
     drawn = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold", show_edge=False)

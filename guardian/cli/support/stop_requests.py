@@ -7,11 +7,9 @@ import signal
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-"""The signals that ask a process to stop; a system has only some of them."""
-
+from guardian.system.stop_signals import stop_signals
 
 Result = TypeVar("Result")
 
@@ -62,9 +60,8 @@ class StopRequests:
 def stop_requests() -> Iterator[StopRequests]:
     """Note the signals that ask a process to stop, in place of their usual effect. In the main thread only."""
     stop = StopRequests()
-    numbers = [number for name in _SIGNALS if (number := getattr(signal, name, None)) is not None]
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
+    before = {number: signal.getsignal(number) for number in stop_signals()}
+    for number in before:
         if before[number] is not signal.SIG_IGN:
             signal.signal(number, stop.note)
     try:

@@ -18,28 +18,28 @@ _GONE_ON_WINDOWS: Final = frozenset({errno.EINVAL, errno.EPIPE})
 
 
 @dataclass(slots=True)
-class _Lost:
+class _LostOutput:
     """The first error by which words for a person were lost in this run."""
 
     error: OSError | None = None
 
 
-_lost: Final = _Lost()
+_lost: Final = _LostOutput()
 
 
-def forget_lost_words() -> None:
+def forget_lost_output() -> None:
     """A new run of the command line has lost no words."""
     _lost.error = None
 
 
-def lost_words() -> OSError | None:
+def lost_output() -> OSError | None:
     """The error by which words for a person were lost in this run; None where all were written."""
     return _lost.error
 
 
-def is_lost(error: OSError) -> bool:
+def note_if_lost(error: OSError) -> bool:
     """Whether `error` says that a stream takes nothing any more; if so, it is put to rest and that is remembered."""
-    if not (is_reader_gone(error) or is_disk_full(error)):
+    if not (silence_if_reader_gone(error) or silence_if_disk_full(error)):
         return False
     _lost.error = _lost.error or error
     return True
@@ -57,17 +57,17 @@ def open_missing_streams() -> None:
             setattr(sys, name, empty)
 
 
-def is_reader_gone(error: BaseException) -> bool:
+def silence_if_reader_gone(error: BaseException) -> bool:
     """Whether `error` came up because standard output or error has no reader any more; if so, they are put to rest."""
-    if not is_departure(error):
+    if not says_reader_gone(error):
         return False
     gone = [stream for stream in (sys.stdout, sys.stderr) if _has_no_reader(stream)]
     for stream in gone:
-        _put_to_rest(stream)
+        _send_to_null(stream)
     return bool(gone)
 
 
-def is_disk_full(error: BaseException) -> bool:
+def silence_if_disk_full(error: BaseException) -> bool:
     """Whether `error` says that no place is left to write to; if so, the streams that take no more are put to rest."""
     if not isinstance(error, OSError) or error.errno not in _FULL:
         return False
@@ -75,14 +75,14 @@ def is_disk_full(error: BaseException) -> bool:
         try:
             stream.flush()
         except (OSError, ValueError):
-            _put_to_rest(stream)
+            _send_to_null(stream)
     return True
 
 
-def is_departure(error: BaseException) -> bool:
+def says_reader_gone(error: BaseException) -> bool:
     """Whether `error`, or each part of it where it is a group, says that the other end of a pipe was closed."""
     if isinstance(error, BaseExceptionGroup):
-        return all(map(is_departure, error.exceptions))
+        return all(map(says_reader_gone, error.exceptions))
     if not isinstance(error, OSError):
         return False
     return error.errno in (_GONE_ON_WINDOWS if sys.platform == "win32" else _GONE) or isinstance(error, BrokenPipeError)
@@ -93,12 +93,12 @@ def _has_no_reader(stream: IO[str]) -> bool:
         stream.flush()
         return _has_hung_up(stream.fileno())
     except OSError as error:
-        return is_departure(error)
+        return says_reader_gone(error)
     except ValueError:
         return False
 
 
-def _put_to_rest(stream: IO[str]) -> None:
+def _send_to_null(stream: IO[str]) -> None:
     # What is still in the buffer would fail again when Python flushes it at its end, with a message of its own.
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)

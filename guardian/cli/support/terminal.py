@@ -7,10 +7,9 @@ the next key. So nothing is read here before something was typed; that is waited
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TextIO
-
-import click
 
 if sys.platform == "win32":
     import ctypes
@@ -52,13 +51,14 @@ if sys.platform == "win32":
         """The next line that is typed; empty at the end of the input."""
         return sys.stdin.readline()
 
-    def read_hidden(prompt: str) -> str:
-        """Ask for a line without showing it. Raises CannotHide, and EOFError at the end of the input."""
+    def read_hidden(ask: Callable[[], None]) -> str:
+        """The next line, which is not shown; `ask` puts the question. Raises CannotHide, and EOFError at the end."""
+        ask()
         try:
             with warnings.catch_warnings():
                 # getpass falls back to reading with echo, after a warning; here that is a refusal.
                 warnings.simplefilter("error", GetPassWarning)
-                return getpass(prompt, stream=sys.stderr)
+                return getpass("", stream=sys.stderr)
         except GetPassWarning:
             raise CannotHide from None
 
@@ -82,26 +82,24 @@ else:
                 pass
         return sys.stdin.readline()
 
-    def read_hidden(prompt: str) -> str:
-        """Ask for a line without showing it. Raises CannotHide, and EOFError at the end of the input.
+    def read_hidden(ask: Callable[[], None]) -> str:
+        """The next line, which is not shown; `ask` puts the question. Raises CannotHide, and EOFError at the end.
 
-        The same as `getpass.getpass`, which does not wait before it reads.
+        `getpass.getpass` does the same, but does not wait before it reads.
         """
         try:
             terminal = sys.stdin.fileno()
             shown = termios.tcgetattr(terminal)
             hidden = shown.copy()
-            hidden[3] &= ~termios.ECHO  # the local modes
+            hidden[3] = (hidden[3] & ~termios.ECHO) | termios.ECHONL  # the local modes: a line end alone is shown
             termios.tcsetattr(terminal, termios.TCSAFLUSH, hidden)
         except (OSError, ValueError, termios.error):
             raise CannotHide from None
         try:
-            click.echo(prompt, nl=False, err=True)
-            sys.stderr.flush()
+            ask()
             line = read_answer()
         finally:
             termios.tcsetattr(terminal, termios.TCSAFLUSH, shown)
         if not line:
             raise EOFError
-        click.echo(err=True)
         return line.removesuffix("\n")

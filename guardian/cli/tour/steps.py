@@ -105,14 +105,14 @@ async def _tour(tour: Tour) -> None:
         tools = await client.list_tools()
         tour.must(len(tools) == 17, f"the server lists {len(tools)} tools, not 17")
         tour.line("guardian", f"is up, with {len(tools)} tools; trading is held to {policy.name}")
-        await _prices(tour, client)
-        await _over_the_cap(tour, client)
-        await _within_the_cap(tour, client)
-        await _balance(tour, client)
-        await _replay(tour, client)
-        await _resting(tour, client)
-        await _halted(tour, client)
-    _log(tour)
+        await _price_step(tour, client)
+        await _over_the_cap_step(tour, client)
+        await _within_the_cap_step(tour, client)
+        await _balance_step(tour, client)
+        await _replay_step(tour, client)
+        await _open_order_step(tour, client)
+        await _halted_step(tour, client)
+    _log_step(tour)
 
 
 async def _call(tour: Tour, client: Client[Any], tool: str, **arguments: str) -> dict[str, Any]:
@@ -123,11 +123,11 @@ async def _call(tour: Tour, client: Client[Any], tool: str, **arguments: str) ->
     envelope = result.structured_content
     tour.must(isinstance(envelope, dict), f"{tool} answered without an envelope")
     assert isinstance(envelope, dict)
-    tour.line("guardian", _said(envelope))
+    tour.line("guardian", _in_one_line(envelope))
     return envelope
 
 
-def _said(envelope: Mapping[str, Any]) -> str:
+def _in_one_line(envelope: Mapping[str, Any]) -> str:
     """An envelope in one line."""
     error, data = envelope["error"], envelope["data"]
     if error is not None:
@@ -145,21 +145,21 @@ def _said(envelope: Mapping[str, Any]) -> str:
     return f"{envelope['outcome']}: {json.dumps(data)[:140]}"
 
 
-async def _prices(tour: Tour, client: Client[Any]) -> None:
+async def _price_step(tour: Tour, client: Client[Any]) -> None:
     tour.title("a price")
     reply = await _call(tour, client, "get_ticker_price", symbol=SYMBOL)
     tour.must(reply["outcome"] == "done" and Decimal(reply["data"]["price"]) > 0, "there is no price")
-    tour.seen["before"] = await _held(tour, client)
+    tour.seen["before"] = await _balances(tour, client)
 
 
-async def _over_the_cap(tour: Tour, client: Client[Any]) -> None:
+async def _over_the_cap_step(tour: Tour, client: Client[Any]) -> None:
     tour.title("an order over the cap of 100 USDT")
     reply = await _order(tour, client, quote_quantity="5000")
     codes = {denial["code"] for denial in (reply["error"] or {}).get("denials", ())}
     tour.must(reply["outcome"] == "denied" and "NOTIONAL_EXCEEDS_MAX" in codes, "an order over the cap was not denied")
 
 
-async def _within_the_cap(tour: Tour, client: Client[Any]) -> None:
+async def _within_the_cap_step(tour: Tour, client: Client[Any]) -> None:
     tour.title("an order within it: proposed, confirmed, filled")
     reply = await _order(tour, client, quote_quantity="50")
     tour.must(reply["outcome"] == "confirmation_required", "an order within the cap was not proposed")
@@ -177,9 +177,9 @@ async def _within_the_cap(tour: Tour, client: Client[Any]) -> None:
     tour.seen["order"] = order
 
 
-async def _balance(tour: Tour, client: Client[Any]) -> None:
+async def _balance_step(tour: Tour, client: Client[Any]) -> None:
     tour.title("the balance has changed")
-    after, before = await _held(tour, client), tour.seen["before"]
+    after, before = await _balances(tour, client), tour.seen["before"]
     fee = Decimal((tour.seen["order"]["commissions"] or {}).get("BTC", "0"))
     bought = Decimal(tour.seen["order"]["executed_quantity"]) - fee
     tour.must(after["BTC"] - before["BTC"] == bought, "the bitcoin that was bought is not there")
@@ -187,7 +187,7 @@ async def _balance(tour: Tour, client: Client[Any]) -> None:
     tour.line("", f"BTC {before['BTC']} -> {after['BTC']}, USDT {before['USDT']} -> {after['USDT']}")
 
 
-async def _replay(tour: Tour, client: Client[Any]) -> None:
+async def _replay_step(tour: Tour, client: Client[Any]) -> None:
     tour.title("the token again: nothing is sent")
     orders = await _orders(tour, client)
     reply = await _call(tour, client, "create_order", confirmation_token=tour.seen["token"])
@@ -197,7 +197,7 @@ async def _replay(tour: Tour, client: Client[Any]) -> None:
     tour.must(len(await _orders(tour, client)) == len(orders), "a replayed token placed an order")
 
 
-async def _resting(tour: Tour, client: Client[Any]) -> None:
+async def _open_order_step(tour: Tour, client: Client[Any]) -> None:
     tour.title("a limit order below the market stays open")
     price = await _call(tour, client, "get_ticker_price", symbol=SYMBOL)
     limit = (Decimal(price["data"]["price"]) * Decimal("0.98")).quantize(Decimal("0.01"))
@@ -210,7 +210,7 @@ async def _resting(tour: Tour, client: Client[Any]) -> None:
     tour.seen["open"] = reply["data"]["order"]
 
 
-async def _halted(tour: Tour, client: Client[Any]) -> None:
+async def _halted_step(tour: Tour, client: Client[Any]) -> None:
     tour.title("halt: no order is created, and a cancel still works")
     halted = await asyncio.to_thread(tour.guardian, "halt")
     tour.must(halted.returncode == 0, f"halt failed: {halted.stderr}")
@@ -223,7 +223,7 @@ async def _halted(tour: Tour, client: Client[Any]) -> None:
     tour.must(reply["data"]["order"]["state"] == "cancelled", "the order is not cancelled")
 
 
-def _log(tour: Tour) -> None:
+def _log_step(tour: Tour) -> None:
     tour.title("what the log has, and that it is whole")
     for arguments in (("audit", "list", "--limit", "20"), ("audit", "verify")):
         shown = tour.guardian(*arguments)
@@ -241,7 +241,7 @@ async def _order(tour: Tour, client: Client[Any], *, quote_quantity: str) -> dic
     return await _call(tour, client, "create_order", **fields)
 
 
-async def _held(tour: Tour, client: Client[Any]) -> dict[str, Decimal]:
+async def _balances(tour: Tour, client: Client[Any]) -> dict[str, Decimal]:
     """What the account has, free and locked together."""
     result = await client.call_tool("get_balance", {}, raise_on_error=False)
     envelope = result.structured_content

@@ -38,9 +38,11 @@ def stop_trading(reason: str, *, reducing: bool, cancels: bool) -> int:
             say(halt(journal, reason))
         elif not reduce(journal, reason):
             code = NO
-        _say_where(journal, is_new=is_new)
+        _print_home(journal, is_new=is_new)
         if not cancels:
-            _say_what_stays(journal, "guardian halt --reducing" if reducing and code == FINE else "guardian halt")
+            _print_what_stays_open(
+                journal, "guardian halt --reducing" if reducing and code == FINE else "guardian halt"
+            )
     finally:
         journal.close()
     return code
@@ -59,12 +61,12 @@ def halt(journal: Journal, reason: str) -> str:
         with journal.transaction() as tx:
             before = tx.trading.status()
             tx.trading.set(TradingState.HALTED, reason=reason, by="owner")
-            _note(tx, TradingState.HALTED, before.state, reason)
+            _note_state(tx, TradingState.HALTED, before.state, reason)
     except StoreError as error:
         _halt_without_log(journal, reason, error)
-        _prove(journal, (TradingState.HALTED,))
+        _check_that_a_server_sees(journal, (TradingState.HALTED,))
         return f"trading is halted, through the emergency file ({error.message}); `guardian resume` lets it go on"
-    _prove(journal, (TradingState.HALTED,))
+    _check_that_a_server_sees(journal, (TradingState.HALTED,))
     if before.state is not TradingState.HALTED:
         return HALTED
     since = "" if before.since_ms is None else f", since {local_time(before.since_ms)}"
@@ -81,10 +83,10 @@ def reduce(journal: Journal, reason: str) -> bool:
             before, why = journal.trading(tx)
             if before is TradingState.ACTIVE:
                 tx.trading.set(TradingState.REDUCING, reason=reason, by="owner")
-                _note(tx, TradingState.REDUCING, before, reason)
+                _note_state(tx, TradingState.REDUCING, before, reason)
     except StoreError as error:
         _halt_without_log(journal, reason, error)
-        _prove(journal, (TradingState.HALTED,))
+        _check_that_a_server_sees(journal, (TradingState.HALTED,))
         say(
             f"trading is halted, selling back too, through the emergency file ({error.message}); "
             "`guardian resume --reducing` lets selling back go on"
@@ -95,12 +97,12 @@ def reduce(journal: Journal, reason: str) -> bool:
         say_error(f"trading is halted{because}, and stays so: letting exits through would loosen that")
         say_hint("`guardian resume --reducing` lets what guardian bought be sold")
         return False
-    _prove(journal, (TradingState.REDUCING, TradingState.HALTED))
+    _check_that_a_server_sees(journal, (TradingState.REDUCING, TradingState.HALTED))
     say(REDUCING if before is TradingState.ACTIVE else f"trading is reducing already{because}; nothing was changed")
     return True
 
 
-def _prove(journal: Journal, states: tuple[TradingState, ...]) -> None:
+def _check_that_a_server_sees(journal: Journal, states: tuple[TradingState, ...]) -> None:
     """Read the trading state as a server of this home reads it, through handles of its own.
 
     Raises GuardianError: a server would not find it in one of `states`.
@@ -121,7 +123,7 @@ def _prove(journal: Journal, states: tuple[TradingState, ...]) -> None:
         )
 
 
-def _say_where(journal: Journal, *, is_new: bool) -> None:
+def _print_home(journal: Journal, *, is_new: bool) -> None:
     """Name the home, and say so where it had no log: then no server has used it, and one may use another."""
     say(f"this is for every guardian of the home `{journal.home}`")
     if is_new:
@@ -131,7 +133,7 @@ def _say_where(journal: Journal, *, is_new: bool) -> None:
         )
 
 
-def _say_what_stays(journal: Journal, command: str) -> None:
+def _print_what_stays_open(journal: Journal, command: str) -> None:
     """Halting leaves orders in the book, which may still fill: say so, where the store can be read."""
     try:
         with journal.transaction() as tx:
@@ -145,7 +147,7 @@ def _say_what_stays(journal: Journal, command: str) -> None:
         say(f"{what}; `{command} --cancel-open` cancels {them}")
 
 
-def _note(tx: Transaction, now: TradingState, before: TradingState, reason: str) -> None:
+def _note_state(tx: Transaction, now: TradingState, before: TradingState, reason: str) -> None:
     fields = {"by": "owner", "reason": reason, "trading": now.value, "trading_was": before.value}
     note_act(tx, now.value, fields)
 

@@ -32,7 +32,7 @@ def command(ctx: click.Context, reducing: bool, policy_path: Path | None) -> Non
     )
     say(shown.summary)
     if reducing and shown.state is not TradingState.HALTED:
-        ctx.exit(_not_halted(shown.state))
+        ctx.exit(_nothing_to_loosen(shown.state))
     question = "let what guardian bought be sold, and nothing else?" if reducing else "let trading go on?"
     if shown.state is TradingState.ACTIVE:
         question = "trading is active already; reset the count of orders since a person acted to zero?"
@@ -49,7 +49,7 @@ def command(ctx: click.Context, reducing: bool, policy_path: Path | None) -> Non
     carry_out(policy_path, act, needs_policy=False)
 
 
-def _not_halted(state: TradingState) -> int:
+def _nothing_to_loosen(state: TradingState) -> int:
     """Say why there is nothing to loosen by `--reducing`; the exit code."""
     if state is TradingState.REDUCING:
         say("nothing was changed")

@@ -15,7 +15,7 @@ from guardian.store.schema.records import OrderRow, TradingStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class ShownTrading:
     """The trading state as a person was shown it."""
 
     state: TradingState
@@ -27,7 +27,7 @@ class Shown:
     """The orders at the exchange that the log lacked and that resuming takes over, by client order id."""
 
 
-def trading_shown(opened: Guardian) -> Shown:
+def trading_shown(opened: Guardian) -> ShownTrading:
     """The trading state and why, for the person who decides."""
     with opened.journal.transaction() as tx:
         state, reason = opened.journal.trading(tx)
@@ -49,14 +49,14 @@ def trading_shown(opened: Guardian) -> Shown:
         summary += f"; found at the exchange and not in this log, resuming takes into the position: {each}"
     if opened.imported:
         summary += f"; emergency records taken into the log: {opened.imported}"
-    return Shown(state=state, reason=reason, stored=stored, summary=summary, found=_names(found))
+    return ShownTrading(state=state, reason=reason, stored=stored, summary=summary, found=_client_order_ids(found))
 
 
-def _names(rows: Iterable[OrderRow]) -> frozenset[str]:
+def _client_order_ids(rows: Iterable[OrderRow]) -> frozenset[str]:
     return frozenset(row.client_order_id for row in rows)
 
 
-def resume(opened: Guardian, shown: Shown, target: TradingState) -> None:
+def resume(opened: Guardian, shown: ShownTrading, target: TradingState) -> None:
     """Set the trading state to `target`.
 
     Raises StoreError, and GuardianError where trading is not, or no longer, as it was shown: nobody agreed to that.
@@ -68,7 +68,11 @@ def resume(opened: Guardian, shown: Shown, target: TradingState) -> None:
         emergency.import_into(opened.journal.store())
         came_meanwhile = True
     with opened.journal.transaction() as tx:
-        if came_meanwhile or tx.trading.status() != shown.stored or _names(tx.orders.not_adopted()) != shown.found:
+        if (
+            came_meanwhile
+            or tx.trading.status() != shown.stored
+            or _client_order_ids(tx.orders.not_adopted()) != shown.found
+        ):
             raise GuardianError(
                 "trading stopped again while you were asked; nothing was changed", hint="`guardian resume` shows why"
             )

@@ -13,7 +13,7 @@ from guardian.domain.trading import Environment
 from guardian.errors import PolicyInvalid, PolicyMistake, StoreError
 from guardian.policy.loading.load import named_environment
 from guardian.policy.model import Policy
-from guardian.system.private_files import open_at_once, policy_problem
+from guardian.system.private_files import open_without_waiting, policy_problem
 
 MAX_BYTES: Final = 1_000_000
 
@@ -141,7 +141,7 @@ def read_policy_text(path: Path, *, packaged: bool) -> str:
         PolicyInvalid: it is missing, unreadable, huge, not UTF-8, not a file, another user's, or others can change it.
     """
     try:
-        with open_at_once(path) as file:
+        with open_without_waiting(path) as file:
             found = os.fstat(file.fileno())
             problem = None if packaged else policy_problem(path, found)
             if problem is not None:

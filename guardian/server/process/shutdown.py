@@ -17,16 +17,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Final
 
-PATIENCE_S: Final = 20.0
+from guardian.system.stop_signals import stop_signals
+
+DRAIN_TIMEOUT_S: Final = 20.0
 """How long calls may take to finish. An order whose reply is lost is polled a few times within it."""
-LAST_WORDS_S: Final = 0.1
+REPLY_FLUSH_S: Final = 0.1
 """For the last reply to reach the client."""
-CLOSING_S: Final = 2.0
+CLOSE_TIMEOUT_S: Final = 2.0
 """Clients end the process by force about two seconds after they have closed its input."""
-GRACE_S: Final = 1.0
+DISCONNECT_GRACE_S: Final = 1.0
 """A client that goes closes its other end as well, nearly always; the server then ends by itself."""
-NAMES: Final = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
-"""What asks a process to end, as far as the system has it: SIGBREAK is Windows' Ctrl-Break, SIGHUP it has not."""
 
 
 class Shutdown:
@@ -36,18 +36,18 @@ class Shutdown:
         self,
         *,
         end: Callable[[int], None] = os._exit,
-        patience_s: float = PATIENCE_S,
+        drain_timeout_s: float = DRAIN_TIMEOUT_S,
     ) -> None:
         self._close: Callable[[], Awaitable[object]] | None = None
         self._end = end
-        self._patience_s = patience_s
+        self._drain_timeout_s = drain_timeout_s
         self._calls = 0
         self._signalled: int | None = None
         self._idle = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
-    def is_asked(self) -> bool:
+    def is_ending(self) -> bool:
         """Whether the process was asked to end: no call is taken any more."""
         return self._signalled is not None
 
@@ -66,10 +66,10 @@ class Shutdown:
     async def handling_signals(self, around: AbstractAsyncContextManager[object]) -> AsyncIterator[None]:
         """Handle the signals that ask a process to end, as long as `around` lasts. In the main thread only."""
         loop = asyncio.get_running_loop()
-        before = {number: signal.getsignal(number) for number in _signals()}
+        before = {number: signal.getsignal(number) for number in stop_signals()}
         for number in before:
-            _handle(loop, number, self.asked)
-        output = _watch_output(loop, self._nobody_reads)
+            _handle(loop, number, self.on_signal)
+        output = _watch_output(loop, self._client_gone)
         try:
             async with around:
                 # The work around the calls is cancelled too: it releases what other processes wait for.
@@ -87,51 +87,47 @@ class Shutdown:
                     loop.remove_signal_handler(number)
                 signal.signal(number, handler)
 
-    def asked(self, number: int) -> None:
+    def on_signal(self, number: int) -> None:
         """The process was asked to end: the first time after what it is doing, the second time at once."""
         if self._signalled is not None:
             self._end(128 + number)
             return
         self._signalled = number
-        self._task = asyncio.get_running_loop().create_task(self._leave(128 + number))
+        self._task = asyncio.get_running_loop().create_task(self._drain_and_end(128 + number))
 
-    def _nobody_reads(self) -> None:
+    def _client_gone(self) -> None:
         """The client has closed its end of the server's output."""
         loop = asyncio.get_running_loop()
-        loop.call_later(GRACE_S, self._depart, loop)
+        loop.call_later(DISCONNECT_GRACE_S, self._end_unless_ending, loop)
 
-    def _depart(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _end_unless_ending(self, loop: asyncio.AbstractEventLoop) -> None:
         # Where the input was closed too, all of this is being left already.
         if self._signalled is None and self._close is not None:
             self._signalled = 0
-            self._task = loop.create_task(self._leave(0))
+            self._task = loop.create_task(self._drain_and_end(0))
 
-    async def _leave(self, code: int) -> None:
+    async def _drain_and_end(self, code: int) -> None:
         # A call may begin another one's idle moment; what counts is that none is left.
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(self._drain_timeout_s):
                 while self._calls:
                     self._idle.clear()
                     await self._idle.wait()
         with suppress(Exception):
-            await asyncio.sleep(LAST_WORDS_S)
-            async with asyncio.timeout(CLOSING_S):
+            await asyncio.sleep(REPLY_FLUSH_S)
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 if self._close is not None:
                     await self._close()
         self._end(code)
 
 
-def _signals() -> tuple[signal.Signals, ...]:
-    return tuple(number for name in NAMES if (number := getattr(signal, name, None)) is not None)
-
-
-def _handle(loop: asyncio.AbstractEventLoop, number: signal.Signals, asked: Callable[[int], None]) -> None:
+def _handle(loop: asyncio.AbstractEventLoop, number: signal.Signals, on_signal: Callable[[int], None]) -> None:
     try:
-        loop.add_signal_handler(number, asked, number)
+        loop.add_signal_handler(number, on_signal, number)
     except NotImplementedError:  # Windows: its loops know no signals, but are woken by them
 
         def handler(got: int, _frame: object) -> None:
-            loop.call_soon_threadsafe(asked, got)
+            loop.call_soon_threadsafe(on_signal, got)
 
         signal.signal(number, handler)
 

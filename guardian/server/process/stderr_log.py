@@ -12,7 +12,7 @@ from typing import Final
 
 from guardian.domain.text.escaping import clean
 
-MOST_TEXT: Final = 2_000
+MAX_TEXT: Final = 2_000
 """Characters of a record."""
 _OWN: Final = "guardian"
 _FOREIGN: Final = ("fastmcp", "mcp")
@@ -23,9 +23,9 @@ class PlainFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         if record.name == _OWN or record.name.startswith(f"{_OWN}."):
-            text = clean(record.getMessage(), MOST_TEXT)
+            text = clean(record.getMessage(), MAX_TEXT)
         else:
-            text = clean(f"{record.name} at {record.module}:{record.lineno}", MOST_TEXT)
+            text = clean(f"{record.name} at {record.module}:{record.lineno}", MAX_TEXT)
         fault = record.exc_info[0] if record.exc_info else None
         kind = f" ({fault.__name__})" if fault is not None else ""
         return f"guardian: {record.levelname.lower()}: {text}{kind}"

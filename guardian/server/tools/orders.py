@@ -14,7 +14,7 @@ from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, Orders
 from guardian.domain.secrets import Secret
 from guardian.errors import ArgumentMistake, InvalidArguments
 from guardian.gate.base.replies import OrderCancelled, OrderPlaced, OrderProposed, Orders, ProposalWithdrawn
-from guardian.server.arguments import TIMED_TYPES, period_mistakes, price_mistakes, quantity_mistakes, stated
+from guardian.server.arguments import TIME_IN_FORCE_TYPES, period_mistakes, price_mistakes, quantity_mistakes, stated
 from guardian.server.parameter_types import (
     ClientOrderId,
     ConfirmationToken,
@@ -79,7 +79,7 @@ def create_order(
         mistakes += price_mistakes(order_type, price, stop_price, time_in_force)
     if mistakes or symbol is None or side is None or order_type is None:
         raise InvalidArguments(tuple(mistakes), hint="nothing was sent; mend the fields named and call again")
-    if time_in_force is None and order_type in TIMED_TYPES:
+    if time_in_force is None and order_type in TIME_IN_FORCE_TYPES:
         time_in_force = TimeInForce.GTC
     return CreateOrder(
         order=OrderSpec(

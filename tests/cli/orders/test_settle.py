@@ -109,4 +109,4 @@ def test_user_without_a_name_can_settle(monkeypatch: pytest.MonkeyPatch) -> None
         raise KeyError("getpwuid(): uid not found: 4711")
 
     monkeypatch.setattr("getpass.getuser", nameless)
-    assert settlement._user() == "unnamed"
+    assert settlement._user_name() == "unnamed"

@@ -136,7 +136,7 @@ def _read_until(terminal: int, text: bytes) -> bytes:
 def test_secret_is_stripped_and_hides_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was pasted loses the blanks around it and comes back as a Secret."""
     at_a_terminal(monkeypatch)
-    monkeypatch.setattr(owner, "read_hidden", lambda prompt: "  my-secret \n")
+    monkeypatch.setattr(owner, "read_hidden", lambda ask: "  my-secret \n")
     secret = ask_secret("API key")
     assert secret.reveal() == "my-secret"
     assert "my-secret" not in repr(secret)
@@ -145,7 +145,7 @@ def test_secret_is_stripped_and_hides_itself(monkeypatch: pytest.MonkeyPatch) ->
 def test_end_of_input_at_a_secret_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing the terminal at the question stores nothing and says so."""
 
-    def closed(prompt: str) -> str:
+    def closed(ask: object) -> str:
         raise EOFError
 
     at_a_terminal(monkeypatch)

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import pytest
 
-from guardian.cli.support.render import Column, fields, print_json, say, stamp, table
+from guardian.cli.support.render import Column, fields, iso_utc, print_json, say, table
 from guardian.domain.secrets import Secret
 from guardian.domain.text.escaping import clean
 
@@ -101,7 +101,7 @@ def test_json_refuses_nan() -> None:
 def test_time_without_a_zone_is_refused() -> None:
     """A naive time is not taken for UTC."""
     with pytest.raises(ValueError, match="without a zone"):
-        stamp(datetime(2026, 1, 1))  # noqa: DTZ001 - the point of the test
+        iso_utc(datetime(2026, 1, 1))  # noqa: DTZ001 - the point of the test
 
 
 def test_table_through_a_pipe_is_whole_and_plain(capsys: pytest.CaptureFixture[str]) -> None:
