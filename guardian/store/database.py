@@ -14,8 +14,7 @@ is on the disk; when it has not, nothing of it is. `Store.transaction` does, one
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -50,6 +49,7 @@ from guardian.store.transaction.trading_state import TradingPart
 from guardian.store.transaction.unit import Unit
 from guardian.store.window_time import WindowTime
 from guardian.store.write_queue import WriteQueue
+from guardian.system.clock import Clock
 
 _TRIES: Final = 3
 """How often a transaction begins: a break of the chain is recorded in one of its own, and then it begins again."""
@@ -102,9 +102,9 @@ class Transaction:
 class Store:
     """The one way to write. Thread-safe: one transaction at a time in a process, and between processes by SQLite."""
 
-    def __init__(self, home: Path, now_ms: Callable[[], int], monotonic: Callable[[], float], file: OpenFile) -> None:
+    def __init__(self, home: Path, clock: Clock, file: OpenFile) -> None:
         self.home = home
-        self._time = WindowTime(now_ms, monotonic)
+        self._time = WindowTime(clock)
         self._queue = WriteQueue()
         self._file: OpenFile | None = file
         """None after a failure of the disk, until a later call opens it again."""
@@ -115,10 +115,8 @@ class Store:
         self._closed = False
 
     @classmethod
-    def open(cls, home: Path, *, now_ms: Callable[[], int], monotonic: Callable[[], float] = time.monotonic) -> Store:
+    def open(cls, home: Path, clock: Clock) -> Store:
         """Opens the store of a home, and makes it if the home has no store yet.
-
-        `now_ms` is the wall clock, `monotonic` one in seconds that is never set.
 
         Raises:
             StoreUnavailable: it cannot be opened or made now, or is of another version.
@@ -126,7 +124,7 @@ class Store:
                 written.
             StoreLost: it is gone from a home that has a policy or a checkpoint.
         """
-        store = cls(home, now_ms, monotonic, open_file(home, create=True))
+        store = cls(home, clock, open_file(home, create=True))
         store.anchor()
         return store
 

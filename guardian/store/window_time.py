@@ -6,8 +6,9 @@ ahead, window time runs by itself, at the pace of the monotonic clock, until the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
+
+from guardian.system.clock import Clock
 
 BEHIND_MS: Final = 1_000
 """A clock further than this behind window time was set back; up to this, window time waits for it."""
@@ -16,16 +17,15 @@ BEHIND_MS: Final = 1_000
 class WindowTime:
     """Window time as one process knows it. Other processes' comes from the log, with each transaction."""
 
-    def __init__(self, now_ms: Callable[[], int], monotonic: Callable[[], float]) -> None:
-        self._now_ms = now_ms
-        self._monotonic = monotonic
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._latest_ms = 0
-        self._latest_since_s = monotonic()
+        self._latest_since_s = clock.monotonic()
         """Since when it is that, on the monotonic clock."""
 
     def read(self, logged_ms: int) -> tuple[int, int]:
         """Returns window time and the wall clock, in ms; `logged_ms` is the latest window time in the log."""
-        clock_ms, monotonic_s = self._now_ms(), self._monotonic()
+        clock_ms, monotonic_s = self._clock.now_ms(), self._clock.monotonic()
         latest_ms = max(self._latest_ms, logged_ms)
         if clock_ms < latest_ms - BEHIND_MS:
             latest_ms = max(latest_ms, self._latest_ms + int((monotonic_s - self._latest_since_s) * 1000))

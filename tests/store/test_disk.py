@@ -180,8 +180,8 @@ def test_log_with_a_write_ahead_log_is_read_from_a_read_only_disk(disk: Path) ->
     """After a crash the newest rows lie in the write-ahead log; they are verified too, from a copy."""
     code = (
         "import os, sys\nfrom pathlib import Path\nfrom guardian.store.database import Store\n"
-        "from guardian.store.schema.records import Phase, Record\n"
-        "store = Store.open(Path(sys.argv[1]), now_ms=lambda: 1800000000000)\n"
+        "from guardian.store.schema.records import Phase, Record\nfrom types import SimpleNamespace\n"
+        "store = Store.open(Path(sys.argv[1]), SimpleNamespace(now_ms=lambda: 1800000000000, monotonic=lambda: 0.0))\n"
         "for n in range(5):\n    with store.transaction() as tx:\n        tx.audit.append(Record(phase=Phase.EVENT))\n"
         "os._exit(9)\n"
     )

@@ -20,13 +20,14 @@ from guardian.store.schema.records import Phase, Record
 from guardian.store.schema.tables import SCHEMA_VERSION
 from tests.store.support.store_world import START_MS, World
 from tests.support import prefork
+from tests.support.clock import ClockOf
 from tests.support.present import present
 
 posix = pytest.mark.skipif(os.name != "posix", reason="this system has no such modes")
 
 
 def open_at(home: Path) -> Store:
-    return Store.open(home, now_ms=lambda: START_MS)
+    return Store.open(home, ClockOf(lambda: START_MS))
 
 
 def fill(world: World, count: int = 3) -> None:
@@ -250,13 +251,14 @@ def test_package_itself_is_light_to_import() -> None:
 PAIR = """
 import sys, time
 from pathlib import Path
+from types import SimpleNamespace
 from guardian.store.database import Store
 from guardian.store.schema.records import Phase, Record
 for line in sys.stdin:
     home, at = line.split()
     time.sleep(max(0.0, float(at) - time.time()))
     try:
-        store = Store.open(Path(home), now_ms=lambda: 1800000000000)
+        store = Store.open(Path(home), SimpleNamespace(now_ms=lambda: 1800000000000, monotonic=time.monotonic))
         with store.transaction() as tx:
             tx.audit.append(Record(phase=Phase.EVENT))
         store.close()

@@ -18,6 +18,7 @@ from guardian.store.emergency import EmergencyFile
 from guardian.store.log.verify import verify
 from tests.store.support.store_world import START_MS, World
 from tests.support import prefork
+from tests.support.clock import ClockOf
 from tests.support.present import present
 
 PRELUDE = """
@@ -30,6 +31,7 @@ from guardian.policy.model import CountWindow, Limits, NotionalWindow
 from guardian.store.log.checkpoint import write_checkpoint
 from guardian.store.database import Store
 from guardian.store.schema.records import NewOrder, Phase, Record, Scope
+from guardian.system.clock import SYSTEM_CLOCK
 
 home, who = Path(sys.argv[1]), sys.argv[2]
 scope = Scope(environment="paper", account="a1")
@@ -39,7 +41,7 @@ limits = Limits(max_open_notional=Decimal(10**9),
     duplicate_window_ms=60000, anti_slicing_window_ms=60000, absence_window_ms=60000,
     halt_after_orders=20, max_calls_per_minute=120,
     min_free_quote=Decimal(0))
-store = Store.open(home, now_ms=lambda: time.time_ns() // 10**6)
+store = Store.open(home, SYSTEM_CLOCK)
 
 def spec(number):
     return OrderSpec(symbol="BTCUSDT", side=OrderSide.BUY, order_type=OrderType.LIMIT, quantity=Decimal("0.002"),
@@ -189,8 +191,8 @@ def test_process_that_is_killed_while_importing_loses_and_repeats_nothing(world:
     """The emergency file is imported by processes that are killed: in the end every record is in the log once."""
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom guardian.store.database import Store\n"
-        "from guardian.store.emergency import EmergencyFile\n"
-        "store = Store.open(Path(sys.argv[1]), now_ms=lambda: time.time_ns() // 10**6)\n"
+        "from guardian.store.emergency import EmergencyFile\nfrom guardian.system.clock import SYSTEM_CLOCK\n"
+        "store = Store.open(Path(sys.argv[1]), SYSTEM_CLOCK)\n"
         "file = EmergencyFile(Path(sys.argv[1]), second=Path(sys.argv[2]))\nprint('ready', flush=True)\n"
         "while True:\n    file.import_into(store)\n"
     )
@@ -245,7 +247,7 @@ def test_threads_of_one_process_share_the_writer(world: World, count: int) -> No
 def test_second_store_of_a_home_sees_what_the_first_wrote(world: World) -> None:
     """Two processes, or two stores, have one trading state, one window time and one chain."""
     world.place()
-    other = Store.open(world.home, now_ms=lambda: START_MS - 10**9, monotonic=lambda: 0)
+    other = Store.open(world.home, ClockOf(lambda: START_MS - 10**9, lambda: 0))
     with other.transaction() as tx:
         assert tx.now_ms == START_MS
         assert len(tx.orders.newest(world.scope)) == 1

@@ -6,7 +6,7 @@ from guardian.errors import StoreError
 from guardian.home.folder import home_folder
 from guardian.store.database import Store
 from guardian.store.schema.files import DATABASE_NAME
-from guardian.system.clock import wall_clock_ms
+from guardian.system.clock import SYSTEM_CLOCK
 
 
 def pending_orders(environment: str) -> int:
@@ -15,7 +15,7 @@ def pending_orders(environment: str) -> int:
     if not (home / DATABASE_NAME).is_file():
         return 0
     try:
-        store = Store.open(home, now_ms=wall_clock_ms)
+        store = Store.open(home, SYSTEM_CLOCK)
         try:
             with store.transaction() as tx:
                 rows = (*tx.orders.unresolved(None), *tx.orders.live(None))

@@ -10,7 +10,7 @@ from guardian.errors import StoreError
 from guardian.home.folder import home_folder
 from guardian.store.database import Store, Transaction
 from guardian.store.schema.records import Record
-from guardian.system.clock import wall_clock_ms
+from guardian.system.clock import SYSTEM_CLOCK
 
 
 def note_act(tx: Transaction, kind: str, fields: Mapping[str, str | None]) -> None:
@@ -23,7 +23,7 @@ def note_act(tx: Transaction, kind: str, fields: Mapping[str, str | None]) -> No
 def note_in_log(kind: str, fields: Mapping[str, str | None]) -> None:
     """Write down what a person did to something besides the store, once it is done; say it where that fails."""
     try:
-        store = Store.open(home_folder(), now_ms=wall_clock_ms)
+        store = Store.open(home_folder(), SYSTEM_CLOCK)
         try:
             with store.transaction() as tx:
                 note_act(tx, kind, fields)

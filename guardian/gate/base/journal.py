@@ -80,7 +80,7 @@ class Journal:
         try:
             if self._store is None:
                 try:
-                    self._store = Store.open(self.home, now_ms=self._clock.now_ms, monotonic=self._clock.monotonic)
+                    self._store = Store.open(self.home, self._clock)
                 except StoreCorrupt as error:
                     self._halt_beside(error.message)
                     raise

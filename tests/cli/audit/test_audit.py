@@ -21,6 +21,7 @@ from guardian.cli.support.times import local_time, moment_ms, utc_time
 from guardian.domain.order_states import OrderState
 from guardian.store.database import Store
 from guardian.store.schema.records import Entry, NewOrder, Phase, Record
+from tests.support.clock import ClockOf
 from tests.support.present import present
 from tests.support.tamper import tamper
 
@@ -37,7 +38,7 @@ class Log:
         self._capsys = capsys
 
     def write(self, *records: Record) -> list[Entry]:
-        store = Store.open(self.home, now_ms=lambda: self.now_ms)
+        store = Store.open(self.home, ClockOf(lambda: self.now_ms))
         with store.transaction() as tx:
             entries = [tx.audit.append(record) for record in records]
         store.close()
@@ -57,7 +58,7 @@ class Log:
 
     def order(self, number: int, state: OrderState = OrderState.RESERVED) -> Entry:
         """A call whose order is in this state, without an outcome row."""
-        store = Store.open(self.home, now_ms=lambda: self.now_ms)
+        store = Store.open(self.home, ClockOf(lambda: self.now_ms))
         with store.transaction() as tx:
             call_id = f"call-{number}"
             tx.audit.append(Record(phase=Phase.CALL, call_id=call_id, tool="create_order", symbol="BTCUSDT"))

@@ -19,6 +19,7 @@ from guardian.server.process.stderr_log import PlainFormatter
 from guardian.store.database import Store
 from guardian.store.emergency import EmergencyFile
 from guardian.store.schema.records import Phase, Record
+from tests.support.clock import ClockOf
 from tests.support.world import WIDE, a_world
 
 EVIL = (
@@ -44,7 +45,7 @@ def home() -> Path:
     """A home in which every free text is hostile: the log, the reasons, the policy, and the emergency file."""
     made = home_folder()
     made.mkdir(mode=0o700)
-    store = Store.open(made, now_ms=lambda: 1_800_000_000_000)
+    store = Store.open(made, ClockOf(lambda: 1_800_000_000_000))
     with store.transaction() as tx:
         for number in range(3):
             name = f"{number}" * 32

@@ -274,8 +274,9 @@ from pathlib import Path
 from guardian.store.log.checkpoint import write_checkpoint
 from guardian.store.database import Store
 from guardian.store.schema.records import Phase, Record
+from guardian.system.clock import SYSTEM_CLOCK
 home = Path(sys.argv[1])
-store = Store.open(home, now_ms=lambda: time.time_ns() // 10**6)
+store = Store.open(home, SYSTEM_CLOCK)
 print("ready", flush=True)
 while True:
     with store.transaction() as tx:

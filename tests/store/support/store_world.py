@@ -13,6 +13,7 @@ from guardian.policy.facts import Usage
 from guardian.policy.model import CountWindow, Limits, NotionalWindow
 from guardian.store.database import Store, Transaction
 from guardian.store.schema.records import Entry, NewOrder, NewProposal, OrderRow, Phase, Proposal, Record, Scope
+from tests.support.clock import ClockOf
 from tests.support.present import present
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ class World:
         self.store = self.open()
 
     def open(self) -> Store:
-        return Store.open(self.home, now_ms=lambda: self.clock_ms, monotonic=lambda: self.monotonic_s)
+        return Store.open(self.home, ClockOf(lambda: self.clock_ms, lambda: self.monotonic_s))
 
     def reopen(self) -> None:
         self.store.close()

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from guardian.errors import StoreError
 from guardian.store.database import Store, Transaction
 from tests.store.support.store_world import World
+from tests.support.clock import ClockOf
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
 
@@ -63,7 +64,7 @@ def test_remembered_account_is_neither_changed_nor_removed_in_the_file(world: Wo
 
 def test_processes_that_ask_at_once_write_one_row(world: World) -> None:
     """Each of several stores of one home remembers the same key; all of them get one answer."""
-    stores = [Store.open(world.home, now_ms=lambda: world.clock_ms) for _ in range(4)]
+    stores = [Store.open(world.home, ClockOf(lambda: world.clock_ms)) for _ in range(4)]
     begin = threading.Barrier(len(stores))
     found = []
 
