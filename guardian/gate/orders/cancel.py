@@ -273,18 +273,17 @@ def _apply(tx: Transaction, scope: Scope, target: Target, report: OrderReport) -
     """Update the order that the report is about, if it is guardian's."""
     row = row_of(tx, scope, report) if target.row is None else target.row
     if row is not None:
-        by_order_id = target.order_id is not None
-        apply_report(tx, row, report, began_ms=target.began_ms, asked_by_order_id=by_order_id)
+        apply_report(tx, row, report, began_ms=target.began_ms, asked_by_order_id=target.order_id is not None)
 
 
 def _of_another_account(row: OrderRow) -> Reply:
-    return refused(
-        Code.REQUEST_REFUSED,
-        f"the order is of another account of `{row.environment}` than the one that is reached now; nothing was "
-        "sent, and it may be open",
-        hint="store a key of that account, or give `--policy FILE` of one that names its exchange; or cancel "
-        "it at the exchange",
+    where = f"of another account of `{row.environment}` than the one that is reached now"
+    message = f"the order is {where}; nothing was sent, and it may be open"
+    hint = (
+        "store a key of that account, or give `--policy FILE` of one that names its exchange; "
+        "or cancel it at the exchange"
     )
+    return refused(Code.REQUEST_REFUSED, message, hint=hint)
 
 
 def _not_guardians() -> Reply:

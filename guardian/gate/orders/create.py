@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
 from guardian.connector import Connection
@@ -65,13 +64,13 @@ class OrderPlacer:
         if tool.denials:
             return denied(tool.denials)
         connection = await self._context.connector.connect(needs_keys=True)
-        order = await self._requested(call, request, connection, in_force)
-        if isinstance(order, Answered):
-            return order.reply
-        order = await self._with_may_exit(order)
+        requested = await self._requested(call, request, connection, in_force)
+        if isinstance(requested, Answered):
+            return requested.reply
+        order = await self._with_may_exit(requested)
         if order.is_over_call_budget:
             return denied((calls_denial(order.calls, order.max_calls),))
-        basis = await self._context.journal.transact(partial(_basis_unless_just_sent, order))
+        basis = await self._context.journal.transact(lambda tx: _basis_unless_just_sent(tx, order))
         if isinstance(basis, Answered):
             return basis.reply
         return await self._judge_and_send(order, basis)
@@ -157,7 +156,7 @@ class OrderPlacer:
             return Answered(await self._sender.send(replace(step.reserved, slot=slot)))
 
 
-def _basis_unless_just_sent(order: PendingOrder, tx: Transaction) -> Basis | Answered:
+def _basis_unless_just_sent(tx: Transaction, order: PendingOrder) -> Basis | Answered:
     """The basis of the order's facts, or the reply where the same order without a token was just sent."""
     reply = reply_if_just_sent(tx, order) if order.proposal is None else None
     return basis_of(tx, order.scope) if reply is None else Answered(reply)

@@ -181,11 +181,8 @@ class Reconciler:
 
     async def _symbols(self, scope: Scope) -> tuple[str, ...]:
         """All symbols that the store knows or the policy lists."""
-        known = set(
-            await self._context.journal.transact(
-                lambda tx: tx.orders.known_symbols(scope, tx.now_ms - RECENT_SYMBOL_MS)
-            )
-        )
+        transact = self._context.journal.transact
+        known = set(await transact(lambda tx: tx.orders.known_symbols(scope, tx.now_ms - RECENT_SYMBOL_MS)))
         try:
             policy = self._context.policy_file.current().policy
         except PolicyInvalid:
