@@ -19,7 +19,9 @@ from tests.e2e.support.processes import CONTROLLING, Machine
 from tests.support import prefork
 from tests.support.present import present
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there are no forks on other systems")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or os.environ.get(prefork.SPAWN) == "1", reason="nothing is forked in this run"
+)
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60
@@ -46,6 +48,13 @@ seen = {
 print(json.dumps(seen, indent=1))
 """
 """What a process can tell about itself."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_acts_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the machine sets, there is no variable here that would have every process spawned."""
+    for name in [name for name in os.environ if prefork._EARLY.match(name)]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
