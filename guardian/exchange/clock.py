@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from guardian.errors import ExchangeRejected, ExchangeUnavailable, GuardianError
+from guardian.exchange.error_codes import OUTSIDE_WINDOW
 from guardian.system.clock import Clock
 
 KEPT_S: Final = 60.0
@@ -25,7 +26,6 @@ MEASURED_WITHIN_S: Final = 2.0
 """How long a cancel waits for the clock to be measured."""
 MEASURED_AGAIN_S: Final = 10.0
 """How long after a failure no other cancel waits for a measurement: many may be sent at once."""
-OUTSIDE_WINDOW: Final = -1021
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ from guardian.errors import (
     RequestRefused,
 )
 from guardian.exchange.environments import ApiFamily, EnvironmentSpec
+from guardian.exchange.error_codes import UNKNOWN_ORDER
 from guardian.exchange.limits.rate_limits import Slot
 from guardian.exchange.listings import Listings, by_symbol, json_list, together
 from guardian.exchange.mapping import account, futures, market, orders, wallet
@@ -55,8 +56,6 @@ from guardian.system.clock import Clock
 
 if TYPE_CHECKING:
     from guardian.exchange.http.client import GuardedClient
-
-UNKNOWN_ORDER: Final = -2013
 
 _CLIENT_ORDER_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,36}")
 

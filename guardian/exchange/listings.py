@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from guardian.domain.instruments import Instrument
 from guardian.domain.market import ListedSymbol
 from guardian.errors import ExchangeRejected
+from guardian.exchange.error_codes import UNKNOWN_SYMBOL
 from guardian.exchange.mapping import market
 from guardian.system.clock import Clock
 
@@ -21,7 +22,6 @@ KEPT_S: Final = 3600.0
 """How long trading rules are taken from memory, in seconds."""
 CURRENT_S: Final = 1.0
 """How long trading rules, with the status among them, count as current, in seconds."""
-UNKNOWN_SYMBOL: Final = -1121
 
 
 class Listings:

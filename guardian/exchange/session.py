@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 from guardian.domain.secrets import ApiKeyPair, KeyFamily
 from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, ExchangeRejected, ExchangeUnavailable, GuardianError, OutcomeUnknown
-from guardian.exchange.clock import OUTSIDE_WINDOW, ExchangeClock
+from guardian.exchange.clock import ExchangeClock
 from guardian.exchange.environments import ApiFamily, EnvironmentSpec
+from guardian.exchange.error_codes import OUTSIDE_WINDOW
 from guardian.exchange.limits.limits_file import SharedRows
 from guardian.exchange.limits.rate_limits import RateLimits
 from guardian.exchange.mapping import market

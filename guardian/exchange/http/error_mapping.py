@@ -24,11 +24,10 @@ from guardian.errors import (
     OutcomeUnknown,
 )
 from guardian.exchange.clean_text import clean_text
+from guardian.exchange.error_codes import NEW_ORDER_REJECTED, OUTCOME_UNKNOWN, TOO_MANY_ORDERS, TOO_MANY_REQUESTS
 from guardian.exchange.http.hints import hint_for
-from guardian.exchange.limits.weights import TOO_MANY_ORDERS
 
 TEXT_LIMIT: Final = 200
-TOO_MANY_REQUESTS: Final = -1003
 
 DEFAULT_RETRY_AFTER_S: Final = 10
 LONGEST_RETRY_AFTER_S: Final = 3600
@@ -39,9 +38,6 @@ LONGEST_ORDERS_RETRY_AFTER_S: Final = 24 * 3600
 DEFAULT_BAN_S: Final = 120
 LONGEST_BAN_S: Final = 3 * 24 * 3600
 """Binance: "IP bans are tracked and scale in duration for repeat offenders, from 2 minutes to 3 days"."""
-
-UNKNOWN_CODES: Final = frozenset({-1000, -1001, -1006, -1007})
-"""Binance: the execution status is unknown and could have been a success."""
 
 # Raised while a connection is being made, so before a byte of the request is written.
 _BEFORE_SENDING: Final = (
@@ -86,7 +82,7 @@ def from_status(
             longest = max(longest, LONGEST_ORDERS_RETRY_AFTER_S)
         wait_s = min(max(_retry_after_s(retry_after, text, now_ms) or default, 1), longest)
         return ExchangeRateLimited(wait_s, banned=banned, hint="do not call again before that")
-    is_certain = code not in UNKNOWN_CODES and not (write and _may_have_happened(status, code, text))
+    is_certain = code not in OUTCOME_UNKNOWN and not (write and _may_have_happened(status, code, text))
     if refused and code is not None and is_certain:
         return ExchangeRejected(code, clean_text(text, TEXT_LIMIT), http_status=status, hint=hint_for(code, text))
     if status in {403, 451}:
@@ -118,7 +114,7 @@ def _not_sent(what: str, *, write: bool) -> ExchangeError:
 def _may_have_happened(status: int, code: int | None, text: str) -> bool:
     # 408 is a time-out and 409 a partial success. A client order id is used once, so an order that is called a
     # duplicate is there already, by whatever way it came.
-    return status in {408, 409} or (code == -2010 and text.startswith("Duplicate order"))
+    return status in {408, 409} or (code == NEW_ORDER_REJECTED and text.startswith("Duplicate order"))
 
 
 def _retry_after_s(header: str | None, text: str, now_ms: int | None) -> int | None:

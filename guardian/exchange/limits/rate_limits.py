@@ -21,6 +21,7 @@ from typing import Final
 
 from guardian.errors import ExchangeRateLimited
 from guardian.exchange.environments import ApiFamily, Endpoint, EnvironmentSpec
+from guardian.exchange.error_codes import TOO_MANY_ORDERS
 from guardian.exchange.limits.counts import RETRY_S, Counting, Counts
 from guardian.exchange.limits.holds import Holds, Wait
 from guardian.exchange.limits.limits_file import Hold, LimitRow, SharedRows
@@ -28,7 +29,6 @@ from guardian.exchange.limits.weights import (
     API,
     ORDERS_1D,
     ORDERS_10S,
-    TOO_MANY_ORDERS,
     Parameters,
     Priority,
     RateLimit,

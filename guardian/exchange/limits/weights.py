@@ -20,9 +20,6 @@ from guardian.exchange.environments import ApiFamily, Endpoint
 
 Parameters = Mapping[str, object]
 
-TOO_MANY_ORDERS: Final = -1015
-"""The code of a 429 that is about the account's orders alone."""
-
 
 class Priority(Enum):
     """The kinds of request. The value is the percentage of a budget up to which that kind may fill it.

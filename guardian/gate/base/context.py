@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from guardian.connector import Connection, Connector
 from guardian.domain.trading import Environment
@@ -14,9 +13,6 @@ from guardian.gate.base.open_orders import OpenOrderCache, OpenOrderLister
 from guardian.gate.base.policy_file import PolicyFile
 from guardian.store.schema.records import Scope
 from guardian.system.clock import Clock
-
-RECEIVE_WINDOW_MS: Final = 5000
-"""Maximum age of a request when it is sent, in ms: Binance's default `recvWindow`."""
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ from guardian.errors import (
     OutcomeUnknown,
     RequestRefused,
 )
+from guardian.exchange.error_codes import NEW_ORDER_REJECTED
 from guardian.gate.base.auto_halt import halt_on_rejects
 from guardian.gate.base.calls import safe_traceback
 from guardian.gate.base.context import GateContext
@@ -41,7 +42,6 @@ RETRY_PAUSES_S: Final = (0.25, 0.75, 1.5)
 QUERY_TIMEOUT_S: Final = 8.0
 """Maximum seconds for all of these queries and pauses together; then the call is answered with what is known."""
 
-DUPLICATE_ORDER_CODE: Final = -2010
 DUPLICATE_ORDER_TEXT: Final = "duplicate order"
 
 
@@ -154,7 +154,7 @@ def not_sent(error: ExchangeError | CredentialsError) -> Reply:
 
 def _rejected(reserved: Reserved, error: ExchangeRejected) -> SendResult:
     # The client order id is derived from this intent: a duplicate means that this order exists.
-    if error.code == DUPLICATE_ORDER_CODE and DUPLICATE_ORDER_TEXT in error.text.lower():
+    if error.code == NEW_ORDER_REJECTED and DUPLICATE_ORDER_TEXT in error.text.lower():
         return _unknown(reserved, "the exchange has an order with this id already")
     return SendResult(state=OrderState.REJECTED, reply=rejection(error))
 

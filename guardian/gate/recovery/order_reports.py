@@ -22,13 +22,6 @@ from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
 from guardian.store.transaction.orders import correction_key, is_correction
 
-ARCHIVED_CODE: Final = -2026
-"""Binance's code for an order that ended long ago without any fill."""
-UNLISTED_CODE: Final = -1121
-"""Binance's code for a symbol that it does not list."""
-KEY_REFUSED_CODES: Final = frozenset({-1022, -2008, -2014, -2015})
-"""Binance's codes that refuse the API key and not the query: every other query would be refused as well."""
-
 LISTS_LAG_MS: Final = 60_000
 """How far lists lag: a report that shows an order open contradicts its end only if that is older than this, in ms."""
 

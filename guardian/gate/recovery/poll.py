@@ -15,17 +15,18 @@ from guardian.domain.order_states import OrderState
 from guardian.domain.orders import OrderReport
 from guardian.domain.trading import Environment
 from guardian.errors import ExchangeRejected
+from guardian.exchange.error_codes import ARCHIVED_ORDER, UNKNOWN_SYMBOL
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_events import append_event_once, record_new_state
 from guardian.gate.recovery.absence import AbsenceEvidence, DelistingEvidence
-from guardian.gate.recovery.order_reports import ARCHIVED_CODE, UNLISTED_CODE, DifferenceKind, apply_report, query_order
+from guardian.gate.recovery.order_reports import DifferenceKind, apply_report, query_order
 from guardian.gate.recovery.schedule import PollSchedule, PollState
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
 
 ARCHIVED_AFTER_MS: Final = 80 * DAY_MS
-"""The exchange archives orders after 90 days; ARCHIVED_CODE for a younger order is not believed."""
+"""The exchange archives orders after 90 days; ARCHIVED_ORDER for a younger order is not believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +71,9 @@ class OrderPoller:
         self, exchange: Exchange, row: OrderRow, state: PollState, refusal: ExchangeRejected, began_ms: int
     ) -> str | None:
         """Why the refusal of a query means that the order has ended; None where it means nothing about the order."""
-        if refusal.code == ARCHIVED_CODE and began_ms - row.sent_ms >= ARCHIVED_AFTER_MS:
+        if refusal.code == ARCHIVED_ORDER and began_ms - row.sent_ms >= ARCHIVED_AFTER_MS:
             return "the exchange has archived it: it ended long ago without a fill"
-        if refusal.code == UNLISTED_CODE and await self._delisting.is_conclusive(exchange, row, state):
+        if refusal.code == UNKNOWN_SYMBOL and await self._delisting.is_conclusive(exchange, row, state):
             return f"the exchange has not listed {row.symbol} nor returned its orders for over a day"
         return None
 

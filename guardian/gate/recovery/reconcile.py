@@ -12,19 +12,18 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from guardian.domain.milliseconds import DAY_MS
+from guardian.domain.milliseconds import WEEK_MS
 from guardian.domain.order_states import LIVE_STATES, OrderState
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, OrderReport
 from guardian.domain.report_match import is_amended
 from guardian.errors import CredentialsError, ExchangeError, ExchangeRejected, PolicyInvalid
+from guardian.exchange.error_codes import KEY_REFUSED, UNKNOWN_SYMBOL
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import view_of_report
 from guardian.gate.base.replies import OrderView
 from guardian.gate.recovery.fees import fetch_fees
 from guardian.gate.recovery.order_reports import (
-    KEY_REFUSED_CODES,
-    UNLISTED_CODE,
     DifferenceKind,
     apply_report,
     query_order,
@@ -37,7 +36,7 @@ from guardian.store.transaction.orders import is_in_doubt
 
 RECENT_ORDERS: Final = 1000
 """Maximum number of a symbol's newest orders that are compared."""
-RECENT_SYMBOL_MS: Final = 7 * DAY_MS
+RECENT_SYMBOL_MS: Final = WEEK_MS
 """How long after guardian's last order a symbol is still compared; one that the policy lists always is."""
 BETWEEN_SYMBOLS_S: Final = 1.0
 
@@ -102,7 +101,7 @@ class _Tally:
 
     def note_refusal(self, symbol: str, error: ExchangeRejected) -> None:
         """Record the first refusal of a symbol; raises a refusal of the key, with which every query would fail."""
-        if error.code in KEY_REFUSED_CODES:
+        if error.code in KEY_REFUSED:
             raise error
         if all(one.symbol != symbol for one in self.refused):
             one = RefusedSymbol(symbol=symbol, why=error.message, exchange_code=error.code, exchange_text=error.text)
@@ -228,7 +227,7 @@ async def why_not_compared(context: GateContext, scope: Scope) -> str | None:
         except (ExchangeError, CredentialsError) as error:
             return error.message
         # A symbol that the exchange does not list has no orders there.
-        refused = (one for one in found.refused if one.exchange_code != UNLISTED_CODE)
+        refused = (one for one in found.refused if one.exchange_code != UNKNOWN_SYMBOL)
         return next((f"{one.symbol}: {one.why}" for one in refused), None)
 
     return await context.compared.ensure(scope, compare)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from guardian.domain.order_states import FINAL_STATES
 from guardian.errors import ExchangeError, ExchangeRateLimited, ExchangeRejected
+from guardian.exchange.error_codes import KEY_REFUSED
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.fees import fetch_fees
 from guardian.gate.recovery.lease import Leaseholder
-from guardian.gate.recovery.order_reports import KEY_REFUSED_CODES
 from guardian.gate.recovery.poll import OrderPoller, PollResult
 from guardian.gate.recovery.schedule import PollSchedule
 from guardian.store.database import Transaction
@@ -75,7 +75,7 @@ class Resolver:
             except ExchangeRateLimited:
                 raise
             except ExchangeRejected as error:
-                if error.code in KEY_REFUSED_CODES:
+                if error.code in KEY_REFUSED:
                     raise
                 why = f"the exchange refused the query for an order of {row.symbol} (code {error.code})"
                 self._schedule.warn(row, why)
