@@ -67,7 +67,7 @@ class Overview:
         sell_back = await self._sell_back()
         clock_fault = await self._clock_fault() if keys == PRESENT else ()
         faults = (*await self._log_fault(), *clock_fault)
-        in_force, problems = await self._in_force()
+        in_force, problems = await self._context.journal.run(self._in_force)
         return await self._context.journal.transact(
             lambda tx: self._status(tx, account, keys, in_force, problems, sell_back, faults)
         )
@@ -76,7 +76,7 @@ class Overview:
         """Raises StoreError."""
         account, _ = await self.account()
         sell_back = await self._sell_back()
-        in_force, problems = await self._in_force()
+        in_force, problems = await self._context.journal.run(self._in_force)
         if in_force is None:
             return self._no_policy(problems)
         policy = in_force.policy
@@ -87,13 +87,13 @@ class Overview:
         return self._policy(policy, problems, usage, sell_back)
 
     async def _sell_back(self) -> tuple[SellBack, ...] | None:
-        in_force, _ = await self._in_force()
+        in_force, _ = await self._context.journal.run(self._in_force)
         return None if in_force is None else await sell_backs(self._context, in_force)
 
-    async def _in_force(self) -> tuple[PolicyInForce | None, tuple[str, ...]]:
-        """The policy in force and the problems of its file; None where no good one was ever seen."""
+    def _in_force(self) -> tuple[PolicyInForce | None, tuple[str, ...]]:
+        """The policy in force and the problems of its file; None where no good one was ever seen. Reads the file."""
         try:
-            found = await self._context.journal.run(self._context.policy_file.current)
+            found = self._context.policy_file.current()
         except PolicyInvalid as error:
             return None, tuple(str(mistake) for mistake in error.mistakes)
         return found, _problems(found.problems, found.policy, self._context.environment)
