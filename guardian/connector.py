@@ -184,6 +184,7 @@ class ExchangeConnector:
         paper = self._paper
         if paper.endpoint is not None and paper.api_key is not None and paper.api_secret is not None:
             return paper.endpoint, _paper_pair(paper.api_key, paper.api_secret)
+        # Here and not at the top, as the keyring's below: an environment needs one of the two.
         from guardian.paper.host.home import find_or_start
 
         try:

@@ -103,6 +103,7 @@ class KeyringQueue:
 
 
 def _sanitized(error: BaseException) -> KeyringUnavailable:
+    # keyring is slow to import; where it failed it is there already.
     from keyring.errors import InitError, KeyringLocked
 
     if isinstance(error, KeyringLocked | InitError):

@@ -23,9 +23,9 @@ from guardian.errors import ArgumentMistake, InvalidArguments
 MAX_AMOUNT_LENGTH: Final = 41
 """Twenty digits, a point, twenty digits."""
 MAX_TIME_LENGTH: Final = 35
-EARLIEST_MS: Final = 1_483_228_800_000
+MIN_TIME_MS: Final = 1_483_228_800_000
 """2017-01-01, before the exchange opened: a smaller number is seconds, not milliseconds."""
-LATEST_MS: Final = 4_102_444_800_000
+MAX_TIME_MS: Final = 4_102_444_800_000
 """2100-01-01: a larger number is microseconds."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,7 +38,7 @@ TIME_IN_FORCE_TYPES: Final = frozenset({OrderType.LIMIT}) | STOP_LIMIT_TYPES
 """The order types that take a time in force."""
 
 
-def amount(value: object) -> Decimal:
+def parse_amount_argument(value: object) -> Decimal:
     """An amount greater than zero from a decimal string, or from a JSON number taken as its shortest decimal text.
 
     Raises:
@@ -62,7 +62,7 @@ def amount(value: object) -> Decimal:
     return parse_positive(plain(exact))
 
 
-def moment(value: object) -> int:
+def parse_time_argument(value: object) -> int:
     """Milliseconds since the epoch, from an integer of them or from ISO 8601 with `Z` or an offset.
 
     Raises:
@@ -77,7 +77,7 @@ def moment(value: object) -> int:
             raise ValueError("is not a date and time that exists") from None
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("must be ISO 8601 text or whole milliseconds")  # noqa: TRY004 - pydantic catches no TypeError
-    if not EARLIEST_MS <= value < LATEST_MS:
+    if not MIN_TIME_MS <= value < MAX_TIME_MS:
         raise ValueError("must lie between 2017 and 2099; a number is milliseconds since 1970, not seconds")
     return value
 

@@ -53,12 +53,12 @@ def log_unavailable(error: StoreError) -> Reply:
 
 def internal_error(tool: str, fault: BaseException, *, before: str = "") -> Reply:
     """A fault of ours: opaque to the assistant; `detail` has where it was and what kind it is, for the log alone."""
-    return _opaque(tool, before + safe_traceback(fault))
+    return _failed_reply(tool, before + safe_traceback(fault))
 
 
 def no_reply(tool: str) -> Reply:
     """The tool came to its end without an answer of the gate."""
-    return _opaque(tool, "the tool ended without an answer of the gate")
+    return _failed_reply(tool, "the tool ended without an answer of the gate")
 
 
 def call_taken_back(tool: str) -> Reply:
@@ -69,7 +69,7 @@ def call_taken_back(tool: str) -> Reply:
     )
 
 
-def _opaque(tool: str, detail: str) -> Reply:
+def _failed_reply(tool: str, detail: str) -> Reply:
     hint = "a person finds it in the audit log by the call_id"
     if tool in WRITING_TOOLS:
         hint = f"{_LOOK_UP_HINT}; {hint}"

@@ -22,7 +22,13 @@ from guardian.domain.text.names import (
     is_listed_name,
     is_name,
 )
-from guardian.server.arguments import EARLIEST_MS, MAX_AMOUNT_LENGTH, MAX_TIME_LENGTH, amount, moment
+from guardian.server.arguments import (
+    MAX_AMOUNT_LENGTH,
+    MAX_TIME_LENGTH,
+    MIN_TIME_MS,
+    parse_amount_argument,
+    parse_time_argument,
+)
 from guardian.store.schema.records import PROPOSAL_ID_ALPHABET, PROPOSAL_ID_LENGTH
 
 MAX_ORDER_ID: Final = 2**53 - 1
@@ -37,7 +43,7 @@ def _amount_schema(description: str) -> WithJsonSchema:
 
 def _time_schema(description: str) -> WithJsonSchema:
     text: dict[str, Any] = {"type": "string", "maxLength": MAX_TIME_LENGTH}
-    number = {"type": "integer", "minimum": EARLIEST_MS}
+    number = {"type": "integer", "minimum": MIN_TIME_MS}
     return WithJsonSchema({"anyOf": [text, number], "description": description})
 
 
@@ -155,31 +161,31 @@ OrderTimeInForce = Annotated[
 ]
 Quantity = Annotated[
     Decimal,
-    PlainValidator(amount),
+    PlainValidator(parse_amount_argument),
     _amount_schema('Amount of the BASE asset as a decimal string: "0.001" of BTCUSDT is 0.001 BTC, not 0.001 USDT.'),
 ]
 QuoteQuantity = Annotated[
     Decimal,
-    PlainValidator(amount),
+    PlainValidator(parse_amount_argument),
     _amount_schema('MARKET only, instead of quantity: amount of the QUOTE asset to spend or get, e.g. "25" USDT.'),
 ]
 Price = Annotated[
     Decimal,
-    PlainValidator(amount),
+    PlainValidator(parse_amount_argument),
     _amount_schema('Limit price, quote asset per base asset, e.g. "60000.00". Not for MARKET.'),
 ]
 StopPrice = Annotated[
     Decimal,
-    PlainValidator(amount),
+    PlainValidator(parse_amount_argument),
     _amount_schema('Stop types only: the price that triggers the order, quote per base asset, e.g. "58000".'),
 ]
 StartTime = Annotated[
     int,
-    PlainValidator(moment),
+    PlainValidator(parse_time_argument),
     _time_schema('From: ISO 8601 with Z or offset, e.g. "2026-11-22T10:00:00Z", or milliseconds since 1970.'),
 ]
 EndTime = Annotated[
-    int, PlainValidator(moment), _time_schema("Until, written as start_time is. Must not be before it.")
+    int, PlainValidator(parse_time_argument), _time_schema("Until, written as start_time is. Must not be before it.")
 ]
 Status = Annotated[
     OrdersWanted, _choice(OrdersWanted, '"open": those still in the book. "all": also filled and ended ones.')

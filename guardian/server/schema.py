@@ -23,7 +23,7 @@ _NULL: Final[Schema] = {"type": "null"}
 
 def envelope_schema(data: Sequence[type]) -> Schema:
     """The one schema of a tool's replies, error and success alike; `data` is what a good reply may hold."""
-    return _record(
+    return _object(
         {
             "outcome": {"type": "string", "enum": [outcome.value for outcome in Outcome]},
             "data": {"anyOf": [*(schema_of(kind) for kind in data), _NULL]},
@@ -45,7 +45,7 @@ def schema_of(kind: Any) -> Schema:  # noqa: ANN401 - any annotation of a datacl
         return {"type": _SCALARS[kind]}
     if origin in {Union, types.UnionType}:
         (inner,) = (option for option in arguments if option is not type(None))
-        return _nullable(schema_of(inner))
+        return _or_null(schema_of(inner))
     if origin is tuple:
         return {"type": "array", "items": schema_of(arguments[0])}
     if origin is dict:
@@ -54,29 +54,29 @@ def schema_of(kind: Any) -> Schema:  # noqa: ANN401 - any annotation of a datacl
         return {"type": "string", "enum": [option.value for option in kind]}
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
-        return _record({field.name: schema_of(hints[field.name]) for field in fields(kind)})
+        return _object({field.name: schema_of(hints[field.name]) for field in fields(kind)})
     raise TypeError(f"no schema for {kind!r}")
 
 
-def _nullable(schema: Schema) -> Schema:
+def _or_null(schema: Schema) -> Schema:
     kind = schema.get("type")
     if isinstance(kind, str) and "enum" not in schema:
         return {**schema, "type": [kind, "null"]}
     return {"anyOf": [schema, _NULL]}
 
 
-def _record(properties: dict[str, Schema]) -> Schema:
+def _object(properties: dict[str, Schema]) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-_ERROR: Final = _record(
+_ERROR: Final = _object(
     {
         "code": _TEXT,
         "message": _TEXT,
         "hint": _TEXT_OR_NULL,
         "denials": {
             "type": "array",
-            "items": _record(
+            "items": _object(
                 {
                     "code": _TEXT,
                     "message": _TEXT,
@@ -88,7 +88,7 @@ _ERROR: Final = _record(
         },
         "exchange": {
             "anyOf": [
-                _record({"code": {"type": ["integer", "null"]}, "text": _TEXT_OR_NULL, "untrusted": {"const": True}}),
+                _object({"code": {"type": ["integer", "null"]}, "text": _TEXT_OR_NULL, "untrusted": {"const": True}}),
                 _NULL,
             ]
         },
@@ -96,7 +96,7 @@ _ERROR: Final = _record(
         "client_order_id": _TEXT_OR_NULL,
     }
 )
-_META: Final = _record(
+_META: Final = _object(
     {
         "call_id": _TEXT_OR_NULL,
         "timestamp": _TEXT,

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from guardian.cli.orders.settlement import look, settle
+from guardian.cli.orders.settlement import find_unsettled, settle
 from guardian.cli.trading.halt import DEFAULT_REASON
 from guardian.domain.codes import Outcome
 from guardian.domain.orders import OrderSpec
@@ -290,7 +290,7 @@ class Play:
         names = self._unresolved()
         if not names:
             return "nothing is unknown"
-        found = self.rig.run(look(self.rig.process.guardian, names[0]))
+        found = self.rig.run(find_unsettled(self.rig.process.guardian, names[0]))
         if isinstance(found, str):
             return found
         with self.rig.process.guardian.journal.transaction() as tx:

@@ -15,7 +15,7 @@ from guardian.domain.money import parse_positive, plain
 from guardian.domain.orders import OrderSide, OrderType, TimeInForce
 from guardian.domain.requests import CancelOrder, WithdrawProposal
 from guardian.errors import InvalidArguments
-from guardian.server.arguments import amount, check_period, moment
+from guardian.server.arguments import check_period, parse_amount_argument, parse_time_argument
 from guardian.server.tools.orders import cancel_order, create_order
 from tests.support.present import present
 
@@ -61,8 +61,8 @@ def mistakes_of(**fields: Any) -> dict[str, str]:
 )
 def test_amount_is_taken_exactly(value: str | float, expected: str) -> None:
     """A decimal string is taken as it is, a JSON number as its shortest decimal text."""
-    assert amount(value) == Decimal(expected)
-    assert plain(amount(value)) == expected
+    assert parse_amount_argument(value) == Decimal(expected)
+    assert plain(parse_amount_argument(value)) == expected
 
 
 @pytest.mark.parametrize(
@@ -79,27 +79,27 @@ def test_amount_is_taken_exactly(value: str | float, expected: str) -> None:
 def test_everything_else_is_no_amount(value: Any) -> None:
     """Zero, signs, exponents, blanks, other scripts, booleans, NaN, infinities and numbers of 16 digits are refused."""
     with pytest.raises(ValueError):
-        amount(value)
+        parse_amount_argument(value)
 
 
 @given(st.decimals(min_value="0.00000001", max_value="99999999", places=8))
 def test_any_plain_decimal_string_is_kept_to_the_last_digit(value: Decimal) -> None:
     """What is written as a plain decimal arrives as exactly that number."""
-    assert amount(format(value, "f").lstrip("+")) == value
+    assert parse_amount_argument(format(value, "f").lstrip("+")) == value
 
 
 @given(st.integers(min_value=1, max_value=10**15 - 1), st.integers(min_value=0, max_value=15))
 def test_number_with_at_most_15_digits_is_taken_as_it_was_written(digits: int, places: int) -> None:
     """A JSON number with up to 15 significant digits loses nothing on its way through a double."""
     written = Decimal(digits).scaleb(-places)
-    assert amount(float(written)) == written
+    assert parse_amount_argument(float(written)) == written
 
 
 @given(st.one_of(st.floats(), st.integers(), st.text(max_size=60), st.booleans(), st.none()))
 def test_amount_is_positive_and_finite_or_refused(value: str | float | None) -> None:
     """Whatever comes in, what comes out is a finite amount above zero in plain notation, or a ValueError."""
     try:
-        taken = amount(value)
+        taken = parse_amount_argument(value)
     except ValueError:
         return
     assert taken.is_finite()
@@ -115,9 +115,9 @@ def test_number_with_more_digits_is_refused_not_rounded(value: float) -> None:
     digits = len(Decimal(repr(value)).normalize().as_tuple().digits)
     if digits > 15:
         with pytest.raises(ValueError, match="15"):
-            amount(value)
+            parse_amount_argument(value)
     else:
-        assert amount(value) == Decimal(repr(value))
+        assert parse_amount_argument(value) == Decimal(repr(value))
 
 
 @given(st.datetimes(*YEARS), st.integers(-14 * 60, 14 * 60))
@@ -125,8 +125,8 @@ def test_time_with_any_offset_is_the_same_instant(value: datetime, minutes: int)
     """ISO 8601 with an offset means the instant that it names, cut to the millisecond."""
     aware = value.replace(tzinfo=timezone(timedelta(minutes=minutes)))
     expected = (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
-    assert moment(aware.isoformat()) == expected
-    assert moment(expected) == expected
+    assert parse_time_argument(aware.isoformat()) == expected
+    assert parse_time_argument(expected) == expected
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_time_with_any_offset_is_the_same_instant(value: datetime, minutes: int)
 def test_everything_else_is_no_time(value: str | float | None) -> None:
     """A time without an offset, seconds for milliseconds, and dates that do not exist are refused, not guessed at."""
     with pytest.raises(ValueError):
-        moment(value)
+        parse_time_argument(value)
 
 
 def test_every_missing_field_of_an_order_is_named_at_once() -> None:

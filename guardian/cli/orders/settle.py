@@ -30,9 +30,9 @@ def command(ctx: click.Context, client_order_id: str, reason: str, policy_path: 
     all counts again and halts trading.
     """
     require_owner("settle an order")
-    from guardian.cli.orders.settlement import look, settle
+    from guardian.cli.orders.settlement import find_unsettled, settle
 
-    found = with_guardian(policy_path, lambda opened: look(opened, client_order_id))
+    found = with_guardian(policy_path, lambda opened: find_unsettled(opened, client_order_id))
     if isinstance(found, str):
         say_error(found)
         say_hint("`guardian status` lists the orders that are not resolved")

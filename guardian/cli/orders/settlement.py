@@ -25,29 +25,32 @@ class Unsettled:
     lines: tuple[str, ...]
 
 
-async def look(opened: Guardian, client_order_id: str) -> Unsettled | str:
+async def find_unsettled(opened: Guardian, client_order_id: str) -> Unsettled | str:
     """The order as it is now, after asking the exchange for it, or why it cannot be settled. Raises StoreError."""
     row = await opened.journal.transact(lambda tx: tx.orders.get(client_order_id))
     if row is None:
         return f"guardian has no order `{client_order_id}`"
-    asked = "the exchange was asked just now and does not know it"
+    query_result = "the exchange was asked just now and does not know it"
     if row.environment == opened.gate.environment.value and row.state not in FINAL_STATES:
         try:
             is_there = await _query_once(opened, row)
             if is_there is None:
-                is_there, asked = False, "it is of another account than the stored key, so the exchange was not asked"
+                is_there, query_result = (
+                    False,
+                    "it is of another account than the stored key, so the exchange was not asked",
+                )
         except (ExchangeError, CredentialsError) as error:
-            is_there, asked = False, f"the exchange could not be asked now: {error.message}"
+            is_there, query_result = False, f"the exchange could not be asked now: {error.message}"
         row = await opened.journal.transact(lambda tx: tx.orders.get(client_order_id)) or row
         if is_there and row.state in LIVE_STATES:
             return f"the exchange has this order, and it is {row.state.value}: cancel it instead"
         if is_there:
-            asked = "the exchange has it, and what it says of it is not known or not believed"
+            query_result = "the exchange has it, and what it says of it is not known or not believed"
     elif row.state not in FINAL_STATES:
-        asked = f"it was sent on `{row.environment}`, where this policy does not lead, and was not queried"
+        query_result = f"it was sent on `{row.environment}`, where this policy does not lead, and was not queried"
     if row.state in FINAL_STATES:
         return f"the fate of this order is known: it is {row.state.value}"
-    return Unsettled(row=row, lines=_lines(opened, row, asked))
+    return Unsettled(row=row, lines=_lines(opened, row, query_result))
 
 
 async def _query_once(opened: Guardian, row: OrderRow) -> bool | None:
@@ -65,13 +68,13 @@ async def _query_once(opened: Guardian, row: OrderRow) -> bool | None:
     return True
 
 
-def _lines(opened: Guardian, row: OrderRow, asked: str) -> tuple[str, ...]:
+def _lines(opened: Guardian, row: OrderRow, query_result: str) -> tuple[str, ...]:
     """The order, what settling it frees, and what that means if it is filled after all."""
     limits = opened.policy_file.current().policy.limits
     price = "" if row.price is None else f" at {plain(row.price)}"
     cost = f"{plain(row.notional)} {row.currency}"
     what = f"{row.side} {plain(row.quantity)} {row.symbol}{price} on {row.environment.upper()}"
-    lines = [f"{what}, sent {local_time(row.sent_ms)}, {row.state.value}; {asked}"]
+    lines = [f"{what}, sent {local_time(row.sent_ms)}, {row.state.value}; {query_result}"]
     never = _final_state(row) is OrderState.NOT_PLACED
     counts_as = "settled, it counts as never placed" if never else "the exchange had it: settled, it counts as expired"
     if row.is_exit:

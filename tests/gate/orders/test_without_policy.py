@@ -16,7 +16,7 @@ from fastmcp import Client
 
 from guardian.bootstrap import open_guardian
 from guardian.cli.app import main
-from guardian.cli.orders.settlement import Unsettled, look
+from guardian.cli.orders.settlement import Unsettled, find_unsettled
 from guardian.cli.trading.open_orders import foreign_orders
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.requests import TOOLS, GetOrders, GetTickerPrice
@@ -172,7 +172,7 @@ def test_another_accounts_key_is_not_asked_for_an_order_to_settle(room: Room) ->
     guardian: Any = SimpleNamespace(
         gate=room.gate, journal=room.journal, policy_file=room.policy_file, connector=room.connector
     )
-    found = room.run(look(guardian, present(name)))
+    found = room.run(find_unsettled(guardian, present(name)))
     assert isinstance(found, Unsettled)
     assert "it is of another account than the stored key, so the exchange was not asked" in found.lines[0]
     assert len(room.exchange.asked) == asked
