@@ -1,1 +1,1 @@
-"""What guardian takes from the operating system: files that are the owner's alone, and the variables that count."""
+"""What guardian takes from the operating system: private files, the environment variables that count, the clock."""
