@@ -73,6 +73,13 @@ def hostile_home(folder: Path) -> dict[str, str]:
     }
 
 
+def next_login(env: dict[str, str]) -> dict[str, str]:
+    """The environment of the next login, whose runtime folder is new: a daemon of the last one may still leave."""
+    run = Path(env["HOME"], "next-run")
+    run.mkdir(mode=0o700)
+    return {**env, "XDG_RUNTIME_DIR": str(run)}
+
+
 def run_python(code: str, env: dict[str, str], *, wrap: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*wrap, sys.executable, "-c", textwrap.dedent(code)],
@@ -196,6 +203,7 @@ def test_real_secret_service_keeps_keys_between_sessions_and_no_file_shows_them(
     """A key stored in one login session is there in the next; neither half is readable in any file."""
     env = hostile_home(tmp_path)
     _store_canaries(env)
+    env = next_login(env)
     again = run_python(
         """
         from guardian.credentials.store import open_credentials
@@ -216,6 +224,7 @@ def test_locked_secret_service_is_an_error_within_three_seconds(tmp_path: Path) 
     """A keyring that is there and locked, with nobody to unlock it, is reported as such, and soon."""
     env = hostile_home(tmp_path)
     _store_canaries(env)
+    env = next_login(env)
     locked = run_python(
         """
         import time

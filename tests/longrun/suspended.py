@@ -98,6 +98,7 @@ def stop() -> None:
     sys.stdout.write("stopping\n")
     sys.stdout.flush()
     os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(0.1)  # another thread may take the signal, and this one goes on until it has
 
 
 def trap(point: str) -> None:
