@@ -91,7 +91,7 @@ def set_position(ctx: click.Context, asset: str, quantity: Decimal, policy_path:
             await stop.unless_asked(positions.catch_up(correction))
         except StopRequested:
             raise stopped_unchanged() from None
-        await opened.journal.run(lambda: positions.correct(correction))
+        await positions.correct(correction)
         say(f"guardian's position is {plain(quantity)} {asset}")
 
     carry_out(policy_path, act)

@@ -277,7 +277,7 @@ class Play:
             return "not now: what they bring is not in it yet"
         positions = Positions(self.rig.process.context)
         correction = self.rig.run(positions.prepare(asset, quantity))
-        positions.correct(correction)
+        self.rig.run(positions.correct(correction))
         self.oracle.corrected[asset] += quantity - self.oracle.net(asset)
         return f"{quantity} {asset}"
 

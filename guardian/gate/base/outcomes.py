@@ -24,7 +24,10 @@ class OutcomeWriter:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._written: set[str] = set()
-        """Ids of calls whose row was written with their order and that are not closed yet."""
+        """Ids of calls whose row was written with their order and that are not closed yet.
+
+        By id and not by reply: a call that its client has taken back is closed with another reply than its row has.
+        """
 
     async def write_with_order(
         self,

@@ -74,45 +74,19 @@ class Positions:
         prices = {symbol: await _price(self._context, exchange, symbol, held[symbol]) for symbol in held}
         return Correction(scope=scope, position=position, quantity=quantity, prices=prices)
 
-    async def set(self, correction: Correction) -> None:
-        """Set the position as `correct` does, after open orders on the asset were queried once more.
-
-        Raises as `prepare` does.
-        """
-        await self.catch_up(correction)
-        await self._context.journal.run(lambda: self.correct(correction))
-
     async def catch_up(self, correction: Correction) -> None:
         """Take in what open orders on the asset have executed since the correction was prepared. Raises as `all`."""
         connection, scope = await self._connect()
         if scope == correction.scope:  # else none of its orders can be queried with this key
             await self._catch_up(connection, scope, correction.position.asset)
 
-    def correct(self, correction: Correction) -> None:
+    async def correct(self, correction: Correction) -> None:
         """Set the position and say so in the log, in one transaction.
 
         Raises StoreError, and GuardianError where the position is no longer as it was shown, or an order on the asset
         is not resolved or not adopted.
         """
-        scope, asset, was = correction.scope, correction.position.asset, correction.position.bought
-        with self._context.journal.transaction() as tx:
-            _refuse_pending(tx, scope, asset)
-            if tx.ledger.position(scope, asset) != was:
-                raise GuardianError(
-                    f"guardian traded {asset} while you were asked; nothing was changed",
-                    hint="run the command again",
-                )
-            key = f"{CORRECTION}{tx.head.seq + 1}"
-            body = {
-                "kind": "position_set",
-                "by": "owner",
-                "asset": asset,
-                "was": plain(was),
-                "is": plain(correction.quantity),
-                "prices": {symbol: plain(price) for symbol, price in correction.prices.items()},
-            }
-            tx.audit.append(Record.event(scope, body, key=key))
-            tx.corrections.set_position(scope, asset, correction.quantity, correction.prices, key)
+        await self._context.journal.transact(lambda tx: _correct(tx, correction))
 
     async def _connect(self) -> tuple[Connection, Scope]:
         connection = await self._context.connector.connect(needs_keys=True)
@@ -142,6 +116,27 @@ class Positions:
                 )
             )
         return tuple(found)
+
+
+def _correct(tx: Transaction, correction: Correction) -> None:
+    scope, asset, was = correction.scope, correction.position.asset, correction.position.bought
+    _refuse_pending(tx, scope, asset)
+    if tx.ledger.position(scope, asset) != was:
+        raise GuardianError(
+            f"guardian traded {asset} while you were asked; nothing was changed",
+            hint="run the command again",
+        )
+    key = f"{CORRECTION}{tx.head.seq + 1}"
+    body = {
+        "kind": "position_set",
+        "by": "owner",
+        "asset": asset,
+        "was": plain(was),
+        "is": plain(correction.quantity),
+        "prices": {symbol: plain(price) for symbol, price in correction.prices.items()},
+    }
+    tx.audit.append(Record.event(scope, body, key=key))
+    tx.corrections.set_position(scope, asset, correction.quantity, correction.prices, key)
 
 
 def _unfinished(tx: Transaction, scope: Scope, asset: str) -> tuple[OrderRow, ...]:

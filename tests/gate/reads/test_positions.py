@@ -11,7 +11,7 @@ import pytest
 from guardian.domain.codes import Outcome
 from guardian.domain.orders import Fill
 from guardian.errors import ExchangeUnavailable, GuardianError, OutcomeUnknown
-from guardian.gate.reads.positions import Positions
+from guardian.gate.reads.positions import Correction, Positions
 from tests.gate.support.fakes import D, Lost, Placed, Room, denials
 from tests.gate.support.true_account import TrueExchange
 
@@ -40,6 +40,12 @@ def room(tmp_path: Path) -> Iterator[Room]:
         yield made
     finally:
         made.close()
+
+
+def set_position(room: Room, positions: Positions, correction: Correction) -> None:
+    """What `guardian position set` does once the owner has said yes."""
+    room.run(positions.catch_up(correction))
+    room.run(positions.correct(correction))
 
 
 def test_what_was_sold_on_another_symbol_is_no_exit_any_more(room: Room) -> None:
@@ -140,7 +146,7 @@ def test_owner_lists_and_sets_positions(room: Room) -> None:
     assert found["USDT"].sellable == 0
     correction = room.run(positions.prepare("BTC", D("0.0005")))
     assert correction.prices == {"BTCUSDT": D(60000)}
-    positions.correct(correction)
+    room.run(positions.correct(correction))
     assert room.usage().position == D("0.0005")
     assert "ROLLING_NOTIONAL_EXCEEDS_MAX" in denials(room.ask(kind="MARKET", side="SELL", quantity="0.0006"))
     assert room.ask(kind="MARKET", side="SELL", quantity="0.0005").outcome is Outcome.DONE
@@ -154,7 +160,7 @@ def test_position_that_moved_while_the_owner_was_asked_is_left_alone(room: Room)
     correction = room.run(positions.prepare("BTC", D(0)))
     assert room.ask(kind="MARKET", side="SELL", quantity="0.0004").outcome is Outcome.DONE
     with pytest.raises(GuardianError, match="while you were asked"):
-        positions.correct(correction)
+        room.run(positions.correct(correction))
     assert room.usage().position == D("0.0004")
 
 
@@ -178,7 +184,7 @@ def test_position_is_not_set_while_an_order_of_the_asset_is_unresolved(room: Roo
     assert room.run(positions.prepare("FDU", D(0))).quantity == 0
     room.exchange.hidden = set()
     room.exchange.becomes(name, "CANCELED", "0")
-    room.run(positions.set(room.run(positions.prepare("BTC", D(1)))))
+    set_position(room, positions, room.run(positions.prepare("BTC", D(1))))
     assert room.usage().position == D(1)
 
 
@@ -190,7 +196,7 @@ def test_order_that_is_sent_while_the_owner_is_asked_keeps_the_position(room: Ro
     room.exchange.fails["order"] = ExchangeUnavailable("the exchange did not answer")
     assert room.ask().outcome is Outcome.UNKNOWN
     with pytest.raises(GuardianError, match="is not known yet"):
-        positions.correct(correction)
+        room.run(positions.correct(correction))
     assert room.usage().position == 0
 
 
@@ -201,7 +207,7 @@ def test_key_that_is_replaced_while_the_owner_is_asked_changes_nothing_about_the
     correction = room.run(positions.prepare("BTC", D("0.0004")))
     room.connector.account = "account-2"
     asked = len(room.exchange.asked)
-    room.run(positions.set(correction))
+    set_position(room, positions, correction)
     assert len(room.exchange.asked) == asked
     assert room.usage().position == 0
     room.connector.account = "account-1"
@@ -220,9 +226,9 @@ def test_what_an_open_order_executed_is_in_the_position_before_it_is_set(room: R
     assert correction.position.bought == D("0.001")
     room.exchange.becomes(name, "FILLED", "0.0016")
     with pytest.raises(GuardianError, match="while you were asked"):
-        room.run(positions.set(correction))
+        set_position(room, positions, correction)
     assert room.usage().position == D("0.0016")
-    room.run(positions.set(room.run(positions.prepare("BTC", D(1)))))
+    set_position(room, positions, room.run(positions.prepare("BTC", D(1))))
     assert room.usage().position == D(1)
 
 

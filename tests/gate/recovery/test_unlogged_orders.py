@@ -295,5 +295,5 @@ def test_position_is_not_set_before_found_orders_are_adopted(room: Room) -> None
     with pytest.raises(GuardianError, match=f"`{name}` was found at the exchange, and `guardian resume` adds"):
         room.run(positions.prepare("BTC", D("0.001")))
     resumed(room)
-    room.run(positions.set(room.run(positions.prepare("BTC", D("0.0005")))))
+    room.run(positions.correct(room.run(positions.prepare("BTC", D("0.0005")))))
     assert position(room) == "0.0005"
