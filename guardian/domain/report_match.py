@@ -92,7 +92,23 @@ def _impossible_amounts(sent: SentOrder, report: OrderReport) -> str | None:
     filled = total(fill.quantity for fill in report.fills)
     if filled > executed:
         return f"the fills add up to {plain(filled)}, and {plain(executed)} was executed"
-    return _impossible_quote(sent, executed, quote) or impossible_fills(sent, report.fills)
+    return (
+        _impossible_quote(sent, executed, quote)
+        or impossible_fills(sent, report.fills)
+        or _amount_besides_fills(report, are_all=filled == executed)
+    )
+
+
+def _amount_besides_fills(report: OrderReport, *, are_all: bool) -> str | None:
+    """The fills are worth no more than the order's quote amount, and that much where they are all of it."""
+    quote = report.executed_quote_quantity
+    if quote is None or not report.fills:
+        return None
+    amount = total(times(fill.price, fill.quantity) for fill in report.fills)
+    slack = max(times(amount, ROUNDING), SMALLEST_ROUNDING)
+    if minus(amount, slack) <= quote and (quote <= plus(amount, slack) or not are_all):
+        return None
+    return f"the quote amount is {plain(quote)}, and its fills add up to {plain(amount)}"
 
 
 def impossible_fills(sent: SentOrder, fills: Iterable[Fill]) -> str | None:

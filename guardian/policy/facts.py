@@ -111,13 +111,13 @@ class Usage:
     position: Decimal = Decimal(0)
     """Base asset that guardian bought less what it sold, spent and paid as fees of it, on all symbols, as executed."""
     open_buys: Decimal = Decimal(0)
-    """Base asset that open and unknown BUYs of all symbols may still bring."""
+    """Base asset that open and unknown orders of all symbols may still bring, as BUYs or by being paid in it."""
     offered: Decimal = Decimal(0)
     """Base asset that open and unknown orders of all symbols may still take, as SELLs or to pay with."""
     taken: Mapping[str, Decimal] = field(default_factory=dict)
     """By asset: what orders may have taken of the free balance that are not known to be in `Facts.free`."""
     bought_since: Decimal = Decimal(0)
-    """Base asset that BUYs brought and that is not known to be in `Facts.held`."""
+    """Base asset that orders brought and that is not known to be in `Facts.held`."""
     orders_since_person: int = 0
     unconfirmed_since_person: Decimal = Decimal(0)
     """Notional that was sent without a person's confirmation since a person last acted, exits included."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
-from guardian.domain.orders import OrderReport
+import pytest
+
+from guardian.domain.orders import Fill, OrderReport
 from guardian.domain.report_match import SentOrder, contradiction
 
 
@@ -48,6 +51,18 @@ def test_a_sell_brings_no_less_than_its_price_and_nothing_many_times_more() -> N
     assert contradiction(sent(side="SELL"), told("1", "1001", "SELL")) is not None
     assert contradiction(sent(), told("1", "99")) is None
     assert contradiction(sent(), told("1", "101")) is not None
+
+
+@pytest.mark.parametrize(
+    ("quantity", "quote", "is_possible"),
+    [("1", "99", True), ("1", "99.005", True), ("1", "98", False), ("1", "100", False),
+     ("0.5", "98", True), ("0.5", "49.5", True), ("0.5", "49", False)],
+)  # fmt: skip
+def test_quote_amount_is_that_of_the_fills(quantity: str, quote: str, is_possible: bool) -> None:
+    """Within rounding it is what all fills are worth, and no less than what some are; the list may lag."""
+    fill = Fill(price=Decimal(99), quantity=Decimal(quantity), commission=Decimal(0), commission_asset="BNB")
+    report = replace(told("1", quote), fills=(fill,))
+    assert (contradiction(sent(), report) is None) is is_possible
 
 
 def test_order_without_a_price_is_not_held_to_one() -> None:

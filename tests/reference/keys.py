@@ -295,7 +295,7 @@ GIVEN: Final[dict[str, str]] = {
     "open_orders": "number of open orders",
     "sliced": "an order over the cap was denied, and this much was entered since; without it none was denied",
     "position": "of the base asset, bought less sold through guardian",
-    "open_buys": "of the base asset, in open BUYs",
+    "open_buys": "of the base asset, that open orders may still bring",
     "offered": "of the base asset, in open SELLs",
     "free": "free balance of the quote asset",
     "since_person": "number of orders since a person last acted",

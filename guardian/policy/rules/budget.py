@@ -92,7 +92,7 @@ def max_quantity(case: Case) -> Iterator[Denial]:
 
 
 def max_position(case: Case) -> Iterator[Denial]:
-    """A BUY leaves guardian with no more of the base asset than `max_position`, open and unknown BUYs included.
+    """A BUY leaves guardian with no more of the base asset than `max_position`, open and unknown orders included.
 
     What guardian holds of an asset is held to it over all symbols.
     """

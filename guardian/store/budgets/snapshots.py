@@ -55,16 +55,10 @@ class Unseen:
         return plus(*(_takes(row, asset) for row in self.orders))
 
     def bought(self, asset: str) -> Decimal:
-        """Returns how much of the asset BUYs have brought since."""
-        before = {row.client_order_id: row.executed_quantity for row in self.pending}
-        executed = {row.client_order_id: row for row in (*self.now, *self.orders)}
-        return plus(
-            *(
-                minus(row.executed_quantity, before.get(name, ZERO))
-                for name, row in executed.items()
-                if row.side == OrderSide.BUY.value and row.base_asset == asset
-            )
-        )
+        """Returns how much of the asset orders have brought since."""
+        before = {row.client_order_id: _brought(row, asset) for row in self.pending}
+        executed = {row.client_order_id: _brought(row, asset) for row in (*self.now, *self.orders)}
+        return plus(*(minus(brought, before.get(name, ZERO)) for name, brought in executed.items()))
 
 
 class SnapshotsPart:
@@ -97,6 +91,13 @@ class SnapshotsPart:
 def spends(row: OrderRow) -> str:
     """Returns the asset that an order pays with."""
     return row.quote_asset if row.side == OrderSide.BUY.value else row.base_asset
+
+
+def _brought(row: OrderRow, asset: str) -> Decimal:
+    """Returns what an order has brought of an asset by now."""
+    if row.side == OrderSide.BUY.value:
+        return row.executed_quantity if row.base_asset == asset else ZERO
+    return row.executed_quote_quantity if row.quote_asset == asset else ZERO
 
 
 def _takes(row: OrderRow, asset: str) -> Decimal:

@@ -130,7 +130,7 @@ class UsagePart:
             sliced_entered=sliced.entered(() if since is None else self._on_side_since(scope, order, since.since_seq)),
             uncounted=tuple(sorted({*status.uncounted, *sliced.uncounted})),
             position=ZERO if base is None else self._ledger.position(scope, base),
-            open_buys=total(row.remaining for row in pending if _buys(row, base)),
+            open_buys=total(may_bring(row, base) for row in pending),
             offered=total(offered_of(row, base) for row in pending),
             taken={asset: unseen.taken(asset) for asset in assets or ()},
             bought_since=ZERO if base is None else unseen.bought(base),
@@ -207,8 +207,16 @@ def open_notional(row: OrderRow, notional: Decimal) -> Decimal:
     return round_up(divided_up(times(notional, row.remaining), row.quantity))
 
 
-def _buys(row: OrderRow, asset: str | None) -> bool:
-    return row.side == OrderSide.BUY.value and row.base_asset == asset
+def may_bring(row: OrderRow, asset: str | None) -> Decimal:
+    """Returns what an order that has not ended may still bring of an asset.
+
+    By buying it, or by being paid in it: then as much as it was counted for, for the part that is not executed.
+    """
+    if row.side == OrderSide.BUY.value:
+        return row.remaining if row.base_asset == asset else ZERO
+    if row.quote_asset != asset or row.quantity <= 0:
+        return ZERO
+    return round_up(divided_up(times(row.quote_notional, row.remaining), row.quantity))
 
 
 def offered_of(row: OrderRow, asset: str | None) -> Decimal:

@@ -61,6 +61,17 @@ def test_what_was_sold_on_another_symbol_is_no_exit_any_more(room: Room) -> None
     assert "ROLLING_NOTIONAL_EXCEEDS_MAX" in denials(again)
 
 
+def test_what_an_unknown_sale_may_bring_counts_towards_the_position(room: Room) -> None:
+    """BTC that a SELL of ETHBTC of unknown fate may have brought leaves that much less to be bought. It did not."""
+    room.policy(POLICY, {"symbols": {"BTCUSDT": {**LISTED, "max_position": "0.0015"}}})
+    room.exchange.script = [Lost(OutcomeUnknown("the reply was lost"), "FILLED")]
+    room.exchange.fails["order"] = ExchangeUnavailable("the exchange did not answer")
+    sold = room.ask(side="SELL", symbol="ETHBTC", price="0.05", quantity="0.02")  # 0.001 BTC
+    assert sold.outcome is Outcome.UNKNOWN
+    assert "POSITION_EXCEEDS_MAX" in denials(room.ask(kind="MARKET", quantity="0.0006"))
+    assert room.ask(kind="MARKET", quantity="0.0005").outcome is Outcome.DONE
+
+
 def test_what_was_spent_on_another_asset_is_no_exit_any_more(room: Room) -> None:
     """BTC that was bought and then paid for ETH is sold; the ETH can be sold back, and that brings the BTC back."""
     room.policy(POLICY, {"limits": {"rolling_notional": [{"window": "24h", "max": "200"}]}})

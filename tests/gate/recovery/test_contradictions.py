@@ -36,6 +36,17 @@ LIES: dict[str, dict[str, Any]] = {
         "executed_quote_quantity": D("60"),
         "fills": (Fill(price=D("66000"), quantity=D("0.001"), commission=D(0), commission_asset="BTC"),),
     },
+    "more than all its fills": {
+        "status": "FILLED",
+        "executed_quantity": D("0.001"),
+        "executed_quote_quantity": D("60"),
+        "fills": (Fill(price=D("30000"), quantity=D("0.001"), commission=D(0), commission_asset="BTC"),),
+    },
+    "less than a part of its fills": {
+        "executed_quantity": D("0.001"),
+        "executed_quote_quantity": D("20"),
+        "fills": (Fill(price=D("60000"), quantity=D("0.0009"), commission=D(0), commission_asset="BTC"),),
+    },
     "fee in base": {
         "executed_quantity": D("0.001"),
         "executed_quote_quantity": D("60"),

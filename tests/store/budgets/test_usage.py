@@ -137,6 +137,22 @@ def test_duplicate_is_the_same_order_within_the_window_or_one_that_is_unknown(wo
     assert world.usage().duplicate_of == unsure
 
 
+def test_what_a_sell_may_still_be_paid_counts_as_what_open_orders_may_bring(world: World) -> None:
+    """BTC that an open or unknown SELL of ETHBTC brings is on its way as that of a BUY is; executed, it is there."""
+    spec = world.spec(symbol="ETHBTC", side=OrderSide.SELL, quantity="2", price="0.05")
+    unsure = world.place(spec=spec, quote_notional=Decimal("0.11"))
+    world.place(spec=world.spec(quantity="0.01"))
+    world.place(spec=world.spec(side=OrderSide.SELL, quantity="0.3"))  # brings USDT
+    assert world.usage().open_buys == Decimal("0.11") + Decimal("0.01")
+    with world.store.transaction() as tx:
+        before = tx.snapshots.take(world.scope)
+    world.move(unsure, OrderState.PART_FILLED, executed="0.5", quote="0.026")
+    assert world.usage().open_buys == Decimal("0.0825") + Decimal("0.01")
+    assert (world.usage().position, world.usage().bought_since) == (Decimal("0.026"), Decimal(0))
+    with world.store.transaction() as tx:
+        assert world.usage_in(tx, snapshot=before).bought_since == Decimal("0.026")
+
+
 def test_position_is_what_was_executed_less_fees(world: World) -> None:
     """Bought less sold less fees in the base asset; what is not executed is open or offered."""
     buy = world.place(spec=world.spec(quantity="1"))

@@ -11,6 +11,7 @@ from guardian.domain.order_states import OrderState
 from guardian.domain.orders import Fees, OrderReport, OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.policy.facts import Usage
 from guardian.policy.model import CountWindow, Limits, NotionalWindow
+from guardian.store.budgets.snapshots import Snapshot
 from guardian.store.database import Store, Transaction
 from guardian.store.schema.records import Entry, NewOrder, NewProposal, OrderRow, Phase, Proposal, Record, Scope
 from tests.support.clock import ClockOf
@@ -141,11 +142,13 @@ class World:
             time=None,
         )
 
-    def move(self, name: str, state: OrderState, *, executed: str | None = None, fee: str | None = None) -> bool:
+    def move(
+        self, name: str, state: OrderState, *, executed: str | None = None, quote: str = "0", fee: str | None = None
+    ) -> bool:
         with self.store.transaction() as tx:
             row = tx.orders.get(name)
         quantity = "0.002" if row is None else str(row.quantity)
-        report = None if executed is None else self.report(executed=executed, quantity=quantity)
+        report = None if executed is None else self.report(executed=executed, quote=quote, quantity=quantity)
         with self.store.transaction() as tx:
             fees = None if fee is None else Fees(quantity=Decimal(present(executed)), by_asset={"BTC": Decimal(fee)})
             return tx.orders.move(name, state, report=report, fees=fees)
@@ -158,7 +161,13 @@ class World:
         with self.store.transaction() as tx:
             return self.usage_in(tx, spec, scope)
 
-    def usage_in(self, tx: Transaction, spec: OrderSpec | None = None, scope: Scope | None = None) -> Usage:
+    def usage_in(
+        self,
+        tx: Transaction,
+        spec: OrderSpec | None = None,
+        scope: Scope | None = None,
+        snapshot: Snapshot | None = None,
+    ) -> Usage:
         known = scope or self.scope
         return tx.usage.of(
             known,
@@ -166,7 +175,7 @@ class World:
             self.limits,
             currency="USDT",
             assets=("BTC", "USDT"),
-            snapshot=tx.snapshots.take(known),
+            snapshot=snapshot or tx.snapshots.take(known),
         )
 
     def new_proposal(
