@@ -174,6 +174,9 @@ class FakeExchange:
             self.reports[client_order_id] = self._report(order, client_order_id, act.status, D(0))
             raise act.failure
         report = self._report(order, client_order_id, act.status, D(act.executed))
+        if act.fills and sum(fill.quantity for fill in act.fills) == report.executed_quantity:
+            amount = sum((fill.price * fill.quantity for fill in act.fills), D(0))
+            report = replace(report, executed_quote_quantity=amount)
         self.reports[client_order_id] = report
         return self.odd_answer or replace(report, fills=act.fills)
 
