@@ -100,7 +100,10 @@ def _impossible_amounts(sent: SentOrder, report: OrderReport) -> str | None:
 
 
 def _amount_besides_fills(report: OrderReport, *, are_all: bool) -> str | None:
-    """The fills are worth no more than the order's quote amount, and that much where they are all of it."""
+    """Returns why the quote amount cannot be that of the fills, in words; None where it can.
+
+    It is no less than what they are worth, and no more where they are all that was executed.
+    """
     quote = report.executed_quote_quantity
     if quote is None or not report.fills:
         return None

@@ -258,7 +258,8 @@ KEYS: Final[dict[str, KeyEntry]] = {
     ),
     "symbols.X.max_position": KeyEntry(
         kind=POSITIVE,
-        does="Maximum of the base asset bought less sold through guardian, open BUYs included. Judged for BUY only.",
+        does="Maximum of the base asset bought less sold through guardian, with what open orders may bring. "
+        "Judged for BUY only.",
         tighter="smaller",
     ),
     "symbols.X.sides": KeyEntry(

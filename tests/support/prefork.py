@@ -3,7 +3,8 @@
 `popen` and `run` take what `subprocess.Popen` and `subprocess.run` take. Most of the time of a short command is
 Python's imports; a fork has them behind it. Each start spawns a process as ever, by itself,
 
-- on any system but Linux, and wherever the tests run with GUARDIAN_TEST_SPAWN=1;
+- on any system but Linux and any Python but 3.11, whose `subprocess` this is made for, and wherever the tests run with
+  GUARDIAN_TEST_SPAWN=1;
 - where the command is not `python [-u] -m guardian ...`, `-m tests...` or `-c CODE ...` of this Python;
 - where a variable acts before Python's first line: PYTHONPATH and its kind, COVERAGE_PROCESS_START, LD_*, another
   locale than the tests have;
@@ -49,7 +50,7 @@ _OPTIONS: Final = frozenset(
     }
 )  # fmt: skip
 _HANDLES: Final = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
-_IS_LINUX: Final = sys.platform == "linux"
+_IS_KNOWN: Final = sys.platform == "linux" and sys.version_info[:2] == (3, 11)
 _SPAWNS: Final = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]  # CPython's own
 
 
@@ -114,7 +115,7 @@ def end_server() -> None:
 
 
 def _can_fork(command: list[str], options: Mapping[str, Any]) -> bool:
-    if not _IS_LINUX or _is_off or not options.keys() <= _OPTIONS or command[0] != sys.executable:
+    if not _IS_KNOWN or _is_off or not options.keys() <= _OPTIONS or command[0] != sys.executable:
         return False
     kind, what = (*command[1 + (command[1:2] == ["-u"]) :], "", "")[:2]
     if kind != "-c" and not (kind == "-m" and (what == "guardian" or what.startswith("tests."))):

@@ -309,7 +309,7 @@ def test_forks_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     off = {**os.environ, prefork.SPAWN: "1"}
     done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, env=off, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
-    monkeypatch.setattr(prefork, "_IS_LINUX", False)
+    monkeypatch.setattr(prefork, "_IS_KNOWN", False)
     assert not prefork._can_fork(command, {})
 
 

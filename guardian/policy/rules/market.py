@@ -132,7 +132,7 @@ def _order_counts(case: Case, usage: Usage, order: ResolvedOrder, instrument: In
 
 
 def _greatest_position(facts: Facts, usage: Usage, order: ResolvedOrder, instrument: Instrument) -> Iterator[Denial]:
-    """MAX_POSITION: what the account holds, free and locked, and what open BUYs would add, this one included."""
+    """MAX_POSITION: what the account holds, free and locked, and what open orders may add, this one included."""
     if instrument.max_position <= 0 or order.side is not OrderSide.BUY:
         return
     if facts.held is None:

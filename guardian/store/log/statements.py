@@ -1,8 +1,8 @@
 """Every statement of the log's readers, in SQLite's words, for plain sqlite3.
 
 What writes uses SQLAlchemy Core on the tables. The readers do without it, because importing it and the tables takes
-longer than most of what they do: `guardian audit` and `guardian status` start in a fraction of a second. A second
-engine needs this module a second time, as it needs `guardian.store.schema.sqlite_dialect`.
+longer than most of what they do: `guardian audit` starts much sooner than `guardian status`. A second engine needs
+this module a second time, as it needs `guardian.store.schema.sqlite_dialect`.
 
 All of these are constants. What a caller gives is a parameter, never a part of the text.
 """
