@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from guardian.domain.market import BookTop
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, basis_of, gather_facts, usage_now
+from guardian.gate.orders.cap_use import CapUse, cap_uses
 from guardian.gate.orders.proposal_views import BudgetUse, budget_use
 from guardian.gate.orders.proposals import confirmed_by, spec_from
 from guardian.gate.recovery.reconcile import why_not_compared
@@ -29,6 +30,8 @@ class Preview:
     market: BookTop | None
     """The order's own book, as it was just fetched."""
     budget: BudgetUse | None
+    caps: tuple[CapUse, ...] | None
+    """None where the order would be denied, or the usage is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,7 @@ class Previewer:
             denials=verdict.denials,
             market=facts.books.get(spec.symbol),
             budget=budget_use(facts, verdict, in_force.policy),
+            caps=cap_uses(facts, verdict, in_force.policy),
         )
 
     def _now(self, tx: Transaction, proposal: Proposal, facts: Facts, basis: Basis, policy: Policy) -> Facts:
