@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -209,3 +210,15 @@ class Transfers:
     transfers: tuple[Transfer, ...]
     total: int
     next_page: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPermissions:
+    """What an API key may do, as the exchange answers it. What that means is for the policy's judgement."""
+
+    flags: Mapping[str, bool]
+    """Every boolean of the answer, under the exchange's own name for it: `enableWithdrawals`, `ipRestrict`."""
+    unreadable: frozenset[str]
+    """Names of the answer whose value is neither a boolean nor a number nor text, or should be a boolean and is not."""
+    expires_ms: int | None
+    """When the permission to trade ends by itself, in ms since the epoch; None where the answer has no such time."""

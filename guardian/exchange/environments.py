@@ -86,7 +86,11 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         "/sapi/v1/asset/transfer",
     ),
 )
-"""Every request that guardian makes anywhere. `/sapi/v1/asset/transfer` is read; a POST to it would move money."""
+"""What guardian asks of every environment that has the path. `/sapi/v1/asset/transfer` is read; a POST would move money.
+"""
+
+LIVE_ENDPOINTS: Final[tuple[Endpoint, ...]] = _reads(True, "/sapi/v1/account/apiRestrictions")
+"""What guardian asks of `live` alone: the permissions of its key. It is a read; other paths below it change the key."""
 
 _ORIGINS: Final = MappingProxyType(
     {
@@ -133,7 +137,7 @@ class EnvironmentSpec:
             origins = dict(_ORIGINS[self.environment])
         permitted = {
             (endpoint.method, origins[endpoint.family] + endpoint.path): endpoint
-            for endpoint in ENDPOINTS
+            for endpoint in (*ENDPOINTS, *(LIVE_ENDPOINTS if self.environment is Environment.LIVE else ()))
             if endpoint.family in origins
         }
         object.__setattr__(self, "_origins", MappingProxyType(origins))

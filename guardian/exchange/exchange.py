@@ -20,6 +20,7 @@ from guardian.domain.accounts import (
     DepositAddress,
     Deposits,
     FuturesPositions,
+    KeyPermissions,
     Liquidations,
     ProfitAndLoss,
     Transfers,
@@ -306,6 +307,18 @@ class Exchange:
     async def fee(self, symbol: str) -> Fee:
         """Returns the account's commission rates for a symbol."""
         return account.fee(await self._read(lambda client: client.get_commission(symbol=symbol)), symbol)
+
+    async def key_permissions(self) -> KeyPermissions:
+        """Returns what the spot key may do, as the exchange answers it now.
+
+        Raises RequestRefused everywhere but on `live`: no other environment is asked.
+        """
+        if self.environment is not Environment.LIVE:
+            raise RequestRefused(
+                f"the permissions of a key are read on `live` alone, and this is `{self.environment.value}`; "
+                "nothing was sent"
+            )
+        return account.key_permissions(await self._read(lambda client: client.get_account_api_permissions()))
 
     async def account_snapshot(self, request: GetAccountSnapshot) -> AccountSnapshot:
         """Returns daily snapshots of a wallet."""

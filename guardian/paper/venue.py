@@ -44,6 +44,8 @@ class Venue:
         self.keys = keys
         self.new_id = new_id
         self.clock_skew_ms = 0
+        self.key_restrictions: Mapping[str, object] = {}
+        """Fields that take the place of those in the answer to `apiRestrictions`; None leaves one out."""
         self.on_events: Callable[[tuple[Event, ...], int], None] = lambda _events, _now: None
         """Called with the events, and the time in milliseconds, once they are on disk."""
         self.uid = int(storage.setting("uid", str(uid)))

@@ -21,7 +21,7 @@ from guardian.domain.requests import (
 from guardian.domain.secrets import ApiKeyPair, KeyFamily
 from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, NoCredentials, RequestRefused
-from guardian.exchange.environments import ENDPOINTS, ApiFamily, EnvironmentSpec
+from guardian.exchange.environments import ENDPOINTS, LIVE_ENDPOINTS, ApiFamily, EnvironmentSpec
 from guardian.exchange.exchange import Exchange
 from guardian.exchange.http.request_list import permitted
 from guardian.system.clock import SYSTEM_CLOCK
@@ -69,6 +69,7 @@ WALLET_READS: dict[str, Call] = {
     "get_withdraw_history": lambda e: e.withdrawals(GetWithdrawHistory()),
     "get_universal_transfer_history": lambda e: e.transfers(GetUniversalTransferHistory(transfer_type="MAIN_UMFUTURE")),
 }
+LIVE_READS: dict[str, Call] = {"permissions of the key": lambda e: e.key_permissions()}
 WRITES: dict[str, Call] = {
     "place": lambda e: e.place_order(limit_order(), client_order_id=ORDER["clientOrderId"], timestamp_ms=now_ms()),
     "cancel": lambda e: e.cancel_order("BTCUSDT", order_id=28, timestamp_ms=now_ms()),
@@ -96,7 +97,8 @@ def recorded(environment: Environment, *, with_keys: bool = True) -> tuple[Excha
 async def test_everything_asked_is_on_the_list_and_everything_listed_is_asked(environment: Environment) -> None:
     """All that the facade does stays on the environment's hosts, and the list holds nothing that it does not do."""
     exchange, session = recorded(environment)
-    for call in {**READS, **WRITES, **(WALLET_READS if exchange.has_wallet else {})}.values():
+    live = LIVE_READS if environment is Environment.LIVE else {}
+    for call in {**READS, **WRITES, **(WALLET_READS if exchange.has_wallet else {}), **live}.values():
         await call(exchange)
     assert {host for _, host, _ in session.places} == HOSTS[environment]
     asked = {(method, str(url.with_query(None))) for method, url, _, _ in session.sent}
@@ -113,6 +115,33 @@ async def test_wallet_reads_are_refused_where_there_is_no_wallet(environment: En
     with pytest.raises(RequestRefused):
         await WALLET_READS[tool](exchange)
     assert session.sent == []
+
+
+@pytest.mark.parametrize("environment", [one for one in Environment if one is not Environment.LIVE])
+async def test_permissions_of_a_key_are_asked_of_live_alone(environment: Environment) -> None:
+    """python-binance would send a testnet key to production for this; here it is refused before it is signed."""
+    exchange, session = recorded(environment)
+    with pytest.raises(RequestRefused, match="on `live` alone"):
+        await exchange.key_permissions()
+    with pytest.raises(RequestRefused):
+        await exchange._client().get_account_api_permissions()
+    assert session.sent == []
+    assert not any("apiRestrictions" in address for _, address in spec_of(environment).permitted)
+
+
+def test_live_is_asked_one_thing_more_and_may_not_change_it() -> None:
+    """The list of live has the read of the permissions; the requests below that path, which change a key, are not."""
+    more = {(one.method, one.path) for one in LIVE_ENDPOINTS}
+    assert more == {("GET", "/sapi/v1/account/apiRestrictions")}
+    assert len(spec_of(Environment.LIVE).permitted) == len(ENDPOINTS) + 1
+    for method, path in (
+        ("POST", "/sapi/v1/account/apiRestrictions"),
+        ("DELETE", "/sapi/v1/account/apiRestrictions"),
+        ("GET", "/sapi/v1/account/apiRestrictions/ipRestriction"),
+        ("POST", "/sapi/v1/account/apiRestrictions/ipRestriction"),
+    ):
+        with pytest.raises(RequestRefused):
+            permitted(spec_of(Environment.LIVE), method, f"https://api.binance.com{path}")
 
 
 @pytest.mark.parametrize("environment", list(Environment))

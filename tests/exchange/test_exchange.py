@@ -12,7 +12,7 @@ import pytest
 from guardian.domain.requests import GetAccountSnapshot, GetDepositAddress, GetPnl, GetUniversalTransferHistory
 from guardian.errors import ExchangeRejected, ExchangeUnavailable
 from guardian.exchange.clean_text import clean_text
-from tests.exchange.support.exchange_samples import ANSWERS, ORDER, answer, listed
+from tests.exchange.support.exchange_samples import ANSWERS, LIVE_ANSWERS, ORDER, answer, listed
 from tests.exchange.support.exchange_setup import served
 from tests.exchange.support.loopback_exchange import Seen, Told
 from tests.support.present import present
@@ -242,6 +242,7 @@ def test_library_is_imported_without_a_warning() -> None:
 
 def test_samples_are_complete() -> None:
     """Every path that guardian reads has an answer here."""
-    from guardian.exchange.environments import ENDPOINTS
+    from guardian.exchange.environments import ENDPOINTS, LIVE_ENDPOINTS
 
     assert {one.path for one in ENDPOINTS} == set(ANSWERS)
+    assert {one.path for one in LIVE_ENDPOINTS} == set(LIVE_ANSWERS)

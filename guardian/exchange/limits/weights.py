@@ -131,6 +131,7 @@ WEIGHTS: Final[Mapping[str, int | Callable[[Parameters], int]]] = MappingProxyTy
         "GET /sapi/v1/capital/deposit/address": 10,
         "GET /sapi/v1/capital/withdraw/history": 18_000,
         "GET /sapi/v1/asset/transfer": 1,
+        "GET /sapi/v1/account/apiRestrictions": 1,
     }
 )
 """Of every request that guardian makes: a number, or what makes it of the parameters."""

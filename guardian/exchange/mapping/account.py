@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
-from guardian.domain.accounts import Balance, Balances
+from guardian.domain.accounts import Balance, Balances, KeyPermissions
 from guardian.domain.market import Fee
 from guardian.domain.money import plus
 from guardian.exchange.mapping.rows import Row, malformed
 
 _UID: Final = "uid-"
+_FIELD_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
+_MOST_FIELDS: Final = 100
+_IS_PERMISSION: Final = re.compile(r"(?:enable|permit)", re.IGNORECASE)
+"""How the names of Binance's permissions begin: `enableFutures`, `permitsUniversalTransfer`."""
 
 
 def account_name(answer: object) -> str | None:
@@ -76,3 +82,24 @@ def fee(answer: object, symbol: str) -> Fee:
         discount_asset=discount.optional_shown_name("discountAsset") if discount is not None and is_on else None,
         discount=discount.number("discount") if discount is not None and is_on else None,
     )
+
+
+def key_permissions(answer: object) -> KeyPermissions:
+    """`/sapi/v1/account/apiRestrictions`: every boolean of it, known or not, since a permission may be a new one.
+
+    A name that begins as those of permissions do needs a boolean; of another one a number, text or null is no
+    permission, and anything else is unreadable. Raises ExchangeUnavailable for what is no object of plain names.
+    """
+    if not isinstance(answer, dict) or not 0 < len(answer) <= _MOST_FIELDS:
+        raise malformed("the key's permissions")
+    flags: dict[str, bool] = {}
+    unreadable: set[str] = set()
+    for name, value in answer.items():
+        if not isinstance(name, str) or _FIELD_NAME.fullmatch(name) is None:
+            raise malformed("the name of a permission")
+        if isinstance(value, bool):
+            flags[name] = value
+        elif _IS_PERMISSION.match(name) or not (value is None or isinstance(value, int | str)):
+            unreadable.add(name)
+    expires_ms = Row(answer).known_time("tradingAuthorityExpirationTime")
+    return KeyPermissions(flags=MappingProxyType(flags), unreadable=frozenset(unreadable), expires_ms=expires_ms)

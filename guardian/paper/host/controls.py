@@ -59,6 +59,14 @@ class Controls:
         with self._venue.at_work() as now:
             self._venue.execute(SetBalance(asset=asset, free=Decimal(free)), now)
 
+    def set_permissions(self, **fields: object) -> None:
+        """Changes fields of the answer about the key's permissions, such as `enableWithdrawals=True`; None drops one.
+
+        Each call starts from the usual answer again, so that none at all restores it.
+        """
+        with self._venue.at_work():
+            self._venue.key_restrictions = dict(fields)
+
     def balance(self, asset: str) -> tuple[Decimal, Decimal]:
         """Returns what is free and what is locked of the asset."""
         with self._venue.at_work():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from guardian.exchange.environments import ENDPOINTS
+from guardian.exchange.environments import ENDPOINTS, LIVE_ENDPOINTS
 from guardian.exchange.limits.weights import costs_of, listed_limits
 from tests.exchange.support.limits_setup import ACCOUNT, BY_NAME, CANCEL, ORDER
 
@@ -37,7 +37,7 @@ def test_cost_of_a_request_is_known_before_it_is_asked(name: str, parameters: di
 def test_every_request_of_the_list_has_a_cost_that_the_paper_exchange_agrees_with() -> None:
     """No endpoint is without a weight, and the two tables, written apart, say the same of a plain request."""
     paper = pytest.importorskip("guardian.paper.rest.weights")
-    for endpoint in ENDPOINTS:
+    for endpoint in (*ENDPOINTS, *LIVE_ENDPOINTS):
         theirs = paper.cost_of(endpoint.method, endpoint.path, {"symbol": "BTCUSDT"})
         assert costs_of(endpoint, {"symbol": "BTCUSDT"})[0].amount == theirs.weight, endpoint
 

@@ -227,9 +227,29 @@ ANSWERS: dict[str, Any] = {
     },
 }
 
+LIVE_ANSWERS: dict[str, Any] = {
+    # "Get API Key Permission" of Binance's wallet API, for a key that only reads and trades spot.
+    "/sapi/v1/account/apiRestrictions": {
+        "ipRestrict": True,
+        "createTime": 1698645219000,
+        "enableReading": True,
+        "enableWithdrawals": False,
+        "enableInternalTransfer": False,
+        "enableMargin": False,
+        "enableFutures": False,
+        "permitsUniversalTransfer": False,
+        "enableVanillaOptions": False,
+        "enableFixApiTrade": False,
+        "enableFixReadOnly": True,
+        "enableSpotAndMarginTrading": True,
+        "enablePortfolioMarginTrading": False,
+    },
+}
+"""What `live` alone is asked."""
+
 
 def answer(method: str, path: str) -> Any:
     """The right answer to a request."""
     if path == "/api/v3/order":
         return {"POST": PLACED, "DELETE": CANCELLED, "GET": ORDER}[method]
-    return ANSWERS[path]
+    return ANSWERS[path] if path in ANSWERS else LIVE_ANSWERS[path]

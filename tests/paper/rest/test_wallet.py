@@ -140,3 +140,17 @@ def test_zero_balances_can_be_left_out(unchanged: Client, omit: str) -> None:
     account = unchanged.signed("GET", "/api/v3/account", omitZeroBalances=omit).json
     assert ("EUR" in {row["asset"] for row in account["balances"]}) == (omit == "false")
     assert isinstance(account["uid"], int)
+
+
+def test_permissions_of_the_key_can_be_set(paper: PaperServer, client: Client) -> None:
+    """A rehearsal changes a field or drops it; the next call without fields restores the usual answer."""
+    path = "/sapi/v1/account/apiRestrictions"
+    usual = client.signed("GET", path).json
+    paper.controls.set_permissions(enableWithdrawals=True, ipRestrict=None, canFly=True)
+    told = client.signed("GET", path).json
+    assert told == {name: value for name, value in usual.items() if name != "ipRestrict"} | {
+        "enableWithdrawals": True,
+        "canFly": True,
+    }
+    paper.controls.set_permissions()
+    assert client.signed("GET", path).json == usual

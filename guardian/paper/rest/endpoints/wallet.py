@@ -310,7 +310,7 @@ def _trade_fee(call: Call) -> list[dict[str, Any]]:
 
 
 def _restrictions(call: Call) -> dict[str, Any]:
-    return {
+    usual: dict[str, object] = {
         "ipRestrict": False,
         "createTime": call.venue.state.born,
         "enableReading": True,
@@ -325,6 +325,7 @@ def _restrictions(call: Call) -> dict[str, Any]:
         "enableSpotAndMarginTrading": True,
         "enablePortfolioMarginTrading": False,
     }
+    return {name: value for name, value in (usual | call.venue.key_restrictions).items() if value is not None}
 
 
 def _no_pairs(_call: Call) -> list[dict[str, Any]]:
