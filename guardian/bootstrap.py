@@ -15,6 +15,7 @@ from typing import Final
 from guardian.connector import Connector, ExchangeConnector
 from guardian.domain.trading import Environment
 from guardian.errors import GuardianError, PolicyInvalid, StoreError
+from guardian.exchange.network import Network
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.journal import Journal
 from guardian.gate.base.key_account import account_of
@@ -39,7 +40,10 @@ MOST_POLICIES: Final = 20
 class Connectors:
     """The connectors of one home, one for each environment, created at first use."""
 
-    def __init__(self, home: Path, journal: Journal, policy_file: PolicyFile, clock: Clock) -> None:
+    def __init__(
+        self, home: Path, journal: Journal, policy_file: PolicyFile, clock: Clock, network: Network | None = None
+    ) -> None:
+        self._network = network
         self._home = home
         self._journal = journal
         self._policy_file = policy_file
@@ -51,7 +55,9 @@ class Connectors:
         if environment not in self._made:
             paper = next((one.paper for one in self._policies() if one.environment is environment), PaperSettings())
             whose = partial(account_of, self._journal)
-            self._made[environment] = ExchangeConnector(environment, self._home, paper, whose, self._clock)
+            self._made[environment] = ExchangeConnector(
+                environment, self._home, paper, whose, self._clock, self._network
+            )
         return self._made[environment]
 
     def _policies(self) -> Iterator[Policy]:
@@ -171,13 +177,18 @@ def _had_one(memory: Journal) -> bool:
 
 
 def open_guardian(
-    policy_path: Path | None = None, *, home: Path | None = None, clock: Clock = SYSTEM_CLOCK
+    policy_path: Path | None = None,
+    *,
+    home: Path | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+    network: Network | None = None,
 ) -> Guardian:
     """Open a home and wire the gate. Nothing is asked of the network, the keyring or the paper exchange yet.
 
     A store that cannot be opened does not stop this: every call is then refused but cancels, and the store is tried
     again at each. Nor does a policy that cannot be used and has no last good one to stand in for it: every call is
-    then answered with its mistakes but cancels, and the first good one fixes the environment.
+    then answered with its mistakes but cancels, and the first good one fixes the environment. A `network` is given by
+    tests alone.
 
     Raises:
         NotPrivate: the home or a file in it is another user's, open to others, or a link.
@@ -190,7 +201,11 @@ def open_guardian(
     journal.emergency.preallocate()
     imported = _import_emergency(journal)
     policy_file = policy_file_of(folder, policy_path, journal)
-    connectors, environment, is_chosen = Connectors(folder, journal, policy_file, clock), Environment.TESTNET, False
+    connectors, environment, is_chosen = (
+        Connectors(folder, journal, policy_file, clock, network),
+        Environment.TESTNET,
+        False,
+    )
     with suppress(PolicyInvalid):
         environment, is_chosen = policy_file.current().policy.environment, True
     context = GateContext(

@@ -22,6 +22,7 @@ from guardian.errors import (
 )
 from guardian.exchange.environments import EnvironmentSpec
 from guardian.exchange.exchange import Exchange
+from guardian.exchange.network import Network
 from guardian.policy.model import PaperSettings
 from guardian.system.clock import Clock
 
@@ -79,6 +80,7 @@ class ExchangeConnector:
     """The `Connector` of guardian itself: connects when it is first needed, with the keys that are stored then.
 
     `account_of` returns the account of a key; it may query the exchange, and raises ExchangeError where that fails.
+    A `network` is given by tests alone; see `guardian.exchange.network`.
     """
 
     def __init__(
@@ -88,12 +90,14 @@ class ExchangeConnector:
         paper: PaperSettings,
         account_of: Callable[[ApiKeyPair, Exchange], Awaitable[str]],
         clock: Clock,
+        network: Network | None = None,
     ) -> None:
         self.environment = environment
         self._home = home
         self._paper = paper
         self._account_of = account_of
         self._clock = clock
+        self._network = network
         self._connection: Connection | None = None
         self._exchange: Exchange | None = None
         self._made_for: tuple[object, ...] = ()
@@ -176,6 +180,7 @@ class ExchangeConnector:
             futures=futures,
             clock=self._clock,
             limits_path=self._home / "limits.db",
+            network=self._network,
         )
         return self._exchange
 

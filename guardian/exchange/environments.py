@@ -86,8 +86,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         "/sapi/v1/asset/transfer",
     ),
 )
-"""What guardian asks of every environment that has the path. `/sapi/v1/asset/transfer` is read; a POST would move money.
-"""
+"""What guardian asks of every environment that has the path. `/sapi/v1/asset/transfer` is read; a POST moves money."""
 
 LIVE_ENDPOINTS: Final[tuple[Endpoint, ...]] = _reads(True, "/sapi/v1/account/apiRestrictions")
 """What guardian asks of `live` alone: the permissions of its key. It is a read; other paths below it change the key."""

@@ -52,6 +52,7 @@ from guardian.exchange.error_codes import UNKNOWN_ORDER
 from guardian.exchange.limits.rate_limits import Slot
 from guardian.exchange.listings import Listings, by_symbol, json_list, together
 from guardian.exchange.mapping import account, futures, market, orders, wallet
+from guardian.exchange.network import Network
 from guardian.exchange.session import ExchangeSession, keys_by_family
 from guardian.system.clock import Clock
 
@@ -66,7 +67,7 @@ class Exchange:
 
     Where an environment has one key pair for all, it is given as `spot`. `limits_path` is the file that the processes
     of one home share their counts of the rate limits in; None counts for this process alone.
-    `random_fraction` is evenly distributed between 0 and 1.
+    `random_fraction` is evenly distributed between 0 and 1. A `network` is given by tests alone.
 
     Raises:
         CredentialsError: a key pair belongs to another environment, or to the other family on `testnet`.
@@ -81,6 +82,7 @@ class Exchange:
         clock: Clock,
         limits_path: Path | None = None,
         random_fraction: Callable[[], float] = random.random,
+        network: Network | None = None,
     ) -> None:
         self._spec = spec
         self._clock = clock
@@ -90,6 +92,7 @@ class Exchange:
             clock=clock,
             limits_path=limits_path,
             random_fraction=random_fraction,
+            network=network,
         )
         self._listings = Listings(self._exchange_info, clock=clock)
         self._account: str | None = None

@@ -17,6 +17,7 @@ from guardian.exchange.error_codes import OUTSIDE_WINDOW
 from guardian.exchange.limits.limits_file import SharedRows
 from guardian.exchange.limits.rate_limits import RateLimits
 from guardian.exchange.mapping import market
+from guardian.exchange.network import Network
 from guardian.system.clock import Clock
 
 if TYPE_CHECKING:
@@ -41,11 +42,13 @@ class ExchangeSession:
         clock: Clock,
         limits_path: Path | None,
         random_fraction: Callable[[], float],
+        network: Network | None = None,
     ) -> None:
         self._spec = spec
         self._keys = keys
         self._clock = clock
         self._random_fraction = random_fraction
+        self._network = network
         self._client: GuardedClient | None = None
         self._is_closed = False
         # One for each host: /sapi is on that of /api.
@@ -79,6 +82,7 @@ class ExchangeSession:
                 rate_limits=self.rate_limits,
                 random_fraction=self._random_fraction,
                 is_closed=lambda: self._is_closed,
+                network=self._network,
             )
         return self._client
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from guardian.domain.accounts import KeyPermissions
@@ -18,12 +20,24 @@ EXTRAS = {
 }
 
 
-def judged(
-    *allowed: ExtraPermission, without: str = "", unreadable: str = "", expires_ms: int | None = None, **changed: bool
-) -> KeyJudgement:
-    flags = {name: is_on for name, is_on in (SAFE | changed).items() if name not in {without, unreadable}}
-    found = KeyPermissions(flags=flags, unreadable=frozenset({unreadable} if unreadable else ()), expires_ms=expires_ms)
-    return judge_permissions(found, allowed=allowed, now_ms=NOW)
+def judged(*allowed: ExtraPermission, **changed: bool) -> KeyJudgement:
+    """The judgement of a safe key with these permissions changed."""
+    return judge_permissions(found(**changed), allowed=allowed, now_ms=NOW)
+
+
+def found(**changed: bool) -> KeyPermissions:
+    return KeyPermissions(flags=SAFE | changed, unreadable=frozenset(), expires_ms=None)
+
+
+def without(name: str, *, unreadable: bool = False) -> KeyJudgement:
+    """The judgement of an answer that lacks a permission, or has no boolean for it."""
+    flags = {one: is_on for one, is_on in SAFE.items() if one != name}
+    answer = KeyPermissions(flags=flags, unreadable=frozenset({name} if unreadable else ()), expires_ms=None)
+    return judge_permissions(answer, now_ms=NOW)
+
+
+def expiring(expires_ms: int) -> tuple[str, ...]:
+    return judge_permissions(replace(found(), expires_ms=expires_ms), now_ms=NOW).warnings
 
 
 def test_key_that_reads_and_trades_spot_from_one_address_is_safe() -> None:
@@ -67,14 +81,14 @@ def test_permission_that_is_not_known_is_refused_where_it_is_on(name: str) -> No
 @pytest.mark.parametrize("name", sorted(KNOWN))
 def test_permission_that_is_missing_is_refused(name: str) -> None:
     """What the answer does not say is not off."""
-    (problem,) = judged(without=name).problems
+    (problem,) = without(name).problems
     assert f"does not say whether `{name}` is on" in problem
 
 
 def test_permission_that_is_no_boolean_is_refused() -> None:
     """A known field, or one that looks like a permission, needs a boolean."""
-    assert "`enableWithdrawals`" in judged(unreadable="enableWithdrawals").problems[0]
-    assert "`enableTeleport`" in judged(unreadable="enableTeleport").problems[0]
+    assert "`enableWithdrawals`" in without("enableWithdrawals", unreadable=True).problems[0]
+    assert "`enableTeleport`" in without("enableTeleport", unreadable=True).problems[0]
 
 
 def test_many_unknown_permissions_are_named_in_part() -> None:
@@ -88,7 +102,7 @@ def test_key_without_an_address_restriction_or_about_to_end_is_warned_about() ->
     open_key = judged(ipRestrict=False)
     assert open_key.is_safe
     assert "every address" in open_key.warnings[0]
-    (ending,) = judged(expires_ms=NOW + EXPIRES_SOON_MS - 1).warnings
+    (ending,) = expiring(NOW + EXPIRES_SOON_MS - 1)
     assert "ends in 13 days" in ending
-    assert judged(expires_ms=NOW + EXPIRES_SOON_MS).warnings == ()
-    assert "ends in 0 days" in judged(expires_ms=NOW - 1).warnings[0]
+    assert expiring(NOW + EXPIRES_SOON_MS) == ()
+    assert "ends in 0 days" in expiring(NOW - 1)[0]

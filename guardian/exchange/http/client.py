@@ -34,6 +34,7 @@ from guardian.exchange.http.signing import signature
 from guardian.exchange.http.tls import own_tls_context
 from guardian.exchange.limits.rate_limits import RateLimits, Slot
 from guardian.exchange.limits.weights import HEADERS
+from guardian.exchange.network import Network
 from guardian.system.clock import Clock
 
 with warnings.catch_warnings():
@@ -67,6 +68,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
 
     Reads and cancels are stamped with the local clock less `correction_ms`, an order with the time its caller fixed.
     `random_fraction` is evenly distributed between 0 and 1; with it the pauses between the tries of a read vary.
+    `network` is what a test finds the hosts by; None is the system's resolver and certifi's authorities.
     Once `is_closed` is true nothing is sent and no session is opened, for a request in flight neither.
     """
 
@@ -90,6 +92,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         rate_limits: RateLimits,
         random_fraction: Callable[[], float],
         is_closed: Callable[[], bool],
+        network: Network | None = None,
     ) -> None:
         super().__init__(loop=asyncio.get_running_loop())
         # The library made these without connecting. They would get round `_request`.
@@ -101,6 +104,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         self._rate_limits = rate_limits
         self._random_fraction = random_fraction
         self._is_closed = is_closed
+        self._network = network
         self._point_at(spec)
 
     def _point_at(self, spec: EnvironmentSpec) -> None:
@@ -314,10 +318,8 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         if session is None or session.closed:
             # The embedded exchange closes idle connections after 5 s: let go of them before it does.
             keepalive_s = 4.0 if self._spec.environment is Environment.PAPER else 15.0
-            # Without TLS there is nothing to check: the paper exchange is on this machine.
-            tls = True if self._spec.environment is Environment.PAPER else own_tls_context()
             session = self.session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(keepalive_timeout=keepalive_s, ssl=tls),
+                connector=self._connector(keepalive_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"Accept": "application/json", "User-Agent": "guardian"},
                 trust_env=False,
@@ -325,6 +327,16 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
             # aiohttp sends a DELETE again, by itself, when a kept connection had gone; there is no public switch.
             session._retry_connection = False  # noqa: SLF001
         return session
+
+    def _connector(self, keepalive_s: float) -> aiohttp.TCPConnector:
+        if self._spec.environment is Environment.PAPER:
+            # Without TLS there is nothing to check: the paper exchange is on this machine.
+            return aiohttp.TCPConnector(keepalive_timeout=keepalive_s)
+        if self._network is None:
+            return aiohttp.TCPConnector(keepalive_timeout=keepalive_s, ssl=own_tls_context())
+        return aiohttp.TCPConnector(
+            keepalive_timeout=keepalive_s, ssl=self._network.tls, resolver=self._network.resolver
+        )
 
     # -- what is closed off
 

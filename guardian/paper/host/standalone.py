@@ -236,6 +236,8 @@ class PaperServer:
         self.venue: Final = venue
         self.controls: Final = Controls(venue, pinned, faults, journal)
         api = HttpApi(venue, meter=Meter(limits), faults=faults, journal=journal, trouble=self.troubles.append)
+        self.app: Final = api.app
+        """The HTTP interface, for a test that serves it in another way too."""
         self._server = server(api, tick_s=0.01)
         self._thread: threading.Thread | None = None
         self._port = 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import os
 import ssl
 import subprocess
@@ -14,12 +12,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from guardian.exchange.http.tls import own_tls_context
+from tests.support.authority import made_authority
 
 CLIENT = """
 import asyncio, sys, time
@@ -60,28 +55,6 @@ class Answer(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-def made_authority(folder: Path) -> None:
-    """A self-made authority (`ca.pem`) and a server certificate of its own for this machine (`server.pem`)."""
-    now = dt.datetime.now(dt.UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority of my own")])
-    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-
-    def signed(subject: x509.Name, key: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType) -> x509.Certificate:
-        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(name).public_key(key.public_key())
-        builder = builder.serial_number(x509.random_serial_number()).add_extension(extension, critical=False)
-        builder = builder.not_valid_before(now - dt.timedelta(days=1))
-        return builder.not_valid_after(now + dt.timedelta(days=1)).sign(keys[0], hashes.SHA256())
-
-    ca = signed(name, keys[0], x509.BasicConstraints(ca=True, path_length=None))
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    server = signed(subject, keys[1], x509.SubjectAlternativeName(names))
-    pem = serialization.Encoding.PEM
-    folder.joinpath("ca.pem").write_bytes(ca.public_bytes(pem))
-    private = keys[1].private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    folder.joinpath("server.pem").write_bytes(private + server.public_bytes(pem))
 
 
 @pytest.fixture

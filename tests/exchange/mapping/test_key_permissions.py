@@ -50,19 +50,10 @@ def test_time_at_which_trading_ends_is_read() -> None:
     assert key_permissions(DOCUMENTED | {name: -5}).expires_ms is None
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        None,
-        [],
-        {},
-        "x",
-        {"enable\u202eX": True},
-        {"": True},
-        {"a" * 65: True},
-        {f"enable{n}": False for n in range(101)},
-    ],
-)
+MANY = {f"enable{number}": False for number in range(101)}
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, "x", {"enable\u202eX": True}, {"": True}, {"a" * 65: True}, MANY])
 def test_answer_of_another_shape_is_refused(answer: object) -> None:
     """No object, none too large, and no name that is not plain text."""
     with pytest.raises(ExchangeUnavailable):

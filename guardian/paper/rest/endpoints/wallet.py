@@ -325,7 +325,7 @@ def _restrictions(call: Call) -> dict[str, Any]:
         "enableSpotAndMarginTrading": True,
         "enablePortfolioMarginTrading": False,
     }
-    return {name: value for name, value in (usual | call.venue.key_restrictions).items() if value is not None}
+    return {name: value for name, value in {**usual, **call.venue.key_restrictions}.items() if value is not None}
 
 
 def _no_pairs(_call: Call) -> list[dict[str, Any]]:
