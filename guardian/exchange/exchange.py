@@ -41,12 +41,7 @@ from guardian.domain.requests import (
 )
 from guardian.domain.secrets import ApiKeyPair
 from guardian.domain.trading import Environment
-from guardian.errors import (
-    ExchangeRejected,
-    ExchangeUnavailable,
-    OutcomeUnknown,
-    RequestRefused,
-)
+from guardian.errors import ExchangeRejected, ExchangeUnavailable, OutcomeUnknown, RequestRefused
 from guardian.exchange.environments import ApiFamily, EnvironmentSpec
 from guardian.exchange.error_codes import UNKNOWN_ORDER
 from guardian.exchange.limits.rate_limits import Slot
@@ -312,15 +307,9 @@ class Exchange:
         return account.fee(await self._read(lambda client: client.get_commission(symbol=symbol)), symbol)
 
     async def key_permissions(self) -> KeyPermissions:
-        """Returns what the spot key may do, as the exchange answers it now.
-
-        Raises RequestRefused everywhere but on `live`: no other environment is asked.
-        """
+        """Returns what the spot key may do, as the exchange answers it now. Raises RequestRefused but on `live`."""
         if self.environment is not Environment.LIVE:
-            raise RequestRefused(
-                f"the permissions of a key are read on `live` alone, and this is `{self.environment.value}`; "
-                "nothing was sent"
-            )
+            raise RequestRefused("the permissions of a key are read on `live` alone; nothing was sent")
         return account.key_permissions(await self._read(lambda client: client.get_account_api_permissions()))
 
     async def account_snapshot(self, request: GetAccountSnapshot) -> AccountSnapshot:
