@@ -101,7 +101,7 @@ class ExchangeConnector:
         self._connection: Connection | None = None
         self._exchange: Exchange | None = None
         self._made_for: tuple[object, ...] = ()
-        """The endpoint and the keys of `_exchange`."""
+        """The endpoint of `_exchange` and the digests of its keys."""
         self._is_disconnected = False
         self._retired: list[Exchange] = []
         self._is_closed = False
@@ -168,12 +168,14 @@ class ExchangeConnector:
 
     def _exchange_with(self, endpoint: str | None, spot: ApiKeyPair | None, futures: ApiKeyPair | None) -> Exchange:
         """Returns the exchange at that endpoint with these keys: the present one, unless either has changed."""
-        if self._exchange is not None and self._made_for == (endpoint, spot, futures):
+        # The keys themselves are not kept: from here on they are inside the signers of the exchange.
+        made_for = (endpoint, *(None if pair is None else pair.digest for pair in (spot, futures)))
+        if self._exchange is not None and self._made_for == made_for:
             return self._exchange
         self._require_open()  # it may have been closed while the keys were read
         self._retire()
         spec = EnvironmentSpec(environment=self.environment, paper_endpoint=endpoint)
-        self._made_for = (endpoint, spot, futures)
+        self._made_for = made_for
         self._exchange = Exchange(
             spec,
             spot=spot,

@@ -2,6 +2,8 @@
 pair), username `v1`, value compact JSON that names its environment and family again.
 
 An item that is read must name the place that it was read from, so a key of one environment is never used in another.
+A pair is one item and never several, so that no interruption leaves half a key: an RSA key, whose DER is too long for
+one, is kept as its two primes (see `rsa_primes`).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from guardian.credentials.key_checks import check_pair
+from guardian.credentials.rsa_primes import rsa_from_primes, rsa_to_primes
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError
@@ -66,7 +69,7 @@ def pack(pair: ApiKeyPair, created: datetime) -> Secret:
                 "family": pair.family.value,
                 "kind": pair.kind.value,
                 "api_key": pair.api_key.reveal(),
-                "signing_key": pair.signing_key.reveal(),
+                "signing_key": _short_form(pair),
                 "created": created.isoformat(),
             },
             separators=(",", ":"),
@@ -75,7 +78,7 @@ def pack(pair: ApiKeyPair, created: datetime) -> Secret:
     if len(value.reveal().encode("utf-16-le")) > MAX_VALUE_BYTES:
         raise CredentialsError(
             f"the key pair is too long for a keyring: over {MAX_VALUE_BYTES} bytes",
-            hint="use an Ed25519 or an HMAC key; an RSA key does not fit",
+            hint="use an Ed25519 key, which is the shortest",
         )
     return value
 
@@ -84,7 +87,7 @@ def unpack(value: Secret, slot: Slot) -> tuple[ApiKeyPair, datetime]:
     """Returns the pair in an item and when it was stored. Raises CredentialsError for one of another `slot`."""
     try:
         parsed = _pair_in(value)
-    except (ValueError, TypeError, RecursionError, CredentialsError):
+    except Exception:  # noqa: BLE001 - of JSON, of cryptography and of the checks; each means the same
         parsed = None  # raised below, clear of an exception whose frames hold the text
     item = f"the item `{SERVICES[slot]}` in the keyring"
     family = " --family futures" if slot[1] is KeyFamily.FUTURES else ""
@@ -103,12 +106,17 @@ def _pair_in(value: Secret) -> tuple[ApiKeyPair, datetime]:
     if not all(isinstance(text, str) for name, text in found.items() if name != "v"):
         raise ValueError("a field is not text")
     created = datetime.fromisoformat(found["created"])
+    kind = KeyKind(found["kind"])
     pair = ApiKeyPair(
         environment=Environment(found["environment"]),
         family=KeyFamily(found["family"]),
-        kind=KeyKind(found["kind"]),
+        kind=kind,
         api_key=Secret(found["api_key"]),
-        signing_key=Secret(found["signing_key"]),
+        signing_key=rsa_from_primes(found["signing_key"]) if kind is KeyKind.RSA else Secret(found["signing_key"]),
     )
     check_pair(pair)
     return pair, created.astimezone(UTC)
+
+
+def _short_form(pair: ApiKeyPair) -> str:
+    return rsa_to_primes(pair.signing_key) if pair.kind is KeyKind.RSA else pair.signing_key.reveal()

@@ -51,6 +51,7 @@ class KeyKind(StrEnum):
 
     HMAC = "hmac"
     ED25519 = "ed25519"
+    RSA = "rsa"
 
 
 class KeyFamily(StrEnum):
@@ -70,9 +71,16 @@ class ApiKeyPair:
     api_key: Secret
     """What goes into the `X-MBX-APIKEY` header."""
     signing_key: Secret
-    """For `hmac` the API secret; for `ed25519` the raw 32-byte private key in base64."""
+    """For `hmac` the API secret; for `ed25519` the raw 32-byte private key, for `rsa` the private key as unencrypted
+    PKCS #8 DER, both in base64."""
 
     @property
     def fingerprint(self) -> str:
         """16 hex digits that name this key without giving it away."""
         return sha256(f"guardian/api-key/{self.environment}/{self.api_key.reveal()}".encode()).hexdigest()[:16]
+
+    @property
+    def digest(self) -> bytes:
+        """32 bytes by which the whole pair is known again without being kept. They are shown and stored nowhere."""
+        texts = (self.environment, self.family, self.kind, self.api_key.reveal(), self.signing_key.reveal())
+        return sha256("\0".join(("guardian/api-key-pair", *texts)).encode()).digest()

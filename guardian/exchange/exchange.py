@@ -48,7 +48,7 @@ from guardian.exchange.limits.rate_limits import Slot
 from guardian.exchange.listings import Listings, by_symbol, json_list, together
 from guardian.exchange.mapping import account, futures, market, orders, wallet
 from guardian.exchange.network import Network
-from guardian.exchange.session import ExchangeSession, keys_by_family
+from guardian.exchange.session import ExchangeSession, signers_by_family
 from guardian.system.clock import Clock
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Exchange:
         self._clock = clock
         self._session = ExchangeSession(
             spec,
-            keys_by_family(spec.environment, spot, futures),
+            signers_by_family(spec.environment, spot, futures),
             clock=clock,
             limits_path=limits_path,
             random_fraction=random_fraction,

@@ -22,6 +22,7 @@ from guardian.system.clock import Clock
 
 if TYPE_CHECKING:
     from guardian.exchange.http.client import GuardedClient
+    from guardian.exchange.http.signing import Signer
 
 
 MEASURED_HINT: Final = "nothing was cancelled; the clock was measured again, so request the cancel again"
@@ -37,7 +38,7 @@ class ExchangeSession:
     def __init__(
         self,
         spec: EnvironmentSpec,
-        keys: Mapping[KeyFamily, ApiKeyPair],
+        signers: Mapping[KeyFamily, Signer],
         *,
         clock: Clock,
         limits_path: Path | None,
@@ -45,7 +46,7 @@ class ExchangeSession:
         network: Network | None = None,
     ) -> None:
         self._spec = spec
-        self._keys = keys
+        self._signers = signers
         self._clock = clock
         self._random_fraction = random_fraction
         self._network = network
@@ -76,7 +77,7 @@ class ExchangeSession:
 
             self._client = GuardedClient(
                 self._spec,
-                self._keys,
+                self._signers,
                 clock=self._clock,
                 correction_ms=self._correction_ms,
                 rate_limits=self.rate_limits,
@@ -131,7 +132,7 @@ class ExchangeSession:
         Where the timestamp is refused all the same, the clock is measured for the next cancel, and the hint says so.
         """
         clock = self._spot_clock
-        if KeyFamily.SPOT in self._keys:
+        if KeyFamily.SPOT in self._signers:
             await clock.measure_if_unknown()
         try:
             return await self.write(call)
@@ -170,14 +171,22 @@ class ExchangeSession:
         return market.server_time(await self._read_once(lambda client: client.futures_time()))
 
 
-def keys_by_family(
+def signers_by_family(
     environment: Environment, spot: ApiKeyPair | None, futures: ApiKeyPair | None
-) -> dict[KeyFamily, ApiKeyPair]:
-    """Returns the pair that signs for each part. Raises CredentialsError where one belongs elsewhere."""
+) -> dict[KeyFamily, Signer]:
+    """Returns what signs for each part, each key decoded once. Raises CredentialsError where one belongs elsewhere.
+
+    A key that cannot sign is found out by what is signed with it, so that all that needs no key works.
+    """
     one_pair = environment is not Environment.TESTNET
     given = {KeyFamily.SPOT: spot, KeyFamily.FUTURES: futures or (spot if one_pair else None)}
     keys = {family: pair for family, pair in given.items() if pair is not None}
     for family, pair in keys.items():
         if pair.environment != environment.value or not (one_pair or pair.family is family):
             raise CredentialsError("a key pair of another environment or family was given; it is not used")
-    return keys
+    if not keys:
+        return {}
+    from guardian.exchange.http.signing import Signer  # cryptography is slow to import
+
+    signers = {pair.digest: Signer(pair) for pair in keys.values()}
+    return {family: signers[pair.digest] for family, pair in keys.items()}

@@ -6,6 +6,8 @@ Secret Service, with GUARDIAN_TEST_REAL_KEYRING set.
 
 from __future__ import annotations
 
+import base64
+import functools
 import json
 import os
 import sys
@@ -17,6 +19,13 @@ from threading import Event, Thread, active_count
 from typing import Any, Final
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
 
 from guardian.credentials import backends
 from guardian.credentials.item_format import MAX_VALUE_BYTES
@@ -25,6 +34,7 @@ from guardian.credentials.store import CredentialStore, masked, open_credentials
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.errors import CredentialsError, KeyringUnavailable
 from tests.support.keyring import MemoryKeyring
+from tests.support.present import present
 
 CANARY_KEY = "CANARYkey0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST"
 CANARY_SECRET = "CANARYsecret6789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
@@ -93,6 +103,21 @@ def everything_said(error: BaseException | None) -> str:
     return said
 
 
+@functools.cache
+def rsa_key(bits: int = 2048) -> Secret:
+    """A new RSA private key as PKCS #8 DER in base64."""
+    key = rsa.generate_private_key(65537, bits)
+    return Secret(base64.b64encode(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())).decode())
+
+
+def rsa_numbers(signing_key: Secret) -> tuple[int, set[int]]:
+    """The public exponent and the primes, in either order, of such a key."""
+    key = load_der_private_key(base64.b64decode(signing_key.reveal()), password=None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    numbers = key.private_numbers()
+    return numbers.public_numbers.e, {numbers.p, numbers.q}
+
+
 @pytest.fixture
 def store() -> Iterator[CredentialStore]:
     if os.environ.get("GUARDIAN_TEST_REAL_KEYRING"):
@@ -121,6 +146,19 @@ def test_ed25519_pair_comes_back(store: CredentialStore) -> None:
     stored = pair(kind=KeyKind.ED25519, signing_key=Secret(ED25519_KEY))
     store.put(stored)
     assert store.get("testnet", KeyFamily.SPOT) == stored
+
+
+@pytest.mark.parametrize("bits", [2048, 4096])
+def test_rsa_pair_comes_back_and_is_one_item_of_each_system(store: CredentialStore, bits: int) -> None:
+    """An RSA pair, with an API key four times as long as Binance's, fits one item and keeps the same numbers."""
+    stored = pair(kind=KeyKind.RSA, api_key=Secret("a" * 256), signing_key=rsa_key(bits))
+    store.put(stored)
+    found = present(store.get("testnet", KeyFamily.SPOT))
+    assert found.kind is KeyKind.RSA
+    assert rsa_numbers(found.signing_key) == rsa_numbers(stored.signing_key)
+    if isinstance(store._backend, MemoryKeyring):
+        (value,) = store._backend.items.values()
+        assert len(value.encode("utf-16-le")) <= MAX_VALUE_BYTES
 
 
 def test_putting_again_replaces(store: CredentialStore) -> None:
@@ -217,7 +255,8 @@ def _damage() -> Iterator[tuple[str, Callable[[dict[str, object]], str]]]:
     yield "other version", lambda item: json.dumps({**item, "v": 2})
     yield "extra field", lambda item: json.dumps({**item, "note": "x"})
     yield "missing field", lambda item: json.dumps({k: v for k, v in item.items() if k != "family"})
-    yield "unknown kind", lambda item: json.dumps({**item, "kind": "rsa"})
+    yield "unknown kind", lambda item: json.dumps({**item, "kind": "dsa"})
+    yield "other kind", lambda item: json.dumps({**item, "kind": "rsa"})
     yield "unknown environment", lambda item: json.dumps({**item, "environment": "prod"})
     yield "number for a secret", lambda item: json.dumps({**item, "signing_key": 7})
     yield "empty secret", lambda item: json.dumps({**item, "signing_key": ""})
@@ -288,6 +327,48 @@ def test_ed25519_key_must_be_32_bytes_in_base64(bad: str) -> None:
     """A signing key that is not a raw Ed25519 key is refused."""
     with pytest.raises(CredentialsError, match="32 bytes"):
         CredentialStore(MemoryKeyring()).put(pair(kind=KeyKind.ED25519, signing_key=Secret(bad)))
+
+
+@pytest.mark.parametrize("spoil", ["AAAA", "not base64", ED25519_KEY, CANARY_SECRET])
+def test_rsa_key_must_be_a_whole_key(spoil: str) -> None:
+    """A signing key that is no RSA key in DER is refused before the keyring is touched."""
+    keyring = MemoryKeyring()
+    with pytest.raises(CredentialsError, match="not a whole private key of 2048 to 4096 bits"):
+        CredentialStore(keyring).put(pair(kind=KeyKind.RSA, signing_key=Secret(spoil)))
+    assert keyring.asked == []
+
+
+def test_rsa_key_of_a_length_that_binance_does_not_register_is_refused() -> None:
+    """1024 bits are too few."""
+    with pytest.raises(CredentialsError, match="2048 to 4096 bits"):
+        CredentialStore(MemoryKeyring()).put(pair(kind=KeyKind.RSA, signing_key=rsa_key(1024)))
+
+
+def _prime_damage() -> Iterator[tuple[str, Callable[[str], str]]]:
+    yield "cut", lambda text: text[:-12]
+    yield "one prime", lambda text: text.rpartition(".")[0]
+    yield "a changed prime", lambda text: text[:20] + ("A" if text[20] != "A" else "B") + text[21:]
+    yield "the same prime twice", lambda text: ".".join([*text.split(".")[:2], text.split(".")[1]])
+    yield "another exponent", lambda text: "65536" + text[5:]
+    yield "no exponent", lambda text: text.partition(".")[2]
+    yield "zero", lambda text: "65537.AA==.AA=="
+    yield "one", lambda text: "65537.AQ==.AQ=="
+    yield "minus", lambda text: "-" + text
+
+
+@pytest.mark.parametrize("damage", [d for _, d in _prime_damage()], ids=[name for name, _ in _prime_damage()])
+def test_part_of_an_rsa_key_is_never_taken_for_a_whole(damage: Callable[[str], str]) -> None:
+    """An item whose key lacks a piece or has a changed one is an error, and `remove` still works."""
+    keyring = MemoryKeyring()
+    store = CredentialStore(keyring)
+    store.put(pair(kind=KeyKind.RSA, signing_key=rsa_key()))
+    place = ("guardian/binance/testnet", "v1")
+    item = json.loads(keyring.items[place])
+    keyring.items[place] = json.dumps({**item, "signing_key": damage(item["signing_key"])})
+    with pytest.raises(CredentialsError, match="damaged") as caught:
+        store.get("testnet", KeyFamily.SPOT)
+    assert item["signing_key"][10:60] not in everything_said(caught.value)
+    assert store.remove("testnet", KeyFamily.SPOT) is True
 
 
 def test_same_value_for_key_and_secret_is_refused() -> None:

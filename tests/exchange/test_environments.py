@@ -273,7 +273,7 @@ async def test_dangerous_methods_are_refused_before_signing(
     def no_signing(*_: object) -> None:
         raise AssertionError("signed")
 
-    monkeypatch.setattr("guardian.exchange.http.client.signature", no_signing)
+    monkeypatch.setattr("guardian.exchange.http.signing.Signer.sign", no_signing)
     with pytest.raises((RequestRefused, KeyError)):
         await DANGEROUS[name](exchange._client())
     assert session.sent == []

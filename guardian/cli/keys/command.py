@@ -48,7 +48,7 @@ def command() -> None:
 @_FAMILY
 @click.option(
     "--kind",
-    type=click.Choice([k.value for k in KeyKind]),
+    type=click.Choice([KeyKind.ED25519.value, KeyKind.HMAC.value]),
     help="ed25519 (made here; Binance never sees the secret half) or hmac (made by Binance).  [default: ed25519]",
 )
 @click.option(

@@ -22,7 +22,7 @@ from typing import Final, NoReturn
 import aiohttp
 from yarl import URL
 
-from guardian.domain.secrets import ApiKeyPair, KeyFamily
+from guardian.domain.secrets import KeyFamily
 from guardian.domain.trading import Environment
 from guardian.errors import ExchangeError, ExchangeRateLimited, NoCredentials, NotSent, RequestRefused
 from guardian.exchange.environments import ApiFamily, Endpoint, EnvironmentSpec
@@ -30,7 +30,7 @@ from guardian.exchange.http.answers import Answer, decoded, refusal_code, used_o
 from guardian.exchange.http.error_mapping import closed, from_exception
 from guardian.exchange.http.request_list import check_parameters, encoded, permitted
 from guardian.exchange.http.retrying import pauses
-from guardian.exchange.http.signing import signature
+from guardian.exchange.http.signing import Signer
 from guardian.exchange.http.tls import own_tls_context
 from guardian.exchange.limits.rate_limits import RateLimits, Slot
 from guardian.exchange.limits.weights import HEADERS
@@ -85,7 +85,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
     def __init__(
         self,
         spec: EnvironmentSpec,
-        keys: Mapping[KeyFamily, ApiKeyPair],
+        signers: Mapping[KeyFamily, Signer],
         *,
         clock: Clock,
         correction_ms: Callable[[ApiFamily], int],
@@ -98,7 +98,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         # The library made these without connecting. They would get round `_request`.
         self.ws_api = self.ws_future = None
         self._spec = spec
-        self._keys = dict(keys)
+        self._signers = dict(signers)
         self._clock = clock
         self._correction_ms = correction_ms
         self._rate_limits = rate_limits
@@ -146,9 +146,9 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         fixed = parameters.pop("timestamp", None) if endpoint.writes else None
         slot = parameters.pop("slot", None) if endpoint.method == "POST" else None
         check_parameters(parameters)
-        pair = self._pair_for(endpoint) if endpoint.signed else None
+        signer = self._signer_for(endpoint) if endpoint.signed else None
         if not endpoint.writes:
-            return await self._read(endpoint, uri, parameters, pair)
+            return await self._read(endpoint, uri, parameters, signer)
         if not isinstance(slot, Slot) or slot.is_used:
             slot = await self._rate_limits.take(endpoint, parameters, self._account(endpoint))
         try:
@@ -158,7 +158,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         except ExchangeError:
             self._rate_limits.give_back(slot)
             raise
-        tried = await self._once(endpoint, uri, query, pair, slot, self.WRITE_TIMEOUT_S)
+        tried = await self._once(endpoint, uri, query, signer, slot, self.WRITE_TIMEOUT_S)
         if isinstance(tried.outcome, ExchangeError):
             raise tried.outcome
         return tried.outcome
@@ -169,13 +169,13 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         return await self._rate_limits.take(endpoint, {}, self._account(endpoint))
 
     async def _read(
-        self, endpoint: Endpoint, address: str, parameters: dict[str, object], pair: ApiKeyPair | None
+        self, endpoint: Endpoint, address: str, parameters: dict[str, object], signer: Signer | None
     ) -> object:
         """Sends a read, up to three times within its time-out where the network or the exchange's server failed."""
         encoded(parameters)  # what cannot be sent takes no slot
         slot = await self._rate_limits.take(endpoint, parameters, self._account(endpoint))
         ends = self._clock.monotonic() + self.READ_TIMEOUT_S
-        tried = await self._read_once(endpoint, address, parameters, pair, slot, self.READ_TIMEOUT_S)
+        tried = await self._read_once(endpoint, address, parameters, signer, slot, self.READ_TIMEOUT_S)
         for pause_s in pauses(self._random_fraction):
             if not tried.again or self._clock.monotonic() + pause_s >= ends:
                 break
@@ -185,7 +185,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
             if left_s <= 0:
                 self._rate_limits.give_back(slot)
                 break
-            tried = await self._read_once(endpoint, address, parameters, pair, slot, left_s)
+            tried = await self._read_once(endpoint, address, parameters, signer, slot, left_s)
         if isinstance(tried.outcome, ExchangeError):
             raise tried.outcome
         return tried.outcome
@@ -195,24 +195,24 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
         endpoint: Endpoint,
         address: str,
         parameters: Mapping[str, object],
-        pair: ApiKeyPair | None,
+        signer: Signer | None,
         slot: Slot,
         timeout_s: float,
     ) -> _Tried:
         """Sends a read once, with its own timestamp."""
         stamped = dict(parameters)
-        if pair is not None:
+        if signer is not None:
             stamped |= {"timestamp": self._timestamp(endpoint, None), "recvWindow": RECV_WINDOW_MS}
-        return await self._once(endpoint, address, encoded(stamped), pair, slot, timeout_s)
+        return await self._once(endpoint, address, encoded(stamped), signer, slot, timeout_s)
 
     async def _once(
-        self, endpoint: Endpoint, address: str, query: str, pair: ApiKeyPair | None, slot: Slot, timeout_s: float
+        self, endpoint: Endpoint, address: str, query: str, signer: Signer | None, slot: Slot, timeout_s: float
     ) -> _Tried:
         """Sends once and returns the outcome; counts what it used of the limits in any case."""
         used: Mapping[str, int] = {}
         slot.is_used = True
         try:
-            answer = await self._deliver(endpoint, address, query, pair, timeout_s)
+            answer = await self._deliver(endpoint, address, query, signer, timeout_s)
             if not isinstance(answer, Answer):
                 return answer
             used = answer.used
@@ -227,13 +227,13 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
 
     def _account(self, endpoint: Endpoint) -> str:
         """Returns the name under which limits of an account are counted."""
-        pair = self._keys.get(endpoint.family.key_family)
-        return "none" if pair is None else pair.fingerprint
+        signer = self._signers.get(endpoint.family.key_family)
+        return "none" if signer is None else signer.fingerprint
 
-    def _pair_for(self, endpoint: Endpoint) -> ApiKeyPair:
+    def _signer_for(self, endpoint: Endpoint) -> Signer:
         family = endpoint.family.key_family
-        pair = self._keys.get(family)
-        if pair is None:
+        signer = self._signers.get(family)
+        if signer is None:
             environment = self._spec.environment
             # Only testnet has a second pair.
             is_second = environment is Environment.TESTNET and family is KeyFamily.FUTURES
@@ -241,7 +241,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
             if environment is Environment.PAPER:
                 hint = "give `api_key` and `api_secret` under `[paper]` in the policy"
             raise NoCredentials(f"no key is stored for `{environment.value}`; nothing was sent", hint=hint)
-        return pair
+        return signer
 
     def _timestamp(self, endpoint: Endpoint, fixed: object) -> int:
         if not endpoint.writes:
@@ -259,32 +259,28 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
             )
 
     async def _deliver(
-        self, endpoint: Endpoint, address: str, payload: str, pair: ApiKeyPair | None, timeout_s: float
+        self, endpoint: Endpoint, address: str, payload: str, signer: Signer | None, timeout_s: float
     ) -> Answer | _Tried:
-        """Signs and sends. Returns the answer or the failure, and never raises: exception frames would hold the key."""
+        """Signs and sends. Returns the answer or the failure, and never raises: exception frames would hold the key.
+
+        A cancellation is raised again as a new one, for the same reason.
+        """
         if self._is_closed():
             return _Tried(closed(write=endpoint.writes))
-        headers = {}
-        body = None
-        if pair is not None:
-            signed = signature(pair, payload.encode())
-            if signed is None:
-                hint = "`guardian keys add` stores another"
-                return _Tried(NotSent("the stored key cannot sign; nothing was sent", hint=hint))
-            payload = f"{payload}&{encoded({'signature': signed})}"
-            headers["X-MBX-APIKEY"] = pair.api_key.reveal()
-        if endpoint.writes:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-            body = payload.encode()
-        elif payload:
-            address = f"{address}?{payload}"
-        url = URL(address, encoded=True)
+        request = _signed(endpoint, address, payload, signer)
+        if request is None:
+            hint = "`guardian keys add` stores another"
+            return _Tried(NotSent("the stored key cannot sign; nothing was sent", hint=hint))
         try:
-            return await self._sent(endpoint, url, headers, body, timeout_s)
+            return await self._sent(endpoint, *request, timeout_s)
+        except asyncio.CancelledError as cancellation:
+            arguments = cancellation.args
         except Exception as problem:  # noqa: BLE001  the caller of a write has to know what any failure means
             is_network = isinstance(problem, _NETWORK_ERRORS)
             outcome = from_exception(problem, write=endpoint.writes)
             return _Tried(outcome, again=is_network and not endpoint.writes)
+        del request
+        raise asyncio.CancelledError(*arguments)
 
     async def _sent(
         self, endpoint: Endpoint, url: URL, headers: Mapping[str, str], body: bytes | None, timeout_s: float
@@ -361,3 +357,23 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
 
     async def _ws_futures_api_request(self, method: str, signed: bool, params: object) -> NoReturn:  # noqa: ARG002
         raise RequestRefused("guardian opens no websocket; nothing was sent")
+
+
+def _signed(
+    endpoint: Endpoint, address: str, payload: str, signer: Signer | None
+) -> tuple[URL, dict[str, str], bytes | None] | None:
+    """Returns the address, the headers and the body to send; None where the stored key cannot sign."""
+    headers = {}
+    body = None
+    if signer is not None:
+        signature = signer.sign(payload.encode())
+        if signature is None:
+            return None
+        payload = f"{payload}&{encoded({'signature': signature})}"
+        headers["X-MBX-APIKEY"] = signer.api_key().reveal()
+    if endpoint.writes:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        body = payload.encode()
+    elif payload:
+        address = f"{address}?{payload}"
+    return URL(address, encoded=True), headers, body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import pickle
 import traceback
@@ -80,6 +81,19 @@ async def test_no_secret_behind_a_refused_connection(act: Act) -> None:
     assert_clean(everything_about(caught.value))
 
 
+@pytest.mark.parametrize("act", [place, cancel, read])
+async def test_no_secret_in_the_frames_of_a_cancelled_request(act: Act) -> None:
+    """A request that is given up while the exchange is silent leaves a cancellation without the key in its frames."""
+    async with served(lambda _: Told(hang=True)) as (server, exchange):
+        task = asyncio.ensure_future(act(exchange))
+        while not server.seen:
+            await asyncio.sleep(0.01)
+        task.cancel("given up")
+        with pytest.raises(asyncio.CancelledError, match="given up") as caught:
+            await task
+    assert_clean(everything_about(caught.value))
+
+
 @pytest.mark.parametrize("seed", [b"short", SEED])
 async def test_no_ed25519_key_is_kept_in_the_open(seed: bytes) -> None:
     """A private key is neither an attribute of the client nor behind the error of one that cannot sign."""
@@ -106,7 +120,7 @@ async def test_client_and_exchange_show_no_secret(caplog: pytest.LogCaptureFixtu
         assert (client.ws_api, client.ws_future) == (None, None)
         assert client.response is None
         with pytest.raises(TypeError):
-            pickle.dumps(exchange._session._keys)
+            pickle.dumps(dict(exchange._session._signers))
     assert_clean(caplog.text)
 
 
