@@ -221,7 +221,7 @@ class ExchangeConnector:
     def _read_keys(self) -> tuple[ApiKeyPair | None, ApiKeyPair | None]:
         from guardian.credentials.store import open_credentials
 
-        store = open_credentials(home=self._home)
+        store = open_credentials()
         name = self.environment.value
         return store.get(name, KeyFamily.SPOT), store.get(name, KeyFamily.FUTURES)
 

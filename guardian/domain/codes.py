@@ -148,6 +148,9 @@ class Code(Enum):
     CONFIRMATION_REJECTED = CodeMeaning(
         Outcome.DENIED, "the proposal was turned down, or an earlier denial burnt its token"
     )
+    CONFIRMATION_UNPROVEN = CodeMeaning(
+        Outcome.DENIED, "the approval lacks the proof that this home demands: the owner's passkey or PIN"
+    )
     CONFIRMATION_MISMATCH = CodeMeaning(
         Outcome.DENIED,
         "a field beside the token differs from the order that was confirmed; the token is left as it was",

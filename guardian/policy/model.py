@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from guardian.domain.orders import OrderSide, OrderType, TimeInForce
+from guardian.domain.owner.proof import Proof
 from guardian.domain.secrets import Secret
 from guardian.domain.trading import Environment
 
@@ -101,10 +102,20 @@ class ConfirmationRules:
 
     required_above: Decimal
     channel: Channel
+    proof: Proof
+    """What a person gives to prove that they agree; the home's own floor may demand more."""
     proposal_ttl_ms: int
     token_ttl_ms: int
     max_outstanding: int
     max_drift: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveRules:
+    """`[live]`: what holds on `live` alone."""
+
+    loosening_delay_ms: int
+    """How long after a person's yes a looser policy takes effect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +156,7 @@ class Policy:
     limits: Limits
     prices: PriceRules
     confirmation: ConfirmationRules
+    live: LiveRules
     symbols: Mapping[str, SymbolLimits]
     examples: tuple[Example, ...] = ()
     digest: str = ""

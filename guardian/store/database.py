@@ -32,6 +32,9 @@ from guardian.store.log.read_only import read_only, row_at
 from guardian.store.log.tail import LogTail, read_tail
 from guardian.store.log.verify import CHAIN_IS_BROKEN, Finding
 from guardian.store.opening import OpenFile, open_file, patient_until
+from guardian.store.owner.approvers import ApproversPart
+from guardian.store.owner.mandates import MandatesPart
+from guardian.store.owner.policy_approvals import PolicyApprovalsPart
 from guardian.store.schema.files import DATABASE_NAME
 from guardian.store.schema.records import Entry, Head
 from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
@@ -75,6 +78,9 @@ class Transaction:
         self.leases = LeasesPart(unit)
         self.timestamps = TimestampsPart(unit)
         self.proposals = ProposalsPart(unit)
+        self.approvers = ApproversPart(unit)
+        self.mandates = MandatesPart(unit)
+        self.policy_approvals = PolicyApprovalsPart(unit)
         self.audit = AuditPart(unit, self.trading)
         self.broken_chain = BrokenChainPart(unit, self.audit, self.trading)
         self.ledger = LedgerPart(unit)

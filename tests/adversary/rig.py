@@ -16,7 +16,6 @@ from unittest.mock import patch
 
 from guardian import bootstrap
 from guardian.bootstrap import Guardian, open_guardian
-from guardian.cli.orders.approval import approve
 from guardian.cli.orders.proposals import reject
 from guardian.cli.trading.resuming import resume, trading_shown
 from guardian.connector import Connection
@@ -33,6 +32,7 @@ from guardian.gate.recovery.resolve import Resolver
 from guardian.store.opening import begin_log, is_lost
 from tests.adversary.rest import Front, Wire
 from tests.adversary.venue import Venue
+from tests.support.person import approve_at_terminal as approve
 from tests.support.world import merged, toml
 
 T = TypeVar("T")

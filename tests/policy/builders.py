@@ -11,6 +11,7 @@ from guardian.domain.codes import Code
 from guardian.domain.instruments import Instrument, Range
 from guardian.domain.market import AveragePrice, BookTop, DayOpen
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
+from guardian.domain.owner.proof import Proof
 from guardian.domain.requests import TOOLS
 from guardian.domain.trading import Environment, TradingState
 from guardian.policy.engine import judge_order
@@ -21,6 +22,7 @@ from guardian.policy.model import (
     ConfirmationRules,
     CountWindow,
     Limits,
+    LiveRules,
     NotionalWindow,
     PaperSettings,
     Policy,
@@ -88,11 +90,13 @@ def a_policy(symbol: Mapping[str, Any] | None = None, **changed: object) -> Poli
         "confirmation": {
             "required_above": D("1000"),
             "channel": Channel.TERMINAL,
+            "proof": Proof.TERMINAL,
             "proposal_ttl_ms": 900_000,
             "token_ttl_ms": 300_000,
             "max_outstanding": 3,
             "max_drift": D("0.005"),
         },
+        "live": {"loosening_delay_ms": 600_000},
     }
     whole: dict[str, Any] = {
         "environment": Environment.TESTNET,
@@ -112,6 +116,7 @@ def a_policy(symbol: Mapping[str, Any] | None = None, **changed: object) -> Poli
         limits=Limits(**tables["limits"]),
         prices=PriceRules(**tables["prices"]),
         confirmation=ConfirmationRules(**tables["confirmation"]),
+        live=LiveRules(**tables["live"]),
         **whole,
     )
 

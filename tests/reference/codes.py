@@ -72,6 +72,8 @@ WHAT_TO_DO: Final[dict[Code, str]] = {
     "Only if it is not, request it again without a token.",
     Code.CONFIRMATION_EXPIRED: "Request the order again.",
     Code.CONFIRMATION_REJECTED: "Request the order again only if the person wants it.",
+    Code.CONFIRMATION_UNPROVEN: "Request the order again; the person approves it with `guardian approve`, with their "
+    "passkey or PIN.",
     Code.CONFIRMATION_MISMATCH: "Call `create_order` with `confirmation_token` alone.",
     Code.CONFIRMATION_ENVIRONMENT: "Request the order again in the environment and account that are in force.",
     Code.CONFIRMATION_POLICY_CHANGED: "Request the order again: it is then judged by the policy as it is now.",

@@ -232,6 +232,13 @@ KEYS: Final[dict[str, KeyEntry]] = {
         "gets the token; this guards against slips only, and `live` refuses it.",
         tighter="`terminal`; `chat` is looser",
     ),
+    "confirmation.proof": KeyEntry(
+        kind=_one_of("terminal", "pin", "passkey"),
+        does="What you give when you agree to something: an answer at a terminal, your PIN, or your passkey's "
+        "signature over exactly that. Once a home has demanded a PIN or a passkey that is set up, no edit here "
+        "weakens that.",
+        tighter="`passkey`; `terminal` stops accidents alone",
+    ),
     "confirmation.proposal_ttl": KeyEntry(kind=DAY, does="How long an order waits for a person.", tighter="shorter"),
     "confirmation.token_ttl": KeyEntry(
         kind=DAY, does="How long an approval is valid, from the moment it was given.", tighter="shorter"
@@ -244,6 +251,11 @@ KEYS: Final[dict[str, KeyEntry]] = {
         does="For MARKET: the confirmed order is denied where the market has moved against it by more than this since "
         "the person saw the price.",
         tighter="smaller",
+    ),
+    "live.loosening_delay": KeyEntry(
+        kind=DAY,
+        does="On `live`: how long after your yes a looser policy takes effect.",
+        tighter="longer",
     ),
     "symbols.X.max_notional": KeyEntry(
         kind=POSITIVE,

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guardian.bootstrap import Guardian
-from guardian.cli.orders.proposals import note_on_proposal, waiting_proposal
+from guardian.cli.orders.proposals import waiting_proposal
 from guardian.cli.orders.submission import place_approved, say_denials
 from guardian.cli.support.exit_codes import FINE, NO, STOPPED
 from guardian.cli.support.render import print_line, say, say_error, say_hint
 from guardian.cli.support.stop_requests import StopRequests
 from guardian.cli.support.times import clock_time
-from guardian.errors import StoreConflict
-from guardian.gate.base.calls import token_digest
+from guardian.domain.market import BookTop
+from guardian.domain.owner.proof import ProofGiven
+from guardian.errors import ProofRefused, StoreConflict
 from guardian.gate.orders.preview import Mismatch, Previewer
 from guardian.gate.orders.proposal_views import summary
-from guardian.gate.orders.proposals import new_token
+from guardian.gate.owner.order_approval import approve_order, order_statement
 from guardian.home.folder import find_policy_file, home_folder
 from guardian.policy.verdict import Denial
 from guardian.store.schema.records import Proposal
@@ -28,6 +29,8 @@ class Presentation:
     """What the person sees before they are asked, and why there is nothing to ask, where that is so."""
 
     lines: tuple[str, ...] = ()
+    market: BookTop | None = None
+    """The order's book as they are shown it."""
     mismatch: Mismatch | None = None
     denials: tuple[Denial, ...] = ()
 
@@ -45,7 +48,7 @@ async def present(opened: Guardian, proposal: Proposal) -> Presentation:
     if isinstance(preview, Mismatch):
         return Presentation(mismatch=preview)
     lines = summary(proposal, preview.now_ms, market=preview.market, budget=preview.budget, clock=clock_time)
-    return Presentation(lines=lines, denials=preview.denials)
+    return Presentation(lines=lines, market=preview.market, denials=preview.denials)
 
 
 def say_why_not(present: Presentation) -> None:
@@ -55,7 +58,9 @@ def say_why_not(present: Presentation) -> None:
     say_denials(present.denials, "this order would be denied now, so nothing was approved; it still waits")
 
 
-async def approve_and_submit(opened: Guardian, proposal: Proposal, stop: StopRequests, *, submit: bool) -> int:
+async def approve_and_submit(
+    opened: Guardian, proposal: Proposal, shown: Presentation, proof: ProofGiven, stop: StopRequests, *, submit: bool
+) -> int:
     """Approve, and print the token or place the order; what may have changed since it was shown is checked again."""
     if stop.asked:
         say("nothing was approved, and nothing was sent")
@@ -65,7 +70,10 @@ async def approve_and_submit(opened: Guardian, proposal: Proposal, stop: StopReq
         say_why_not(Presentation(mismatch=mismatch))
         return NO
     try:
-        token = await opened.journal.run(lambda: approve(opened, proposal.id))
+        token = await opened.journal.run(lambda: _approve(opened, proposal, shown.market, proof))
+    except ProofRefused as error:
+        say_error(error.message)
+        return NO
     except StoreConflict:
         ended = await opened.journal.run(lambda: waiting_proposal(opened.journal, proposal.id))
         if not isinstance(ended, str):
@@ -79,23 +87,12 @@ async def approve_and_submit(opened: Guardian, proposal: Proposal, stop: StopReq
     return FINE
 
 
-def approve(opened: Guardian, proposal_id: str) -> str:
-    """Issue the token and note that a person acted, in one transaction. The token exists nowhere but in the answer.
-
-    Raises:
-        StoreConflict: the proposal was used, turned down, withdrawn or has expired in the meantime.
-    """
-    token = new_token(secrets.token_bytes)
-    with opened.journal.transaction() as tx:
-        proposal = tx.proposals.get(proposal_id)
-        tx.proposals.issue_token(
-            proposal_id,
-            token_digest=token_digest(token),
-            expires_ms=tx.now_ms + (0 if proposal is None else proposal.token_ttl_ms),
-            by_person=True,
-        )
-        if proposal is not None:
-            tx.acts.record(proposal.scope, f"approved {proposal_id}")
-            tx.slicing.clear(proposal.scope, proposal.symbol, proposal.side)
-            note_on_proposal(tx, "approved", proposal)
-    return token
+def _approve(opened: Guardian, proposal: Proposal, market: BookTop | None, proof: ProofGiven) -> str:
+    return approve_order(
+        opened.journal,
+        proposal.id,
+        order_statement(proposal, market),
+        proof,
+        policy_proof=opened.policy_file.current().policy.confirmation.proof,
+        random_bytes=secrets.token_bytes,
+    )

@@ -8,7 +8,7 @@ import click
 
 from guardian.cli.support.opened_home import with_guardian, with_journal
 from guardian.cli.support.options import policy_option
-from guardian.cli.support.owner import ask_yes, require_owner
+from guardian.cli.support.owner import agree, require_owner
 from guardian.cli.support.render import say, say_error
 from guardian.cli.support.stop_requests import stop_requests
 
@@ -33,6 +33,7 @@ def command(ctx: click.Context, proposal_id: str | None, submit: bool, as_json: 
     require_owner("approve an order")
     from guardian.cli.orders import approval
     from guardian.cli.orders.proposals import waiting_proposal
+    from guardian.gate.owner.order_approval import order_statement
 
     wanted = proposal_id.strip().upper()
     found = with_journal(lambda journal: waiting_proposal(journal, wanted))
@@ -48,7 +49,9 @@ def command(ctx: click.Context, proposal_id: str | None, submit: bool, as_json: 
         ctx.exit(1)
     try:
         # Asked with no event loop around it: inside one, Ctrl-C would wait for the answer.
-        if not ask_yes("place this order now?" if submit else "approve this order?"):
+        question = "place this order now?" if submit else "approve this order?"
+        proof = agree(order_statement(found, present.market), question, policy_path=path)
+        if proof is None:
             say("nothing was approved; `guardian reject` turns it down for good")
             ctx.exit(1)
     except KeyboardInterrupt:
@@ -56,4 +59,8 @@ def command(ctx: click.Context, proposal_id: str | None, submit: bool, as_json: 
         say("nothing was approved, and nothing was sent")
         raise
     with stop_requests() as stop:
-        ctx.exit(with_guardian(path, lambda opened: approval.approve_and_submit(opened, found, stop, submit=submit)))
+        ctx.exit(
+            with_guardian(
+                path, lambda opened: approval.approve_and_submit(opened, found, present, proof, stop, submit=submit)
+            )
+        )

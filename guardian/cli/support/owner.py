@@ -1,29 +1,88 @@
-"""The owner check: is a person at a terminal, and do they agree."""
+"""The owner check: is a person at a terminal, do they agree, and what proves it."""
 
 from __future__ import annotations
 
+import secrets
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from guardian.cli.support.terminal import CannotHide, forget_typed_ahead, is_terminal, read_answer, read_hidden
+from guardian.domain.owner.proof import Proof, ProofGiven
+from guardian.domain.owner.statement import Statement
 from guardian.domain.secrets import Secret
 from guardian.domain.text.escaping import clean
-from guardian.errors import OwnerNotPresent
+from guardian.errors import OwnerNotPresent, PolicyInvalid
+
+if TYPE_CHECKING:
+    from guardian.gate.base.journal import Journal
+    from guardian.gate.owner.agreement import Agreement, PinHashes
 
 
 def require_owner(action: str) -> None:
     """The one door in front of every command that loosens something. `action` is what the command is about to do.
 
     Promises that standard input and standard error are real terminals: questions can be put and answers come from a
-    keyboard, not from a pipe. It stops accidents, not a program that has a shell; the owner's PIN, once there is one,
-    is requested here. Raises OwnerNotPresent; nothing was changed then.
+    keyboard, not from a pipe. It stops accidents, not a program that has a shell: `agree` takes the proof that does.
+    Raises OwnerNotPresent; nothing was changed then.
     """
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise OwnerNotPresent(
             f"cannot {action}: no person is at a terminal",
             hint="run this command yourself in a terminal window, with neither its input nor its messages redirected",
         )
+
+
+def agree(statement: Statement, question: str, *, policy_path: Path | None = None) -> ProofGiven | None:
+    """Take the owner's yes to a statement, by the proof that the home demands; None where they say no.
+
+    A terminal's is the answer to `question`; a PIN is typed, and nothing is a no; a passkey signs the statement. Run
+    outside of an event loop, where Ctrl-C would wait for the answer.
+
+    Raises:
+        OwnerNotPresent: there is no terminal.
+        ProofRefused: what was given proves nothing, or what is demanded is not set up.
+        StoreError: the log took no row; nothing was changed.
+    """
+    require_owner("ask for your yes")
+    from guardian.gate.owner.agreement import Agreement
+    from guardian.home.log import open_journal
+
+    journal = open_journal()
+    try:
+        agreement = Agreement(journal, random_bytes=secrets.token_bytes, pins=_pin_hashes)
+        demanded = agreement.demanded(_proof_of_policy(policy_path, journal))
+        if demanded is Proof.TERMINAL:
+            return ProofGiven(kind=Proof.TERMINAL) if ask_yes(question) else None
+        if demanded is Proof.PIN:
+            pin = ask_secret(f"{question} type your PIN, or nothing for no")
+            return agreement.by_pin(statement, pin) if pin else None
+        return _by_passkey(agreement, statement, question)
+    finally:
+        journal.close()
+
+
+def _by_passkey(_agreement: Agreement, _statement: Statement, _question: str) -> ProofGiven | None:
+    raise OwnerNotPresent("a passkey is demanded: approve on the page of `guardian console`")
+
+
+def _pin_hashes() -> PinHashes:
+    from guardian.credentials.owner_pin import open_pin_hash
+
+    return open_pin_hash()
+
+
+def _proof_of_policy(policy_path: Path | None, journal: Journal) -> Proof:
+    """What the policy demands; of a policy that cannot be used, the last good one's. The floor holds besides."""
+    from guardian.bootstrap import policy_file_of
+    from guardian.home.folder import home_folder
+
+    try:
+        return policy_file_of(home_folder(), policy_path, journal).current().policy.confirmation.proof
+    except PolicyInvalid:
+        return Proof.TERMINAL
 
 
 def ask_yes(question: str) -> bool:

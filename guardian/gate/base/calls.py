@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Mapping
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +19,8 @@ from guardian.gate.base.replies import OrderProposed, Reply
 from guardian.store.log.redaction import short_digest
 from guardian.store.log.redaction import token_digest as token_digest  # what calls are looked up by
 
+TOKEN_BYTES: Final = 18
+"""144 bits; 24 characters that survive being copied by hand or by a model."""
 MAX_DATA_BYTES: Final = 4000
 """Larger answers are recorded by digest and length: the log is for what was done, not a copy of the market."""
 
@@ -59,6 +62,11 @@ class CallMeta:
     trading: str
     policy: str | None
     latency_ms: int
+
+
+def new_token(random_bytes: Callable[[int], bytes]) -> str:
+    """A fresh confirmation token."""
+    return urlsafe_b64encode(random_bytes(TOKEN_BYTES)).decode("ascii")
 
 
 def symbol_of(arguments: Mapping[str, object]) -> str | None:

@@ -21,7 +21,7 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, assets_of, basis_of, usage_now
 from guardian.gate.base.replies import Reply, denied
 from guardian.gate.orders.proposal_views import budget_use, view_of_proposal
-from guardian.gate.orders.proposals import propose
+from guardian.gate.orders.proposals import channel_of, propose
 from guardian.gate.orders.redeem import reply_instead_of_redeeming
 from guardian.gate.orders.stages import (
     Answered,
@@ -32,6 +32,8 @@ from guardian.gate.orders.stages import (
     Reserved,
     costed_order,
 )
+from guardian.gate.owner.demand import demanded_proof
+from guardian.gate.owner.order_approval import unproven_denial
 from guardian.policy.engine import judge_order
 from guardian.policy.facts import Facts
 from guardian.policy.loss import loss_needs
@@ -71,6 +73,9 @@ class OrderDecider:
             reply = reply_instead_of_redeeming(tx, proposal, order.scope, {})
             if reply is not None:
                 return Answered(reply)
+            unproven = unproven_denial(tx, proposal, demanded_proof(tx, order.policy.confirmation.proof))
+            if unproven is not None:
+                return Answered(denied((unproven,)))
         is_covered = basis.loss.covers(loss_needs(usage.traded)) and _are_fresh(facts, order.policy)
         is_outdated = not is_covered or basis.is_behind(order.spec, assets_of(facts, order.spec), usage)
         if is_outdated and not is_last:
@@ -117,7 +122,7 @@ class OrderDecider:
         view = view_of_proposal(
             proposal,
             tx.now_ms,
-            order.policy.confirmation.channel,
+            channel_of(tx, order.policy),
             token,
             market=facts.books.get(proposal.symbol),
             budget=budget_use(facts, verdict, order.policy),

@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 
 from guardian.domain.codes import Code
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
-from guardian.gate.base.calls import token_digest
+from guardian.domain.owner.proof import Proof
+from guardian.gate.base.calls import new_token, token_digest
 from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.orders.proposal_views import proposal_state
 from guardian.gate.orders.stages import costed_order
+from guardian.gate.owner.demand import demanded_proof
 from guardian.policy.facts import Confirmed, Facts
 from guardian.policy.model import Channel, Policy
 from guardian.policy.verdict import Denial, Verdict
 from guardian.store.database import Transaction
 from guardian.store.schema.records import NewProposal, Proposal, ProposalState, Scope
 
-TOKEN_BYTES: Final = 18
-"""144 bits; 24 characters that survive being copied by hand or by a model."""
 _USED_UP: Final = frozenset({ProposalState.SENT, ProposalState.BURNT, ProposalState.WITHDRAWN})
 
 
 def order_key(spec: OrderSpec) -> str:
     """The order as one canonical line: equal orders have equal keys."""
     return json.dumps(spec.as_dict(), sort_keys=True, separators=(",", ":"))
-
-
-def new_token(random_bytes: Callable[[int], bytes]) -> str:
-    """A fresh confirmation token."""
-    return urlsafe_b64encode(random_bytes(TOKEN_BYTES)).decode("ascii")
 
 
 def propose(
@@ -87,7 +81,7 @@ def propose(
             ),
             random_bytes=random_bytes,
         )
-    if policy.confirmation.channel is not Channel.CHAT or proposal.state != "waiting":
+    if channel_of(tx, policy) is not Channel.CHAT or proposal.state != "waiting":
         return proposal, None
     token = new_token(random_bytes)
     expires = min(proposal.expires_ms, tx.now_ms + proposal.token_ttl_ms)
@@ -101,6 +95,12 @@ def _is_usable(proposal: Proposal, now_ms: int, policy: Policy) -> bool:
     if proposal.policy_digest != policy.digest or now_ms >= proposal.expires_ms or proposal.state in _USED_UP:
         return False
     return proposal_state(proposal, now_ms) != "expired"
+
+
+def channel_of(tx: Transaction, policy: Policy) -> Channel:
+    """The channel by which a person confirms now: the policy's, but for a home that demands a proof."""
+    demanded = demanded_proof(tx, policy.confirmation.proof)
+    return policy.confirmation.channel if demanded is Proof.TERMINAL else Channel.TERMINAL
 
 
 def spec_from(fields: Mapping[str, str]) -> OrderSpec:

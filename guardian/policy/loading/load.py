@@ -16,6 +16,7 @@ from typing import Final
 
 from guardian.domain.milliseconds import DAY_MS, HOUR_MS
 from guardian.domain.orders import UNPRICED_STOP_TYPES, OrderSide, OrderType, TimeInForce
+from guardian.domain.owner.proof import Proof
 from guardian.domain.requests import TOOLS, CancelOrder, CreateOrder
 from guardian.domain.secrets import Secret
 from guardian.domain.trading import PAPER_ENDPOINT, Environment
@@ -47,6 +48,7 @@ from guardian.policy.model import (
     ConfirmationRules,
     CountWindow,
     Limits,
+    LiveRules,
     NotionalWindow,
     PaperSettings,
     Policy,
@@ -167,6 +169,7 @@ def _read_root(root: TomlTable, source: str) -> Policy:
         limits=_read_limits(root.table("limits")),
         prices=_read_prices(root.table("prices")),
         confirmation=_read_confirmation(root.table("confirmation"), environment),
+        live=_read_live(root.table("live")),
         symbols=_read_symbols(root.table("symbols")),
         examples=root.rows("examples", read_example, [], most=MAX_EXAMPLES, may_be_empty=True, listed=False),
         digest=sha256(source.encode()).hexdigest(),
@@ -314,6 +317,7 @@ def _read_confirmation(table: TomlTable, environment: Environment) -> Confirmati
     rules = ConfirmationRules(
         required_above=table.value("required_above", amount, "0"),
         channel=table.value("channel", choice(Channel), "terminal"),
+        proof=table.value("proof", choice(Proof), "terminal"),
         proposal_ttl_ms=table.value("proposal_ttl", _UP_TO_A_DAY, "15m"),
         token_ttl_ms=table.value("token_ttl", _UP_TO_A_DAY, "5m"),
         max_outstanding=table.value("max_outstanding", count, 3),
@@ -323,8 +327,26 @@ def _read_confirmation(table: TomlTable, environment: Environment) -> Confirmati
         table.mistake(
             "channel",
             '"chat" is refused on live: the assistant would hold the proof that a person agreed',
-            'use "terminal" or "elicit"',
+            'use "terminal"',
         )
+    if rules.channel is Channel.ELICIT and environment is Environment.LIVE:
+        table.mistake(
+            "channel",
+            '"elicit" is refused on live: the client could answer by itself',
+            'use "terminal"',
+        )
+    if rules.channel is not Channel.TERMINAL and rules.proof is not Proof.TERMINAL:
+        table.mistake(
+            "channel",
+            f'"{rules.channel.value}" proves nothing, and `proof = "{rules.proof.value}"` demands more',
+            'use `channel = "terminal"`, or `proof = "terminal"`',
+        )
+    table.done()
+    return rules
+
+
+def _read_live(table: TomlTable) -> LiveRules:
+    rules = LiveRules(loosening_delay_ms=table.value("loosening_delay", _UP_TO_A_DAY, "10m"))
     table.done()
     return rules
 

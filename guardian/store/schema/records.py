@@ -13,6 +13,7 @@ from typing import Final
 
 from guardian.domain.money import ZERO
 from guardian.domain.order_states import UNRESOLVED_STATES, OrderState
+from guardian.domain.owner.proof import Proof
 from guardian.domain.report_match import SentOrder
 from guardian.domain.trading import TradingState
 
@@ -156,6 +157,8 @@ class NewOrder:
     is_exit: bool = False
     confirmed: bool = False
     """A person agreed to this very order."""
+    mandate_id: str | None = None
+    """The session mandate that it was sent under instead of a question."""
     reserved_ms: int
     sent_ms: int
     """The timestamp of the request."""
@@ -278,6 +281,10 @@ class Proposal(NewProposal):
     token_expires_ms: int | None = None
     approved_ms: int | None = None
     """When a person approved it; a token in the chat is no approval."""
+    proof: Proof | None = None
+    """What proved that they agreed; None for an answer in the client."""
+    approval_seq: int | None = None
+    """The log's row of that, with the proof itself."""
     reason: str | None = None
     """Why it was rejected or burnt."""
     client_order_id: str | None = None

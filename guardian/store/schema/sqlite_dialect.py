@@ -98,7 +98,9 @@ PENDING_SQL: Final = f"state IN ({_quoted(LIVE_STATES | UNRESOLVED_STATES)})"
 """Orders that are not in a final state."""
 UNRESOLVED_SQL: Final = f"state IN ({_quoted(UNRESOLVED_STATES)})"
 """Orders that may have reached the exchange and are not known there."""
-DUPLICATED_SQL: Final = f"(state NOT IN ({_quoted(VOID_STATES)}) OR given_up = 1)"
+VOID_SQL: Final = f"state IN ({_quoted(VOID_STATES)})"
+"""Orders that never came to be at the exchange."""
+DUPLICATED_SQL: Final = f"(NOT {VOID_SQL} OR given_up = 1)"
 """Orders that bar their duplicate."""
 UNKNOWN_FEES_SQL: Final = "executed_quantity <> fee_quantity AND order_id IS NOT NULL AND adopted = 1"
 """Orders that were executed and whose fees are not known for all of it."""
@@ -162,6 +164,11 @@ def triggers(fixed_order_columns: Iterable[str]) -> dict[str, str]:
         "proposals_ended": _aborts(
             "UPDATE ON proposals WHEN OLD.state NOT IN ('waiting', 'approved')", "a proposal ends once"
         ),
+        "mandates_no_delete": _aborts("DELETE ON mandates", "mandates are kept"),
+        "mandates_ended": _aborts("UPDATE ON mandates WHEN OLD.ended_ms IS NOT NULL", "a mandate ends once"),
+        "policy_approvals_no_update": _aborts("UPDATE ON policy_approvals", "append-only"),
+        "policy_approvals_no_delete": _aborts("DELETE ON policy_approvals", "append-only"),
+        "passkeys_no_delete": _aborts("DELETE ON passkeys", "passkeys are kept"),
         "redemptions_no_update": _aborts("UPDATE ON redemptions", "append-only"),
         "redemptions_no_delete": _aborts("DELETE ON redemptions", "append-only"),
     }

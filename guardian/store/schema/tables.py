@@ -5,14 +5,16 @@ Decimals are plain TEXT and are summed exactly in Python; SQLite's own numbers w
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import Final
 
-from sqlalchemy import Column, Computed, Connection, Index, Integer, LargeBinary, MetaData, Text, insert, text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Column, Computed, Connection, Index, Integer, Text, insert, text
+from sqlmodel import Field
 
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
+from guardian.domain.owner.proof import Proof
 from guardian.domain.trading import TradingState
 from guardian.store.schema.files import APPLICATION_ID
+from guardian.store.schema.owner_tables import OWNER
 from guardian.store.schema.sqlite_dialect import (
     CALL_EVENT_SQL,
     CALL_PHASES_SQL,
@@ -24,23 +26,10 @@ from guardian.store.schema.sqlite_dialect import (
     header_statements,
     triggers,
 )
+from guardian.store.schema.table_base import Table, blob_column, text_column
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """`user_version`: raised by each change of the tables."""
-
-
-class Table(SQLModel):
-    """The base of guardian's own tables."""
-
-    metadata: ClassVar[MetaData] = MetaData()
-
-
-def _text(*, required: bool = True, unique: bool = False) -> Any:  # noqa: ANN401 - what SQLModel's Field gives
-    return Field(sa_column=Column(Text, nullable=not required, unique=unique))
-
-
-def _blob(*, unique: bool = False) -> Any:  # noqa: ANN401 - what SQLModel's Field gives
-    return Field(sa_column=Column(LargeBinary, nullable=False, unique=unique))
 
 
 class AuditTable(Table, table=True):
@@ -59,18 +48,18 @@ class AuditTable(Table, table=True):
     )
 
     seq: int = Field(primary_key=True)
-    prev_hash: bytes = _blob(unique=True)
-    digest: bytes = _blob(unique=True)
-    call_id: str | None = _text(required=False)
-    phase: str = _text()
+    prev_hash: bytes = blob_column(unique=True)
+    digest: bytes = blob_column(unique=True)
+    call_id: str | None = text_column(required=False)
+    phase: str = text_column()
     ts_ms: int
-    tool: str | None = _text(required=False)
-    symbol: str | None = _text(required=False)
-    outcome: str | None = _text(required=False)
-    environment: str | None = _text(required=False)
-    account: str | None = _text(required=False)
-    key: str | None = _text(required=False)
-    body: bytes = _blob()
+    tool: str | None = text_column(required=False)
+    symbol: str | None = text_column(required=False)
+    outcome: str | None = text_column(required=False)
+    environment: str | None = text_column(required=False)
+    account: str | None = text_column(required=False)
+    key: str | None = text_column(required=False)
+    body: bytes = blob_column()
     client_order_id: str | None = Field(
         sa_column=Column(
             Text,
@@ -98,43 +87,45 @@ class OrderTable(Table, table=True):
         Index("ix_orders_pending", "environment", "account", sqlite_where=text(PENDING_SQL)),
         Index("ix_orders_fees", "environment", "account", sqlite_where=text(UNKNOWN_FEES_SQL)),
         Index("ix_orders_found", "adopted", sqlite_where=text(NOT_ADOPTED_SQL)),
+        Index("ix_orders_mandate", "mandate_id", sqlite_where=text("mandate_id IS NOT NULL")),
     )
 
     client_order_id: str = Field(primary_key=True)
     intent_seq: int = Field(sa_column=Column(Integer, nullable=False, unique=True))
-    environment: str = _text()
-    account: str = _text()
-    call_id: str | None = _text(required=False, unique=True)
-    proposal_id: str | None = _text(required=False, unique=True)
-    symbol: str = _text()
-    base_asset: str = _text()
-    quote_asset: str = _text()
-    side: str = _text()
-    order_type: str = _text()
-    wire_type: str = _text()
-    time_in_force: str | None = _text(required=False)
-    price: str | None = _text(required=False)
-    stop_price: str | None = _text(required=False)
-    quantity: str = _text()
-    quote_quantity: str | None = _text(required=False)
-    fingerprint: str = _text()
-    notional: str = _text()
-    quote_notional: str = _text()
-    currency: str = _text()
+    environment: str = text_column()
+    account: str = text_column()
+    call_id: str | None = text_column(required=False, unique=True)
+    proposal_id: str | None = text_column(required=False, unique=True)
+    symbol: str = text_column()
+    base_asset: str = text_column()
+    quote_asset: str = text_column()
+    side: str = text_column()
+    order_type: str = text_column()
+    wire_type: str = text_column()
+    time_in_force: str | None = text_column(required=False)
+    price: str | None = text_column(required=False)
+    stop_price: str | None = text_column(required=False)
+    quantity: str = text_column()
+    quote_quantity: str | None = text_column(required=False)
+    fingerprint: str = text_column()
+    notional: str = text_column()
+    quote_notional: str = text_column()
+    currency: str = text_column()
     is_exit: bool
     confirmed: bool
+    mandate_id: str | None = text_column(required=False)
     reserved_ms: int
     sent_ms: int
-    state: str = _text()
+    state: str = text_column()
     order_id: int | None
-    executed_quantity: str = _text()
-    executed_quote_quantity: str = _text()
-    fee_quantity: str = _text()
+    executed_quantity: str = text_column()
+    executed_quote_quantity: str = text_column()
+    fee_quantity: str = text_column()
     updated_ms: int
     corrections: int
     created_ms: int | None
-    exchange_status: str | None = _text(required=False)
-    amended_quantity: str | None = _text(required=False)
+    exchange_status: str | None = text_column(required=False)
+    amended_quantity: str | None = text_column(required=False)
     absent_ms: int
     given_up: bool
     adopted: bool
@@ -151,15 +142,15 @@ class FlowTable(Table, table=True):
     )
 
     id: int | None = Field(default=None, primary_key=True)
-    environment: str = _text()
-    account: str = _text()
-    symbol: str = _text()
-    client_order_id: str = _text()
+    environment: str = text_column()
+    account: str = text_column()
+    symbol: str = text_column()
+    client_order_id: str = text_column()
     ts_ms: int
     clock_ms: int
-    kind: str = _text()
-    asset: str = _text()
-    change: str = _text()
+    kind: str = text_column()
+    asset: str = text_column()
+    change: str = text_column()
 
 
 class HoldingTable(Table, table=True):
@@ -175,10 +166,10 @@ class HoldingTable(Table, table=True):
     account: str = Field(primary_key=True)
     symbol: str = Field(primary_key=True)
     asset: str = Field(primary_key=True)
-    base_asset: str = _text()
-    quote_asset: str = _text()
-    quantity: str = _text()
-    last_price: str | None = _text(required=False)
+    base_asset: str = text_column()
+    quote_asset: str = text_column()
+    quantity: str = text_column()
+    last_price: str | None = text_column(required=False)
 
 
 class ProposalTable(Table, table=True):
@@ -191,31 +182,33 @@ class ProposalTable(Table, table=True):
     )
 
     ordinal: int | None = Field(default=None, primary_key=True)
-    id: str = _text(unique=True)
-    environment: str = _text()
-    account: str = _text()
-    order_key: str = _text()
-    symbol: str = _text()
-    side: str = _text()
-    spec: str = _text()
-    resolved: str = _text()
-    policy_digest: str = _text()
-    policy_source: str = _text()
+    id: str = text_column(unique=True)
+    environment: str = text_column()
+    account: str = text_column()
+    order_key: str = text_column()
+    symbol: str = text_column()
+    side: str = text_column()
+    spec: str = text_column()
+    resolved: str = text_column()
+    policy_digest: str = text_column()
+    policy_source: str = text_column()
     token_ttl_ms: int
-    notional: str = _text()
-    quote_notional: str = _text()
-    quote_asset: str = _text()
-    currency: str = _text()
-    shown_bid: str = _text()
-    shown_ask: str = _text()
+    notional: str = text_column()
+    quote_notional: str = text_column()
+    quote_asset: str = text_column()
+    currency: str = text_column()
+    shown_bid: str = text_column()
+    shown_ask: str = text_column()
     created_ms: int
     expires_ms: int
-    state: str = _text()
-    token_digest: str | None = _text(required=False, unique=True)
+    state: str = text_column()
+    token_digest: str | None = text_column(required=False, unique=True)
     token_expires_ms: int | None
     approved_ms: int | None
-    reason: str | None = _text(required=False)
-    client_order_id: str | None = _text(required=False, unique=True)
+    proof: str | None = text_column(required=False)
+    approval_seq: int | None
+    reason: str | None = text_column(required=False)
+    client_order_id: str | None = text_column(required=False, unique=True)
 
 
 class RedemptionTable(Table, table=True):
@@ -224,8 +217,8 @@ class RedemptionTable(Table, table=True):
     __tablename__ = "redemptions"
 
     proposal_id: str = Field(primary_key=True)
-    token_digest: str = _text(unique=True)
-    client_order_id: str = _text(unique=True)
+    token_digest: str = text_column(unique=True)
+    client_order_id: str = text_column(unique=True)
     ts_ms: int
 
 
@@ -235,10 +228,10 @@ class ControlTable(Table, table=True):
     __tablename__ = "control"
 
     id: int = Field(primary_key=True)
-    state: str = _text()
-    reason: str | None = _text(required=False)
+    state: str = text_column()
+    reason: str | None = text_column(required=False)
     since_ms: int | None
-    by: str | None = _text(required=False)
+    by: str | None = text_column(required=False)
     window_ms: int
 
 
@@ -249,11 +242,11 @@ class ActTable(Table, table=True):
     __table_args__ = (Index("ix_acts_scope", "environment", "account", "seq"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    environment: str = _text()
-    account: str = _text()
+    environment: str = text_column()
+    account: str = text_column()
     seq: int
     ts_ms: int
-    what: str = _text()
+    what: str = text_column()
 
 
 class SlicingTable(Table, table=True):
@@ -263,10 +256,10 @@ class SlicingTable(Table, table=True):
     __table_args__ = (Index("ix_slicing_scope", "environment", "account", "symbol", "side"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    environment: str = _text()
-    account: str = _text()
-    symbol: str = _text()
-    side: str = _text()
+    environment: str = text_column()
+    account: str = text_column()
+    symbol: str = text_column()
+    side: str = text_column()
     since_ms: int
     since_seq: int
 
@@ -277,7 +270,7 @@ class LeaseTable(Table, table=True):
     __tablename__ = "leases"
 
     name: str = Field(primary_key=True)
-    holder: str = _text()
+    holder: str = text_column()
     expires_ms: int
     renewals: int
 
@@ -289,7 +282,7 @@ class AccountTable(Table, table=True):
 
     environment: str = Field(primary_key=True)
     fingerprint: str = Field(primary_key=True)
-    account: str = _text()
+    account: str = text_column()
     first_seen_ms: int
 
 
@@ -308,8 +301,8 @@ class PolicyTable(Table, table=True):
     __tablename__ = "policies"
 
     ordinal: int | None = Field(default=None, primary_key=True)
-    digest: str = _text()
-    text: str = _text()
+    digest: str = text_column()
+    text: str = text_column()
     stored_ms: int
 
 
@@ -345,6 +338,7 @@ def create_schema(connection: Connection) -> None:
     for name, rest in TRIGGERS.items():
         connection.exec_driver_sql(f"CREATE TRIGGER {name} {rest}")
     connection.execute(insert(CONTROL).values(id=1, state=TradingState.ACTIVE.value, window_ms=0))
+    connection.execute(insert(OWNER).values(id=1, floor=Proof.TERMINAL.value, pin_tries=0))
     for statement in header_statements(APPLICATION_ID, SCHEMA_VERSION):
         connection.exec_driver_sql(statement)
 

@@ -34,6 +34,7 @@ _DIGESTS_AT_ONCE: Final = 500
 _ISSUED: Final = select(PROPOSALS.c.token_digest).where(
     PROPOSALS.c.token_digest.in_(bindparam("digests", expanding=True))
 )
+_BODY: Final = select(AUDIT.c.body).where(AUDIT.c.seq == bindparam("seq"))
 _HAS_KEY: Final = select(AUDIT.c.seq).where(AUDIT.c.key == bindparam("key"))
 
 
@@ -112,6 +113,11 @@ class AuditPart:
     def has_key(self, key: str) -> bool:
         """Returns whether the log has a row with this key."""
         return self._unit.first(_HAS_KEY, {"key": key}) is not None
+
+    def body_at(self, seq: int) -> bytes | None:
+        """Returns the body of a row, as it was written; None where the log has no such row."""
+        row = self._unit.first(_BODY, {"seq": seq})
+        return None if row is None else bytes(row["body"])
 
     def last_entry(self) -> Entry | None:
         """Returns the last row of the log; None where it is empty."""

@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import bindparam, insert, select, text, update
 
 from guardian.domain.money import plain
+from guardian.domain.owner.proof import Proof
 from guardian.errors import StoreConflict
 from guardian.store.schema.records import (
     PROPOSAL_ID_ALPHABET,
@@ -94,8 +95,19 @@ class ProposalsPart:
         found = (proposal_from(row) for row in self._unit.rows(_WAITING))
         return tuple(proposal for proposal in found if proposal.is_outstanding(self._unit.now_ms))
 
-    def issue_token(self, proposal_id: str, *, token_digest: str, expires_ms: int, by_person: bool) -> None:
+    def issue_token(
+        self,
+        proposal_id: str,
+        *,
+        token_digest: str,
+        expires_ms: int,
+        by_person: bool,
+        proof: Proof | None = None,
+        approval_seq: int | None = None,
+    ) -> None:
         """Gives the proposal a token that replaces any earlier one. A person approves it by this; in the chat it waits.
+
+        `approval_seq` is the log's row of a person's approval, and `proof` what proved it.
 
         Raises:
             StoreConflict: the proposal has ended or expired.
@@ -105,7 +117,12 @@ class ProposalsPart:
             raise self._unit.refused(StoreConflict(f"proposal `{proposal_id}` has expired"))
         values: dict[str, object] = {"token_digest": token_digest, "token_expires_ms": expires_ms}
         if by_person:
-            values |= {"state": ProposalState.APPROVED.value, "approved_ms": self._unit.now_ms}
+            values |= {
+                "state": ProposalState.APPROVED.value,
+                "approved_ms": self._unit.now_ms,
+                "proof": None if proof is None else proof.value,
+                "approval_seq": approval_seq,
+            }
         self._change(proposal_id, values)
 
     def reject(self, proposal_id: str, reason: str) -> None:
@@ -184,4 +201,5 @@ def proposal_from(row: ROW) -> Proposal:
     for name in ("spec", "resolved"):
         values[name] = json.loads(values[name])
     values["state"] = ProposalState(values["state"])
+    values["proof"] = None if values["proof"] is None else Proof(values["proof"])
     return Proposal(scope=scope, **values)

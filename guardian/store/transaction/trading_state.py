@@ -7,12 +7,14 @@ from typing import Final
 from sqlalchemy import select, update
 
 from guardian.domain.trading import TradingState
+from guardian.store.schema.owner_tables import MANDATES
 from guardian.store.schema.records import TradingStatus
 from guardian.store.schema.tables import CONTROL
 from guardian.store.transaction.unit import Unit
 
 _TRADING: Final = select(CONTROL.c.state, CONTROL.c.reason, CONTROL.c.since_ms, CONTROL.c.by)
 _SET_TRADING: Final = update(CONTROL).where(CONTROL.c.id == 1)
+_END_MANDATES: Final = update(MANDATES).where(MANDATES.c.ended_ms.is_(None))
 MAX_REASON: Final = 2000
 """Characters of all reasons of one halt together, at most."""
 
@@ -33,9 +35,13 @@ class TradingPart:
         )
 
     def set(self, state: TradingState, *, reason: str, by: str) -> None:
-        """Sets the trading state of every process of this home. Setting the present state keeps its reason."""
+        """Sets the trading state of every process of this home. Setting the present state keeps its reason.
+
+        A change of it ends every session mandate: what was allowed before a halt is not allowed after it.
+        """
         if self.status().state is state:
             return
+        self._unit.write(_END_MANDATES.values(ended_ms=self._unit.now_ms, ended_reason=f"trading became {state.value}"))
         values = {"state": state.value, "reason": reason, "since_ms": self._unit.now_ms, "by": by}
         self._unit.write(_SET_TRADING.values(**values))
 

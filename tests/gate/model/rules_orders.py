@@ -10,7 +10,6 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from guardian.cli.orders.approval import approve
 from guardian.cli.orders.proposals import reject
 from guardian.domain.requests import CreateOrder
 from guardian.errors import (
@@ -26,6 +25,7 @@ from tests.gate.model.terms import (
     SIDES,
 )
 from tests.gate.support.fakes import D, Lost, denials, limit
+from tests.support.person import approve_at_terminal as approve
 
 
 class OrderRules(Steps):

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from guardian.cli.orders.approval import approve
 from guardian.cli.orders.proposals import reject
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.order_states import OrderState
@@ -35,6 +34,7 @@ from guardian.policy.model import Channel
 from guardian.policy.verdict import Decision, Verdict
 from guardian.store.schema.records import ProposalState
 from tests.gate.support.fakes import START_MS, Room, denials, limit
+from tests.support.person import approve_at_terminal as approve
 from tests.support.present import present
 
 ASKS = {"confirmation": {"required_above": "0", "channel": "terminal"}}

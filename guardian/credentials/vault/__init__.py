@@ -1,1 +1,0 @@
-"""The vault: one encrypted file that keeps the items of a keyring, for machines without one."""

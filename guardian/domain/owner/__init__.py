@@ -1,0 +1,1 @@
+"""What a person agrees to, and what proves it."""

@@ -1,0 +1,143 @@
+"""The part of a transaction that keeps what proves that the owner agrees: passkeys, PIN, their changes that wait."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import bindparam, insert, select, update
+
+from guardian.domain.owner.proof import Passkey, Proof, stronger
+from guardian.errors import StoreConflict
+from guardian.store.owner.owner_records import ChangeKind, OwnerChange, OwnerStatus
+from guardian.store.schema.owner_tables import OWNER, OWNER_CHANGES, PASSKEYS
+from guardian.store.transaction.unit import ROW, Unit
+
+_WAITING: Final = "waiting"
+_STATUS: Final = select(OWNER.c.floor, OWNER.c.pin_since_ms, OWNER.c.pin_tries)
+_SET_OWNER: Final = update(OWNER).where(OWNER.c.id == 1)
+_ACTIVE: Final = (
+    select(PASSKEYS).where(PASSKEYS.c.removed_ms.is_(None)).order_by(PASSKEYS.c.created_ms, PASSKEYS.c.name)
+)
+_BY_ID: Final = select(PASSKEYS.c.credential_id).where(PASSKEYS.c.credential_id == bindparam("credential"))
+_CHANGES: Final = select(OWNER_CHANGES).where(OWNER_CHANGES.c.state == _WAITING).order_by(OWNER_CHANGES.c.id)
+
+
+class ApproversPart:
+    """Who the owner is, as far as guardian can tell."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+
+    def status(self) -> OwnerStatus:
+        """Returns the floor of proof and the state of the PIN."""
+        row = self._unit.first(_STATUS)
+        if row is None:  # the row is made with the file; without it nothing shows what is accepted
+            return OwnerStatus(floor=Proof.PASSKEY, pin_since_ms=None, pin_tries=0)
+        return OwnerStatus(floor=Proof(row["floor"]), pin_since_ms=row["pin_since_ms"], pin_tries=row["pin_tries"])
+
+    def raise_floor(self, proof: Proof) -> None:
+        """Accepts nothing weaker than `proof` from now on."""
+        floor = self.status().floor
+        if stronger(floor, proof) is not floor:
+            self._unit.write(_SET_OWNER.values(floor=proof.value))
+
+    def _lower_floor(self) -> None:
+        """Lowers the floor to the strongest proof that is still there."""
+        status = self.status()
+        left = Proof.TERMINAL
+        if self.passkeys():
+            left = Proof.PASSKEY
+        elif status.pin_since_ms is not None:
+            left = Proof.PIN
+        if not left.meets(status.floor):
+            self._unit.write(_SET_OWNER.values(floor=left.value))
+
+    # Passkeys
+
+    def passkeys(self) -> tuple[Passkey, ...]:
+        """Returns the passkeys that are registered, oldest first."""
+        return tuple(_passkey(row) for row in self._unit.rows(_ACTIVE))
+
+    def add_passkey(self, passkey: Passkey) -> None:
+        """Registers a passkey. Raises StoreConflict: it was registered before, or another has its name."""
+        if self._unit.first(_BY_ID, {"credential": passkey.credential_id}) is not None:
+            raise self._unit.refused(StoreConflict("this passkey was registered before"))
+        if any(one.name == passkey.name for one in self.passkeys()):
+            raise self._unit.refused(StoreConflict("another passkey has this name"))
+        values = {name: getattr(passkey, name) for name in Passkey.__dataclass_fields__}
+        self._unit.write(insert(PASSKEYS), values)
+
+    def remove_passkey(self, credential_id: str) -> None:
+        """Removes a passkey; the last one lowers the floor. Raises StoreConflict: it is not registered."""
+        gone = update(PASSKEYS).where(PASSKEYS.c.credential_id == credential_id, PASSKEYS.c.removed_ms.is_(None))
+        if self._unit.write(gone.values(removed_ms=self._unit.now_ms)) != 1:
+            raise self._unit.refused(StoreConflict("there is no such passkey"))
+        self._lower_floor()
+
+    def count_assertion(self, credential_id: str, counter: int) -> None:
+        """Keeps the sign counter of an assertion that verified.
+
+        Raises StoreConflict: the passkey was removed, or another process took an assertion with this counter.
+        """
+        counted = update(PASSKEYS).where(
+            PASSKEYS.c.credential_id == credential_id,
+            PASSKEYS.c.removed_ms.is_(None),
+            (PASSKEYS.c.sign_count < counter) | ((PASSKEYS.c.sign_count == 0) & (counter == 0)),
+        )
+        if self._unit.write(counted.values(sign_count=counter)) != 1:
+            raise self._unit.refused(StoreConflict("the passkey was removed, or this assertion was used already"))
+
+    # The PIN, whose hash is in the keyring
+
+    def note_pin(self, *, is_set: bool) -> None:
+        """Records that the PIN was set or removed; its tries begin at zero, and without one the floor is lowered."""
+        self._unit.write(_SET_OWNER.values(pin_since_ms=self._unit.now_ms if is_set else None, pin_tries=0))
+        if not is_set:
+            self._lower_floor()
+
+    def count_try(self) -> int:
+        """Counts one answer to the question for the PIN, before it is looked at; returns how many it is now."""
+        self._unit.write(_SET_OWNER.values(pin_tries=OWNER.c.pin_tries + 1))
+        return self.status().pin_tries
+
+    def reset_tries(self) -> None:
+        """Forgets the wrong answers before a right one."""
+        self._unit.write(_SET_OWNER.values(pin_tries=0))
+
+    # Changes that wait
+
+    def changes(self) -> tuple[OwnerChange, ...]:
+        """Returns the changes that wait, oldest first, those that could take effect now among them."""
+        return tuple(
+            OwnerChange(
+                id=row["id"],
+                kind=ChangeKind(row["kind"]),
+                detail=json.loads(row["detail"]),
+                requested_ms=row["requested_ms"],
+                effective_ms=row["effective_ms"],
+            )
+            for row in self._unit.rows(_CHANGES)
+        )
+
+    def request_change(self, kind: ChangeKind, detail: Mapping[str, object], *, effective_ms: int) -> None:
+        """Stores a change that takes effect no sooner than `effective_ms`."""
+        values = {
+            "kind": kind.value,
+            "detail": json.dumps(dict(detail), sort_keys=True),
+            "requested_ms": self._unit.now_ms,
+            "effective_ms": effective_ms,
+            "state": _WAITING,
+        }
+        self._unit.write(insert(OWNER_CHANGES), values)
+
+    def end_change(self, change_id: int, state: str) -> None:
+        """Ends a change that waits, as `done` or `cancelled`. Raises StoreConflict: it does not wait."""
+        ended = update(OWNER_CHANGES).where(OWNER_CHANGES.c.id == change_id, OWNER_CHANGES.c.state == _WAITING)
+        if self._unit.write(ended.values(state=state)) != 1:
+            raise self._unit.refused(StoreConflict("this change does not wait any more"))
+
+
+def _passkey(row: ROW) -> Passkey:
+    return Passkey(**{name: row[name] for name in Passkey.__dataclass_fields__})

@@ -1,0 +1,106 @@
+"""The part of a transaction that keeps session mandates: what a person allows without a question for each order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final
+
+from sqlalchemy import bindparam, insert, select, text, update
+
+from guardian.domain.money import ZERO, plain, plus
+from guardian.store.owner.owner_records import Mandate, NewMandate
+from guardian.store.schema.owner_tables import MANDATES
+from guardian.store.schema.records import Scope
+from guardian.store.schema.sqlite_dialect import VOID_SQL
+from guardian.store.schema.tables import ORDERS
+from guardian.store.transaction.unit import ROW, Unit, in_scope, scope_values
+
+REPLACED: Final = "a newer mandate replaced it"
+_NEWEST: Final = select(MANDATES).where(in_scope(MANDATES)).order_by(MANDATES.c.ordinal.desc()).limit(1)
+_OPEN: Final = select(MANDATES).where(MANDATES.c.ended_ms.is_(None)).order_by(MANDATES.c.ordinal)
+_BY_ID: Final = select(MANDATES).where(MANDATES.c.id == bindparam("name"))
+_COUNTED: Final = select(ORDERS.c.notional, ORDERS.c.currency).where(
+    ORDERS.c.mandate_id == bindparam("name"), ORDERS.c.is_exit.is_(False), text(f"NOT ({VOID_SQL})")
+)
+
+
+class MandatesPart:
+    """One mandate at a time in a scope."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+
+    def add(self, mandate: NewMandate, *, random_bytes: Callable[[int], bytes]) -> Mandate:
+        """Stores a mandate, in place of one that its scope still has, and returns it."""
+        self.end(REPLACED, scope=mandate.scope)
+        made = Mandate(
+            id=random_bytes(8).hex(), **{name: getattr(mandate, name) for name in NewMandate.__dataclass_fields__}
+        )
+        values = {
+            **scope_values(made.scope),
+            "id": made.id,
+            "currency": made.currency,
+            "budget": plain(made.budget),
+            "max_order": None if made.max_order is None else plain(made.max_order),
+            "symbols": json.dumps(sorted(made.symbols)),
+            "policy_digest": made.policy_digest,
+            "approval_seq": made.approval_seq,
+            "created_ms": made.created_ms,
+            "expires_ms": made.expires_ms,
+        }
+        self._unit.write(insert(MANDATES), values)
+        return made
+
+    def newest(self, scope: Scope) -> Mandate | None:
+        """Returns the scope's newest mandate, whether it has ended or not."""
+        return _one(self._unit.first(_NEWEST, scope_values(scope)))
+
+    def get(self, mandate_id: str) -> Mandate | None:
+        """Returns the mandate with this id."""
+        return _one(self._unit.first(_BY_ID, {"name": mandate_id}))
+
+    def active(self, scope: Scope) -> Mandate | None:
+        """Returns the scope's mandate, if it has neither ended nor run out of time."""
+        found = self.newest(scope)
+        return None if found is None or found.ended_ms is not None or self._unit.now_ms >= found.expires_ms else found
+
+    def open_ones(self) -> tuple[Mandate, ...]:
+        """Returns the mandates of every scope that nothing has ended, those out of time among them."""
+        return tuple(_mandate(row) for row in self._unit.rows(_OPEN))
+
+    def used(self, mandate: Mandate) -> Decimal | None:
+        """Returns what its orders count as, exits aside; None where some were counted in another currency."""
+        total = ZERO
+        for row in self._unit.rows(_COUNTED, {"name": mandate.id}):
+            if row["currency"] != mandate.currency:
+                return None
+            total = plus(total, Decimal(row["notional"]))
+        return total
+
+    def end(self, reason: str, *, scope: Scope | None = None) -> int:
+        """Ends the mandate of a scope, or (None) of every scope; returns how many ended."""
+        ended = update(MANDATES).where(MANDATES.c.ended_ms.is_(None))
+        if scope is not None:
+            ended = ended.where(MANDATES.c.environment == scope.environment, MANDATES.c.account == scope.account)
+        return self._unit.write(ended.values(ended_ms=self._unit.now_ms, ended_reason=reason))
+
+    def keep_under(self, mandate: Mandate, policy_digest: str) -> None:
+        """Continues a mandate under a policy that is nowhere looser than the one it was given under."""
+        same = update(MANDATES).where(MANDATES.c.id == mandate.id, MANDATES.c.ended_ms.is_(None))
+        self._unit.write(same.values(policy_digest=policy_digest))
+
+
+def _one(row: ROW | None) -> Mandate | None:
+    return None if row is None else _mandate(row)
+
+
+def _mandate(row: ROW) -> Mandate:
+    values = dict(row)
+    del values["ordinal"]
+    scope = Scope(environment=values.pop("environment"), account=values.pop("account"))
+    values["budget"] = Decimal(values["budget"])
+    values["max_order"] = None if values["max_order"] is None else Decimal(values["max_order"])
+    values["symbols"] = frozenset(json.loads(values["symbols"]))
+    return Mandate(scope=scope, **values)

@@ -1,0 +1,81 @@
+"""What the store knows of the owner, as frozen data. Times are milliseconds of window time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from guardian.domain.owner.proof import Proof
+from guardian.store.schema.records import Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerStatus:
+    """The weakest proof that this home accepts, whatever its policy says, and the state of the PIN."""
+
+    floor: Proof
+    pin_since_ms: int | None
+    """When the PIN was set; None where no PIN is set."""
+    pin_tries: int
+    """Wrong answers since a right one."""
+
+
+class ChangeKind(StrEnum):
+    """A change of what proves that the owner agrees."""
+
+    PASSKEY_ADD = "passkey_add"
+    PASSKEY_REMOVE = "passkey_remove"
+    PIN_SET = "pin_set"
+    PIN_REMOVE = "pin_remove"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerChange:
+    """A change that waits. `detail` is what it needs once it takes effect; it holds no secret."""
+
+    id: int
+    kind: ChangeKind
+    detail: Mapping[str, object]
+    requested_ms: int
+    effective_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMandate:
+    """What a person allows to be sent without asking for each order."""
+
+    scope: Scope
+    currency: str
+    budget: Decimal
+    """The most that all its orders together may count as, in `currency`."""
+    max_order: Decimal | None
+    """The most that one order may count as; None where the budget alone bounds it."""
+    symbols: frozenset[str]
+    policy_digest: str
+    approval_seq: int
+    """The log's row of the person's yes."""
+    created_ms: int
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mandate(NewMandate):
+    """A mandate as the store knows it."""
+
+    id: str
+    ended_ms: int | None = None
+    ended_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovedPolicy:
+    """A policy that a person approved, or that is tighter than the one before; in force from `effective_ms` on."""
+
+    environment: str
+    digest: str
+    text: str
+    approval_seq: int
+    approved_ms: int
+    effective_ms: int
