@@ -30,6 +30,9 @@ WATCHED = (
 )
 """Places of the user's own that a careless test would write to."""
 
+REQUIRED = ("GUARDIAN_TEST_REQUIRE_KEYRING", "GUARDIAN_TEST_REQUIRE_BROWSER")
+"""Where they are set, what a machine lacks is a failure and no reason to skip."""
+
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -116,7 +119,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     """HOME and GUARDIAN_HOME are folders of this test alone, and no setting of the machine reaches it."""
     home = tmp_path_factory.mktemp("home")
     ours = ("FASTMCP_", "BINANCE", "GUARDIAN_", "XDG_", "PYTHON_KEYRING")
-    for name in [name for name in os.environ if name.startswith(ours) and name != "GUARDIAN_TEST_REQUIRE_KEYRING"]:
+    for name in [name for name in os.environ if name.startswith(ours) and name not in REQUIRED]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))

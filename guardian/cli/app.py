@@ -51,6 +51,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "status": ("guardian.cli.status:command", "what is going on: environment, trading state, budgets"),
     "approve": ("guardian.cli.orders.approve:command", "look at the orders that wait for you, and approve one"),
     "reject": ("guardian.cli.orders.reject:command", "say no to an order that waits for you"),
+    "console": ("guardian.cli.console:command", "a page on this machine: approve, look and halt"),
     "halt": ("guardian.cli.trading.halt:command", "stop trading now; cancelling and reading go on"),
     "resume": ("guardian.cli.trading.resume:command", "let trading go on after a halt"),
     "position": ("guardian.cli.position:command", "what guardian bought and what can be sold back; set it right"),

@@ -17,6 +17,7 @@ LEAST: Final = 20
 SLOW: Final = (
     "tests/adversary/",
     "tests/cli/",
+    "tests/console/",
     "tests/credentials/test_keyring_backends.py",
     "tests/e2e/",
     "tests/exchange/http/test_tls.py",

@@ -17,6 +17,7 @@ if sys.platform == "win32":
     import warnings
     from getpass import GetPassWarning, getpass
 else:
+    import os
     import select
     import termios
 
@@ -51,6 +52,13 @@ if sys.platform == "win32":
         """The next line that is typed; empty at the end of the input."""
         return sys.stdin.readline()
 
+    def line_was_typed() -> bool:
+        """Whether Enter was pressed since the last look; does not wait."""
+        typed = ""
+        while is_terminal(sys.stdin) and msvcrt.kbhit():
+            typed += msvcrt.getwch()
+        return "\r" in typed or "\n" in typed
+
     def read_hidden(ask: Callable[[], None]) -> str:
         """The next line, which is not shown; `ask` puts the question. Raises CannotHide, and EOFError at the end."""
         ask()
@@ -81,6 +89,14 @@ else:
             while not select.select((sys.stdin,), (), (), NOTICE_S)[0]:
                 pass
         return sys.stdin.readline()
+
+    def line_was_typed() -> bool:
+        """Whether a line was typed since the last look; does not wait."""
+        if not is_terminal(sys.stdin):
+            return False
+        with suppress(OSError, ValueError):
+            return bool(select.select((sys.stdin,), (), (), 0)[0] and b"\n" in os.read(sys.stdin.fileno(), 4096))
+        return False
 
     def read_hidden(ask: Callable[[], None]) -> str:
         """The next line, which is not shown; `ask` puts the question. Raises CannotHide, and EOFError at the end.

@@ -163,7 +163,7 @@ def summary(
     waits = f"asked {_about(now_ms - proposal.created_ms)} ago at {plain(order.bid)}/{plain(order.ask)}"
     lines = (
         f"{proposal.scope.environment.upper()}  {order_line(proposal)}",
-        _at_the_market(proposal, order, market, clock),
+        market_line(proposal, order, market, clock),
         f"{money_line(order)} before fees{filled}",
         _counts(order, budget),
         f"{waits}; {_about(expires - now_ms)} left, until {clock(expires)}",
@@ -190,10 +190,11 @@ def order_line(proposal: Proposal) -> str:
     return f"{wire['side']} {wire['quantity']} {wire['symbol']} {kind} at {wire['price']}{stop}"
 
 
-def _at_the_market(
-    proposal: Proposal, order: ProposedOrder, market: BookTop | None, clock: Callable[[int], str]
-) -> str:
-    """What the order would do if it were sent now, with the book and the time at which it was fetched."""
+def market_line(proposal: Proposal, order: ProposedOrder, market: BookTop | None, clock: Callable[[int], str]) -> str:
+    """What the order would do if it were sent now, with the book and the time at which it was fetched.
+
+    `clock` writes a time.
+    """
     if order.fills_at_once:
         what = FILLS_AT_ONCE
     elif order.stop_price is not None:

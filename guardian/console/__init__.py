@@ -1,0 +1,1 @@
+"""The page to approve on: one page, served on loopback to the owner's browser alone."""
