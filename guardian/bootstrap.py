@@ -18,7 +18,7 @@ from guardian.errors import GuardianError, PolicyInvalid, StoreError
 from guardian.exchange.network import Network
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.journal import Journal
-from guardian.gate.base.key_account import account_of
+from guardian.gate.base.key_account import account_of, log_name
 from guardian.gate.base.policy_file import PolicyFile
 from guardian.gate.pipeline import Gate
 from guardian.gate.recovery.reconcile import why_not_compared
@@ -56,7 +56,7 @@ class Connectors:
             paper = next((one.paper for one in self._policies() if one.environment is environment), PaperSettings())
             whose = partial(account_of, self._journal)
             self._made[environment] = ExchangeConnector(
-                environment, self._home, paper, whose, self._clock, self._network
+                environment, self._home, paper, whose, self._clock, partial(log_name, self._journal), self._network
             )
         return self._made[environment]
 

@@ -80,6 +80,7 @@ class ExchangeConnector:
     """The `Connector` of guardian itself: connects when it is first needed, with the keys that are stored then.
 
     `account_of` returns the account of a key; it may query the exchange, and raises ExchangeError where that fails.
+    `log_name` returns the name of the home's log, which may guard the keys; None where the log cannot be read.
     A `network` is given by tests alone; see `guardian.exchange.network`.
     """
 
@@ -90,6 +91,7 @@ class ExchangeConnector:
         paper: PaperSettings,
         account_of: Callable[[ApiKeyPair, Exchange], Awaitable[str]],
         clock: Clock,
+        log_name: Callable[[], str | None],
         network: Network | None = None,
     ) -> None:
         self.environment = environment
@@ -97,6 +99,7 @@ class ExchangeConnector:
         self._paper = paper
         self._account_of = account_of
         self._clock = clock
+        self._log_name = log_name
         self._network = network
         self._connection: Connection | None = None
         self._exchange: Exchange | None = None
@@ -223,7 +226,13 @@ class ExchangeConnector:
 
         store = open_credentials()
         name = self.environment.value
-        return store.get(name, KeyFamily.SPOT), store.get(name, KeyFamily.FUTURES)
+        spot, futures = store.get(name, KeyFamily.SPOT), store.get(name, KeyFamily.FUTURES)
+        if spot is not None or futures is not None:
+            # Where the log cannot be read no order is created, and a cancel has to work.
+            log = self._log_name()
+            if log is not None:
+                store.check_guard(log)
+        return spot, futures
 
 
 def _paper_pair(api_key: Secret, api_secret: Secret) -> ApiKeyPair:

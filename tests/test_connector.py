@@ -23,7 +23,7 @@ def connector(home: Path, environment: Environment) -> ExchangeConnector:
     async def account_of(*_: object) -> str:
         raise AssertionError("no account is queried")
 
-    return ExchangeConnector(environment, home, PaperSettings(), account_of, SYSTEM_CLOCK)
+    return ExchangeConnector(environment, home, PaperSettings(), account_of, SYSTEM_CLOCK, lambda: "")
 
 
 @pytest.mark.parametrize("needs_keys", [True, False])

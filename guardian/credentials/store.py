@@ -10,6 +10,7 @@ from typing import Final
 from guardian.credentials.backends import KeyringBackend, find_backend
 from guardian.credentials.item_format import SERVICES, USERNAME, pack, slot_of, slot_to_change, unpack
 from guardian.credentials.key_checks import check_pair
+from guardian.credentials.owner_items import OwnerItems
 from guardian.credentials.turns import SYSTEM_KEYRING, KeyringQueue, Turn, class_path
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.errors import CredentialsError
@@ -104,6 +105,10 @@ class CredentialStore:
                 hint=f"remove the item `{service}` with your system's own keyring program",
             )
         return True
+
+    def check_guard(self, log: str) -> None:
+        """Raises CredentialsError where another home than the one with this log guards the keys."""
+        OwnerItems(self._backend, self._queue, home="").check_guard(log)
 
     def list(self) -> tuple[StoredKey, ...]:
         """All stored pairs, in the order testnet spot, testnet futures, demo, live."""

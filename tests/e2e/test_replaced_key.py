@@ -244,7 +244,12 @@ def connector(world: World, **keys: str) -> ExchangeConnector:
     )
     journal = Journal(world.home, SYSTEM_CLOCK)
     return ExchangeConnector(
-        Environment.PAPER, world.home, settings, partial(key_account.account_of, journal), SYSTEM_CLOCK
+        Environment.PAPER,
+        world.home,
+        settings,
+        partial(key_account.account_of, journal),
+        SYSTEM_CLOCK,
+        partial(key_account.log_name, journal),
     )
 
 

@@ -54,14 +54,19 @@ def agree(statement: Statement, question: str, *, policy_path: Path | None = Non
     try:
         agreement = Agreement(journal, random_bytes=secrets.token_bytes, pins=_pin_hashes)
         demanded = agreement.demanded(_proof_of_policy(policy_path, journal))
-        if demanded is Proof.TERMINAL:
-            return ProofGiven(kind=Proof.TERMINAL) if ask_yes(question) else None
-        if demanded is Proof.PIN:
-            pin = ask_secret(f"{question} type your PIN, or nothing for no")
-            return agreement.by_pin(statement, pin) if pin else None
-        return _by_passkey(agreement, statement, question)
+        return agree_with(agreement, demanded, statement, question)
     finally:
         journal.close()
+
+
+def agree_with(agreement: Agreement, demanded: Proof, statement: Statement, question: str) -> ProofGiven | None:
+    """As `agree`, with the proof that the caller found to be demanded."""
+    if demanded is Proof.TERMINAL:
+        return ProofGiven(kind=Proof.TERMINAL) if ask_yes(question) else None
+    if demanded is Proof.PIN:
+        pin = ask_secret(f"{question} type your PIN, or nothing for no")
+        return agreement.by_pin(statement, pin) if pin else None
+    return _by_passkey(agreement, statement, question)
 
 
 def _by_passkey(_agreement: Agreement, _statement: Statement, _question: str) -> ProofGiven | None:
@@ -69,9 +74,10 @@ def _by_passkey(_agreement: Agreement, _statement: Statement, _question: str) ->
 
 
 def _pin_hashes() -> PinHashes:
-    from guardian.credentials.owner_pin import open_pin_hash
+    from guardian.credentials.owner_items import open_owner_items
+    from guardian.home.folder import home_folder
 
-    return open_pin_hash()
+    return open_owner_items(home_folder())
 
 
 def _proof_of_policy(policy_path: Path | None, journal: Journal) -> Proof:

@@ -17,6 +17,7 @@ rich is imported where a table is drawn on a terminal, and nowhere else: it is s
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,19 @@ class Column:
     title: str
     right: bool = False
     whole: bool = False
+
+
+def say_warning(text: str) -> None:
+    """As `say`, in red where that is shown: something that the owner has to see."""
+    is_plain = bool(os.environ.get("NO_COLOR")) or not sys.stderr.isatty()
+    line = f"guardian: warning: {text}"
+    try:
+        click.echo(
+            clean(line, MAX_LINE) if is_plain else click.style(clean(line, MAX_LINE), fg="red", bold=True), err=True
+        )
+    except OSError as error:
+        if not note_if_lost(error):
+            raise
 
 
 def say(text: str) -> None:

@@ -30,6 +30,15 @@ async def account_of(journal: Journal, pair: ApiKeyPair, exchange: Exchange) -> 
     return account
 
 
+def log_name(journal: Journal) -> str | None:
+    """Returns the name of this home's log, empty for a log without rows; None where it cannot be read."""
+    try:
+        with journal.transaction(patience_s=CANCEL_PATIENCE_S) as tx:
+            return tx.audit.log_name() or ""
+    except StoreError:
+        return None
+
+
 async def _remembered(journal: Journal, pair: ApiKeyPair) -> str | None:
     try:
         return await journal.transact(

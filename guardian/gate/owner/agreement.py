@@ -27,10 +27,10 @@ _PIN_HINT: Final = (
 
 
 class PinHashes(Protocol):
-    """Where the hash of the PIN is kept."""
+    """Where the hash of each home's PIN is kept."""
 
-    def get(self) -> Secret | None:
-        """Returns the hash; None where no PIN is set. Raises KeyringUnavailable."""
+    def pin_hash(self, log: str) -> Secret | None:
+        """Returns the hash of the home with this log; None where no PIN is set. Raises KeyringUnavailable."""
         ...
 
 
@@ -114,17 +114,18 @@ class Agreement:
             CredentialsError: the keyring did not answer; the try is counted all the same.
             StoreError: nothing was recorded.
         """
-        from guardian.proofs.pin import MAX_TRIES, is_pin
+        from guardian.proofs.pin_hash import MAX_TRIES, is_pin
 
         if self._pins is None:
             raise ProofRefused("no PIN can be taken here")
         with self._journal.transaction() as tx:
+            log = tx.audit.log_name() or ""
             tries = tx.approvers.count_try() if tx.approvers.status().pin_tries < MAX_TRIES else MAX_TRIES + 1
             if tries > MAX_TRIES:
                 _note_refusal(tx, statement, Proof.PIN, "the PIN is locked")
         if tries > MAX_TRIES:
             raise ProofRefused(_PIN_LOCKED, hint=_PIN_HINT)
-        stored = self._pins().get()
+        stored = self._pins().pin_hash(log)
         if stored is not None and is_pin(pin, stored):
             with self._journal.transaction() as tx:
                 tx.approvers.reset_tries()

@@ -35,6 +35,7 @@ _ISSUED: Final = select(PROPOSALS.c.token_digest).where(
     PROPOSALS.c.token_digest.in_(bindparam("digests", expanding=True))
 )
 _BODY: Final = select(AUDIT.c.body).where(AUDIT.c.seq == bindparam("seq"))
+_FIRST: Final = select(AUDIT.c.digest).where(AUDIT.c.seq == 1)
 _HAS_KEY: Final = select(AUDIT.c.seq).where(AUDIT.c.key == bindparam("key"))
 
 
@@ -118,6 +119,11 @@ class AuditPart:
         """Returns the body of a row, as it was written; None where the log has no such row."""
         row = self._unit.first(_BODY, {"seq": seq})
         return None if row is None else bytes(row["body"])
+
+    def log_name(self) -> str | None:
+        """Returns 32 hex digits that name this log among all others, from its first row; None while it is empty."""
+        row = self._unit.first(_FIRST)
+        return None if row is None else bytes(row["digest"]).hex()[:32]
 
     def last_entry(self) -> Entry | None:
         """Returns the last row of the log; None where it is empty."""

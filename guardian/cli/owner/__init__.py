@@ -1,0 +1,1 @@
+"""The commands of what proves that the owner agrees: passkeys and the PIN."""
