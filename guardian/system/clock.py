@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable
 from typing import Final, Protocol
@@ -42,6 +41,9 @@ class SystemClock:
 
     async def pause(self, seconds: float) -> None:
         """See `Clock.pause`."""
+        # Here and not at the top: commands that only tell the time would import it.
+        import asyncio
+
         await asyncio.sleep(seconds)
 
 

@@ -30,6 +30,7 @@ from guardian.errors import (
     StoreCorrupt,
     StoreUnavailable,
 )
+from guardian.store.opening import begin_log
 
 HEAVY = ("fastmcp", "mcp", "binance", "aiohttp", "sqlmodel", "sqlalchemy", "pydantic", "keyring", "cryptography",
          "starlette", "uvicorn", "rich")  # fmt: skip
@@ -87,6 +88,26 @@ def test_group_answers_without_importing_anything_heavy(arguments: tuple[str, ..
 def test_command_help_answers_without_importing_anything_heavy(name: str) -> None:
     """`guardian CMD --help` exits 0 and imports none of the large packages."""
     assert loaded_by(name, "--help") == (0, set())
+
+
+def test_list_of_what_waits_is_read_without_importing_anything_heavy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`guardian approve` needs no MCP server, no HTTP client, no table class and no SQLAlchemy."""
+    begin_log(tmp_path)
+    monkeypatch.setenv("GUARDIAN_HOME", str(tmp_path))
+    assert loaded_by("approve") == (0, set())
+    assert loaded_by("approve", "--json") == (0, set())
+
+
+def test_question_is_put_without_importing_anything_heavy() -> None:
+    """All that shows an order and asks about it imports nothing heavy; what opens the home does so in its thread."""
+    code = (
+        "import sys\nimport guardian.cli.orders.asking, guardian.cli.orders.waiting, guardian.cli.orders.watching\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_group_help_imports_no_command(capsys: pytest.CaptureFixture[str]) -> None:

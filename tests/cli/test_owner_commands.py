@@ -44,6 +44,17 @@ def states(world: World) -> dict[str, str]:
     return {row["id"]: row["state"] for row in query(world.home, "SELECT id, state FROM proposals")}
 
 
+def on_screen(person: Person) -> list[str]:
+    """The lines above the question, as a terminal shows them: `\\r` goes back to the beginning of its line."""
+    lines = []
+    for line in person.seen.split("[y/N]")[0].replace("\r\n", "\n").split("\n")[:-1]:
+        cells: list[str] = []
+        for part in line.split("\r"):
+            cells[: len(part)] = part
+        lines.append("".join(cells).rstrip())
+    return [line for line in lines if line]
+
+
 def trading(world: World) -> str:
     (row,) = query(world.home, "SELECT state FROM control")
     return str(row["state"])
@@ -65,15 +76,15 @@ def test_person_approves_and_the_token_works_once_through_the_server(
     name = proposed(assistant)
     person = sit_down("approve", name.lower())
     person.waits_for("approve this order? [y/N] ")
-    shown = person.seen.split("approve this order?")[0].strip().splitlines()
+    shown = on_screen(person)
     assert len(shown) <= 5, shown
     assert shown[0] == "PAPER  BUY 0.00082 BTCUSDT MARKET as LIMIT IOC at 60601.01"
-    assert re.fullmatch(r"fills at once, like a market order: 60000/60001 at \d\d:\d\d:\d\d", shown[1])
-    assert shown[2] == "costs at most 49.6928282 USDT before fees"
-    assert shown[3] == "your limits with it: 25% of 200 in 5m, 10% of 500 in 24h"
-    assert re.fullmatch(r"asked \d+s ago at 60000/60001; 14m left, until \d\d:\d\d:\d\d", shown[4])
+    assert shown[1] == "costs at most 49.6928282 USDT before fees"
+    assert re.fullmatch(r"asked \d+s ago at 60000/60001; 14m left, until \d\d:\d\d:\d\d", shown[2])
+    assert re.fullmatch(r"fills at once, like a market order: 60000/60001 at \d\d:\d\d:\d\d", shown[3])
+    assert shown[4] == "your limits with it: 25% of 200 in 5m, 10% of 500 in 24h"
     assert max(len(line) for line in shown) <= 60
-    person.types("y\n")
+    person.answers("y\n")
     code, out = person.leaves()
     assert code == 0
     token = out.strip()
@@ -98,7 +109,7 @@ def test_person_places_the_order_right_there(world: World, sit_down: Callable[..
     name = proposed(assistant)
     person = sit_down("approve", name, "--submit")
     person.waits_for("place this order now? [y/N] ")
-    person.types("yes\n")
+    person.answers("yes\n")
     code, out = person.leaves()
     (sent,) = world.sent()
     assert (code, out.strip()) == (0, sent["newClientOrderId"])
@@ -116,7 +127,7 @@ def test_order_that_is_no_longer_allowed_is_not_placed_by_submit(world: World, s
     person = sit_down("approve", name, "--submit")
     person.waits_for("[y/N] ")
     world.market("60400", "60401")
-    person.types("y\n")
+    person.answers("y\n")
     code, out = person.leaves()
     assert (code, out) == (1, "")
     assert "CONFIRMATION_PRICE_DRIFT" in person.seen
@@ -139,7 +150,7 @@ def test_approval_under_another_policy_is_refused_before_it_is_asked(
         assert states(world) == {name: "waiting"}
     person = sit_down("approve", name, "--submit", "--policy", str(elsewhere))
     person.waits_for("[y/N] ")
-    person.types("y\n")
+    person.answers("y\n")
     assert person.leaves()[0] == 0
     assert len(world.sent()) == 1
 
@@ -150,7 +161,7 @@ def test_anything_but_yes_approves_nothing(world: World, sit_down: Callable[...,
     name = proposed(world.assistant())
     person = sit_down("approve", name)
     person.waits_for("[y/N] ")
-    person.types(answer)
+    person.answers(answer)
     code, out = person.leaves()
     assert (code, out) == (130 if answer == "\x03" else 1, "")
     assert ("guardian: stopped" if answer == "\x03" else "nothing was approved") in person.seen
@@ -198,7 +209,7 @@ def test_expired_unknown_and_sent_proposals_cannot_be_approved(world: World, sit
     sent = proposed(assistant)
     person = sit_down("approve", sent, "--submit")
     person.waits_for("[y/N] ")
-    person.types("y\n")
+    person.answers("y\n")
     assert person.leaves()[0] == 0
     world.policy(TERMINAL, {"confirmation": {"proposal_ttl": "300ms"}})
     expired = proposed(assistant, quote_quantity="40")
@@ -245,18 +256,38 @@ def test_rejecting_needs_no_terminal_and_is_final(world: World, sit_down: Callab
     name = proposed(assistant)
     person = sit_down("approve", name)
     person.waits_for("[y/N] ")
-    person.types("y\n")
+    person.answers("y\n")
     _, token = person.leaves()
     rejected = world.command("reject", name.lower())
     assert rejected.returncode == 0
     assert f"turned down: `{name}`" in rejected.stderr
-    assert codes(assistant.call("create_order", confirmation_token=token.strip())) == {"CONFIRMATION_REJECTED"}
+    refused = assistant.call("create_order", confirmation_token=token.strip())
+    assert codes(refused) == {"CONFIRMATION_REJECTED"}
+    assert refused["error"]["message"] == "this proposal was turned down by a person"
+    assert refused["error"]["denials"][0]["observed"] == "turned down by a person"
     assert world.sent() == []
     again = world.command("reject", name)
     assert (again.returncode, "turned down by a person; there is nothing" in again.stderr) == (1, True)
     unknown = world.command("reject", "NOPE")
     assert (unknown.returncode, "no proposal `NOPE`" in unknown.stderr) == (1, True)
     assert events(world) == ["approved", "rejected"]
+
+
+def test_reason_of_a_rejection_reaches_the_log_and_the_assistant_as_foreign_text(world: World) -> None:
+    """Bounded, on one line and without hidden characters; never a part of a sentence of guardian's."""
+    assistant = world.assistant()
+    name = proposed(assistant)
+    reason = "too early\x1b[2J\u202e\nwait for " + "the close " * 60
+    assert world.command("reject", name, "--reason", reason).returncode == 0
+    again = assistant.order(quote_quantity="50")["data"]
+    assert (again["proposal_id"], again["state"]) == (name, "rejected")
+    words = again["rejected_because"]
+    assert words.startswith("too early\\x1b[2J\\u202e\\nwait for the close")
+    assert words.isprintable()
+    assert len(words) < 400
+    assert not any("too early" in str(value) for key, value in again.items() if key != "rejected_because")
+    (row,) = [json.loads(row["body"]) for row in query(world.home, "SELECT body FROM audit WHERE phase = 'event'")]
+    assert (row["data"]["kind"], row["data"]["reason"]) == ("rejected", words)
 
 
 # halt and resume

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from pathlib import Path
 
 from guardian.bootstrap import Guardian
 from guardian.cli.orders.proposals import waiting_proposal
@@ -17,16 +16,15 @@ from guardian.domain.market import BookTop
 from guardian.domain.owner.proof import ProofGiven
 from guardian.errors import ProofRefused, StoreConflict
 from guardian.gate.orders.preview import Mismatch, Previewer
-from guardian.gate.orders.proposal_views import summary
+from guardian.gate.orders.proposal_views import market_lines
 from guardian.gate.owner.order_approval import approve_order, order_statement
-from guardian.home.folder import find_policy_file, home_folder
 from guardian.policy.verdict import Denial
 from guardian.store.schema.records import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presentation:
-    """What the person sees before they are asked, and why there is nothing to ask, where that is so."""
+    """What the person sees of the market before they are asked, and why there is nothing to ask, where that is so."""
 
     lines: tuple[str, ...] = ()
     market: BookTop | None = None
@@ -35,19 +33,13 @@ class Presentation:
     denials: tuple[Denial, ...] = ()
 
 
-def policy_of(proposal: Proposal) -> Path | None:
-    """The policy file that the proposal was made under; None where that is the one that serves by default."""
-    source = Path(proposal.policy_source)
-    return None if find_policy_file(home_folder()) == source else source
-
-
 async def present(opened: Guardian, proposal: Proposal) -> Presentation:
-    """Everything that can be known before the question: nothing is asked about an order that would be denied."""
+    """What the exchange and the policy say before the question: none is asked about an order that would be denied."""
     previewer = Previewer(opened.gate.context)
     preview = previewer.mismatch(proposal) or await previewer.preview(proposal)
     if isinstance(preview, Mismatch):
         return Presentation(mismatch=preview)
-    lines = summary(proposal, preview.now_ms, market=preview.market, budget=preview.budget, clock=clock_time)
+    lines = market_lines(proposal, market=preview.market, budget=preview.budget, clock=clock_time)
     return Presentation(lines=lines, market=preview.market, denials=preview.denials)
 
 
@@ -56,6 +48,10 @@ def say_why_not(present: Presentation) -> None:
         say_error(f"{present.mismatch.why}; nothing was approved")
         say_hint(present.mismatch.hint)
     say_denials(present.denials, "this order would be denied now, so nothing was approved; it still waits")
+
+
+def approved_elsewhere(proposal_id: str) -> str:
+    return f"proposal {proposal_id} was approved elsewhere while you were asked"
 
 
 async def approve_and_submit(
@@ -76,9 +72,7 @@ async def approve_and_submit(
         return NO
     except StoreConflict:
         ended = await opened.journal.run(lambda: waiting_proposal(opened.journal, proposal.id))
-        if not isinstance(ended, str):
-            raise
-        say_error(ended)
+        say_error(ended if isinstance(ended, str) else f"{approved_elsewhere(proposal.id)}; nothing was approved here")
         return NO
     if submit:
         return await place_approved(opened, proposal.id, token, stop)
@@ -95,4 +89,5 @@ def _approve(opened: Guardian, proposal: Proposal, market: BookTop | None, proof
         proof,
         policy_proof=opened.policy_file.current().policy.confirmation.proof,
         random_bytes=secrets.token_bytes,
+        shown=proposal,
     )

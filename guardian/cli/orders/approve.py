@@ -6,61 +6,59 @@ from pathlib import Path
 
 import click
 
-from guardian.cli.support.opened_home import with_guardian, with_journal
+from guardian.cli.support.exit_codes import NO
 from guardian.cli.support.options import policy_option
-from guardian.cli.support.owner import agree, require_owner
+from guardian.cli.support.owner import require_owner
 from guardian.cli.support.render import say, say_error
-from guardian.cli.support.stop_requests import stop_requests
 
 
 @click.command()
 @click.argument("proposal_id", required=False)
 @click.option("--submit", is_flag=True, help="Place the order right here, instead of getting a token to hand over.")
+@click.option("--watch", is_flag=True, help="Stay, and ask about each order as it comes, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="List what waits as JSON.")
 @policy_option
 @click.pass_context
-def command(ctx: click.Context, proposal_id: str | None, submit: bool, as_json: bool, policy_path: Path | None) -> None:
+def command(
+    ctx: click.Context, proposal_id: str | None, submit: bool, watch: bool, as_json: bool, policy_path: Path | None
+) -> None:
     """Look at the orders that wait for you, and approve one.
 
     Alone it lists what waits. With an ID it shows that order, asks you, and then gives you a token for the assistant
-    to use once, or places the order itself with --submit. It needs a real terminal.
+    to use once, or places the order itself with --submit. With --watch it asks about one after the other as they come.
+    Asking needs a real terminal; an answer within a second of the question is not taken.
     """
-    if proposal_id is None:
-        from guardian.cli.orders.proposals import print_waiting
+    if watch:
+        if proposal_id is not None or as_json:
+            raise click.UsageError("--watch asks about every order: it goes with no ID and without --json")
+        require_owner("approve orders")
+        from guardian.cli.orders.watching import watch_and_ask
 
-        with_journal(lambda journal: print_waiting(journal, as_json=as_json))
+        watch_and_ask(policy_path, submit=submit)
+        return
+    if proposal_id is None:
+        from guardian.cli.orders.waiting import print_waiting
+
+        print_waiting(as_json=as_json)
         return
     require_owner("approve an order")
-    from guardian.cli.orders import approval
-    from guardian.cli.orders.proposals import waiting_proposal
-    from guardian.gate.owner.order_approval import order_statement
+    ctx.exit(_approve_one(proposal_id.strip().upper(), policy_path, submit=submit))
 
-    wanted = proposal_id.strip().upper()
-    found = with_journal(lambda journal: waiting_proposal(journal, wanted))
+
+def _approve_one(wanted: str, policy_path: Path | None, *, submit: bool) -> int:
+    from guardian.cli.orders.asking import decide_on, shown_order
+    from guardian.cli.orders.waiting import find_waiting, policy_of
+    from guardian.cli.support.background_home import BackgroundHome
+
+    found = find_waiting(wanted)
     if isinstance(found, str):
         say_error(found)
-        ctx.exit(1)
-    path = policy_path or approval.policy_of(found)
-    present = with_guardian(path, lambda opened: approval.present(opened, found))
-    for line in present.lines:
-        say(line)
-    if present.mismatch is not None or present.denials:
-        approval.say_why_not(present)
-        ctx.exit(1)
-    try:
-        # Asked with no event loop around it: inside one, Ctrl-C would wait for the answer.
-        question = "place this order now?" if submit else "approve this order?"
-        proof = agree(order_statement(found, present.market), question, policy_path=path)
-        if proof is None:
-            say("nothing was approved; `guardian reject` turns it down for good")
-            ctx.exit(1)
-    except KeyboardInterrupt:
-        say("")
-        say("nothing was approved, and nothing was sent")
-        raise
-    with stop_requests() as stop:
-        ctx.exit(
-            with_guardian(
-                path, lambda opened: approval.approve_and_submit(opened, found, present, proof, stop, submit=submit)
-            )
-        )
+        return NO
+    path = policy_path or policy_of(found.proposal)
+    with BackgroundHome(path) as home:
+        try:
+            return decide_on(shown_order(found.proposal), found.now_ms, path, home, submit=submit)
+        except KeyboardInterrupt:
+            say("")
+            say("nothing was approved, and nothing was sent")
+            raise

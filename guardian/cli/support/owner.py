@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import secrets
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from guardian.cli.support.terminal import CannotHide, forget_typed_ahead, is_terminal, read_answer, read_hidden
+from guardian.cli.support.render import say
+from guardian.cli.support.terminal import (
+    CannotHide,
+    forget_typed_ahead,
+    is_terminal,
+    read_answer,
+    read_answer_unless,
+    read_hidden,
+)
 from guardian.domain.owner.proof import Proof, ProofGiven
 from guardian.domain.owner.statement import Statement
 from guardian.domain.secrets import Secret
@@ -19,6 +29,10 @@ from guardian.errors import OwnerNotPresent, PolicyInvalid
 if TYPE_CHECKING:
     from guardian.gate.base.journal import Journal
     from guardian.gate.owner.agreement import Agreement, PinHashes
+
+READING_S: Final = 1.0
+"""An answer that comes sooner after its question was not given by someone who read it."""
+_YES: Final = frozenset({"y", "yes"})
 
 
 def require_owner(action: str) -> None:
@@ -35,11 +49,19 @@ def require_owner(action: str) -> None:
         )
 
 
-def agree(statement: Statement, question: str, *, policy_path: Path | None = None) -> ProofGiven | None:
+def agree(
+    statement: Statement,
+    question: str,
+    *,
+    policy_path: Path | None = None,
+    is_over: Callable[[], bool] | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> ProofGiven | None:
     """Take the owner's yes to a statement, by the proof that the home demands; None where they say no.
 
     A terminal's is the answer to `question`; a PIN is typed, and nothing is a no; a passkey signs the statement. Run
-    outside of an event loop, where Ctrl-C would wait for the answer.
+    outside of an event loop, where Ctrl-C would wait for the answer. With `is_over`, which is asked a few times a
+    second, None also once that is so, and an answer has to leave time for reading: see `ask_considered`.
 
     Raises:
         OwnerNotPresent: there is no terminal.
@@ -54,17 +76,26 @@ def agree(statement: Statement, question: str, *, policy_path: Path | None = Non
     try:
         agreement = Agreement(journal, random_bytes=secrets.token_bytes, pins=_pin_hashes)
         demanded = agreement.demanded(_proof_of_policy(policy_path, journal))
-        return agree_with(agreement, demanded, statement, question)
+        return agree_with(agreement, demanded, statement, question, is_over=is_over, monotonic=monotonic)
     finally:
         journal.close()
 
 
-def agree_with(agreement: Agreement, demanded: Proof, statement: Statement, question: str) -> ProofGiven | None:
+def agree_with(
+    agreement: Agreement,
+    demanded: Proof,
+    statement: Statement,
+    question: str,
+    *,
+    is_over: Callable[[], bool] | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> ProofGiven | None:
     """As `agree`, with the proof that the caller found to be demanded."""
     if demanded is Proof.TERMINAL:
-        return ProofGiven(kind=Proof.TERMINAL) if ask_yes(question) else None
+        agreed = ask_yes(question) if is_over is None else ask_considered(question, is_over, monotonic)
+        return ProofGiven(kind=Proof.TERMINAL) if agreed else None
     if demanded is Proof.PIN:
-        pin = ask_secret(f"{question} type your PIN, or nothing for no")
+        pin = ask_secret(f"{question} type your PIN, or nothing for no", is_over)
         return agreement.by_pin(statement, pin) if pin else None
     return _by_passkey(agreement, statement, question)
 
@@ -100,17 +131,57 @@ def ask_yes(question: str) -> bool:
     require_owner("ask a question")
     forget_typed_ahead()
     _ask(f"{question} [y/N] ")
-    return read_answer().strip().lower() in {"y", "yes"}
+    return read_answer().strip().lower() in _YES
 
 
-def ask_secret(prompt: str) -> Secret:
+def ask_considered(question: str, is_over: Callable[[], bool], monotonic: Callable[[], float]) -> bool | None:
+    """As `ask_yes`, for what has to be read first; None once `is_over`, which is asked a few times a second.
+
+    An answer within READING_S of the question is not taken: it is said, and the question is put again. `monotonic` is
+    seconds on a clock that is never set. Raises OwnerNotPresent where there is no terminal.
+    """
+    require_owner("ask a question")
+    while True:
+        forget_typed_ahead()
+        _ask(f"{question} [y/N] ")
+        asked = monotonic()
+        answer = read_answer_unless(is_over)
+        if not answer:  # at its end the input answers nothing any more
+            say("")
+            return None if answer is None else False
+        if monotonic() - asked >= READING_S:
+            return answer.strip().lower() in _YES
+        say("an answer within a second of the question is not taken, for nobody reads that fast")
+
+
+def wait_without_answer(words: str, *, is_over: Callable[[], bool]) -> bool:
+    """Show `words` as long as an answer cannot be taken yet, until `is_over`; they are taken off the screen then.
+
+    What is typed meanwhile is not taken, and that is said. False where the input ended. Raises OwnerNotPresent.
+    """
+    require_owner("ask a question")
+    while True:
+        _ask(words)
+        answer = read_answer_unless(is_over)
+        if answer is None:
+            click.echo(f"\r{' ' * len(words)}\r", nl=False, err=True)
+            return True
+        if not answer:
+            say("")
+            return False
+        say("nothing is taken as an answer before the market is on the screen")
+
+
+def ask_secret(prompt: str, is_over: Callable[[], bool] | None = None) -> Secret:
     """A secret typed or pasted at the terminal without being shown. Blanks around it are dropped; it may be empty.
+
+    With `is_over`, which is asked a few times a second where the system lets it, it is empty also once that is so.
 
     Raises OwnerNotPresent where there is no terminal or its echo cannot be turned off.
     """
     require_owner("ask for a secret")
     try:
-        return Secret(read_hidden(lambda: _ask(f"{prompt}: ")).strip())
+        return Secret(read_hidden(lambda: _ask(f"{prompt}: "), is_over or (lambda: False)).strip())
     except (CannotHide, EOFError):
         raise OwnerNotPresent(
             "cannot ask for a secret: the terminal gave no answer, or would have shown it",

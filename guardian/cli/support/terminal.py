@@ -14,6 +14,7 @@ from typing import Final, TextIO
 if sys.platform == "win32":
     import ctypes
     import msvcrt
+    import time
     import warnings
     from getpass import GetPassWarning, getpass
 else:
@@ -59,7 +60,15 @@ if sys.platform == "win32":
             typed += msvcrt.getwch()
         return "\r" in typed or "\n" in typed
 
-    def read_hidden(ask: Callable[[], None]) -> str:
+    def read_answer_unless(is_over: Callable[[], bool]) -> str | None:
+        """As `read_answer`; None once `is_over`, which is asked a few times a second until the first key is pressed."""
+        while not msvcrt.kbhit():
+            if is_over():
+                return None
+            time.sleep(NOTICE_S)
+        return sys.stdin.readline()
+
+    def read_hidden(ask: Callable[[], None], _is_over: Callable[[], bool]) -> str:
         """The next line, which is not shown; `ask` puts the question. Raises CannotHide, and EOFError at the end."""
         ask()
         try:
@@ -84,10 +93,15 @@ else:
 
     def read_answer() -> str:
         """The next line that is typed; empty at the end of the input."""
+        return read_answer_unless(lambda: False) or ""
+
+    def read_answer_unless(is_over: Callable[[], bool]) -> str | None:
+        """As `read_answer`; None once `is_over`, which is asked a few times a second while nothing is typed."""
         # A terminal without a file descriptor cannot be waited for.
         with suppress(OSError, ValueError):
             while not select.select((sys.stdin,), (), (), NOTICE_S)[0]:
-                pass
+                if is_over():
+                    return None
         return sys.stdin.readline()
 
     def line_was_typed() -> bool:
@@ -98,8 +112,10 @@ else:
             return bool(select.select((sys.stdin,), (), (), 0)[0] and b"\n" in os.read(sys.stdin.fileno(), 4096))
         return False
 
-    def read_hidden(ask: Callable[[], None]) -> str:
+    def read_hidden(ask: Callable[[], None], is_over: Callable[[], bool]) -> str:
         """The next line, which is not shown; `ask` puts the question. Raises CannotHide, and EOFError at the end.
+
+        Empty once `is_over`, which is asked a few times a second while nothing is typed.
 
         `getpass.getpass` does the same, but does not wait before it reads.
         """
@@ -113,9 +129,11 @@ else:
             raise CannotHide from None
         try:
             ask()
-            line = read_answer()
+            line = read_answer_unless(is_over)
         finally:
             termios.tcsetattr(terminal, termios.TCSAFLUSH, shown)
+        if line is None:
+            return ""
         if not line:
             raise EOFError
         return line.removesuffix("\n")

@@ -122,6 +122,8 @@ class OrderProposed:
     confirmation_token: str | None = None
     """Only where the policy says `channel = "chat"`."""
     warning: str | None = None
+    rejected_because: str | None = None
+    """Untrusted: the words of the person who turned it down, cleaned and bounded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

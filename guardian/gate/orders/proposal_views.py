@@ -138,6 +138,7 @@ def view_of_proposal(
         market_now=None if market is None else MarketNow(bid=market.bid, ask=market.ask, asked=iso(market.fetched_ms)),
         summary=summary(proposal, now_ms, market=market, budget=budget, clock=utc_clock),
         next_step=_next_step(proposal.id, state, in_chat=in_chat),
+        rejected_because=_reason(proposal),
         confirmation_token=token,
         warning=(
             'the policy says `channel = "chat"`: this token guards against slips and price moves, not against the '
@@ -146,6 +147,11 @@ def view_of_proposal(
             else None
         ),
     )
+
+
+def _reason(proposal: Proposal) -> str | None:
+    """What the person said when they turned it down. A burnt one has no such words: its reason is a code."""
+    return proposal.reason if proposal.state is ProposalState.REJECTED else None
 
 
 def summary(
@@ -157,17 +163,30 @@ def summary(
     clock: Callable[[int], str],
 ) -> tuple[str, ...]:
     """What a person must see before they agree, in at most five lines; `clock` writes a time."""
-    order = proposed_order(proposal, market)
+    first, money, waits = known_lines(proposal, now_ms, clock=clock)
+    at_the_market, *counts = market_lines(proposal, market=market, budget=budget, clock=clock)
+    return (first, at_the_market, money, *counts, waits)
+
+
+def known_lines(proposal: Proposal, now_ms: int, *, clock: Callable[[int], str]) -> tuple[str, str, str]:
+    """The lines of the summary that are known without the exchange: the order, the money, and the time left."""
+    order = proposed_order(proposal)
     filled = "" if order.costs_at_most is not None else ", if it all fills"
     expires = expires_ms(proposal)
     waits = f"asked {_about(now_ms - proposal.created_ms)} ago at {plain(order.bid)}/{plain(order.ask)}"
-    lines = (
+    return (
         f"{proposal.scope.environment.upper()}  {order_line(proposal)}",
-        market_line(proposal, order, market, clock),
         f"{money_line(order)} before fees{filled}",
-        _counts(order, budget),
         f"{waits}; {_about(expires - now_ms)} left, until {clock(expires)}",
     )
+
+
+def market_lines(
+    proposal: Proposal, *, market: BookTop | None, budget: BudgetUse | None, clock: Callable[[int], str]
+) -> tuple[str, ...]:
+    """The lines of the summary that need the exchange: what it would do now and, where known, its share of budgets."""
+    order = proposed_order(proposal, market)
+    lines = (market_line(proposal, order, market, clock), _counts(order, budget))
     return tuple(line for line in lines if line)
 
 

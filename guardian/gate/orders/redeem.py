@@ -13,7 +13,7 @@ from guardian.gate.orders.proposals import order_key
 from guardian.gate.orders.stages import PendingOrder
 from guardian.policy.verdict import Denial
 from guardian.store.database import Transaction
-from guardian.store.schema.records import OrderRow, Proposal, Scope
+from guardian.store.schema.records import OrderRow, Proposal, ProposalState, Scope
 
 
 def reply_if_just_sent(tx: Transaction, order: PendingOrder) -> Reply | None:
@@ -111,6 +111,12 @@ def _denial_for_unknown_token() -> Denial:
     )
 
 
+def _why_rejected(proposal: Proposal) -> str:
+    if proposal.state is ProposalState.BURNT:
+        return f"this order was denied when it was to be sent, which used up its approval: {proposal.reason}"
+    return "this proposal was turned down by a person"
+
+
 def _denial_for_token(proposal: Proposal, scope: Scope, now_ms: int, mismatch: tuple[str, ...]) -> Denial | None:
     """Why this proposal cannot be redeemed now; None where it can be, or has been."""
     if proposal.scope != scope:
@@ -136,7 +142,9 @@ def _denial_for_token(proposal: Proposal, scope: Scope, now_ms: int, mismatch: t
     if state == "rejected":
         return Denial(
             code=Code.CONFIRMATION_REJECTED,
-            message=f"this proposal is turned down: {proposal.reason or 'by a person'}",
+            message=_why_rejected(proposal),
+            # A person's words are never a part of guardian's own sentence.
+            observed=proposal.reason if proposal.state is ProposalState.REJECTED else None,
             hint="request the order again only if the person agrees",
         )
     token_expired = proposal.token_expires_ms is not None and now_ms >= proposal.token_expires_ms

@@ -11,7 +11,7 @@ from guardian.domain.market import BookTop
 from guardian.domain.money import plain
 from guardian.domain.owner.proof import Proof, ProofGiven, proof_from
 from guardian.domain.owner.statement import Statement, StatementKind, statement_from
-from guardian.errors import ProofRefused
+from guardian.errors import ProofRefused, StoreConflict
 from guardian.gate.base.calls import new_token, token_digest
 from guardian.gate.base.journal import Journal
 from guardian.gate.owner.demand import demanded_proof
@@ -59,10 +59,12 @@ def approve_order(
     *,
     policy_proof: Proof,
     random_bytes: Callable[[int], bytes],
+    shown: Proposal | None = None,
 ) -> str:
     """Issues the token and notes that a person acted, in one transaction; returns the token, which exists nowhere else.
 
-    `statement` is what was agreed to, and `proof` what was given for it.
+    `statement` is what was agreed to, and `proof` what was given for it. `shown` is the proposal as the person was
+    shown it: where it was approved elsewhere since, this yes approves nothing.
 
     Raises:
         StoreConflict: the proposal was used, turned down, withdrawn or has expired in the meantime.
@@ -71,6 +73,8 @@ def approve_order(
     token = new_token(random_bytes)
     with journal.transaction() as tx:
         proposal = tx.proposals.get(proposal_id)
+        if shown is not None and proposal is not None and proposal.approved_ms != shown.approved_ms:
+            raise StoreConflict(f"proposal `{proposal_id}` was approved elsewhere")
         why = None if proposal is None else _why_refused(tx, proposal, statement, proof, policy_proof)
         if why is None:
             _issue(tx, proposal_id, proposal, statement, proof, token)

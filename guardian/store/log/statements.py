@@ -9,10 +9,11 @@ All of these are constants. What a caller gives is a parameter, never a part of 
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Final
 
-from guardian.store.schema.records import CORRECTION, FOUND
-from guardian.store.schema.sqlite_dialect import CALL_EVENT_SQL, CALL_PHASES_SQL, UNRESOLVED_SQL
+from guardian.store.schema.records import CORRECTION, FOUND, Proposal
+from guardian.store.schema.sqlite_dialect import CALL_EVENT_SQL, CALL_PHASES_SQL, OUTSTANDING_SQL, UNRESOLVED_SQL
 
 ROW_COLUMNS: Final = (
     "seq", "prev_hash", "digest", "call_id", "phase", "ts_ms", "tool", "symbol", "outcome", "environment", "account",
@@ -76,6 +77,15 @@ CALLS_OF_UNRESOLVED_ORDERS: Final = (
     f"LEFT JOIN audit other ON {_ITS_OUTCOME} WHERE orders.{UNRESOLVED_SQL} ORDER BY orders.intent_seq"
 )
 UNRESOLVED_COUNT: Final = f"SELECT count(*) FROM orders WHERE {UNRESOLVED_SQL}"
+
+# Proposals
+
+PROPOSAL_COLUMNS: Final = ("environment", "account", *(f.name for f in fields(Proposal) if f.name != "scope"))
+"""The columns of a proposal, as the statements here select them."""
+_PROPOSAL: Final = ", ".join(PROPOSAL_COLUMNS)
+OUTSTANDING_PROPOSALS: Final = f"SELECT {_PROPOSAL} FROM proposals WHERE {OUTSTANDING_SQL} ORDER BY ordinal"
+PROPOSAL_BY_ID: Final = f"SELECT {_PROPOSAL} FROM proposals WHERE id = :name"
+LOGGED_TIME: Final = "SELECT window_ms, (SELECT ts_ms FROM audit ORDER BY seq DESC LIMIT 1) FROM control WHERE id = 1"
 
 # Verifying
 

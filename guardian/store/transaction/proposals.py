@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Final
 
 from sqlalchemy import bindparam, insert, select, text, update
@@ -12,6 +11,7 @@ from sqlalchemy import bindparam, insert, select, text, update
 from guardian.domain.money import plain
 from guardian.domain.owner.proof import Proof
 from guardian.errors import StoreConflict
+from guardian.store.log.proposal_reader import proposal_from
 from guardian.store.schema.records import (
     PROPOSAL_ID_ALPHABET,
     PROPOSAL_ID_LENGTH,
@@ -92,7 +92,7 @@ class ProposalsPart:
 
     def waiting(self) -> tuple[Proposal, ...]:
         """Returns the outstanding proposals of all scopes, oldest first."""
-        found = (proposal_from(row) for row in self._unit.rows(_WAITING))
+        found = (_proposal(row) for row in self._unit.rows(_WAITING))
         return tuple(proposal for proposal in found if proposal.is_outstanding(self._unit.now_ms))
 
     def issue_token(
@@ -188,18 +188,8 @@ class ProposalsPart:
 
     @staticmethod
     def _one(row: ROW | None) -> Proposal | None:
-        return None if row is None else proposal_from(row)
+        return None if row is None else _proposal(row)
 
 
-def proposal_from(row: ROW) -> Proposal:
-    """Returns a row as a proposal."""
-    values = dict(row)
-    del values["ordinal"]
-    scope = Scope(environment=values.pop("environment"), account=values.pop("account"))
-    for name in ("notional", "quote_notional", "shown_bid", "shown_ask"):
-        values[name] = Decimal(values[name])
-    for name in ("spec", "resolved"):
-        values[name] = json.loads(values[name])
-    values["state"] = ProposalState(values["state"])
-    values["proof"] = None if values["proof"] is None else Proof(values["proof"])
-    return Proposal(scope=scope, **values)
+def _proposal(row: ROW) -> Proposal:
+    return proposal_from({name: value for name, value in row.items() if name != "ordinal"})

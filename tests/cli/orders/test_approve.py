@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_owner_commands import TERMINAL, proposed, states
+from tests.cli.test_owner_commands import TERMINAL, on_screen, proposed, states
 from tests.e2e.support.processes import Person, query
 from tests.support.world import World, a_world_at_home
 
@@ -55,7 +55,7 @@ def test_order_of_another_policy_file_is_judged_by_that_file(
     name = proposed(assistant)
     person = sit_down("approve", name, *submit)
     person.waits_for("[y/N] ")
-    person.types("y\n")
+    person.answers("y\n")
     code, out = person.leaves()
     assert code == 0, person.seen
     if not submit:
@@ -114,10 +114,10 @@ def test_market_now_and_a_limit_that_crosses_it_are_shown(world: World, sit_down
     world.market("59300", "59301")
     person = sit_down("approve", name, columns=60)
     person.waits_for("[y/N] ")
-    lines = person.seen.split("approve this order?")[0].strip().splitlines()
-    assert re.fullmatch(r"fills at once, like a market order: 59300/59301 at \d\d:\d\d:\d\d", lines[1])
-    assert lines[2] == "costs at most 59.5 USDT before fees"
-    assert re.fullmatch(r"asked \d+s ago at 60000/60001; 14m left, until \d\d:\d\d:\d\d", lines[4])
+    lines = on_screen(person)
+    assert lines[1] == "costs at most 59.5 USDT before fees"
+    assert re.fullmatch(r"asked \d+s ago at 60000/60001; 14m left, until \d\d:\d\d:\d\d", lines[2])
+    assert re.fullmatch(r"fills at once, like a market order: 59300/59301 at \d\d:\d\d:\d\d", lines[3])
     assert (len(lines), max(map(len, lines)) <= 60) == (5, True)
     (listed,) = json.loads(world.command("approve", "--json").stdout)
     assert (listed["order"]["costs_at_most"], listed["order"]["brings_at_least"]) == ("59.5", None)
@@ -135,7 +135,7 @@ def test_stop_before_the_order_is_sent_says_that_nothing_was_sent(
     person = sit_down("approve", name, "--submit")
     person.waits_for("[y/N] ")
     world.controls.fault("GET", "/api/v3/avgPrice", "delay", seconds=8)
-    person.types("y\n")
+    person.answers("y\n")
     until(lambda: phases(world) == [("call", None)])
     person.receives(number)
     code, out = person.leaves()
@@ -146,7 +146,7 @@ def test_stop_before_the_order_is_sent_says_that_nothing_was_sent(
     assert world.sent() == []
     again = sit_down("approve", name, "--submit")
     again.waits_for("[y/N] ")
-    again.types("y\n")
+    again.answers("y\n")
     assert again.leaves()[0] == 0
     assert len(world.sent()) == 1
 
@@ -160,7 +160,7 @@ def test_stop_while_the_order_is_on_its_way_waits_for_it_and_says_its_outcome(
     person = sit_down("approve", name, "--submit")
     person.waits_for("[y/N] ")
     world.controls.fault("POST", "/api/v3/order", "delay", seconds=2)
-    person.types("y\n")
+    person.answers("y\n")
     until(lambda: len(world.sent()) == 1)
     for _ in range(times):
         person.receives(signal.SIGINT)
@@ -181,7 +181,7 @@ def test_terminal_that_is_closed_while_the_order_is_on_its_way_loses_nothing(
     person = sit_down("approve", name, "--submit")
     person.waits_for("[y/N] ")
     world.controls.fault("POST", "/api/v3/order", "delay", seconds=1)
-    person.types("y\n")
+    person.answers("y\n")
     until(lambda: len(world.sent()) == 1)
     person.hangs_up()
     person.leaves()
@@ -207,7 +207,7 @@ def test_sent_order_is_named_where_it_can_no_longer_be_approved_or_rejected(
     name = proposed(world.assistant())
     person = sit_down("approve", name, "--submit")
     person.waits_for("[y/N] ")
-    person.types("y\n")
+    person.answers("y\n")
     assert person.leaves()[0] == 0
     (sent,) = world.sent()
     person = sit_down("approve", name)
@@ -226,7 +226,7 @@ def test_withdrawn_proposal_can_no_longer_be_approved(world: World, sit_down: Ca
     person = sit_down("approve", name)
     person.waits_for("[y/N] ")
     assert assistant.call("cancel_order", proposal_id=name)["data"]["state"] == "withdrawn"
-    person.types("y\n")
+    person.answers("y\n")
     assert person.leaves() == (1, "")
     assert f"proposal {name} was withdrawn by the assistant; nothing was sent" in person.seen
     assert world.command("approve", "--json").stdout == "[]\n"

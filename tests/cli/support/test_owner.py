@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from guardian.cli.support import owner
-from guardian.cli.support.owner import ask_secret, ask_yes, require_owner
+from guardian.cli.support.owner import READING_S, ask_considered, ask_secret, ask_yes, require_owner
 from guardian.errors import OwnerNotPresent
 from tests.e2e.support.processes import CONTROLLING
 
@@ -76,6 +76,23 @@ def test_only_yes_is_yes(monkeypatch: pytest.MonkeyPatch, typed: str, meant: boo
     assert screen.getvalue() == "place the order? [y/N] "
 
 
+@pytest.mark.parametrize(("after_s", "questions"), [(0.0, 2), (0.999, 2), (READING_S, 1), (60.0, 1)])
+def test_answer_within_a_second_is_not_taken(monkeypatch: pytest.MonkeyPatch, after_s: float, questions: int) -> None:
+    """By a clock that is never set: the first second is for reading, and the question is put again."""
+    screen = at_a_terminal(monkeypatch, "y\ny\n")
+    times = iter([100.0, 100.0 + after_s, 200.0, 260.0])
+    assert ask_considered("place it?", lambda: False, lambda: next(times)) is True
+    assert screen.getvalue().count("place it? [y/N] ") == questions
+    assert ("is not taken" in screen.getvalue()) is (questions == 2)
+
+
+def test_end_of_input_is_a_no_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that is gone is not asked again and again."""
+    screen = at_a_terminal(monkeypatch, "")
+    assert ask_considered("place it?", lambda: False, lambda: 0.0) is False
+    assert screen.getvalue() == "place it? [y/N] \n"
+
+
 def test_question_cannot_repaint_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Escape sequences in a question, say from a symbol's name, are shown and not obeyed."""
     screen = at_a_terminal(monkeypatch, "n\n")
@@ -136,7 +153,7 @@ def _read_until(terminal: int, text: bytes) -> bytes:
 def test_secret_is_stripped_and_hides_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was pasted loses the blanks around it and comes back as a Secret."""
     at_a_terminal(monkeypatch)
-    monkeypatch.setattr(owner, "read_hidden", lambda ask: "  my-secret \n")
+    monkeypatch.setattr(owner, "read_hidden", lambda ask, is_over: "  my-secret \n")
     secret = ask_secret("API key")
     assert secret.reveal() == "my-secret"
     assert "my-secret" not in repr(secret)
@@ -145,7 +162,7 @@ def test_secret_is_stripped_and_hides_itself(monkeypatch: pytest.MonkeyPatch) ->
 def test_end_of_input_at_a_secret_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing the terminal at the question stores nothing and says so."""
 
-    def closed(ask: object) -> str:
+    def closed(ask: object, is_over: object) -> str:
         raise EOFError
 
     at_a_terminal(monkeypatch)

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
+from guardian.cli.support.owner import READING_S
 from guardian.paper.host.home import stop
 from guardian.store.opening import begin_log
 from tests.support import prefork
@@ -287,6 +288,11 @@ class Person:
 
     def types(self, text: str) -> None:
         os.write(self._master, text.encode())
+
+    def answers(self, text: str) -> None:
+        """Type after having read: an answer within a second of the question is not taken."""
+        time.sleep(READING_S + 0.2)
+        self.types(text)
 
     def hangs_up(self) -> None:
         """The terminal window is closed."""
