@@ -39,6 +39,8 @@ class ShownOrder:
     proposal: Proposal
     waiting: WaitingProposals
     monotonic: Callable[[], float]
+    stop_asked: bool = field(default=False, init=False)
+    """Whether Ctrl-C, or its like, came while what was agreed to was done; that was finished all the same."""
     _looked: float = field(default=float("-inf"), init=False)
     _is_over: bool = field(default=False, init=False)
 
@@ -116,9 +118,12 @@ def decide_on(shown: ShownOrder, now_ms: int, policy_path: Path | None, home: Ba
         say("nothing was approved; `guardian reject` turns it down for good")
         return NO
     with stop_requests() as stop:
-        return home.result(
-            lambda opened: approval.approve_and_submit(opened, proposal, present, proof, stop, submit=submit)
-        )
+        try:
+            return home.result(
+                lambda opened: approval.approve_and_submit(opened, proposal, present, proof, stop, submit=submit)
+            )
+        finally:
+            shown.stop_asked = stop.asked
 
 
 def _say_end(shown: ShownOrder, home: BackgroundHome) -> int:

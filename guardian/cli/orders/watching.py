@@ -11,7 +11,7 @@ from typing import Final
 from guardian.cli.orders.asking import decide_on, shown_order
 from guardian.cli.orders.waiting import policy_of, read_waiting
 from guardian.cli.support.background_home import BackgroundHome
-from guardian.cli.support.exit_codes import COULD_NOT_TELL, FINE, NO, STOPPED
+from guardian.cli.support.exit_codes import COULD_NOT_TELL, FINE, NO
 from guardian.cli.support.render import say, say_error, say_hint
 from guardian.errors import GuardianError
 from guardian.store.schema.records import Proposal, ProposalState
@@ -65,11 +65,11 @@ def _ask(proposal: Proposal, watched: Watched, policy_path: Path | None, *, subm
     waiting = read_waiting()
     say("")
     say(f"proposal {proposal.id}:")
-    code = NO
+    code, shown = NO, shown_order(proposal)
+    path = policy_path or policy_of(proposal)
     try:
-        path = policy_path or policy_of(proposal)
         with BackgroundHome(path) as home:
-            code = decide_on(shown_order(proposal), waiting.now_ms, path, home, submit=submit)
+            code = decide_on(shown, waiting.now_ms, path, home, submit=submit)
     except GuardianError as error:
         say_error(error.message)
         if error.hint:
@@ -78,7 +78,7 @@ def _ask(proposal: Proposal, watched: Watched, policy_path: Path | None, *, subm
     finally:
         ended_as = {FINE: watched.done, COULD_NOT_TELL: watched.unknown}
         ended_as.get(code, watched.not_done).append(proposal.id)
-    if code == STOPPED:
+    if shown.stop_asked:
         raise KeyboardInterrupt
 
 
