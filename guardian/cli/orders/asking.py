@@ -118,12 +118,12 @@ def decide_on(shown: ShownOrder, now_ms: int, policy_path: Path | None, home: Ba
         say("nothing was approved; `guardian reject` turns it down for good")
         return NO
     with stop_requests() as stop:
-        try:
-            return home.result(
-                lambda opened: approval.approve_and_submit(opened, proposal, present, proof, stop, submit=submit)
-            )
-        finally:
-            shown.stop_asked = stop.asked
+        code = home.result(
+            lambda opened: approval.approve_and_submit(opened, proposal, present, proof, stop, submit=submit)
+        )
+    # Not before the signals have their usual effect again: none is lost in between.
+    shown.stop_asked = stop.asked
+    return code
 
 
 def _say_end(shown: ShownOrder, home: BackgroundHome) -> int:
