@@ -37,7 +37,7 @@ def command(
         watch_and_ask(policy_path, submit=submit)
         return
     if proposal_id is None:
-        from guardian.cli.orders.waiting import print_waiting
+        from guardian.cli.orders.waiting_list import print_waiting
 
         print_waiting(as_json=as_json)
         return
@@ -47,7 +47,7 @@ def command(
 
 def _approve_one(wanted: str, policy_path: Path | None, *, submit: bool) -> int:
     from guardian.cli.orders.asking import decide_on, shown_order
-    from guardian.cli.orders.waiting import find_waiting, policy_of
+    from guardian.cli.orders.waiting_list import find_waiting, policy_of
     from guardian.cli.support.background_home import BackgroundHome
 
     found = find_waiting(wanted)

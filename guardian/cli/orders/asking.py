@@ -21,7 +21,7 @@ from guardian.errors import StoreError
 from guardian.gate.orders.proposal_views import known_lines
 from guardian.home.folder import checked_home
 from guardian.store.schema.records import Proposal
-from guardian.store.waiting import WaitingProposals
+from guardian.store.waiting_proposals import WaitingProposals
 from guardian.system.clock import SYSTEM_CLOCK
 
 if TYPE_CHECKING:

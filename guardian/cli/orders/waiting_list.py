@@ -17,7 +17,7 @@ from guardian.gate.orders.proposal_views import money_line, order_line, proposed
 from guardian.home.folder import checked_home, find_policy_file, home_folder
 from guardian.policy.model import Channel
 from guardian.store.schema.records import Proposal
-from guardian.store.waiting import WaitingNow, WaitingProposals
+from guardian.store.waiting_proposals import WaitingNow, WaitingProposals
 from guardian.system.clock import SYSTEM_CLOCK
 
 if TYPE_CHECKING:
