@@ -103,7 +103,7 @@ def test_list_of_what_waits_is_read_without_importing_anything_heavy(
 def test_question_is_put_without_importing_anything_heavy() -> None:
     """All that shows an order and asks about it imports nothing heavy; what opens the home does so in its thread."""
     code = (
-        "import sys\nimport guardian.cli.orders.asking, guardian.cli.orders.waiting_list, guardian.cli.orders.watching\n"
+        "import sys\nfrom guardian.cli.orders import asking, waiting_list, watching\n"
         f"print([m for m in {HEAVY!r} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
