@@ -28,6 +28,8 @@ def with_value(key: str, literal: str) -> str:
         kept = [line for line in SYMBOL.splitlines() if not line.startswith(name + " ")]
         return "\n".join(["schema = 1", *kept, f"{name} = {literal}", ""])
     top = f"{name} = {literal}\n" if not section else f"[{section}]\n{name} = {literal}\n"
+    if literal == '"live"':
+        top += '[confirmation]\nproof = "passkey"\n'
     return top if name == "schema" else f"schema = 1\n{top}"
 
 

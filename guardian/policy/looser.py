@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from guardian.domain.money import plain
+from guardian.domain.owner.proof import Proof
 from guardian.policy.model import Channel, CountWindow, NotionalWindow, Policy, SymbolLimits
 from guardian.policy.prices import percent_text
 from guardian.policy.rules.budget import duration_text
@@ -91,6 +92,10 @@ def _never(_before: object, _after: object) -> bool:
 def _to_terminal(_before: Channel, after: Channel) -> bool:
     """An elicitation ranks with a token in the chat, as the client could answer by itself."""
     return after is Channel.TERMINAL
+
+
+def _stronger_proof(before: Proof, after: Proof) -> bool:
+    return after.strength > before.strength
 
 
 def _windows(before: _Windows, after: _Windows) -> bool:
@@ -170,11 +175,13 @@ _PRICES: Final = (
 _CONFIRMATION: Final = (
     _Key("required_above", _lower),
     _Key("channel", _to_terminal),
+    _Key("proof", _stronger_proof),
     _Key("proposal_ttl_ms", _lower, duration_text),
     _Key("token_ttl_ms", _lower, duration_text),
     _Key("max_outstanding", _lower),
     _Key("max_drift", _lower, percent_text),
 )
+_LIVE: Final = (_Key("loosening_delay_ms", _higher, duration_text), _Key("allow_permissions", _fewer, _names))
 _SYMBOL: Final = (
     _Key("max_notional", _lower),
     _Key("max_quantity", _lower),
@@ -196,6 +203,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, _Key]]] = MappingProxyType(
         "limits": _by_name(*_LIMITS),
         "prices": _by_name(*_PRICES),
         "confirmation": _by_name(*_CONFIRMATION),
+        "live": _by_name(*_LIVE),
         "symbols": _by_name(*_SYMBOL),
     }
 )

@@ -15,6 +15,7 @@ from guardian.domain.orders import OrderSide, OrderType, TimeInForce
 from guardian.domain.owner.proof import Proof
 from guardian.domain.secrets import Secret
 from guardian.domain.trading import Environment
+from guardian.policy.permissions import ExtraPermission
 
 
 class Channel(StrEnum):
@@ -116,6 +117,8 @@ class LiveRules:
 
     loosening_delay_ms: int
     """How long after a person's yes a looser policy takes effect."""
+    allow_permissions: frozenset[ExtraPermission] = frozenset()
+    """What the key may do besides reading and trading spot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

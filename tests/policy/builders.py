@@ -96,7 +96,7 @@ def a_policy(symbol: Mapping[str, Any] | None = None, **changed: object) -> Poli
             "max_outstanding": 3,
             "max_drift": D("0.005"),
         },
-        "live": {"loosening_delay_ms": 600_000},
+        "live": {"loosening_delay_ms": 600_000, "allow_permissions": frozenset()},
     }
     whole: dict[str, Any] = {
         "environment": Environment.TESTNET,

@@ -12,12 +12,14 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
+from guardian.domain.owner.proof import Proof
 from guardian.domain.secrets import Secret
 from guardian.domain.trading import Environment
 from guardian.policy.engine import judge_order
 from guardian.policy.facts import Facts
 from guardian.policy.looser import IGNORED, IGNORED_OF_SYMBOLS, SECTIONS, PolicyComparison, compare_policies
 from guardian.policy.model import Channel, CountWindow, Example, NotionalWindow, PaperSettings, Policy
+from guardian.policy.permissions import ExtraPermission
 from guardian.policy.verdict import Decision
 from tests.policy.builders import (
     DAY,
@@ -75,6 +77,8 @@ TIGHTER: dict[str, tuple[str, object]] = {
     "confirmation.token_ttl": ("token_ttl_ms", 1),
     "confirmation.max_outstanding": ("max_outstanding", 2),
     "confirmation.max_drift": ("max_drift", D("0.004")),
+    "confirmation.proof": ("proof", Proof.PIN),
+    "live.loosening_delay": ("loosening_delay_ms", 600_001),
     "tools.allow": ("allowed", frozenset({"get_balance"})),
     "symbols.BTCUSDT.max_notional": ("symbol", {"max_notional": D(99)}),
     "symbols.BTCUSDT.max_quantity": ("symbol", {"max_quantity": D("0.004")}),
@@ -149,6 +153,13 @@ def test_channel_of_the_terminal_is_the_tightest() -> None:
     assert compare_policies(elicit, a_policy()).looser == ()
     assert compare_policies(chat, elicit).looser
     assert compare_policies(elicit, chat).looser
+
+
+def test_permission_that_a_key_may_have_is_looser() -> None:
+    """A key with it passes then; without it fewer keys do."""
+    margin = a_policy(allow_permissions=frozenset({ExtraPermission.MARGIN}))
+    assert [change.key for change in compare_policies(a_policy(), margin).looser] == ["live.allow_permissions"]
+    assert compare_policies(margin, a_policy()).looser == ()
 
 
 def test_symbol_that_is_added_is_looser_and_one_that_is_gone_is_tighter() -> None:
@@ -273,7 +284,7 @@ def _no_conversion(policy: Policy, factor: Decimal) -> Policy:
 NUMBERS = [
     *(("limits", name) for name in SECTIONS["limits"] if name not in {"rolling_notional", "max_orders"}),
     *(("prices", name) for name in SECTIONS["prices"]),
-    *(("confirmation", name) for name in SECTIONS["confirmation"] if name != "channel"),
+    *(("confirmation", name) for name in SECTIONS["confirmation"] if name not in {"channel", "proof"}),
 ]
 CHANGES: list[Change] = [
     *(_number(section, name) for section, name in NUMBERS),

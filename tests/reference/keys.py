@@ -80,6 +80,11 @@ ORDER_TYPES: Final = KeyType(
 TIMES_IN_FORCE: Final = KeyType(
     words='list of `"GTC"`, `"IOC"`, `"FOK"`', accepted=('["GTC", "IOC", "FOK"]',), refused=("[]", '["GTX"]', '"GTC"')
 )
+PERMISSIONS: Final = KeyType(
+    words='list of `"margin"`, `"futures"`, `"options"`, `"portfolio_margin"`, `"fix_trading"`',
+    accepted=("[]", '["margin", "futures"]'),
+    refused=('"margin"', '["withdrawals"]', '["internal_transfer"]'),
+)
 TEXT: Final = KeyType(words="text, at most 500 characters", accepted=('"why"',), refused=("1", f'"{"x" * 501}"'))
 SCHEMA: Final = KeyType(words="the number 1", accepted=("1",), refused=("2", '"1"'))
 LOOPBACK: Final = KeyType(
@@ -93,7 +98,7 @@ KEYS: Final[dict[str, KeyEntry]] = {
     "schema": KeyEntry(kind=SCHEMA, does="The version of this format.", tighter="neither: another number is a mistake"),
     "environment": KeyEntry(
         kind=_one_of("paper", "testnet", "demo", "live"),
-        does="Where requests go. An edit takes effect at the next start. This version creates no orders on `live`.",
+        does="Where requests go. An edit takes effect at the next start. What `live` needs besides is in the README.",
         tighter="`paper` reaches no network; only `live` is real money",
     ),
     "paper.endpoint": KeyEntry(
@@ -256,6 +261,12 @@ KEYS: Final[dict[str, KeyEntry]] = {
         kind=DAY,
         does="On `live`: how long after your yes a looser policy takes effect.",
         tighter="longer",
+    ),
+    "live.allow_permissions": KeyEntry(
+        kind=PERMISSIONS,
+        does="On `live`: what your API key may do besides reading and trading spot. Guardian uses none of it. A key "
+        "that may do more creates no orders; one that may withdraw or transfer never does.",
+        tighter="a shorter list",
     ),
     "symbols.X.max_notional": KeyEntry(
         kind=POSITIVE,

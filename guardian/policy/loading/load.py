@@ -56,6 +56,7 @@ from guardian.policy.model import (
     SymbolLimits,
     ToolRules,
 )
+from guardian.policy.permissions import ExtraPermission
 
 MAX_CHARACTERS: Final = 256 * 1024
 MAX_EXAMPLES: Final = 500
@@ -335,6 +336,12 @@ def _read_confirmation(table: TomlTable, environment: Environment) -> Confirmati
             '"elicit" is refused on live: the client could answer by itself',
             'use "terminal"',
         )
+    if rules.proof is Proof.TERMINAL and environment is Environment.LIVE:
+        table.mistake(
+            "proof",
+            '"terminal" is refused on live: any program with a shell can answer at a terminal',
+            'use "passkey", or "pin"',
+        )
     if rules.channel is not Channel.TERMINAL and rules.proof is not Proof.TERMINAL:
         table.mistake(
             "channel",
@@ -346,7 +353,11 @@ def _read_confirmation(table: TomlTable, environment: Environment) -> Confirmati
 
 
 def _read_live(table: TomlTable) -> LiveRules:
-    rules = LiveRules(loosening_delay_ms=table.value("loosening_delay", _UP_TO_A_DAY, "10m"))
+    extra = choice(ExtraPermission)
+    rules = LiveRules(
+        loosening_delay_ms=table.value("loosening_delay", _UP_TO_A_DAY, "10m"),
+        allow_permissions=frozenset(table.words("allow_permissions", extra, [], may_be_empty=True)),
+    )
     table.done()
     return rules
 

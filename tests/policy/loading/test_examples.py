@@ -282,7 +282,8 @@ def test_examples_are_not_judged_under_a_policy_with_other_mistakes() -> None:
 
 def test_a_live_policys_examples_test_its_limits() -> None:
     """Whether live trading is switched on is no part of the file, so a live policy can promise what it allows."""
-    loaded(BID_ASK, LIMIT, 'decision = "confirm"', environment="live")
+    text = with_example(BID_ASK, LIMIT, 'decision = "confirm"', environment="live")
+    load_policy(text.replace("[limits]", '[confirmation]\nproof = "passkey"\n[limits]'))
     for environment in ("paper", "demo"):
         loaded(BID_ASK, LIMIT, 'decision = "confirm"', environment=environment)
 

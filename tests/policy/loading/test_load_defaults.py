@@ -137,7 +137,8 @@ def test_a_policy_that_was_loaded_cannot_be_changed() -> None:
 def test_an_empty_paper_table_is_fine_in_every_environment() -> None:
     """The table's header alone says nothing."""
     for environment in ("paper", "testnet", "demo", "live"):
-        assert load_policy(f'schema = 1\nenvironment = "{environment}"\n[paper]\n').paper == PaperSettings()
+        text = f'schema = 1\nenvironment = "{environment}"\n[confirmation]\nproof = "pin"\n[paper]\n'
+        assert load_policy(text).paper == PaperSettings()
 
 
 def test_a_policy_carries_its_text_and_the_digest_of_it() -> None:

@@ -368,6 +368,7 @@ def test_the_three_paper_keys_come_together(present: str) -> None:
 def test_paper_keys_are_refused_in_every_other_environment(environment: str) -> None:
     """A leftover address in another environment's policy is a mistake, not a no-op."""
     text = f'schema = 1\nenvironment = "{environment}"\n[paper]\nendpoint = "http://127.0.0.1:1"\n'
+    text += '[confirmation]\nproof = "pin"\n'
     mistake = only_mistake(text)
     assert mistake.key == "paper.endpoint"
     assert 'belongs to `environment = "paper"`' in mistake.message
@@ -379,12 +380,23 @@ def test_a_misspelt_environment_does_not_make_its_paper_keys_mistakes() -> None:
     assert only_mistake(text).key == "environment"
 
 
-def test_live_refuses_the_chat_channel() -> None:
-    """With real money, the assistant never holds the proof that a person agreed."""
-    chat = '[confirmation]\nchannel = "chat"\n'
-    assert only_mistake(f'schema = 1\nenvironment = "live"\n{chat}').key == "confirmation.channel"
+@pytest.mark.parametrize("channel", ["chat", "elicit"])
+def test_live_refuses_a_channel_in_which_a_program_can_answer(channel: str) -> None:
+    """With real money, neither the assistant nor its client gives the proof that a person agreed."""
+    confirmation = f'[confirmation]\nproof = "{{proof}}"\nchannel = "{channel}"\n'
+    live = 'schema = 1\nenvironment = "live"\n' + confirmation.format(proof="terminal")
+    assert "confirmation.channel" in {mistake.key for mistake in mistakes_of(live)}
     for environment in ("paper", "testnet", "demo"):
-        load_policy(f'schema = 1\nenvironment = "{environment}"\n{chat}')
+        load_policy(f'schema = 1\nenvironment = "{environment}"\n' + confirmation.format(proof="terminal"))
+
+
+def test_live_refuses_an_answer_at_a_terminal_as_proof() -> None:
+    """Any program with a shell can type it; a PIN or a passkey is demanded, and the default is neither."""
+    live = 'schema = 1\nenvironment = "live"\n'
+    assert only_mistake(live).key == "confirmation.proof"
+    assert only_mistake(live + '[confirmation]\nproof = "terminal"\n').key == "confirmation.proof"
+    for proof in ("pin", "passkey"):
+        load_policy(live + f'[confirmation]\nproof = "{proof}"\n')
 
 
 def test_neither_order_tool_is_a_valid_choice() -> None:
