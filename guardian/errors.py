@@ -19,6 +19,8 @@ GuardianError
 ├── CredentialsError          the keys
 │   ├── NoCredentials         none is stored for this environment
 │   └── KeyringUnavailable    no allowed keyring, or it is locked, or it did not answer
+│       ├── VaultLocked       the vault's passphrase was not given, or it is not the one; nothing was read
+│       └── VaultDamaged      the vault is not as guardian wrote it; nothing in it was used
 └── OwnerNotPresent           a command that loosens something was not given by a person at a terminal
     └── ProofRefused          what was given does not prove that the owner agrees; nothing was changed
 """
@@ -160,6 +162,14 @@ class NoCredentials(CredentialsError):
 
 class KeyringUnavailable(CredentialsError):
     """No allowed keyring is present, or it is locked, or it did not answer in time."""
+
+
+class VaultLocked(KeyringUnavailable):
+    """The vault's passphrase was not given, or what was given does not open it. Nothing was read."""
+
+
+class VaultDamaged(KeyringUnavailable):
+    """The vault is not as guardian wrote it. Nothing in it was used."""
 
 
 class OwnerNotPresent(GuardianError):
