@@ -224,7 +224,7 @@ class ExchangeConnector:
     def _read_keys(self) -> tuple[ApiKeyPair | None, ApiKeyPair | None]:
         from guardian.credentials.store import open_credentials
 
-        store = open_credentials()
+        store = open_credentials(home=self._home)
         name = self.environment.value
         spot, futures = store.get(name, KeyFamily.SPOT), store.get(name, KeyFamily.FUTURES)
         if spot is not None or futures is not None:

@@ -1,4 +1,4 @@
-"""Chooses the keyring backend: one of a few known ones, imported by name.
+"""Chooses the keyring backend: the vault of a home that has one, else one of a few known ones, imported by name.
 
 keyring's own choice of a backend is not used. `keyring.get_keyring()` follows an environment variable, a configuration
 file that may add a folder to `sys.path`, and every installed entry point; it may choose one that keeps nothing, one
@@ -11,10 +11,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from types import new_class
 from typing import Any, Final, Protocol
 
+from guardian.credentials.keyring_hints import missing_hint
+from guardian.credentials.vault.vault_backend import VaultBackend
 from guardian.errors import KeyringUnavailable
+from guardian.system.surroundings import find_surroundings
 
 _BACKENDS: Final[Mapping[str, tuple[str, ...]]] = {
     "darwin": ("keyring.backends.macOS.Keyring",),
@@ -24,11 +28,6 @@ _BACKENDS: Final[Mapping[str, tuple[str, ...]]] = {
         "keyring.backends.libsecret.Keyring",
         "keyring.backends.kwallet.DBusKeyring",
     ),
-}
-_MISSING_HINTS: Final[Mapping[str, str]] = {
-    "darwin": "log in at the Mac itself, so that your login keychain is open",
-    "win32": "run guardian as the user who is logged in, so that the Credential Manager is there",
-    "linux": "guardian needs a Secret Service (GNOME Keyring, KWallet or KeePassXC) in your login session",
 }
 
 
@@ -40,7 +39,18 @@ class KeyringBackend(Protocol):
     def delete_password(self, service: str, username: str) -> None: ...
 
 
-def find_backend() -> KeyringBackend:
+def find_backend(home: Path) -> KeyringBackend:
+    """Returns the vault of a home that has one, and no keyring then; else the first backend of this system that works.
+
+    Raises KeyringUnavailable where none does.
+    """
+    vault = VaultBackend(home)
+    if vault.file.exists():
+        return vault
+    return find_system_backend()
+
+
+def find_system_backend() -> KeyringBackend:
     """Returns the first backend of this system that works. Raises KeyringUnavailable where none does."""
     tried = []
     for path in _BACKENDS.get(sys.platform, ()):
@@ -50,7 +60,7 @@ def find_backend() -> KeyringBackend:
             tried.append(f"`{path}` ({type(error).__name__})")
     raise KeyringUnavailable(
         f"no keyring that guardian trusts works here; tried: {', '.join(tried) or 'none is known for this system'}",
-        hint=_MISSING_HINTS.get(sys.platform),
+        hint=missing_hint(find_surroundings(sys.platform)),
     )
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from guardian.credentials.backends import KeyringBackend, find_backend
 from guardian.credentials.item_format import SERVICES, USERNAME, pack, slot_of, slot_to_change, unpack
 from guardian.credentials.key_checks import check_pair
+from guardian.credentials.keyring_hints import VAULT_BUSY_HINT
 from guardian.credentials.owner_items import OwnerItems
 from guardian.credentials.turns import SYSTEM_KEYRING, KeyringQueue, Turn, class_path
+from guardian.credentials.vault.vault_backend import VaultBackend
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.errors import CredentialsError
 
@@ -52,13 +55,14 @@ class CredentialStore:
         turn: Turn | None = None,
     ) -> None:
         self._backend = backend
-        self._queue = KeyringQueue(timeout_s, turn or Turn())
+        hint = VAULT_BUSY_HINT if isinstance(backend, VaultBackend) else None
+        self._queue = KeyringQueue(timeout_s, turn or Turn(), hint=hint)
         self._now = now
 
     @property
     def backend_name(self) -> str:
-        """Module and class of the backend, for people."""
-        return class_path(self._backend)
+        """Where the keys are, for people: the vault and its path, or module and class of the keyring's backend."""
+        return self._backend.source if isinstance(self._backend, VaultBackend) else class_path(self._backend)
 
     def get(self, environment: str, family: KeyFamily) -> ApiKeyPair | None:
         """The pair for an environment's host family, or None where none is stored.
@@ -127,15 +131,15 @@ class CredentialStore:
         return self._queue.call(read)
 
 
-def open_credentials(*, timeout_s: float = SERVER_TIMEOUT_S) -> CredentialStore:
-    """The store in this system's keyring. `timeout_s` bounds each later call too.
+def open_credentials(*, home: Path, timeout_s: float = SERVER_TIMEOUT_S) -> CredentialStore:
+    """The store in the vault of a home that has one, else in this system's keyring. `timeout_s` bounds each call.
 
     All stores that a process opens take turns: where the keyring hangs, one call waits for it, and the others are
     refused at once until it has answered.
 
     Raises KeyringUnavailable when none of the allowed backends works here.
     """
-    backend = KeyringQueue(timeout_s, SYSTEM_KEYRING).call(find_backend)
+    backend = KeyringQueue(timeout_s, SYSTEM_KEYRING).call(lambda: find_backend(home))
     return CredentialStore(backend, timeout_s=timeout_s, turn=SYSTEM_KEYRING)
 
 

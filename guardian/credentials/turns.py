@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+from math import ceil
 from threading import Condition, Event, Thread
 from typing import Final, TypeVar
 
+from guardian.credentials.keyring_hints import locked_hint
 from guardian.errors import GuardianError, KeyringUnavailable
+from guardian.system.surroundings import find_surroundings
 
-LOCKED_HINT: Final = "unlock your keyring (log in at the desktop, or answer the window it opened), then try again"
+COOL_DOWN_S: Final = 30.0
+"""How long nothing is asked of a keyring whose call hung and then failed: the window that it opened was dismissed, and
+the next call would open another."""
 
 T = TypeVar("T")
 
@@ -20,21 +26,32 @@ def class_path(value: object) -> str:
 
 
 class Turn:
-    """Which call a keyring is answering: one at a time, and none waits for a call that already timed out."""
+    """Which call a keyring is answering: one at a time, and none waits for a call that already timed out.
 
-    def __init__(self) -> None:
+    A call that timed out and answers late with a failure begins a cool-down of `COOL_DOWN_S`; one that answers late
+    with a result shows that the keyring works again. `monotonic` is a clock in seconds.
+    """
+
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._changed = Condition()
         self._owner: object | None = None
         self._is_hung = False
+        self._monotonic = monotonic
+        self._cool_at: float | None = None
 
     def take(self, owner: object, timeout_s: float) -> bool:
-        """Waits for the turn. Returns False after `timeout_s`, or at once where the call before has timed out."""
+        """Waits for the turn. Returns False after `timeout_s`; at once where a call hangs, or in a cool-down."""
         with self._changed:
             self._changed.wait_for(lambda: self._owner is None or self._is_hung, timeout_s)
-            if self._owner is not None:
+            if self._owner is not None or self.cool_down_s > 0:
                 return False
             self._owner = owner
             return True
+
+    @property
+    def cool_down_s(self) -> float:
+        """Seconds for which the keyring is left alone."""
+        return 0.0 if self._cool_at is None else max(0.0, self._cool_at - self._monotonic())
 
     def give_up(self, owner: object) -> None:
         """Marks a call that timed out: the next ones are refused until it returns."""
@@ -43,9 +60,10 @@ class Turn:
                 self._is_hung = True
                 self._changed.notify_all()
 
-    def release(self) -> None:
+    def release(self, *, failed: bool) -> None:
         """Ends the turn of a call that returned, in time or late."""
         with self._changed:
+            self._cool_at = self._monotonic() + COOL_DOWN_S if self._is_hung and failed else None
             self._owner, self._is_hung = None, False
             self._changed.notify_all()
 
@@ -61,9 +79,10 @@ class KeyringQueue:
     once instead of piling up threads, waiting times, and windows on the owner's screen.
     """
 
-    def __init__(self, timeout_s: float, turn: Turn) -> None:
+    def __init__(self, timeout_s: float, turn: Turn, *, hint: str | None = None) -> None:
         self._timeout_s = timeout_s
         self._turn = turn
+        self._hint = hint
 
     def call(self, action: Callable[[], T], *, unfinished: str = "nothing was changed") -> T:
         """Returns the result of `action`. Raises KeyringUnavailable; of a foreign exception it gives only the name.
@@ -73,7 +92,7 @@ class KeyringQueue:
         deadline = time.monotonic() + self._timeout_s
         done = Event()
         if not self._turn.take(done, self._timeout_s):
-            raise self._timed_out("nothing was changed")
+            raise self._refused()
         results: list[T] = []
         failures: list[GuardianError] = []
 
@@ -83,9 +102,9 @@ class KeyringQueue:
             except GuardianError as error:
                 failures.append(error)
             except BaseException as error:  # noqa: BLE001 - backends raise what their systems raise, even panics
-                failures.append(_sanitized(error))
+                failures.append(self._sanitized(error))
             finally:
-                self._turn.release()
+                self._turn.release(failed=not results)
                 done.set()
 
         Thread(target=work, name="guardian-keyring", daemon=True).start()
@@ -96,16 +115,26 @@ class KeyringQueue:
             raise failures[0].with_traceback(None)
         return results[0]
 
-    def _timed_out(self, unfinished: str) -> KeyringUnavailable:
+    def _refused(self) -> KeyringUnavailable:
+        wait_s = self._turn.cool_down_s
+        if not wait_s:
+            return self._timed_out("nothing was changed")
         return KeyringUnavailable(
-            f"the keyring did not answer within {self._timeout_s:g} s; {unfinished}", hint=LOCKED_HINT
+            f"the keyring hung and then failed; it is left alone for {ceil(wait_s)} s more", hint=self._locked_hint()
         )
 
+    def _timed_out(self, unfinished: str) -> KeyringUnavailable:
+        return KeyringUnavailable(
+            f"the keyring did not answer within {self._timeout_s:g} s; {unfinished}", hint=self._locked_hint()
+        )
 
-def _sanitized(error: BaseException) -> KeyringUnavailable:
-    # keyring is slow to import; where it failed it is there already.
-    from keyring.errors import InitError, KeyringLocked
+    def _sanitized(self, error: BaseException) -> KeyringUnavailable:
+        # keyring is slow to import; where it failed it is there already.
+        from keyring.errors import InitError, KeyringLocked
 
-    if isinstance(error, KeyringLocked | InitError):
-        return KeyringUnavailable("the keyring is locked, or unlocking it was declined", hint=LOCKED_HINT)
-    return KeyringUnavailable(f"the keyring failed (`{class_path(error)}`)", hint=LOCKED_HINT)
+        if isinstance(error, KeyringLocked | InitError):
+            return KeyringUnavailable("the keyring is locked, or unlocking it was declined", hint=self._locked_hint())
+        return KeyringUnavailable(f"the keyring failed (`{class_path(error)}`)", hint=self._locked_hint())
+
+    def _locked_hint(self) -> str:
+        return self._hint or locked_hint(find_surroundings(sys.platform))

@@ -27,7 +27,7 @@ if sys.platform != "win32":
 
 HOME_FILES: Final = (
     "guardian.db*", "guardian.lock", "audit.checkpoint", "checkpoint.lock", "emergency.log", "emergency.lock",
-    "limits.db*", "paper.db*", "paper.port*", "paper.log", "paper*.lock",
+    "limits.db*", "paper.db*", "paper.port*", "paper.log", "paper*.lock", "vault", "vault.lock",
 )  # fmt: skip
 """What guardian keeps in a home. All else in there, a policy above all, is the owner's own."""
 FOLDER_MODE: Final = 0o700

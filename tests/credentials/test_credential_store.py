@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Event, Thread, active_count
 from typing import Any, Final
 
@@ -121,7 +122,7 @@ def rsa_numbers(signing_key: Secret) -> tuple[int, set[int]]:
 @pytest.fixture
 def store() -> Iterator[CredentialStore]:
     if os.environ.get("GUARDIAN_TEST_REAL_KEYRING"):
-        opened = open_credentials(timeout_s=10)
+        opened = open_credentials(home=Path("no-vault"), timeout_s=10)
     else:
         opened = CredentialStore(MemoryKeyring())
     yield opened
@@ -458,7 +459,7 @@ def test_process_waits_once_for_a_keyring_that_hangs(monkeypatch: pytest.MonkeyP
 
     def ask() -> None:
         try:
-            open_credentials(timeout_s=0.5).get("testnet", KeyFamily.SPOT)
+            open_credentials(home=Path("no-vault"), timeout_s=0.5).get("testnet", KeyFamily.SPOT)
         except KeyringUnavailable as error:
             refused.append((error.message, time.monotonic() - begin))
 
@@ -476,7 +477,9 @@ def test_process_waits_once_for_a_keyring_that_hangs(monkeypatch: pytest.MonkeyP
     assert len(SystemKeyring.asked_in_all) == 1
     assert {message for message, _ in refused} == {"the keyring did not answer within 0.5 s; nothing was changed"}
     SystemKeyring.let_go.set()
-    assert answered(lambda: open_credentials(timeout_s=10).get("testnet", KeyFamily.SPOT)) is None
+    assert (
+        answered(lambda: open_credentials(home=Path("no-vault"), timeout_s=10).get("testnet", KeyFamily.SPOT)) is None
+    )
     assert active_count() <= threads + 1
 
 

@@ -20,6 +20,7 @@ from guardian.errors import KeyringUnavailable
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere this would reach the user's own keyring")
 HERE = Path(__file__).parent
+NO_VAULT = HERE / "no-vault"
 CANARIES = (b"CANARYkey", b"CANARYsecret")
 REQUESTS = '{"jsonrpc":"2.0","id":1,"method":"initialize"}\n{"jsonrpc":"2.0","method":"notifications/initialized"}\n'
 
@@ -89,10 +90,11 @@ def run_python(code: str, env: dict[str, str], *, wrap: tuple[str, ...] = ()) ->
 
 OPEN = """
     import sys
+    from pathlib import Path
     from guardian.credentials.store import open_credentials
     from guardian.errors import KeyringUnavailable
     try:
-        print(open_credentials(timeout_s=3).backend_name)
+        print(open_credentials(home=Path("no-vault"), timeout_s=3).backend_name)
     except KeyringUnavailable as error:
         print("unavailable:", error.message, error.hint)
     print(sys.stdin.read(), end="")
@@ -183,9 +185,10 @@ def test_real_secret_service_keeps_the_contract_under_hostile_settings(tmp_path:
 def _store_canaries(env: dict[str, str]) -> None:
     stored = run_python(
         """
+        from pathlib import Path
         from guardian.credentials.store import open_credentials
         from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
-        store = open_credentials(timeout_s=10)
+        store = open_credentials(home=Path("no-vault"), timeout_s=10)
         store.put(ApiKeyPair(environment="testnet", family=KeyFamily.SPOT, kind=KeyKind.HMAC,
                              api_key=Secret("CANARYkey" * 7), signing_key=Secret("CANARYsecret" * 5)))
         print(store.backend_name, *store.list())
@@ -206,9 +209,10 @@ def test_real_secret_service_keeps_keys_between_sessions_and_no_file_shows_them(
     env = next_login(env)
     again = run_python(
         """
+        from pathlib import Path
         from guardian.credentials.store import open_credentials
         from guardian.domain.secrets import KeyFamily
-        found = open_credentials(timeout_s=10).get("testnet", KeyFamily.SPOT)
+        found = open_credentials(home=Path("no-vault"), timeout_s=10).get("testnet", KeyFamily.SPOT)
         print(found is not None and found.signing_key.reveal() == "CANARYsecret" * 5)
         """,
         env, wrap=_secret_service(env, unlock=True),
@@ -228,18 +232,19 @@ def test_locked_secret_service_is_an_error_within_three_seconds(tmp_path: Path) 
     locked = run_python(
         """
         import time
+        from pathlib import Path
         from guardian.credentials.store import open_credentials
         from guardian.domain.secrets import KeyFamily
         from guardian.errors import KeyringUnavailable
         begin = time.monotonic()
         try:
-            open_credentials(timeout_s=3).get("testnet", KeyFamily.SPOT)
+            open_credentials(home=Path("no-vault"), timeout_s=3).get("testnet", KeyFamily.SPOT)
         except KeyringUnavailable as error:
             print(error.message, "|", error.hint, "|", time.monotonic() - begin < 3.5)
         """,
         env, wrap=_secret_service(env, unlock=False),
     )  # fmt: skip
-    assert "unlock your keyring" in locked.stdout, locked.stderr
+    assert "has no windows in which the keyring could ask: unlock it beforehand" in locked.stdout, locked.stderr
     assert locked.stdout.strip().endswith("True")
 
 
@@ -259,7 +264,7 @@ def test_each_system_tries_its_own_backend_and_no_other(
         pytest.skip("would reach the user's own keyring")
     _pretend(monkeypatch, platform)
     with pytest.raises(KeyringUnavailable) as caught:
-        open_credentials()
+        open_credentials(home=NO_VAULT)
     assert f"`{tried}`" in caught.value.message
     assert caught.value.message.count("keyring.backends") == 1
 
@@ -268,7 +273,7 @@ def test_unknown_system_has_no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     """A system without an allowed backend gets an error that says so."""
     _pretend(monkeypatch, "plan9")
     with pytest.raises(KeyringUnavailable, match="none is known for this system"):
-        open_credentials()
+        open_credentials(home=NO_VAULT)
 
 
 @pytest.mark.parametrize("platform", ["win32", "darwin", "linux"])
@@ -296,7 +301,7 @@ def test_environment_sets_no_property_of_the_backend(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("KEYRING_PROPERTY_PERSIST", "session")
     monkeypatch.setenv("KEYRING_PROPERTY_GET_PASSWORD", "evil")
     _pretend(monkeypatch, platform)
-    backend: Any = open_credentials()._backend
+    backend: Any = open_credentials(home=NO_VAULT)._backend
     assert backend.appid == "guardian"
     assert backend.keychain is None
     assert backend.persist == ("local machine" if platform == "win32" else "enterprise")
@@ -313,7 +318,7 @@ def test_backend_that_does_not_recommend_itself_is_not_used(monkeypatch: pytest.
     monkeypatch.setattr(backends, "_BACKENDS", {"linux": ("unfit_backend.Keyring",)})
     _pretend(monkeypatch, "linux")
     with pytest.raises(KeyringUnavailable, match="no keyring"):
-        open_credentials()
+        open_credentials(home=NO_VAULT)
 
 
 def test_keyring_is_not_imported_before_it_is_used() -> None:

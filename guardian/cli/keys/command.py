@@ -162,8 +162,9 @@ def remove_key(store: CredentialStore, *, environment: Environment, family: KeyF
 
 def _open() -> CredentialStore:
     from guardian.credentials import store
+    from guardian.home.folder import home_folder
 
-    return store.open_credentials(timeout_s=store.INTERACTIVE_TIMEOUT_S)
+    return store.open_credentials(home=home_folder(), timeout_s=store.INTERACTIVE_TIMEOUT_S)
 
 
 def _checked_slot(environment: str, family: str) -> tuple[Environment, KeyFamily]:

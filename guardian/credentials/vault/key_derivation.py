@@ -6,6 +6,7 @@ of memory is refused. `cryptography` is imported when the first key is derived.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn, final
 
@@ -40,7 +41,7 @@ class Kdf:
     memory_kib: int
 
 
-# Argon2id by RFC 9106's second choice: 64 MiB, three passes, four lanes; about 0.2 s. scrypt with N = 2^17: about 0.4 s.
+# Argon2id by RFC 9106's second choice: 64 MiB, three passes, four lanes; about 0.2 s. scrypt: N = 2^17, about 0.4 s.
 _ARGON2ID_COSTS: Final = {"iterations": 3, "lanes": 4, "memory_kib": 64 * _MIB}
 _SCRYPT_COSTS: Final = {"iterations": 1, "lanes": 1, "memory_kib": 128 * _MIB}
 _BOUNDS: Final = {
@@ -134,13 +135,11 @@ def derive(passphrase: Secret, kdf: Kdf) -> VaultKey:
         )
     )
     key: VaultKey | None = None
-    try:
+    with suppress(MemoryError):
         # In one expression, so that no frame has a local variable with the passphrase or the key.
         key = VaultKey(AESGCM(function.derive(passphrase.reveal().encode("utf-8"))))
-    except MemoryError:
-        pass  # raised below, clear of an exception whose frames hold the passphrase
     if key is None:
-        raise KeyringUnavailable(f"the vault's key needs {kdf.memory_kib // _MIB} MiB of memory, which is not free here")
+        raise KeyringUnavailable(f"the vault's key needs {kdf.memory_kib // _MIB} MiB of memory; less is free here")
     return key
 
 

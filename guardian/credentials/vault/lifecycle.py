@@ -30,13 +30,14 @@ def create_vault(
     passphrase = normal(passphrase)
     check_new(passphrase)
     kdf = new_kdf(random_bytes(SALT_BYTES))
-    vault = new_vault(derive(passphrase, kdf), kdf, random_bytes)
+    key = derive(passphrase, kdf)
+    vault = new_vault(key, kdf, random_bytes)
     file = VaultFile(home)
     with file.locked():
         if file.exists():
             raise CredentialsError(f"there is a vault already: `{file.path}`")
         file.write(vault)
-    vaults.unlock(vault, passphrase)
+    vaults.keep(vault, key)
     return file
 
 
@@ -73,4 +74,4 @@ def change_passphrase(
                 raise VaultDamaged(f"the vault's item `{name[0]}` is gone")
             made = with_value(made, key, name, value, random_bytes)
         file.write(made)
-    vaults.unlock(made, new)
+    vaults.keep(made, key)

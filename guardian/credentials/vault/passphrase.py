@@ -65,7 +65,7 @@ def read_descriptor(number: int) -> Secret:
     try:
         os.set_inheritable(number, False)
     except OSError:
-        raise CredentialsError(f"descriptor {number} is not open: there is no passphrase behind it", hint=hint) from None
+        raise CredentialsError(f"descriptor {number} is not open: it has no passphrase", hint=hint) from None
     content = bytearray()
     failures: list[str] = []
 

@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Final
 
 from guardian.credentials.vault.key_derivation import VaultKey, derive
-from guardian.credentials.vault.passphrase import credential_passphrase
+from guardian.credentials.vault.passphrase import credential_passphrase, normal
 from guardian.credentials.vault.vault_format import SealedVault, opens
 from guardian.domain.secrets import Secret
 from guardian.errors import VaultLocked
@@ -46,13 +46,18 @@ class UnlockedVaults:
 
         Raises:
             VaultLocked: this is not the passphrase.
+            CredentialsError: this cannot be one: it is empty, too long, or has a control character.
             KeyringUnavailable: no key could be derived here.
         """
-        key = derive(passphrase, vault.kdf)
+        key = derive(normal(passphrase), vault.kdf)
         if not opens(vault, key):
             raise VaultLocked("the passphrase does not open the vault", hint="is it the one of this home's vault?")
-        self._keys[vault.kdf.salt] = key
+        self.keep(vault, key)
         return key
+
+    def keep(self, vault: SealedVault, key: VaultKey) -> None:
+        """Keeps the key of a vault that this process has just made."""
+        self._keys[vault.kdf.salt] = key
 
     def key_of(self, vault: SealedVault) -> VaultKey:
         """Returns the vault's key, derived at the first call from what this process was given.

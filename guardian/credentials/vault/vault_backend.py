@@ -6,7 +6,6 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from guardian.credentials.vault.key_derivation import VaultKey
 from guardian.credentials.vault.unlocked import PROCESS_VAULTS, UnlockedVaults
 from guardian.credentials.vault.vault_file import VaultFile
 from guardian.credentials.vault.vault_format import MAX_VALUE_BYTES, ItemName, RandomBytes, value_in, with_value
@@ -57,15 +56,15 @@ class VaultBackend:
         self._change((service, username), None)
 
     def _change(self, name: ItemName, value: Secret | None) -> None:
-        self._derived()
+        self._derive()
         with self.file.locked():
             vault = self.file.read()
             if value is None and name not in vault.items:
                 raise CredentialsError(f"the vault has no item `{name[0]}`")
             self.file.write(with_value(vault, self._vaults.key_of(vault), name, value, self._random_bytes))
 
-    def _derived(self) -> VaultKey:
+    def _derive(self) -> None:
         """Derives the key before the file is held, so that no other process waits for that."""
         with self.file.locked():
             vault = self.file.read()
-        return self._vaults.key_of(vault)
+        self._vaults.key_of(vault)

@@ -46,9 +46,7 @@ class VaultFile:
             try:
                 lock.acquire()
             except Timeout:
-                lock = None
-        if lock is None:
-            raise KeyringUnavailable("another process is using the vault", hint="try again in a moment")
+                raise KeyringUnavailable("another process is using the vault", hint="try again in a moment") from None
         try:
             yield
         finally:

@@ -18,7 +18,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from guardian.credentials.vault.key_derivation import NONCE_BYTES, TAG_BYTES, Kdf, VaultKey, check_bounds
 from guardian.domain.secrets import Secret
@@ -31,6 +31,7 @@ MAX_VALUE_BYTES: Final = 64 * 1024
 _FORMAT: Final = "guardian vault"
 _NOTHING: Final = Secret("")
 
+T = TypeVar("T")
 RandomBytes = Callable[[int], bytes]
 ItemName = tuple[str, str]
 """Service and username, as a keyring names an item."""
@@ -213,7 +214,7 @@ def _bytes(text: object) -> bytes:
         raise ValueError("not base64") from error
 
 
-def _as(kind: type, value: Any) -> Any:
+def _as(kind: type[T], value: object) -> T:
     if type(value) is not kind:  # True is an int, and no cost
         raise ValueError("another type")
     return value

@@ -46,7 +46,7 @@ PRIVATE = bytes(range(32))
 def store(monkeypatch: pytest.MonkeyPatch) -> CredentialStore:
     """The store that the commands open."""
     opened = CredentialStore(MemoryKeyring())
-    monkeypatch.setattr(credential_store, "open_credentials", lambda *, timeout_s: opened)
+    monkeypatch.setattr(credential_store, "open_credentials", lambda **_: opened)
     return opened
 
 
@@ -122,7 +122,7 @@ def test_changing_keys_needs_a_person(
 ) -> None:
     """Without a terminal nothing is added or removed, whatever is piped in, and the keyring is not even opened."""
 
-    def opened(*, timeout_s: float) -> CredentialStore:
+    def opened(**_: object) -> CredentialStore:
         raise AssertionError("the keyring was opened")
 
     monkeypatch.setattr(credential_store, "open_credentials", opened)
@@ -193,7 +193,7 @@ def test_keyring_that_cannot_be_asked_is_could_not_tell(
 ) -> None:
     """A locked keyring is exit 3 with a hint, not an empty list."""
 
-    def locked(*, timeout_s: float) -> CredentialStore:
+    def locked(*, home: Path, timeout_s: float) -> CredentialStore:
         assert timeout_s == 60
         raise KeyringUnavailable("the keyring is locked", hint="unlock it")
 
@@ -223,7 +223,7 @@ keyring = MemoryKeyring()
 store = credential_store.CredentialStore(keyring)
 if {full!r}:
     put(store)
-credential_store.open_credentials = lambda *, timeout_s: store
+credential_store.open_credentials = lambda **_: store
 code = main(sys.argv[1:])
 sys.stdout.flush()
 items = {{place[0]: json.loads(value) for place, value in keyring.items.items()}}
