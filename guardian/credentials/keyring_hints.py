@@ -24,7 +24,7 @@ def missing_hint(machine: Surroundings) -> str:
     if machine.has_windows:
         return (
             "guardian needs a Secret Service (GNOME Keyring, KWallet or KeePassXC) in your login session; "
-            f"where there is none, {_VAULT}"
+            f"where it is missing, {_VAULT}"
         )
     return f"{_where(machine)} has no Secret Service, and no windows in which one could ask: {_VAULT}; {_SESSION}"
 

@@ -2,8 +2,8 @@
 
 `check` is the encryption of nothing under the header, so that a wrong passphrase is noticed. `seal` is the encryption
 of nothing under all that is before it: an item cannot be taken out, moved, or put back from an older vault. `sha256`
-needs no key: it tells a file that was damaged by accident from a wrong passphrase. Whoever changes the file on purpose
-can write a new digest, and then a changed header cannot be told from a wrong passphrase.
+needs no key: it distinguishes a file that was damaged by accident from a wrong passphrase. Whoever changes the file on
+purpose can write a new digest, and then a changed header looks like a wrong passphrase.
 
 AES-256-GCM with a random nonce for each encryption. What is authenticated with an item names the version of the format
 and the item. A file that is not byte for byte what `encode` writes is damaged. An older copy of the whole file is good:
