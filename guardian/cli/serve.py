@@ -11,6 +11,8 @@ import click
 
 from guardian.cli.support.render import say
 from guardian.cli.support.streams import silence_if_reader_gone
+from guardian.system.secret_variables import require_no_secrets
+from guardian.system.variables import secrets_at_start
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -26,14 +28,25 @@ TRANSPORTS: Final = ("stdio",)
     metavar="FILE",
     help="The policy. Default: policy.toml in guardian's home.",
 )
+@click.option(
+    "--vault-passphrase-fd",
+    "descriptor",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Read the passphrase of guardian's vault from this file descriptor, once.",
+)
 @click.option("--transport", default="stdio", show_default=True, metavar="stdio", help="How the client talks to it.")
-def command(policy_path: Path | None, transport: str) -> None:
+def command(policy_path: Path | None, descriptor: int | None, transport: str) -> None:
     """Run the MCP server for an AI assistant. An MCP client such as Claude Desktop starts it; you need not.
 
     It talks MCP on standard input and output; messages for people go to standard error.
     """
     if transport not in TRANSPORTS:
         raise click.UsageError(f"the transport `{transport}` is not there yet; this version has `stdio` only")
+    require_no_secrets(secrets_at_start())
+    if descriptor is not None:
+        # Before anything else is opened or started: no child has it, and no other file gets its number.
+        _take_passphrase(descriptor)
     server = _server(policy_path)
     if sys.stdin.isatty():
         say("guardian: waiting for an MCP client on standard input; end it with Ctrl-D or Ctrl-C")
@@ -43,6 +56,13 @@ def command(policy_path: Path | None, transport: str) -> None:
         # A client that goes away has done nothing wrong, and nobody is left to read about it.
         if not silence_if_reader_gone(error):
             raise
+
+
+def _take_passphrase(descriptor: int) -> None:
+    from guardian.credentials.vault.passphrase import read_descriptor
+    from guardian.credentials.vault.unlocked import PROCESS_VAULTS
+
+    PROCESS_VAULTS.give(read_descriptor(descriptor))
 
 
 def _server(policy_path: Path | None) -> FastMCP:

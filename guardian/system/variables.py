@@ -16,6 +16,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Final
 
+from guardian.system.secret_variables import secret_variables
+
 _KNOWN: Final = frozenset(
     {
         "GUARDIAN_HOME",
@@ -28,6 +30,8 @@ _KNOWN: Final = frozenset(
         # Where the keyring is, and where it puts the question to unlock it.
         "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "XDG_CURRENT_DESKTOP", "DISPLAY", "WAYLAND_DISPLAY",
         "XAUTHORITY",
+        # The folder in which systemd puts what a service must know, such as the passphrase of its vault.
+        "CREDENTIALS_DIRECTORY",
         # How text and times are shown: they change nothing that is decided. LC_* besides.
         "LANG", "LANGUAGE", "TZ", "TERM", "COLORTERM", "NO_COLOR", "COLUMNS", "LINES",
     }
@@ -39,11 +43,22 @@ def known_variables(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if _is_known(name)}
 
 
+_secrets: Final[set[str]] = set()
+"""The names of those that were removed and held a secret."""
+
+
+def secrets_at_start() -> tuple[str, ...]:
+    """Returns the names of the variables with a Binance secret that this process has or was started with, sorted."""
+    return tuple(sorted(_secrets.union(secret_variables(os.environ))))
+
+
 def forget_unknown_variables() -> None:
     """Removes all other variables from this process, for its C libraries too. Runs before anything else is imported.
 
+    What was removed is still in the block of memory that the process was started with, which other programs can read.
     What Python itself took from PYTHONWARNINGS is undone: a warning must not end a server.
     """
+    _secrets.update(secret_variables(os.environ))
     for name in list(os.environ):
         if not _is_known(name):
             del os.environ[name]

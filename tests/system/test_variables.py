@@ -43,7 +43,7 @@ def hostile(folder: Path) -> dict[str, str]:
         **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), nowhere),
         "NO_PROXY": "", "HOSTALIASES": str(folder / "hosts"), "RES_OPTIONS": "timeout:1",
         "NETRC": str(folder / "netrc"),
-        "BINANCE_API_KEY": "k", "BINANCE_TESTNET": "false", "AIOHTTP_NO_EXTENSIONS": "1", "YARL_NO_EXTENSIONS": "1",
+        "BINANCE_TESTNET": "false", "AIOHTTP_NO_EXTENSIONS": "1", "YARL_NO_EXTENSIONS": "1",
         "PYTHON_KEYRING_BACKEND": "evil.Keyring", "KEYRING_PROPERTY_COLLECTION": "x", "EVIL_MARK": str(folder / "mark"),
         "SQLITE_TMPDIR": "/nonexistent", "SQLITE_HISTORY": str(folder / "history"),
         "PYTHONWARNINGS": "error", "PYTHONASYNCIODEBUG": "1", "PYTHONBREAKPOINT": "evil.set_trace",

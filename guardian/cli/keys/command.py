@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from guardian.cli.keys.vault import vault
 from guardian.cli.support.owner import ask_secret, ask_yes, require_owner
 from guardian.cli.support.render import Column, fields, print_json, print_line, say, say_hint, table
+from guardian.cli.support.vault_prompt import unlock_vault
 from guardian.credentials.key_checks import check_api_key
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
@@ -36,11 +38,14 @@ _FAMILY: Final = click.option(
 
 @click.group()
 def command() -> None:
-    """Keep Binance API keys in the system's keyring.
+    """Keep Binance API keys in the system's keyring, or in a vault where there is one.
 
     A key belongs to one environment and is never offered to another. Secrets are entered at the terminal, never taken
     from an argument, a variable or a pipe.
     """
+
+
+command.add_command(vault)
 
 
 @command.command("add")
@@ -164,7 +169,9 @@ def _open() -> CredentialStore:
     from guardian.credentials import store
     from guardian.home.folder import home_folder
 
-    return store.open_credentials(home=home_folder(), timeout_s=store.INTERACTIVE_TIMEOUT_S)
+    home = home_folder()
+    unlock_vault(home)
+    return store.open_credentials(home=home, timeout_s=store.INTERACTIVE_TIMEOUT_S)
 
 
 def _checked_slot(environment: str, family: str) -> tuple[Environment, KeyFamily]:

@@ -14,6 +14,7 @@ import click
 
 from guardian.cli.support.render import say
 from guardian.cli.support.stop_requests import StopRequests, stop_requests
+from guardian.cli.support.vault_prompt import unlock_for_policy
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
@@ -30,6 +31,8 @@ def with_guardian(
     Raises PolicyInvalid where a policy is needed and there is no usable one.
     """
     from guardian.bootstrap import open_guardian
+
+    unlock_for_policy(policy_path)  # with no event loop around it: inside one, Ctrl-C would wait for the answer
 
     async def run() -> Result:
         opened = open_guardian(policy_path)
@@ -60,6 +63,7 @@ def carry_out(
             raise stopped_unchanged()
         await act(opened, stop)
 
+    unlock_for_policy(policy_path)
     with stop_requests() as stop:
         with_guardian(policy_path, unless_stopped, needs_policy=needs_policy)
 
