@@ -119,6 +119,9 @@ class OwnerItems:
 
 
 def open_owner_items(home: Path, *, timeout_s: float = _INTERACTIVE_S) -> OwnerItems:
-    """Returns the items in this system's keyring. Raises KeyringUnavailable where no allowed backend works."""
+    """Returns the items in the vault of a home that has one, else in this system's keyring.
+
+    Raises KeyringUnavailable where no allowed backend works.
+    """
     queue = KeyringQueue(timeout_s, SYSTEM_KEYRING)
-    return OwnerItems(queue.call(find_backend), queue, home=str(home))
+    return OwnerItems(queue.call(lambda: find_backend(home)), queue, home=str(home))

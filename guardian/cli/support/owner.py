@@ -20,6 +20,7 @@ from guardian.cli.support.terminal import (
     read_answer_unless,
     read_hidden,
 )
+from guardian.cli.support.vault_prompt import unlock_vault
 from guardian.domain.owner.proof import Proof, ProofGiven
 from guardian.domain.owner.statement import Statement
 from guardian.domain.secrets import Secret
@@ -108,7 +109,9 @@ def _pin_hashes() -> PinHashes:
     from guardian.credentials.owner_items import open_owner_items
     from guardian.home.folder import home_folder
 
-    return open_owner_items(home_folder())
+    home = home_folder()
+    unlock_vault(home)
+    return open_owner_items(home)
 
 
 def _proof_of_policy(policy_path: Path | None, journal: Journal) -> Proof:

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from guardian.cli.support.owner import ask_secret
+import click
+
 from guardian.cli.support.render import say, say_error, say_hint
-from guardian.cli.support.terminal import is_terminal
+from guardian.cli.support.terminal import CannotHide, is_terminal, read_hidden
+from guardian.domain.secrets import Secret
 from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, GuardianError, KeyringUnavailable, VaultLocked
 
@@ -54,12 +56,12 @@ def unlock_vault(home: Path) -> None:
 def unlock_by_hand(vault: SealedVault, prompt: str, *, may_pass: bool) -> bool:
     """Opens a vault with what a person types, in three tries. Returns False where an empty answer passes the question.
 
-    Raises as `unlock_vault`, and OwnerNotPresent where nobody is at a terminal.
+    No answer, at a terminal that was closed, is an empty one. Raises as `unlock_vault`.
     """
     from guardian.credentials.vault.unlocked import PROCESS_VAULTS
 
     for left in range(ATTEMPTS - 1, -1, -1):
-        passphrase = ask_secret(prompt)
+        passphrase = _ask(prompt)
         if may_pass and not passphrase:
             return False
         try:
@@ -71,6 +73,17 @@ def unlock_by_hand(vault: SealedVault, prompt: str, *, may_pass: bool) -> bool:
         else:
             return True
     raise AssertionError("unreachable")
+
+
+def _ask(prompt: str) -> Secret:
+    def put() -> None:
+        click.echo(f"{prompt}: ", nl=False, err=True)
+        sys.stderr.flush()
+
+    try:
+        return Secret(read_hidden(put).strip())
+    except (CannotHide, EOFError):
+        return Secret("")
 
 
 def unlock_for_policy(policy_path: Path | None) -> None:
