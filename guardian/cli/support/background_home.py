@@ -9,6 +9,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
+from guardian.cli.support.vault_prompt import unlock_for_policy
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -35,6 +37,7 @@ class BackgroundHome:
         self._thread = threading.Thread(target=self._run, name="guardian's home")
 
     def __enter__(self) -> Self:
+        unlock_for_policy(self._policy_path)  # here: a question that the thread put could not be answered by Ctrl-C
         self._thread.start()
         return self
 

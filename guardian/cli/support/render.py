@@ -74,6 +74,12 @@ def say(text: str) -> None:
             raise
 
 
+def say_prompt(text: str) -> None:
+    """A question on standard error, cleaned as all that is printed; the answer comes on the same line."""
+    click.echo(clean(text, MAX_LINE), nl=False, err=True)
+    sys.stderr.flush()
+
+
 def print_line(text: str) -> None:
     """One line of data, on standard output, cleaned as all that is printed."""
     click.echo(clean(text, MAX_CELL))

@@ -6,9 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import click
-
-from guardian.cli.support.render import say, say_error, say_hint
+from guardian.cli.support.render import say, say_error, say_hint, say_prompt
 from guardian.cli.support.terminal import CannotHide, is_terminal, read_hidden
 from guardian.domain.secrets import Secret
 from guardian.domain.trading import Environment
@@ -76,12 +74,8 @@ def unlock_by_hand(vault: SealedVault, prompt: str, *, may_pass: bool) -> bool:
 
 
 def _ask(prompt: str) -> Secret:
-    def put() -> None:
-        click.echo(f"{prompt}: ", nl=False, err=True)
-        sys.stderr.flush()
-
     try:
-        return Secret(read_hidden(put).strip())
+        return Secret(read_hidden(lambda: say_prompt(f"{prompt}: "), lambda: False).strip())
     except (CannotHide, EOFError):
         return Secret("")
 
@@ -91,11 +85,15 @@ def unlock_for_policy(policy_path: Path | None) -> None:
 
     A vault that cannot be opened is said to be so; it does not stop the command, which may not need it.
     """
+    from guardian.credentials.vault.vault_file import VaultFile
     from guardian.home.folder import find_policy_file, home_folder
+
+    home = home_folder()
+    if not VaultFile(home).exists():
+        return
     from guardian.policy.loading.load import named_environment
     from guardian.system.private_files import open_without_waiting
 
-    home = home_folder()
     try:
         with open_without_waiting(policy_path or find_policy_file(home)) as file:
             environment = named_environment(file.read().decode("utf-8", "replace"))
