@@ -20,6 +20,7 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.base.journal import Journal
 from guardian.gate.base.key_account import account_of, log_name
 from guardian.gate.base.policy_file import PolicyFile
+from guardian.gate.owner.session_mandate import RESTARTED, end_mandates
 from guardian.gate.pipeline import Gate
 from guardian.gate.recovery.reconcile import why_not_compared
 from guardian.home.folder import DEFAULT_POLICY, home_folder, ready_made_policy
@@ -106,6 +107,7 @@ class Guardian:
 
         # A command that looks at the home, or a server with another file, leaves the home's last good policy as it is.
         self.policy_file.remembers = self._serves_own_policy()
+        await asyncio.to_thread(self._end_mandates)
         elsewhere = await asyncio.to_thread(self._elsewhere)
         resolving = [RecoveryTask(context=context).run_forever() for context in elsewhere]
         tasks = [asyncio.create_task(work) for work in (self._warm_up(), resolve_here(), *resolving)]
@@ -118,6 +120,11 @@ class Guardian:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.close()
+
+    def _end_mandates(self) -> None:
+        """A session mandate was given to the servers that ran then; where the log takes no row, no order passes."""
+        with suppress(StoreError), self.journal.transaction() as tx:
+            end_mandates(tx, RESTARTED)
 
     def _serves_own_policy(self) -> bool:
         return self.policy_file.path.resolve() == (self.home / POLICY_NAME).resolve()

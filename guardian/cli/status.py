@@ -11,7 +11,7 @@ import click
 
 from guardian.cli.support.opened_home import with_guardian
 from guardian.cli.support.options import policy_option
-from guardian.cli.support.render import Column, fields, print_json, say, table
+from guardian.cli.support.render import Column, fields, print_json, say, say_warning, table
 from guardian.cli.support.times import local_time
 from guardian.domain.money import plain
 
@@ -59,6 +59,8 @@ def _print_status(status: StatusView) -> None:
         *(("", _describe(order)) for order in status.open_orders),
         ("last reconciled", "never" if status.reconciled is None else local_time(_ms(status.reconciled))),
         *_sell_back_rows(status),
+        ("your yes", _proof(status)),
+        ("armed", _mandate(status)),
         ("waiting for you", ", ".join(p.proposal_id for p in status.proposals) or "nothing"),
         ("policy", f"{status.policy_source} ({(status.policy_digest or 'not usable')[:12]})"),
     ]
@@ -69,10 +71,30 @@ def _print_status(status: StatusView) -> None:
         ["limit", "window", *(Column(title, right=True, whole=True) for title in ("used", "of", "left"))],
         [(b.limit, b.window or "-", _amount(b.used), plain(b.maximum), _amount(b.left)) for b in status.budgets],
     )
+    for change in status.owner_changes:
+        say_warning(change)
     for problem in status.policy_problems:
         say(f"policy: {problem}")
     if status.emergency_records:
         say(f"the emergency file has {status.emergency_records} records: trading is halted; see `guardian resume`")
+
+
+def _proof(status: StatusView) -> str:
+    """`passkey`, and what is to be set up first."""
+    return status.proof if status.proof_problem is None else f"{status.proof}: {status.proof_problem}"
+
+
+def _mandate(status: StatusView) -> str:
+    """`240 of 300 USDT left, for 95m, on BTCUSDT, ETHUSDT`, or why nothing is."""
+    armed = status.mandate
+    if armed is None:
+        return "no" if status.mandate_ended is None else f"no: {status.mandate_ended}"
+    each = "" if armed.max_order is None else f", {plain(armed.max_order)} an order"
+    left = "unknown" if armed.left is None else plain(armed.left)
+    return (
+        f"{left} of {plain(armed.budget)} {armed.currency} left{each}, for {armed.left_s // 60}m, "
+        f"on {', '.join(armed.symbols)}"
+    )
 
 
 def _sell_back_rows(status: StatusView) -> list[tuple[str, object]]:

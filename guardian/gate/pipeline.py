@@ -33,15 +33,17 @@ from guardian.gate.base.calls import CallInfo, CallMeta, safe_traceback, symbol_
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.journal import CANCEL_PATIENCE_S
 from guardian.gate.base.outcomes import OutcomeWriter
-from guardian.gate.base.replies import Reply, ReplyError, denied, refused, rejection
+from guardian.gate.base.replies import MandateView, Reply, ReplyError, denied, refused, rejection
 from guardian.gate.orders.cancel import OrderCanceller
 from guardian.gate.orders.create import OrderPlacer
 from guardian.gate.orders.send import Sender
 from guardian.gate.orders.withdraw import ProposalWithdrawer
+from guardian.gate.owner.session_mandate import mandate_view
 from guardian.gate.reads.overview import Overview
 from guardian.gate.reads.reads import Reader
 from guardian.gate.reads.status_views import NoPolicyView, PolicyView, RecentCall, StatusView
 from guardian.policy.engine import judge_tool
+from guardian.store.database import Transaction
 from guardian.store.schema.records import OpenedCall, Phase, Record
 
 
@@ -52,6 +54,8 @@ class Gate:
         self.chosen = asyncio.Event()
         """Set once the environment is known."""
         self._outcomes = OutcomeWriter(context.journal)
+        self._mandate: MandateView | None = None
+        """What is left of a session mandate, as the newest call found it."""
         self._answer_in(context)
 
     def _answer_in(self, context: GateContext) -> None:
@@ -107,10 +111,14 @@ class Gate:
         opened: OpenedCall | None = None
         is_cancel = tool == CancelOrder.tool
         patience_s = CANCEL_PATIENCE_S if is_cancel else None
+
+        def write(tx: Transaction) -> tuple[OpenedCall, TradingState]:
+            opened, trading = tx.audit.open_call(record), context.journal.trading(tx)[0]
+            self._mandate = mandate_view(tx, context.environment)
+            return opened, trading
+
         try:
-            opened, trading = await context.journal.transact(
-                lambda tx: (tx.audit.open_call(record), context.journal.trading(tx)[0]), patience_s=patience_s
-            )
+            opened, trading = await context.journal.transact(write, patience_s=patience_s)
         except StoreError:
             if not is_cancel:
                 raise
@@ -190,6 +198,9 @@ class Gate:
         Where the row of a write cannot be written, trading is halted.
         """
         await self._outcomes.close(call, reply, environment=self.environment.value)
+        if self._mandate is not None and call.tool == CreateOrder.tool:
+            with suppress(StoreError):
+                self._mandate = await self.context.journal.transact(lambda tx: mandate_view(tx, self.environment))
 
     async def status(self) -> StatusView:
         """The status summary. Raises StoreError."""
@@ -225,6 +236,7 @@ class Gate:
             trading=call.trading.value,
             policy=None if call.policy_digest is None else call.policy_digest[:12],
             latency_ms=int(latency * 1000),
+            mandate=self._mandate,
         )
 
 

@@ -93,13 +93,14 @@ def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
     held = ZERO if facts.usage is None else sellable(facts.usage)
     rules = rules_for(spec, policy, may_exit=may_be_exit(spec, held))
     denials = with_exit_hints(case, (denial for rule in rules for denial in rule.check(case)))
-    counted, usage, decision = case.counted, facts.usage, Decision.DENY
+    counted, usage, decision, mandate_id = case.counted, facts.usage, Decision.DENY, None
     if not denials:
         if counted is None or usage is None:
             # No rule denied, and yet the order's cost is unknown: unknown means no.
             denials.append(Denial(code=Code.NOTIONAL_UNKNOWN, message="the worst-case cost of the order is unknown"))
         else:
-            decision = _confirm_or_allow(case, counted, usage)
+            mandate_id = None if facts.confirmed is not None else confirmation.covering_mandate(case, counted)
+            decision = Decision.ALLOW if mandate_id is not None else _confirm_or_allow(case, counted, usage)
     return Verdict(
         decision=decision,
         denials=tuple(denials),
@@ -107,6 +108,7 @@ def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
         notional=None if counted is None else counted.notional,
         quote_notional=None if case.priced is None else case.priced.quote_notional,
         is_exit=case.is_exit,
+        mandate_id=mandate_id,
     )
 
 

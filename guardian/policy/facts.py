@@ -144,6 +144,21 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MandateFacts:
+    """A session mandate that is in force, and what is left of it."""
+
+    id: str
+    symbols: frozenset[str]
+    currency: str
+    left: Decimal | None
+    """What its orders may still count as together, in `currency`; None where that is unknown."""
+    max_order: Decimal | None
+    """The most that one order may count as; None where `left` alone bounds it."""
+    expires_ms: int
+    """Window time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything that a judgement looks at, besides the request and the policy."""
 
@@ -181,6 +196,8 @@ class Facts:
     usage: Usage | None = None
     confirmed: Confirmed | None = None
     """Set when the request came with a token that fits."""
+    mandate: MandateFacts | None = None
+    """What a person allowed without a question for each order; None where nothing is in force."""
     missing: Mapping[Fact, str] = field(default_factory=dict)
     """Why a fact is missing, in guardian's words."""
     missing_of: Mapping[tuple[Fact, str], str] = field(default_factory=dict)

@@ -45,6 +45,8 @@ class Verdict:
     """The worst case in the quote asset."""
     is_exit: bool = False
     """A SELL of no more than guardian bought, has neither sold nor offered, and the account has free."""
+    mandate_id: str | None = None
+    """The session mandate that takes the place of a person's confirmation."""
 
     def denied_by(self, code: Code) -> bool:
         """Whether this code is among the denials."""

@@ -11,7 +11,7 @@ from fastmcp.tools.base import ToolResult
 from guardian.domain.text.escaping import clean_strings
 from guardian.domain.text.plain_data import Plain, to_plain
 from guardian.gate.base.order_views import iso
-from guardian.gate.base.replies import Reply, ReplyError
+from guardian.gate.base.replies import MandateView, Reply, ReplyError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,8 @@ class EnvelopeMeta:
     trading: str | None
     policy: str | None
     latency_ms: int
+    mandate: MandateView | None = None
+    """What is left of a session mandate."""
 
 
 def tool_result(reply: Reply, meta: EnvelopeMeta) -> ToolResult:
@@ -56,6 +58,7 @@ def envelope(reply: Reply, meta: EnvelopeMeta) -> dict[str, Any]:
             "trading": meta.trading,
             "policy": meta.policy,
             "latency_ms": meta.latency_ms,
+            "mandate": to_plain(meta.mandate),
         },
     }
 

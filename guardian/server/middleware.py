@@ -152,6 +152,7 @@ class OutermostGuard(Middleware):
                     trading=known.trading,
                     policy=known.policy,
                     latency_ms=known.latency_ms,
+                    mandate=known.mandate,
                 )
         return EnvelopeMeta(
             call_id=None if call is None else call.info.call_id,

@@ -96,6 +96,17 @@ _ERROR: Final = _object(
         "client_order_id": _TEXT_OR_NULL,
     }
 )
+_MANDATE: Final = _object(
+    {
+        "environment": _TEXT,
+        "symbols": {"type": "array", "items": _TEXT},
+        "currency": _TEXT,
+        "budget": _TEXT,
+        "left": _TEXT_OR_NULL,
+        "max_order": _TEXT_OR_NULL,
+        "left_s": {"type": "integer"},
+    }
+)
 _META: Final = _object(
     {
         "call_id": _TEXT_OR_NULL,
@@ -104,5 +115,6 @@ _META: Final = _object(
         "trading": {"enum": [*(state.value for state in TradingState), None]},
         "policy": _TEXT_OR_NULL,
         "latency_ms": {"type": "integer"},
+        "mandate": {"anyOf": [_MANDATE, _NULL]},
     }
 )

@@ -15,7 +15,7 @@ from guardian.domain.text.names import is_listed_name
 from guardian.domain.text.plain_data import Plain, to_plain
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError
-from guardian.gate.base.replies import OrderProposed, Reply
+from guardian.gate.base.replies import MandateView, OrderProposed, Reply
 from guardian.store.log.redaction import short_digest
 from guardian.store.log.redaction import token_digest as token_digest  # what calls are looked up by
 
@@ -62,6 +62,8 @@ class CallMeta:
     trading: str
     policy: str | None
     latency_ms: int
+    mandate: MandateView | None
+    """What is left of a session mandate; None where nothing is in force."""
 
 
 def new_token(random_bytes: Callable[[int], bytes]) -> str:

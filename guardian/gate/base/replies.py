@@ -102,6 +102,20 @@ class MarketNow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MandateView:
+    """What is left of a mandate, for replies and the status."""
+
+    environment: str
+    symbols: tuple[str, ...]
+    currency: str
+    budget: Decimal
+    left: Decimal | None
+    """None where some of its orders were counted in another currency."""
+    max_order: Decimal | None
+    left_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderProposed:
     """`create_order` needs a person. Nothing was sent."""
 

@@ -34,6 +34,7 @@ from guardian.gate.orders.stages import (
 )
 from guardian.gate.owner.demand import demanded_proof
 from guardian.gate.owner.order_approval import unproven_denial
+from guardian.gate.owner.session_mandate import mandate_facts
 from guardian.policy.engine import judge_order
 from guardian.policy.facts import Facts
 from guardian.policy.loss import loss_needs
@@ -66,7 +67,13 @@ class OrderDecider:
         usage = usage_now(tx, self._context.journal, order.scope, order.spec, order.policy, facts, basis)
         # The owner's own call does not count against the assistant's budget of calls.
         usage = replace(usage, calls_last_minute=0) if order.call.by_owner else usage
-        facts = replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=self._context.clock.now_ms())
+        facts = replace(
+            facts,
+            usage=usage,
+            mandate=mandate_facts(tx, order.scope, order.policy),
+            now_ms=tx.now_ms,
+            clock_ms=self._context.clock.now_ms(),
+        )
         if order.proposal is not None:
             # Another call may have used it, or a person rejected it, while the facts were fetched.
             proposal = tx.proposals.get(order.proposal.id) or order.proposal
@@ -162,6 +169,7 @@ def _reserve(
         "timestamp": str(sent_ms),
         "policy": order.policy.digest,
         "proposal": proposal_id,
+        "mandate": costs.mandate_id,
         "judged": judgement,
     }
     entry = tx.audit.append(
@@ -225,6 +233,7 @@ def _new_order(
         currency=order.policy.accounting.currency,
         is_exit=costs.is_exit,
         confirmed=order.proposal is not None and order.proposal.approved_ms is not None,
+        mandate_id=costs.mandate_id,
         reserved_ms=reserved_ms,
         sent_ms=sent_ms,
     )
@@ -240,6 +249,7 @@ def judgement_record(facts: Facts, verdict: Verdict, policy: Policy) -> dict[str
         "notional": verdict.notional,
         "quote_notional": verdict.quote_notional,
         "is_exit": verdict.is_exit,
+        "mandate": verdict.mandate_id,
         "now_ms": str(facts.now_ms),
         "clock_ms": str(facts.clock_ms),
         "clock_skew_ms": None if facts.clock_skew_ms is None else str(facts.clock_skew_ms),

@@ -67,6 +67,8 @@ class CostedOrder:
     notional: Decimal
     quote_notional: Decimal
     is_exit: bool
+    mandate_id: str | None = None
+    """The session mandate that it is sent under, if it is."""
 
 
 def costed_order(verdict: Verdict) -> CostedOrder:
@@ -78,7 +80,13 @@ def costed_order(verdict: Verdict) -> CostedOrder:
     order, notional, quote_notional = verdict.order, verdict.notional, verdict.quote_notional
     if order is None or notional is None or quote_notional is None:
         raise RuntimeError("an order that was not denied has no price")
-    return CostedOrder(order=order, notional=notional, quote_notional=quote_notional, is_exit=verdict.is_exit)
+    return CostedOrder(
+        order=order,
+        notional=notional,
+        quote_notional=quote_notional,
+        is_exit=verdict.is_exit,
+        mandate_id=verdict.mandate_id,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

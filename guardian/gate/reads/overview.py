@@ -6,6 +6,7 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Final
 
+from guardian.domain.owner.proof import Proof
 from guardian.domain.requests import CancelOrder, CreateOrder
 from guardian.domain.trading import Environment, TradingState
 from guardian.errors import CredentialsError, ExchangeError, PolicyInvalid, StoreError
@@ -13,6 +14,11 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import iso, view_of_row
 from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.orders.proposal_views import view_of_proposal
+from guardian.gate.orders.proposals import channel_of
+from guardian.gate.owner.change_views import change_lines
+from guardian.gate.owner.changes import waiting_changes
+from guardian.gate.owner.demand import demanded_proof, how_to_set_up
+from guardian.gate.owner.session_mandate import ended_mandate, mandate_view
 from guardian.gate.reads.selling_back import SellBack, sell_backs
 from guardian.gate.reads.status_views import (
     NoPolicyView,
@@ -156,7 +162,8 @@ class Overview:
         # The store has neither the time nor the author of a halt that comes from the emergency file.
         as_stored = stored.state is trading and stored.reason == reason
         usage = None if policy is None else tx.usage.status(scope, policy.limits, policy.accounting.currency)
-        channel = Channel.TERMINAL if policy is None else policy.confirmation.channel
+        channel = Channel.TERMINAL if policy is None else channel_of(tx, policy)
+        demanded = demanded_proof(tx, Proof.TERMINAL if policy is None else policy.confirmation.proof)
         stopped_by = (*stops(trading, reason, problems, policy, keys), *faults)
         blocked = tuple((row.symbol, row.client_order_id) for row in tx.orders.in_doubt(scope))
         reconciled_ms = tx.timestamps.get(reconciled_mark(scope))
@@ -177,6 +184,11 @@ class Overview:
                 view_of_row(row, known_fees(tx, row, row.executed_quantity)) for row in tx.orders.live(scope)
             ),
             reconciled=None if reconciled_ms is None else iso(reconciled_ms),
+            proof=demanded.value,
+            proof_problem=how_to_set_up(tx, demanded),
+            owner_changes=change_lines(waiting_changes(tx), tx.now_ms, iso),
+            mandate=mandate_view(tx, self._context.environment),
+            mandate_ended=ended_mandate(tx, scope),
             proposals=tuple(view_of_proposal(p, tx.now_ms, channel, None) for p in tx.proposals.outstanding(scope)),
             orders_since_person=None if usage is None else usage.orders_since_person,
             unconfirmed_since_person=_unconfirmed(usage),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from guardian.domain.money import ZERO, minus
-from guardian.gate.base.replies import OrderProposed, OrderView
+from guardian.gate.base.replies import MandateView, OrderProposed, OrderView
 from guardian.gate.reads.selling_back import SellBack
 from guardian.policy.model import Limits, Policy
 from guardian.policy.rules.budget import duration_text
@@ -103,6 +103,16 @@ class StatusView:
     open_orders: tuple[OrderView, ...]
     reconciled: str | None
     """When all symbols were last compared with the exchange; None if never."""
+    proof: str
+    """What the owner gives to prove that they agree: `terminal`, `pin` or `passkey`."""
+    proof_problem: str | None
+    """What is to be set up first, where that is demanded and not there."""
+    owner_changes: tuple[str, ...]
+    """Changes of passkeys and PIN that nobody proved and that wait."""
+    mandate: MandateView | None
+    """What is left of the session mandate; None where nothing is armed."""
+    mandate_ended: str | None
+    """Why the newest mandate ended, where it has."""
     proposals: tuple[OrderProposed, ...]
     orders_since_person: int | None
     """None where there is no policy to count by."""

@@ -1,4 +1,4 @@
-"""Rules on an order that a person confirmed."""
+"""The rule on an order that a person confirmed, and what a session mandate takes the place of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from guardian.domain.codes import Code
 from guardian.domain.money import ONE, minus, plain, plus, times
 from guardian.domain.orders import OrderSide, OrderType
-from guardian.policy.case import Case
+from guardian.policy.case import Case, Counted
 from guardian.policy.verdict import Denial
 
 
@@ -39,3 +39,22 @@ def still_holds(case: Case) -> Iterator[Denial]:
             limit=plain(bound),
             hint="request the order again",
         )
+
+
+def covering_mandate(case: Case, counted: Counted) -> str | None:
+    """Returns the id of the mandate that covers an order; None where a person has to be asked as the policy says.
+
+    It covers orders for its symbols while it has time and budget left; an exit spends no budget. An order whose value
+    is in doubt, or for a symbol without limits, always goes to a person. Every other rule holds besides.
+    """
+    mandate = case.facts.mandate
+    if mandate is None or case.limits is None or counted.is_value_unknown:
+        return None
+    if case.facts.now_ms >= mandate.expires_ms or case.spec.symbol not in mandate.symbols:
+        return None
+    if mandate.currency != case.policy.accounting.currency:
+        return None
+    if mandate.max_order is not None and counted.notional > mandate.max_order:
+        return None
+    has_budget = mandate.left is not None and counted.notional <= mandate.left
+    return mandate.id if case.is_exit or has_budget else None

@@ -46,6 +46,7 @@ class MandatesPart:
             "max_order": None if made.max_order is None else plain(made.max_order),
             "symbols": json.dumps(sorted(made.symbols)),
             "policy_digest": made.policy_digest,
+            "policy_text": made.policy_text,
             "approval_seq": made.approval_seq,
             "created_ms": made.created_ms,
             "expires_ms": made.expires_ms,
@@ -86,10 +87,10 @@ class MandatesPart:
             ended = ended.where(MANDATES.c.environment == scope.environment, MANDATES.c.account == scope.account)
         return self._unit.write(ended.values(ended_ms=self._unit.now_ms, ended_reason=reason))
 
-    def keep_under(self, mandate: Mandate, policy_digest: str) -> None:
-        """Continues a mandate under a policy that is nowhere looser than the one it was given under."""
+    def keep_under(self, mandate: Mandate, policy_digest: str, policy_text: str) -> None:
+        """Continues a mandate under a policy that is nowhere looser than the one it was under before."""
         same = update(MANDATES).where(MANDATES.c.id == mandate.id, MANDATES.c.ended_ms.is_(None))
-        self._unit.write(same.values(policy_digest=policy_digest))
+        self._unit.write(same.values(policy_digest=policy_digest, policy_text=policy_text))
 
 
 def _one(row: ROW | None) -> Mandate | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -54,6 +54,8 @@ class NewMandate:
     """The most that one order may count as; None where the budget alone bounds it."""
     symbols: frozenset[str]
     policy_digest: str
+    policy_text: str = field(repr=False)
+    """The policy that it was given under; a looser one ends it."""
     approval_seq: int
     """The log's row of the person's yes."""
     created_ms: int

@@ -62,6 +62,7 @@ class MandateTable(Table, table=True):
     max_order: str | None = text_column(required=False)
     symbols: str = text_column()
     policy_digest: str = text_column()
+    policy_text: str = text_column()
     approval_seq: int
     created_ms: int
     expires_ms: int

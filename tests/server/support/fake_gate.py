@@ -141,6 +141,7 @@ class FakeGate:
             trading=call.trading.value,
             policy="3f9c3f9c3f9c",
             latency_ms=12,
+            mandate=None,
         )
 
     async def status(self) -> object:
