@@ -158,8 +158,21 @@ def replace_file(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
+        _flush_folder(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Puts the names in a folder on the disk: until then, a machine that loses power may have the older file again."""
+    if os.name != "posix":
+        return
+    with suppress(OSError):  # some file systems do not flush a folder by itself
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def policy_problem(path: Path, found: os.stat_result) -> tuple[str, str] | None:

@@ -36,6 +36,7 @@ from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.errors import CredentialsError, KeyringUnavailable
 from tests.support.keyring import MemoryKeyring
 from tests.support.present import present
+from tests.support.vaults import vault_in
 
 CANARY_KEY = "CANARYkey0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST"
 CANARY_SECRET = "CANARYsecret6789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
@@ -119,9 +120,11 @@ def rsa_numbers(signing_key: Secret) -> tuple[int, set[int]]:
     return numbers.public_numbers.e, {numbers.p, numbers.q}
 
 
-@pytest.fixture
-def store() -> Iterator[CredentialStore]:
-    if os.environ.get("GUARDIAN_TEST_REAL_KEYRING"):
+@pytest.fixture(params=["memory", "vault"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CredentialStore]:
+    if request.param == "vault":
+        opened = CredentialStore(vault_in(tmp_path / "home"))
+    elif os.environ.get("GUARDIAN_TEST_REAL_KEYRING"):
         opened = open_credentials(home=Path("no-vault"), timeout_s=10)
     else:
         opened = CredentialStore(MemoryKeyring())

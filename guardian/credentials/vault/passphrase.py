@@ -115,13 +115,16 @@ def credential_passphrase() -> Secret | None:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise KeyringUnavailable(f"the credential `{path}` cannot be read: {reason}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        if not _is_private(os.fstat(descriptor)):
-            raise KeyringUnavailable(
-                f"the credential `{path}` can be read or changed by others, or is not a file; it is not used",
-                hint="let systemd put it there: `LoadCredentialEncrypted=guardian-vault:FILE` in the unit",
-            )
-        content = bytearray(file.read(MAX_BYTES + 1))
+    try:
+        is_private = _is_private(os.fstat(descriptor))
+        content = bytearray(os.read(descriptor, MAX_BYTES + 1)) if is_private else bytearray()
+    finally:
+        os.close(descriptor)
+    if not is_private:
+        raise KeyringUnavailable(
+            f"the credential `{path}` can be read or changed by others, or is not a file; it is not used",
+            hint="let systemd put it there: `LoadCredentialEncrypted=guardian-vault:FILE` in the unit",
+        )
     try:
         return _from(content, f"the credential `{path}`")
     except CredentialsError as error:
