@@ -35,20 +35,25 @@ def command(port: int | None, notify: bool, opens: bool, policy_path: Path | Non
 
     Open the link that it prints. A link works once, for five minutes; press Enter for a new one, Ctrl-C to end.
     """
-    from guardian.console.listening import listen
+    from guardian.console.web.listening import listen
 
     sockets = listen(port or 0)
     try:
         with stop_requests() as stop:
 
             async def work(opened: Guardian) -> None:
-                from guardian.console.approvals import approvals_of
                 from guardian.console.run import ConsoleServer
+                from guardian.credentials.owner_items import open_owner_items
 
-                server = ConsoleServer(opened, sockets, approvals_of(opened), lambda words: say(f"guardian: {words}"))
+                server = ConsoleServer(
+                    opened,
+                    sockets,
+                    lambda words: say(f"guardian: {words}"),
+                    pins=lambda: open_owner_items(opened.home),
+                )
                 _print_link(server)
                 if opens:
-                    _open(server.address)
+                    _open(server.origin)
                 await server.serve(lambda: _until_stopped(server, stop), notify=notify)
 
             with_guardian(policy_path, work, needs_policy=False)

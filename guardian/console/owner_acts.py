@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from guardian.bootstrap import Guardian
+from guardian.console.unfinished import Unfinished
 from guardian.domain.codes import Outcome
 from guardian.domain.requests import CancelOrder
 from guardian.domain.trading import TradingState
@@ -26,8 +27,9 @@ MAX_REASON: Final = 300
 class OwnerActs:
     """Rejects proposals, cancels orders and halts trading, as the owner."""
 
-    def __init__(self, opened: Guardian) -> None:
+    def __init__(self, opened: Guardian, unfinished: Unfinished) -> None:
         self._opened = opened
+        self._unfinished = unfinished
 
     async def reject(self, proposal_id: str, reason: str) -> str:
         """Turn a proposal down for good; what to say. Raises StoreError: it had ended, or could not be written."""
@@ -46,7 +48,10 @@ class OwnerActs:
         return await self._opened.journal.transact(within)
 
     async def cancel(self, symbol: str, client_order_id: str) -> Reply:
-        """Cancel one order through the gate, as one call like any other."""
+        """Cancel one order through the gate, as one call like any other. It is finished also if the page is closed."""
+        return await self._unfinished.run(self._cancel(symbol, client_order_id))
+
+    async def _cancel(self, symbol: str, client_order_id: str) -> Reply:
         gate = self._opened.gate
         arguments = {"symbol": symbol, "client_order_id": client_order_id}
         call = await gate.open_call(CancelOrder.tool, arguments, client=CLIENT, by_owner=True)

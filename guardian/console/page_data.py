@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from guardian.bootstrap import Guardian
-from guardian.console.askers import Askers
+from guardian.console.waiting import Askers, waiting_proposal
+from guardian.console.web.page_app import Document
 from guardian.domain.text.escaping import clean_strings
 from guardian.domain.text.plain_data import to_plain
-from guardian.errors import CredentialsError, ExchangeError, PolicyInvalid, StoreConflict
+from guardian.errors import CredentialsError, ExchangeError, PolicyInvalid
 from guardian.gate.base.order_views import view_of_row
 from guardian.gate.orders.preview import Mismatch, Previewer
 from guardian.gate.orders.proposal_views import (
-    end_of_proposal,
     expires_ms,
     market_line,
     money_line,
@@ -32,9 +31,7 @@ from guardian.gate.reads.positions import Positions
 from guardian.policy.model import Channel
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Proposal
-
-Document = dict[str, Any]
-"""A JSON object."""
+from guardian.system.local_times import clock_time
 
 TAIL_LENGTH: Final = 40
 """Calls and events of the log that are shown."""
@@ -78,7 +75,7 @@ class PageData:
 
         Raises StoreConflict: it does not wait any more; and ExchangeError, CredentialsError and PolicyInvalid.
         """
-        proposal = await self.waiting(proposal_id)
+        proposal = await self._opened.journal.transact(lambda tx: waiting_proposal(tx, proposal_id))
         previewer = Previewer(self._opened.gate.context)
         preview = previewer.mismatch(proposal) or await previewer.preview(proposal)
         if isinstance(preview, Mismatch):
@@ -92,7 +89,7 @@ class PageData:
                 "mismatch": None,
                 "view": to_plain(view),
                 "at_market": market_line(
-                    proposal, proposed_order(proposal, preview.market), preview.market, _local_clock
+                    proposal, proposed_order(proposal, preview.market), preview.market, clock_time
                 ),
                 "denials": to_plain(preview.denials),
                 "caps": to_plain(preview.caps),
@@ -110,20 +107,6 @@ class PageData:
                 positions, why = None, error.message
             currency = await self._opened.journal.run(self._currency)
         return _shown({"status": status, "positions": positions, "why_no_positions": why, "currency": currency})
-
-    async def waiting(self, proposal_id: str) -> Proposal:
-        """The proposal. Raises StoreConflict where it does not wait any more, with how it ended."""
-
-        def find(tx: Transaction) -> Proposal:
-            proposal = tx.proposals.get(proposal_id)
-            if proposal is None:
-                raise StoreConflict("there is no such proposal")
-            if proposal.is_outstanding(tx.now_ms):
-                return proposal
-            row = None if proposal.client_order_id is None else tx.orders.get(proposal.client_order_id)
-            raise StoreConflict(end_of_proposal(proposal, row, tx.now_ms))
-
-        return await self._opened.journal.transact(find)
 
     def _currency(self) -> str | None:
         """Returns what the budgets are in; None where there is no policy. Reads its file."""
@@ -162,11 +145,6 @@ def _waiting(proposal: Proposal, now_ms: int) -> Document:
         "money": f"{money_line(proposed_order(proposal))} before fees",
         "view": view,
     }
-
-
-def _local_clock(milliseconds: int) -> str:
-    """Returns the time of day where the person is."""
-    return f"{datetime.fromtimestamp(milliseconds / 1000).astimezone():%H:%M:%S}"
 
 
 def _order(row: OrderRow) -> Document:

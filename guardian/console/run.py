@@ -11,17 +11,22 @@ from contextlib import suppress
 from typing import Final
 
 from guardian.bootstrap import Guardian
-from guardian.console.app import Console
 from guardian.console.approvals import Approvals
-from guardian.console.listening import quiet_server
 from guardian.console.notifications import notify_command, show_notification
 from guardian.console.owner_acts import OwnerActs
 from guardian.console.page_data import PageData
-from guardian.console.sessions import Sessions
+from guardian.console.page_requests import PageRequests
+from guardian.console.unfinished import Unfinished
+from guardian.console.web.listening import quiet_server
+from guardian.console.web.page_app import PageApp
+from guardian.console.web.sessions import Sessions
 from guardian.errors import StoreError
 from guardian.gate.orders.proposal_views import money_line, order_line, proposed_order
+from guardian.gate.owner.agreement import Agreement, PinHashes
 from guardian.store.schema.records import Proposal
 
+STATIC: Final = ("page.css", "page.js", "draw.js", "passkey.js", "requests.js", "icon.svg")
+AGAIN: Final = "press Enter in the terminal where `guardian console` runs for a new link"
 LOOK_S: Final = 1.0
 """How often `--notify` looks for new proposals."""
 
@@ -29,28 +34,36 @@ Say = Callable[[str], None]
 
 
 class ConsoleServer:
-    """The page of one opened home on sockets that listen already."""
+    """The page of one opened home on sockets that listen already. `pins` opens where the PIN's hash is."""
 
-    def __init__(self, opened: Guardian, sockets: Sequence[socket.socket], approvals: Approvals, say: Say) -> None:
+    def __init__(
+        self, opened: Guardian, sockets: Sequence[socket.socket], say: Say, *, pins: Callable[[], PinHashes]
+    ) -> None:
         self._opened = opened
         self._sockets = list(sockets)
         self._say = say
         self._sessions = Sessions(time.monotonic, secrets.token_bytes)
         self.port: int = sockets[0].getsockname()[1]
-        self.address = f"http://localhost:{self.port}/"
-        self._console = Console(
+        self.origin = f"http://localhost:{self.port}"
+        agreement = Agreement(opened.journal, random_bytes=secrets.token_bytes, pins=pins)
+        self._unfinished = Unfinished()
+        self.data = PageData(opened)
+        self.acts = OwnerActs(opened, self._unfinished)
+        self.approvals = Approvals(opened, agreement, self._unfinished, origin=self.origin, seconds=time.monotonic)
+        page = PageApp(
+            page="page.html",
+            static=STATIC,
+            handlers=PageRequests(self.data, self.acts, self.approvals).handlers(),
             port=self.port,
             sessions=self._sessions,
-            data=PageData(opened),
-            acts=OwnerActs(opened),
-            approvals=approvals,
             notice=say,
+            again=AGAIN,
         )
-        self._server = quiet_server(self._console.app)
+        self._server = quiet_server(page.app)
 
     def new_link(self) -> str:
         """A link that opens the page once, within five minutes. Its code is in the fragment, which no request has."""
-        return f"{self.address}#{self._sessions.new_code()}"
+        return f"{self.origin}/#{self._sessions.new_code()}"
 
     async def serve(self, stop: Callable[[], Awaitable[None]], *, notify: bool = False) -> None:
         """Serve until `stop` returns."""
@@ -65,6 +78,7 @@ class ConsoleServer:
                 task.cancel()
             await asyncio.gather(*others, *watching, return_exceptions=True)
             await serving
+            await self._unfinished.wait()
 
     async def _notify(self) -> None:
         """Show a notification for each proposal that is new; where that fails, say so once and stop looking."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from guardian.console.request_checks import MAX_BODY_BYTES
+from guardian.console.web.request_checks import MAX_BODY_BYTES
 from tests.cli.test_owner_commands import proposed, states, trading
 from tests.console.support.served import RawBrowser, ServedConsole
 from tests.support.world import World
@@ -156,7 +156,7 @@ def test_cookie_is_out_of_reach_of_scripts_and_other_sites(console: ServedConsol
 
 
 @pytest.mark.parametrize(
-    "name", ["now", "order", "account", "reject", "cancel", "halt", "approval/begin", "passkey/begin"]
+    "name", ["now", "order", "account", "reject", "cancel", "halt", "approval/begin", "approval/finish"]
 )
 def test_nothing_is_answered_without_a_session(world: World, raw: RawBrowser, name: str) -> None:
     """Every request but the login needs one; the answer says how to get one."""
@@ -359,7 +359,7 @@ def test_text_from_outside_is_cleaned(world: World, page: RawBrowser) -> None:
 
 def test_fault_of_guardian_is_opaque_on_the_page(console: ServedConsole, page: RawBrowser) -> None:
     """A bug says where to look; nothing of it is in the answer."""
-    page_data = console.server._console._data
+    page_data = console.server.data
 
     async def fails(known_seq: int) -> dict[str, object]:
         raise RuntimeError("a secret detail")

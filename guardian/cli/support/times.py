@@ -6,6 +6,9 @@ import re
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
+from guardian.system.local_times import clock_time as clock_time  # the other times that commands write
+from guardian.system.local_times import local_time as local_time
+
 _AGO: Final = re.compile(r"([1-9][0-9]{0,5})\s*(s|m|h|d|w)", re.ASCII)
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -27,17 +30,6 @@ def moment_ms(text: str, now: datetime) -> int:
         if found.tzinfo is None:
             found = found.astimezone()
     return int(found.timestamp() * 1000)
-
-
-def local_time(milliseconds: int) -> str:
-    """`2026-11-22 16:20:30` where the person is."""
-    return f"{_utc(milliseconds).astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def clock_time(milliseconds: int) -> str:
-    """`16:20:30` where the person is, with the date where it is not today's."""
-    day, clock = local_time(milliseconds).split(" ")
-    return clock if day == f"{datetime.now().astimezone():%Y-%m-%d}" else f"{day} {clock}"
 
 
 def utc_time(milliseconds: int) -> str:

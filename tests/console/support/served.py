@@ -6,19 +6,26 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from guardian.bootstrap import Guardian, open_guardian
-from guardian.console.approvals import Approvals, approvals_of
-from guardian.console.listening import listen
+from guardian.bootstrap import open_guardian
 from guardian.console.run import ConsoleServer
+from guardian.console.web.listening import listen
+from guardian.credentials.owner_items import OwnerItems
+from guardian.credentials.turns import KeyringQueue, Turn
+from tests.support.keyring import MemoryKeyring
 
 T = TypeVar("T")
 PATIENCE_S = 30
+
+
+def owner_items() -> OwnerItems:
+    """The owner's items in a keyring in memory."""
+    return OwnerItems(MemoryKeyring(), KeyringQueue(PATIENCE_S, Turn()), home="a home")
 
 
 class ServedConsole:
@@ -29,28 +36,26 @@ class ServedConsole:
         home: Path,
         policy_path: Path,
         *,
-        approvals: Callable[[Guardian], Approvals] = approvals_of,
         notify: bool = False,
     ) -> None:
         self.said: list[str] = []
+        self.items = owner_items()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._ready = threading.Event()
         self._ended = False
-        self._serving = asyncio.run_coroutine_threadsafe(self._serve(home, policy_path, approvals, notify), self._loop)
+        self._serving = asyncio.run_coroutine_threadsafe(self._serve(home, policy_path, notify), self._loop)
         self._ready.wait(PATIENCE_S)
         if self._serving.done():
             self._serving.result()
 
-    async def _serve(
-        self, home: Path, policy_path: Path, approvals: Callable[[Guardian], Approvals], notify: bool
-    ) -> None:
+    async def _serve(self, home: Path, policy_path: Path, notify: bool) -> None:
         self._stop = asyncio.Event()
         self.sockets: tuple[socket.socket, ...] = listen(0)
         self.opened = open_guardian(policy_path, home=home)
         try:
-            self.server = ConsoleServer(self.opened, self.sockets, approvals(self.opened), self.said.append)
+            self.server = ConsoleServer(self.opened, self.sockets, self.said.append, pins=lambda: self.items)
             self._ready.set()
             await self.server.serve(self._wait, notify=notify)
         finally:

@@ -1,4 +1,4 @@
-"""The application behind the page: four files, and the requests that its script sends, each a POST with JSON.
+"""The application behind a page: its files, its session, and the requests of its script, each a POST with JSON.
 
 Every request but the login needs a session. Each answer is a JSON object; one that went wrong has `error`, with what
 to do.
@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,30 +19,28 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from guardian.console.approvals import Approvals
-from guardian.console.owner_acts import OwnerActs, words_for
-from guardian.console.page_data import Document, PageData
-from guardian.console.request_checks import RequestChecks
-from guardian.console.sessions import LoginRefusal, Sessions
+from guardian.console.web.request_checks import RequestChecks
+from guardian.console.web.sessions import LoginRefusal, Sessions
 from guardian.domain.text.escaping import clean
-from guardian.domain.text.plain_data import to_plain
 from guardian.errors import CredentialsError, ExchangeError, GuardianError, PolicyInvalid, StoreConflict, StoreError
 from guardian.gate.base.calls import safe_traceback
 
 _log: Final = logging.getLogger("guardian.console")
 
-STATIC: Final = {
-    "/": ("page.html", "text/html; charset=utf-8"),
-    **{
-        f"/{name}": (name, "text/javascript; charset=utf-8")
-        for name in ("page.js", "draw.js", "passkey.js", "requests.js")
-    },
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
+Document = dict[str, Any]
+"""A JSON object."""
+Handler = Callable[[Document], Awaitable[Document]]
+"""Answers one kind of request."""
+
+_SCRIPT: Final = "text/javascript; charset=utf-8"
+_KINDS: Final = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "svg": "image/svg+xml",
+    "js": _SCRIPT,
 }
 PAGE_HEADER: Final = "X-Guardian-Page"
 BODY_PATIENCE_S: Final = 10.0
-AGAIN: Final = "press Enter in the terminal where `guardian console` runs for a new link"
 _REFUSALS: Final = {
     LoginRefusal.WRONG: "this is not the code of the newest link",
     LoginRefusal.USED: "this link was used already, and works once",
@@ -50,50 +48,36 @@ _REFUSALS: Final = {
     LoginRefusal.LOCKED: "too many wrong codes were given, so the link no longer works",
 }
 
-Handler = Callable[[Document], Awaitable[Document]]
-
 
 class BadRequest(Exception):
     """What the page's script sent is not what it sends."""
 
 
-class Console:
-    """Answers the page's requests for one opened home."""
+class PageApp:
+    """Serves one page and answers its requests. `again` says how to get a new link, `notice` tells the terminal."""
 
     def __init__(
         self,
         *,
+        page: str,
+        static: tuple[str, ...],
+        handlers: Mapping[str, Handler],
         port: int,
         sessions: Sessions,
-        data: PageData,
-        acts: OwnerActs,
-        approvals: Approvals,
         notice: Callable[[str], None],
+        again: str,
     ) -> None:
         self._sessions = sessions
-        self._data = data
-        self._acts = acts
-        self._approvals = approvals
         self._notice = notice
+        self._again = again
         self._cookie = f"guardian_console_{port}"
         folder = files("guardian.console") / "static"
-        self._static = {path: ((folder / name).read_bytes(), kind) for path, (name, kind) in STATIC.items()}
-        handlers: dict[str, Handler] = {
-            "now": self._now,
-            "order": self._order,
-            "account": self._account,
-            "reject": self._reject,
-            "cancel": self._cancel,
-            "halt": self._halt,
-            "approval/begin": self._begin_approval,
-            "approval/finish": self._finish_approval,
-            "passkey/begin": self._begin_registration,
-            "passkey/finish": self._finish_registration,
+        names = {"/": page} | {f"/{name}": name for name in static}
+        self._static = {
+            path: ((folder / name).read_bytes(), _KINDS[name.rpartition(".")[2]]) for path, name in names.items()
         }
-        routes = [Route(path, self._file, methods=["GET"]) for path in STATIC]
-        routes += [
-            Route(f"/api/{name}", self._answering(handler), methods=["POST"]) for name, handler in handlers.items()
-        ]
+        routes = [Route(path, self._file, methods=["GET"]) for path in names]
+        routes += [Route(f"/api/{name}", self._answering(one), methods=["POST"]) for name, one in handlers.items()]
         routes += [
             Route("/api/login", self._log_in, methods=["POST"]),
             Route("/api/logout", self._log_out, methods=["POST"]),
@@ -114,13 +98,13 @@ class Console:
 
     async def _log_in(self, request: Request) -> Response:
         try:
-            code = _text(await _body(request), "code", 200)
+            code = text_of(await _body(request), "code", 200)
         except BadRequest as error:
             return _problem(400, str(error))
         opened = self._sessions.log_in(code)
         if isinstance(opened, LoginRefusal):
             self._notice(f"a browser was not let in: {_REFUSALS[opened]}")
-            return _problem(401, _REFUSALS[opened], AGAIN)
+            return _problem(401, _REFUSALS[opened], self._again)
         response = JSONResponse({"page_token": opened.page_token})
         response.set_cookie(self._cookie, opened.cookie, httponly=True, samesite="strict", path="/")
         return response
@@ -138,7 +122,7 @@ class Console:
     def _answering(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             if not self._sessions.is_open(*self._secrets(request)):
-                return _problem(401, "this page's session has ended", AGAIN)
+                return _problem(401, "this page's session has ended", self._again)
             try:
                 return JSONResponse(await handler(await _body(request)))
             except BadRequest as error:
@@ -147,63 +131,9 @@ class Console:
                 return _failed(error)
             except Exception as error:  # noqa: BLE001 - opaque on the page, whole in the terminal
                 _log.error("a request of the page failed: %s", safe_traceback(error))
-                return _problem(500, "guardian failed; the terminal where `guardian console` runs has the whole of it")
+                return _problem(500, "guardian failed; the terminal has the whole of it")
 
         return answer
-
-    # What is shown
-
-    async def _now(self, sent: Document) -> Document:
-        known = sent.get("known_seq", -1)
-        if not isinstance(known, int) or isinstance(known, bool):
-            raise BadRequest("`known_seq` is a number")
-        document = await self._data.now(known)
-        document["owner"] = to_plain(await self._approvals.demand())
-        return document
-
-    async def _order(self, sent: Document) -> Document:
-        return await self._data.order(_text(sent, "proposal_id", 40))
-
-    async def _account(self, _sent: Document) -> Document:
-        return await self._data.account()
-
-    # What is done
-
-    async def _reject(self, sent: Document) -> Document:
-        return {"message": await self._acts.reject(_text(sent, "proposal_id", 40), _text(sent, "reason", 1000))}
-
-    async def _cancel(self, sent: Document) -> Document:
-        reply = await self._acts.cancel(_text(sent, "symbol", 40), _text(sent, "client_order_id", 64))
-        done, message = words_for(reply)
-        text = None if reply.error is None else reply.error.exchange_text
-        return {
-            "done": done,
-            "message": clean(message),
-            "hint": None if reply.error is None else reply.error.hint,
-            "exchange_text": None if text is None else clean(text),
-        }
-
-    async def _halt(self, sent: Document) -> Document:
-        return {"message": await self._acts.halt(_text(sent, "reason", 1000))}
-
-    async def _begin_approval(self, sent: Document) -> Document:
-        return _object(to_plain(await self._approvals.begin(_text(sent, "proposal_id", 40))))
-
-    async def _finish_approval(self, sent: Document) -> Document:
-        answer = await self._approvals.finish(
-            _text(sent, "proposal_id", 40),
-            _text(sent, "handle", 200),
-            _table(sent, "proof"),
-            place=sent.get("place") is True,
-        )
-        return _object(to_plain(answer))
-
-    async def _begin_registration(self, sent: Document) -> Document:
-        return _object(to_plain(await self._approvals.begin_registration(_text(sent, "name", 100))))
-
-    async def _finish_registration(self, sent: Document) -> Document:
-        answer = await self._approvals.finish_registration(_text(sent, "handle", 200), _table(sent, "proof"))
-        return _object(to_plain(answer))
 
 
 async def _body(request: Request) -> Document:
@@ -217,21 +147,24 @@ async def _body(request: Request) -> Document:
     return sent
 
 
-def _text(sent: Document, name: str, most: int) -> str:
+def text_of(sent: Document, name: str, most: int) -> str:
+    """Returns a text of a request. Raises BadRequest."""
     value = sent.get(name)
     if not isinstance(value, str) or len(value) > most:
         raise BadRequest(f"`{name}` is a text of at most {most} characters")
     return value
 
 
-def _table(sent: Document, name: str) -> Document:
+def table_of(sent: Document, name: str) -> Document:
+    """Returns a JSON object within a request. Raises BadRequest."""
     value = sent.get(name)
     if not isinstance(value, dict):
         raise BadRequest(f"`{name}` is a JSON object")
     return value
 
 
-def _object(document: object) -> Document:
+def object_of(document: object) -> Document:
+    """Returns plain data that is known to be an object."""
     assert isinstance(document, dict)
     return document
 

@@ -1,4 +1,4 @@
-"""Which client requested an order that waits: the name that it gave itself, from the log of its call."""
+"""Finds an order that waits, and which client requested it: the name that it gave itself, from the log of its call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from typing import Final
 from guardian.domain.codes import Outcome
 from guardian.domain.requests import CreateOrder
 from guardian.domain.text.escaping import clean
+from guardian.errors import StoreConflict
+from guardian.gate.orders.proposal_views import end_of_proposal
+from guardian.store.database import Transaction
 from guardian.store.log.history import CallFilter, HistoryLine, open_history
+from guardian.store.schema.records import Proposal
 
 MAX_CLIENT: Final = 60
 """Characters of a client's name that are shown."""
@@ -47,3 +51,14 @@ def _asked(line: HistoryLine) -> Iterable[tuple[str, str | None]]:
     client = line.row.data.get("client")
     if isinstance(name, str):
         yield name, clean(client, MAX_CLIENT) if isinstance(client, str) else None
+
+
+def waiting_proposal(tx: Transaction, proposal_id: str) -> Proposal:
+    """Returns the proposal. Raises StoreConflict where it does not wait any more, with how it ended."""
+    proposal = tx.proposals.get(proposal_id)
+    if proposal is None:
+        raise StoreConflict("there is no such proposal")
+    if proposal.is_outstanding(tx.now_ms):
+        return proposal
+    row = None if proposal.client_order_id is None else tx.orders.get(proposal.client_order_id)
+    raise StoreConflict(end_of_proposal(proposal, row, tx.now_ms))

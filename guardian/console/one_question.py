@@ -1,0 +1,140 @@
+"""A page for one question of a command: a passkey's yes to a statement, or a new passkey. It is gone once answered.
+
+The command waits for it and says its own result; what the page says is that the terminal has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+from guardian.console.web.listening import listen, quiet_server
+from guardian.console.web.page_app import Document, PageApp, table_of
+from guardian.console.web.sessions import Sessions
+from guardian.domain.owner.proof import Passkey, ProofGiven
+from guardian.domain.owner.statement import Statement
+from guardian.domain.text.escaping import clean
+from guardian.errors import OwnerNotPresent, ProofRefused
+from guardian.gate.owner.agreement import Agreement
+from guardian.gate.owner.changes import OwnerChanges
+
+STATIC: Final = ("page.css", "question.js", "draw.js", "passkey.js", "requests.js", "icon.svg")
+AGAIN: Final = "run the command in the terminal again for a new link"
+PATIENCE_S: Final = 300.0
+"""As long as the link works; then the command is not answered."""
+_LAST_WORDS_S: Final = 0.5
+"""How long the page may still read its last answer."""
+
+Answer = TypeVar("Answer")
+
+
+class OneQuestion(Generic[Answer]):
+    """One question and the page it is asked on. `take` verifies an answer, and raises ProofRefused for a wrong one."""
+
+    def __init__(
+        self,
+        *,
+        title: str,
+        lines: Sequence[str],
+        registers: bool,
+        options: Callable[[str], Any],
+        take: Callable[[Document, str], Answer],
+        port: int = 0,
+    ) -> None:
+        self._sockets = listen(port)
+        self.port: int = self._sockets[0].getsockname()[1]
+        self.origin = f"http://localhost:{self.port}"
+        self._title = title
+        self._lines = [clean(line) for line in lines]
+        self._registers = registers
+        self._options = options
+        self._take = take
+        self._sessions = Sessions(time.monotonic, secrets.token_bytes)
+        self._answer: asyncio.Future[Answer | None]
+        page = PageApp(
+            page="question.html",
+            static=STATIC,
+            handlers={"question": self._question, "answer": self._answered},
+            port=self.port,
+            sessions=self._sessions,
+            notice=lambda _words: None,
+            again=AGAIN,
+        )
+        self._server = quiet_server(page.app)
+        self.link = f"{self.origin}/#{self._sessions.new_code()}"
+
+    async def ask(self, stop: Callable[[], Awaitable[None]]) -> Answer | None:
+        """Serve the page until it is answered; None for a no, and where `stop` returns first.
+
+        Raises:
+            ProofRefused: the answer proves nothing.
+            OwnerNotPresent: nobody answered in time.
+        """
+        self._answer = asyncio.get_running_loop().create_future()
+        serving = asyncio.create_task(self._server.serve(sockets=list(self._sockets)))
+        stopped = asyncio.ensure_future(stop())
+        waits: set[asyncio.Future[Any]] = {self._answer, stopped, serving}
+        try:
+            await asyncio.wait(waits, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+            if self._answer.done():
+                await asyncio.sleep(_LAST_WORDS_S)
+                return self._answer.result()
+            if stopped.done():
+                return None
+            raise OwnerNotPresent("nobody answered on the page in time", hint=AGAIN)
+        finally:
+            stopped.cancel()
+            await asyncio.gather(stopped, return_exceptions=True)
+            self._server.should_exit = True
+            await serving
+
+    async def _question(self, _sent: Document) -> Document:
+        options = await asyncio.to_thread(self._options, self.origin)
+        return {"title": self._title, "lines": self._lines, "registers": self._registers, "options": options}
+
+    async def _answered(self, sent: Document) -> Document:
+        if self._answer.done():
+            raise OwnerNotPresent("this was answered already", hint=AGAIN)
+        if sent.get("proof") is None:
+            self._answer.set_result(None)
+            return {"message": "You said no. You can close this page."}
+        proof = table_of(sent, "proof")
+        try:
+            found = await asyncio.to_thread(self._take, proof, self.origin)
+        except ProofRefused as error:
+            if not self._answer.done():
+                self._answer.set_exception(error)
+            raise
+        if self._answer.done():
+            raise OwnerNotPresent("this was answered already", hint=AGAIN)
+        self._answer.set_result(found)
+        return {"message": "Done: the terminal continues. You can close this page."}
+
+
+def yes_question(
+    agreement: Agreement, statement: Statement, title: str, lines: Sequence[str]
+) -> OneQuestion[ProofGiven]:
+    """The page on which a passkey signs a statement."""
+    question = agreement.question(statement)
+    return OneQuestion(
+        title=title,
+        lines=lines,
+        registers=False,
+        options=lambda _origin: dict(agreement.options(question)),
+        take=lambda answer, origin: agreement.by_passkey(question, answer, origin=origin),
+    )
+
+
+def registration_question(changes: OwnerChanges, name: str, proof: ProofGiven | None) -> OneQuestion[Passkey]:
+    """The page on which a passkey is made and registered; `proof` is what the change needs, None for the first."""
+    registration = changes.registration(name)
+    return OneQuestion(
+        title="Register a passkey",
+        lines=(f"its name: {name}", "it will be asked each time you approve something"),
+        registers=True,
+        options=lambda _origin: dict(registration.options),
+        take=lambda answer, origin: changes.register(registration, answer, origin=origin, proof=proof),
+    )
