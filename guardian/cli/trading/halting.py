@@ -12,10 +12,10 @@ from guardian.cli.support.times import local_time
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError, StoreError
 from guardian.gate.base.journal import Journal
+from guardian.gate.owner.tightening import halt_beside_log, halt_trading
 from guardian.home.folder import HOME_VARIABLE
 from guardian.home.log import open_journal
 from guardian.store.database import Transaction
-from guardian.store.emergency import OWNER_HALT
 from guardian.store.schema.files import DATABASE_NAME
 
 HALTED: Final = "trading is halted: no order is created; `guardian resume` lets it go on"
@@ -57,16 +57,12 @@ def halt(journal: Journal, reason: str) -> str:
         StoreError: neither took it.
         GuardianError: they took it, and a server would not find it.
     """
-    try:
-        with journal.transaction() as tx:
-            before = tx.trading.status()
-            tx.trading.set(TradingState.HALTED, reason=reason, by="owner")
-            _note_state(tx, TradingState.HALTED, before.state, reason)
-    except StoreError as error:
-        _halt_without_log(journal, reason, error)
-        _check_that_a_server_sees(journal, (TradingState.HALTED,))
-        return f"trading is halted, through the emergency file ({error.message}); `guardian resume` lets it go on"
+    halted = halt_trading(journal, reason)
     _check_that_a_server_sees(journal, (TradingState.HALTED,))
+    if halted.before is None:
+        why = "" if halted.beside_log is None else f" ({halted.beside_log.message})"
+        return f"trading is halted, through the emergency file{why}; `guardian resume` lets it go on"
+    before = halted.before
     if before.state is not TradingState.HALTED:
         return HALTED
     since = "" if before.since_ms is None else f", since {local_time(before.since_ms)}"
@@ -85,7 +81,7 @@ def reduce(journal: Journal, reason: str) -> bool:
                 tx.trading.set(TradingState.REDUCING, reason=reason, by="owner")
                 _note_state(tx, TradingState.REDUCING, before, reason)
     except StoreError as error:
-        _halt_without_log(journal, reason, error)
+        halt_beside_log(journal, reason, error)
         _check_that_a_server_sees(journal, (TradingState.HALTED,))
         say(
             f"trading is halted, selling back too, through the emergency file ({error.message}); "
@@ -150,9 +146,3 @@ def _print_what_stays_open(journal: Journal, command: str) -> None:
 def _note_state(tx: Transaction, now: TradingState, before: TradingState, reason: str) -> None:
     fields = {"by": "owner", "reason": reason, "trading": now.value, "trading_was": before.value}
     note_act(tx, now.value, fields)
-
-
-def _halt_without_log(journal: Journal, reason: str, error: StoreError) -> None:
-    """An owner's halt through the emergency file; it holds until they resume. Raises `error` where that fails too."""
-    if not journal.note_emergency({"kind": OWNER_HALT, "reason": reason}):
-        raise error
