@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from guardian.console.web.listening import listen, quiet_server
@@ -17,7 +17,7 @@ from guardian.console.web.sessions import Sessions
 from guardian.domain.owner.proof import Passkey, ProofGiven
 from guardian.domain.owner.statement import Statement
 from guardian.domain.text.escaping import clean
-from guardian.errors import OwnerNotPresent, ProofRefused
+from guardian.errors import GuardianError, OwnerNotPresent
 from guardian.gate.owner.agreement import Agreement
 from guardian.gate.owner.changes import OwnerChanges
 
@@ -25,6 +25,8 @@ STATIC: Final = ("page.css", "question.js", "draw.js", "passkey.js", "requests.j
 AGAIN: Final = "run the command in the terminal again for a new link"
 PATIENCE_S: Final = 300.0
 """As long as the link works; then the command is not answered."""
+LOOK_S: Final = 0.25
+"""How often it is looked at whether the question is over."""
 _LAST_WORDS_S: Final = 0.5
 """How long the page may still read its last answer."""
 
@@ -54,6 +56,8 @@ class OneQuestion(Generic[Answer]):
         self._take = take
         self._sessions = Sessions(time.monotonic, secrets.token_bytes)
         self._answer: asyncio.Future[Answer | None]
+        self._is_taken = False
+        """Whether an answer was given: there is one, whatever it proves."""
         page = PageApp(
             page="question.html",
             static=STATIC,
@@ -87,6 +91,7 @@ class OneQuestion(Generic[Answer]):
             raise OwnerNotPresent("nobody answered on the page in time", hint=AGAIN)
         finally:
             stopped.cancel()
+            self._answer.cancel()
             await asyncio.gather(stopped, return_exceptions=True)
             self._server.should_exit = True
             await serving
@@ -96,36 +101,75 @@ class OneQuestion(Generic[Answer]):
         return {"title": self._title, "lines": self._lines, "registers": self._registers, "options": options}
 
     async def _answered(self, sent: Document) -> Document:
-        if self._answer.done():
+        proof = None if sent.get("proof") is None else table_of(sent, "proof")
+        if self._is_taken:
             raise OwnerNotPresent("this was answered already", hint=AGAIN)
-        if sent.get("proof") is None:
-            self._answer.set_result(None)
-            return {"message": "You said no. You can close this page."}
-        proof = table_of(sent, "proof")
+        self._is_taken = True
         try:
-            found = await asyncio.to_thread(self._take, proof, self.origin)
-        except ProofRefused as error:
+            found = None if proof is None else await asyncio.to_thread(self._take, proof, self.origin)
+        except GuardianError as error:
             if not self._answer.done():
                 self._answer.set_exception(error)
             raise
-        if self._answer.done():
-            raise OwnerNotPresent("this was answered already", hint=AGAIN)
-        self._answer.set_result(found)
-        return {"message": "Done: the terminal continues. You can close this page."}
+        if not self._answer.done():
+            self._answer.set_result(found)
+        said = "You said no" if found is None else "Done: the terminal continues"
+        return {"message": f"{said}. You can close this page."}
 
 
-def yes_question(
-    agreement: Agreement, statement: Statement, title: str, lines: Sequence[str]
-) -> OneQuestion[ProofGiven]:
+def answer_on_page(
+    page: OneQuestion[Answer], say: Callable[[str], None], is_over: Callable[[], bool] | None = None
+) -> Answer | None:
+    """Says the link of the page, and returns what was answered there; None for a no, and once `is_over`.
+
+    Run outside of an event loop. Raises as `OneQuestion.ask`, and KeyboardInterrupt.
+    """
+
+    async def until_over() -> None:
+        while is_over is None or not is_over():  # noqa: ASYNC110 - nobody sets an event: it is looked up
+            await asyncio.sleep(LOOK_S)
+
+    say("your passkey is asked on a page: open this link in a browser on this machine; it works once")
+    say(page.link)
+    return asyncio.run(page.ask(until_over))
+
+
+def yes_question(agreement: Agreement, statement: Statement, title: str) -> OneQuestion[ProofGiven]:
     """The page on which a passkey signs a statement."""
     question = agreement.question(statement)
     return OneQuestion(
         title=title,
-        lines=lines,
+        lines=statement_lines(statement),
         registers=False,
         options=lambda _origin: dict(agreement.options(question)),
         take=lambda answer, origin: agreement.by_passkey(question, answer, origin=origin),
     )
+
+
+def statement_lines(statement: Statement) -> tuple[str, ...]:
+    """Returns every field of a statement that is set, one on a line: exactly what is signed. An order comes first."""
+    order = statement.fields.get("order")
+    first = [_order_line(statement.fields, order)] if isinstance(order, Mapping) else []
+    return (*first, *_lines("", statement.fields))
+
+
+def _order_line(fields: Mapping[str, object], order: Mapping[str, object]) -> str:
+    """`PAPER  BUY 0.001 BTCUSDT LIMIT at 60000`."""
+    what = " ".join(str(order.get(name, "?")) for name in ("side", "quantity", "symbol", "type"))
+    return f"{str(fields.get('environment')).upper()}  {what} at {order.get('price', '?')}"
+
+
+def _lines(name: str, value: object) -> Iterator[str]:
+    match value:
+        case None:
+            return
+        case Mapping():
+            for key, item in value.items():
+                yield from _lines(f"{name} {key}".strip(), item)
+        case list() | tuple():
+            yield f"{name}: {', '.join(map(str, value))}"
+        case _:
+            yield f"{name}: {value}"
 
 
 def registration_question(changes: OwnerChanges, name: str, proof: ProofGiven | None) -> OneQuestion[Passkey]:

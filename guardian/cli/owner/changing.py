@@ -11,7 +11,6 @@ from guardian.cli.support.render import say, say_error, say_hint
 from guardian.cli.support.times import local_time
 from guardian.credentials.owner_items import OwnerItems, open_owner_items
 from guardian.domain.owner.proof import ProofGiven
-from guardian.errors import OwnerNotPresent
 from guardian.gate.owner.agreement import Agreement
 from guardian.gate.owner.changes import OwnerChanges, change_statement
 from guardian.home.folder import home_folder
@@ -85,8 +84,10 @@ def add_passkey(name: str, *, wait: bool) -> int:
     return _with_owner(ChangeKind.PASSKEY_ADD, name, f"register the passkey `{name}`?", wait=wait, act=act)
 
 
-def _register_on_page(_changes: OwnerChanges, _name: str, _given: ProofGiven | None) -> bool:
-    raise OwnerNotPresent("a passkey is registered on a page, which this version does not serve yet")
+def _register_on_page(changes: OwnerChanges, name: str, given: ProofGiven | None) -> bool:
+    from guardian.console.one_question import answer_on_page, registration_question
+
+    return answer_on_page(registration_question(changes, name, given), say) is not None
 
 
 def remove_passkey(name: str, *, wait: bool) -> int:

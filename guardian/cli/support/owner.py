@@ -98,11 +98,16 @@ def agree_with(
     if demanded is Proof.PIN:
         pin = ask_secret(f"{question} type your PIN, or nothing for no", is_over)
         return agreement.by_pin(statement, pin) if pin else None
-    return _by_passkey(agreement, statement, question)
+    return _by_passkey(agreement, statement, question, is_over)
 
 
-def _by_passkey(_agreement: Agreement, _statement: Statement, _question: str) -> ProofGiven | None:
-    raise OwnerNotPresent("a passkey is demanded: approve on the page of `guardian console`")
+def _by_passkey(
+    agreement: Agreement, statement: Statement, question: str, is_over: Callable[[], bool] | None
+) -> ProofGiven | None:
+    from guardian.cli.support.render import say
+    from guardian.console.one_question import answer_on_page, yes_question
+
+    return answer_on_page(yes_question(agreement, statement, question), say, is_over)
 
 
 def _pin_hashes() -> PinHashes:

@@ -1,7 +1,7 @@
 // The page: asks guardian what waits, draws it, and sends what the owner decides. Stale data is never approved.
 
 import { bar, button, clock, denials, duration, el, facts, order } from "./draw.js";
-import { create, sign } from "./passkey.js";
+import { sign } from "./passkey.js";
 import { Failed, ask, forgetSession, hasSession, logIn, logOut } from "./requests.js";
 
 const TICK_MS = 1000;
@@ -15,7 +15,7 @@ const ACTIVE_MS = 60000;
 const $ = (id) => document.getElementById(id);
 const cards = new Map(); // by proposal: its parts on the page, and what its order would do now
 const drawn = new Map(); // by place on the page: what is drawn there, so that nothing is drawn again for nothing
-const state = { now: null, at: -Infinity, seq: -1, account: -Infinity, asked: false, active: -Infinity, question: null };
+const state = { now: null, live: false, at: -Infinity, seq: -1, account: -Infinity, asked: false, active: -Infinity, question: null };
 
 // Words for the owner
 
@@ -36,7 +36,7 @@ function put(id, content, ...children) {
   return true;
 }
 
-const isLive = () => performance.now() - state.at < STALE_MS;
+const isLive = () => state.live && performance.now() - state.at < STALE_MS;
 const serverNow = () => state.now.now_ms + (performance.now() - state.at);
 
 // The session
@@ -98,10 +98,12 @@ async function look() {
     const now = await ask("now", { known_seq: state.seq });
     state.now = now;
     state.at = performance.now();
+    state.live = true;
     state.seq = now.last_seq;
     trouble("");
     draw(now);
   } catch (error) {
+    state.live = false;
     if (error.status === 401) showLogin(error.message);
     else trouble(`${error.message}. What is shown may be old, so nothing can be approved.`);
   } finally {
@@ -321,7 +323,7 @@ function drawOwner(owner) {
   };
   put("owner", owner, () => [
     el("p", {}, words[owner.proof]),
-    facts([["passkeys", owner.passkeys.join(", ") || "none"], ["session mandate", owner.mandate]]),
+    facts([["passkeys", owner.passkeys.join(", ") || "none: `guardian passkey add NAME` registers one"], ["session mandate", owner.mandate]]),
   ]);
 }
 

@@ -54,7 +54,7 @@ class BadRequest(Exception):
 
 
 class PageApp:
-    """Serves one page and answers its requests. `again` says how to get a new link, `notice` tells the terminal."""
+    """Serves one page and answers its requests. `again` says how to get a new link, `notice` writes to the terminal."""
 
     def __init__(
         self,

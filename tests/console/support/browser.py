@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect, sync_playwright
 
 PATIENCE_MS: Final = 15_000
 FLAGS: Final = (
@@ -35,6 +35,7 @@ def chromium(folder: Path) -> Iterator[Browser]:
     """A Chromium whose home and profile are in this folder."""
     executable = chromium_or_skip()
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(
             executable_path=executable, args=list(FLAGS), env={**kept, "HOME": str(folder), "TMPDIR": str(folder)}
