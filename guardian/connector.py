@@ -40,6 +40,8 @@ class Connection:
     account: str
     has_keys: bool
     """False also for a key whose account is not known: then nothing is done that is stored under an account."""
+    keys_from: str | None = None
+    """The keyring or vault that they are kept in, for people; None on paper."""
 
 
 class Connector(Protocol):
@@ -105,6 +107,7 @@ class ExchangeConnector:
         self._exchange: Exchange | None = None
         self._made_for: tuple[object, ...] = ()
         """The endpoint of `_exchange` and the digests of its keys."""
+        self._keys_from: str | None = None
         self._is_disconnected = False
         self._retired: list[Exchange] = []
         self._is_closed = False
@@ -167,7 +170,7 @@ class ExchangeConnector:
             if needs_keys:
                 raise
             return Connection(exchange=exchange, account=NO_ACCOUNT, has_keys=False)
-        return Connection(exchange=exchange, account=account, has_keys=True)
+        return Connection(exchange=exchange, account=account, has_keys=True, keys_from=self._keys_from)
 
     def _exchange_with(self, endpoint: str | None, spot: ApiKeyPair | None, futures: ApiKeyPair | None) -> Exchange:
         """Returns the exchange at that endpoint with these keys: the present one, unless either has changed."""
@@ -232,6 +235,7 @@ class ExchangeConnector:
             log = self._log_name()
             if log is not None:
                 store.check_guard(log)
+            self._keys_from = store.backend_name
         return spot, futures
 
 

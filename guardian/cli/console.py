@@ -12,6 +12,7 @@ from guardian.cli.support.options import policy_option
 from guardian.cli.support.render import print_line, say
 from guardian.cli.support.stop_requests import StopRequests, stop_requests
 from guardian.cli.support.terminal import line_was_typed
+from guardian.cli.support.vault_prompt import unlock_or_say
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
@@ -36,7 +37,9 @@ def command(port: int | None, notify: bool, opens: bool, policy_path: Path | Non
     Open the link that it prints. A link works once, for five minutes; press Enter for a new one, Ctrl-C to end.
     """
     from guardian.console.web.listening import listen
+    from guardian.home.folder import home_folder
 
+    unlock_or_say(home_folder())  # also on paper: it may have the PIN's hash
     sockets = listen(port or 0)
     try:
         with stop_requests() as stop:

@@ -54,7 +54,7 @@ def _print_status(status: StatusView) -> None:
     rows: list[tuple[str, object]] = [
         ("environment", (status.environment or "none: no usable policy names one").upper()),
         ("trading", _trading(status)),
-        ("keys", status.keys),
+        ("keys", status.keys if status.keys_from is None else f"{status.keys}, in {status.keys_from}"),
         ("open orders", "none" if not status.open_orders else len(status.open_orders)),
         *(("", _describe(order)) for order in status.open_orders),
         ("last reconciled", "never" if status.reconciled is None else local_time(_ms(status.reconciled))),

@@ -83,7 +83,7 @@ def _ask(prompt: str) -> Secret:
 def unlock_for_policy(policy_path: Path | None) -> None:
     """As `unlock_vault` for a command that works on guardian's home, unless the policy trades on paper.
 
-    A vault that cannot be opened is said to be so; it does not stop the command, which may not need it.
+    A vault that cannot be opened does not stop the command, which may not need it.
     """
     from guardian.credentials.vault.vault_file import VaultFile
     from guardian.home.folder import find_policy_file, home_folder
@@ -101,6 +101,11 @@ def unlock_for_policy(policy_path: Path | None) -> None:
         environment = None  # the command itself reports it
     if environment is Environment.PAPER:
         return
+    unlock_or_say(home)
+
+
+def unlock_or_say(home: Path) -> None:
+    """As `unlock_vault`, where the command works without it: a vault that cannot be opened is said to be so."""
     try:
         unlock_vault(home)
     except GuardianError as error:

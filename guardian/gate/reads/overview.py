@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Final
 
@@ -67,16 +67,27 @@ class Overview:
             return None, error.message
         return connection.account, PRESENT
 
+    async def keys_from(self) -> str | None:
+        """Where the keys are kept, for people; None where there are none, and on paper, which needs none."""
+        if not self._context.is_chosen:
+            return None
+        try:
+            return (await self._context.connector.connect(needs_keys=True)).keys_from
+        except (CredentialsError, ExchangeError):
+            return None
+
     async def status(self) -> StatusView:
         """Raises StoreError."""
         account, keys = await self.account()
+        keys_from = await self.keys_from()
         sell_back = await self._sell_back()
         clock_fault = await self._clock_fault() if keys == PRESENT else ()
         faults = (*await self._log_fault(), *clock_fault)
         in_force, problems = await self._context.journal.run(self._in_force)
-        return await self._context.journal.transact(
+        status = await self._context.journal.transact(
             lambda tx: self._status(tx, account, keys, in_force, problems, sell_back, faults)
         )
+        return replace(status, keys_from=keys_from)
 
     async def policy(self) -> PolicyView | NoPolicyView:
         """Raises StoreError."""

@@ -91,6 +91,8 @@ class StatusView:
     account: str | None
     keys: str
     """`present`, or why there are none."""
+    keys_from: str | None = None
+    """The keyring or vault that they are kept in; None on paper, and where there are none."""
     trading: str
     trading_reason: str | None
     trading_since: str | None

@@ -191,13 +191,16 @@ INITIALIZE = {
 class RawServed:
     """`guardian serve` spoken to in raw lines: all that it writes is seen, and its client can vanish."""
 
-    def __init__(self, machine: Machine, *arguments: str, entry: Sequence[str] = ("-m", "guardian")) -> None:
+    def __init__(
+        self, machine: Machine, *arguments: str, entry: Sequence[str] = ("-m", "guardian"), **options: Any
+    ) -> None:
         self.lines: list[str] = []
         self._id = 0
+        settings: dict[str, Any] = {"env": machine.environment, "stderr": subprocess.PIPE}
         self.process = prefork.popen(
             [sys.executable, *entry, "serve", *arguments],
-            env=machine.environment, cwd=machine.work, text=True, encoding="utf-8",
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            cwd=machine.work, text=True, encoding="utf-8", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            **{**settings, **options},
         )  # fmt: skip
 
     def send(self, method: str, params: Mapping[str, Any] | None = None) -> int:
@@ -260,7 +263,12 @@ class Person:
     """
 
     def __init__(
-        self, environment: Mapping[str, str], *arguments: str, all_tty: bool = False, columns: int = 80
+        self,
+        environment: Mapping[str, str],
+        *arguments: str,
+        all_tty: bool = False,
+        columns: int = 80,
+        program: str = RUN,
     ) -> None:
         import fcntl
         import pty
@@ -270,7 +278,7 @@ class Person:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self._process = prefork.popen(
-            [sys.executable, "-c", CONTROLLING + RUN, *arguments],
+            [sys.executable, "-c", CONTROLLING + program, *arguments],
             stdin=slave, stderr=slave, stdout=slave if all_tty else subprocess.PIPE,
             start_new_session=True, env={**environment, "TERM": "xterm"},
         )  # fmt: skip
