@@ -2,6 +2,7 @@
 
 open_call   writes the `call` row, before anything else
 handle      answers the request; an order goes through orders/create.py, decide.py and send.py
+ask_client  and answer_of_client: an order that the client puts to the person, where the policy says so
 close_call  writes the `outcome` row, unless it was written together with the order that was sent
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.requests import TOOLS, CancelOrder, CreateOrder, Request, WithdrawProposal
@@ -33,7 +35,8 @@ from guardian.gate.base.calls import CallInfo, CallMeta, safe_traceback, symbol_
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.journal import CANCEL_PATIENCE_S
 from guardian.gate.base.outcomes import OutcomeWriter
-from guardian.gate.base.replies import MandateView, Reply, ReplyError, denied, refused, rejection
+from guardian.gate.base.replies import MandateView, OrderProposed, Reply, ReplyError, denied, refused, rejection
+from guardian.gate.client_questions import ApprovedInClient, ClientAnswer, ClientQuestion, ClientQuestions
 from guardian.gate.orders.cancel import OrderCanceller
 from guardian.gate.orders.create import OrderPlacer
 from guardian.gate.orders.send import Sender
@@ -66,6 +69,7 @@ class Gate:
         self._placer = OrderPlacer(context, Sender(context, self._outcomes))
         self._canceller = OrderCanceller(context)
         self._withdrawer = ProposalWithdrawer(context)
+        self._questions = ClientQuestions(context)
         self._reader = Reader(context)
 
     def _choose(self) -> None:
@@ -191,6 +195,35 @@ class Gate:
             return False
         tools = policy.tools
         return tools.cancel_foreign and CancelOrder.tool in tools.allowed and policy.environment is self.environment
+
+    async def ask_client(self, call: CallInfo, reply: Reply) -> ClientQuestion | None:
+        """The question to the person in front of the client, where this reply needs one and the policy allows it."""
+        if not isinstance(reply.data, OrderProposed):
+            return None
+        try:
+            return await self._questions.begin(call, reply.data)
+        except StoreError:
+            return None
+
+    async def answer_of_client(
+        self, call: CallInfo, request: CreateOrder, question: str, answer: ClientAnswer
+    ) -> Reply | None:
+        """Take the answer to a question about this order: approved, it is judged again and sent.
+
+        None for a question that was not put about this order, or is answered: the request is then handled as a new one.
+        """
+        try:
+            taken = await self._questions.take(call, question, answer, request.order)
+        except StoreError as error:
+            return refused(store_code(error), error.message, hint=error.hint)
+        if not isinstance(taken, ApprovedInClient):
+            return taken
+        reply = await self.handle(call, CreateOrder(confirmation_token=taken.token))
+        if reply.error is None or reply.outcome not in {Outcome.UNAVAILABLE, Outcome.RATE_LIMITED}:
+            return reply
+        # Not judged, so the approval holds, and nobody has its token.
+        hint = f"the person has approved it and can place it with `guardian approve {taken.proposal_id} --submit`"
+        return replace(reply, error=replace(reply.error, hint=hint))
 
     async def close_call(self, call: CallInfo, reply: Reply) -> None:
         """Write the `outcome` row, unless it was written with the order that was sent. Never raises StoreError.

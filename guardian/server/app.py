@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from fastmcp import FastMCP
+from mcp.server.request_state import RequestStateSecurity
 
 from guardian import __version__
+from guardian.server.elicitation import WAIT_S
 from guardian.server.middleware import OutermostGuard
 from guardian.server.process.shutdown import CLOSE_TIMEOUT_S, Shutdown
 from guardian.server.registration import as_tool
@@ -20,6 +22,8 @@ from guardian.system.clock import wall_clock_ms
 if TYPE_CHECKING:
     from guardian.gate.pipeline import Gate
 
+QUESTION_S: Final = 900.0
+"""How long a stateless client may take to bring back an answer; the proposal's own time counts besides."""
 Lifespan = Callable[[], AbstractAsyncContextManager[object]]
 
 
@@ -29,12 +33,14 @@ def build_server(
     lifespan: Lifespan = nullcontext,
     now_ms: Callable[[], int] = wall_clock_ms,
     shutdown: Shutdown | None = None,
+    wait_s: float = WAIT_S,
 ) -> FastMCP:
     """The server in front of `gate`: the 17 tools, the resources, the prompt, and the outermost guard.
 
     `lifespan` is entered before the first message is read and left after the last reply; what belongs to the gate,
     such as finding out about unknown orders, lives in it. Every security option of FastMCP is
     set here, none is left to a default. `shutdown` knows of the calls that are being served, where the process has one.
+    A question that the client puts to the person is waited for `wait_s` at most.
     """
 
     @asynccontextmanager
@@ -53,10 +59,11 @@ def build_server(
         INSTRUCTIONS,
         version=__version__,
         lifespan=run,
-        middleware=[OutermostGuard(gate, now_ms=now_ms, shutdown=shutdown)],
+        middleware=[OutermostGuard(gate, now_ms=now_ms, shutdown=shutdown, wait_s=wait_s)],
         on_duplicate="error",
         mask_error_details=True,
         strict_input_validation=True,
+        request_state_security=RequestStateSecurity.ephemeral(ttl=QUESTION_S, audience="guardian"),
     )
     for spec in ALL_TOOLS:
         server.add_tool(as_tool(spec))

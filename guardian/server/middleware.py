@@ -12,13 +12,14 @@ import anyio
 import pydantic
 from fastmcp.exceptions import DisabledError, NotFoundError, ValidationError
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
-from fastmcp.tools.base import Tool, ToolResult
+from fastmcp.tools.base import InputRequiredToolResult, Tool, ToolResult
 from mcp import MCPError
 from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, CallToolRequestParams, ListToolsRequest
 
 from guardian.domain.requests import CancelOrder
 from guardian.errors import StoreError
 from guardian.gate.base.replies import Reply
+from guardian.server.elicitation import WAIT_S, ClientAsker
 from guardian.server.envelope import EnvelopeMeta, tool_result
 from guardian.server.error_replies import (
     call_taken_back,
@@ -42,13 +43,19 @@ _log: Final = logging.getLogger("guardian.server")
 class OutermostGuard(Middleware):
     """Every `tools/call` leaves a call row and an outcome row, and every exception of one becomes an envelope.
 
-    `now_ms` is the wall clock for the stamp on replies.
+    `now_ms` is the wall clock for the stamp on replies. A question in the client is waited for `wait_s` at most.
     """
 
     def __init__(
-        self, gate: Gate, *, now_ms: Callable[[], int] = wall_clock_ms, shutdown: Shutdown | None = None
+        self,
+        gate: Gate,
+        *,
+        now_ms: Callable[[], int] = wall_clock_ms,
+        shutdown: Shutdown | None = None,
+        wait_s: float = WAIT_S,
     ) -> None:
         self._gate = gate
+        self._asker = ClientAsker(None if shutdown is None else shutdown.until_ending, wait_s=wait_s)
         self._now_ms = now_ms
         self._shutdown = shutdown
 
@@ -73,8 +80,9 @@ class OutermostGuard(Middleware):
             return self._result(opened, None, started)
         token = CURRENT_CALL.set(opened)
         try:
-            await self._answer(opened, name, lambda: call_next(context))
-            return self._rendered(opened, name, started)
+            result = await self._answer(opened, name, lambda: call_next(context))
+            # A question to the person is the whole result of a stateless call.
+            return result if isinstance(result, InputRequiredToolResult) else self._rendered(opened, name, started)
         finally:
             CURRENT_CALL.reset(token)
             # Shielded: the outcome row is owed also where the client has taken the call back.
@@ -116,17 +124,19 @@ class OutermostGuard(Middleware):
         except Exception as fault:  # noqa: BLE001 - the outermost guard
             _log.exception("the record of a call could not be opened")
             return internal_error(name, fault)
-        return OngoingCall(gate=self._gate, info=info)
+        return OngoingCall(gate=self._gate, info=info, asker=self._asker)
 
-    async def _answer(self, call: OngoingCall, name: str, go_on: Callable[[], Any]) -> None:
+    async def _answer(self, call: OngoingCall, name: str, go_on: Callable[[], Any]) -> object:
+        result: object = None
         try:
-            await go_on()
+            result = await go_on()
         except Exception as fault:  # noqa: BLE001 - the outermost guard
             # An answer that the gate has given is kept, whatever broke after it.
             if call.reply is None:
                 call.reply = reply_to_fault(name, fault)
         if call.reply is None:
             call.reply = no_reply(name)
+        return result
 
     def _rendered(self, call: OngoingCall, name: str, started: float) -> ToolResult:
         reply = call.reply or no_reply(name)

@@ -8,13 +8,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Optional, get_type_hints
 
+from fastmcp.server.dependencies import get_context
 from fastmcp.tools.base import ToolResult
 from fastmcp.tools.function_tool import FunctionTool
-from mcp.types import ToolAnnotations
+from mcp.types import InputRequiredResult, ToolAnnotations
 
-from guardian.domain.requests import Request
+from guardian.domain.requests import CreateOrder, Request
 from guardian.errors import InvalidArguments
-from guardian.gate.base.replies import Reply
+from guardian.gate.base.replies import OrderProposed, Reply
+from guardian.server.elicitation import ClientAsker
 from guardian.server.error_replies import invalid
 from guardian.server.schema import Schema, envelope_schema
 
@@ -47,6 +49,7 @@ class OngoingCall:
 
     gate: Gate
     info: CallInfo
+    asker: ClientAsker
     reply: Reply | None = None
 
 
@@ -76,7 +79,7 @@ def as_tool(spec: ToolSpec) -> FunctionTool:
 
 
 def _through_the_gate(build: Callable[..., Request]) -> Callable[..., Any]:
-    async def ask(**arguments: Any) -> ToolResult:  # noqa: ANN401 - checked by FastMCP against `build`'s own signature
+    async def ask(**arguments: Any) -> ToolResult | InputRequiredResult:  # noqa: ANN401 - checked by FastMCP against `build`'s own signature
         call = CURRENT_CALL.get()
         try:
             # Null for an argument that may be left out is leaving it out: it has its default.
@@ -84,6 +87,8 @@ def _through_the_gate(build: Callable[..., Request]) -> Callable[..., Any]:
         except InvalidArguments as error:
             call.reply = invalid(error)
         else:
+            if isinstance(request, CreateOrder) and request.order is not None:
+                return await _create_order(call, request) or ToolResult(content="")
             call.reply = await call.gate.handle(call.info, request)
         return ToolResult(content="")
 
@@ -98,6 +103,29 @@ def _through_the_gate(build: Callable[..., Request]) -> Callable[..., Any]:
         [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters], return_annotation=ToolResult
     )
     return ask
+
+
+async def _create_order(call: OngoingCall, request: CreateOrder) -> InputRequiredResult | None:
+    """Answer the request, and let the client ask the person where it can; the question where that is the result."""
+    context, asker = get_context(), call.asker
+    returned = asker.returned(context)
+    if returned is not None:
+        call.reply = await call.gate.answer_of_client(call.info, request, *returned)
+        if call.reply is not None:
+            return None
+    call.reply = await call.gate.handle(call.info, request)
+    proposed = call.reply.data
+    if not isinstance(proposed, OrderProposed) or not asker.can_ask(context):
+        return None
+    if asker.returns_questions(context):
+        question = await call.gate.ask_client(call.info, call.reply)
+        return None if question is None else asker.question(question)
+    with asker.on_screen(proposed.proposal_id) as is_free:
+        question = await call.gate.ask_client(call.info, call.reply) if is_free else None
+        if question is not None:
+            answer = await asker.ask(context, question)
+            call.reply = await call.gate.answer_of_client(call.info, request, question.id, answer) or call.reply
+    return None
 
 
 def _unwrapped(text: str) -> str:

@@ -233,9 +233,10 @@ KEYS: Final[dict[str, KeyEntry]] = {
     ),
     "confirmation.channel": KeyEntry(
         kind=_one_of("terminal", "elicit", "chat"),
-        does="`terminal`: you run `guardian approve`. `elicit`: as `terminal` in this version. `chat`: the assistant "
-        "gets the token; this guards against slips only, and `live` refuses it.",
-        tighter="`terminal`; `chat` is looser",
+        does="`terminal`: you run `guardian approve`. `elicit`: the assistant's client puts the order to you, where it "
+        'can; else as `terminal`. A client could answer by itself, so it needs `proof = "terminal"`, and `live` '
+        "refuses it. `chat`: the assistant gets the token; this guards against slips only, and `live` refuses it.",
+        tighter="`terminal`; `elicit` and `chat` are looser",
     ),
     "confirmation.proof": KeyEntry(
         kind=_one_of("terminal", "pin", "passkey"),

@@ -136,6 +136,11 @@ class OrderProposed:
     confirmation_token: str | None = None
     """Only where the policy says `channel = "chat"`."""
     warning: str | None = None
+    client_answer: str | None = None
+    """What came of the question that the client just put: `declined`, `cancelled`, `timed_out`, `too_soon`, `failed`.
+
+    `accepted` where that approved nothing any more; null where no question was put.
+    """
     rejected_because: str | None = None
     """Untrusted: the words of the person who turned it down, cleaned and bounded."""
 

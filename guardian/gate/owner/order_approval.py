@@ -60,11 +60,13 @@ def approve_order(
     policy_proof: Proof,
     random_bytes: Callable[[int], bytes],
     shown: Proposal | None = None,
+    channel: str | None = None,
 ) -> str:
     """Issues the token and notes that a person acted, in one transaction; returns the token, which exists nowhere else.
 
     `statement` is what was agreed to, and `proof` what was given for it. `shown` is the proposal as the person was
-    shown it: where it was approved elsewhere since, this yes approves nothing.
+    shown it: where it was approved elsewhere since, this yes approves nothing. `channel` is where the answer came from
+    if not from the owner's own terminal or page.
 
     Raises:
         StoreConflict: the proposal was used, turned down, withdrawn or has expired in the meantime.
@@ -77,7 +79,7 @@ def approve_order(
             raise StoreConflict(f"proposal `{proposal_id}` was approved elsewhere")
         why = None if proposal is None else _why_refused(tx, proposal, statement, proof, policy_proof)
         if why is None:
-            _issue(tx, proposal_id, proposal, statement, proof, token)
+            _issue(tx, proposal_id, proposal, statement, proof, token, channel)
         else:
             _note_refusal(tx, statement, proof, why)
     if why is not None:
@@ -97,11 +99,17 @@ def _why_refused(
 
 
 def _issue(
-    tx: Transaction, proposal_id: str, proposal: Proposal | None, statement: Statement, proof: ProofGiven, token: str
+    tx: Transaction,
+    proposal_id: str,
+    proposal: Proposal | None,
+    statement: Statement,
+    proof: ProofGiven,
+    token: str,
+    channel: str | None,
 ) -> None:
     entry = None
     if proposal is not None:
-        tx.acts.record(proposal.scope, f"approved {proposal_id}")
+        tx.acts.record(proposal.scope, f"approved {proposal_id}" + ("" if channel is None else f" by {channel}"))
         tx.slicing.clear(proposal.scope, proposal.symbol, proposal.side)
         body = {
             "kind": APPROVED,
@@ -111,6 +119,7 @@ def _issue(
             "account": proposal.scope.account,
             "statement": statement.as_dict(),
             "proof": proof.as_record(),
+            **({} if channel is None else {"channel": channel}),
         }
         entry = tx.audit.append(Record.event(proposal.scope, body, symbol=proposal.symbol))
     tx.proposals.issue_token(

@@ -44,12 +44,17 @@ class Shutdown:
         self._calls = 0
         self._signalled: int | None = None
         self._idle = asyncio.Event()
+        self._ending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
     def is_ending(self) -> bool:
         """Whether the process was asked to end: no call is taken any more."""
         return self._signalled is not None
+
+    async def until_ending(self) -> None:
+        """Return once the process was asked to end: no call waits for a person any more."""
+        await self._ending.wait()
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -93,6 +98,7 @@ class Shutdown:
             self._end(128 + number)
             return
         self._signalled = number
+        self._ending.set()
         self._task = asyncio.get_running_loop().create_task(self._drain_and_end(128 + number))
 
     def _client_gone(self) -> None:
@@ -104,6 +110,7 @@ class Shutdown:
         # Where the input was closed too, all of this is being left already.
         if self._signalled is None and self._close is not None:
             self._signalled = 0
+            self._ending.set()
             self._task = loop.create_task(self._drain_and_end(0))
 
     async def _drain_and_end(self, code: int) -> None:

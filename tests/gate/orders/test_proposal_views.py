@@ -240,7 +240,7 @@ def test_chat_is_told_to_show_the_same_lines(room: Room) -> None:
 
 
 def test_channel_elicit_shows_what_the_terminal_shows(room: Room) -> None:
-    """Until clients are asked themselves `elicit` is as `terminal`: the lines, the command to run, and no token."""
+    """Where the client cannot ask, `elicit` is as `terminal`: the lines, the command to run, and no token."""
     room.policy({"confirmation": {"required_above": "0", "channel": "elicit"}})
     reply = room.propose(price="60001")
     assert reply.summary[1].startswith("fills at once, like a market order: 60000/60001 at")
