@@ -42,7 +42,7 @@ DECLINED_REASON: Final = "declined in the client"
 
 
 class ClientAnswer(StrEnum):
-    """What became of a question in the client."""
+    """The outcome of a question in the client."""
 
     ACCEPTED = "accepted"
     DECLINED = "declined"
@@ -123,7 +123,7 @@ class ClientQuestions:
         return proposal
 
     def _rules(self) -> ConfirmationRules | None:
-        """What the policy in force says, None where there is none. Not within a transaction: it may remember it."""
+        """What the policy in force says, None without one. Not within a transaction: it may remember it."""
         try:
             return self._context.policy_file.current().policy.confirmation
         except PolicyInvalid:
@@ -138,7 +138,7 @@ class ClientQuestions:
     async def take(
         self, call: CallInfo, question: str, answer: ClientAnswer, order: OrderSpec | None
     ) -> ApprovedInClient | Reply | None:
-        """Take the answer to a question, once: the token of the approved order, or the reply where there is none.
+        """Take the answer to a question, once: the token of the approved order, or the reply where there is no token.
 
         None for a question that this process did not put about this very order, or that was answered before: it is as
         if none was put. Raises StoreError.

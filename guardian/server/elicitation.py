@@ -97,7 +97,7 @@ class ClientAsker:
             for other in others:
                 other.cancel()
             if not asking.done():
-                asking.cancel()  # the client is told, and takes the question off the screen
+                asking.cancel()  # the client takes the question off the screen
                 asking.add_done_callback(_forget)
         if not asking.done() or asking.cancelled():
             return ClientAnswer.TIMED_OUT
@@ -124,6 +124,6 @@ def _meaning(result: object) -> ClientAnswer:
 
 
 def _forget(asking: asyncio.Future[ElicitResult]) -> None:
-    """Look at what became of a question that nobody waits for, so that nothing is logged of it."""
+    """Retrieve the result of a question that nobody waits for, so that asyncio logs nothing of it."""
     if not asking.cancelled():
         asking.exception()
