@@ -33,15 +33,20 @@ def check_api_key(value: Secret, what: str = "the API key") -> None:
 def check_pair(pair: ApiKeyPair) -> None:
     """Raises CredentialsError unless both halves are well-formed for the pair's kind and differ."""
     check_api_key(pair.api_key)
-    match pair.kind:
-        case KeyKind.HMAC:
-            check_api_key(pair.signing_key, "the API secret")
-        case KeyKind.ED25519:
-            _check_ed25519(pair.signing_key)
-        case KeyKind.RSA:
-            _check_rsa(pair.signing_key)
+    check_signing_key(pair.kind, pair.signing_key)
     if pair.api_key == pair.signing_key:
         raise CredentialsError("the API key and the API secret are the same", hint="give each at its own question")
+
+
+def check_signing_key(kind: KeyKind, signing_key: Secret) -> None:
+    """Raises CredentialsError unless the signing key is one of its kind, in the form of `ApiKeyPair.signing_key`."""
+    match kind:
+        case KeyKind.HMAC:
+            check_api_key(signing_key, "the API secret")
+        case KeyKind.ED25519:
+            _check_ed25519(signing_key)
+        case KeyKind.RSA:
+            _check_rsa(signing_key)
 
 
 def _check_ed25519(signing_key: Secret) -> None:

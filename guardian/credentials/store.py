@@ -9,14 +9,24 @@ from pathlib import Path
 from typing import Final
 
 from guardian.credentials.backends import KeyringBackend, find_backend
-from guardian.credentials.item_format import SERVICES, USERNAME, pack, slot_of, slot_to_change, unpack
+from guardian.credentials.item_format import (
+    SERVICES,
+    KeptKey,
+    next_service,
+    old_service,
+    pack,
+    slot_of,
+    slot_to_change,
+    unpack,
+)
+from guardian.credentials.items import KeyringItems
 from guardian.credentials.key_checks import check_pair
 from guardian.credentials.keyring_hints import VAULT_BUSY_HINT
 from guardian.credentials.owner_items import OwnerItems
-from guardian.credentials.turns import SYSTEM_KEYRING, KeyringQueue, Turn, class_path
+from guardian.credentials.rotation import KeyRotation
+from guardian.credentials.turns import SYSTEM_KEYRING, KeyringQueue, Turn
 from guardian.credentials.vault.vault_backend import VaultBackend
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
-from guardian.errors import CredentialsError
 
 SERVER_TIMEOUT_S: Final = 3.0
 INTERACTIVE_TIMEOUT_S: Final = 60.0
@@ -32,6 +42,8 @@ class StoredKey:
     kind: KeyKind
     fingerprint: str
     masked_key: str
+    item: str
+    """The name of its item in the keyring."""
     created: datetime
 
 
@@ -57,58 +69,47 @@ class CredentialStore:
         self._backend = backend
         hint = VAULT_BUSY_HINT if isinstance(backend, VaultBackend) else None
         self._queue = KeyringQueue(timeout_s, turn or Turn(), hint=hint)
+        self._items = KeyringItems(backend, self._queue)
         self._now = now
 
     @property
     def backend_name(self) -> str:
-        """Where the keys are, for people: the vault and its path, or module and class of the keyring's backend."""
-        return self._backend.source if isinstance(self._backend, VaultBackend) else class_path(self._backend)
+        """Where the keys are, for people; see `KeyringItems.backend_name`."""
+        return self._items.backend_name
 
     def get(self, environment: str, family: KeyFamily) -> ApiKeyPair | None:
         """The pair for an environment's host family, or None where none is stored.
 
-        `demo` and `live` have one pair for both families; it is returned as it was stored, with family SPOT.
+        `demo` and `live` have one pair for both families; it is returned as it was stored, with family SPOT. Where
+        another pair was about to take its place and the item is missing (macOS replaces by removing first), the pair
+        is the one before, which still works.
         """
         slot = slot_of(environment, family)
-        value = self._read(SERVICES[slot])
-        return None if value is None else unpack(value, slot)[0]
+        service = SERVICES[slot]
+        value = self._items.get(service)
+        if value is None and self._items.get(next_service(slot)) is not None:
+            service = old_service(slot)
+            value = self._items.get(service)
+        return None if value is None else unpack(value, slot, service).pair
 
     def put(self, pair: ApiKeyPair) -> StoredKey:
         """Store `pair`, in place of any other at its place, read it back, and return how it is listed.
 
-        Raises CredentialsError when it is malformed or too long (nothing was stored then), or when the keyring
-        did not keep it.
+        What a rotation had kept of other pairs at this place is removed then. Raises CredentialsError when it is
+        malformed or too long (nothing was stored then), or when the keyring did not keep it.
         """
-        service = SERVICES[slot_to_change(pair.environment, pair.family)]
+        slot = slot_to_change(pair.environment, pair.family)
         check_pair(pair)
         created = self._now().astimezone(UTC).replace(microsecond=0)
-        value = pack(pair, created)
-        self._queue.call(
-            lambda: self._backend.set_password(service, USERNAME, value.reveal()),
-            unfinished="the key may or may not have been stored",
-        )
-        if self._read(service) != value:
-            raise CredentialsError(
-                f"the keyring `{self.backend_name}` took the key but did not keep it",
-                hint="is the keyring full, read-only or temporary? nothing can be relied on there",
-            )
-        return _described(pair, created)
+        self._items.put(SERVICES[slot], pack(pair, created))
+        self.rotation(pair.environment, pair.family).forget()
+        return described(KeptKey(pair=pair, created=created), SERVICES[slot])
 
     def remove(self, environment: str, family: KeyFamily) -> bool:
-        """Remove the pair at this place, even an unreadable one, and make sure. False where there was none."""
-        service = SERVICES[slot_to_change(environment, family)]
-        if self._read(service) is None:
-            return False
-        self._queue.call(
-            lambda: self._backend.delete_password(service, USERNAME),
-            unfinished="the key may or may not have been removed",
-        )
-        if self._read(service) is not None:
-            raise CredentialsError(
-                f"the keyring `{self.backend_name}` still has the key for `{environment}`",
-                hint=f"remove the item `{service}` with your system's own keyring program",
-            )
-        return True
+        """Remove all pairs at this place, even unreadable ones, and make sure. False where there was none."""
+        slot = slot_to_change(environment, family)
+        had_others = self.rotation(environment, family).forget()
+        return self._items.remove(SERVICES[slot]) or had_others
 
     def check_guard(self, log: str) -> None:
         """Raises CredentialsError where another home than the one with this log guards the keys."""
@@ -118,17 +119,14 @@ class CredentialStore:
         """All stored pairs, in the order testnet spot, testnet futures, demo, live."""
         found = []
         for slot, service in SERVICES.items():
-            value = self._read(service)
+            value = self._items.get(service)
             if value is not None:
-                found.append(_described(*unpack(value, slot)))
+                found.append(described(unpack(value, slot, service), service))
         return tuple(found)
 
-    def _read(self, service: str) -> Secret | None:
-        def read() -> Secret | None:
-            value = self._backend.get_password(service, USERNAME)
-            return None if value is None else Secret(str(value))
-
-        return self._queue.call(read)
+    def rotation(self, environment: str, family: KeyFamily) -> KeyRotation:
+        """The replacement of the pair at this place by another. Raises CredentialsError as `put`."""
+        return KeyRotation(self._items, slot_to_change(environment, family), now=self._now)
 
 
 def open_credentials(*, home: Path, timeout_s: float = SERVER_TIMEOUT_S) -> CredentialStore:
@@ -149,12 +147,14 @@ def masked(api_key: Secret) -> str:
     return f"{text[:4]}****{text[-4:]}" if len(text) >= 16 else "****"
 
 
-def _described(pair: ApiKeyPair, created: datetime) -> StoredKey:
+def described(kept: KeptKey, item: str) -> StoredKey:
+    """Returns what may be shown of a pair that is kept in an item."""
     return StoredKey(
-        environment=pair.environment,
-        family=pair.family,
-        kind=pair.kind,
-        fingerprint=pair.fingerprint,
-        masked_key=masked(pair.api_key),
-        created=created,
+        environment=kept.pair.environment,
+        family=kept.pair.family,
+        kind=kept.pair.kind,
+        fingerprint=kept.pair.fingerprint,
+        masked_key=masked(kept.pair.api_key),
+        item=item,
+        created=kept.created,
     )

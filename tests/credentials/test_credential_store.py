@@ -160,8 +160,9 @@ def test_rsa_pair_comes_back_and_is_one_item_of_each_system(store: CredentialSto
     found = present(store.get("testnet", KeyFamily.SPOT))
     assert found.kind is KeyKind.RSA
     assert rsa_numbers(found.signing_key) == rsa_numbers(stored.signing_key)
-    if isinstance(store._backend, MemoryKeyring):
-        (value,) = store._backend.items.values()
+    keyring = store._items._backend
+    if isinstance(keyring, MemoryKeyring):
+        (value,) = keyring.items.values()
         assert len(value.encode("utf-16-le")) <= MAX_VALUE_BYTES
 
 
@@ -409,7 +410,7 @@ def test_keyring_that_does_not_delete_is_noticed() -> None:
     """A key that is still there after its removal is an error."""
     store = CredentialStore(StickyKeyring())
     store.put(pair())
-    with pytest.raises(CredentialsError, match="still has the key"):
+    with pytest.raises(CredentialsError, match="still has the item"):
         store.remove("testnet", KeyFamily.SPOT)
 
 

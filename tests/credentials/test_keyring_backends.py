@@ -301,7 +301,7 @@ def test_environment_sets_no_property_of_the_backend(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("KEYRING_PROPERTY_PERSIST", "session")
     monkeypatch.setenv("KEYRING_PROPERTY_GET_PASSWORD", "evil")
     _pretend(monkeypatch, platform)
-    backend: Any = open_credentials(home=NO_VAULT)._backend
+    backend: Any = open_credentials(home=NO_VAULT)._items._backend
     assert backend.appid == "guardian"
     assert backend.keychain is None
     assert backend.persist == ("local machine" if platform == "win32" else "enterprise")

@@ -16,30 +16,24 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from guardian.cli.app import main
-from guardian.cli.keys.command import add_key, command, remove_key
-from guardian.cli.keys.ed25519 import ed25519_from_pem, ed25519_public_pem, generate_ed25519
+from guardian.cli.keys.add import store_key
+from guardian.cli.keys.command import command
 from guardian.credentials import store as credential_store
 from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
-from guardian.errors import CredentialsError, KeyringUnavailable, OwnerNotPresent
+from guardian.errors import KeyringUnavailable, OwnerNotPresent
 from tests.support import prefork
 from tests.support.keyring import MemoryKeyring
+from tests.support.private_keys import SEED, ed25519_key, private_pem, public_half
 from tests.support.terminals import people
 
 API_KEY = "CANARYkey0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST"
 API_SECRET = "CANARYsecret6789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
-PRIVATE = bytes(range(32))
 
 
 @pytest.fixture
@@ -51,63 +45,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> CredentialStore:
 
 
 def put(store: CredentialStore, environment: Environment = Environment.TESTNET) -> None:
-    add_key(
-        store,
-        environment=environment,
-        family=KeyFamily.SPOT,
-        kind=KeyKind.HMAC,
-        api_key=Secret(API_KEY),
-        signing_key=Secret(API_SECRET),
-    )
-
-
-# The keys themselves.
-
-
-def test_generated_keys_differ_and_sign() -> None:
-    """Each new key is 32 fresh bytes, and its public half verifies what the private half signs."""
-    first, second = generate_ed25519(), generate_ed25519()
-    assert first != second
-    private = ed25519.Ed25519PrivateKey.from_private_bytes(base64.b64decode(first.reveal()))
-    public = load_pem_public_key(ed25519_public_pem(first).encode())
-    assert isinstance(public, ed25519.Ed25519PublicKey)
-    public.verify(private.sign(b"timestamp=1"), b"timestamp=1")
-
-
-def _pem() -> str:
-    key = ed25519.Ed25519PrivateKey.from_private_bytes(PRIVATE)
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-
-
-@pytest.mark.parametrize(
-    "worn",
-    [_pem(), _pem().replace("\n", "\r\n"), "\n\n" + _pem() + "\n \n", _pem().rstrip("\n"), _pem().replace("\n", "\r")],
-    ids=["as made", "CRLF", "blanks around", "no last line end", "CR"],
-)
-def test_pem_is_read_whatever_its_line_ends(worn: str) -> None:
-    """A PEM that went through Windows or a mail comes out as the same 32 bytes."""
-    assert base64.b64decode(ed25519_from_pem(Secret(worn)).reveal()) == PRIVATE
-
-
-def _wrong_pems() -> dict[str, str]:
-    key = ed25519.Ed25519PrivateKey.from_private_bytes(PRIVATE)
-    other = ec.generate_private_key(ec.SECP256R1())
-    return {
-        "encrypted": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")).decode(),
-        "another kind": other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
-        "public": ed25519_public_pem(Secret(base64.b64encode(PRIVATE).decode())),
-        "cut": _pem()[:60],
-        "empty": "",
-        "text": "hello",
-    }
-
-
-@pytest.mark.parametrize("name", ["encrypted", "another kind", "public", "cut", "empty", "text"])
-def test_anything_but_a_plain_ed25519_key_is_refused(name: str) -> None:
-    """Encrypted, public, damaged and other keys are refused, without the text and without a context to leak it."""
-    with pytest.raises(CredentialsError, match="not an unencrypted Ed25519") as caught:
-        ed25519_from_pem(Secret(_wrong_pems()[name]))
-    assert caught.value.__context__ is None
+    store_key(store, (environment, KeyFamily.SPOT), KeyKind.HMAC, Secret(API_KEY), Secret(API_SECRET))
 
 
 # The commands, without a person.
@@ -115,7 +53,15 @@ def test_anything_but_a_plain_ed25519_key_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["add", "testnet"], ["add", "live", "--kind", "hmac"], ["remove", "demo"], ["add", "testnet", "--pem", __file__]],
+    [
+        ["add", "testnet"],
+        ["add", "live", "--kind", "hmac"],
+        ["remove", "demo"],
+        ["add", "testnet", "--from", __file__],
+        ["add", "testnet", "--paste"],
+        ["rotate", "testnet"],
+        ["remove", "testnet", "--waiting"],
+    ],
 )
 def test_changing_keys_needs_a_person(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
@@ -148,9 +94,15 @@ def test_paper_needs_no_key(capsys: pytest.CaptureFixture[str]) -> None:
         ["add", "live", "--family", "futures"],
         ["remove", "demo", "--family", "futures"],
         ["remove", "paper"],
-        ["add", "testnet", "--kind", "rsa"],
-        ["add", "testnet", "--kind", "hmac", "--pem", __file__],
-        ["add", "testnet", "--pem", "/nowhere/at/all"],
+        ["add", "testnet", "--kind", "dsa"],
+        ["add", "testnet", "--kind", "hmac", "--paste"],
+        ["add", "testnet", "--from", __file__, "--paste"],
+        ["add", "testnet", "--from", __file__, "--stdin"],
+        ["add", "testnet", "--from", "/nowhere/at/all"],
+        ["rotate", "paper"],
+        ["rotate", "live", "--family", "futures"],
+        ["check", "paper"],
+        ["check", "demo", "--family", "futures"],
         ["add", "testnet", API_KEY],
         ["add", "testnet", "--api-key", "x"],
     ],
@@ -173,8 +125,10 @@ def test_list_shows_masks_and_no_secrets(store: CredentialStore, capsys: pytest.
     assert main(["keys", "list"]) == 0
     out, said = capsys.readouterr()
     head, first, second = out.splitlines()
-    assert head.split() == ["environment", "family", "kind", "key", "fingerprint", "stored"]
+    assert head.split() == ["environment", "family", "kind", "key", "fingerprint", "item", "stored", "age"]
     assert first.split()[:4] == ["testnet", "spot", "hmac", "CANA****QRST"]
+    assert first.split()[5] == "guardian/binance/testnet"
+    assert first.endswith("0 h")
     assert second.startswith("live")
     assert "tests.support.keyring.MemoryKeyring" in said
 
@@ -182,7 +136,10 @@ def test_list_shows_masks_and_no_secrets(store: CredentialStore, capsys: pytest.
     listed, _ = capsys.readouterr()
     document = json.loads(listed)
     assert [key["environment"] for key in document["keys"]] == ["testnet", "live"]
-    assert set(document["keys"][0]) == {"environment", "family", "kind", "fingerprint", "masked_key", "created"}
+    assert set(document["keys"][0]) == {
+        "environment", "family", "kind", "fingerprint", "masked_key", "item", "created"
+    }  # fmt: skip
+    assert document["rotations"] == []
     assert document["keys"][0]["fingerprint"] == store.list()[0].fingerprint
     for secret in (API_KEY, API_SECRET):
         assert secret not in out + said + listed
@@ -206,24 +163,31 @@ def test_core_adds_and_removes(store: CredentialStore) -> None:
     """The functions behind the commands store, describe and remove one pair."""
     put(store)
     assert [key.environment for key in store.list()] == ["testnet"]
-    assert remove_key(store, environment=Environment.TESTNET, family=KeyFamily.SPOT) is True
-    assert remove_key(store, environment=Environment.TESTNET, family=KeyFamily.SPOT) is False
+    assert store.remove("testnet", KeyFamily.SPOT) is True
+    assert store.remove("testnet", KeyFamily.SPOT) is False
 
 
 # The commands, with a person at a real pseudo-terminal.
 
 PROGRAM = """
 import fcntl, hashlib, json, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C and /dev/tty work as in a terminal window
+fcntl.ioctl(2, termios.TIOCSCTTY, 0)  # so that Ctrl-C and /dev/tty work as in a terminal window
 sys.path.insert(0, {here!r})
 from guardian.credentials import store as credential_store
-from tests.cli.keys.test_keys import MemoryKeyring, put
+from pathlib import Path
+from tests.cli.keys.test_keys import put
+from tests.support.keyring import FileKeyring, MemoryKeyring
 from guardian.cli.app import main
-keyring = MemoryKeyring()
+keyring = FileKeyring(Path({keyring!r})) if {keyring!r} else MemoryKeyring()
 store = credential_store.CredentialStore(keyring)
 if {full!r}:
     put(store)
 credential_store.open_credentials = lambda **_: store
+if {exchange!r}:
+    from tests.e2e.support.testnet_in_a_box import divert
+    class ForGood:
+        setattr = staticmethod(setattr)
+    divert(ForGood, {exchange!r})
 code = main(sys.argv[1:])
 sys.stdout.flush()
 items = {{place[0]: json.loads(value) for place, value in keyring.items.items()}}
@@ -239,18 +203,41 @@ def digest(text: str) -> str:
 
 
 class Person:
-    """Someone at a terminal window who runs one `guardian` command; standard output goes to a pipe, as with `| cat`."""
+    """Someone at a terminal window who runs one `guardian` command; standard output goes to a pipe, as with `| cat`.
 
-    def __init__(self, *arguments: str, full: bool = False) -> None:
+    With `full` the testnet's key is stored already; `keyring` is a file to keep the items in; `exchange` is the address
+    of a paper exchange that answers in place of the testnet's; `piped` goes to standard input in place of the keyboard.
+    """
+
+    def __init__(
+        self,
+        *arguments: str,
+        full: bool = False,
+        keyring: Path | None = None,
+        exchange: str | None = None,
+        piped: bytes | None = None,
+    ) -> None:
         import pty
 
         self._master, slave = pty.openpty()
-        program = PROGRAM.format(here=str(Path(__file__).parents[3]), full=full)
+        program = PROGRAM.format(
+            here=str(Path(__file__).parents[3]),
+            full=full,
+            keyring=None if keyring is None else str(keyring),
+            exchange=exchange,
+        )
+        stdin = slave
+        if piped is not None:
+            stdin, feed = os.pipe()
+            os.write(feed, piped)
+            os.close(feed)
         self._process = prefork.popen(
             [sys.executable, "-c", program, *arguments],
-            stdin=slave, stderr=slave, stdout=subprocess.PIPE, start_new_session=True,
+            stdin=stdin, stderr=slave, stdout=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         os.close(slave)
+        if stdin != slave:
+            os.close(stdin)
         self.seen = ""
 
     def waits_for(self, text: str) -> None:
@@ -259,8 +246,9 @@ class Person:
         deadline = time.monotonic() + 20
         while text not in self.seen[start:]:
             ready, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))
-            assert ready, f"{text!r} never came; on the screen: {self.seen!r}"
-            self.seen += self._read()
+            more = self._read() if ready else ""
+            assert more, f"{text!r} never came; on the screen: {self.seen!r}"
+            self.seen += more
 
     def types(self, text: str) -> None:
         os.write(self._master, text.encode())
@@ -273,6 +261,12 @@ class Person:
         data, _, report = out.decode().rpartition("@@")
         code, items = json.loads(report)
         return code, items, data
+
+    def is_killed(self) -> str:
+        """Ends it as `kill -9` does, and returns what went to standard output until then."""
+        self._process.kill()
+        out, _ = self._process.communicate(timeout=20)
+        return str(out.decode())
 
     def is_gone(self) -> None:
         """Whatever happened, nothing is left of it."""
@@ -336,30 +330,79 @@ def test_person_adds_an_ed25519_key_whose_secret_they_never_see(sit_down: Callab
 def test_person_brings_a_key_of_their_own(sit_down: Callable[..., Person], tmp_path: Path) -> None:
     """A PEM with Windows line ends is stored as its raw key; guardian says that the file is not needed any more."""
     file = tmp_path / "key.pem"
-    file.write_bytes(_pem().replace("\n", "\r\n").encode())
-    person = sit_down("keys", "add", "live", "--pem", str(file))
+    file.write_bytes(private_pem(ed25519_key()).replace("\n", "\r\n").encode())
+    person = sit_down("keys", "add", "live", "--from", str(file))
     person.waits_for("(not shown): ")
     person.types(API_KEY + "\n")
     code, items, out = person.leaves()
     assert code == 0
-    raw = base64.b64encode(PRIVATE).decode()
+    raw = base64.b64encode(SEED).decode()
     assert items["guardian/binance/live"]["signing_key"] == digest(raw)
-    assert ed25519_public_pem(Secret(raw)) in out
+    assert public_half(ed25519_key()).decode() in out
     assert "does not need" in person.seen
     assert raw not in out + person.seen
 
 
 @at_a_terminal
-@pytest.mark.parametrize("kind", ["hmac", "ed25519"])
-def test_ctrl_c_leaves_nothing(sit_down: Callable[..., Person], kind: str) -> None:
+@pytest.mark.parametrize("options", [("--kind", "hmac"), ("--from",)])
+def test_ctrl_c_leaves_nothing(sit_down: Callable[..., Person], options: tuple[str, ...], tmp_path: Path) -> None:
     """Whoever stops at the question has stored nothing, and the exit code says that it was stopped."""
-    person = sit_down("keys", "add", "testnet", "--kind", kind)
+    if options == ("--from",):
+        (tmp_path / "key.pem").write_text(private_pem(ed25519_key()))
+        options = ("--from", str(tmp_path / "key.pem"))
+    person = sit_down("keys", "add", "testnet", *options)
     person.waits_for("(not shown): ")
     person.types("\x03")
     code, items, _ = person.leaves()
     assert (code, items) == (130, {})
     assert "guardian: stopped" in person.seen
     assert "Traceback" not in person.seen
+
+
+@at_a_terminal
+@pytest.mark.parametrize("end", ["ctrl-c", "kill -9"])
+def test_key_pair_made_here_waits_for_its_api_key(sit_down: Callable[..., Person], end: str, tmp_path: Path) -> None:
+    """Whoever goes to Binance's page and comes back another day continues with the same key pair."""
+    keyring = tmp_path / "keyring"
+    person = sit_down("keys", "add", "testnet", keyring=keyring)
+    person.waits_for("(not shown): ")
+    if end == "ctrl-c":
+        person.types("\x03")
+        code, items, out = person.leaves()
+        assert (code, list(items)) == (130, ["guardian/binance/testnet/next"])
+    else:
+        out = person.is_killed()
+    shown = re.findall(r"-----BEGIN PUBLIC KEY-----\n.*\n-----END PUBLIC KEY-----\n", out)
+    person = sit_down("keys", "add", "testnet", keyring=keyring)
+    person.waits_for("waits for its API key; continue with it? [y/N] ")
+    person.types("y\n")
+    person.waits_for("(not shown): ")
+    person.types(API_KEY + "\n")
+    code, items, out = person.leaves()
+    assert code == 0
+    assert shown[0] in out
+    assert list(items) == ["guardian/binance/testnet"]
+    assert items["guardian/binance/testnet"]["api_key"] == digest(API_KEY)
+
+
+@at_a_terminal
+def test_waiting_key_pair_is_given_up_for_a_new_one(sit_down: Callable[..., Person], tmp_path: Path) -> None:
+    """A no makes another key pair, and `remove --waiting` leaves none."""
+    keyring = tmp_path / "keyring"
+    shown = []
+    for answer in (None, "n\n"):
+        person = sit_down("keys", "add", "testnet", keyring=keyring)
+        if answer is not None:
+            person.waits_for("continue with it? [y/N] ")
+            person.types(answer)
+        person.waits_for("(not shown): ")
+        shown.append(person.is_killed())
+    assert shown[0] != shown[1]
+    person = sit_down("keys", "remove", "testnet", "--waiting", keyring=keyring)
+    person.waits_for("[y/N] ")
+    person.types("y\n")
+    code, items, _ = person.leaves()
+    assert (code, items) == (0, {})
 
 
 @at_a_terminal

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from guardian.cli.app import main
-from guardian.cli.keys import command as keys
+from guardian.cli.keys.add import store_key
 from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
 from guardian.home.folder import home_folder
 from guardian.store.log.history import CallFilter, open_history
+from tests.cli.keys.support.answers import answer_with
 
 
 class MemoryBackend:
@@ -37,11 +38,8 @@ CANARY_KEY, CANARY_SECRET = "canarykey" * 7, "canarysecret" * 5
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> CredentialStore:
     made = CredentialStore(MemoryBackend())
-    monkeypatch.setattr(keys, "_open", lambda: made)
-    monkeypatch.setattr(keys, "require_owner", lambda action: None)
-    monkeypatch.setattr(keys, "ask_yes", lambda question: True)
     answers = iter([Secret(CANARY_KEY), Secret(CANARY_SECRET)])
-    monkeypatch.setattr(keys, "ask_secret", lambda prompt: next(answers))
+    answer_with(monkeypatch, made, lambda question: True, lambda prompt: next(answers))
     return made
 
 
@@ -65,13 +63,8 @@ def test_a_key_is_stored_also_where_the_log_cannot_take_the_row(
 ) -> None:
     """What was done is done; that the log does not have it is said."""
     own_home.joinpath("guardian").write_text("a file where the folder should be")
-    stored = keys.add_key(
-        store,
-        environment=Environment.DEMO,
-        family=KeyFamily.SPOT,
-        kind=KeyKind.HMAC,
-        api_key=Secret(CANARY_KEY),
-        signing_key=Secret(CANARY_SECRET),
+    stored = store_key(
+        store, (Environment.DEMO, KeyFamily.SPOT), KeyKind.HMAC, Secret(CANARY_KEY), Secret(CANARY_SECRET)
     )
     assert stored.environment == "demo"
     assert main(["keys", "remove", "demo"]) == 0

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from guardian.cli.app import main
-from guardian.cli.keys import command as keys
 from guardian.credentials.store import CredentialStore
 from guardian.domain.order_states import OrderState
 from guardian.domain.secrets import Secret
 from guardian.home.folder import home_folder
 from guardian.store.schema.records import Scope
+from tests.cli.keys.support.answers import answer_with
 from tests.cli.keys.test_keys_log import MemoryBackend
 from tests.store.support.store_world import World
 
@@ -28,10 +28,7 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
         return True
 
     answers = iter(Secret(letter * 64) for letter in "abcdefgh")
-    monkeypatch.setattr(keys, "_open", lambda: made)
-    monkeypatch.setattr(keys, "require_owner", lambda action: None)
-    monkeypatch.setattr(keys, "ask_yes", ask_yes)
-    monkeypatch.setattr(keys, "ask_secret", lambda prompt: next(answers))
+    answer_with(monkeypatch, made, ask_yes, lambda prompt: next(answers))
     return seen
 
 

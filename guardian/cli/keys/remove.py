@@ -1,0 +1,34 @@
+"""`guardian keys remove`: removes the key of an environment."""
+
+from __future__ import annotations
+
+import click
+
+from guardian.cli.keys import prompts
+from guardian.cli.keys.slots import ENVIRONMENT, FAMILY, KEY_PAGES, checked_slot, described, open_store
+from guardian.cli.support.owner import ask_yes
+from guardian.cli.support.render import say, say_hint
+
+
+@click.command("remove")
+@ENVIRONMENT
+@FAMILY
+@click.option("--waiting", is_flag=True, help="Remove only a new key that waits for its API key or its trial.")
+def remove(environment: str, family: str, waiting: bool) -> None:
+    """Remove the stored key of ENVIRONMENT. It stays valid at Binance until it is deleted there."""
+    slot = checked_slot(environment, family)
+    prompts.require_owners_yes("remove a key")
+    from guardian.cli.support.acts import note_in_log
+
+    store = open_store()
+    what = f"the new {described(slot)} key that waits" if waiting else f"the {described(slot)} key"
+    if not ask_yes(f"remove {what} from the keyring?"):
+        say("nothing was changed")
+        click.get_current_context().exit(1)
+    if not (store.rotation(*slot).forget_new() if waiting else store.remove(*slot)):
+        say(f"no new {described(slot)} key waits" if waiting else f"no {described(slot)} key is stored")
+        click.get_current_context().exit(1)
+    act = "waiting key removed" if waiting else "key removed"
+    note_in_log(act, {"environment": slot[0].value, "family": slot[1].value})
+    say(f"removed {what}")
+    say_hint(f"what was registered is still valid at Binance; delete it at {KEY_PAGES[slot]}")
