@@ -10,6 +10,7 @@ from guardian.console.waiting import waiting_proposal
 from guardian.domain.codes import Outcome
 from guardian.domain.requests import CancelOrder
 from guardian.gate.base.replies import OrderCancelled, Reply
+from guardian.gate.owner.session_mandate import disarm
 from guardian.gate.owner.tightening import BY_A_PERSON, REQUESTED, halt_trading, reject_proposal
 from guardian.store.database import Transaction
 
@@ -19,7 +20,7 @@ MAX_REASON: Final = 300
 
 
 class OwnerActs:
-    """Rejects proposals, cancels orders and halts trading, as the owner."""
+    """Rejects proposals, cancels orders, disarms and halts trading, as the owner."""
 
     def __init__(self, opened: Guardian, unfinished: Unfinished) -> None:
         self._opened = opened
@@ -46,6 +47,11 @@ class OwnerActs:
         reply = await gate.handle(call, CancelOrder(symbol=symbol, client_order_id=client_order_id))
         await gate.close_call(call, reply)
         return reply
+
+    async def disarm(self) -> str:
+        """End the session mandate; what to say. Raises StoreError."""
+        ended = await self._opened.journal.run(lambda: disarm(self._opened.journal))
+        return "disarmed: you are asked again as the policy says" if ended else "nothing was armed"
 
     async def halt(self, reason: str) -> str:
         """Halt trading in every process of the home; what to say.

@@ -26,6 +26,7 @@ from guardian.gate.orders.proposal_views import (
     proposed_order,
     view_of_proposal,
 )
+from guardian.gate.owner.session_mandate import mandate_view
 from guardian.gate.reads.overview import TRADING_MEANS
 from guardian.gate.reads.positions import Positions
 from guardian.policy.model import Channel
@@ -127,6 +128,7 @@ class PageData:
             "trading_reason": reason,
             "trading_since_ms": stored.since_ms if stored.state is state else None,
             "trading_means": TRADING_MEANS.get(state),
+            "mandate": to_plain(mandate_view(tx, context.environment)) if context.is_chosen else None,
             "waiting": [_waiting(proposal, tx.now_ms) for proposal in waiting],
             "unresolved": [_order(row) for row in tx.orders.unresolved(None)],
             "open": [_order(row) for row in tx.orders.live(None)],

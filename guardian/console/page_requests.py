@@ -33,6 +33,7 @@ class PageRequests:
             "reject": self._reject,
             "cancel": self._cancel,
             "halt": self._halt,
+            "disarm": self._disarm,
             "approval/begin": self._begin_approval,
             "approval/finish": self._finish_approval,
         }
@@ -72,6 +73,9 @@ class PageRequests:
 
     async def _halt(self, sent: Document) -> Document:
         return {"message": await self._acts.halt(text_of(sent, "reason", MAX_REASON_SENT))}
+
+    async def _disarm(self, _sent: Document) -> Document:
+        return {"message": await self._acts.disarm()}
 
     async def _begin_approval(self, sent: Document) -> Document:
         return object_of(to_plain(await self._approvals.begin(text_of(sent, "proposal_id", MAX_ID))))

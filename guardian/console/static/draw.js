@@ -38,7 +38,7 @@ export function bar(label, unit, maximum, before, after) {
   const known = before !== null && after !== null;
   const words = !known
     ? `unknown of ${maximum} ${unit}`
-    : before === after
+    : before === after || before === "0"
       ? `${after} of ${maximum} ${unit}`
       : `${after} of ${maximum} ${unit}, ${before} without this order`;
   const was = el("span", { class: "was" });

@@ -7,6 +7,7 @@ import { Failed, ask, forgetSession, hasSession, logIn, logOut } from "./request
 const TICK_MS = 1000;
 const PREVIEW_MS = 5000;
 const ACCOUNT_MS = 15000;
+const SOON_MS = 2000;
 const STALE_MS = 10000; // Older than this, what is shown is not approved.
 const THINK_MS = 1000; // An answer sooner than this is not one to what is shown.
 const QUESTION_MS = 60000;
@@ -99,6 +100,8 @@ async function look() {
     state.now = now;
     state.at = performance.now();
     state.live = true;
+    // What was written down may have changed the account, which is asked less often.
+    if (state.seq !== now.last_seq) state.account = Math.min(state.account, performance.now() - ACCOUNT_MS + SOON_MS);
     state.seq = now.last_seq;
     trouble("");
     draw(now);
@@ -167,6 +170,14 @@ function draw(now) {
 function drawAlarms(now) {
   const alarms = (now.owner.pending ?? []).map((words) => el("p", { class: "alarm" }, words));
   put("alarms", now.owner.pending ?? [], ...alarms);
+  const armed = now.mandate;
+  $("mandate").hidden = !armed;
+  if (!armed) return;
+  const left = `${armed.left ?? "unknown"} of ${armed.budget} ${armed.currency} left`;
+  const each = armed.max_order === null ? "" : `, at most ${armed.max_order} an order`;
+  const minutes = Math.floor(armed.left_s / 60);
+  $("mandate-words").textContent =
+    `Armed: orders on ${armed.symbols.join(", ")} are placed without asking you; ${left}${each}, for ${minutes} min`;
 }
 
 function drawWaiting(now) {
@@ -323,7 +334,7 @@ function drawOwner(owner) {
   };
   put("owner", owner, () => [
     el("p", {}, words[owner.proof]),
-    facts([["passkeys", owner.passkeys.join(", ") || "none: `guardian passkey add NAME` registers one"], ["session mandate", owner.mandate]]),
+    facts([["passkeys", owner.passkeys.join(", ") || "none: `guardian passkey add NAME` registers one"], ["PIN", owner.pin ? "set" : "none"]]),
   ]);
 }
 
@@ -433,7 +444,7 @@ function fail(error) {
   else showResult("Not done", error.message);
 }
 
-// Rejecting, cancelling, halting: nothing is asked
+// Rejecting, cancelling, disarming, halting: nothing is asked
 
 function openReject(card) {
   $("reject").dataset.proposal = card.id;
@@ -469,15 +480,15 @@ async function cancel(view, pressed) {
   }
 }
 
-async function halt() {
-  $("halt").disabled = true;
+async function tighten(id, name) {
+  $(id).disabled = true;
   try {
-    say((await ask("halt", { reason: "" })).message);
+    say((await ask(name, { reason: "" })).message);
     await look();
   } catch (error) {
     fail(error);
   } finally {
-    $("halt").disabled = false;
+    $(id).disabled = false;
   }
 }
 
@@ -492,7 +503,8 @@ $("approve").addEventListener("close", () => (state.question = null));
 $("reject-form").addEventListener("submit", answerReject);
 $("reject-no").addEventListener("click", () => $("reject").close());
 $("result").addEventListener("close", () => ($("token").textContent = ""));
-$("halt").addEventListener("click", halt);
+$("halt").addEventListener("click", () => tighten("halt", "halt"));
+$("disarm").addEventListener("click", () => tighten("disarm", "disarm"));
 $("logout").addEventListener("click", () => logOut().catch(() => {}).then(() => showLogin("You logged out.")));
 for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, noteActivity, { passive: true });
 document.addEventListener("visibilitychange", look);
