@@ -11,6 +11,7 @@ import click
 
 from guardian.cli.support.render import say
 from guardian.cli.support.streams import silence_if_reader_gone
+from guardian.system.core_dumps import forbid_core_dumps
 from guardian.system.secret_variables import require_no_secrets
 from guardian.system.variables import secrets_at_start
 
@@ -43,6 +44,7 @@ def command(policy_path: Path | None, descriptor: int | None, transport: str) ->
     """
     if transport not in TRANSPORTS:
         raise click.UsageError(f"the transport `{transport}` is not there yet; this version has `stdio` only")
+    forbid_core_dumps()
     require_no_secrets(secrets_at_start())
     if descriptor is not None:
         # Before anything else is opened or started: no child has it, and no other file gets its number.

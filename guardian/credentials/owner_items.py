@@ -18,6 +18,7 @@ from guardian.credentials.item_format import USERNAME
 from guardian.credentials.turns import SYSTEM_KEYRING, KeyringQueue
 from guardian.domain.secrets import Secret
 from guardian.errors import CredentialsError
+from guardian.system.core_dumps import forbid_core_dumps
 
 GUARD_SERVICE: Final = "guardian/owner/guard"
 PIN_SERVICE: Final = "guardian/owner/pin"
@@ -123,5 +124,6 @@ def open_owner_items(home: Path, *, timeout_s: float = _INTERACTIVE_S) -> OwnerI
 
     Raises KeyringUnavailable where no allowed backend works.
     """
+    forbid_core_dumps()
     queue = KeyringQueue(timeout_s, SYSTEM_KEYRING)
     return OwnerItems(queue.call(lambda: find_backend(home)), queue, home=str(home))

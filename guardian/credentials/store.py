@@ -27,6 +27,7 @@ from guardian.credentials.rotation import KeyRotation
 from guardian.credentials.turns import SYSTEM_KEYRING, KeyringQueue, Turn
 from guardian.credentials.vault.vault_backend import VaultBackend
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
+from guardian.system.core_dumps import forbid_core_dumps
 
 SERVER_TIMEOUT_S: Final = 3.0
 INTERACTIVE_TIMEOUT_S: Final = 60.0
@@ -135,8 +136,9 @@ def open_credentials(*, home: Path, timeout_s: float = SERVER_TIMEOUT_S) -> Cred
     All stores that a process opens take turns: where the keyring hangs, one call waits for it, and the others are
     refused at once until it has answered.
 
-    Raises KeyringUnavailable when none of the allowed backends works here.
+    No core of this process is dumped from then on. Raises KeyringUnavailable when none of the allowed backends works.
     """
+    forbid_core_dumps()
     backend = KeyringQueue(timeout_s, SYSTEM_KEYRING).call(lambda: find_backend(home))
     return CredentialStore(backend, timeout_s=timeout_s, turn=SYSTEM_KEYRING)
 

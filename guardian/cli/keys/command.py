@@ -10,6 +10,7 @@ from guardian.cli.keys.remove import remove
 from guardian.cli.keys.rotate import rotate
 from guardian.cli.keys.stored_keys import list_
 from guardian.cli.keys.vault import vault
+from guardian.system.core_dumps import forbid_core_dumps
 
 
 @click.group()
@@ -19,6 +20,7 @@ def command() -> None:
     A key belongs to one environment and is never offered to another. Secrets are entered at the terminal, or read from
     a file or a pipe; never taken from an argument or a variable.
     """
+    forbid_core_dumps()
 
 
 for _subcommand in (add, list_, check, rotate, remove, vault):
