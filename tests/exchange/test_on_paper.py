@@ -10,16 +10,19 @@ from decimal import Decimal
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from guardian.cli.keys.reading.signing_keys import signing_key_of
 from guardian.domain.order_states import OrderState
 from guardian.domain.orders import TimeInForce
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.errors import ExchangeRateLimited, ExchangeRejected, OutcomeUnknown
 from guardian.exchange.exchange import Exchange
 from guardian.paper.host.standalone import PaperServer
+from guardian.paper.keys import verifier_of
 from tests.exchange.http.test_wire import limit_order
 from tests.exchange.support.exchange_setup import ed25519_pair, exchange_at, now_ms
 from tests.exchange.test_environments import READS, WALLET_READS
 from tests.support.present import present
+from tests.support.private_keys import KEYS, public_half
 
 pytestmark = pytest.mark.anyio
 
@@ -85,6 +88,30 @@ async def test_ed25519_key_is_taken_by_another_implementation(paper: PaperServer
     """A signature made here is verified by the exchange there."""
     async with exchange_at(paper.url, keys=ED25519_PAIR) as exchange:
         assert (await exchange.balances()).balances[0].asset == "USDT"
+
+
+@pytest.mark.parametrize("kind", KeyKind)
+async def test_order_signed_by_a_key_of_each_kind_is_placed_and_cancelled(kind: KeyKind) -> None:
+    """HMAC, Ed25519 and RSA: the exchange verifies what the opaque signer signs, of reads and of both writes."""
+    key = KEYS[kind]() if kind in KEYS else None
+    others = {"r" * 64: verifier_of(public_half(key))} if key is not None else {}
+    with PaperServer(balances={"USDT": "1000"}, other_keys=others) as server:
+        server.controls.set_book("BTCUSDT", "60000.00", "60000.01")
+        keys = ApiKeyPair(
+            environment="paper",
+            family=KeyFamily.SPOT,
+            kind=kind,
+            api_key=server.api_key if key is None else Secret("r" * 64),
+            signing_key=server.api_secret if key is None else signing_key_of(key).value,
+        )
+        async with exchange_at(server.url, keys=keys) as exchange:
+            assert await exchange.account_name() == f"uid-{server.venue.uid}"
+            resting = limit_order("0.001", "59000")
+            placed = await exchange.place_order(resting, client_order_id=client_order_id(1), timestamp_ms=now_ms())
+            assert placed.state is OrderState.OPEN
+            gone = await exchange.cancel_order("BTCUSDT", order_id=placed.order_id, timestamp_ms=now_ms())
+            assert gone.state is OrderState.CANCELLED
+        assert server.troubles == []
 
 
 async def test_wrong_secret_is_a_rejection_with_a_hint(paper: PaperServer) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import PrivateFormat, load_pem_public_key
 
 from guardian.cli.app import main
 from guardian.cli.keys.add import store_key
@@ -29,7 +29,7 @@ from guardian.domain.trading import Environment
 from guardian.errors import KeyringUnavailable, OwnerNotPresent
 from tests.support import prefork
 from tests.support.keyring import MemoryKeyring
-from tests.support.private_keys import SEED, ed25519_key, private_pem, public_half
+from tests.support.private_keys import PASSPHRASE, SEED, ed25519_key, private_pem, public_half, rsa_key
 from tests.support.terminals import people
 
 API_KEY = "CANARYkey0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST"
@@ -341,6 +341,92 @@ def test_person_brings_a_key_of_their_own(sit_down: Callable[..., Person], tmp_p
     assert public_half(ed25519_key()).decode() in out
     assert "does not need" in person.seen
     assert raw not in out + person.seen
+
+
+@at_a_terminal
+def test_person_pipes_a_file_in_and_answers_at_the_terminal(sit_down: Callable[..., Person]) -> None:
+    """With `--stdin` the key comes from a pipe; the questions are still put to the person, at the terminal itself."""
+    person = sit_down("keys", "add", "testnet", "--stdin", full=True, piped=private_pem(ed25519_key()).encode())
+    person.waits_for("replace it? [y/N] ")
+    person.types("y\n")
+    person.waits_for("API key that Binance shows for it (not shown): ")
+    person.types(API_KEY + "\n")
+    code, items, out = person.leaves()
+    assert code == 0
+    item = items["guardian/binance/testnet"]
+    assert (item["kind"], item["api_key"]) == ("ed25519", digest(API_KEY))
+    assert public_half(ed25519_key()).decode() in out
+    assert "CANARY" not in person.seen + out
+
+
+@at_a_terminal
+def test_whole_pair_in_a_pipe_needs_no_question(sit_down: Callable[..., Person]) -> None:
+    """A `.env` from a pipe is stored as it is; which of its lines are to be deleted is said."""
+    env = f"BINANCE_API_KEY={API_KEY}\nBINANCE_API_SECRET={API_SECRET}\n"
+    person = sit_down("keys", "add", "demo", "--stdin", piped=env.encode())
+    code, items, out = person.leaves()
+    assert code == 0
+    item = items["guardian/binance/demo"]
+    assert (item["kind"], item["signing_key"]) == ("hmac", digest(API_SECRET))
+    assert "line 1 (`BINANCE_API_KEY`), line 2 (`BINANCE_API_SECRET`)" in person.seen
+    assert "CANARY" not in (person.seen + out).replace("CANA****QRST", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no session without a terminal there")
+def test_pipe_without_a_person_is_refused(tmp_path: Path) -> None:
+    """A program that pipes a key in, in a session without a terminal, stores nothing."""
+    done = subprocess.run(
+        [sys.executable, "-m", "guardian", "keys", "add", "testnet", "--stdin"],
+        input=private_pem(ed25519_key()), capture_output=True, text=True, timeout=60, start_new_session=True,
+        env={"GUARDIAN_HOME": str(tmp_path), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "no person is at a terminal" in done.stderr
+
+
+@at_a_terminal
+@pytest.mark.parametrize("passphrase", [None, PASSPHRASE])
+def test_person_pastes_an_rsa_key(sit_down: Callable[..., Person], passphrase: str | None) -> None:
+    """A PEM of many lines is pasted without being shown, and its passphrase is asked for in the same way."""
+    pem = private_pem(rsa_key(), PrivateFormat.TraditionalOpenSSL, passphrase)
+    person = sit_down("keys", "add", "testnet", "--kind", "rsa")
+    person.waits_for("(not shown): ")
+    for line in pem.splitlines():
+        person.types(line + "\n")
+    if passphrase is not None:
+        person.waits_for("passphrase of the private key (not shown): ")
+        person.types(passphrase + "\n")
+    person.waits_for("API key that Binance shows for it (not shown): ")
+    person.types(API_KEY + "\n")
+    code, items, out = person.leaves()
+    assert code == 0
+    assert items["guardian/binance/testnet"]["kind"] == "rsa"
+    assert public_half(rsa_key()).decode() in out
+    assert not [line for line in pem.splitlines() if line and line in person.seen + out]
+    assert PASSPHRASE not in person.seen + out
+
+
+@at_a_terminal
+@pytest.mark.parametrize(("pasted", "said"), [("hello\n", "it is not a private key"), ("\n", "no answer")])
+def test_what_is_pasted_and_no_key_is_named(sit_down: Callable[..., Person], pasted: str, said: str) -> None:
+    """One line that is no key ends the question, and so does an empty one."""
+    person = sit_down("keys", "add", "testnet", "--paste")
+    person.waits_for("(not shown): ")
+    person.types(pasted)
+    code, items, _ = person.leaves()
+    assert (code != 0, items) == (True, {})
+    assert said in person.seen or "nothing in it" in person.seen
+
+
+@at_a_terminal
+def test_key_of_another_kind_than_was_said_is_not_stored(sit_down: Callable[..., Person], tmp_path: Path) -> None:
+    """`--kind rsa` with an Ed25519 key is a mistake somewhere."""
+    file = tmp_path / "key.pem"
+    file.write_text(private_pem(ed25519_key()))
+    person = sit_down("keys", "add", "testnet", "--kind", "rsa", "--from", str(file))
+    code, items, _ = person.leaves()
+    assert (code, items) == (3, {})
+    assert "a key of kind `ed25519`, not `rsa`" in person.seen
 
 
 @at_a_terminal
