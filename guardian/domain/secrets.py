@@ -77,10 +77,15 @@ class ApiKeyPair:
     @property
     def fingerprint(self) -> str:
         """16 hex digits that name this key without giving it away."""
-        return sha256(f"guardian/api-key/{self.environment}/{self.api_key.reveal()}".encode()).hexdigest()[:16]
+        return fingerprint_of(self.environment, self.api_key)
 
     @property
     def digest(self) -> bytes:
         """32 bytes by which the whole pair is known again without being kept. They are shown and stored nowhere."""
         texts = (self.environment, self.family, self.kind, self.api_key.reveal(), self.signing_key.reveal())
         return sha256("\0".join(("guardian/api-key-pair", *texts)).encode()).digest()
+
+
+def fingerprint_of(environment: str, api_key: Secret) -> str:
+    """Returns 16 hex digits that name an API key of an environment without giving it away."""
+    return sha256(f"guardian/api-key/{environment}/{api_key.reveal()}".encode()).hexdigest()[:16]

@@ -12,7 +12,7 @@ from guardian.cli.keys.slots import FAMILY, as_arguments, checked_slot, describe
 from guardian.cli.keys.sources import Source, source_of, source_options
 from guardian.cli.support.owner import ask_yes
 from guardian.cli.support.render import fields, say, say_hint
-from guardian.domain.secrets import ApiKeyPair, KeyKind, Secret
+from guardian.domain.secrets import ApiKeyPair, KeyKind, Secret, fingerprint_of
 from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, KeyringUnavailable
 
@@ -38,7 +38,7 @@ def add(environment: str, family: str, kind: str | None, file: Path | None, from
         return
     slot = checked_slot(environment, family)
     source = source_of(kind, file, from_stdin, paste)
-    prompts.require_owners_yes("add a key")
+    prompts.require_person("add a key")
     store = open_store()
     prompts.warn_of_pending(slot)
     if not _may_overwrite(store, slot):
@@ -46,6 +46,7 @@ def add(environment: str, family: str, kind: str | None, file: Path | None, from
     rotation = store.rotation(*slot)
     given, is_waiting = _new_key(rotation, source, slot)
     api_key = given.api_key or prompts.ask_api_key("API key that Binance shows for it")
+    prompts.take_owners_yes("add", slot, fingerprint_of(slot[0], api_key))
     stored = store_key(store, slot, given.signing.kind, api_key, given.signing.value, is_waiting=is_waiting)
     note_added(stored)
     say(f"stored in `{store.backend_name}` and read back")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from guardian.cli.keys.slots import KEY_PAGES, described
-from guardian.cli.support.owner import ask_secret, require_owner
+from guardian.cli.support.owner import agree_unless_terminal, ask_secret, require_owner
 from guardian.cli.support.render import print_line, say, say_hint
 from guardian.credentials.key_checks import check_api_key
+from guardian.domain.owner.statement import Statement, StatementKind
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret
 from guardian.domain.text.escaping import clean
 from guardian.errors import CredentialsError, OwnerNotPresent
@@ -21,9 +22,23 @@ if TYPE_CHECKING:
 _TRIES: Final = 3
 
 
-def require_owners_yes(action: str) -> None:
-    """The one place where `guardian keys` makes sure that its owner wants an act. Raises OwnerNotPresent."""
+def require_person(action: str) -> None:
+    """Makes sure that a person is at a terminal, before anything is opened. Raises OwnerNotPresent."""
     require_owner(action)
+
+
+def take_owners_yes(decision: str, slot: Slot, key: str | None) -> None:
+    """The one place where `guardian keys` takes its owner's yes to an act, by the proof that the home demands.
+
+    `decision` is `add`, `rotate` or `remove`; `key` the fingerprint of the key that is added or removed. With proof
+    `terminal` the questions of the command were enough. Ends the command where the answer is no. Raises as `agree`.
+    """
+    statement = Statement(
+        kind=StatementKind.KEYS,
+        fields={"decision": decision, "environment": slot[0].value, "family": slot[1].value, "key": key},
+    )
+    if agree_unless_terminal(statement, f"{decision} the {described(slot)} key{f' {key}' if key else ''}?") is None:
+        no_change(slot)
 
 
 def ask_api_key(prompt: str) -> Secret:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from guardian.cli.keys import prompts
 from guardian.cli.keys.slots import ENVIRONMENT, FAMILY, KEY_PAGES, checked_slot, described, open_store
 from guardian.cli.support.owner import ask_yes
 from guardian.cli.support.render import say, say_hint
+from guardian.errors import CredentialsError, KeyringUnavailable
+
+if TYPE_CHECKING:
+    from guardian.credentials.item_format import Slot
+    from guardian.credentials.store import CredentialStore
 
 
 @click.command("remove")
@@ -17,7 +24,7 @@ from guardian.cli.support.render import say, say_hint
 def remove(environment: str, family: str, waiting: bool) -> None:
     """Remove the stored key of ENVIRONMENT. It stays valid at Binance until it is deleted there."""
     slot = checked_slot(environment, family)
-    prompts.require_owners_yes("remove a key")
+    prompts.require_person("remove a key")
     from guardian.cli.support.acts import note_in_log
 
     store = open_store()
@@ -25,6 +32,8 @@ def remove(environment: str, family: str, waiting: bool) -> None:
     if not ask_yes(f"remove {what} from the keyring?"):
         say("nothing was changed")
         click.get_current_context().exit(1)
+    if not waiting:
+        prompts.take_owners_yes("remove", slot, _fingerprint(store, slot))
     if not (store.rotation(*slot).forget_new() if waiting else store.remove(*slot)):
         say(f"no new {described(slot)} key waits" if waiting else f"no {described(slot)} key is stored")
         click.get_current_context().exit(1)
@@ -32,3 +41,14 @@ def remove(environment: str, family: str, waiting: bool) -> None:
     note_in_log(act, {"environment": slot[0].value, "family": slot[1].value})
     say(f"removed {what}")
     say_hint(f"what was registered is still valid at Binance; delete it at {KEY_PAGES[slot]}")
+
+
+def _fingerprint(store: CredentialStore, slot: Slot) -> str | None:
+    """The fingerprint of the stored key; None where none is stored, or it cannot be read."""
+    try:
+        pair = store.get(*slot)
+    except KeyringUnavailable:
+        raise
+    except CredentialsError:
+        return None
+    return None if pair is None else pair.fingerprint

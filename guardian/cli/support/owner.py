@@ -25,7 +25,7 @@ from guardian.domain.owner.proof import Proof, ProofGiven
 from guardian.domain.owner.statement import Statement
 from guardian.domain.secrets import Secret
 from guardian.domain.text.escaping import clean
-from guardian.errors import OwnerNotPresent, PolicyInvalid
+from guardian.errors import OwnerNotPresent, PolicyInvalid, StoreError
 
 if TYPE_CHECKING:
     from guardian.gate.base.journal import Journal
@@ -200,3 +200,28 @@ def ask_secret(prompt: str, is_over: Callable[[], bool] | None = None) -> Secret
 def _ask(text: str) -> None:
     click.echo(clean(text), nl=False, err=True)
     sys.stderr.flush()
+
+
+def agree_unless_terminal(statement: Statement, question: str) -> ProofGiven | None:
+    """As `agree`, but asks nothing where a terminal is all that is demanded, for acts that ask questions of their own.
+
+    Where the log cannot be read, a terminal is enough only if no home's passkey or PIN guards the keys.
+    """
+    require_owner("ask for your yes")
+    from guardian.credentials.owner_items import open_owner_items
+    from guardian.gate.owner.agreement import Agreement
+    from guardian.home.folder import home_folder
+    from guardian.home.log import open_journal
+
+    try:
+        journal = open_journal()
+        try:
+            agreement = Agreement(journal, random_bytes=secrets.token_bytes)
+            demanded = agreement.demanded(_proof_of_policy(None, journal))
+        finally:
+            journal.close()
+    except (StoreError, PolicyInvalid):  # a log that is broken, or a home that is no folder
+        if open_owner_items(home_folder()).guard() is not None:
+            raise
+        demanded = Proof.TERMINAL
+    return ProofGiven(kind=Proof.TERMINAL) if demanded is Proof.TERMINAL else agree(statement, question)
