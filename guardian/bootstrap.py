@@ -20,6 +20,7 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.base.journal import Journal
 from guardian.gate.base.key_account import account_of, log_name
 from guardian.gate.base.policy_file import PolicyFile
+from guardian.gate.owner.policy_approval import ApprovedPolicies
 from guardian.gate.owner.session_mandate import RESTARTED, end_mandates
 from guardian.gate.pipeline import Gate
 from guardian.gate.recovery.reconcile import why_not_compared
@@ -99,18 +100,23 @@ class Guardian:
     async def running(self) -> AsyncIterator[None]:
         """Runs the background work of a server: warming up, and resolving orders. At the end everything is closed."""
         # Here and not at the top: a server alone needs it, and every command would load it.
+        from guardian.gate.live.key_check import check_forever
         from guardian.gate.recovery.background import RecoveryTask
 
         async def resolve_here() -> None:
             await self.gate.chosen.wait()
             await RecoveryTask(context=self.gate.context).run_forever()
 
+        async def check_key_here() -> None:
+            await self.gate.chosen.wait()
+            await check_forever(self.gate.context)
+
         # A command that looks at the home, or a server with another file, leaves the home's last good policy as it is.
         self.policy_file.remembers = self._serves_own_policy()
         await asyncio.to_thread(self._end_mandates)
         elsewhere = await asyncio.to_thread(self._elsewhere)
         resolving = [RecoveryTask(context=context).run_forever() for context in elsewhere]
-        tasks = [asyncio.create_task(work) for work in (self._warm_up(), resolve_here(), *resolving)]
+        tasks = [asyncio.create_task(work) for work in (self._warm_up(), resolve_here(), check_key_here(), *resolving)]
         for task in tasks:
             task.add_done_callback(_log_fault)
         try:
@@ -169,11 +175,12 @@ def policy_file_of(home: Path, named: Path | None, memory: Journal) -> PolicyFil
     """The policy file that serves: the one named, the home's own, or the packaged one on a home that never had one."""
     own = home / POLICY_NAME
     if named is not None:
-        return PolicyFile(named, load_policy, memory, packaged=False, remembers=False)
+        return PolicyFile(named, load_policy, memory, packaged=False, remembers=False, approvals=ApprovedPolicies())
     if own.exists() or _had_one(memory):
         # A policy that is gone is not an empty one: its last good text is used instead, and creates are denied.
-        return PolicyFile(own, load_policy, memory, packaged=False, remembers=False)
-    return PolicyFile(ready_made_policy(DEFAULT_POLICY), load_policy, memory, packaged=True)
+        return PolicyFile(own, load_policy, memory, packaged=False, remembers=False, approvals=ApprovedPolicies())
+    packaged = ready_made_policy(DEFAULT_POLICY)
+    return PolicyFile(packaged, load_policy, memory, packaged=True, approvals=ApprovedPolicies())
 
 
 def _had_one(memory: Journal) -> bool:
@@ -215,6 +222,8 @@ def open_guardian(
     )
     with suppress(PolicyInvalid):
         environment, is_chosen = policy_file.current().policy.environment, True
+    with suppress(StoreError), journal.transaction() as tx:
+        policy_file.look(tx, adopts=False)
     context = GateContext(
         environment=environment,
         connector=connectors(environment),

@@ -18,7 +18,7 @@ from guardian.domain.money import plain
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
     from guardian.gate.base.replies import OrderView
-    from guardian.gate.reads.status_views import StatusView, UnresolvedOrder
+    from guardian.gate.reads.status_views import StatusView, UnresolvedOrder, WaitingPolicyView
 
 
 @click.command()
@@ -73,6 +73,9 @@ def _print_status(status: StatusView) -> None:
     )
     for change in status.owner_changes:
         say_warning(change)
+    if status.policy_waiting is not None:
+        for line in _waiting_lines(status.policy_waiting):
+            say(line)
     for problem in status.policy_problems:
         say(f"policy: {problem}")
     if status.emergency_records:
@@ -110,6 +113,16 @@ def _sell_back_rows(status: StatusView) -> list[tuple[str, object]]:
         quantity = plain(one.quantity if one.orders else one.sellable)
         lines.append(f"{quantity} {one.asset} on {one.symbol}, {how}")
     return [("can be sold back" if number == 0 else "", line) for number, line in enumerate(lines or ["nothing"])]
+
+
+def _waiting_lines(waiting: WaitingPolicyView) -> list[str]:
+    """What is looser in the file than in the policy that is in force, and when it takes effect."""
+    if waiting.takes_effect is not None:
+        head = f"policy: approved, and in force from {local_time(_ms(waiting.takes_effect))}"
+    else:
+        head = "policy: the file is looser than what you approved, so it is not in force"
+    lines = [f"{head} (digest {waiting.digest[:12]})", *(f"  {line}" for line in waiting.looser)]
+    return lines if waiting.takes_effect is not None else [*lines, "  `guardian policy approve` puts it in force"]
 
 
 def _amount(value: Decimal | None) -> str:

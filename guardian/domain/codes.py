@@ -49,8 +49,20 @@ class Code(Enum):
         Outcome.DENIED,
         "the policy names another environment than this process runs in; it takes effect at the next start",
     )
-    LIVE_NOT_ENABLED = CodeMeaning(
-        Outcome.DENIED, "no order is created on `live` by this version; reads and cancels work"
+    POLICY_NOT_APPROVED = CodeMeaning(
+        Outcome.DENIED, "the policy is looser than the one that a person approved, or none was approved for `live`"
+    )
+    LIVE_PROOF_MISSING = CodeMeaning(
+        Outcome.DENIED, "on `live` a person agrees with a PIN or a passkey, and there is none to give"
+    )
+    LIVE_KEYS_UNCHECKED = CodeMeaning(
+        Outcome.DENIED, "on `live` what the API key may do was not read within the last six hours"
+    )
+    LIVE_KEYS_UNSAFE = CodeMeaning(
+        Outcome.DENIED, "on `live` the API key may do more than the policy admits, or too little to trade"
+    )
+    LIVE_NOT_ARMED = CodeMeaning(
+        Outcome.DENIED, "on `live` no session mandate is active: nobody armed it, or it lapsed"
     )
     # -- denied: by what the policy lists
     TOOL_NOT_ALLOWED = CodeMeaning(Outcome.DENIED, "the policy does not allow this tool")

@@ -117,12 +117,14 @@ class Gate:
         patience_s = CANCEL_PATIENCE_S if is_cancel else None
 
         def write(tx: Transaction) -> tuple[OpenedCall, TradingState]:
+            context.policy_file.look(tx, adopts=True)
             opened, trading = tx.audit.open_call(record), context.journal.trading(tx)[0]
             self._mandate = mandate_view(tx, context.environment)
             return opened, trading
 
         try:
             opened, trading = await context.journal.transact(write, patience_s=patience_s)
+            digest = self._policy_digest()
         except StoreError:
             if not is_cancel:
                 raise

@@ -18,7 +18,7 @@ from guardian.policy.case import Case, Counted, build_case, may_be_exit, sellabl
 from guardian.policy.exits import with_exit_hints
 from guardian.policy.facts import Fact, Facts, Usage
 from guardian.policy.model import Policy
-from guardian.policy.rules import budget, confirmation, listed
+from guardian.policy.rules import budget, confirmation, listed, live
 from guardian.policy.rules import market as rules_market
 from guardian.policy.verdict import Decision, Denial, Verdict
 
@@ -38,7 +38,10 @@ ALWAYS: Final = (
     Rule(listed.halt_after_orders, frozenset({_U})),
     Rule(listed.policy_valid),
     Rule(listed.environment),
-    Rule(listed.live_enabled),
+    Rule(listed.policy_approved),
+    Rule(live.proof_available),
+    Rule(live.keys_checked),
+    Rule(live.armed),
     Rule(listed.tool_allowed),
     Rule(listed.compared),
     Rule(budget.calls, frozenset({_U})),

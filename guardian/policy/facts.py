@@ -15,6 +15,7 @@ from guardian.domain.instruments import Instrument
 from guardian.domain.market import AveragePrice, BookTop, DayOpen
 from guardian.domain.order_states import UNRESOLVED_STATES, OrderState
 from guardian.domain.trading import Environment, TradingState
+from guardian.policy.permissions import KeyJudgement
 
 NOT_LOOKED_UP: Final = "this was not looked up"
 
@@ -159,6 +160,20 @@ class MandateFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveFacts:
+    """What an order on `live` needs besides. Each field says why it is missing unless it was looked up."""
+
+    keys: KeyJudgement | None = None
+    """What follows from the permissions of the key; None where they are not known, or were read too long ago."""
+    why_unchecked: str = NOT_LOOKED_UP
+    """Why the permissions are not known."""
+    unproven: str | None = NOT_LOOKED_UP
+    """Why the owner cannot prove that they agree; None where they can."""
+    unarmed: str | None = NOT_LOOKED_UP
+    """Why no session mandate is active; None where one is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything that a judgement looks at, besides the request and the policy."""
 
@@ -170,6 +185,10 @@ class Facts:
     """The environment that this process runs in."""
     policy_problems: tuple[str, ...]
     """The mistakes of the policy file, while the last good policy is used instead."""
+    unapproved: str | None = NOT_LOOKED_UP
+    """Why the policy is not approved; None where it is, or where this home takes every edit of it."""
+    live: LiveFacts | None = None
+    """On `live`; what nobody has looked up is missing there too."""
     uncompared: str | None = NOT_LOOKED_UP
     """Why guardian's orders were not compared with the exchange's since this process started; None where they were."""
     instruments: Mapping[str, Instrument] = field(default_factory=dict)

@@ -247,7 +247,11 @@ HALTS: Final = (
 ROWS: Final = (*STATE, *EXCHANGE, *BUDGETS, *CONFIRMATION, *HALTS)
 
 JUDGED: Final = {
-    "LIVE_NOT_ENABLED": "",
+    "POLICY_NOT_APPROVED": "",
+    "LIVE_PROOF_MISSING": "",
+    "LIVE_KEYS_UNCHECKED": "",
+    "LIVE_KEYS_UNSAFE": "",
+    "LIVE_NOT_ARMED": "",
     "USAGE_UNKNOWN": " (the log cannot be read)",
     "NOTIONAL_UNKNOWN": "",
 }

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import ast
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from guardian.domain.trading import Environment
 from guardian.policy.engine import ALWAYS, LISTED
+from guardian.policy.facts import LiveFacts
+from guardian.policy.permissions import KeyJudgement
 from tests.adversary.exit_rows import JUDGED, ROWS
 from tests.adversary.exit_table import table
 from tests.adversary.exits import Exit, Row, play
 from tests.policy.builders import a_policy, a_sell, codes, facts, judged
 
+BY_HAND = {"policy_approved", "proof_available", "keys_checked", "armed"}
+"""Rules that need `live` or a proof to be set up: the exit is judged on facts made by hand."""
 ROOT = Path(__file__).parent.parent.parent
 BESIDE = {"owner", "reducing", "emergency", "broken"}
 """What stops trading without a call of `halt`: the owner, a log that cannot be written, and one that was damaged."""
@@ -32,7 +37,7 @@ def test_a_cancel_passes_and_an_exit_does_what_the_table_says(row: Row, tmp_path
 def test_every_rule_and_every_code_of_a_rule_has_a_row() -> None:
     """A new rule, or a new denial of a rule, has to say what becomes of an exit."""
     rules = {rule.check.__name__ for rule in (*ALWAYS, *LISTED)}
-    assert rules - {row.rule for row in ROWS} <= {"trading_state", "live_enabled"}
+    assert rules - {row.rule for row in ROWS} <= {"trading_state", *BY_HAND}
     named = {
         node.attr
         for path in (ROOT / "guardian" / "policy").rglob("*.py")
@@ -60,8 +65,12 @@ def _is_named(function: ast.expr, name: str) -> bool:
 
 def test_what_no_world_brings_about_denies_an_exit_too() -> None:
     """On `live`, and where nothing is known of what was entered, an exit is denied as all else is."""
-    on_live = judged(a_sell(), facts(environment=Environment.LIVE), a_policy(environment=Environment.LIVE))
-    assert "LIVE_NOT_ENABLED" in {code.name for code in codes(on_live)}
+    unsafe = LiveFacts(keys=KeyJudgement(problems=("it may withdraw",), warnings=()))
+    found: set[str] = set()
+    for live in (None, unsafe):
+        given = facts(environment=Environment.LIVE, live=live, unapproved="nobody did", position=Decimal(1))
+        found |= {code.name for code in codes(judged(a_sell(), given, a_policy(environment=Environment.LIVE)))}
+    assert found == {name for name in JUDGED if name.startswith(("LIVE_", "POLICY_"))}
     unknown = judged(a_sell(), facts(usage=None))
     assert "USAGE_UNKNOWN" in {code.name for code in codes(unknown)}
 

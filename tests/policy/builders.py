@@ -213,6 +213,7 @@ def facts(**changed: object) -> Facts:
         "clock_ms": NOW_MS,
         "environment": Environment.TESTNET,
         "policy_problems": (),
+        "unapproved": None,
         "uncompared": None,
         "instruments": {"BTCUSDT": an_instrument()},
         "statuses_known": True,

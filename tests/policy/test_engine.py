@@ -13,10 +13,12 @@ from guardian.domain.codes import Code, Outcome
 from guardian.domain.instruments import PercentPrice
 from guardian.domain.market import AveragePrice
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
+from guardian.domain.owner.proof import Proof
 from guardian.domain.requests import TOOLS
 from guardian.domain.trading import Environment, TradingState
 from guardian.policy.engine import ALWAYS, LISTED, judge_order, needed_facts, rules_for
-from guardian.policy.facts import Fact, Facts
+from guardian.policy.facts import Fact, Facts, LiveFacts
+from guardian.policy.permissions import KeyJudgement
 from guardian.policy.verdict import Decision, Verdict
 from tests.policy.builders import (
     BID,
@@ -62,14 +64,26 @@ ELSEWHERE = {
 }
 """Denials that are the gate's: they are about tokens, proposals and whose an order is."""
 
+READY = LiveFacts(keys=KeyJudgement(problems=(), warnings=()), unproven=None, unarmed=None)
+
+
+def on_live(live: LiveFacts) -> Verdict:
+    policy = a_policy(environment=Environment.LIVE, proof=Proof.PASSKEY)
+    return judged(given=facts(environment=Environment.LIVE, live=live), policy=policy)
+
+
 REACHED: dict[Code, Callable[[], Verdict]] = {
     Code.TRADING_HALTED: lambda: judged(given=facts(trading=TradingState.HALTED)),
     Code.TRADING_REDUCING: lambda: judged(given=facts(trading=TradingState.REDUCING)),
     Code.POLICY_INVALID: lambda: judged(given=facts(policy_problems=("oh",))),
     Code.POLICY_ENVIRONMENT_CHANGED: lambda: judged(policy=a_policy(environment=Environment.DEMO)),
-    Code.LIVE_NOT_ENABLED: lambda: judged(
-        given=facts(environment=Environment.LIVE), policy=a_policy(environment=Environment.LIVE)
+    Code.POLICY_NOT_APPROVED: lambda: judged(given=facts(unapproved="oh")),
+    Code.LIVE_PROOF_MISSING: lambda: on_live(replace(READY, unproven="none is set up")),
+    Code.LIVE_KEYS_UNCHECKED: lambda: on_live(replace(READY, keys=None)),
+    Code.LIVE_KEYS_UNSAFE: lambda: on_live(
+        replace(READY, keys=KeyJudgement(problems=("it may withdraw",), warnings=()))
     ),
+    Code.LIVE_NOT_ARMED: lambda: on_live(replace(READY, unarmed="nobody did")),
     Code.TOOL_NOT_ALLOWED: lambda: judged(policy=a_policy(allowed=frozenset(TOOLS) - {"create_order"})),
     Code.SYMBOL_NOT_LISTED: lambda: judged(policy=a_policy(symbols={})),
     Code.SIDE_NOT_ALLOWED: lambda: judged(policy=a_policy({"sides": frozenset({SELL})})),
@@ -157,6 +171,7 @@ def test_all_denials_are_collected_in_the_order_of_the_rules() -> None:
     given = facts(
         trading=TradingState.REDUCING,
         policy_problems=("oh",),
+        unapproved="oh",
         environment=Environment.LIVE,
         calls_last_minute=121,
         books={"BTCUSDT": a_book(age_ms=5001)},
@@ -177,7 +192,10 @@ def test_all_denials_are_collected_in_the_order_of_the_rules() -> None:
         Code.TRADING_REDUCING,
         Code.POLICY_INVALID,
         Code.POLICY_ENVIRONMENT_CHANGED,
-        Code.LIVE_NOT_ENABLED,
+        Code.POLICY_NOT_APPROVED,
+        Code.LIVE_PROOF_MISSING,
+        Code.LIVE_KEYS_UNCHECKED,
+        Code.LIVE_NOT_ARMED,
         Code.TOOL_NOT_ALLOWED,
         Code.CALLS_EXCEED_MAX,
         Code.SIDE_NOT_ALLOWED,
@@ -203,6 +221,7 @@ def test_with_nothing_known_nothing_is_allowed() -> None:
     """No fact at all denies, with the rule that needs each of them; no rule raises for the lack of it."""
     assert codes(judged(given=NOTHING)) == [
         Code.USAGE_UNKNOWN,
+        Code.POLICY_NOT_APPROVED,
         Code.ORDERS_NOT_COMPARED,
         Code.INSTRUMENT_UNAVAILABLE,
         Code.PRICE_UNAVAILABLE,

@@ -14,7 +14,14 @@ WHAT_TO_DO: Final[dict[Code, str]] = {
     Code.POLICY_INVALID: "Run `guardian policy check`: it lists every mistake with its line. No restart is needed.",
     Code.POLICY_ENVIRONMENT_CHANGED: "Restart guardian (in Claude Desktop: quit and open it), or change `environment` "
     "back.",
-    Code.LIVE_NOT_ENABLED: "Use `testnet`, `demo` or `paper`.",
+    Code.POLICY_NOT_APPROVED: "The owner looks at what is looser and agrees with `guardian policy approve`, or changes "
+    "the file back. Reads and cancels work meanwhile.",
+    Code.LIVE_PROOF_MISSING: "The owner registers a passkey with `guardian passkey add NAME`, or sets a PIN with "
+    "`guardian pin set`.",
+    Code.LIVE_KEYS_UNCHECKED: "Try again: each order reads it again. The owner can run `guardian keys check live`.",
+    Code.LIVE_KEYS_UNSAFE: "The owner switches off on Binance's page what the denial names, then runs "
+    "`guardian keys check live`.",
+    Code.LIVE_NOT_ARMED: "The owner arms `live`, for a time and up to a budget.",
     Code.TOOL_NOT_ALLOWED: "The owner can change `[tools]` in the policy.",
     Code.SYMBOL_NOT_LISTED: "Use a listed symbol, or add `[symbols.X]` with its three caps to the policy.",
     Code.SIDE_NOT_ALLOWED: "The owner can change `sides` of the symbol.",

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from guardian.connector import Connection, Connector
+from guardian.domain.accounts import KeyPermissions
 from guardian.domain.trading import Environment
+from guardian.exchange.exchange import Exchange
 from guardian.gate.base.journal import Journal
 from guardian.gate.base.open_orders import OpenOrderCache, OpenOrderLister
 from guardian.gate.base.policy_file import PolicyFile
@@ -46,6 +48,28 @@ class ComparedScopes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyReading:
+    """When a key's permissions were asked for, on both clocks, and what the exchange answered."""
+
+    read_ms: int
+    """On the wall clock."""
+    read_s: float
+    """On the monotonic clock."""
+    found: KeyPermissions
+
+
+@dataclass(slots=True)
+class KeyChecks:
+    """What this process knows of the permissions of its keys, by the exchange that a key is used at."""
+
+    readings: dict[Exchange, KeyReading] = field(default_factory=dict)
+    problem: str | None = None
+    """Why they could not be read, the last time that was tried."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while they are read: one request is enough."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateContext:
     """Everything the gate works with. Time and randomness come in here and nowhere else."""
 
@@ -61,6 +85,8 @@ class GateContext:
     """Returns a number of unpredictable bytes."""
     compared: ComparedScopes = field(default_factory=ComparedScopes)
     """The scopes whose orders this process has compared with the exchange since it started."""
+    key_checks: KeyChecks = field(default_factory=KeyChecks)
+    """What the keys may do, as this process read it."""
     open_order_lists: OpenOrderCache = field(default_factory=OpenOrderCache)
     """The lists of open orders that this process keeps for a minute."""
     is_chosen: bool = True

@@ -11,11 +11,34 @@ from typing import Final, Protocol
 
 from guardian.domain.trading import Environment
 from guardian.errors import PolicyInvalid, PolicyMistake, StoreError
+from guardian.policy.facts import NOT_LOOKED_UP
 from guardian.policy.loading.load import named_environment
 from guardian.policy.model import Policy
+from guardian.store.database import Transaction
 from guardian.system.private_files import open_without_waiting, policy_problem
 
 MAX_BYTES: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingPolicy:
+    """The owner's file, where it is not in force because it is looser than the approved policy."""
+
+    digest: str
+    looser: tuple[str, ...]
+    """What is looser in it, a phrase for each key."""
+    effective_ms: int | None
+    """When it takes effect, in window time; None where no person approved it yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyStanding:
+    """Which policy is in force for a file, and what waits."""
+
+    in_force: Policy
+    waiting: WaitingPolicy | None = None
+    unapproved: str | None = None
+    """Why no order is created until a person approves the file; None where the policy in force is approved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +48,24 @@ class PolicyInForce:
     policy: Policy
     problems: tuple[str, ...]
     source: str
+    waiting: WaitingPolicy | None = None
+    unapproved: str | None = None
+    """See `PolicyStanding`."""
+
+
+class PolicyApprovals(Protocol):
+    """Says which policy is in force, where a looser one needs a person's yes."""
+
+    def standing(self, policy: Policy) -> PolicyStanding:
+        """By what the store said last; it reads nothing and waits for nothing."""
+        ...
+
+    def look(self, tx: Transaction, policy: Policy, *, adopts: bool) -> PolicyStanding:
+        """By what the store says now; with `adopts` a tighter policy takes the place of the approved one.
+
+        Raises StoreError.
+        """
+        ...
 
 
 class PolicyMemory(Protocol):
@@ -43,8 +84,9 @@ class PolicyFile:
     """Reads a policy file at every use, and falls back to the last valid policy with the file's mistakes.
 
     `packaged` marks a file that comes with guardian: its mode is the installer's, and it is not remembered as the
-    owner's. `remembers` is whether a good policy becomes the last good one of the home: while a server serves the
-    home's own file, and not where somebody only looks, or serves another file.
+    owner's. `approvals` say which policy is in force where a looser one needs a person's yes. `remembers` is whether a
+    good policy becomes the last good one of the home: while a server serves the home's own file, and not where somebody
+    only looks, or serves another file.
     """
 
     def __init__(
@@ -55,12 +97,14 @@ class PolicyFile:
         *,
         packaged: bool,
         remembers: bool = True,
+        approvals: PolicyApprovals | None = None,
     ) -> None:
         self.remembers = remembers
         self._path = path.absolute()  # a proposal keeps it, and is approved from another folder
         self._load = load
         self._memory = memory
         self._packaged = packaged
+        self._approvals = approvals
         self._text: str | None = None
         self._policy: Policy | None = None
         self._problems: tuple[str, ...] = ()
@@ -81,6 +125,31 @@ class PolicyFile:
         # The event loop and worker threads read concurrently: none may see the new text with the old policy.
         with self._lock:
             return self._current()
+
+    def look(self, tx: Transaction, *, adopts: bool) -> None:
+        """Look in the store which policy is approved, for every later `current`. Raises StoreError.
+
+        With `adopts` a file that is nowhere looser than the approved policy takes its place: while guardian serves it.
+        """
+        # Without the lock: whoever holds it may wait for this transaction to end.
+        policy = self._policy
+        if self._approvals is not None and policy is not None:
+            self._approvals.look(tx, policy, adopts=adopts and not self._problems)
+
+    def why_unapproved(self, tx: Transaction, policy: Policy) -> str | None:
+        """Why no order may be created under a policy that was in force a moment ago; None where it may.
+
+        Raises StoreError.
+        """
+        if self._approvals is None:
+            return NOT_LOOKED_UP if policy.environment is Environment.LIVE else None
+        for one in (policy, self._policy or policy):
+            standing = self._approvals.look(tx, one, adopts=False)
+            if standing.unapproved is not None:
+                return standing.unapproved
+            if one is policy and standing.in_force.digest != policy.digest:
+                return "another policy is in force now"
+        return None
 
     def named_environment(self) -> Environment | None:
         """The environment that the file names, even where it cannot be used otherwise; None where none can be read."""
@@ -112,7 +181,16 @@ class PolicyFile:
     def _in_force(self) -> PolicyInForce:
         if self._policy is None:
             self._policy = self._recalled()
-        return PolicyInForce(policy=self._policy, problems=self._problems, source=str(self._path))
+        standing = PolicyStanding(in_force=self._policy)
+        if self._approvals is not None:
+            standing = self._approvals.standing(self._policy)
+        return PolicyInForce(
+            policy=standing.in_force,
+            problems=self._problems,
+            source=str(self._path),
+            waiting=standing.waiting,
+            unapproved=standing.unapproved,
+        )
 
     def _recalled(self) -> Policy:
         """The last good policy from the store, for a start with a file that is broken or gone."""

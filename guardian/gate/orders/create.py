@@ -28,6 +28,7 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, basis_of, gather_facts
 from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.base.replies import Reply, denied
+from guardian.gate.live.key_check import ensure_checked
 from guardian.gate.orders.decide import OrderDecider
 from guardian.gate.orders.proposals import confirmed_by, spec_from
 from guardian.gate.orders.redeem import proposal_to_redeem, reply_if_just_sent
@@ -124,9 +125,11 @@ class OrderPlacer:
             basis = step.basis
 
     async def _fetch_facts(self, order: PendingOrder, basis: Basis) -> Facts:
-        """The facts of the order; the open orders that change what it can sell back are refreshed meanwhile."""
+        """The facts of the order; meanwhile the open orders that change what it can sell back are refreshed,
+        and on `live` the permissions of the key are read where that is due.
+        """
         exchange = order.connection.exchange
-        facts, _ = await asyncio.gather(
+        facts, *_ = await asyncio.gather(
             gather_facts(
                 order.spec,
                 order.policy,
@@ -139,6 +142,7 @@ class OrderPlacer:
                 lister=self._context.lister(order.scope),
             ),
             refresh_open_orders(self._context, exchange, order.spec, basis.snapshot),
+            ensure_checked(self._context, order.connection, order.policy),
         )
         return facts
 

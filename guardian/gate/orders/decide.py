@@ -20,6 +20,7 @@ from guardian.gate.base.calls import plain_record
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, assets_of, basis_of, usage_now
 from guardian.gate.base.replies import Reply, denied
+from guardian.gate.live.owner_facts import with_owner_facts
 from guardian.gate.orders.proposal_views import budget_use, view_of_proposal
 from guardian.gate.orders.proposals import channel_of, propose
 from guardian.gate.orders.redeem import reply_instead_of_redeeming
@@ -74,6 +75,7 @@ class OrderDecider:
             now_ms=tx.now_ms,
             clock_ms=self._context.clock.now_ms(),
         )
+        facts = with_owner_facts(tx, self._context, order.connection, order.policy, facts)
         if order.proposal is not None:
             # Another call may have used it, or a person rejected it, while the facts were fetched.
             proposal = tx.proposals.get(order.proposal.id) or order.proposal
@@ -269,5 +271,7 @@ def judgement_record(facts: Facts, verdict: Verdict, policy: Policy) -> dict[str
         "missing": {fact.value: why for fact, why in facts.missing.items()}
         | {f"{fact.value} of {symbol}": why for (fact, symbol), why in facts.missing_of.items()},
         "problems": facts.policy_problems,
+        "unapproved": facts.unapproved,
+        "live": facts.live,
         "free": None if facts.free is None else {a: plain(v) for a, v in facts.free.items() if v > 0},
     }

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from guardian.domain.market import BookTop
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, basis_of, gather_facts, usage_now
+from guardian.gate.live.key_check import ensure_checked
+from guardian.gate.live.owner_facts import with_owner_facts
 from guardian.gate.orders.cap_use import CapUse, cap_uses
 from guardian.gate.orders.proposal_views import BudgetUse, budget_use
 from guardian.gate.orders.proposals import confirmed_by, spec_from
@@ -101,7 +103,11 @@ class Previewer:
             lister=context.lister(scope),
         )
         facts = replace(facts, uncompared=await why_not_compared(context, scope))
+        await ensure_checked(context, connection, in_force.policy)
         facts = await context.journal.transact(lambda tx: self._now(tx, proposal, facts, basis, in_force.policy))
+        facts = await context.journal.transact(
+            lambda tx: with_owner_facts(tx, context, connection, in_force.policy, facts)
+        )
         verdict = judge_order(spec, facts, in_force.policy)
         return Preview(
             now_ms=facts.now_ms,

@@ -13,6 +13,8 @@ from guardian.errors import CredentialsError, ExchangeError, PolicyInvalid, Stor
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import iso, view_of_row
 from guardian.gate.base.policy_file import PolicyInForce
+from guardian.gate.live.key_check import key_problems
+from guardian.gate.live.owner_facts import why_unarmed, why_unproven
 from guardian.gate.orders.proposal_views import view_of_proposal
 from guardian.gate.orders.proposals import channel_of
 from guardian.gate.owner.change_views import change_lines
@@ -28,6 +30,7 @@ from guardian.gate.reads.status_views import (
     UnresolvedOrder,
     budgets,
     symbol_views,
+    waiting_view,
 )
 from guardian.gate.recovery.fees import known_fees
 from guardian.gate.recovery.reconcile import reconciled_mark
@@ -83,7 +86,7 @@ class Overview:
         sell_back = await self._sell_back()
         clock_fault = await self._clock_fault() if keys == PRESENT else ()
         faults = (*await self._log_fault(), *clock_fault)
-        in_force, problems = await self._context.journal.run(self._in_force)
+        in_force, problems = await self._looked()
         status = await self._context.journal.transact(
             lambda tx: self._status(tx, account, keys, in_force, problems, sell_back, faults)
         )
@@ -93,7 +96,7 @@ class Overview:
         """Raises StoreError."""
         account, _ = await self.account()
         sell_back = await self._sell_back()
-        in_force, problems = await self._context.journal.run(self._in_force)
+        in_force, problems = await self._looked()
         if in_force is None:
             return self._no_policy(problems)
         policy = in_force.policy
@@ -101,11 +104,17 @@ class Overview:
         usage = await self._context.journal.transact(
             lambda tx: tx.usage.status(scope, policy.limits, policy.accounting.currency)
         )
-        return self._policy(policy, problems, usage, sell_back)
+        return self._policy(in_force, problems, usage, sell_back)
 
     async def _sell_back(self) -> tuple[SellBack, ...] | None:
         in_force, _ = await self._context.journal.run(self._in_force)
         return None if in_force is None else await sell_backs(self._context, in_force)
+
+    async def _looked(self) -> tuple[PolicyInForce | None, tuple[str, ...]]:
+        """The same as `_in_force`, by the approvals that the store has now. Raises StoreError."""
+        await self._context.journal.run(self._in_force)
+        await self._context.journal.transact(lambda tx: self._context.policy_file.look(tx, adopts=False))
+        return await self._context.journal.run(self._in_force)
 
     def _in_force(self) -> tuple[PolicyInForce | None, tuple[str, ...]]:
         """The policy in force and the problems of its file; None where no good one was ever seen. Reads the file."""
@@ -175,7 +184,11 @@ class Overview:
         usage = None if policy is None else tx.usage.status(scope, policy.limits, policy.accounting.currency)
         channel = Channel.TERMINAL if policy is None else channel_of(tx, policy)
         demanded = demanded_proof(tx, Proof.TERMINAL if policy is None else policy.confirmation.proof)
-        stopped_by = (*stops(trading, reason, problems, policy, keys), *faults)
+        stopped_by = (
+            *stops(trading, reason, problems, policy, keys),
+            *(() if in_force is None else self._owner_stops(tx, scope, in_force)),
+            *faults,
+        )
         blocked = tuple((row.symbol, row.client_order_id) for row in tx.orders.in_doubt(scope))
         reconciled_ms = tx.timestamps.get(reconciled_mark(scope))
         return StatusView(
@@ -207,8 +220,25 @@ class Overview:
             sell_back=sell_back,
             policy_source=str(self._context.policy_file.path),
             policy_digest=None if policy is None else policy.digest,
+            policy_waiting=None if in_force is None else waiting_view(in_force.waiting),
             policy_problems=problems,
         )
+
+    def _owner_stops(self, tx: Transaction, scope: Scope, in_force: PolicyInForce) -> tuple[str, ...]:
+        """What the owner has to do before any order is created: approve the policy, and arm `live`."""
+        policy, found = in_force.policy, []
+        unapproved = self._context.policy_file.why_unapproved(tx, policy)
+        if unapproved is not None:
+            found.append(f"the policy is not approved: {unapproved}")
+        if self._context.environment is Environment.LIVE:
+            reasons = (
+                why_unproven(tx, policy),
+                why_unarmed(tx, scope, policy),
+                self._context.key_checks.problem,
+                *key_problems(self._context, policy),
+            )
+            found += [f"`live`: {reason}" for reason in reasons if reason is not None]
+        return tuple(found)
 
     def _no_policy(self, problems: tuple[str, ...]) -> NoPolicyView:
         return NoPolicyView(
@@ -220,8 +250,13 @@ class Overview:
         )
 
     def _policy(
-        self, policy: Policy, problems: tuple[str, ...], usage: StatusUsage, sell_back: tuple[SellBack, ...] | None
+        self,
+        in_force: PolicyInForce,
+        problems: tuple[str, ...],
+        usage: StatusUsage,
+        sell_back: tuple[SellBack, ...] | None,
     ) -> PolicyView:
+        policy = in_force.policy
         return PolicyView(
             environment=self._context.environment.value,
             digest=policy.digest,
@@ -232,6 +267,8 @@ class Overview:
             symbols=symbol_views(policy),
             budgets=budgets(policy.limits, usage),
             sell_back=sell_back,
+            waiting=waiting_view(in_force.waiting),
+            unapproved=in_force.unapproved,
             problems=problems,
         )
 
@@ -245,8 +282,6 @@ def stops(
         found.append(f"there is no usable policy: {'; '.join(problems)}")
         return tuple(found)
     found += [f"the policy: {problem}" for problem in problems]
-    if policy.environment is Environment.LIVE:
-        found.append("this version creates no orders on `live`")
     if CreateOrder.tool not in policy.tools.allowed:
         found.append(f"the policy does not allow `{CreateOrder.tool}`")
     elif not policy.symbols:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from guardian.domain.money import ZERO, minus
+from guardian.gate.base.order_views import iso
+from guardian.gate.base.policy_file import WaitingPolicy
 from guardian.gate.base.replies import MandateView, OrderProposed, OrderView
 from guardian.gate.reads.selling_back import SellBack
 from guardian.policy.model import Limits, Policy
@@ -40,6 +42,17 @@ class SymbolView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingPolicyView:
+    """The policy file, where it is looser than the approved policy and so not in force."""
+
+    digest: str
+    looser: tuple[str, ...]
+    """A phrase for each key that is looser."""
+    takes_effect: str | None
+    """None where the owner has not approved it yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyView:
     """What is allowed, with the headroom that is left. Notionals are in `currency`."""
 
@@ -53,6 +66,9 @@ class PolicyView:
     budgets: tuple[Budget, ...]
     sell_back: tuple[SellBack, ...] | None
     """What guardian bought and can sell back without a budget; None where the exchange did not answer."""
+    waiting: WaitingPolicyView | None
+    unapproved: str | None
+    """Why no order is created until the owner approves the file; None where the policy in force is approved."""
     problems: tuple[str, ...]
 
 
@@ -125,6 +141,8 @@ class StatusView:
     """What guardian bought and can sell back without a budget; None where the exchange did not answer."""
     policy_source: str
     policy_digest: str | None
+    """Of the policy in force."""
+    policy_waiting: WaitingPolicyView | None
     policy_problems: tuple[str, ...]
 
 
@@ -140,6 +158,14 @@ class RecentCall:
     outcome: str | None
     detail: str | None
     """The code of an error, the state of an order, or what an event is about, with its reason where it has one."""
+
+
+def waiting_view(waiting: WaitingPolicy | None) -> WaitingPolicyView | None:
+    """What waits for the owner's yes, or for its time."""
+    if waiting is None:
+        return None
+    takes_effect = None if waiting.effective_ms is None else iso(waiting.effective_ms)
+    return WaitingPolicyView(digest=waiting.digest, looser=waiting.looser, takes_effect=takes_effect)
 
 
 def symbol_views(policy: Policy) -> tuple[SymbolView, ...]:

@@ -219,6 +219,7 @@ def facts_of(example: Example, policy: Policy) -> Facts:
         clock_ms=NOW_MS,
         environment=policy.environment,
         policy_problems=(),
+        unapproved=None,
         uncompared=None,
         instruments=instruments,
         statuses_known=True,

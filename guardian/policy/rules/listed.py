@@ -9,7 +9,7 @@ from typing import Final
 from guardian.domain.codes import Code
 from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec, OrderType
 from guardian.domain.requests import CreateOrder
-from guardian.domain.trading import Environment, TradingState
+from guardian.domain.trading import TradingState
 from guardian.policy.case import Case
 from guardian.policy.facts import Fact
 from guardian.policy.verdict import Denial
@@ -81,13 +81,16 @@ def environment(case: Case) -> Iterator[Denial]:
         )
 
 
-def live_enabled(case: Case) -> Iterator[Denial]:
-    """No order on `live`: its safeguards (an approved policy, checked key permissions, arming) do not exist yet."""
-    if case.facts.environment is Environment.LIVE:
+def policy_approved(case: Case) -> Iterator[Denial]:
+    """A person approved the policy, where edits that loosen it need that: on `live`, and above the floor of a terminal.
+
+    Exits are held back too: they are judged by the caps of a policy that nobody agreed to.
+    """
+    if case.facts.unapproved is not None:
         yield Denial(
-            code=Code.LIVE_NOT_ENABLED,
-            message="this version of guardian creates no orders on `live`; reads and cancels work",
-            hint="use `testnet`, `demo` or `paper`",
+            code=Code.POLICY_NOT_APPROVED,
+            message=f"the policy is not approved: {case.facts.unapproved}",
+            hint="the owner can run `guardian policy approve`; reads and cancels work",
         )
 
 

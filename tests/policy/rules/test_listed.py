@@ -16,6 +16,7 @@ from guardian.policy.facts import Fact, Facts
 from guardian.policy.rules.listed import side_allowed, time_in_force_allowed
 from guardian.policy.verdict import Decision
 from tests.policy.builders import (
+    D,
     a_market,
     a_policy,
     a_sell,
@@ -174,10 +175,15 @@ def test_a_policy_for_another_environment_creates_no_order(here: Environment) ->
     assert codes(judged(given=facts(environment=here), policy=a_policy(environment=here))) == []
 
 
-def test_no_order_is_created_on_live() -> None:
-    """Live denies every create until what the contract asks for exists."""
-    verdict = judged(given=facts(environment=Environment.LIVE), policy=a_policy(environment=Environment.LIVE))
-    assert codes(verdict) == [Code.LIVE_NOT_ENABLED]
+def test_policy_that_is_not_approved_creates_no_order_and_no_exit() -> None:
+    """Why it is not approved is in the denial; what was not looked up is not approved."""
+    why = "the file is looser in `limits.max_open_orders`"
+    found = denial(judged(given=facts(unapproved=why)), Code.POLICY_NOT_APPROVED)
+    assert why in found.message
+    assert "guardian policy approve" in (found.hint or "")
+    holding = {"position": D(1), "unapproved": why}
+    assert codes(judged(a_sell(), facts(**holding))) == [Code.POLICY_NOT_APPROVED]
+    assert Facts(now_ms=0, clock_ms=0, environment=Environment.TESTNET, policy_problems=()).unapproved is not None
 
 
 def test_a_tool_that_the_policy_does_not_allow_is_denied() -> None:
@@ -196,6 +202,7 @@ def test_a_symbol_that_is_not_listed_is_denied_with_what_is(symbol: str) -> None
             clock_ms=0,
             environment=Environment.TESTNET,
             policy_problems=(),
+            unapproved=None,
             uncompared=None,
             usage=facts().usage,
         ),

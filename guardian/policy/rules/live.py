@@ -1,0 +1,74 @@
+"""Rules of `live`: what has to be in place before any order is created with real money.
+
+On every other environment they say nothing. What was not looked up is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from guardian.domain.codes import Code
+from guardian.domain.owner.proof import Proof
+from guardian.domain.trading import Environment
+from guardian.policy.case import Case
+from guardian.policy.facts import LiveFacts
+from guardian.policy.verdict import Denial
+
+_MOST_PROBLEMS: Final = 5
+
+
+def proof_available(case: Case) -> Iterator[Denial]:
+    """The policy demands a PIN or a passkey, and the owner has set one up."""
+    live = _facts(case)
+    if live is None:
+        return
+    unproven = live.unproven
+    if case.policy.confirmation.proof is Proof.TERMINAL:
+        unproven = "`confirmation.proof` of the policy is an answer at a terminal, which any program can type"
+    if unproven is not None:
+        yield Denial(
+            code=Code.LIVE_PROOF_MISSING,
+            message=f"nobody can prove that they agree to an order on `live`: {unproven}",
+            hint="the owner can run `guardian passkey add NAME` or `guardian pin set`",
+        )
+
+
+def keys_checked(case: Case) -> Iterator[Denial]:
+    """What the API key may do was read within six hours, and is safe."""
+    live = _facts(case)
+    if live is None:
+        return
+    if live.keys is None:
+        yield Denial(
+            code=Code.LIVE_KEYS_UNCHECKED,
+            message=f"what the key of `live` may do is not known: {live.why_unchecked}",
+            hint="each order reads it again; the owner can run `guardian keys check live`",
+        )
+    elif not live.keys.is_safe:
+        problems = live.keys.problems
+        yield Denial(
+            code=Code.LIVE_KEYS_UNSAFE,
+            message=f"the key of `live` is not safe to trade with: {'; '.join(problems[:_MOST_PROBLEMS])}",
+            observed="1 problem" if len(problems) == 1 else f"{len(problems)} problems",
+            hint="the owner changes the key on Binance's page, or stores another with `guardian keys rotate live`; "
+            "`guardian keys check live` reads it again",
+        )
+
+
+def armed(case: Case) -> Iterator[Denial]:
+    """A session mandate of the owner's is active."""
+    live = _facts(case)
+    if live is not None and live.unarmed is not None:
+        yield Denial(
+            code=Code.LIVE_NOT_ARMED,
+            message=f"`live` is not armed: {live.unarmed}",
+            hint="the owner can run `guardian arm --for 2h --budget AMOUNT --symbols X`; reads and cancels work",
+        )
+
+
+def _facts(case: Case) -> LiveFacts | None:
+    """Returns the facts of `live`, with everything missing where nobody looked; None on another environment."""
+    if case.facts.environment is not Environment.LIVE:
+        return None
+    return LiveFacts() if case.facts.live is None else case.facts.live
