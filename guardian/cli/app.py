@@ -57,7 +57,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "position": ("guardian.cli.position:command", "what guardian bought and what can be sold back; set it right"),
     "settle": ("guardian.cli.orders.settle:command", "end the wait for an order whose fate is unknown"),
     "audit": ("guardian.cli.audit.command:command", "read and verify the log of every call"),
-    "policy": ("guardian.cli.policy.command:command", "check and show the policy, the limits you set"),
+    "policy": ("guardian.cli.policy.command:command", "check, show and approve the policy, the limits you set"),
     "arm": ("guardian.cli.owner.arm:command", "allow orders within a budget and a time, without a question for each"),
     "disarm": ("guardian.cli.owner.disarm:command", "end what `guardian arm` allowed, now"),
     "passkey": ("guardian.cli.owner.passkey:command", "keep the passkeys whose signatures prove that you agree"),

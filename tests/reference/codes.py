@@ -21,7 +21,7 @@ WHAT_TO_DO: Final[dict[Code, str]] = {
     Code.LIVE_KEYS_UNCHECKED: "Try again: each order reads it again. The owner can run `guardian keys check live`.",
     Code.LIVE_KEYS_UNSAFE: "The owner switches off on Binance's page what the denial names, then runs "
     "`guardian keys check live`.",
-    Code.LIVE_NOT_ARMED: "The owner arms `live`, for a time and up to a budget.",
+    Code.LIVE_NOT_ARMED: "The owner can run `guardian arm`.",
     Code.TOOL_NOT_ALLOWED: "The owner can change `[tools]` in the policy.",
     Code.SYMBOL_NOT_LISTED: "Use a listed symbol, or add `[symbols.X]` with its three caps to the policy.",
     Code.SIDE_NOT_ALLOWED: "The owner can change `sides` of the symbol.",

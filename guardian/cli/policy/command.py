@@ -1,4 +1,4 @@
-"""`guardian policy`: check and show the limits that the owner set."""
+"""`guardian policy`: check, show and approve the limits that the owner set."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 
 @click.group()
 def command() -> None:
-    """Check and show the policy, the limits you set.
+    """Check, show and approve the policy, the limits you set.
 
     FILE is the policy to look at; left out, it is the one that would serve: `policy.toml` in guardian's home, else the
-    policy that comes with guardian. Nothing is changed by these commands.
+    policy that comes with guardian. None of these commands changes it.
     """
 
 
@@ -43,3 +43,21 @@ def show(ctx: click.Context, file: Path | None, as_json: bool) -> None:
     from guardian.cli.policy.report import print_settings
 
     print_settings(ctx, file, as_json=as_json)
+
+
+@command.command("approve")
+@_FILE
+@click.pass_context
+def approve(ctx: click.Context, file: Path | None) -> None:
+    """Look at what is looser in a policy, and put it in force.
+
+    On `live`, and wherever your PIN or passkey is demanded, an edit that loosens the policy waits for this. On `live`
+    it takes effect after `live.loosening_delay`. An edit that tightens it holds at once. It needs a real terminal.
+    Exit code 0: approved, or nothing waits. 1: not approved.
+    """
+    from guardian.cli.support.owner import require_owner
+
+    require_owner("approve a policy")
+    from guardian.cli.policy.approving import approve_file
+
+    ctx.exit(approve_file(file))

@@ -443,7 +443,13 @@ def on_live(room: Room) -> str:
 def test_order_that_vanished_on_live_goes_on_counting_and_is_told(room: Room, caplog: pytest.LogCaptureFixture) -> None:
     """Nothing is wiped there: what was acknowledged is open for as long as nobody knows better; one row says so."""
     name = on_live(room)
-    room.policy({"limits": {"absence_window": "1m"}, "environment": "live", "confirmation": {"channel": "terminal"}})
+    room.policy(
+        {
+            "limits": {"absence_window": "1m"},
+            "environment": "live",
+            "confirmation": {"channel": "terminal", "proof": "pin"},
+        }
+    )
     for _ in range(20):
         assert once(room) == {name: None}
         room.clock.forward(40)
