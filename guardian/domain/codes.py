@@ -53,7 +53,7 @@ class Code(Enum):
         Outcome.DENIED, "the policy is looser than the one that a person approved, or none was approved for `live`"
     )
     LIVE_PROOF_MISSING = CodeMeaning(
-        Outcome.DENIED, "on `live` a person agrees with a PIN or a passkey, and there is none to give"
+        Outcome.DENIED, "on `live` a person agrees with a PIN or a passkey, and neither is set up"
     )
     LIVE_KEYS_UNCHECKED = CodeMeaning(
         Outcome.DENIED, "on `live` what the API key may do was not read within the last six hours"

@@ -49,7 +49,7 @@ class ComparedScopes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyReading:
-    """When a key's permissions were asked for, on both clocks, and what the exchange answered."""
+    """When a key's permissions were requested, on both clocks, and what the exchange answered."""
 
     read_ms: int
     """On the wall clock."""

@@ -94,14 +94,14 @@ class ApprovedPolicies:
         self._borne_out: set[int] = set()
 
     def standing(self, policy: Policy) -> PolicyStanding:
-        """Returns how a policy stands by what the store said last; orders need a look of their own."""
+        """Returns which policy is in force by what the store said last; orders need a look of their own."""
         state = self._state
         if state is None or state.environment is not policy.environment:
             return PolicyStanding(in_force=policy, unapproved="its approval was not looked up")
         return self._standing(state, policy)
 
     def look(self, tx: Transaction, policy: Policy, *, adopts: bool) -> PolicyStanding:
-        """Returns how a policy stands by what the store says now; with `adopts` a tighter one is then approved.
+        """Returns which policy is in force by what the store says now; with `adopts` a tighter one is then approved.
 
         It is called inside a transaction, so that it takes no lock. Raises StoreError.
         """
@@ -252,7 +252,7 @@ def _body(kind: str, policy: Policy, before: ApprovedPolicy | Policy | None, eff
 
 
 def _is_borne_out(tx: Transaction, approved: ApprovedPolicy) -> bool:
-    """Whether the log's row says what the table says; a person's yes is verified again, so a changed table is none."""
+    """Whether the log's row says what the table says; a person's yes is verified again, so a changed table approves nothing."""
     try:
         data = _data_at(tx, approved.approval_seq)
         fields = {"environment": approved.environment, "policy": approved.digest}
@@ -280,7 +280,7 @@ def _data_at(tx: Transaction, seq: int) -> Mapping[str, object]:
 
 
 def _first_standing(state: _State, policy: Policy) -> PolicyStanding:
-    """Returns how a policy stands where none has taken effect: on `live` nothing is in force before a person's yes."""
+    """Returns which policy is in force where none has taken effect: on `live` nothing is in force before a person's yes."""
     if policy.environment is not Environment.LIVE:
         return PolicyStanding(in_force=policy)
     waiting = replace(_waiting(state, policy, PolicyComparison()), looser=(NEVER_APPROVED,))
