@@ -252,7 +252,7 @@ def _body(kind: str, policy: Policy, before: ApprovedPolicy | Policy | None, eff
 
 
 def _is_borne_out(tx: Transaction, approved: ApprovedPolicy) -> bool:
-    """Whether the log's row says what the table says; a person's yes is verified again, so a changed table approves nothing."""
+    """Whether the log's row says what the table says, and a person's yes verifies: a changed table approves nothing."""
     try:
         data = _data_at(tx, approved.approval_seq)
         fields = {"environment": approved.environment, "policy": approved.digest}
@@ -280,7 +280,7 @@ def _data_at(tx: Transaction, seq: int) -> Mapping[str, object]:
 
 
 def _first_standing(state: _State, policy: Policy) -> PolicyStanding:
-    """Returns which policy is in force where none has taken effect: on `live` nothing is in force before a person's yes."""
+    """Returns which policy is in force where none was approved: on `live` no order is created before a person's yes."""
     if policy.environment is not Environment.LIVE:
         return PolicyStanding(in_force=policy)
     waiting = replace(_waiting(state, policy, PolicyComparison()), looser=(NEVER_APPROVED,))
