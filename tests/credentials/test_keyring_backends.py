@@ -154,7 +154,7 @@ def test_session_bus_that_never_answers_is_given_up(tmp_path: Path) -> None:
     assert result.returncode == 0
 
 
-def _secret_service(env: dict[str, str], *, unlock: bool) -> tuple[str, ...]:
+def secret_service(env: dict[str, str], *, unlock: bool) -> tuple[str, ...]:
     missing = [p for p in ("dbus-run-session", "gnome-keyring-daemon") if shutil.which(p) is None]
     if missing:
         if os.environ.get("GUARDIAN_TEST_REQUIRE_KEYRING") == "1":
@@ -171,7 +171,7 @@ def _secret_service(env: dict[str, str], *, unlock: bool) -> tuple[str, ...]:
 def test_real_secret_service_keeps_the_contract_under_hostile_settings(tmp_path: Path) -> None:
     """The whole store works over GNOME Keyring while everything points elsewhere, and no file shows a secret."""
     env = hostile_home(tmp_path)
-    wrap = _secret_service(env, unlock=True)
+    wrap = secret_service(env, unlock=True)
     env["GUARDIAN_TEST_REAL_KEYRING"] = "1"
     result = subprocess.run(
         [*wrap, sys.executable, "-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider",
@@ -195,7 +195,7 @@ def _store_canaries(env: dict[str, str]) -> None:
         import sys
         print(sys.stdin.read(), end="")
         """,
-        env, wrap=_secret_service(env, unlock=True),
+        env, wrap=secret_service(env, unlock=True),
     )  # fmt: skip
     assert stored.stdout.startswith("keyring.backends.SecretService.Keyring StoredKey("), stored.stderr
     assert stored.stdout.endswith(REQUESTS), "something read standard input"
@@ -215,7 +215,7 @@ def test_real_secret_service_keeps_keys_between_sessions_and_no_file_shows_them(
         found = open_credentials(home=Path("no-vault"), timeout_s=10).get("testnet", KeyFamily.SPOT)
         print(found is not None and found.signing_key.reveal() == "CANARYsecret" * 5)
         """,
-        env, wrap=_secret_service(env, unlock=True),
+        env, wrap=secret_service(env, unlock=True),
     )  # fmt: skip
     assert again.stdout.strip() == "True", again.stderr
     assert not any(canary in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() for canary in CANARIES)
@@ -242,7 +242,7 @@ def test_locked_secret_service_is_an_error_within_three_seconds(tmp_path: Path) 
         except KeyringUnavailable as error:
             print(error.message, "|", error.hint, "|", time.monotonic() - begin < 3.5)
         """,
-        env, wrap=_secret_service(env, unlock=False),
+        env, wrap=secret_service(env, unlock=False),
     )  # fmt: skip
     assert "has no windows in which the keyring could ask: unlock it beforehand" in locked.stdout, locked.stderr
     assert locked.stdout.strip().endswith("True")

@@ -182,7 +182,8 @@ keyring = FileKeyring(Path({keyring!r})) if {keyring!r} else MemoryKeyring()
 store = credential_store.CredentialStore(keyring)
 if {full!r}:
     put(store)
-credential_store.open_credentials = lambda **_: store
+if not {system!r}:
+    credential_store.open_credentials = lambda **_: store
 if {exchange!r}:
     from tests.e2e.support.testnet_in_a_box import divert
     class ForGood:
@@ -206,7 +207,8 @@ class Person:
     """Someone at a terminal window who runs one `guardian` command; standard output goes to a pipe, as with `| cat`.
 
     With `full` the testnet's key is stored already; `keyring` is a file to keep the items in; `exchange` is the address
-    of a paper exchange that answers in place of the testnet's; `piped` goes to standard input in place of the keyboard.
+    of a paper exchange that answers in place of the testnet's; `piped` goes to standard input in place of the keyboard;
+    with `system` the keys are in the keyring of the system.
     """
 
     def __init__(
@@ -216,6 +218,7 @@ class Person:
         keyring: Path | None = None,
         exchange: str | None = None,
         piped: bytes | None = None,
+        system: bool = False,
     ) -> None:
         import pty
 
@@ -225,6 +228,7 @@ class Person:
             full=full,
             keyring=None if keyring is None else str(keyring),
             exchange=exchange,
+            system=system,
         )
         stdin = slave
         if piped is not None:
@@ -239,6 +243,7 @@ class Person:
         if stdin != slave:
             os.close(stdin)
         self.seen = ""
+        self._out = ""
 
     def waits_for(self, text: str) -> None:
         """Read the screen until `text` is on it for the first time since the last wait."""
@@ -253,12 +258,23 @@ class Person:
     def types(self, text: str) -> None:
         os.write(self._master, text.encode())
 
+    def printed(self, pattern: re.Pattern[str]) -> str:
+        """Waits for a text on standard output, and returns it."""
+        assert self._process.stdout is not None
+        deadline = time.monotonic() + 20
+        while not (found := pattern.findall(self._out)):
+            ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+            more = os.read(self._process.stdout.fileno(), 65536) if ready else b""
+            assert more, f"{pattern.pattern} never came; on standard output: {self._out!r}"
+            self._out += more.decode()
+        return str(found[-1])
+
     def leaves(self) -> tuple[int, dict[str, dict[str, str]], str]:
         """The exit code, the keyring's items with both halves as digests, and what went to standard output."""
         out, _ = self._process.communicate(timeout=20)
         while chunk := self._read():
             self.seen += chunk
-        data, _, report = out.decode().rpartition("@@")
+        data, _, report = (self._out + out.decode()).rpartition("@@")
         code, items = json.loads(report)
         return code, items, data
 
@@ -266,7 +282,7 @@ class Person:
         """Ends it as `kill -9` does, and returns what went to standard output until then."""
         self._process.kill()
         out, _ = self._process.communicate(timeout=20)
-        return str(out.decode())
+        return self._out + str(out.decode())
 
     def is_gone(self) -> None:
         """Whatever happened, nothing is left of it."""
