@@ -39,6 +39,12 @@ class KeyringBackend(Protocol):
     def delete_password(self, service: str, username: str) -> None: ...
 
 
+class _WinVault(Protocol):
+    """What `WinVaultKeyring` has besides."""
+
+    def _set_password(self, target: str, username: str, password: str) -> None: ...
+
+
 def find_backend(home: Path) -> KeyringBackend:
     """Returns the vault of a home that has one, and no keyring then; else the first backend of this system that works.
 
@@ -75,6 +81,8 @@ def _load(path: str) -> KeyringBackend:
         namespace["keychain"] = None
         namespace["appid"] = "guardian"
         namespace["__module__"], namespace["__qualname__"] = module, name
+        if sys.platform == "win32":
+            namespace["set_password"] = _set_in_place
 
     if not found.priority > 0:  # raises where the backend cannot work
         raise RuntimeError("not recommended here")
@@ -82,3 +90,12 @@ def _load(path: str) -> KeyringBackend:
     if sys.platform == "win32":
         backend.persist = "local machine"  # the default, "enterprise", copies secrets to other machines of a domain
     return backend  # type: ignore[no-any-return]  # keyring's classes are picked by name
+
+
+def _set_in_place(backend: _WinVault, service: str, username: str, password: str) -> None:
+    """Sets an item of the Credential Manager.
+
+    `WinVaultKeyring.set_password` first copies what is there to the item `username@service`, also where it is the same
+    user's: a key that was replaced would stay in that copy. With one user for each service there is nothing to copy.
+    """
+    backend._set_password(service, username, password)  # noqa: SLF001 - what its own method does then
