@@ -208,6 +208,7 @@ class Approvals:
             given,
             policy_proof=self._policy_proof(),
             random_bytes=secrets.token_bytes,
+            shown=asked.proposal,
         )
 
     async def _place(self, token: str) -> Reply:
