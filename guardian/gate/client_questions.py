@@ -123,7 +123,7 @@ class ClientQuestions:
         return proposal
 
     def _rules(self) -> ConfirmationRules | None:
-        """What the policy in force says, None without one. Not within a transaction: it may remember it."""
+        """What the policy in force says, None without a policy. Not within a transaction: it may remember it."""
         try:
             return self._context.policy_file.current().policy.confirmation
         except PolicyInvalid:
