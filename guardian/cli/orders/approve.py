@@ -16,11 +16,18 @@ from guardian.cli.support.render import say, say_error
 @click.argument("proposal_id", required=False)
 @click.option("--submit", is_flag=True, help="Place the order right here, instead of getting a token to hand over.")
 @click.option("--watch", is_flag=True, help="Stay, and ask about each order as it comes, until Ctrl-C.")
+@click.option("--usb-key", is_flag=True, help="Answer with a USB security key that is plugged in, without a browser.")
 @click.option("--json", "as_json", is_flag=True, help="List what waits as JSON.")
 @policy_option
 @click.pass_context
 def command(
-    ctx: click.Context, proposal_id: str | None, submit: bool, watch: bool, as_json: bool, policy_path: Path | None
+    ctx: click.Context,
+    proposal_id: str | None,
+    submit: bool,
+    watch: bool,
+    usb_key: bool,
+    as_json: bool,
+    policy_path: Path | None,
 ) -> None:
     """Look at the orders that wait for you, and approve one.
 
@@ -34,7 +41,7 @@ def command(
         require_owner("approve orders")
         from guardian.cli.orders.watching import watch_and_ask
 
-        watch_and_ask(policy_path, submit=submit)
+        watch_and_ask(policy_path, submit=submit, usb_key=usb_key)
         return
     if proposal_id is None:
         from guardian.cli.orders.waiting_list import print_waiting
@@ -42,10 +49,10 @@ def command(
         print_waiting(as_json=as_json)
         return
     require_owner("approve an order")
-    ctx.exit(_approve_one(proposal_id.strip().upper(), policy_path, submit=submit))
+    ctx.exit(_approve_one(proposal_id.strip().upper(), policy_path, submit=submit, usb_key=usb_key))
 
 
-def _approve_one(wanted: str, policy_path: Path | None, *, submit: bool) -> int:
+def _approve_one(wanted: str, policy_path: Path | None, *, submit: bool, usb_key: bool) -> int:
     from guardian.cli.orders.asking import decide_on, shown_order
     from guardian.cli.orders.waiting_list import find_waiting, policy_of
     from guardian.cli.support.background_home import BackgroundHome
@@ -57,7 +64,7 @@ def _approve_one(wanted: str, policy_path: Path | None, *, submit: bool) -> int:
     path = policy_path or policy_of(found.proposal)
     with BackgroundHome(path) as home:
         try:
-            return decide_on(shown_order(found.proposal), found.now_ms, path, home, submit=submit)
+            return decide_on(shown_order(found.proposal), found.now_ms, path, home, submit=submit, usb_key=usb_key)
         except KeyboardInterrupt:
             say("")
             say("nothing was approved, and nothing was sent")

@@ -70,10 +70,12 @@ def shown_order(proposal: Proposal) -> ShownOrder:
     return ShownOrder(proposal=proposal, waiting=waiting, monotonic=SYSTEM_CLOCK.monotonic)
 
 
-def decide_on(shown: ShownOrder, now_ms: int, policy_path: Path | None, home: BackgroundHome, *, submit: bool) -> int:
+def decide_on(
+    shown: ShownOrder, now_ms: int, policy_path: Path | None, home: BackgroundHome, *, submit: bool, usb_key: bool
+) -> int:
     """Show the order, ask, and do what the owner says; returns the exit code, NO where nothing was approved.
 
-    `policy_path` is the policy of `home`, as `BackgroundHome` has it.
+    `policy_path` is the policy of `home`, as `BackgroundHome` has it. With `usb_key` a USB security key signs the yes.
 
     Raises KeyboardInterrupt while it asks, and nothing was approved then; GuardianError where the home, the policy or
     the exchange cannot be used.
@@ -111,6 +113,7 @@ def decide_on(shown: ShownOrder, now_ms: int, policy_path: Path | None, home: Ba
         policy_path=policy_path,
         is_over=shown.is_over,
         monotonic=shown.monotonic,
+        usb_key=usb_key,
     )
     if shown.is_over(at_once=proof is not None):
         return _say_end(shown, home)

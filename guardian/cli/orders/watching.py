@@ -35,7 +35,9 @@ class Watched:
         return frozenset((*self.done, *self.not_done, *self.unknown))
 
 
-def watch_and_ask(policy_path: Path | None, *, submit: bool, pause: Callable[[float], None] = time.sleep) -> None:
+def watch_and_ask(
+    policy_path: Path | None, *, submit: bool, usb_key: bool, pause: Callable[[float], None] = time.sleep
+) -> None:
     """Ask about each order that waits, and about each that comes, until Ctrl-C; each is asked about once.
 
     Raises KeyboardInterrupt, when what was and what was not done is said; StoreError and NotPrivate.
@@ -48,7 +50,7 @@ def watch_and_ask(policy_path: Path | None, *, submit: bool, pause: Callable[[fl
             if next_one is None:
                 pause(LOOK_S)
             else:
-                _ask(next_one, watched, policy_path, submit=submit)
+                _ask(next_one, watched, policy_path, submit=submit, usb_key=usb_key)
     except KeyboardInterrupt:
         say("")
         _say_what_was_done(watched, submit=submit)
@@ -60,7 +62,7 @@ def _not_asked(watched: Watched) -> list[Proposal]:
     return [p for p in read_waiting().proposals if p.state is ProposalState.WAITING and p.id not in watched.asked]
 
 
-def _ask(proposal: Proposal, watched: Watched, policy_path: Path | None, *, submit: bool) -> None:
+def _ask(proposal: Proposal, watched: Watched, policy_path: Path | None, *, submit: bool, usb_key: bool) -> None:
     """Put one order to the owner. What fails for one order, its policy or its exchange, is said and ends no watch."""
     waiting = read_waiting()
     say("")
@@ -69,7 +71,7 @@ def _ask(proposal: Proposal, watched: Watched, policy_path: Path | None, *, subm
     path = policy_path or policy_of(proposal)
     try:
         with BackgroundHome(path) as home:
-            code = decide_on(shown, waiting.now_ms, path, home, submit=submit)
+            code = decide_on(shown, waiting.now_ms, path, home, submit=submit, usb_key=usb_key)
     except GuardianError as error:
         say_error(error.message)
         if error.hint:

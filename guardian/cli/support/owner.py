@@ -57,12 +57,14 @@ def agree(
     policy_path: Path | None = None,
     is_over: Callable[[], bool] | None = None,
     monotonic: Callable[[], float] = time.monotonic,
+    usb_key: bool = False,
 ) -> ProofGiven | None:
     """Take the owner's yes to a statement, by the proof that the home demands; None where they say no.
 
     A terminal's is the answer to `question`; a PIN is typed, and nothing is a no; a passkey signs the statement. Run
     outside of an event loop, where Ctrl-C would wait for the answer. With `is_over`, which is asked a few times a
     second, None also once that is so, and an answer has to leave time for reading: see `ask_considered`.
+    With `usb_key` a USB security key signs, whatever is demanded: nothing is stronger.
 
     Raises:
         OwnerNotPresent: there is no terminal.
@@ -77,6 +79,8 @@ def agree(
     try:
         agreement = Agreement(journal, random_bytes=secrets.token_bytes, pins=_pin_hashes)
         demanded = agreement.demanded(_proof_of_policy(policy_path, journal))
+        if usb_key:
+            return _by_usb_key(agreement, statement, question, is_over or (lambda: False))
         return agree_with(agreement, demanded, statement, question, is_over=is_over, monotonic=monotonic)
     finally:
         journal.close()
@@ -108,6 +112,17 @@ def _by_passkey(
     from guardian.console.one_question import answer_on_page, yes_question
 
     return answer_on_page(yes_question(agreement, statement, question), say, is_over)
+
+
+def _by_usb_key(
+    agreement: Agreement, statement: Statement, question: str, is_over: Callable[[], bool]
+) -> ProofGiven | None:
+    from guardian.cli.support.security_key import agree_by_usb_key
+
+    def ask_pin(is_given_up: Callable[[], bool]) -> Secret:
+        return ask_secret("the PIN of your security key, or nothing for no", is_given_up)
+
+    return agree_by_usb_key(agreement, statement, question, ask_pin=ask_pin, is_over=is_over)
 
 
 def _pin_hashes() -> PinHashes:
