@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     """Runs a command; the first argument is what the person has, as JSON."""
     has = json.loads(arguments[0])
     if "pin" in has:
-        owner._pin_hashes = lambda: PinInHand(has["pin"])  # type: ignore[assignment,return-value]  # no keyring here
+        owner._pin_hashes = lambda: PinInHand(has["pin"])  # there is no keyring here
     if "key" in has:
         key = SecurityKey.restored(has["key"], has["count"])
         usb_key.usb_keys = lambda: [key]
