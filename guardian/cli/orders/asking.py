@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from guardian.cli.support.background_home import BackgroundHome, result_of
+from guardian.cli.orders.background_home import BackgroundHome, result_of
 from guardian.cli.support.exit_codes import NO
 from guardian.cli.support.owner import agree, wait_without_answer
 from guardian.cli.support.render import say, say_error

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from guardian.cli.orders.asking import decide_on, shown_order
+from guardian.cli.orders.background_home import BackgroundHome
 from guardian.cli.orders.waiting_list import policy_of, read_waiting
-from guardian.cli.support.background_home import BackgroundHome
 from guardian.cli.support.exit_codes import COULD_NOT_TELL, FINE, NO
 from guardian.cli.support.render import say, say_error, say_hint
 from guardian.errors import GuardianError
