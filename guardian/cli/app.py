@@ -58,10 +58,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "settle": ("guardian.cli.orders.settle:command", "end the wait for an order whose fate is unknown"),
     "audit": ("guardian.cli.audit.command:command", "read and verify the log of every call"),
     "policy": ("guardian.cli.policy.command:command", "check, show and approve the policy, the limits you set"),
-    "arm": ("guardian.cli.owner.arm:command", "allow orders within a budget and a time, without a question for each"),
+    "arm": ("guardian.cli.owner.arm:command", "allow orders within a budget and a time"),
     "disarm": ("guardian.cli.owner.disarm:command", "end what `guardian arm` allowed, now"),
-    "passkey": ("guardian.cli.owner.passkey:command", "keep the passkeys whose signatures prove that you agree"),
-    "pin": ("guardian.cli.owner.pin:command", "set the PIN that proves that you agree, where there is no passkey"),
+    "passkey": ("guardian.cli.owner.passkey:command", "keep the passkeys that prove that you agree"),
+    "pin": ("guardian.cli.owner.pin:command", "set the PIN for where there is no passkey"),
     "keys": ("guardian.cli.keys.command:command", "keep Binance API keys in the system's keyring"),
     "paper": ("guardian.cli.paper:command", "run the paper exchange alone"),
 }

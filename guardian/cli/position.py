@@ -9,10 +9,11 @@ import click
 
 from guardian.cli.support.opened_home import carry_out, stopped_unchanged, with_guardian
 from guardian.cli.support.options import policy_option
-from guardian.cli.support.owner import ask_yes, require_owner
+from guardian.cli.support.owner import agree, require_owner
 from guardian.cli.support.render import Column, print_json, say, table
 from guardian.cli.support.stop_requests import StopRequested, StopRequests
 from guardian.domain.money import parse_amount, plain
+from guardian.domain.owner.statement import Statement, StatementKind
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -81,7 +82,19 @@ def set_position(ctx: click.Context, asset: str, quantity: Decimal, policy_path:
         say("nothing was changed")
         return
     say(f"from now on {plain(quantity)} {asset} can be sold back without a budget, and counts in `max_position`")
-    if not ask_yes(f"set it from {plain(was.bought)} to {plain(quantity)} {asset}?"):
+    statement = Statement(
+        kind=StatementKind.LEDGER,
+        fields={
+            "decision": "set_position",
+            "environment": correction.scope.environment,
+            "account": correction.scope.account,
+            "asset": asset,
+            "was": plain(was.bought),
+            "is": plain(quantity),
+        },
+    )
+    question = f"set it from {plain(was.bought)} to {plain(quantity)} {asset}?"
+    if agree(statement, question, policy_path=policy_path) is None:
         say("nothing was changed")
         ctx.exit(1)
 

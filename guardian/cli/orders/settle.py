@@ -9,9 +9,10 @@ import click
 
 from guardian.cli.support.opened_home import carry_out, with_guardian
 from guardian.cli.support.options import policy_option, reason_option
-from guardian.cli.support.owner import ask_yes, require_owner
+from guardian.cli.support.owner import agree, require_owner
 from guardian.cli.support.render import say, say_error, say_hint
 from guardian.cli.support.stop_requests import StopRequests
+from guardian.domain.owner.statement import Statement, StatementKind
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
@@ -40,7 +41,11 @@ def command(ctx: click.Context, client_order_id: str, reason: str, policy_path: 
     for line in found.lines:
         say(line)
     # Asked with no event loop around it: inside one, Ctrl-C would wait for the answer.
-    if not ask_yes("settle it?"):
+    statement = Statement(
+        kind=StatementKind.LEDGER,
+        fields={"decision": "settle", "client_order_id": client_order_id, "reason": reason, "shown": list(found.lines)},
+    )
+    if agree(statement, "settle it?", policy_path=policy_path) is None:
         say("nothing was changed")
         ctx.exit(1)
 

@@ -22,7 +22,7 @@ from guardian.cli.support.terminal import (
 )
 from guardian.cli.support.vault_prompt import unlock_vault
 from guardian.domain.owner.proof import Proof, ProofGiven
-from guardian.domain.owner.statement import Statement
+from guardian.domain.owner.statement import Statement, StatementKind
 from guardian.domain.secrets import Secret
 from guardian.domain.text.escaping import clean
 from guardian.errors import OwnerNotPresent, PolicyInvalid, StoreError
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 READING_S: Final = 1.0
 """An answer that comes sooner after its question was not given by someone who read it."""
+_NOTED_HERE: Final = frozenset({StatementKind.RESUME, StatementKind.LEDGER, StatementKind.KEYS})
+"""Statements whose act writes no proof of its own: the log has a row of the yes before the act."""
 _YES: Final = frozenset({"y", "yes"})
 
 
@@ -74,6 +76,7 @@ def agree(
     require_owner("ask for your yes")
     from guardian.gate.owner.agreement import Agreement
     from guardian.home.log import open_journal
+    from guardian.store.schema.records import Record
 
     journal = open_journal()
     try:
@@ -81,7 +84,11 @@ def agree(
         demanded = agreement.demanded(_proof_of_policy(policy_path, journal))
         if usb_key:
             return _by_usb_key(agreement, statement, question, is_over or (lambda: False))
-        return agree_with(agreement, demanded, statement, question, is_over=is_over, monotonic=monotonic)
+        given = agree_with(agreement, demanded, statement, question, is_over=is_over, monotonic=monotonic)
+        if given is not None and statement.kind in _NOTED_HERE:
+            body = {"kind": "agreed", "statement": statement.as_dict(), "proof": given.as_record()}
+            journal.append(Record.event(None, body))
+        return given
     finally:
         journal.close()
 

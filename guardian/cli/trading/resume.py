@@ -9,7 +9,7 @@ import click
 
 from guardian.cli.support.opened_home import carry_out, with_guardian
 from guardian.cli.support.options import policy_option
-from guardian.cli.support.owner import ask_yes, require_owner
+from guardian.cli.support.owner import agree, require_owner
 from guardian.cli.support.render import say, say_error, say_hint
 from guardian.cli.support.stop_requests import StopRequests
 from guardian.domain.trading import TradingState
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, reducing: bool, policy_path: Path | None) -> None:
     """Let trading go on. Shows why it stopped, asks you, and needs a real terminal."""
     require_owner("resume trading")
-    from guardian.cli.trading.resuming import resume, trading_shown
+    from guardian.cli.trading.resuming import resume, resume_statement, trading_shown
 
     shown = with_guardian(
         policy_path, lambda opened: opened.journal.run(lambda: trading_shown(opened)), needs_policy=False
@@ -37,10 +37,10 @@ def command(ctx: click.Context, reducing: bool, policy_path: Path | None) -> Non
     if shown.state is TradingState.ACTIVE:
         question = "trading is active already; reset the count of orders since a person acted to zero?"
     # Asked with no event loop around it: inside one, Ctrl-C would wait for the answer.
-    if not ask_yes(question):
+    target = TradingState.REDUCING if reducing else TradingState.ACTIVE
+    if agree(resume_statement(shown, target), question, policy_path=policy_path) is None:
         say("nothing was changed")
         ctx.exit(1)
-    target = TradingState.REDUCING if reducing else TradingState.ACTIVE
 
     async def act(opened: Guardian, _stop: StopRequests) -> None:
         await opened.journal.run(lambda: resume(opened, shown, target))

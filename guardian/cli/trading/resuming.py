@@ -9,6 +9,7 @@ from guardian.bootstrap import Guardian
 from guardian.cli.support.acts import note_act
 from guardian.cli.support.times import local_time
 from guardian.domain.money import plain
+from guardian.domain.owner.statement import Statement, StatementKind
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError
 from guardian.store.schema.records import OrderRow, TradingStatus
@@ -54,6 +55,19 @@ def trading_shown(opened: Guardian) -> ShownTrading:
 
 def _client_order_ids(rows: Iterable[OrderRow]) -> frozenset[str]:
     return frozenset(row.client_order_id for row in rows)
+
+
+def resume_statement(shown: ShownTrading, target: TradingState) -> Statement:
+    """What the owner agrees to: the state that trading gets, and why it was not in it."""
+    return Statement(
+        kind=StatementKind.RESUME,
+        fields={
+            "decision": target.value,
+            "trading_was": shown.state.value,
+            "reason_was": shown.reason,
+            "adopted": sorted(shown.found),
+        },
+    )
 
 
 def resume(opened: Guardian, shown: ShownTrading, target: TradingState) -> None:
