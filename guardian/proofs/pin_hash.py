@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from guardian.domain.secrets import Secret
+from guardian.system.derivation_turn import DERIVATION_TURN
 
 MIN_LENGTH: Final = 6
 MAX_LENGTH: Final = 128
@@ -88,6 +89,11 @@ def _parsed(stored: Secret) -> dict[str, Any] | None:
 
 
 def _derived(pin: Secret, salt: bytes, kdf: str) -> bytes:
+    with DERIVATION_TURN:
+        return _derived_now(pin, salt, kdf)
+
+
+def _derived_now(pin: Secret, salt: bytes, kdf: str) -> bytes:
     if kdf == "argon2id":
         return Argon2id(
             salt=salt, length=_LENGTH, iterations=_ITERATIONS, lanes=_LANES, memory_cost=_MEMORY_KIB

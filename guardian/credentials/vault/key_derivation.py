@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, final
 
 from guardian.domain.secrets import Secret
 from guardian.errors import KeyringUnavailable, VaultDamaged
+from guardian.system.derivation_turn import DERIVATION_TURN
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -135,7 +136,7 @@ def derive(passphrase: Secret, kdf: Kdf) -> VaultKey:
         )
     )
     key: VaultKey | None = None
-    with suppress(MemoryError):
+    with suppress(MemoryError), DERIVATION_TURN:
         # In one expression, so that no frame has a local variable with the passphrase or the key.
         key = VaultKey(AESGCM(function.derive(passphrase.reveal().encode("utf-8"))))
     if key is None:

@@ -98,8 +98,8 @@ class Agreement:
             except NotProven as error:
                 why = error.why
             else:
-                if proof.assertion is not None:
-                    tx.approvers.count_assertion(proof.assertion.credential_id, counter)
+                assert proof.assertion is not None
+                tx.approvers.count_assertion(proof.assertion.credential_id, counter)
                 return proof
             _note_refusal(tx, question.statement, Proof.PASSKEY, why)
         raise ProofRefused(f"the passkey's answer was refused: {why}", hint="nothing was approved; try again")
