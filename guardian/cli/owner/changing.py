@@ -9,6 +9,7 @@ from guardian.cli.support.exit_codes import FINE, NO
 from guardian.cli.support.owner import agree_with, ask_secret, ask_yes
 from guardian.cli.support.render import say, say_error, say_hint
 from guardian.cli.support.times import local_time
+from guardian.cli.support.vault_prompt import unlock_vault
 from guardian.credentials.owner_items import OwnerItems, open_owner_items
 from guardian.domain.owner.proof import ProofGiven
 from guardian.gate.owner.agreement import Agreement
@@ -31,7 +32,9 @@ class _Owner:
 
 
 def _items() -> OwnerItems:
-    return open_owner_items(home_folder())
+    home = home_folder()
+    unlock_vault(home)
+    return open_owner_items(home)
 
 
 def _with_owner(

@@ -107,6 +107,9 @@ def agree_with(
         agreed = ask_yes(question) if is_over is None else ask_considered(question, is_over, monotonic)
         return ProofGiven(kind=Proof.TERMINAL) if agreed else None
     if demanded is Proof.PIN:
+        from guardian.home.folder import home_folder
+
+        unlock_vault(home_folder())  # before the question: its passphrase is another one
         pin = ask_secret(f"{question} type your PIN, or nothing for no", is_over)
         return agreement.by_pin(statement, pin) if pin else None
     return _by_passkey(agreement, statement, question, is_over)
