@@ -1,6 +1,6 @@
 """Makes a server process as talkative as a careless engineer might, and breaks it where the test says.
 
-Every log record of every library is written in full, each exception with rich's traceback and all local variables, and
+Every log record of every library is written in full, each exception with its traceback and all local variables, and
 each fault that guardian's own log describes is written in that way too. The bug is named in a file, so that it can be
 switched on and off while the server runs.
 """
@@ -10,9 +10,8 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-import warnings
+import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,27 +33,31 @@ BUGS: Final = {
 """Where a bug can be: each function does its work and then raises."""
 
 
+REPORTED: Final = (
+    ("guardian.exchange.http.client", "GuardedClient._request"),
+    ("guardian.connector", "ExchangeConnector.connect"),
+)
+"""Functions whose callers translate what they raise: it is written down before that."""
+
+
 def write_with_locals(folder: Path, error: BaseException) -> None:
-    """Appends the exception's traceback with the local variables of every frame, as rich and as cgitb show them."""
-    from rich.console import Console
+    """Appends the traceback of the exception, and of what led to it, with the local variables of every frame.
+
+    They are written by their `repr`, as Python and crash reporters do, and as rich does, which goes into what is in
+    them: the attributes of dataclasses, lists, dictionaries.
+    """
     from rich.traceback import Traceback
 
-    link: BaseException | None = error
+    lines = list(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    trace = Traceback.extract(
+        type(error), error, error.__traceback__, show_locals=True, locals_max_length=50, locals_max_string=5_000,
+        locals_hide_dunder=False, locals_hide_sunder=False,
+    )  # fmt: skip
+    for frame in (frame for stack in trace.stacks for frame in stack.frames):
+        shown = {name: node.render(max_width=10**6) for name, node in (frame.locals or {}).items()}
+        lines += [f"{frame.name}.{name} = {value}\n" for name, value in shown.items()]
     with (folder / "tracebacks.txt").open("a", encoding="utf-8") as file:
-        trace = Traceback.from_exception(
-            type(error), error, error.__traceback__, show_locals=True, locals_max_string=100_000, max_frames=0,
-            locals_max_length=10_000, locals_hide_dunder=False, locals_hide_sunder=False,
-        )  # fmt: skip
-        Console(file=file, width=4000).print(trace)
-        with suppress(ImportError):  # Python 3.13 has it no more
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)
-                import cgitb
-
-            while link is not None:
-                if link.__traceback__ is not None:
-                    file.write(cgitb.text((type(link), link, link.__traceback__), context=5))
-                link = link.__cause__ or link.__context__
+        file.writelines(lines)
 
 
 class LoudFormatter(logging.Formatter):
@@ -96,6 +99,8 @@ def be_loud(folder: str) -> None:
     sys.excepthook = lambda kind, error, trace: write_with_locals(place, error)
     for name, (module, path) in BUGS.items():
         _break(place / "bug", name, module, path)
+    for module, path in REPORTED:
+        _report(place, module, path)
 
 
 class Kept:
@@ -108,12 +113,30 @@ class Kept:
         return "Kept"
 
 
-def _break(switch: Path, name: str, module: str, path: str) -> None:
+def _found(module: str, path: str) -> tuple[Any, str, Callable[..., Any]]:
+    """What has the function, its name there, and the function."""
     owner: Any = __import__(module, fromlist=["_"])
     *classes, last = path.split(".")
     for one in classes:
         owner = getattr(owner, one)
-    real: Callable[..., Any] = getattr(owner, last)
+    return owner, last, getattr(owner, last)
+
+
+def _report(folder: Path, module: str, path: str) -> None:
+    owner, last, real = _found(module, path)
+
+    async def reporting(*arguments: Any, **named: Any) -> Any:
+        try:
+            return await real(*arguments, **named)
+        except Exception as error:
+            write_with_locals(folder, error)
+            raise
+
+    setattr(owner, last, reporting)
+
+
+def _break(switch: Path, name: str, module: str, path: str) -> None:
+    owner, last, real = _found(module, path)
 
     def fail() -> None:
         if switch.exists() and switch.read_text("utf-8") == name:
