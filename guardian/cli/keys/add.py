@@ -12,9 +12,10 @@ from guardian.cli.keys.slots import FAMILY, as_arguments, checked_slot, describe
 from guardian.cli.keys.sources import Source, source_of, source_options
 from guardian.cli.support.owner import ask_yes
 from guardian.cli.support.render import fields, say, say_hint
-from guardian.domain.secrets import ApiKeyPair, KeyKind, Secret, fingerprint_of
+from guardian.credentials.key_checks import check_pair
+from guardian.domain.secrets import ApiKeyPair, KeyKind, Secret
 from guardian.domain.trading import Environment
-from guardian.errors import CredentialsError, KeyringUnavailable
+from guardian.errors import CredentialsError, ExchangeError, KeyringUnavailable
 
 if TYPE_CHECKING:
     from guardian.cli.keys.reading.given import Given
@@ -46,7 +47,12 @@ def add(environment: str, family: str, kind: str | None, file: Path | None, from
     rotation = store.rotation(*slot)
     given, is_waiting = _new_key(rotation, source, slot)
     api_key = given.api_key or prompts.ask_api_key("API key that Binance shows for it")
-    prompts.take_owners_yes("add", slot, fingerprint_of(slot[0], api_key))
+    pair = ApiKeyPair(
+        environment=slot[0], family=slot[1], kind=given.signing.kind, api_key=api_key, signing_key=given.signing.value
+    )
+    if slot[0] is Environment.LIVE:
+        _require_safe(pair)
+    prompts.take_owners_yes("add", slot, pair.fingerprint)
     stored = store_key(store, slot, given.signing.kind, api_key, given.signing.value, is_waiting=is_waiting)
     note_added(stored)
     say(f"stored in `{store.backend_name}` and read back")
@@ -56,6 +62,29 @@ def add(environment: str, family: str, kind: str | None, file: Path | None, from
     elif file is not None:
         say_hint(f"guardian does not need `{file}` any more; keep it somewhere safe or delete it")
     say_hint(f"`guardian keys check {as_arguments(slot)}` asks the exchange whether the key works")
+
+
+def _require_safe(pair: ApiKeyPair) -> None:
+    """Ends the command where a key of `live` does not work or its permissions are not safe; nothing was stored then.
+
+    Where the exchange cannot be reached it is stored all the same: no order is created before they were read.
+    """
+    from guardian.cli.keys.account.trial import try_key
+
+    check_pair(pair)
+    try:
+        answer = try_key(pair)
+    except ExchangeError as error:
+        say(f"guardian: warning: what the key may do could not be read: {error.message}")
+        return
+    for warning in answer.warnings:
+        say(f"guardian: warning: {warning}")
+    if not answer.works or answer.problems:
+        for problem in answer.problems:
+            say(problem)
+        say("the key was not stored")
+        say_hint("put that right on Binance's page, then run the same command again")
+        click.get_current_context().exit(1)
 
 
 def store_key(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from guardian.cli.app import main
+from guardian.cli.keys.account import trial
 from guardian.cli.keys.account.trial import try_key
 from guardian.cli.keys.add import store_key
 from guardian.cli.keys.reading.signing_keys import signing_key_of
@@ -25,7 +27,7 @@ from tests.cli.keys.support.answers import answer_with
 from tests.cli.keys.test_keys import Person, at_a_terminal
 from tests.e2e.support.testnet_in_a_box import divert
 from tests.support.keyring import FileKeyring, MemoryKeyring
-from tests.support.live_play import live_play
+from tests.support.live_play import LivePlay, live_play
 from tests.support.present import present
 from tests.support.private_keys import ed25519_key, private_pem, public_half, rsa_key
 from tests.support.terminals import people
@@ -165,6 +167,70 @@ def test_check_of_live_reads_the_permissions_of_the_key(tmp_path: Path) -> None:
         assert answer.works
         assert any("withdraw" in problem for problem in answer.problems)
         assert any("address" in warning for warning in answer.warnings)
+
+
+class LiveDesk(Desk):
+    """At a play of `live`, whose key is in `file`."""
+
+    def __init__(self, play: LivePlay, capsys: pytest.CaptureFixture[str], file: Path) -> None:
+        super().__init__(play.paper, capsys)
+        self.play = play
+        self.file = file
+
+    def adds(self) -> int:
+        return self.runs("add", "live", "--from", str(self.file))
+
+
+@pytest.fixture
+def live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_home: Path
+) -> Iterator[LiveDesk]:
+    with live_play(tmp_path) as play:
+        monkeypatch.setattr(trial, "try_key", functools.partial(trial.try_key, network=play.network))
+        pair = play.pair
+        text = f"BINANCE_API_KEY={pair.api_key.reveal()}\nBINANCE_API_SECRET={pair.signing_key.reveal()}\n"
+        (tmp_path / "live.env").write_text(text)
+        made = LiveDesk(play, capsys, tmp_path / "live.env")
+        answer_with(monkeypatch, made.store, lambda question: True, made.types)
+        yield made
+
+
+def permission_rows() -> list[str]:
+    with open_history(home_folder()) as log:
+        return [
+            line.detail or "" for line in log.newest(CallFilter()).lines if "key_permissions" in (line.detail or "")
+        ]
+
+
+def test_key_of_live_is_stored_once_its_permissions_were_read(live: LiveDesk) -> None:
+    """A safe key is stored, its warnings are said, and the answer is a row of the log."""
+    live.play.controls.set_permissions(ipRestrict=False)
+    assert live.adds() == 0
+    assert "warning: the key works from every address" in live.err
+    assert present(live.store.get("live", KeyFamily.SPOT)) == live.play.pair
+    assert len(permission_rows()) == 1
+
+
+@pytest.mark.parametrize(
+    "permission",
+    ["enableWithdrawals", "enableInternalTransfer", "permitsUniversalTransfer", "enableMargin", "enableNew"],
+)
+def test_key_of_live_that_is_not_safe_is_not_stored(live: LiveDesk, permission: str) -> None:
+    """Each permission that moves money, is not in the policy or is not known refuses the key, with its name."""
+    live.play.controls.set_permissions(**{permission: True})
+    assert live.adds() == 1
+    assert f"`{permission}` is on" in live.err
+    assert "the key was not stored" in live.err
+    assert live.store.get("live", KeyFamily.SPOT) is None
+    assert len(permission_rows()) == 1
+
+
+def test_key_of_live_that_the_exchange_refuses_is_not_stored(live: LiveDesk) -> None:
+    """A key that does not sign is found out before it is stored."""
+    live.file.write_text(f"{live.play.pair.api_key.reveal()}\n{'x' * 64}\n")
+    assert live.adds() == 1
+    assert "-1022" in live.err
+    assert live.store.get("live", KeyFamily.SPOT) is None
 
 
 # rotate

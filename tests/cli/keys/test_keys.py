@@ -189,6 +189,12 @@ if {exchange!r}:
     class ForGood:
         setattr = staticmethod(setattr)
     divert(ForGood, {exchange!r})
+else:
+    from guardian.cli.keys.account import trial
+    from guardian.errors import ExchangeUnavailable
+    def unreachable(pair):
+        raise ExchangeUnavailable("there is no network in this test")
+    trial.try_key = unreachable
 code = main(sys.argv[1:])
 sys.stdout.flush()
 items = {{place[0]: json.loads(value) for place, value in keyring.items.items()}}
@@ -355,6 +361,7 @@ def test_person_brings_a_key_of_their_own(sit_down: Callable[..., Person], tmp_p
     raw = base64.b64encode(SEED).decode()
     assert items["guardian/binance/live"]["signing_key"] == digest(raw)
     assert public_half(ed25519_key()).decode() in out
+    assert "what the key may do could not be read: there is no network in this test" in person.seen
     assert "does not need" in person.seen
     assert raw not in out + person.seen
 
