@@ -91,7 +91,7 @@ class ApprovedPolicies:
         self._loaded: tuple[str, Policy | None] = ("", None)
         """The digest of the last approved text that was loaded, and what it says; None where it cannot be read."""
         self._compared: tuple[tuple[str, str], PolicyComparison] | None = None
-        self._borne_out: set[int] = set()
+        self._borne_out: set[ApprovedPolicy] = set()
 
     def standing(self, policy: Policy) -> PolicyStanding:
         """Returns which policy is in force by what the store said last; orders need a look of their own."""
@@ -139,15 +139,15 @@ class ApprovedPolicies:
         if not needs:
             return _State(environment=environment, now_ms=tx.now_ms, needs_approval=False)
         in_force = tx.policy_approvals.in_force(environment.value)
-        if in_force is not None and in_force.approval_seq not in self._borne_out and _is_borne_out(tx, in_force):
-            self._borne_out.add(in_force.approval_seq)
+        if in_force is not None and in_force not in self._borne_out and _is_borne_out(tx, in_force):
+            self._borne_out.add(in_force)
         return _State(
             environment=environment,
             now_ms=tx.now_ms,
             needs_approval=True,
             in_force=in_force,
             newest=tx.policy_approvals.newest(environment.value),
-            is_logged=in_force is not None and in_force.approval_seq in self._borne_out,
+            is_logged=in_force is not None and in_force in self._borne_out,
         )
 
     def _standing(self, state: _State, policy: Policy) -> PolicyStanding:
