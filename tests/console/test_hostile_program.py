@@ -2,69 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-import struct
 import threading
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from fido2 import cbor
 
 from guardian.console.approvals import QUESTION_LIFETIME_S
-from guardian.domain.owner.proof import Passkey
 from guardian.domain.secrets import Secret
 from guardian.gate.owner.changes import OwnerChanges
 from guardian.proofs.pin_hash import MAX_TRIES, pin_hash
 from tests.cli.test_owner_commands import events, proposed, states, trading
+from tests.console.support.key import Key, text
 from tests.console.support.served import RawBrowser, ServedConsole
 from tests.console.test_page import PASSKEY, PIN, event_bodies
 from tests.e2e.support.processes import query
 from tests.support.profiles import tries
 from tests.support.world import World
-
-CREDENTIAL = b"the owner's credential"
-
-
-def text(value: bytes) -> str:
-    return urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
-class Key:
-    """A key pair that answers as an authenticator does."""
-
-    def __init__(self, origin: str) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._origin = origin
-        self.counter = 0
-
-    def public_key(self) -> str:
-        """The public key in COSE, as guardian stores it."""
-        numbers = self._key.public_key().public_numbers()
-        x, y = (number.to_bytes(32, "big") for number in (numbers.x, numbers.y))
-        return text(cbor.encode({1: 2, 3: -7, -1: 1, -2: x, -3: y}))
-
-    def signs(
-        self, challenge: str, *, origin: str | None = None, flags: int = 0x05, count: bool = True
-    ) -> dict[str, Any]:
-        """A whole answer to a challenge."""
-        self.counter += count
-        data = sha256(b"localhost").digest() + bytes([flags]) + struct.pack(">I", self.counter)
-        fields = {
-            "type": "webauthn.get",
-            "challenge": challenge,
-            "origin": origin or self._origin,
-            "crossOrigin": False,
-        }
-        client = json.dumps(fields).encode()
-        signature = self._key.sign(data + sha256(client).digest(), ec.ECDSA(hashes.SHA256()))
-        response = {"clientDataJSON": text(client), "authenticatorData": text(data), "signature": text(signature)}
-        return {"id": text(CREDENTIAL), "rawId": text(CREDENTIAL), "type": "public-key", "response": response}
 
 
 @pytest.fixture
@@ -72,11 +27,7 @@ def owners(world: World, console: ServedConsole) -> Key:
     """The owner's own passkey, registered, under a policy that demands it."""
     world.policy(PASSKEY)
     made = Key(console.origin)
-    with console.opened.journal.transaction() as tx:
-        passkey = Passkey(
-            credential_id=text(CREDENTIAL), public_key=made.public_key(), name="laptop", sign_count=0, created_ms=1
-        )
-        tx.approvers.add_passkey(passkey)
+    made.is_registered(console)
     return made
 
 

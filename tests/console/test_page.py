@@ -14,13 +14,14 @@ from playwright.sync_api import Locator, Page, expect
 from guardian.domain.owner.proof import Proof
 from guardian.domain.owner.statement import Statement, StatementKind
 from guardian.domain.secrets import Secret
-from guardian.errors import ProofRefused
+from guardian.errors import ProofRefused, StoreUnavailable
 from guardian.gate.owner.changes import OwnerChanges
 from guardian.proofs.pin_hash import pin_hash
 from guardian.store.owner.owner_records import ChangeKind
 from tests.cli.test_owner_commands import events, proposed, states, trading
 from tests.console.support.asked import asked_to_agree, asked_to_register
 from tests.console.support.browser import Owner
+from tests.console.support.key import CREDENTIAL, Key
 from tests.console.support.served import ServedConsole
 from tests.e2e.support.processes import query
 from tests.support.world import World
@@ -31,14 +32,12 @@ PIN: dict[str, Any] = {"confirmation": {"channel": "terminal", "proof": "pin"}}
 LIMIT = {"order_type": "LIMIT", "quantity": "0.001", "price": "59000"}
 
 
-def registered(console: ServedConsole, owner: Owner, name: str = "laptop") -> None:
-    """The owner registers their passkey on the page that `guardian passkey add` opens."""
+def registered(console: ServedConsole, owner: Owner) -> None:
+    """The owner has a passkey that was registered before."""
+    key = Key(console.origin)
+    key.is_registered(console)
     owner.plug_in_passkey()
-    asked = asked_to_register(console, name)
-    owner.page.goto(asked.link)
-    owner.page.get_by_role("button", name="Make a passkey").click()
-    expect(owner.page.get_by_role("status")).to_contain_text("Done")
-    assert asked.result().name == name
+    owner.has_passkey(CREDENTIAL, key.private_key())
 
 
 @pytest.fixture
@@ -345,6 +344,34 @@ def test_what_is_stale_is_not_approved(world: World, console: ServedConsole, own
     expect(owner.page.get_by_role("alert")).to_be_hidden()
 
 
+def test_order_of_another_policy_is_left_to_the_terminal(world: World, console: ServedConsole, owner: Owner) -> None:
+    """This page judges by one policy; the order of another is shown with the command that judges it by its own."""
+    name = proposed(world.assistant())
+    world.policy(PASSKEY, {"limits": {"max_open_orders": 4}})
+    owner.opens(console.link())
+    expect(card(owner.page, name)).to_contain_text("This page cannot judge it: the policy")
+    expect(card(owner.page, name)).to_contain_text(f"guardian approve {name}")
+    expect(card(owner.page, name).get_by_role("button", name="Approve")).to_be_disabled()
+
+
+def test_log_that_cannot_be_read_is_said(world: World, console: ServedConsole, owner: Owner) -> None:
+    """What is shown may be old then, so that nothing can be approved until the log is back."""
+    name = proposed(world.assistant())
+    owner.opens(console.link())
+    yes = card(owner.page, name).get_by_role("button", name="Approve")
+    expect(yes).to_be_enabled()
+    real = console.server.data.now
+
+    async def locked(known_seq: int) -> dict[str, Any]:
+        raise StoreUnavailable("the log cannot be read: it is locked")
+
+    console.server.data.now = locked
+    expect(owner.page.get_by_role("alert")).to_contain_text("the log cannot be read: it is locked")
+    expect(yes).to_be_disabled()
+    console.server.data.now = real
+    expect(yes).to_be_enabled()
+
+
 # Rejecting, cancelling, halting
 
 
@@ -533,6 +560,41 @@ def test_text_of_a_client_is_never_markup(world: World, console: ServedConsole, 
 
 
 # One question of a command
+
+
+def test_passkey_is_registered_on_its_page_and_approves(
+    world: World, console: ServedConsole, sit_at_browser: SitDown
+) -> None:
+    """What `guardian passkey add` opens; from then on the passkey approves on the console's page."""
+    world.policy(PASSKEY)
+    person = sit_at_browser()
+    person.plug_in_passkey()
+    asked = asked_to_register(console, "phone")
+    person.page.goto(asked.link)
+    person.page.get_by_role("button", name="Make a passkey").click()
+    expect(person.page.get_by_role("status")).to_contain_text("Done")
+    assert asked.result().name == "phone"
+    name = proposed(world.assistant())
+    person.opens(console.link())
+    agree(person.page, name)
+    expect(person.page.get_by_role("dialog", name="Done")).to_contain_text("placed: filled")
+    assert len(world.sent()) == 1
+
+
+def test_passkey_that_does_not_verify_its_user_is_not_registered(
+    console: ServedConsole, sit_at_browser: SitDown
+) -> None:
+    """The browser refuses to make it, and it can be tried again."""
+    person = sit_at_browser()
+    person.plug_in_passkey(verifies=False)
+    asked = asked_to_register(console, "phone")
+    person.page.goto(asked.link)
+    person.page.get_by_role("button", name="Make a passkey").click()
+    expect(person.page.get_by_role("status")).to_contain_text("You can try again", timeout=70_000)
+    person.is_recognised(True)
+    person.page.get_by_role("button", name="Make a passkey").click()
+    expect(person.page.get_by_role("status")).to_contain_text("Done")
+    assert asked.result().name == "phone"
 
 
 def test_command_is_answered_by_a_passkey_on_its_page(world: World, console: ServedConsole, owner: Owner) -> None:

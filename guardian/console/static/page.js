@@ -285,7 +285,10 @@ function drawPreview(card) {
     );
     const no = [];
     if (card.why) no.push(el("p", { class: "bad" }, `What it would do now is not known: ${card.why}`));
-    if (preview?.mismatch) no.push(el("p", { class: "bad" }, `${preview.mismatch.why}; ${preview.mismatch.hint}`));
+    if (preview?.mismatch) {
+      no.push(el("p", { class: "bad" }, `This page cannot judge it: ${preview.mismatch.why}.`));
+      no.push(el("p", {}, "In a terminal: ", el("code", { class: "command" }, `guardian approve ${card.id}`)));
+    }
     if (preview?.denials?.length) no.push(el("p", { class: "bad" }, "This order would be denied now:"), denials(preview.denials));
     card.no.replaceChildren(...no);
   }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,6 +84,18 @@ class Owner:
         }
         made = self.devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
         self._passkey = made["authenticatorId"]
+
+    def has_passkey(self, credential_id: bytes, private_key: bytes) -> None:
+        """A passkey of guardian's that was made before; the key is PKCS#8."""
+        credential = {
+            "credentialId": b64encode(credential_id).decode(),
+            "isResidentCredential": False,
+            "rpId": "localhost",
+            "privateKey": b64encode(private_key).decode(),
+            "signCount": 0,
+        }
+        sent = {"authenticatorId": self._passkey, "credential": credential}
+        self.devtools.send("WebAuthn.addCredential", sent)
 
     def is_recognised(self, verified: bool) -> None:
         """Whether the passkey recognises its user from now on."""
