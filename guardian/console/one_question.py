@@ -15,7 +15,7 @@ from guardian.console.web.listening import listen, quiet_server
 from guardian.console.web.page_app import Document, PageApp, table_of
 from guardian.console.web.sessions import Sessions
 from guardian.domain.owner.proof import Passkey, ProofGiven
-from guardian.domain.owner.statement import Statement
+from guardian.domain.owner.statement import Statement, StatementKind
 from guardian.domain.text.escaping import clean
 from guardian.errors import GuardianError, OwnerNotPresent
 from guardian.gate.owner.agreement import Agreement
@@ -41,6 +41,7 @@ class OneQuestion(Generic[Answer]):
         *,
         title: str,
         lines: Sequence[str],
+        details: Sequence[str] = (),
         registers: bool,
         options: Callable[[str], Any],
         take: Callable[[Document, str], Answer],
@@ -51,6 +52,7 @@ class OneQuestion(Generic[Answer]):
         self.origin = f"http://localhost:{self.port}"
         self._title = title
         self._lines = [clean(line) for line in lines]
+        self._details = [clean(line) for line in details]
         self._registers = registers
         self._options = options
         self._take = take
@@ -98,7 +100,8 @@ class OneQuestion(Generic[Answer]):
 
     async def _question(self, _sent: Document) -> Document:
         options = await asyncio.to_thread(self._options, self.origin)
-        return {"title": self._title, "lines": self._lines, "registers": self._registers, "options": options}
+        shown = {"title": self._title, "lines": self._lines, "details": self._details}
+        return {**shown, "registers": self._registers, "options": options}
 
     async def _answered(self, sent: Document) -> Document:
         proof = None if sent.get("proof") is None else table_of(sent, "proof")
@@ -139,7 +142,8 @@ def yes_question(agreement: Agreement, statement: Statement, title: str) -> OneQ
     question = agreement.question(statement)
     return OneQuestion(
         title=title,
-        lines=statement_lines(statement),
+        lines=order_lines(statement) or statement_lines(statement),
+        details=statement_lines(statement) if order_lines(statement) else (),
         registers=False,
         options=lambda _origin: dict(agreement.options(question)),
         take=lambda answer, origin: agreement.by_passkey(question, answer, origin=origin),
@@ -147,16 +151,22 @@ def yes_question(agreement: Agreement, statement: Statement, title: str) -> OneQ
 
 
 def statement_lines(statement: Statement) -> tuple[str, ...]:
-    """Returns every field of a statement that is set, one on a line: exactly what is signed. An order comes first."""
-    order = statement.fields.get("order")
-    first = [_order_line(statement.fields, order)] if isinstance(order, Mapping) else []
-    return (*first, *_lines("", statement.fields))
+    """Returns every field of a statement that is set, one on a line: exactly what is signed."""
+    return tuple(_lines("", statement.fields))
 
 
-def _order_line(fields: Mapping[str, object], order: Mapping[str, object]) -> str:
-    """`PAPER  BUY 0.001 BTCUSDT LIMIT at 60000`."""
+def order_lines(statement: Statement) -> tuple[str, ...]:
+    """Returns an order's statement in a few lines; empty for a statement of another kind."""
+    fields, order = statement.fields, statement.fields.get("order")
+    if statement.kind is not StatementKind.ORDER or not isinstance(order, Mapping):
+        return ()
     what = " ".join(str(order.get(name, "?")) for name in ("side", "quantity", "symbol", "type"))
-    return f"{str(fields.get('environment')).upper()}  {what} at {order.get('price', '?')}"
+    lines = [f"{str(fields.get('environment')).upper()}  {what} at {order.get('price', '?')}"]
+    lines.append(f"counts as {fields.get('counts_as')} {fields.get('currency')} against your limits")
+    market = fields.get("market")
+    if isinstance(market, Mapping):
+        lines.append(f"the market when you were asked: {market.get('bid')}/{market.get('ask')}")
+    return tuple(lines)
 
 
 def _lines(name: str, value: object) -> Iterator[str]:

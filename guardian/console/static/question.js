@@ -29,6 +29,8 @@ async function open(code) {
   $("login").hidden = true;
   $("title").textContent = question.title;
   $("lines").replaceChildren(...question.lines.map((line) => el("li", {}, line)));
+  $("details").replaceChildren(...question.details.map((line) => el("li", {}, line)));
+  $("all").hidden = question.details.length === 0;
   $("yes").textContent = question.registers ? "Make a passkey" : "Yes, with my passkey";
   $("question").hidden = false;
   setTimeout(() => {
