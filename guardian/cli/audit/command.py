@@ -147,6 +147,27 @@ def reconcile_(ctx: click.Context, symbols: tuple[str, ...], policy_path: Path |
     ctx.exit(reconcile(policy_path, symbols, as_json=as_json))
 
 
+@command.command("receipt")
+@click.argument("order", required=False)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this new file.")
+@click.option("--check", type=click.Path(path_type=Path, dir_okay=False), help="Check a receipt, without any home.")
+@click.pass_context
+def receipt(ctx: click.Context, order: str | None, out: Path | None, check: Path | None) -> None:
+    """Write who approved ORDER, what exactly and at which price, into one file that can be checked on any machine.
+
+    ORDER is a client order id, or the id of the proposal. With --check FILE it says what a receipt shows.
+
+    0: a passkey signed it. 1: it was changed, or nobody approved the order. 3: nothing in it proves the approval.
+    """
+    from guardian.cli.audit import receipts
+
+    if (order is None) == (check is None):
+        raise click.UsageError("name an ORDER, or give --check FILE")
+    if check is not None:
+        ctx.exit(receipts.check(check))
+    ctx.exit(receipts.receipt_of(str(order), out))
+
+
 @command.command("checkpoint")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")
 @click.pass_context

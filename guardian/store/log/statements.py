@@ -87,6 +87,16 @@ OUTSTANDING_PROPOSALS: Final = f"SELECT {_PROPOSAL} FROM proposals WHERE {OUTSTA
 PROPOSAL_BY_ID: Final = f"SELECT {_PROPOSAL} FROM proposals WHERE id = :name"
 LOGGED_TIME: Final = "SELECT window_ms, (SELECT ts_ms FROM audit ORDER BY seq DESC LIMIT 1) FROM control WHERE id = 1"
 
+# The proof of an order
+
+APPROVAL_OF_PROPOSAL: Final = "SELECT approval_seq FROM proposals WHERE id = :name"
+APPROVAL_OF_MANDATE: Final = "SELECT approval_seq FROM mandates WHERE id = :name"
+ORDER_OF_PROPOSAL: Final = "SELECT client_order_id FROM proposals WHERE id = :name"
+REGISTRATION_BEFORE: Final = (
+    f"SELECT {_ROW} FROM audit WHERE phase = 'event' AND call_id IS NULL AND seq < :before "
+    'AND instr(body, \'"change":"passkey_add"\') > 0 AND instr(body, :credential) > 0 ORDER BY seq DESC LIMIT 1'
+)
+
 # Verifying
 
 ROWS_AFTER: Final = f"SELECT {_ROW} FROM audit WHERE seq > :after ORDER BY seq LIMIT :limit"
