@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from enum import Enum, auto
 
 from guardian.credentials.item_format import (
     SERVICES,
@@ -29,18 +28,9 @@ from guardian.credentials.item_format import (
 )
 from guardian.credentials.items import KeyringItems
 from guardian.credentials.key_checks import check_pair, check_signing_key
+from guardian.credentials.rotation_stage import RotationStage
 from guardian.domain.secrets import ApiKeyPair, KeyKind, Secret
 from guardian.errors import CredentialsError
-
-
-class RotationStage(Enum):
-    """How far the replacement of a pair came."""
-
-    NONE = auto()
-    WAITS_FOR_API_KEY = auto()
-    NOT_TRIED = auto()
-    SWAPPING = auto()
-    OLD_REMAINS = auto()
 
 
 class KeyRotation:

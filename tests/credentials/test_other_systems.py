@@ -15,7 +15,7 @@ import pytest
 
 from guardian.credentials import backends
 from guardian.credentials.item_format import MAX_VALUE_BYTES
-from guardian.credentials.rotation import RotationStage
+from guardian.credentials.rotation_stage import RotationStage
 from guardian.credentials.store import CredentialStore, open_credentials
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret
 from guardian.errors import CredentialsError, KeyringUnavailable

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from guardian.credentials.item_format import KeptKey, WaitingKey
-from guardian.credentials.rotation import RotationStage
+from guardian.credentials.rotation_stage import RotationStage
 from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.errors import CredentialsError

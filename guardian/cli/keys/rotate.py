@@ -16,7 +16,7 @@ from guardian.cli.keys.slots import ENVIRONMENT, FAMILY, KEY_PAGES, as_arguments
 from guardian.cli.keys.sources import Source, source_of, source_options
 from guardian.cli.support.owner import ask_yes
 from guardian.cli.support.render import fields, say, say_hint
-from guardian.credentials.rotation import RotationStage
+from guardian.credentials.rotation_stage import RotationStage
 from guardian.domain.secrets import ApiKeyPair
 from guardian.errors import CredentialsError
 

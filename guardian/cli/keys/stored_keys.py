@@ -10,7 +10,7 @@ import click
 
 from guardian.cli.keys.slots import KEY_PAGES, as_arguments, described, open_store
 from guardian.cli.support.render import Column, print_json, say, say_hint, table
-from guardian.credentials.rotation import RotationStage
+from guardian.credentials.rotation_stage import RotationStage
 
 if TYPE_CHECKING:
     from guardian.credentials.item_format import Slot

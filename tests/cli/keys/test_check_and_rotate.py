@@ -15,7 +15,7 @@ from guardian.cli.keys.account import trial
 from guardian.cli.keys.account.trial import try_key
 from guardian.cli.keys.add import store_key
 from guardian.cli.keys.reading.signing_keys import signing_key_of
-from guardian.credentials.rotation import RotationStage
+from guardian.credentials.rotation_stage import RotationStage
 from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
