@@ -17,6 +17,8 @@ import pytest
 from guardian.credentials import backends
 from guardian.credentials.store import CredentialStore, open_credentials
 from guardian.errors import KeyringUnavailable
+from tests.support.keyring import MemoryKeyring
+from tests.support.vaults import vault_in
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere this would reach the user's own keyring")
 HERE = Path(__file__).parent
@@ -326,3 +328,29 @@ def test_keyring_is_not_imported_before_it_is_used() -> None:
     code = "import sys, guardian.credentials.store; print({'keyring', 'cryptography'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.strip() == "set()"
+
+
+def _working_keyring(monkeypatch: pytest.MonkeyPatch) -> type[MemoryKeyring]:
+    """A machine whose keyring works."""
+    module = types.ModuleType("working_backend")
+    made = type("Keyring", (MemoryKeyring,), {"priority": 5})
+    module.Keyring = made  # type: ignore[attr-defined]  # a module made here
+    monkeypatch.setitem(sys.modules, "working_backend", module)
+    monkeypatch.setattr(backends, "_BACKENDS", {"linux": ("working_backend.Keyring",)})
+    _pretend(monkeypatch, "linux")
+    return made
+
+
+def test_vault_is_used_where_it_was_made_and_the_keyring_everywhere_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With a keyring that works too: a home with a vault has its keys there alone, another home in the keyring."""
+    _working_keyring(monkeypatch)
+    made = vault_in(tmp_path / "with")
+    assert open_credentials(home=tmp_path / "with").backend_name == f"vault {made.file.path}"
+    assert open_credentials(home=tmp_path / "without").backend_name == "working_backend.Keyring"
+    made.file.path.unlink()
+    made.file.path.symlink_to(tmp_path / "nowhere")
+    # What looks like a vault and cannot be used is not passed over for the keyring.
+    with pytest.raises(KeyringUnavailable, match="symbolic link"):
+        open_credentials(home=tmp_path / "with").list()
