@@ -98,7 +98,7 @@ WHAT_TO_DO: Final[dict[Code, str]] = {
     Code.EXCHANGE_UNREACHABLE: "Try again; check the network connection.",
     Code.NOT_AVAILABLE_HERE: "Use an environment that has it; the hint names one.",
     Code.CREDENTIALS_MISSING: "Run `guardian keys add` for this environment.",
-    Code.KEYRING_UNAVAILABLE: "Unlock the system's keyring, then try again.",
+    Code.KEYRING_UNAVAILABLE: "Unlock the system's keyring, or give the vault's passphrase; then try again.",
     Code.REQUEST_REFUSED: "Nothing: this environment does not make that request.",
     Code.LOG_UNAVAILABLE: "Do what the hint says: usually free disk space, or the permissions of guardian's home.",
     Code.LOG_LOST: "Put `guardian.db` back into guardian's home, or begin a new log with `guardian init`.",

@@ -19,6 +19,7 @@ SLOW: Final = (
     "tests/cli/",
     "tests/console/",
     "tests/credentials/test_keyring_backends.py",
+    "tests/credentials/vault/test_vault_backend.py",
     "tests/e2e/",
     "tests/exchange/http/test_tls.py",
     "tests/exchange/http/test_whole_surface.py",

@@ -32,7 +32,7 @@ def vault() -> None:
 
 @vault.command()
 def create() -> None:
-    """Make an empty vault. Keys of the keyring are not moved into it."""
+    """Make an empty vault. Keys and a PIN of the keyring are not moved into it."""
     require_owner("make a vault")
     from guardian.cli.support.acts import note_in_log
     from guardian.credentials.vault.lifecycle import create_vault
@@ -45,6 +45,7 @@ def create() -> None:
     keyring = _working_keyring()
     if keyring is not None:
         say(f"this machine has a keyring, `{keyring}`; with a vault guardian does not ask it any more")
+        say("keys, and the hash of a PIN, that are there are not moved: they have to be set again")
         if not ask_yes("make a vault all the same?"):
             say("nothing was changed")
             click.get_current_context().exit(1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.support.processes import Machine, Person
+from tests.e2e.support.processes import RUN, Machine, Person
 from tests.support.terminals import people
 
 PASSPHRASE = "CANARY words nobody knows"
@@ -193,3 +193,28 @@ def test_status_of_the_home_asks_once_and_works_without_an_answer(
     assert person.seen.count("passphrase of the vault") == 1
     done = machine.run("status", "--json")
     assert "the vault is locked" in json.loads(done.stdout)["keys"]
+
+
+WITH_KEYRING = """
+from guardian.credentials import backends
+from tests.support.keyring import MemoryKeyring
+backends.find_system_backend = MemoryKeyring
+"""
+
+
+def test_machine_with_a_keyring_is_asked_before_a_vault_takes_its_place(
+    machine: Machine, sit_down: Callable[..., Person]
+) -> None:
+    """Where a keyring works, the command says that it will not be asked any more; no is no vault."""
+    root = str(Path(__file__).parents[3])
+    program = f"import sys; sys.path.insert(0, {root!r})\n{WITH_KEYRING}\n{RUN}"
+    person = sit_down("keys", "vault", "create", program=program)
+    person.waits_for("make a vault all the same? [y/N] ")
+    assert "with a vault guardian does not ask it any more" in person.seen
+    person.types("n\n")
+    assert person.leaves()[0] == 1
+    assert not (machine.home / "vault").exists()
+    person = sit_down("keys", "vault", "create", program=program)
+    person.waits_for("make a vault all the same? [y/N] ")
+    person.types("y\n")
+    person.waits_for(NEW)
