@@ -6,18 +6,21 @@ import json
 import re
 import secrets
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from guardian.domain.owner.proof import Proof
+from guardian.domain.owner.proof import Proof, ProofGiven
 from guardian.domain.owner.statement import Statement, StatementKind
 from guardian.domain.secrets import Secret
 from guardian.errors import ProofRefused, StoreUnavailable
 from guardian.gate.owner.changes import OwnerChanges
+from guardian.gate.owner.session_mandate import MandateTerms, arm
 from guardian.proofs.pin_hash import pin_hash
 from guardian.store.owner.owner_records import ChangeKind
+from guardian.store.schema.records import Scope
 from tests.cli.test_owner_commands import events, proposed, states, trading
 from tests.console.support.asked import asked_to_agree, asked_to_register
 from tests.console.support.browser import Owner
@@ -416,6 +419,34 @@ def test_pending_change_of_what_proves_a_yes_is_shown(world: World, console: Ser
     changes.request(ChangeKind.PASSKEY_REMOVE, "laptop")
     owner.opens(console.link())
     expect(owner.page.locator("#alarms")).to_contain_text("the passkey `laptop` can be removed without a proof")
+
+
+def test_session_mandate_is_shown_and_ended_by_one_press(
+    world: World, console: ServedConsole, sit_at_browser: SitDown
+) -> None:
+    """What is placed without a question, what is left of it, and a button that asks nothing."""
+    world.assistant()
+    policy = console.opened.policy_file.current().policy
+    connection = console.run(console.opened.connector.connect(needs_keys=True))
+    terms = MandateTerms(
+        scope=Scope(environment="paper", account=connection.account),
+        currency="USDT",
+        budget=Decimal(300),
+        max_order=Decimal(50),
+        symbols=frozenset({"BTCUSDT"}),
+        lasts_ms=7_200_000,
+        policy_digest=policy.digest,
+    )
+    terminal = ProofGiven(kind=Proof.TERMINAL)
+    arm(console.opened.journal, terms, policy, terminal, random_bytes=secrets.token_bytes)
+    person = sit_at_browser()
+    person.opens(console.link())
+    armed = person.page.locator("#mandate")
+    expect(armed).to_contain_text("orders on BTCUSDT are placed without asking you")
+    expect(armed).to_contain_text(re.compile("300 of 300 USDT left, at most 50 an order, for (119|120) min"))
+    person.page.get_by_role("button", name="Disarm").click()
+    expect(armed).to_be_hidden()
+    expect(person.page.locator("#log")).to_contain_text("disarmed")
 
 
 # For everybody

@@ -187,13 +187,14 @@ def test_code_is_taken_as_a_person_types_it(console: ServedConsole) -> None:
 
 
 def test_five_wrong_codes_close_the_link(console: ServedConsole) -> None:
-    """A program that guesses has five tries a link; the right code is refused after that."""
+    """A program that guesses has five tries a link, and fills no terminal; the right code is refused after that."""
     link = console.link()
     for number in range(5):
         assert RawBrowser(console).log_in(f"GUESS{number}").status == 401
     locked = RawBrowser(console).log_in(link)
     assert (locked.status, "too many wrong codes" in locked.message) == (401, True)
     assert RawBrowser(console).log_in(console.link()).status == 200
+    assert len(console.said) == 2
 
 
 def test_new_link_replaces_the_one_before(console: ServedConsole) -> None:

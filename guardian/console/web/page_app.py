@@ -70,6 +70,8 @@ class PageApp:
         self._sessions = sessions
         self._notice = notice
         self._again = again
+        self._noticed: LoginRefusal | None = None
+        """The refusal that was written last."""
         self._cookie = f"guardian_console_{port}"
         folder = files("guardian.console") / "static"
         names = {"/": page} | {f"/{name}": name for name in static}
@@ -103,7 +105,9 @@ class PageApp:
             return _problem(400, str(error))
         opened = self._sessions.log_in(code)
         if isinstance(opened, LoginRefusal):
-            self._notice(f"a browser was not let in: {_REFUSALS[opened]}")
+            if opened is not self._noticed:  # a program that guesses does not fill the terminal
+                self._noticed = opened
+                self._notice(f"a browser was not let in: {_REFUSALS[opened]}")
             return _problem(401, _REFUSALS[opened], self._again)
         response = JSONResponse({"page_token": opened.page_token})
         response.set_cookie(self._cookie, opened.cookie, httponly=True, samesite="strict", path="/")

@@ -18,6 +18,7 @@ PATIENCE_MS: Final = 15_000
 FLAGS: Final = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",  # no other name leads anywhere
 )  # fmt: skip
 
 
