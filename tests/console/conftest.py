@@ -43,9 +43,12 @@ def page(console: ServedConsole, raw: RawBrowser) -> RawBrowser:
     return raw
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One Chromium for all tests; each gets a context of its own, which shares nothing with another."""
+    """One Chromium for the tests of a file; each gets a context of its own, which shares nothing with another.
+
+    No longer: while Playwright runs, this thread has an event loop, and a test of another file may need its own.
+    """
     with chromium(tmp_path_factory.mktemp("chromium")) as made:
         yield made
 
