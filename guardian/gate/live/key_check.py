@@ -6,8 +6,8 @@ orders are denied by the rule that needs them.
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from contextlib import suppress
 from typing import Final
 
 from guardian.connector import Connection
@@ -28,17 +28,19 @@ READ: Final = "key_permissions"
 UNREAD: Final = "key_permissions_unread"
 _EARLY_MS: Final = 10 * MINUTE_MS
 """The background reads them again this long before they are too old, so that no order has to wait for it."""
-_RETRY_S: Final = 300.0
+_PERIOD_S: Final = 300.0
+"""Between two looks whether they are due."""
 
 
 async def ensure_checked(context: GateContext, connection: Connection, policy: Policy) -> None:
-    """Reads the permissions on `live` unless they were read within six hours. Where that fails, it is kept why."""
-    if context.environment is not Environment.LIVE:
-        return
-    if _is_fresh(context, connection, FRESH_MS):
+    """Reads the permissions on `live` unless they were read within six hours, of an unsafe key within a minute.
+
+    Where that fails, it is kept why.
+    """
+    if context.environment is not Environment.LIVE or _is_enough(context, connection, policy):
         return
     async with context.key_checks.lock:
-        if not _is_fresh(context, connection, FRESH_MS):
+        if not _is_enough(context, connection, policy):
             await _check(context, connection, policy)
 
 
@@ -70,17 +72,19 @@ async def check_forever(context: GateContext) -> None:
 
 async def _round(context: GateContext) -> float:
     """Reads them if that is due; returns the seconds until the next look."""
-    try:
+    with suppress(GuardianError):  # no policy, or no keys: the calls say so
         policy = context.policy_file.current().policy
         connection = await context.connector.connect(needs_keys=True)
         async with context.key_checks.lock:
             if not _is_fresh(context, connection, FRESH_MS - _EARLY_MS):
                 await _check(context, connection, policy)
-    except asyncio.CancelledError:
-        raise
-    except GuardianError:
-        return _RETRY_S  # no policy, or no keys: the calls say so
-    return _RETRY_S
+    return _PERIOD_S
+
+
+def _is_enough(context: GateContext, connection: Connection, policy: Policy) -> bool:
+    """Whether an order can be judged by what was read: an unsafe key may have been mended a minute later."""
+    judgement, _ = judged_key(context, connection, policy)
+    return judgement is not None and (judgement.is_safe or _is_fresh(context, connection, MINUTE_MS))
 
 
 def _is_fresh(context: GateContext, connection: Connection, within_ms: int) -> bool:

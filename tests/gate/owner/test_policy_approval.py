@@ -14,8 +14,9 @@ from guardian.domain.milliseconds import MINUTE_MS
 from guardian.domain.owner.proof import Proof, ProofGiven
 from guardian.errors import PolicyInvalid, PolicyMistake, ProofRefused, StoreConflict
 from guardian.gate.base.journal import Journal
-from guardian.gate.base.policy_file import PolicyStanding
+from guardian.gate.base.policy_file import PolicyFile, PolicyInForce, PolicyStanding
 from guardian.gate.owner.policy_approval import NEVER_APPROVED, ApprovedPolicies, PendingPolicy, approve_policy
+from guardian.policy.facts import NOT_LOOKED_UP
 from guardian.policy.loading.load import load_policy
 from guardian.policy.model import Policy
 from guardian.store.owner.owner_records import ApprovedPolicy
@@ -340,3 +341,86 @@ def test_approved_policy_that_this_version_cannot_read_creates_nothing(owner: Ow
         found = owner.serves(a_policy(TIGHT))
         assert found.unapproved == "the approved policy cannot be read by this version of guardian"
     assert present(owner.pending(a_policy(TIGHT))).approved is None
+
+
+# -- the file
+
+
+@pytest.fixture
+def file(owner: Owner, tmp_path: Path) -> PolicyFile:
+    path = tmp_path / "policy.toml"
+    write(path, a_policy())
+    return PolicyFile(path, load_policy, owner.journal, packaged=False, approvals=owner.approvals)
+
+
+def write(path: Path, policy: Policy, more: str = "") -> None:
+    path.write_text(more + policy.text, "utf-8")
+    path.chmod(0o600)
+
+
+def looked(owner: Owner, file: PolicyFile, *, adopts: bool = True) -> PolicyInForce:
+    """What a call sees that opens now."""
+    file.current()
+    with owner.journal.transaction() as tx:
+        file.look(tx, adopts=adopts)
+    return file.current()
+
+
+def why(owner: Owner, file: PolicyFile, policy: Policy) -> str | None:
+    with owner.journal.transaction() as tx:
+        return file.why_unapproved(tx, policy)
+
+
+def test_looser_file_leaves_the_approved_policy_in_force_for_every_call(owner: Owner, file: PolicyFile) -> None:
+    """Orders go on under the approved caps; what waits is with it."""
+    owner.set_pin()
+    looked(owner, file)
+    write(file.path, a_policy(LOOSE))
+    found = looked(owner, file)
+    assert found.policy.limits.max_open_orders == 5
+    assert present(found.waiting).digest == a_policy(LOOSE).digest
+    assert why(owner, file, found.policy) is None
+    owner.approves(a_policy(LOOSE))
+    # A call that opened before is judged by the tighter caps that it saw.
+    assert file.current().policy.limits.max_open_orders == 5
+    assert why(owner, file, file.current().policy) is None
+    assert looked(owner, file).policy.limits.max_open_orders == 9
+
+
+def test_call_that_opened_under_a_looser_policy_creates_nothing_once_a_tighter_one_is_in_force(
+    owner: Owner, file: PolicyFile
+) -> None:
+    """It is judged by the policy that it opened with, and that is not in force any more."""
+    owner.set_pin()
+    before = looked(owner, file).policy
+    write(file.path, a_policy(TIGHT))
+    looked(owner, file)
+    assert why(owner, file, before) == "another policy is in force now"
+
+
+def test_mixed_file_denies_every_order_also_by_a_call_that_opened_before(owner: Owner, file: PolicyFile) -> None:
+    """The file that was read last counts too."""
+    owner.set_pin()
+    before = looked(owner, file).policy
+    write(file.path, a_policy(MIXED))
+    found = looked(owner, file)
+    assert present(found.unapproved) == why(owner, file, before) == why(owner, file, found.policy)
+
+
+def test_file_that_is_broken_is_not_taken_for_a_tighter_one(owner: Owner, file: PolicyFile) -> None:
+    """What stands in for a broken file was in force before, and is approved by nobody's edit."""
+    owner.set_pin()
+    looked(owner, file)
+    owner.serves(a_policy(TIGHT))
+    owner.approves(a_policy())
+    write(file.path, a_policy(), more="oh")
+    assert looked(owner, file).problems
+    assert owner.kinds() == ["policy_adopted", "policy_tightened", "policy_approved"]
+
+
+def test_file_without_approvals_is_none_for_live(owner: Owner, file: PolicyFile) -> None:
+    """A gate that nobody gave the approvals creates no order there, and asks for none elsewhere."""
+    bare = PolicyFile(file.path, load_policy, owner.journal, packaged=False)
+    looked(owner, bare)
+    assert why(owner, bare, a_policy()) is None
+    assert why(owner, bare, a_policy(LIVE)) == NOT_LOOKED_UP
