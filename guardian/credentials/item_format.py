@@ -146,19 +146,21 @@ def _unpacked(value: Secret, slot: Slot, service: str) -> KeptKey | WaitingKey:
     if found_slot != slot:
         raise CredentialsError(
             f"the item `{service}` in the keyring holds a key of another environment or family; it is not used",
-            hint=_again(slot),
+            hint=_again(slot, service),
         )
     return found
 
 
 def _damaged(slot: Slot, service: str) -> CredentialsError:
     return CredentialsError(
-        f"the item `{service}` in the keyring is damaged or was not made by guardian", hint=_again(slot)
+        f"the item `{service}` in the keyring is damaged or was not made by guardian", hint=_again(slot, service)
     )
 
 
-def _again(slot: Slot) -> str:
+def _again(slot: Slot, service: str) -> str:
     place = f"{slot[0].value}{' --family futures' if slot[1] is KeyFamily.FUTURES else ''}"
+    if service == next_service(slot):
+        return f"`guardian keys remove {place} --waiting`; the key in use is not touched"
     return f"`guardian keys remove {place}`, then `guardian keys add {place}`"
 
 

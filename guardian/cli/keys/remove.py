@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from guardian.cli.keys import prompts
-from guardian.cli.keys.slots import ENVIRONMENT, FAMILY, KEY_PAGES, checked_slot, described, open_store
+from guardian.cli.keys.slots import ENVIRONMENT, FAMILY, KEY_PAGES, as_arguments, checked_slot, described, open_store
 from guardian.cli.support.owner import ask_yes
 from guardian.cli.support.render import say, say_hint
+from guardian.credentials.rotation_stage import RotationStage
 from guardian.errors import CredentialsError, KeyringUnavailable
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ def remove(environment: str, family: str, waiting: bool) -> None:
     from guardian.cli.support.acts import note_in_log
 
     store = open_store()
+    if waiting and _is_swapping(store, slot):
+        say("the new key has worked and is taking the place of the old one")
+        say_hint(f"`guardian keys rotate {as_arguments(slot)}` finishes that")
+        click.get_current_context().exit(1)
     what = f"the new {described(slot)} key that waits" if waiting else f"the {described(slot)} key"
     if not ask_yes(f"remove {what} from the keyring?"):
         say("nothing was changed")
@@ -41,6 +46,16 @@ def remove(environment: str, family: str, waiting: bool) -> None:
     note_in_log(act, {"environment": slot[0].value, "family": slot[1].value})
     say(f"removed {what}")
     say_hint(f"what was registered is still valid at Binance; delete it at {KEY_PAGES[slot]}")
+
+
+def _is_swapping(store: CredentialStore, slot: Slot) -> bool:
+    """Whether the new key is half-way in its place, so that without it there might be none."""
+    try:
+        return store.rotation(*slot).stage() is RotationStage.SWAPPING
+    except KeyringUnavailable:
+        raise
+    except CredentialsError:
+        return False  # it is damaged, and no key
 
 
 def _fingerprint(store: CredentialStore, slot: Slot) -> str | None:

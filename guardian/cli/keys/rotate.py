@@ -18,7 +18,7 @@ from guardian.cli.support.owner import ask_yes
 from guardian.cli.support.render import fields, say, say_hint
 from guardian.credentials.rotation_stage import RotationStage
 from guardian.domain.secrets import ApiKeyPair
-from guardian.errors import CredentialsError
+from guardian.errors import CredentialsError, KeyringUnavailable
 
 if TYPE_CHECKING:
     from guardian.cli.keys.account.trial import KeyAnswer
@@ -68,7 +68,7 @@ def _get_new_pair(rotation: KeyRotation, source: Source, slot: Slot, file: Path 
     """Gets a new pair and keeps it beside the one in use. A private key is kept before its API key is entered."""
     from guardian.cli.keys.obtain import obtain
 
-    waiting = waiting_key(rotation) if rotation.stage() is RotationStage.WAITS_FOR_API_KEY else None
+    waiting = waiting_key(rotation) if source.makes_a_key else None
     given = waiting or obtain(source, slot)
     api_key = given.api_key
     if api_key is None:
@@ -140,7 +140,15 @@ def _end_old(rotation: KeyRotation, slot: Slot) -> None:
     from guardian.cli.keys.account.trial import try_key
     from guardian.credentials.store import masked
 
-    old = rotation.old()
+    try:
+        old = rotation.old()
+    except KeyringUnavailable:
+        raise
+    except CredentialsError as error:
+        say(error.message)
+        if ask_yes("remove this item of the old key?"):
+            rotation.forget_old()
+        return
     if old is None:
         return
     say(f"delete the old key, `{masked(old.pair.api_key)}`, at {KEY_PAGES[slot]}")

@@ -11,6 +11,7 @@ import click
 from guardian.cli.keys.slots import KEY_PAGES, as_arguments, described, open_store
 from guardian.cli.support.render import Column, print_json, say, say_hint, table
 from guardian.credentials.rotation_stage import RotationStage
+from guardian.errors import CredentialsError, KeyringUnavailable
 
 if TYPE_CHECKING:
     from guardian.credentials.item_format import Slot
@@ -70,5 +71,18 @@ def age(since: datetime, now: datetime) -> str:
 
 def _unfinished(store: CredentialStore) -> dict[Slot, RotationStage]:
     """The places where a key is being added or replaced, and how far it came."""
-    stages = {slot: store.rotation(*slot).stage() for slot in KEY_PAGES}
+    stages = {slot: _stage(store, slot) for slot in KEY_PAGES}
     return {slot: stage for slot, stage in stages.items() if stage is not RotationStage.NONE}
+
+
+def _stage(store: CredentialStore, slot: Slot) -> RotationStage:
+    """How far it came; of an item that cannot be read it says so, and the others are listed all the same."""
+    try:
+        return store.rotation(*slot).stage()
+    except KeyringUnavailable:
+        raise
+    except CredentialsError as error:
+        say(f"guardian: warning: {error.message}")
+        if error.hint:
+            say_hint(error.hint)
+        return RotationStage.NONE

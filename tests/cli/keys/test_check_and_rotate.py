@@ -369,6 +369,50 @@ def test_pair_from_a_file_is_rotated_in_and_its_lines_are_named(desk: Desk, tmp_
     assert NEW_KEY not in desk.out + desk.err
 
 
+def spoiled(desk: Desk, suffix: str) -> None:
+    """Has an item beside the key that nobody can read."""
+    keyring = desk.store._backend
+    assert isinstance(keyring, MemoryKeyring)
+    keyring.items[f"guardian/binance/testnet{suffix}", "v1"] = "{}"
+
+
+def test_damaged_new_key_is_named_and_removed_without_touching_the_one_in_use(desk: Desk) -> None:
+    """It stops neither the list nor the key in use; the hint leads out."""
+    old = in_use(desk)
+    spoiled(desk, "/next")
+    assert desk.runs("list") == 0
+    assert "`guardian/binance/testnet/next` in the keyring is damaged" in desk.err
+    assert desk.runs("rotate", "testnet") == 3
+    assert "`guardian keys remove testnet --waiting`" in desk.err
+    assert desk.runs("remove", "testnet", "--waiting") == 0
+    assert (in_use(desk), desk.stage) == (old, RotationStage.NONE)
+
+
+def test_damaged_old_key_is_removed_after_a_yes(desk: Desk) -> None:
+    """What cannot be read cannot be tried."""
+    spoiled(desk, "/old")
+    desk.yes = lambda question: False
+    assert desk.runs("rotate", "testnet") == 0
+    assert desk.stage is RotationStage.OLD_REMAINS
+    desk.yes = lambda question: True
+    assert desk.runs("rotate", "testnet") == 0
+    assert desk.store.rotation(*SPOT).old() is None
+
+
+def test_new_key_is_not_removed_half_way_in_its_place(desk: Desk) -> None:
+    """Without it there might be no key that works."""
+    rotation = desk.store.rotation(*SPOT)
+    rotation.offer(
+        ApiKeyPair(
+            environment="testnet", family=KeyFamily.SPOT, kind=KeyKind.HMAC,
+            api_key=Secret(NEW_KEY), signing_key=Secret("s" * 64),
+        )
+    )  # fmt: skip
+    spoiled(desk, "/old")
+    assert desk.runs("remove", "testnet", "--waiting") == 1
+    assert desk.stage is RotationStage.SWAPPING
+
+
 # Killed, as real processes.
 
 
