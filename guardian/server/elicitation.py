@@ -96,9 +96,8 @@ class ClientAsker:
         finally:
             for other in others:
                 other.cancel()
-            if not asking.done():
-                asking.cancel()  # the client takes the question off the screen
-                asking.add_done_callback(_forget)
+            asking.cancel()  # where it is not answered, the client takes the question off the screen
+            asking.add_done_callback(_forget)
         if not asking.done() or asking.cancelled():
             return ClientAnswer.TIMED_OUT
         if asking.exception() is not None:

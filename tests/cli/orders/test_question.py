@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -90,6 +91,25 @@ def test_order_that_ends_while_its_question_is_on_the_screen_is_not_approved(
     assert words in person.seen
     assert "nothing was approved here" in person.seen
     assert states(world) == {name: state}
+
+
+@pytest.mark.parametrize("arguments", [(), ("--watch",)], ids=["one", "watch"])
+def test_ctrl_c_before_the_market_is_there_ends_at_once(
+    world: World, sit_down: Callable[..., Person], arguments: tuple[str, ...]
+) -> None:
+    """Neither the imports nor an exchange that does not answer is waited for long; what was not done is said."""
+    name = proposed(world.assistant())
+    world.controls.fault("GET", "/api/v3/avgPrice", "delay", seconds=15)
+    person = sit_down("approve", *(arguments or (name,)))
+    person.waits_for("(the market is asked first) ")
+    began = time.monotonic()
+    person.types("\x03")
+    assert person.leaves() == (130, "")
+    assert time.monotonic() - began < 8
+    words = f"not approved: {name}" if arguments else "nothing was approved, and nothing was sent"
+    assert words in person.seen
+    assert "Traceback" not in person.seen
+    assert states(world) == {name: "waiting"}
 
 
 # --watch
