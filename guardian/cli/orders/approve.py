@@ -55,12 +55,13 @@ def command(
 def _approve_one(wanted: str, policy_path: Path | None, *, submit: bool, usb_key: bool) -> int:
     from guardian.cli.orders.asking import decide_on, shown_order
     from guardian.cli.orders.background_home import BackgroundHome
-    from guardian.cli.orders.waiting_list import find_waiting, policy_of
+    from guardian.cli.orders.waiting_list import find_waiting, policy_of, say_owner_changes
 
     found = find_waiting(wanted)
     if isinstance(found, str):
         say_error(found)
         return NO
+    say_owner_changes()
     path = policy_path or policy_of(found.proposal)
     with BackgroundHome(path) as home:
         try:

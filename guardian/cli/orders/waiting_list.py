@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardian.cli.support.opened_home import with_journal
-from guardian.cli.support.render import Column, print_json, say, table
+from guardian.cli.support.render import Column, print_json, say, say_warning, table
 from guardian.cli.support.times import local_time
 from guardian.domain.money import plain
 from guardian.domain.text.plain_data import to_plain
 from guardian.errors import StoreError
 from guardian.gate.orders.proposal_views import money_line, order_line, proposed_order, view_of_proposal
+from guardian.gate.owner.change_views import change_lines
 from guardian.home.folder import checked_home, find_policy_file, home_folder
 from guardian.policy.model import Channel
 from guardian.store.schema.records import Proposal
@@ -73,8 +74,19 @@ def policy_of(proposal: Proposal) -> Path | None:
     return None if find_policy_file(home_folder()) == source else source
 
 
+def say_owner_changes() -> None:
+    """Warn of each change of a passkey or of the PIN that nobody proved and that waits."""
+    try:
+        changes, now_ms = WaitingProposals(checked_home(), SYSTEM_CLOCK).owner_changes()
+    except (StoreError, OSError):
+        return  # whatever is wrong is said by what reads the proposals
+    for line in change_lines(changes, now_ms, local_time):
+        say_warning(line)
+
+
 def print_waiting(*, as_json: bool) -> None:
     """Print the proposals that wait for the owner. Raises StoreError and NotPrivate."""
+    say_owner_changes()
     found = read_waiting()
     if as_json:
         print_json([_as_dict(proposal, found.now_ms) for proposal in found.proposals])

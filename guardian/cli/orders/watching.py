@@ -10,7 +10,7 @@ from typing import Final
 
 from guardian.cli.orders.asking import decide_on, shown_order
 from guardian.cli.orders.background_home import BackgroundHome
-from guardian.cli.orders.waiting_list import policy_of, read_waiting
+from guardian.cli.orders.waiting_list import policy_of, read_waiting, say_owner_changes
 from guardian.cli.support.exit_codes import COULD_NOT_TELL, FINE, NO
 from guardian.cli.support.render import say, say_error, say_hint
 from guardian.errors import GuardianError
@@ -43,6 +43,7 @@ def watch_and_ask(
     Raises KeyboardInterrupt, when what was and what was not done is said; StoreError and NotPrivate.
     """
     watched = Watched()
+    say_owner_changes()
     say("watching: each order that waits for you is asked about here; Ctrl-C ends it")
     try:
         while True:

@@ -24,8 +24,6 @@ from guardian.store.owner.owner_records import ChangeKind, OwnerChange
 from guardian.store.schema.records import Record
 
 WAIT_MS: Final = DAY_MS
-OPEN_MS: Final = DAY_MS
-"""How long a change that has waited can be made."""
 MOST_PASSKEYS: Final = 8
 OWNER_CHANGE: Final = "owner_change"
 
@@ -74,7 +72,7 @@ def proof_of_change(tx: Transaction) -> Proof | None:
 
 def waiting_changes(tx: Transaction) -> tuple[OwnerChange, ...]:
     """Returns the changes that nobody proved and that wait, or can be made now."""
-    return tuple(change for change in tx.approvers.changes() if tx.now_ms < change.effective_ms + OPEN_MS)
+    return tuple(change for change in tx.approvers.changes() if change.is_waiting(tx.now_ms))
 
 
 class OwnerChanges:

@@ -97,6 +97,12 @@ REGISTRATION_BEFORE: Final = (
     'AND instr(body, \'"change":"passkey_add"\') > 0 AND instr(body, :credential) > 0 ORDER BY seq DESC LIMIT 1'
 )
 
+# The owner
+
+WAITING_CHANGES: Final = (
+    "SELECT id, kind, detail, requested_ms, effective_ms FROM owner_changes WHERE state = 'waiting' ORDER BY id"
+)
+
 # Verifying
 
 ROWS_AFTER: Final = f"SELECT {_ROW} FROM audit WHERE seq > :after ORDER BY seq LIMIT :limit"

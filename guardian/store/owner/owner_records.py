@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
+from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.owner.proof import Proof
 from guardian.store.schema.records import Scope
+
+CHANGE_OPEN_MS: Final = DAY_MS
+"""How long a change that has waited can be made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,10 @@ class OwnerChange:
     detail: Mapping[str, object]
     requested_ms: int
     effective_ms: int
+
+    def is_waiting(self, now_ms: int) -> bool:
+        """Whether it waits for its time, or can be made now; afterwards it has lapsed."""
+        return now_ms < self.effective_ms + CHANGE_OPEN_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
