@@ -128,9 +128,12 @@ class Guardian:
             await self.close()
 
     def _end_mandates(self) -> None:
-        """A session mandate was given to the servers that ran then; where the log takes no row, no order passes."""
-        with suppress(StoreError), self.journal.transaction() as tx:
-            end_mandates(tx, RESTARTED)
+        """End the session mandates, which were given to the servers that ran then; else the first call has to."""
+        try:
+            with self.journal.transaction() as tx:
+                end_mandates(tx, RESTARTED)
+        except StoreError:
+            self.gate.context.server_start.must_end_mandates = True
 
     def _serves_own_policy(self) -> bool:
         return self.policy_file.path.resolve() == (self.home / POLICY_NAME).resolve()

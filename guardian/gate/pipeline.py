@@ -41,7 +41,7 @@ from guardian.gate.orders.cancel import OrderCanceller
 from guardian.gate.orders.create import OrderPlacer
 from guardian.gate.orders.send import Sender
 from guardian.gate.orders.withdraw import ProposalWithdrawer
-from guardian.gate.owner.session_mandate import mandate_view
+from guardian.gate.owner.session_mandate import RESTARTED, end_mandates, mandate_view
 from guardian.gate.reads.overview import Overview
 from guardian.gate.reads.reads import Reader
 from guardian.gate.reads.status_views import NoPolicyView, PolicyView, RecentCall, StatusView
@@ -119,11 +119,14 @@ class Gate:
         def write(tx: Transaction) -> tuple[OpenedCall, TradingState]:
             context.policy_file.look(tx, adopts=True)
             opened, trading = tx.audit.open_call(record), context.journal.trading(tx)[0]
+            if context.server_start.must_end_mandates:
+                end_mandates(tx, RESTARTED)
             self._mandate = mandate_view(tx, context.environment)
             return opened, trading
 
         try:
             opened, trading = await context.journal.transact(write, patience_s=patience_s)
+            context.server_start.must_end_mandates = False
             digest = self._policy_digest()
         except StoreError:
             if not is_cancel:

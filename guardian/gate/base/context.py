@@ -69,6 +69,13 @@ class KeyChecks:
     """Held while they are read: one request is enough."""
 
 
+@dataclass(slots=True)
+class ServerStart:
+    """What the start of a server left to do, because the log took no row then."""
+
+    must_end_mandates: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateContext:
     """Everything the gate works with. Time and randomness come in here and nowhere else."""
@@ -87,6 +94,7 @@ class GateContext:
     """The scopes whose orders this process has compared with the exchange since it started."""
     key_checks: KeyChecks = field(default_factory=KeyChecks)
     """What the keys may do, as this process read it."""
+    server_start: ServerStart = field(default_factory=ServerStart)
     open_order_lists: OpenOrderCache = field(default_factory=OpenOrderCache)
     """The lists of open orders that this process keeps for a minute."""
     is_chosen: bool = True

@@ -277,3 +277,13 @@ def test_nothing_armed_has_not_ended(room: Room) -> None:
     assert why_ended(room) is None
     armed(room)
     assert why_ended(room) is None
+
+
+def test_server_whose_log_failed_at_its_start_ends_the_mandate_at_its_first_call(room: Room) -> None:
+    """No order passes under a mandate that was given to another server."""
+    armed(room)
+    room.context.server_start.must_end_mandates = True
+    assert is_asked(room)
+    assert why_ended(room) == "a server was started again"
+    armed(room)
+    assert not is_asked(room)
