@@ -32,7 +32,7 @@ from tests.e2e.support.canaries import (
     found_in,
 )
 from tests.e2e.support.loud import BUGS, write_with_locals
-from tests.e2e.support.processes import Machine, Person, RawServed
+from tests.e2e.support.processes import Machine, Person, RawServed, query
 from tests.e2e.support.vaulted import ENTRY, ROOT, descriptor_with, serve_diverted
 from tests.support.terminals import people
 
@@ -183,10 +183,12 @@ def look_around(day: Day) -> None:
     for words in (
         ("--debug", "status"), ("audit", "list", "--json"), ("audit", "show", "last", "--json"),
         ("audit", "checkpoint", "--out", str(day.machine.work / "checkpoint")),
-        ("audit", "export", "--out", str(day.machine.work / "export")),
         ("--debug", "keys", "list"), ("keys", "vault", "status", "--json"), ("halt", "--cancel-open"),
     ):  # fmt: skip
         day.command(*words)
+    (order,) = query(day.machine.home, "SELECT client_order_id FROM orders")
+    day.command("audit", "receipt", order["client_order_id"], "--out", str(day.machine.work / "receipt"))
+    assert (day.machine.work / "receipt").stat().st_size > 500, day.shown[-2:]
     day.person("--debug", "keys", "list", answers=((VAULT, "wrong " + PASSPHRASE[::-1]), (VAULT, PASSPHRASE)))
 
 

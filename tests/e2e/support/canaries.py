@@ -67,6 +67,7 @@ class ProcessWatch:
     def __init__(self) -> None:
         self.found: set[str] = set()
         self.seen: set[int] = set()
+        self._known: set[bytes] = set()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -83,7 +84,10 @@ class ProcessWatch:
             for path in _processes():
                 for name in ("cmdline", "environ"):
                     with suppress(OSError):
-                        self.found |= {f"{path.name} {name}: {hit}" for hit in found_in((path / name).read_bytes())}
+                        content = (path / name).read_bytes()
+                        if content not in self._known:
+                            self._known.add(content)
+                            self.found |= {f"{path.name} {name}: {hit}" for hit in found_in(content)}
                 self.seen.add(int(path.name))
 
 
