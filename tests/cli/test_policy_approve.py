@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,28 @@ def test_first_policy_of_live_is_shown_with_its_caps_and_waits_for_its_time(
     assert main(["policy", "approve"]) == 0
     assert "you approved it already: it takes effect at " in capsys.readouterr().err
     assert len(owner.asked) == 1
+
+
+def test_check_and_show_say_whether_the_file_is_in_force(owner: Owner, capsys: pytest.CaptureFixture[str]) -> None:
+    """What waits for a yes, and what waits for its time, with what is looser; the same in JSON."""
+    owner.writes(LIVE)
+    assert main(["policy", "check"]) == 0
+    assert "in force      no: it waits for `guardian policy approve`" in capsys.readouterr().out
+    assert main(["policy", "approve"]) == 0
+    capsys.readouterr()
+    assert main(["policy", "show"]) == 0
+    assert "in force: not yet: you approved it, and it takes effect at " in capsys.readouterr().err
+    owner.writes()
+    owner.serves()
+    assert main(["policy", "check"]) == 0
+    assert "in force      yes" in capsys.readouterr().out
+    owner.writes({"limits": {"max_open_orders": 9}})
+    assert main(["policy", "check"]) == 0
+    assert "looser: `limits.max_open_orders` goes from 5 to 9" in capsys.readouterr().out
+    assert main(["policy", "check", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["in_force"], found["takes_effect_ms"]) == (False, None)
+    assert found["looser"] == ["`limits.max_open_orders` goes from 5 to 9"]
 
 
 def test_no_approves_nothing(owner: Owner, capsys: pytest.CaptureFixture[str]) -> None:

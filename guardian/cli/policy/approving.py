@@ -63,7 +63,7 @@ def _lines(path: Path, pending: PendingPolicy) -> list[str]:
         lines += [f"looser than the policy in force (digest {pending.approved.digest[:12]}):"]
         lines += [f"  {change}" for change in compared.looser]
         lines += [f"  tighter: {change}" for change in compared.tighter]
-    if pending.delay_ms:
+    if pending.delay_ms and pending.effective_ms is None:
         lines.append(f"it takes effect {duration_text(pending.delay_ms)} after your yes")
     return lines
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from guardian.cli.policy.in_force import FileStanding, file_standing
 from guardian.cli.support.exit_codes import COULD_NOT_TELL, NO
 from guardian.cli.support.render import Column, fields, print_json, say, say_error, say_hint, table
 from guardian.domain.requests import TOOLS
@@ -22,12 +23,13 @@ def print_check(ctx: click.Context, file: Path | None, *, as_json: bool) -> None
     path = _named_or_serving(file)
     reading = _read_or_exit(ctx, path, as_json=as_json)
     policy = reading.policy
+    standing = file_standing(policy)
     warnings = [
         PolicyMistake(key=one.key, message=one.message, line=_line_of(one.key, reading), hint=one.hint)
         for one in policy_warnings(policy)
     ]
     if as_json:
-        document = {"file": path, "valid": True, **_identity(reading), "mistakes": []}
+        document = {"file": path, "valid": True, **_identity(reading), **_standing_as_json(standing), "mistakes": []}
         print_json({**document, "warnings": [_as_json(warning) for warning in warnings]})
         return
     examples = len(policy.examples)
@@ -35,6 +37,8 @@ def print_check(ctx: click.Context, file: Path | None, *, as_json: bool) -> None
         [
             ("policy", str(path)),
             ("valid", "yes"),
+            ("in force", standing.words),
+            *(("", f"looser: {line}") for line in standing.looser),
             ("environment", policy.environment.value),
             ("digest", policy.digest[:12]),
             ("symbols", ", ".join(policy.symbols) or "none: every order is denied"),
@@ -61,9 +65,10 @@ def print_settings(ctx: click.Context, file: Path | None, *, as_json: bool) -> N
             }
             for setting in reading.settings
         ]
-        print_json({"file": path, **_identity(reading), "settings": settings})
+        standing = _standing_as_json(file_standing(reading.policy))
+        print_json({"file": path, **_identity(reading), **standing, "settings": settings})
         return
-    say(f"{path} (digest {reading.policy.digest[:12]})")
+    say(f"{path} (digest {reading.policy.digest[:12]}; in force: {file_standing(reading.policy).words})")
     table(
         [Column("key", whole=True), "value", "from"],
         [
@@ -136,6 +141,14 @@ def _identity(reading: PolicyReading) -> dict[str, object]:
         "digest": policy.digest,
         "symbols": list(policy.symbols),
         "examples": len(policy.examples),
+    }
+
+
+def _standing_as_json(standing: FileStanding) -> dict[str, object]:
+    return {
+        "in_force": standing.in_force,
+        "looser": list(standing.looser),
+        "takes_effect_ms": standing.takes_effect_ms,
     }
 
 

@@ -168,11 +168,12 @@ class ApprovedPolicies:
         waiting = _waiting(state, policy, compared)
         if compared.is_purely_looser:
             return PolicyStanding(in_force=approved, waiting=waiting)
+        when = f"; {_when(waiting)}" if _when(waiting) else ""
         keys = ", ".join(f"`{change.key}`" for change in compared.looser)
         return PolicyStanding(
             in_force=approved,
             waiting=waiting,
-            unapproved=f"the file is looser than the approved one in {keys}, and tighter in others{_when(waiting)}",
+            unapproved=f"the file is looser than the approved one in {keys}, and tighter in others{when}",
         )
 
     def _approved(self, state: _State) -> Policy | None:
@@ -283,8 +284,10 @@ def _first_standing(state: _State, policy: Policy) -> PolicyStanding:
     """Returns which policy is in force where none was approved: on `live` no order is created before a person's yes."""
     if policy.environment is not Environment.LIVE:
         return PolicyStanding(in_force=policy)
-    waiting = replace(_waiting(state, policy, PolicyComparison()), looser=(NEVER_APPROVED,))
-    return PolicyStanding(in_force=policy, waiting=waiting, unapproved=f"{NEVER_APPROVED}{_when(waiting)}")
+    waiting = _waiting(state, policy, PolicyComparison())
+    if waiting.effective_ms is None:
+        waiting = replace(waiting, looser=(NEVER_APPROVED,))
+    return PolicyStanding(in_force=policy, waiting=waiting, unapproved=_when(waiting) or NEVER_APPROVED)
 
 
 def _waiting(state: _State, policy: Policy, compared: PolicyComparison) -> WaitingPolicy:
@@ -301,4 +304,4 @@ def _when(waiting: WaitingPolicy) -> str:
     if waiting.effective_ms is None:
         return ""
     # Rounded up to the second: at that time it is in force.
-    return f"; it is approved and takes effect at {iso(-(-waiting.effective_ms // SECOND_MS) * SECOND_MS)}"
+    return f"it is approved and takes effect at {iso(-(-waiting.effective_ms // SECOND_MS) * SECOND_MS)}"

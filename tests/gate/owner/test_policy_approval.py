@@ -162,7 +162,7 @@ def test_looser_policy_takes_effect_on_live_after_the_delay(owner: Owner) -> Non
     live = a_policy(LIVE)
     first = owner.approves(live)
     assert first.effective_ms - first.approved_ms == 10 * MINUTE_MS
-    assert "it is approved and takes effect at " in present(owner.serves(live).unapproved)
+    assert present(owner.serves(live).unapproved).startswith("it is approved and takes effect at ")
     assert present(owner.pending(live)).effective_ms == first.effective_ms
     owner.clock.forward(10 * 60)
     assert owner.serves(live) == PolicyStanding(in_force=live)
