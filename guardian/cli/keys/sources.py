@@ -11,8 +11,8 @@ import click
 
 from guardian.domain.secrets import KeyKind, Secret
 
-MOST_BYTES: Final = 1024 * 1024
-"""Of a file or a pipe: more is no key and no configuration."""
+MOST_BYTES: Final = 16 * 1024 * 1024
+"""Of a file or a pipe: more is no key and no configuration. That of Claude Code has what was typed in it, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,10 +13,13 @@ from guardian.domain.secrets import Secret
 
 _ASSIGNED: Final = re.compile(
     r"""^[ \t]*(?:export[ \t]+|set[ \t]+|\$env:|-[ \t]+)?["']?([A-Za-z_][A-Za-z0-9_.-]*)["']?[ \t]*[=:][ \t]*"""
-    r"""(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|`([^`]*)`|(-----BEGIN[^\n]*(?:\n(?!-----END)[^\n]*)*\n-----END[^\n]*)|([^\n]*))""",
+    r"""(?:"((?:[^"\\]|\\.){0,9999})"|'([^']{0,9999})'|`([^`]{0,9999})`|(-----BEGIN[^\n]*(?:\n(?!-----END)[^\n]*){0,200}\n-----END[^\n]*)|([^\n]*))""",
     re.MULTILINE,
 )
-"""A name and its value: in quotes of three kinds, a PEM over several lines, or the rest of the line."""
+"""A name and its value: in quotes of three kinds, a PEM over several lines, or the rest of the line.
+
+What a quote or a PEM may span is bounded, so that a long file of which each line opens one is read in a moment.
+"""
 _TOKEN: Final = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+', re.DOTALL)
 _OPTION: Final = re.compile(r"--?([A-Za-z][A-Za-z0-9_-]*)(?:=(.*))?\Z", re.DOTALL)
 
@@ -37,6 +41,7 @@ def env_settings(text: Secret) -> tuple[NamedValue, ...]:
 
 
 def _assigned(whole: str) -> Iterator[NamedValue]:
+    line_of = _lines(whole)
     for found in _ASSIGNED.finditer(whole):
         name, *quoted, block, plain = found.groups()
         value = next((one for one in (*quoted, block) if one is not None), None)
@@ -45,8 +50,8 @@ def _assigned(whole: str) -> Iterator[NamedValue]:
         yield NamedValue(
             name=name,
             value=Secret(value),
-            first_line=whole.count("\n", 0, found.start(1)) + 1,
-            last_line=whole.count("\n", 0, found.end()) + 1,
+            first_line=line_of(found.start(1)),
+            last_line=line_of(found.end()),
         )
 
 
@@ -59,6 +64,7 @@ def client_settings(text: Secret) -> tuple[NamedValue, ...]:
 
 
 def _named(whole: str) -> Iterator[NamedValue]:
+    line_of = _lines(whole)
     tokens = [found for found in _TOKEN.finditer(whole) if not found[0].startswith(("//", "/*"))]
     for place, token in enumerate(tokens):
         text = _string(token[0])
@@ -76,12 +82,14 @@ def _named(whole: str) -> Iterator[NamedValue]:
             earlier = _OPTION.match(_string(tokens[place - 2][0]) or "")
             name = earlier[1] if earlier is not None and earlier[2] is None else None
         if name is not None:
-            yield NamedValue(
-                name=name,
-                value=Secret(value),
-                first_line=whole.count("\n", 0, token.start()) + 1,
-                last_line=whole.count("\n", 0, token.end()) + 1,
-            )
+            first, last = line_of(token.start()), line_of(token.end())
+            yield NamedValue(name=name, value=Secret(value), first_line=first, last_line=last)
+
+
+def _lines(whole: str) -> Callable[[int], int]:
+    """Returns what finds the line, from 1, of a place in a text."""
+    ends = [found.start() for found in re.finditer("\n", whole)]
+    return lambda place: bisect_left(ends, place) + 1
 
 
 def _string(token: str) -> str | None:

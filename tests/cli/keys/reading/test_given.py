@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import traceback
 from pathlib import Path
 
@@ -222,3 +223,21 @@ def test_file_that_is_too_long_or_not_there_is_no_key(tmp_path: Path) -> None:
     for path in (tmp_path / "long", tmp_path / "none", tmp_path):
         with pytest.raises(CredentialsError, match="cannot read a key from"):
             read_bytes(path, 1000)
+
+
+LONG = {
+    "a configuration with a history": json.dumps(
+        {"history": [{"display": "word " * 9, "n": "x"} for _ in range(20_000)],
+         "mcpServers": {"b": {"env": {"BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": SECRET}}}}, indent=1,
+    ),
+    "quotes that are not closed": f"BINANCE_API_KEY={KEY}\nBINANCE_API_SECRET={SECRET}\n" + "A='x\n" * 50_000,
+    "PEMs that do not end": f"BINANCE_API_KEY={KEY}\nBINANCE_API_SECRET={SECRET}\n" + "A=-----BEGIN X\n" * 10_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_long_file_is_read_in_time_that_grows_with_it(name: str) -> None:
+    """Tens of thousands of lines with the pair among them take seconds at most, whatever they open."""
+    begin = time.process_time()
+    assert_hmac(read(LONG[name]))
+    assert time.process_time() - begin < 20
