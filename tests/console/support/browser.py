@@ -106,9 +106,7 @@ class Owner:
     def opens(self, link: str) -> None:
         """Follow a link from the terminal."""
         self.page.goto(link)
-        self.page.wait_for_function(
-            "!document.getElementById('page').hidden || !document.getElementById('login').hidden"
-        )
+        self.page.locator("#page:not([hidden]), #login:not([hidden])").first.wait_for()
 
     def nodes(self) -> list[dict[str, Any]]:
         """The accessibility tree, as a screen reader has it: what is ignored left out."""
