@@ -311,13 +311,15 @@ def test_answer_within_a_second_of_the_question_is_not_taken(
 AT_ONCE = """async (name) => {
     document.querySelector(`[data-proposal="${name}"] .primary`).click();
     const dialog = document.getElementById("approve"), yes = document.getElementById("approve-yes");
-    while (!dialog.open) await new Promise((done) => setTimeout(done, 5));
+    const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+    while (!dialog.open) await pause(5);
+    await pause(400);
     const off = yes.disabled;
     yes.click();
     document.getElementById("approve-form").requestSubmit();
     return off;
 }"""
-"""Opens the question and answers it before anybody can have read it."""
+"""Opens the question and answers it 0.4 s later, before anybody can have read it."""
 
 
 def test_order_that_would_be_denied_now_cannot_be_approved(world: World, console: ServedConsole, owner: Owner) -> None:
