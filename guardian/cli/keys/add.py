@@ -52,7 +52,7 @@ def add(environment: str, family: str, kind: str | None, file: Path | None, from
     )
     if slot[0] is Environment.LIVE:
         _require_safe(pair)
-    prompts.take_owners_yes("add", slot, pair.fingerprint)
+    prompts.take_owners_yes(store, "add", slot, pair.fingerprint)
     stored = store_key(store, slot, given.signing.kind, api_key, given.signing.value, is_waiting=is_waiting)
     note_added(stored)
     say(f"stored in `{store.backend_name}` and read back")

@@ -13,11 +13,12 @@ from guardian.credentials.key_checks import check_api_key
 from guardian.domain.owner.statement import Statement, StatementKind
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret
 from guardian.domain.text.escaping import clean
-from guardian.errors import CredentialsError, OwnerNotPresent
+from guardian.errors import CredentialsError, OwnerNotPresent, PolicyInvalid
 
 if TYPE_CHECKING:
     from guardian.cli.keys.reading.signing_keys import SigningKey
     from guardian.credentials.item_format import Slot
+    from guardian.credentials.store import CredentialStore
 
 _TRIES: Final = 3
 
@@ -27,18 +28,37 @@ def require_person(action: str) -> None:
     require_owner(action)
 
 
-def take_owners_yes(decision: str, slot: Slot, key: str | None) -> None:
+def take_owners_yes(store: CredentialStore, decision: str, slot: Slot, key: str | None) -> None:
     """The one place where `guardian keys` takes its owner's yes to an act, by the proof that the home demands.
 
     `decision` is `add`, `rotate` or `remove`; `key` the fingerprint of the key that is added or removed. With proof
-    `terminal` the questions of the command were enough. Ends the command where the answer is no. Raises as `agree`.
+    `terminal` the questions of the command were enough. Ends the command where the answer is no. Raises as `agree`, and
+    CredentialsError where the passkey or PIN of another home guards the keys.
     """
+    log = _log_name()
+    if log is not None:
+        store.check_guard(log)
     statement = Statement(
         kind=StatementKind.KEYS,
         fields={"decision": decision, "environment": slot[0].value, "family": slot[1].value, "key": key},
     )
     if agree_unless_terminal(statement, f"{decision} the {described(slot)} key{f' {key}' if key else ''}?") is None:
         no_change(slot)
+
+
+def _log_name() -> str | None:
+    """The name of the home's log; None where it cannot be read: then `agree_unless_terminal` asks the keyring."""
+    from guardian.gate.base.key_account import log_name
+    from guardian.home.log import open_journal
+
+    try:
+        journal = open_journal()
+    except PolicyInvalid:
+        return None
+    try:
+        return log_name(journal)
+    finally:
+        journal.close()
 
 
 def ask_api_key(prompt: str) -> Secret:

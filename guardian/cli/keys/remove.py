@@ -38,7 +38,7 @@ def remove(environment: str, family: str, waiting: bool) -> None:
         say("nothing was changed")
         click.get_current_context().exit(1)
     if not waiting:
-        prompts.take_owners_yes("remove", slot, _fingerprint(store, slot))
+        prompts.take_owners_yes(store, "remove", slot, _fingerprint(store, slot))
     if not (store.rotation(*slot).forget_new() if waiting else store.remove(*slot)):
         say(f"no new {described(slot)} key waits" if waiting else f"no {described(slot)} key is stored")
         click.get_current_context().exit(1)

@@ -52,7 +52,7 @@ def rotate(environment: str, family: str, kind: str | None, file: Path | None, f
         say("an earlier run has left a new key that was not tried yet; it is tried now")
     if stage is RotationStage.NOT_TRIED:
         _try_new_pair(rotation, slot)
-        prompts.take_owners_yes("rotate", slot, _pair_of(rotation.new()).fingerprint)
+        prompts.take_owners_yes(store, "rotate", slot, _pair_of(rotation.new()).fingerprint)
         stage = RotationStage.SWAPPING
     elif stage is RotationStage.SWAPPING:
         say("an earlier run was interrupted while the new key took the place of the old one; it is finished now")

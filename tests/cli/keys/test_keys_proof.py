@@ -88,3 +88,18 @@ def test_log_that_cannot_be_read_opens_nothing_where_a_home_guards_the_keys(owne
     assert main(["keys", "add", "testnet", "--kind", "hmac"]) == 3
     assert main(["keys", "remove", "testnet"]) == 3
     assert owner.store.get("testnet", KeyFamily.SPOT) == stored
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_keys_that_a_home_guards_are_not_changed_from_another(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_new: bool
+) -> None:
+    """A home that any program can make demands no PIN; the keyring knows whose keys they are."""
+    assert main(["keys", "add", "testnet", "--kind", "hmac"]) == 0
+    stored = owner.store.get("testnet", KeyFamily.SPOT)
+    monkeypatch.setenv("GUARDIAN_HOME", str(tmp_path / "another"))
+    if not is_new:
+        begin_log(tmp_path / "another")
+    assert main(["keys", "add", "testnet", "--kind", "hmac"]) == 3
+    assert main(["keys", "remove", "testnet"]) == 3
+    assert owner.store.get("testnet", KeyFamily.SPOT) == stored
