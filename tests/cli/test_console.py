@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -61,3 +62,26 @@ def test_port_that_no_user_may_have_is_refused(world: World) -> None:
     refused = world.command("console", "--port", "80")
     assert refused.returncode == 2
     assert "1024" in refused.stderr
+
+
+def test_browser_that_is_opened_gets_no_code_in_its_arguments(
+    world: World, sit_down: Callable[..., Person], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every user of a machine can read the arguments of a process, so the page asks for the code instead."""
+    folder, log = tmp_path / "bin", tmp_path / "opened"
+    folder.mkdir()
+    program = folder / "xdg-open"
+    program.write_text(f'#!/bin/sh\necho "$@" > {log}.new; /bin/mv {log}.new {log}; /bin/sleep 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))  # no other browser of the machine is found
+    monkeypatch.setenv("DISPLAY", ":99")
+    person = sit_down("console", "--open")
+    person.waits_for("Ctrl-C to end")
+    ends = time.monotonic() + 20
+    while not log.exists():
+        assert time.monotonic() < ends, person.seen
+        time.sleep(0.05)
+    person.receives(signal.SIGINT)
+    code, out = person.leaves()
+    (link,) = LINK.finditer(out)
+    assert (code, log.read_text().strip()) == (0, f"http://localhost:{link[1]}")
