@@ -7,6 +7,8 @@ import pytest
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.requests import GetBalance
 from guardian.gate.base.replies import OrderPlaced, OrderView, Reply
+from guardian.gate.reads.status_views import PolicyView
+from guardian.system.clock import SYSTEM_CLOCK
 from tests.live.home import LiveHome
 from tests.support.present import present
 
@@ -83,3 +85,23 @@ async def test_status_says_what_stops_orders_on_live(home: LiveHome) -> None:
         assert phrase in status.orders
     await home.ready()
     assert (await home.guardian.gate.status()).orders == "not stopped"
+
+
+async def test_policy_that_waits_is_in_the_status_and_in_the_resource(home: LiveHome) -> None:
+    """Which policy is in force, what is looser in the file, and that nobody approved it yet; orders go on."""
+    await home.ready()
+    approved = (await home.guardian.gate.status()).policy_digest
+    home.policy({"limits": {"max_open_orders": 9}})
+    status, view = await home.guardian.gate.status(), await home.guardian.gate.policy_view()
+    assert isinstance(view, PolicyView)
+    assert (status.policy_digest, view.digest, status.orders) == (approved, approved, "not stopped")
+    for waiting in (status.policy_waiting, view.waiting):
+        assert present(waiting).looser == ("`limits.max_open_orders` goes from 5 to 9",)
+        assert present(waiting).takes_effect is None
+    home.approve()
+    await SYSTEM_CLOCK.pause(0.01)  # the delay of this policy is a millisecond
+    assert (await home.guardian.gate.status()).policy_digest == present(view.waiting).digest
+    # What was allowed without a question was allowed under the tighter policy.
+    denied = await home.buy(price="59000")
+    assert [one.code for one in present(denied.error).denials] == [Code.LIVE_NOT_ARMED]
+    assert "the policy became looser: limits.max_open_orders" in present(denied.error).denials[0].message

@@ -143,13 +143,12 @@ class PolicyFile:
         """
         if self._approvals is None:
             return NOT_LOOKED_UP if policy.environment is Environment.LIVE else None
-        for one in (policy, self._policy or policy):
-            standing = self._approvals.look(tx, one, adopts=False)
-            if standing.unapproved is not None:
-                return standing.unapproved
-            if one is policy and standing.in_force.digest != policy.digest:
-                return "another policy is in force now"
-        return None
+        standing, file = self._approvals.look(tx, policy, adopts=False), self._policy
+        if standing.unapproved is None and standing.in_force.digest != policy.digest:
+            return "another policy is in force now"
+        if standing.unapproved is None and file is not None and file is not policy:
+            return self._approvals.look(tx, file, adopts=False).unapproved
+        return standing.unapproved
 
     def named_environment(self) -> Environment | None:
         """The environment that the file names, even where it cannot be used otherwise; None where none can be read."""
