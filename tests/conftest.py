@@ -6,14 +6,17 @@ import json
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from guardian.paper.host import home as paper_home
+from guardian.system import core_dumps
 from tests.support import left_out, prefork, profiles
 from tests.support.left_out import pytest_terminal_summary
 
@@ -69,6 +72,18 @@ def homes_are_private() -> Iterator[None]:
     before = os.umask(0o077)
     yield
     os.umask(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_core_limit_is_kept() -> Iterator[None]:
+    """Guardian forbids core dumps for good; of the process that runs the tests only what it starts has to."""
+    if sys.platform == "win32":
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        limits = SimpleNamespace(RLIMIT_CORE=0, setrlimit=lambda *_limits: None)
+        patch.setattr(core_dumps, "resource", limits)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,8 +1,8 @@
 """What the keyring keeps of the owner besides API keys: the hash of the PIN, and which home guards the keys.
 
 The keys are the user's, not a home's. A home that demands a passkey or PIN therefore guards them: another home, which
-any program can make, does not get them. Services `guardian/owner/pin/<log>` and `guardian/owner/guard`, username `v1`;
-`<log>` names the home's log by 32 hex digits.
+any program can make, does not get them. Services `guardian/owner/pin/<log>/<digest>` and `guardian/owner/guard`,
+username `v1`; `<log>` names the home's log by 32 hex digits, `<digest>` the hash by 16.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ class OwnerItems:
         self._queue = queue
         self._home = home
 
-    def pin_hash(self, log: str) -> Secret | None:
-        """Returns the hash of a home's PIN; None where no PIN is set."""
-        return self._read(f"{PIN_SERVICE}/{log}")
+    def pin_hash(self, name: str) -> Secret | None:
+        """Returns the hash of this name; None where it is missing."""
+        return self._read(f"{PIN_SERVICE}/{name}")
 
-    def set_pin_hash(self, log: str, hashed: Secret) -> None:
-        """Stores the hash in place of any other. Raises CredentialsError where it was not kept."""
-        self._write(f"{PIN_SERVICE}/{log}", hashed)
+    def set_pin_hash(self, name: str, hashed: Secret) -> None:
+        """Stores a hash under a name. Raises CredentialsError where it was not kept."""
+        self._write(f"{PIN_SERVICE}/{name}", hashed)
 
-    def remove_pin_hash(self, log: str) -> None:
-        """Removes the hash, if there is one. Raises CredentialsError where it is still there."""
-        self._remove(f"{PIN_SERVICE}/{log}")
+    def remove_pin_hash(self, name: str) -> None:
+        """Removes the hash of this name, if there is one. Raises CredentialsError where it is still there."""
+        self._remove(f"{PIN_SERVICE}/{name}")
 
     def guard(self) -> Guard | None:
         """Returns which home guards the keys; None where no home does. Raises CredentialsError for a damaged item."""

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from guardian.cli.keys.slots import KEY_PAGES, described
-from guardian.cli.support.owner import agree_unless_terminal, ask_secret, require_owner
+from guardian.cli.support.owner import agree_unless_terminal, ask_secret, put, require_owner
 from guardian.cli.support.render import print_line, say, say_hint
 from guardian.credentials.key_checks import check_api_key
 from guardian.domain.owner.statement import Statement, StatementKind
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret
-from guardian.domain.text.escaping import clean
 from guardian.errors import CredentialsError, OwnerNotPresent, PolicyInvalid
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def ask_private_key() -> Secret:
     require_owner("ask for a private key")
 
     def ask() -> None:
-        click.echo(clean("paste the private key, with its first and last line (not shown): "), nl=False, err=True)
+        put("paste the private key, with its first and last line (not shown): ")
 
     try:
         text = Secret(read_hidden_text(ask, _is_whole).encode("utf-8", "surrogateescape").decode("latin-1"))

@@ -163,7 +163,7 @@ def ask_yes(question: str) -> bool:
     """
     require_owner("ask a question")
     forget_typed_ahead()
-    _ask(f"{question} [y/N] ")
+    put(f"{question} [y/N] ")
     return read_answer().strip().lower() in _YES
 
 
@@ -176,7 +176,7 @@ def ask_considered(question: str, is_over: Callable[[], bool], monotonic: Callab
     require_owner("ask a question")
     while True:
         forget_typed_ahead()
-        _ask(f"{question} [y/N] ")
+        put(f"{question} [y/N] ")
         asked = monotonic()
         answer = read_answer_unless(is_over)
         if not answer:  # at its end the input answers nothing any more
@@ -194,7 +194,7 @@ def wait_without_answer(words: str, *, is_over: Callable[[], bool]) -> bool:
     """
     require_owner("ask a question")
     while True:
-        _ask(words)
+        put(words)
         answer = read_answer_unless(is_over)
         if answer is None:
             click.echo(f"\r{' ' * len(words)}\r", nl=False, err=True)
@@ -214,7 +214,7 @@ def ask_secret(prompt: str, is_over: Callable[[], bool] | None = None) -> Secret
     """
     require_owner("ask for a secret")
     try:
-        return Secret(read_hidden(lambda: _ask(f"{prompt}: "), is_over or (lambda: False)).strip())
+        return Secret(read_hidden(lambda: put(f"{prompt}: "), is_over or (lambda: False)).strip())
     except (CannotHide, EOFError):
         raise OwnerNotPresent(
             "cannot ask for a secret: the terminal gave no answer, or would have shown it",
@@ -222,7 +222,8 @@ def ask_secret(prompt: str, is_over: Callable[[], bool] | None = None) -> Secret
         ) from None
 
 
-def _ask(text: str) -> None:
+def put(text: str) -> None:
+    """Put words on the terminal after which something is typed, without a line end."""
     click.echo(clean(text), nl=False, err=True)
     sys.stderr.flush()
 

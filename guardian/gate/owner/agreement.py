@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from guardian.domain.owner.proof import Proof, ProofGiven
@@ -29,8 +30,8 @@ _PIN_HINT: Final = (
 class PinHashes(Protocol):
     """Where the hash of each home's PIN is kept."""
 
-    def pin_hash(self, log: str) -> Secret | None:
-        """Returns the hash of the home with this log; None where no PIN is set. Raises KeyringUnavailable."""
+    def pin_hash(self, name: str) -> Secret | None:
+        """Returns the hash of a name that `pin_item` gives; None where it is missing. Raises KeyringUnavailable."""
         ...
 
 
@@ -45,6 +46,16 @@ class Question:
     def challenge(self) -> bytes:
         """What the passkey signs."""
         return self.statement.challenge(self.nonce)
+
+
+def hash_digest(hashed: Secret) -> str:
+    """Returns the digest by which the log knows the hash of the PIN."""
+    return sha256(b"guardian/pin\0" + hashed.reveal().encode()).hexdigest()
+
+
+def pin_item(tx: Transaction) -> str:
+    """Returns the name under which the keyring has the hash of this home's PIN."""
+    return f"{tx.audit.log_name() or ''}/{(tx.approvers.status().pin_digest or '')[:16]}"
 
 
 class Agreement:
@@ -119,14 +130,15 @@ class Agreement:
         if self._pins is None:
             raise ProofRefused("no PIN can be taken here")
         with self._journal.transaction() as tx:
-            log = tx.audit.log_name() or ""
+            name, digest = pin_item(tx), tx.approvers.status().pin_digest
             tries = tx.approvers.count_try() if tx.approvers.status().pin_tries < MAX_TRIES else MAX_TRIES + 1
             if tries > MAX_TRIES:
                 _note_refusal(tx, statement, Proof.PIN, "the PIN is locked")
         if tries > MAX_TRIES:
             raise ProofRefused(_PIN_LOCKED, hint=_PIN_HINT)
-        stored = self._pins().pin_hash(log)
-        if stored is not None and is_pin(pin, stored):
+        stored = self._pins().pin_hash(name)
+        # A hash that another program put into the keyring is not the one that the owner set.
+        if stored is not None and digest == hash_digest(stored) and is_pin(pin, stored):
             with self._journal.transaction() as tx:
                 tx.approvers.reset_tries()
             return ProofGiven(kind=Proof.PIN)

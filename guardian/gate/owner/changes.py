@@ -16,8 +16,9 @@ from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.owner.proof import Passkey, Proof, ProofGiven
 from guardian.domain.owner.statement import NONCE_BYTES, Statement, StatementKind
 from guardian.domain.secrets import Secret
-from guardian.errors import KeyringUnavailable, ProofRefused
+from guardian.errors import CredentialsError, KeyringUnavailable, ProofRefused
 from guardian.gate.base.journal import Journal
+from guardian.gate.owner.agreement import hash_digest, pin_item
 from guardian.gate.owner.order_approval import why_not_proven
 from guardian.store.database import Transaction
 from guardian.store.owner.owner_records import ChangeKind, OwnerChange
@@ -39,11 +40,11 @@ class GuardedKeyring(Protocol):
         """Ends that."""
         ...
 
-    def set_pin_hash(self, log: str, hashed: Secret) -> None:
+    def set_pin_hash(self, name: str, hashed: Secret) -> None:
         """Stores the hash of the PIN."""
         ...
 
-    def remove_pin_hash(self, log: str) -> None:
+    def remove_pin_hash(self, name: str) -> None:
         """Removes the hash of the PIN."""
         ...
 
@@ -158,27 +159,32 @@ class OwnerChanges:
     # The PIN
 
     def set_pin(self, hashed: Secret, proof: ProofGiven | None) -> None:
-        """Sets the PIN, whose hash goes into the keyring. Its tries begin at zero.
+        """Sets the PIN, whose hash goes into the keyring beside the one before. Its tries begin at zero.
 
-        After a crash in the middle the keyring has the new PIN, which then counts; the log has no row of it.
-
-        Raises ProofRefused, CredentialsError and StoreError.
+        After a crash in the middle the one before still counts. Raises ProofRefused, CredentialsError and StoreError.
         """
+        before: list[str] = []
 
         def keep(tx: Transaction) -> Mapping[str, object]:
-            self._keyring().set_pin_hash(tx.audit.log_name() or "", hashed)
-            tx.approvers.note_pin(is_set=True)
+            if tx.approvers.status().pin_digest not in {None, hash_digest(hashed)}:
+                before.append(pin_item(tx))
+            tx.approvers.note_pin(is_set=True, digest=hash_digest(hashed))
+            self._keyring().set_pin_hash(pin_item(tx), hashed)
             return {}
 
         self._guard_keys()
         self._make(ChangeKind.PIN_SET, "", proof, keep)
+        with suppress(CredentialsError):  # it proves nothing any more
+            for name in before:
+                self._keyring().remove_pin_hash(name)
 
     def remove_pin(self, proof: ProofGiven | None) -> None:
         """Removes the PIN and its hash. Raises ProofRefused, CredentialsError and StoreError."""
 
         def remove(tx: Transaction) -> Mapping[str, object]:
+            name = pin_item(tx)
             tx.approvers.note_pin(is_set=False)
-            self._keyring().remove_pin_hash(tx.audit.log_name() or "")
+            self._keyring().remove_pin_hash(name)
             return {}
 
         self._make(ChangeKind.PIN_REMOVE, "", proof, remove)

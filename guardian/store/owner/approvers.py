@@ -15,7 +15,7 @@ from guardian.store.schema.owner_tables import OWNER, OWNER_CHANGES, PASSKEYS
 from guardian.store.transaction.unit import ROW, Unit
 
 _WAITING: Final = "waiting"
-_STATUS: Final = select(OWNER.c.floor, OWNER.c.pin_since_ms, OWNER.c.pin_tries)
+_STATUS: Final = select(OWNER.c.floor, OWNER.c.pin_since_ms, OWNER.c.pin_digest, OWNER.c.pin_tries)
 _SET_OWNER: Final = update(OWNER).where(OWNER.c.id == 1)
 _ACTIVE: Final = (
     select(PASSKEYS).where(PASSKEYS.c.removed_ms.is_(None)).order_by(PASSKEYS.c.created_ms, PASSKEYS.c.name)
@@ -35,7 +35,12 @@ class ApproversPart:
         row = self._unit.first(_STATUS)
         if row is None:  # the row is made with the file; without it nothing shows what is accepted
             return OwnerStatus(floor=Proof.PASSKEY, pin_since_ms=None, pin_tries=0)
-        return OwnerStatus(floor=Proof(row["floor"]), pin_since_ms=row["pin_since_ms"], pin_tries=row["pin_tries"])
+        return OwnerStatus(
+            floor=Proof(row["floor"]),
+            pin_since_ms=row["pin_since_ms"],
+            pin_digest=row["pin_digest"],
+            pin_tries=row["pin_tries"],
+        )
 
     def raise_floor(self, proof: Proof) -> None:
         """Accepts nothing weaker than `proof` from now on."""
@@ -91,9 +96,13 @@ class ApproversPart:
 
     # The PIN, whose hash is in the keyring
 
-    def note_pin(self, *, is_set: bool) -> None:
-        """Records that the PIN was set or removed; its tries begin at zero, and without one the floor is lowered."""
-        self._unit.write(_SET_OWNER.values(pin_since_ms=self._unit.now_ms if is_set else None, pin_tries=0))
+    def note_pin(self, *, is_set: bool, digest: str | None = None) -> None:
+        """Records that the PIN was set or removed; its tries begin at zero, and without one the floor is lowered.
+
+        `digest` is that of its hash: no other hash proves anything.
+        """
+        since_ms = self._unit.now_ms if is_set else None
+        self._unit.write(_SET_OWNER.values(pin_since_ms=since_ms, pin_digest=digest, pin_tries=0))
         if not is_set:
             self._lower_floor()
 

@@ -23,6 +23,8 @@ class OwnerStatus:
     floor: Proof
     pin_since_ms: int | None
     """When the PIN was set; None where no PIN is set."""
+    pin_digest: str | None = None
+    """The digest of the PIN's hash, which is in the keyring: another hash there is not the PIN's."""
     pin_tries: int
     """Wrong answers since a right one."""
 

@@ -31,6 +31,7 @@ class OwnerTable(Table, table=True):
     id: int = Field(primary_key=True)
     floor: str = text_column()
     pin_since_ms: int | None
+    pin_digest: str | None = text_column(required=False)
     pin_tries: int
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from guardian.domain.secrets import Secret
+from guardian.gate.owner.agreement import hash_digest
 from guardian.proofs.pin_hash import pin_hash
 from guardian.store.database import Store
 from guardian.system.clock import SYSTEM_CLOCK
@@ -25,6 +26,7 @@ from tests.support.world import World, a_world_at_home
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal module there")
 
 PIN = "correct horse"
+HASH = pin_hash(Secret(PIN), os.urandom)
 Sit = Callable[..., Person]
 
 
@@ -64,8 +66,8 @@ def demand(world: World, proof: str, work: Callable[[Any], None]) -> str:
 
 def test_pin_is_asked_for_and_not_shown_and_places_the_order(world: World, sit_down_with: Sit) -> None:
     """Nothing typed is a no, a wrong one is counted, and the right one approves; it is in no log and on no screen."""
-    name = demand(world, "pin", lambda tx: tx.approvers.note_pin(is_set=True))
-    has = {"pin": pin_hash(Secret(PIN), os.urandom).reveal()}
+    name = demand(world, "pin", lambda tx: tx.approvers.note_pin(is_set=True, digest=hash_digest(HASH)))
+    has = {"pin": HASH.reveal()}
     for typed, code, words in (
         ("\n", 1, "nothing was approved"),
         ("wrong pin\n", 1, "4 of 5 tries are left"),
@@ -86,8 +88,8 @@ def test_pin_is_asked_for_and_not_shown_and_places_the_order(world: World, sit_d
 
 def test_pin_that_is_wrong_five_times_halts_trading(world: World, sit_down_with: Sit) -> None:
     """A program that guesses has five tries."""
-    name = demand(world, "pin", lambda tx: tx.approvers.note_pin(is_set=True))
-    has = {"pin": pin_hash(Secret(PIN), os.urandom).reveal()}
+    name = demand(world, "pin", lambda tx: tx.approvers.note_pin(is_set=True, digest=hash_digest(HASH)))
+    has = {"pin": HASH.reveal()}
     for _ in range(5):
         person = sit_down_with(has, "approve", name)
         person.waits_for("nothing for no: ")
@@ -99,8 +101,8 @@ def test_pin_that_is_wrong_five_times_halts_trading(world: World, sit_down_with:
 
 def test_order_that_ends_while_the_pin_is_asked_for_is_not_approved(world: World, sit_down_with: Sit) -> None:
     """Without a key being pressed it is said, and the terminal shows again what is typed."""
-    name = demand(world, "pin", lambda tx: tx.approvers.note_pin(is_set=True))
-    person = sit_down_with({"pin": pin_hash(Secret(PIN), os.urandom).reveal()}, "approve", name)
+    name = demand(world, "pin", lambda tx: tx.approvers.note_pin(is_set=True, digest=hash_digest(HASH)))
+    person = sit_down_with({"pin": HASH.reveal()}, "approve", name)
     person.waits_for("nothing for no: ")
     assert world.command("reject", name).returncode == 0
     assert person.leaves() == (1, "")

@@ -13,7 +13,7 @@ from guardian.domain.owner.statement import Statement, StatementKind
 from guardian.domain.secrets import Secret
 from guardian.domain.trading import TradingState
 from guardian.errors import KeyringUnavailable, ProofRefused
-from guardian.gate.owner.agreement import Agreement
+from guardian.gate.owner.agreement import Agreement, hash_digest
 from guardian.proofs.pin_hash import pin_hash
 from tests.gate.support.fakes import Room
 
@@ -30,8 +30,8 @@ class FakeKeyring:
     failure: Exception | None = None
     asked: list[str] = field(default_factory=list)
 
-    def pin_hash(self, log: str) -> Secret | None:
-        self.asked.append(log)
+    def pin_hash(self, name: str) -> Secret | None:
+        self.asked.append(name)
         if self.failure is not None:
             raise self.failure
         return self.hashed
@@ -47,7 +47,7 @@ def keyring() -> FakeKeyring:
 def takes(room: Room, keyring: FakeKeyring) -> Agreement:
     """What takes the owner's yes, in a home with a PIN."""
     with room.journal.transaction() as tx:
-        tx.approvers.note_pin(is_set=True)
+        tx.approvers.note_pin(is_set=True, digest=hash_digest(HASH))
     return Agreement(room.journal, random_bytes=os.urandom, pins=lambda: keyring)
 
 
@@ -126,4 +126,13 @@ def test_pin_is_of_this_home(room: Room, takes: Agreement, keyring: FakeKeyring)
     room.ask()
     takes.by_pin(RESUME, RIGHT)
     with room.journal.transaction() as tx:
-        assert keyring.asked == [tx.audit.log_name()]
+        assert keyring.asked == [f"{tx.audit.log_name()}/{hash_digest(HASH)[:16]}"]
+
+
+def test_hash_that_another_program_put_into_the_keyring_is_not_the_pins(
+    room: Room, takes: Agreement, keyring: FakeKeyring
+) -> None:
+    """The log knows the digest of the one that the owner set."""
+    keyring.hashed = pin_hash(WRONG, os.urandom)
+    with pytest.raises(ProofRefused, match="the PIN is wrong"):
+        takes.by_pin(RESUME, WRONG)

@@ -42,11 +42,13 @@ class FakeKeyring:
     def release(self, log: str) -> None:
         self.guard = None if self.guard == log else self.guard
 
-    def set_pin_hash(self, log: str, hashed: Secret) -> None:
-        self.hashes[log] = hashed
+    def set_pin_hash(self, name: str, hashed: Secret) -> None:
+        self.hashes[name] = hashed
 
-    def remove_pin_hash(self, log: str) -> None:
-        del self.hashes[log]
+    def remove_pin_hash(self, name: str) -> None:
+        if self.failure is not None:
+            raise self.failure
+        del self.hashes[name]
 
 
 @dataclass
@@ -197,6 +199,17 @@ def test_last_passkey_lowers_the_floor_and_guards_no_longer(owner: Owner) -> Non
     owner.changes.remove_pin(ProofGiven(kind=Proof.PIN))
     assert owner.floor() is Proof.TERMINAL
     assert owner.keyring == FakeKeyring()
+
+
+def test_pin_that_replaces_another_leaves_no_hash_behind(owner: Owner) -> None:
+    """Unless the keyring does not remove it: it proves nothing any more."""
+    owner.changes.set_pin(Secret("one"), None)
+    owner.changes.set_pin(Secret("one"), ProofGiven(kind=Proof.PIN))
+    owner.changes.set_pin(Secret("two"), ProofGiven(kind=Proof.PIN))
+    assert list(owner.keyring.hashes.values()) == [Secret("two")]
+    owner.keyring.failure = KeyringUnavailable("locked")
+    owner.changes.set_pin(Secret("three"), ProofGiven(kind=Proof.PIN))
+    assert list(owner.keyring.hashes.values()) == [Secret("two"), Secret("three")]
 
 
 def test_home_whose_keys_another_guards_registers_nothing(owner: Owner) -> None:
