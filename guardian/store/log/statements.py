@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Final
 
-from guardian.store.schema.records import CORRECTION, FOUND, Proposal
+from guardian.store.schema.records import CORRECTION, FLOOR, FLOOR_END, FOUND, Proposal
 from guardian.store.schema.sqlite_dialect import CALL_EVENT_SQL, CALL_PHASES_SQL, OUTSTANDING_SQL, UNRESOLVED_SQL
 
 ROW_COLUMNS: Final = (
@@ -107,6 +107,14 @@ WAITING_CHANGES: Final = (
 
 ROWS_AFTER: Final = f"SELECT {_ROW} FROM audit WHERE seq > :after ORDER BY seq LIMIT :limit"
 LAST_ROWS: Final = f"SELECT {_ROW} FROM audit ORDER BY seq DESC LIMIT :limit"
+PASSKEYS_WITHOUT_ROW: Final = (
+    "SELECT name FROM passkeys p WHERE NOT EXISTS (SELECT 1 FROM audit WHERE phase = 'event' AND call_id IS NULL "
+    'AND instr(body, \'"change":"passkey_add"\') > 0 AND instr(body, p.credential_id) > 0 '
+    "AND instr(body, p.public_key) > 0)"
+)
+"""Passkeys that no row of the log registered."""
+FLOOR_OF_TABLE: Final = "SELECT floor FROM owner WHERE id = 1"
+FLOOR_OF_LOG: Final = f"SELECT body FROM audit WHERE key >= '{FLOOR}' AND key < '{FLOOR_END}' ORDER BY seq DESC LIMIT 1"
 ORDERS_WITHOUT_ROW: Final = (
     "SELECT o.client_order_id, o.intent_seq FROM orders o LEFT JOIN audit a ON a.seq = o.intent_seq "
     "WHERE o.intent_seq <= :last AND (a.client_order_id IS NOT o.client_order_id OR a.call_id IS NOT o.call_id) "

@@ -10,6 +10,7 @@
 | REWRITTEN | the row of a checkpoint is another one than it was                              |
 | ORDER     | an order without its intent row, or an intent row without its order             |
 | LEDGER    | flows do not add up to what an order executed, or to what is held              |
+| OWNER     | a passkey, or the weakest proof that is accepted, is not what the log has      |
 | SCHEMA    | a table, index or trigger of the store is missing                               |
 | DAMAGED   | SQLite's own check of the file failed                                           |
 
@@ -39,6 +40,7 @@ from guardian.store.log.statements import (
     ROWS_AFTER,
 )
 from guardian.store.log.verify_ledger import imbalances
+from guardian.store.log.verify_owner import owner_differences
 from guardian.store.schema.files import CHECKPOINT_NAME
 from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES, damages, part_names
 
@@ -65,6 +67,7 @@ class FindingKind(StrEnum):
     REWRITTEN = "REWRITTEN"
     ORDER = "ORDER"
     LEDGER = "LEDGER"
+    OWNER = "OWNER"
     SCHEMA = "SCHEMA"
     DAMAGED = "DAMAGED"
 
@@ -164,6 +167,7 @@ def verify(place: Path, checkpoint: Checkpoint | None = None) -> Report:
             verification.check_schema(connection)
             verification.check_orders(connection)
             verification.check_ledger(connection)
+            verification.check_owner(connection)
             verification.check_file(connection)
     except StoreCorrupt as error:
         verification.found(FindingKind.DAMAGED, None, error.message)
@@ -277,6 +281,11 @@ class _Verification:
         """Checks that the flows add up."""
         for seq, message in imbalances(connection):
             self.found(FindingKind.LEDGER, seq, message)
+
+    def check_owner(self, connection: sqlite3.Connection) -> None:
+        """Checks that passkeys and the floor of proof are those of the log."""
+        for message in owner_differences(connection):
+            self.found(FindingKind.OWNER, None, message)
 
     def check_schema(self, connection: sqlite3.Connection) -> None:
         """Checks that the triggers are there, which keep the log append-only."""

@@ -12,6 +12,9 @@ from guardian.domain.owner.proof import Passkey, Proof, stronger
 from guardian.errors import StoreConflict
 from guardian.store.owner.owner_records import ChangeKind, OwnerChange, OwnerStatus
 from guardian.store.schema.owner_tables import OWNER, OWNER_CHANGES, PASSKEYS
+from guardian.store.schema.records import FLOOR, FLOOR_END, Record
+from guardian.store.schema.tables import AUDIT
+from guardian.store.transaction.audit import AuditPart
 from guardian.store.transaction.unit import ROW, Unit
 
 _WAITING: Final = "waiting"
@@ -20,6 +23,9 @@ _SET_OWNER: Final = update(OWNER).where(OWNER.c.id == 1)
 _ACTIVE: Final = (
     select(PASSKEYS).where(PASSKEYS.c.removed_ms.is_(None)).order_by(PASSKEYS.c.created_ms, PASSKEYS.c.name)
 )
+_FLOOR_ROW: Final = (
+    select(AUDIT.c.body).where(AUDIT.c.key >= FLOOR, AUDIT.c.key < FLOOR_END).order_by(AUDIT.c.seq.desc()).limit(1)
+)
 _BY_ID: Final = select(PASSKEYS.c.credential_id).where(PASSKEYS.c.credential_id == bindparam("credential"))
 _CHANGES: Final = select(OWNER_CHANGES).where(OWNER_CHANGES.c.state == _WAITING).order_by(OWNER_CHANGES.c.id)
 
@@ -27,16 +33,20 @@ _CHANGES: Final = select(OWNER_CHANGES).where(OWNER_CHANGES.c.state == _WAITING)
 class ApproversPart:
     """Who the owner is, as far as guardian can tell."""
 
-    def __init__(self, unit: Unit) -> None:
+    def __init__(self, unit: Unit, audit: AuditPart) -> None:
         self._unit = unit
+        self._audit = audit
 
     def status(self) -> OwnerStatus:
-        """Returns the floor of proof and the state of the PIN."""
+        """Returns the floor of proof and the state of the PIN.
+
+        The floor is the stronger of what the table and the log say: neither alone can be edited to weaken it.
+        """
         row = self._unit.first(_STATUS)
         if row is None:  # the row is made with the file; without it nothing shows what is accepted
             return OwnerStatus(floor=Proof.PASSKEY, pin_since_ms=None, pin_tries=0)
         return OwnerStatus(
-            floor=Proof(row["floor"]),
+            floor=stronger(Proof(row["floor"]), self._logged_floor()),
             pin_since_ms=row["pin_since_ms"],
             pin_digest=row["pin_digest"],
             pin_tries=row["pin_tries"],
@@ -46,7 +56,7 @@ class ApproversPart:
         """Accepts nothing weaker than `proof` from now on."""
         floor = self.status().floor
         if stronger(floor, proof) is not floor:
-            self._unit.write(_SET_OWNER.values(floor=proof.value))
+            self._set_floor(proof)
 
     def _lower_floor(self) -> None:
         """Lowers the floor to the strongest proof that is still there."""
@@ -57,7 +67,22 @@ class ApproversPart:
         elif status.pin_since_ms is not None:
             left = Proof.PIN
         if not left.meets(status.floor):
-            self._unit.write(_SET_OWNER.values(floor=left.value))
+            self._set_floor(left)
+
+    def _set_floor(self, proof: Proof) -> None:
+        key = f"{FLOOR}{self._unit.head.seq + 1}"
+        self._audit.append(Record.event(None, {"kind": "proof_floor", "floor": proof.value}, key=key))
+        self._unit.write(_SET_OWNER.values(floor=proof.value))
+
+    def _logged_floor(self) -> Proof:
+        """The floor by the newest row about it; the strongest where that row cannot be read."""
+        row = self._unit.first(_FLOOR_ROW)
+        if row is None:
+            return Proof.TERMINAL
+        try:
+            return Proof(json.loads(row["body"])["data"]["floor"])
+        except (ValueError, KeyError, TypeError):
+            return Proof.PASSKEY
 
     # Passkeys
 

@@ -19,6 +19,10 @@ from guardian.domain.trading import TradingState
 
 FOUND: Final = "found/"
 """The prefix of the key of the log's row of an order that the log lacked; environment and order follow."""
+FLOOR: Final = "floor/"
+"""How the key of a row about the weakest proof that the home accepts begins; the number of the row follows."""
+FLOOR_END: Final = "floor0"
+"""After all of these keys, in order."""
 CORRECTION: Final = "position/"
 """How the key of the log's row of a corrected position begins."""
 

@@ -68,7 +68,8 @@ class Owner:
         with sqlite3.connect(self.home / "guardian.db") as log:
             rows = log.execute("SELECT body FROM audit WHERE phase = 'event' ORDER BY seq").fetchall()
         log.close()
-        return [json.loads(body)["data"] for (body,) in rows]
+        found = [json.loads(body)["data"] for (body,) in rows]
+        return [data for data in found if data["kind"] != "proof_floor"]
 
     def kinds(self) -> list[str]:
         return [event["kind"] for event in self.events()]
