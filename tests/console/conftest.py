@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,12 +45,13 @@ def page(console: ServedConsole, raw: RawBrowser) -> RawBrowser:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def browser() -> Iterator[Browser]:
     """One Chromium for the tests of a file; each gets a context of its own, which shares nothing with another.
 
     No longer: while Playwright runs, this thread has an event loop, and a test of another file may need its own.
     """
-    with chromium(tmp_path_factory.mktemp("chromium")) as made:
+    # Chromium makes a socket in it, and the name of a socket is short: a test's own folder lies too deep.
+    with tempfile.TemporaryDirectory(prefix="gc-") as folder, chromium(Path(folder)) as made:
         yield made
 
 

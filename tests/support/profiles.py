@@ -1,4 +1,4 @@
-"""How thorough a run is: `quick` at home, `full` in CI, by GUARDIAN_TEST_PROFILE; and which tests are slow."""
+"""How thorough a run is: `quick` at home, `ci` in CI, `full` by hand, by GUARDIAN_TEST_PROFILE; what is slow."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Final
 import pytest
 from hypothesis import settings
 
-PROFILES: Final = ("quick", "full")
+SHARES: Final = {"quick": 5, "ci": 2, "full": 1}
+"""A run of each profile tries one example in that many of a full one, and no fewer than `LEAST`."""
 PROFILE: Final = os.environ.get("GUARDIAN_TEST_PROFILE", "quick")
-QUICK_SHARE: Final = 5
-"""A quick run tries one example in five of a full one, and no fewer than `LEAST`."""
 LEAST: Final = 20
 
 SLOW: Final = (
@@ -40,7 +39,7 @@ SLOW: Final = (
 
 def tries(full: int) -> int:
     """The number of examples of a property in this run, where a full run tries `full`."""
-    return full if PROFILE == "full" else min(full, max(LEAST, full // QUICK_SHARE))
+    return min(full, max(LEAST, full // SHARES[PROFILE]))
 
 
 def load() -> None:
@@ -49,8 +48,8 @@ def load() -> None:
     Raises:
         pytest.UsageError: GUARDIAN_TEST_PROFILE is no profile.
     """
-    if PROFILE not in PROFILES:
-        raise pytest.UsageError(f"GUARDIAN_TEST_PROFILE is {PROFILE!r}; it is one of {', '.join(PROFILES)}")
+    if PROFILE not in SHARES:
+        raise pytest.UsageError(f"GUARDIAN_TEST_PROFILE is {PROFILE!r}; it is one of {', '.join(SHARES)}")
     settings.register_profile("guardian", max_examples=tries(100))
     settings.load_profile("guardian")
 

@@ -85,7 +85,7 @@ def agree(
         if usb_key:
             return _by_usb_key(agreement, statement, question, is_over or (lambda: False))
         given = agree_with(agreement, demanded, statement, question, is_over=is_over, monotonic=monotonic)
-        if given is not None and statement.kind in _NOTED_HERE:
+        if given is not None and given.kind is not Proof.TERMINAL and statement.kind in _NOTED_HERE:
             body = {"kind": "agreed", "statement": statement.as_dict(), "proof": given.as_record()}
             journal.append(Record.event(None, body))
         return given
