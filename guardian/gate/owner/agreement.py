@@ -69,10 +69,15 @@ class Agreement:
         self._pins = pins
 
     def demanded(self, policy_proof: Proof) -> Proof:
-        """Returns what is demanded now. Raises ProofRefused where the owner has not set it up, and StoreError."""
+        """Returns what the owner is to give now: what is demanded, or a passkey where a PIN is and none is set.
+
+        Raises ProofRefused where the owner has not set it up, and StoreError.
+        """
         with self._journal.transaction() as tx:
             demanded = demanded_proof(tx, policy_proof)
             hint = how_to_set_up(tx, demanded)
+            if demanded is Proof.PIN and tx.approvers.status().pin_since_ms is None:
+                demanded = Proof.PASSKEY if hint is None else demanded
         if hint is not None:
             raise ProofRefused(f"a {_NAMES[demanded]} is demanded, and you have not set one up", hint=hint)
         return demanded

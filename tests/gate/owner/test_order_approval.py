@@ -274,7 +274,7 @@ def test_passkey_that_is_demanded_and_missing_is_said(room: Room) -> None:
 def test_passkey_does_where_a_pin_is_demanded(room: Room, authenticator: Authenticator) -> None:
     """It is the stronger of the two."""
     room.policy(PIN)
-    assert agreement(room).demanded(Proof.PIN) is Proof.PIN
+    assert agreement(room).demanded(Proof.PIN) is Proof.PASSKEY
     _, token = approved(room, authenticator)
     assert isinstance(room.use(token).data, OrderPlaced)
 
