@@ -8,12 +8,13 @@ from typing import Final
 import pytest
 from hypothesis import settings
 
-SHARES: Final = {"quick": 5, "ci": 2, "full": 1}
+SHARES: Final = {"quick": 5, "ci": 4, "full": 1}
 """A run of each profile tries one example in that many of a full one, and no fewer than `LEAST`."""
 PROFILE: Final = os.environ.get("GUARDIAN_TEST_PROFILE", "quick")
 LEAST: Final = 20
 
 SLOW: Final = (
+    "tests/server/elicitation/",
     "tests/adversary/",
     "tests/cli/",
     "tests/console/",
@@ -55,7 +56,9 @@ def load() -> None:
 
 
 def mark_slow(items: list[pytest.Item]) -> None:
-    """Marks the tests of `SLOW`, so that `-m "not slow"` leaves them out."""
+    """Marks the tests of `SLOW`, so that `-m "not slow"` leaves them out, and has them run first."""
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+    # The slow files first: with several processes none is left alone with the slowest of them at the end.
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
