@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from io import TextIOWrapper
@@ -25,6 +25,7 @@ from typing import Final
 import click
 
 from guardian import __version__
+from guardian.cli.parser.groups import CommandGroup, narrow_width
 from guardian.cli.support.exit_codes import COULD_NOT_TELL, FINE, NO, READER_GONE, STOPPED, USAGE
 from guardian.cli.support.render import print_line, say, say_error, say_hint
 from guardian.cli.support.streams import (
@@ -64,6 +65,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "pin": ("guardian.cli.owner.pin:command", "set the PIN for where there is no passkey"),
     "keys": ("guardian.cli.keys.command:command", "keep Binance API keys in the system's keyring"),
     "paper": ("guardian.cli.paper:command", "run the paper exchange alone"),
+    "completion": ("guardian.cli.completion:command", "have bash, zsh or fish complete these commands"),
+    "help": ("guardian.cli.help:command", "print the help of a command"),
+    "version": ("guardian.cli.version:command", "print the version"),
 }
 """Every command: where it is, and its line in the help, which is printed without importing it."""
 
@@ -75,7 +79,7 @@ class Run:
     debug: bool = False
 
 
-class LazyGroup(click.Group):
+class LazyGroup(CommandGroup):
     """A group that knows its commands by name and imports one only when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -90,9 +94,8 @@ class LazyGroup(click.Group):
             raise TypeError(f"{module}:{attribute} is not a click command")
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, short) for name, (_, short) in COMMANDS.items()])
+    def summaries(self, ctx: click.Context) -> Iterator[tuple[str, str]]:  # noqa: ARG002 - the group's signature
+        yield from ((name, short) for name, (_, short) in COMMANDS.items())
 
 
 def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -155,7 +158,8 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 def _run(arguments: Sequence[str] | None, run: Run) -> int:
     try:
-        with cli.make_context("guardian", list(sys.argv[1:] if arguments is None else arguments), obj=run) as ctx:
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        with cli.make_context("guardian", given, obj=run, terminal_width=narrow_width()) as ctx:
             cli.invoke(ctx)
         sys.stdout.flush()
     except click.exceptions.Exit as left:

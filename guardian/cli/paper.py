@@ -21,22 +21,24 @@ _COUNT = click.IntRange(1)
 _FASTEST = 1000
 
 FAULTS = """\b
-Faults to rehearse with (--fault, several times if wanted; without it nothing goes wrong):
+Faults to rehearse with (--fault, several times if wanted; none unless given):
   delay,seconds=2               the reply comes late
-  hang,seconds=60               no reply, then the connection closes; nothing is done
+  hang,seconds=60               no reply, then it is closed; nothing is done
   reply_lost                    done, and no reply
-  reset_before, reset_after     the connection is reset before or after the work
-  status,status=503             a 5xx; with execute=yes the work is done all the same
+  reset_before, reset_after     the connection is reset before/after the work
+  status,status=503             a 5xx; with execute=yes the work is done
   timeout_1007                  done, and -1007 "execution status unknown"
   html_502, html_403            a broken gateway; the firewall
   empty_200, bad_json           done, and 200 with no body or half of one
   retry_after_429, ban_418      come later; banned
   not_found_2013                the order is not known, once
   unseen_2013,seconds=3         an order is not known for its first 3 seconds
-  partial_fill                  half of the order fills, then the rest is cancelled
+  partial_fill                  half fills, then the rest is cancelled
   clock_skew,seconds=-5         the exchange's clock is 5 seconds behind
-Each is meant for one `POST /api/v3/order` (those of -2013 for GET) unless it says otherwise:
-  times=3 or times=always, skip=2, method=GET, path=/api/v3/account, method=*,path=*
+Each is meant for one `POST /api/v3/order` (those of -2013 for GET),
+unless it says otherwise:
+  times=3 or times=always, skip=2, method=GET, path=/api/v3/account,
+  method=*,path=*
 
 \b
 Examples:
@@ -46,7 +48,8 @@ Examples:
   guardian paper --fault reply_lost --fault unseen_2013,seconds=5
   guardian paper --max-weight 100 --max-orders 3
   guardian paper --control-port 18081
-  curl -H "Authorization: Bearer TOKEN" -d '{"fault": "html_502,times=2"}' http://127.0.0.1:18081/fault
+  curl -H "Authorization: Bearer TOKEN" -d '{"fault": "html_502,times=2"}' \\
+      http://127.0.0.1:18081/fault
 """
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from guardian.cli.parser.groups import CommandGroup
 from guardian.cli.support.opened_home import carry_out, stopped_unchanged, with_guardian
 from guardian.cli.support.options import policy_option
 from guardian.cli.support.owner import agree, require_owner
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from guardian.gate.reads.positions import Correction, Position
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=CommandGroup, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @policy_option
 @click.pass_context

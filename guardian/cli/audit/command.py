@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from guardian.cli.parser.groups import CommandGroup
 from guardian.cli.support.options import policy_option
 from guardian.cli.support.times import moment_ms
 from guardian.domain.text.names import is_name
@@ -67,7 +68,7 @@ class CheckpointParam(click.ParamType):  # type: ignore[type-arg]  # not generic
             self.fail(str(error), param, ctx)
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=CommandGroup, invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Read and verify the log of every call. Alone it lists the newest."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
+from guardian.cli.parser.choices import OneOf
+
 
 @click.command()
 @click.option(
     "--from",
     "name",
-    type=click.Choice(["testnet", "paper", "read-only"]),
+    type=OneOf(["testnet", "paper", "read-only"]),
     default="testnet",
     show_default=True,
     help="The ready-made policy to start from.",

@@ -10,6 +10,7 @@ import click
 from guardian.cli.keys import prompts
 from guardian.cli.keys.slots import FAMILY, as_arguments, checked_slot, described, open_store
 from guardian.cli.keys.sources import Source, source_of, source_options
+from guardian.cli.parser.choices import OneOf
 from guardian.cli.support.owner import ask_yes
 from guardian.cli.support.render import fields, say, say_hint
 from guardian.credentials.key_checks import check_pair
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command("add")
-@click.argument("environment", type=click.Choice([e.value for e in Environment]))
+@click.argument("environment", type=OneOf([e.value for e in Environment]))
 @FAMILY
 @source_options
 def add(environment: str, family: str, kind: str | None, file: Path | None, from_stdin: bool, paste: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from guardian.cli.keys.slots import FAMILY, KEY_PAGES, as_arguments, checked_slot, described, open_store
+from guardian.cli.parser.choices import OneOf
 from guardian.cli.support.exit_codes import COULD_NOT_TELL, NO
 from guardian.cli.support.render import Column, print_json, say, say_hint, table
 from guardian.domain.trading import Environment
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("check")
-@click.argument(
-    "environment", required=False, type=click.Choice([e.value for e in Environment if e is not Environment.PAPER])
-)
+@click.argument("environment", required=False, type=OneOf([e.value for e in Environment if e is not Environment.PAPER]))
 @FAMILY
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def check(environment: str | None, family: str, as_json: bool) -> None:

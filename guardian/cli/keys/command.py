@@ -10,10 +10,11 @@ from guardian.cli.keys.remove import remove
 from guardian.cli.keys.rotate import rotate
 from guardian.cli.keys.stored_keys import list_
 from guardian.cli.keys.vault import vault
+from guardian.cli.parser.groups import CommandGroup
 from guardian.system.core_dumps import forbid_core_dumps
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def command() -> None:
     """Keep Binance API keys in the system's keyring, or in a vault where there is one.
 

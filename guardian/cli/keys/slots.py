@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from guardian.cli.parser.choices import OneOf
 from guardian.domain.secrets import KeyFamily
 from guardian.domain.trading import Environment
 
@@ -21,13 +22,13 @@ KEY_PAGES: Final = {
 }
 FAMILY: Final = click.option(
     "--family",
-    type=click.Choice([f.value for f in KeyFamily]),
+    type=OneOf([f.value for f in KeyFamily]),
     default=KeyFamily.SPOT.value,
     show_default=True,
     help="Which of the testnet's two pairs; the other environments have one for both.",
 )
 ENVIRONMENT: Final = click.argument(
-    "environment", type=click.Choice([e.value for e in Environment if e is not Environment.PAPER])
+    "environment", type=OneOf([e.value for e in Environment if e is not Environment.PAPER])
 )
 
 

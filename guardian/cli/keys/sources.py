@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from guardian.cli.parser.choices import OneOf
 from guardian.domain.secrets import KeyKind, Secret
 
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -45,7 +46,7 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Read it from a file: a private key, a `.env`, or an MCP client's configuration.",
         ),
         click.option(
-            "--kind", type=click.Choice([k.value for k in (KeyKind.ED25519, KeyKind.HMAC, KeyKind.RSA)]),
+            "--kind", type=OneOf([k.value for k in (KeyKind.ED25519, KeyKind.HMAC, KeyKind.RSA)]),
             help="ed25519 (made here; Binance never sees the secret half), hmac (made by Binance) or rsa (your own).  "
             "[default: ed25519]",
         ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from guardian.cli.parser.groups import CommandGroup
 from guardian.cli.support.owner import ask_secret, ask_yes, require_owner
 from guardian.cli.support.render import fields, print_json, say, say_hint
 from guardian.cli.support.vault_prompt import ATTEMPTS, unlock_by_hand
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _KEYRING_TIMEOUT_S: Final = 3.0
 
 
-@click.group("vault")
+@click.group("vault", cls=CommandGroup)
 def vault() -> None:
     """Keep keys in an encrypted file, on a machine without a keyring.
 

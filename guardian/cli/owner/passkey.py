@@ -6,6 +6,7 @@ import re
 
 import click
 
+from guardian.cli.parser.groups import CommandGroup
 from guardian.cli.support.owner import require_owner
 from guardian.cli.support.render import say
 
@@ -21,7 +22,7 @@ _wait_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def command() -> None:
     """Keep the passkeys that prove that you agree: Touch ID, Windows Hello, a phone, a USB key.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from guardian.cli.parser.groups import CommandGroup
 from guardian.cli.support.owner import require_owner
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def command() -> None:
     """Set the PIN that proves that you agree, where there is no passkey.
 

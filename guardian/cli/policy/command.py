@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from guardian.cli.parser.groups import CommandGroup
+
 _FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def command() -> None:
     """Check, show and approve the policy, the limits you set.
 

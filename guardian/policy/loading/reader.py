@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from guardian.domain.text.names import is_name
+from guardian.domain.text.nearest import nearest
 from guardian.errors import PolicyMistake
 from guardian.policy.loading.lines import KeyLines, Path
-from guardian.policy.loading.values import FloatText, Unfit, nearest, refuse_float, shortened, shown
+from guardian.policy.loading.values import FloatText, Unfit, refuse_float, shortened, shown
 
 T = TypeVar("T")
 

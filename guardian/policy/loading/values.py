@@ -9,13 +9,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
 from enum import Enum
 from typing import Final, TypeVar
 
 from guardian.domain.milliseconds import HOUR_MS, MINUTE_MS, SECOND_MS
 from guardian.domain.money import parse_amount
 from guardian.domain.text.names import NAME_RULE, is_name
+from guardian.domain.text.nearest import nearest
 
 E = TypeVar("E", bound=Enum)
 
@@ -65,12 +65,6 @@ def shortened(text: str, most: int = _MOST_ECHOED) -> str:
     """Returns at most `most` characters of a text, everything that is not printable ASCII escaped."""
     cut = text if len(text) <= most else text[:most] + "..."
     return "".join(c if " " <= c <= "~" else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in cut)
-
-
-def nearest(word: str, known: list[str]) -> str | None:
-    """Returns the known word that is most like this one, or None where none is."""
-    found = get_close_matches(word[:64], known, n=1, cutoff=0.5)
-    return found[0] if found else None
 
 
 def refuse_float(value: object) -> None:
