@@ -89,4 +89,5 @@ def _error(error: ReplyError) -> dict[str, Plain]:
         "exchange": exchange,
         "retry_after_s": error.retry_after_s,
         "client_order_id": error.client_order_id,
+        "situation": to_plain(error.situation),
     }

@@ -12,6 +12,7 @@ from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from guardian.domain.codes import Outcome
 from guardian.domain.trading import Environment, TradingState
+from guardian.gate.base.replies import OrderProposed, Situation
 
 Schema = dict[str, Any]
 
@@ -22,12 +23,16 @@ _NULL: Final[Schema] = {"type": "null"}
 
 
 def envelope_schema(data: Sequence[type]) -> Schema:
-    """The one schema of a tool's replies, error and success alike; `data` is what a good reply may hold."""
+    """The one schema of a tool's replies, error and success alike; `data` is what a good reply may hold.
+
+    Only the tool that proposes orders says in an error what guardian knows besides.
+    """
+    situation = schema_of(Situation | None) if OrderProposed in data else _NULL
     return _object(
         {
             "outcome": {"type": "string", "enum": [outcome.value for outcome in Outcome]},
             "data": {"anyOf": [*(schema_of(kind) for kind in data), _NULL]},
-            "error": {"anyOf": [_ERROR, _NULL]},
+            "error": {"anyOf": [_object({**_ERROR, "situation": situation}), _NULL]},
             "meta": _META,
         }
     )
@@ -69,33 +74,31 @@ def _object(properties: dict[str, Schema]) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-_ERROR: Final = _object(
-    {
-        "code": _TEXT,
-        "message": _TEXT,
-        "hint": _TEXT_OR_NULL,
-        "denials": {
-            "type": "array",
-            "items": _object(
-                {
-                    "code": _TEXT,
-                    "message": _TEXT,
-                    "observed": _TEXT_OR_NULL,
-                    "limit": _TEXT_OR_NULL,
-                    "hint": _TEXT_OR_NULL,
-                }
-            ),
-        },
-        "exchange": {
-            "anyOf": [
-                _object({"code": {"type": ["integer", "null"]}, "text": _TEXT_OR_NULL, "untrusted": {"const": True}}),
-                _NULL,
-            ]
-        },
-        "retry_after_s": {"type": ["integer", "null"]},
-        "client_order_id": _TEXT_OR_NULL,
-    }
-)
+_ERROR: Final[dict[str, Schema]] = {
+    "code": _TEXT,
+    "message": _TEXT,
+    "hint": _TEXT_OR_NULL,
+    "denials": {
+        "type": "array",
+        "items": _object(
+            {
+                "code": _TEXT,
+                "message": _TEXT,
+                "observed": _TEXT_OR_NULL,
+                "limit": _TEXT_OR_NULL,
+                "hint": _TEXT_OR_NULL,
+            }
+        ),
+    },
+    "exchange": {
+        "anyOf": [
+            _object({"code": {"type": ["integer", "null"]}, "text": _TEXT_OR_NULL, "untrusted": {"const": True}}),
+            _NULL,
+        ]
+    },
+    "retry_after_s": {"type": ["integer", "null"]},
+    "client_order_id": _TEXT_OR_NULL,
+}
 _MANDATE: Final = _object(
     {
         "environment": _TEXT,

@@ -85,12 +85,12 @@ async def test_every_string_is_bounded_and_every_parameter_described(connect: Co
 
 
 async def test_the_list_of_tools_stays_small(connect: Connect) -> None:
-    """The whole of tools/list stays under 76 KB, and what a model is shown of it under 20 KB."""
+    """The whole of tools/list stays under 79 KB, and what a model is shown of it under 20 KB."""
     async with connect() as client:
         tools = await client.list_tools()
     whole = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
     shown = [{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in whole]
-    assert len(json.dumps(whole, separators=(",", ":"))) < 76_000
+    assert len(json.dumps(whole, separators=(",", ":"))) < 79_000
     assert len(json.dumps(shown, separators=(",", ":"))) < 20_000
 
 

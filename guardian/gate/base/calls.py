@@ -15,7 +15,7 @@ from guardian.domain.text.names import is_listed_name
 from guardian.domain.text.plain_data import Plain, to_plain
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError
-from guardian.gate.base.replies import MandateView, OrderProposed, Reply
+from guardian.gate.base.replies import MandateView, Reply
 from guardian.store.log.redaction import short_digest
 from guardian.store.log.redaction import token_digest as token_digest  # what calls are looked up by
 
@@ -26,6 +26,8 @@ MAX_DATA_BYTES: Final = 4000
 
 SECRET_FIELDS: Final = frozenset({"confirmation_token"})
 """Fields that redeem something; they are never written to the log."""
+NOT_LOGGED: Final = SECRET_FIELDS | {"situation"}
+"""Fields of a reply that its row lacks. The situation is other rows of the same log, counted."""
 
 _MAX_CHAIN: Final = 8
 _MAX_TEXT: Final = 500
@@ -96,12 +98,12 @@ def plain_record(fields: Mapping[str, object]) -> dict[str, Plain]:
 
 
 def reply_body(reply: Reply) -> dict[str, Plain]:
-    """The reply as it goes into the log: everything, but tokens left out and large data as a digest."""
+    """The reply as it goes into the log: all but tokens and the situation, and large data as a digest."""
     body: dict[str, Plain] = {"outcome": reply.outcome.value}
     if reply.data is not None:
-        body["data"] = _bounded(_data(reply.data))
+        body["data"] = _bounded(_logged(reply.data))
     if reply.error is not None:
-        body["error"] = to_plain(reply.error)
+        body["error"] = _logged(reply.error)
     if reply.judged is not None:
         body["judged"] = to_plain(reply.judged)
     if reply.detail is not None:
@@ -109,11 +111,9 @@ def reply_body(reply: Reply) -> dict[str, Plain]:
     return body
 
 
-def _data(data: object) -> Plain:
-    found = to_plain(data)
-    if isinstance(data, OrderProposed) and isinstance(found, dict):
-        return {key: value for key, value in found.items() if key not in SECRET_FIELDS}
-    return found
+def _logged(value: object) -> Plain:
+    found = to_plain(value)
+    return {key: item for key, item in found.items() if key not in NOT_LOGGED} if isinstance(found, dict) else found
 
 
 def _bounded(data: Plain) -> Plain:

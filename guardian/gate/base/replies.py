@@ -116,6 +116,63 @@ class MandateView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TradingNow:
+    """The trading state, why it is so, and what ends it; both None while trading is active."""
+
+    state: str
+    reason: str | None
+    ends: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldPosition:
+    """What guardian bought of an asset and has not sold, less fees, and how much of it can be sold back now."""
+
+    asset: str
+    held: Decimal
+    sell_back: Decimal | None
+    """In whole steps; None where that is unknown."""
+    orders: tuple[Decimal, ...] | None
+    """The quantities of MARKET SELLs that together sell it back; None where that is unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapLeft:
+    """One cap of the policy and what is left of it."""
+
+    cap: str
+    """The key of the policy, then its window or its symbol: `rolling_notional 24h`, `max_position BTCUSDT`."""
+    limit: Decimal
+    left: Decimal | None
+    """None where it is unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingOrder:
+    """A proposal that waits for a person, or for its token to be used."""
+
+    proposal_id: str
+    state: str
+    order: str
+    """The order in one line."""
+    left_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What guardian knows beside a reply: what it holds, what the policy leaves, and what waits. None is unknown."""
+
+    trading: TradingNow | None
+    positions: tuple[HeldPosition, ...] | None
+    currency: str | None
+    """What the notionals of the caps are in; `max_position` is in the base asset, `max_orders` counts."""
+    headroom: tuple[CapLeft, ...]
+    frees: dict[str, str]
+    """By cap that is used up, when the oldest part of its window leaves it."""
+    waiting: tuple[WaitingOrder, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderProposed:
     """`create_order` needs a person. Nothing was sent."""
 
@@ -143,6 +200,8 @@ class OrderProposed:
     """
     rejected_because: str | None = None
     """Untrusted: the words of the person who turned it down, cleaned and bounded."""
+    situation: Situation | None = None
+    """None where it was not looked up, as in the status."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +244,8 @@ class AccountBalances:
     balances: tuple[AssetBalance, ...]
     can_trade: bool
     updated: str | None
+    situation: Situation | None = None
+    """None where guardian's own log could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +272,8 @@ class ReplyError:
     retry_after_s: int | None = None
     client_order_id: str | None = None
     """The order to query, where its state is unknown."""
+    situation: Situation | None = None
+    """Of a `denied` `create_order` alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
