@@ -200,9 +200,16 @@ class Code(Enum):
     ORDER_UNKNOWN = CodeMeaning(
         Outcome.UNKNOWN, "the order or the cancel may have reached the exchange, which is being queried"
     )
+    SERVER_STOPPING = CodeMeaning(
+        Outcome.UNAVAILABLE, "guardian is being stopped and takes no calls any more; nothing was done or written down"
+    )
+    READ_TAKEN_BACK = CodeMeaning(
+        Outcome.UNAVAILABLE,
+        "the client took a read back, or went away, before there was an answer; it is in the log alone",
+    )
     CALL_TAKEN_BACK = CodeMeaning(
         Outcome.FAILED,
-        "the client took the call back, or went away, before there was an answer; it is in the log alone",
+        "the client took an order or a cancel back, or went away, before there was an answer; it is in the log alone",
     )
     INTERNAL_ERROR = CodeMeaning(Outcome.FAILED, "a fault of guardian's; the log has the whole of it")
 

@@ -42,7 +42,11 @@ def invalid(error: InvalidArguments) -> Reply:
 
 def shutting_down() -> Reply:
     """The process was asked to end, and takes no call any more: neither is it written down nor is anything done."""
-    return refused(Code.LOG_UNAVAILABLE, "guardian is being stopped and takes no calls any more; nothing was done")
+    return refused(
+        Code.SERVER_STOPPING,
+        "guardian is being stopped and takes no calls any more; nothing was done",
+        hint="the client starts it again; then call again",
+    )
 
 
 def log_unavailable(error: StoreError) -> Reply:
@@ -63,10 +67,10 @@ def no_reply(tool: str) -> Reply:
 
 def call_taken_back(tool: str) -> Reply:
     """For the log: the client took the call back, or went away, before there was an answer."""
-    hint = _LOOK_UP_HINT if tool in WRITING_TOOLS else None
-    return refused(
-        Code.CALL_TAKEN_BACK, "the client took the call back, or went away, before there was an answer", hint=hint
-    )
+    message = "the client took the call back, or went away, before there was an answer"
+    if tool in WRITING_TOOLS:
+        return refused(Code.CALL_TAKEN_BACK, message, hint=_LOOK_UP_HINT)
+    return refused(Code.READ_TAKEN_BACK, f"{message}; a read changes nothing")
 
 
 def _failed_reply(tool: str, detail: str) -> Reply:

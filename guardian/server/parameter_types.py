@@ -5,6 +5,7 @@ Patterns are pydantic's, where `$` is the very end of the text and `[0-9]` is AS
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -12,7 +13,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from guardian.domain.money import AMOUNT_PATTERN
-from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, OrderSide, OrderType, TimeInForce
+from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, UNPRICED_STOP_TYPES, OrderSide, OrderType, TimeInForce
 from guardian.domain.requests import OrdersWanted
 from guardian.domain.text.names import (
     CURSOR_PATTERN,
@@ -47,7 +48,7 @@ def _time_schema(description: str) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [text, number], "description": description})
 
 
-def _choice(options: type[StrEnum], description: str) -> WithJsonSchema:
+def _choice(options: Iterable[StrEnum], description: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "enum": [option.value for option in options], "description": description})
 
 
@@ -145,10 +146,11 @@ ConfirmationToken = Annotated[
 Side = Annotated[OrderSide, _choice(OrderSide, "BUY or SELL, seen from the base asset.")]
 Type = Annotated[
     OrderType,
+    # STOP_LOSS and TAKE_PROFIT are accepted, so that their denial can name the limit form, and not offered.
     _choice(
-        OrderType,
-        "LIMIT, LIMIT_MAKER and the _LIMIT stops need price; stops also stop_price. STOP_LOSS and TAKE_PROFIT are "
-        "always denied: use their _LIMIT forms, and no plain LIMIT, which is not a stop and may fill at once.",
+        (one for one in OrderType if one not in UNPRICED_STOP_TYPES),
+        "LIMIT, LIMIT_MAKER and the _LIMIT stops need price; stops also stop_price. A plain LIMIT is not a stop and "
+        "may fill at once.",
     ),
 ]
 OrderTimeInForce = Annotated[

@@ -91,7 +91,7 @@ def test_call_after_the_signal_is_refused_and_leaves_nothing(
     assert talk.process.wait(20) == 128 + signal.SIGTERM
     found = [line["result"]["structuredContent"] for line in told(talk) if "result" in line]
     assert sorted(reply["outcome"] for reply in found) == ["done", "unavailable"]
-    assert [r["error"]["code"] for r in found if r["outcome"] == "unavailable"] == ["LOG_UNAVAILABLE"]
+    assert [r["error"]["code"] for r in found if r["outcome"] == "unavailable"] == ["SERVER_STOPPING"]
     assert len(world.sent()) == 1
     assert len(query(world.home, "SELECT 1 FROM audit WHERE phase = 'call' AND tool = 'create_order'")) == 1
 

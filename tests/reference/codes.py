@@ -105,6 +105,8 @@ WHAT_TO_DO: Final[dict[Code, str]] = {
     Code.ORDER_NOT_SENT: "Do what the hint says, then try again.",
     Code.ORDER_UNKNOWN: "Do not request the order again. Look with `get_orders` and the client order id; guardian "
     "keeps querying until it is known.",
+    Code.SERVER_STOPPING: "Wait until the client has started guardian again, then call again.",
+    Code.READ_TAKEN_BACK: "Nothing: a read changes nothing. Call again where the answer is still wanted.",
     Code.CALL_TAKEN_BACK: "Look with `get_orders` or `guardian audit show` whether an order was placed.",
     Code.INTERNAL_ERROR: "Run `guardian audit show` with the call id, and report it as a bug.",
 }

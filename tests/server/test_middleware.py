@@ -316,10 +316,25 @@ async def test_lone_surrogate_does_not_lose_the_reply(connect: Connect, gate: Fa
     assert result.structured_content["data"]["symbol"] == "A\\ud800B"
 
 
-async def test_call_taken_back_is_closed_all_the_same(server: FastMCP, gate: FakeGate) -> None:
+@pytest.mark.parametrize(
+    ("tool", "arguments", "outcome", "code", "hint"),
+    [
+        ("get_ticker", GOOD, "unavailable", "READ_TAKEN_BACK", None),
+        ("create_order", ARGUMENTS["create_order"], "failed", "CALL_TAKEN_BACK", "look the order up with get_orders"),
+    ],
+)
+async def test_call_taken_back_is_closed_all_the_same(
+    server: FastMCP,
+    gate: FakeGate,
+    tool: str,
+    arguments: dict[str, Any],
+    outcome: str,
+    code: str,
+    hint: str | None,
+) -> None:
     """Where the client takes a call back while the gate works, the record of it is still closed, as no fault.
 
-    Before: `INTERNAL_ERROR`, a fault of guardian's.
+    A read has a code of its own: nothing is to be looked up after it.
     """
     entered, go_on = anyio.Event(), anyio.Event()
 
@@ -329,14 +344,16 @@ async def test_call_taken_back_is_closed_all_the_same(server: FastMCP, gate: Fak
 
     gate.before_answer = wait
     async with Client(server, mode="legacy") as client, anyio.create_task_group() as group:
-        group.start_soon(client.call_tool, "get_ticker", GOOD)
+        group.start_soon(client.call_tool, tool, arguments)
         await entered.wait()
         group.cancel_scope.cancel()
     with anyio.fail_after(5):
         while not gate.closed:
             await anyio.sleep(0.01)
     ((_, logged),) = gate.closed
-    assert present(logged.error).code.name == "CALL_TAKEN_BACK"
+    error = present(logged.error)
+    assert (logged.outcome, error.code.name) == (outcome, code)
+    assert (error.hint is None) if hint is None else (error.hint or "").startswith(hint)
 
 
 async def test_tokens_are_not_in_what_is_recorded(connect: Connect, gate: FakeGate) -> None:

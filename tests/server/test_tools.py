@@ -170,18 +170,25 @@ async def test_fields_beside_a_token_are_handed_on_without_defaults(connect: Con
     assert request.stated == (("symbol", "BTCUSDT"), ("order_type", "LIMIT"), ("quantity", "0.001"))
 
 
-async def test_unpriced_stops_reach_the_gate(connect: Connect, gate: FakeGate) -> None:
-    """STOP_LOSS passes the schema, so that the policy can deny it and say which form to use."""
+@pytest.mark.parametrize("order_type", [OrderType.STOP_LOSS, OrderType.TAKE_PROFIT])
+async def test_unpriced_stops_are_not_offered_and_reach_the_gate(
+    connect: Connect, gate: FakeGate, order_type: OrderType
+) -> None:
+    """A type that is always denied is not in the enum, and the policy's denial still says which form to use."""
     arguments = {
         "symbol": "BTCUSDT",
         "side": "SELL",
-        "order_type": "STOP_LOSS",
+        "order_type": order_type.value,
         "quantity": "0.001",
         "stop_price": "50000",
     }
     async with connect() as client:
+        (tool,) = [tool for tool in await client.list_tools() if tool.name == "create_order"]
         await client.call_tool("create_order", arguments)
-    assert gate.requests[0].order.order_type is OrderType.STOP_LOSS
+    assert tool.input_schema["properties"]["order_type"]["anyOf"][0]["enum"] == [
+        "LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT",
+    ]  # fmt: skip
+    assert gate.requests[0].order.order_type is order_type
     assert gate.requests[0].order.time_in_force is None
 
 

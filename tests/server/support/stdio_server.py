@@ -36,7 +36,7 @@ def main() -> None:
     class Telling(FakeGate):
         async def close_call(self, call: CallInfo, reply: Reply) -> None:
             await anyio.sleep(0.05)
-            is_taken_back = reply.error is not None and reply.error.code is Code.CALL_TAKEN_BACK
+            is_taken_back = reply.error is not None and reply.error.code in {Code.CALL_TAKEN_BACK, Code.READ_TAKEN_BACK}
             sys.stderr.write(f"CLOSED {call.tool} {is_taken_back}\n")
 
     @asynccontextmanager
