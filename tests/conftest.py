@@ -40,8 +40,9 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 def pytest_configure() -> None:
-    """Chooses how thorough this run is, and has signals do what they do in a terminal."""
+    """Chooses how thorough this run is, and has signals and PATH do what they do in a terminal of an installation."""
     profiles.load()
+    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
     # Started in the background of a shell, or by nohup, this process ignores them, and so would all that it starts.
     for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
         number = getattr(signal, name, None)

@@ -8,10 +8,11 @@ from typing import Any
 
 from fastmcp.tools.base import ToolResult
 
-from guardian.domain.text.escaping import clean_strings
+from guardian.domain.text.escaping import clean, clean_strings
 from guardian.domain.text.plain_data import Plain, to_plain
 from guardian.gate.base.order_views import iso
 from guardian.gate.base.replies import MandateView, Reply, ReplyError
+from guardian.system.typed_command import NAME, typed_command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ def tool_result(reply: Reply, meta: EnvelopeMeta) -> ToolResult:
     """
     structured = envelope(reply, meta)
     text = as_text(structured)
-    if not text.isascii() or "\\" in text or "\x7f" in text:
+    if not text.isascii() or "\\" in text or "\x7f" in text or typed_command() != NAME:
         # The same text and the same data; a lone surrogate could not even be written as UTF-8.
         structured = json.loads(text)
     return ToolResult(content=text, structured_content=structured, is_error=reply.outcome.is_error)
@@ -66,11 +67,16 @@ def envelope(reply: Reply, meta: EnvelopeMeta) -> dict[str, Any]:
 def as_text(data: object) -> str:
     """JSON data as compact text, every text in it cleaned. Raises ValueError for a number that is not finite.
 
+    Commands of guardian's in backticks become what the person can type.
+
     Reasons, names and messages may come from a file, a person or the exchange, and are shown by who knows what.
     """
     text = _to_json(data)
     # JSON escapes control characters with a backslash; what else is unclean is not ASCII.
-    return text if text.isascii() and "\\" not in text and "\x7f" not in text else _to_json(clean_strings(data))
+    if not text.isascii() or "\\" in text or "\x7f" in text:
+        text = _to_json(clean_strings(data))
+    command = typed_command()
+    return text if command == NAME else text.replace(f"`{NAME} ", f"`{_to_json(clean(command))[1:-1]} ")
 
 
 def _to_json(data: object) -> str:

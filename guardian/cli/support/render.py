@@ -5,6 +5,7 @@ The rules, for every command:
 - data goes to standard output, words for people to standard error, so that `guardian ... | jq` and `> file` work
 - messages are in lower case, have no full stop, and put what a person would type or see elsewhere in `backticks`
 - an error is `guardian: error: what, where`, followed by `guardian: hint: the next step` where there is one
+- a command of guardian's in backticks is printed as it can be typed here, with its path where PATH does not lead to it
 - nothing is printed but by the functions here, which clean each line and each value: text that a model, a policy, the
   exchange or a file supplied neither forges a line nor reaches the terminal's controls
 - a table fits the terminal; an id is never wrapped or cut; through a pipe nothing is wrapped or cut, and there is no
@@ -30,6 +31,7 @@ import click
 
 from guardian.cli.support.streams import note_if_lost
 from guardian.domain.text.escaping import clean
+from guardian.system.typed_command import as_typed
 
 MAX_LINE: Final = 8_000
 MAX_CELL: Final = 65_536
@@ -51,11 +53,9 @@ class Column:
 def say_warning(text: str) -> None:
     """As `say`, in red where that is shown: something that the owner has to see."""
     is_plain = bool(os.environ.get("NO_COLOR")) or not sys.stderr.isatty()
-    line = f"guardian: warning: {text}"
+    line = clean(as_typed(f"guardian: warning: {text}"), MAX_LINE)
     try:
-        click.echo(
-            clean(line, MAX_LINE) if is_plain else click.style(clean(line, MAX_LINE), fg="red", bold=True), err=True
-        )
+        click.echo(line if is_plain else click.style(line, fg="red", bold=True), err=True)
     except OSError as error:
         if not note_if_lost(error):
             raise
@@ -68,7 +68,7 @@ def say(text: str) -> None:
     without a word, and `main` returns another exit code: a cancel is not left out because it cannot be reported.
     """
     try:
-        click.echo(clean(text, MAX_LINE), err=True)
+        click.echo(clean(as_typed(text), MAX_LINE), err=True)
     except OSError as error:
         if not note_if_lost(error):
             raise
@@ -76,7 +76,7 @@ def say(text: str) -> None:
 
 def say_prompt(text: str) -> None:
     """A question on standard error, cleaned as all that is printed; the answer comes on the same line."""
-    click.echo(clean(text, MAX_LINE), nl=False, err=True)
+    click.echo(clean(as_typed(text), MAX_LINE), nl=False, err=True)
     sys.stderr.flush()
 
 

@@ -23,6 +23,7 @@ from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
 from guardian.home.folder import ready_made_policy
 from guardian.paper.host.home import stop
 from guardian.store.opening import begin_log
+from guardian.system.typed_command import as_typed
 from guardian.system.variables import known_variables
 
 SYMBOL = "BTCUSDT"
@@ -233,7 +234,11 @@ def _log_step(tour: Tour) -> None:
     listed = tour.guardian("audit", "list", "--tool", "create_order", "--limit", "50", "--json")
     tour.must(listed.returncode == 0 and len(json.loads(listed.stdout)) >= 7, "the log does not have every order")
     print_line("")
-    print_line("that was all. Next: `guardian init` makes a home of your own; the README says how Claude Desktop joins")
+    print_line(
+        as_typed(
+            "that was all. Next: `guardian init` makes a home of your own; the README says how Claude Desktop joins"
+        )
+    )
 
 
 async def _order(tour: Tour, client: Client[Any], *, quote_quantity: str) -> dict[str, Any]:

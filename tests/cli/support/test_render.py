@@ -9,10 +9,22 @@ import sys
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from guardian.cli.support.render import Column, fields, iso_utc, print_json, say, table
+from guardian.cli.support.render import (
+    Column,
+    fields,
+    iso_utc,
+    print_json,
+    say,
+    say_error,
+    say_hint,
+    say_prompt,
+    say_warning,
+    table,
+)
 from guardian.domain.secrets import Secret
 from guardian.domain.text.escaping import clean
 
@@ -183,3 +195,14 @@ def test_fields_are_aligned_and_cleaned(capsys: pytest.CaptureFixture[str]) -> N
         "none    -",
         "when    2026-01-01T00:00:00Z",
     ]
+
+
+def test_words_name_commands_as_they_can_be_typed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where PATH leads to no guardian, errors, hints, questions and warnings name it by its path."""
+    monkeypatch.setenv("PATH", "")
+    for function in (say, say_hint, say_error, say_prompt, say_warning):
+        function("`guardian init`\n")
+    own = Path(sys.executable).parent / "guardian"
+    assert capsys.readouterr().err.count(f"`{own} init`") == 5
