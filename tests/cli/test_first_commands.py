@@ -65,7 +65,7 @@ def test_tour_tells_the_whole_story_and_leaves_nothing(machine: Machine) -> None
         "confirmation_required: proposal",
         "`guardian approve ",
         "done: filled:",
-        "BTC 0.5 -> 0.5008",
+        "BTC 0.5 -> 0.500",
         "placed before, nothing was sent now",
         "open in the book",
         "denied TRADING_HALTED",

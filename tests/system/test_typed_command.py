@@ -77,6 +77,7 @@ def test_an_installation_without_a_program_is_started_by_its_python(
     ],
 )
 def test_windows_paths_are_quoted_for_powershell(path: str, typed: str) -> None:
+    """What PowerShell would take apart is in single quotes, in which nothing is replaced, and called with `&`."""
     assert quoted(path, windows=True) == typed
 
 
@@ -85,4 +86,5 @@ def test_windows_paths_are_quoted_for_powershell(path: str, typed: str) -> None:
     [("/opt/a/guardian", "/opt/a/guardian"), ("/opt/a b/guardian", "'/opt/a b/guardian'"), ("/$x", "'/$x'")],
 )
 def test_other_paths_are_quoted_for_a_posix_shell(path: str, typed: str) -> None:
+    """A space or a dollar sign in a path is no syntax."""
     assert quoted(path, windows=False) == typed
