@@ -39,4 +39,4 @@ def command(ctx: click.Context, shell: str, answer: bool, words: tuple[str, ...]
     *before, typed = words or ("",)
     completion = ShellComplete(ctx.find_root().command, {}, "guardian", "")
     for item in completion.get_completions(before, typed):
-        click.echo(answer_line(shell, item))
+        print_line(answer_line(shell, item))

@@ -5,20 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from guardian.cli.support.opened_home import with_guardian
 from guardian.cli.support.options import policy_option
-from guardian.cli.support.render import Column, fields, print_json, say, say_warning, table
-from guardian.cli.support.times import local_time
+from guardian.cli.support.render import Column, Tone, Toned, fields, print_json, say, say_warning, table
+from guardian.cli.support.times import with_relative
 from guardian.domain.money import plain
+from guardian.system.clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
     from guardian.gate.base.replies import OrderView
     from guardian.gate.reads.status_views import StatusView, UnresolvedOrder, WaitingPolicyView
+
+_MINUTE_S: Final = 60
 
 
 @click.command()
@@ -47,21 +50,26 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
 
 def _print_status(status: StatusView) -> None:
     # First of all, and on standard output: it is what a reader of a saved status must not miss.
-    fields([("orders", status.orders)])
-    fields([("NOT RESOLVED", _describe_unresolved(order, status.environment)) for order in status.unresolved])
+    fields([("orders", Toned(status.orders, None if status.orders == "not stopped" else Tone.BAD))])
+    fields(
+        [
+            ("NOT RESOLVED", Toned(_describe_unresolved(order, status.environment), Tone.BAD))
+            for order in status.unresolved
+        ]
+    )
     if status.unresolved:
         say("a running server keeps asking the exchange until it is known; `guardian audit reconcile` asks now")
     rows: list[tuple[str, object]] = [
         ("environment", (status.environment or "none: no usable policy names one").upper()),
-        ("trading", _trading(status)),
+        ("trading", Toned(_trading(status), _TONES.get(status.trading, Tone.BAD))),
         ("keys", status.keys if status.keys_from is None else f"{status.keys}, in {status.keys_from}"),
         ("open orders", "none" if not status.open_orders else len(status.open_orders)),
         *(("", _describe(order)) for order in status.open_orders),
-        ("last reconciled", "never" if status.reconciled is None else local_time(_ms(status.reconciled))),
+        ("last reconciled", "never" if status.reconciled is None else _when(status.reconciled)),
         *_sell_back_rows(status),
         ("your yes", _proof(status)),
         ("armed", _mandate(status)),
-        ("waiting for you", ", ".join(p.proposal_id for p in status.proposals) or "nothing"),
+        *_waiting_rows(status),
         ("policy", f"{status.policy_source} ({(status.policy_digest or 'not usable')[:12]})"),
     ]
     if status.trading_means is not None:
@@ -80,6 +88,28 @@ def _print_status(status: StatusView) -> None:
         say(f"policy: {problem}")
     if status.emergency_records:
         say(f"the emergency file has {status.emergency_records} records: trading is halted; see `guardian resume`")
+
+
+_TONES: Final = {"active": Tone.GOOD, "reducing": Tone.WAITING, "halted": Tone.BAD}
+"""How each trading state is shown."""
+
+
+def _waiting_rows(status: StatusView) -> list[tuple[str, object]]:
+    """`waiting for you   7K2Q: BUY 0.001 BTCUSDT at 60600, costs at most 60.6 USDT, 4 min left`."""
+    from guardian.gate.orders.proposal_views import money_line
+
+    rows: list[tuple[str, object]] = []
+    for number, one in enumerate(status.proposals):
+        order, left = one.order, one.left_s
+        stop = "" if order.stop_price is None else f", stop {plain(order.stop_price)}"
+        time_left = f"{left // 60} min left" if left >= _MINUTE_S else f"{max(left, 0)} s left"
+        said = "" if one.state == "waiting" else f", {one.state}"
+        line = (
+            f"{one.proposal_id}: {order.side} {plain(order.quantity)} {order.symbol} at {plain(order.price)}{stop}, "
+            f"{money_line(order)}{said}, {time_left}"
+        )
+        rows.append(("waiting for you" if number == 0 else "", Toned(line, Tone.WAITING)))
+    return rows or [("waiting for you", "nothing")]
 
 
 def _proof(status: StatusView) -> str:
@@ -118,7 +148,7 @@ def _sell_back_rows(status: StatusView) -> list[tuple[str, object]]:
 def _waiting_lines(waiting: WaitingPolicyView) -> list[str]:
     """What is looser in the file than in the policy that is in force, and when it takes effect."""
     if waiting.takes_effect is not None:
-        head = f"policy: approved, and in force from {local_time(_ms(waiting.takes_effect))}"
+        head = f"policy: approved, and in force from {_when(waiting.takes_effect)}"
     else:
         head = "policy: the file is looser than what you approved, so it is not in force"
     lines = [f"{head} (digest {waiting.digest[:12]})", *(f"  {line}" for line in waiting.looser)]
@@ -134,7 +164,7 @@ def _trading(status: StatusView) -> str:
     """`halted since 2026-11-22 18:40:11, by guardian: the exchange rejected 5 orders in a row`."""
     if status.trading == "active":
         return status.trading
-    since = "" if status.trading_since is None else f" since {local_time(_ms(status.trading_since))}"
+    since = "" if status.trading_since is None else f" since {_when(status.trading_since)}"
     by = {"owner": ", by the owner", "guardian": ", by guardian itself"}.get(status.trading_by or "", "")
     return f"{status.trading}{since}{by}" + (f": {status.trading_reason}" if status.trading_reason else "")
 
@@ -145,10 +175,15 @@ def _describe_unresolved(order: UnresolvedOrder, here: str | None) -> str:
 
 def _describe(order: OrderView) -> str:
     price = "" if order.price is None else f" at {plain(order.price)}"
-    since = "" if order.time is None else f" since {local_time(_ms(order.time))}"
+    since = "" if order.time is None else f" since {_when(order.time)}"
     what = f"{order.side} {plain(order.quantity)} {order.symbol}{price}"
     said = "" if order.exchange_status is None else f", {order.exchange_status} at the exchange"
     return f"{what}, {order.client_order_id} ({order.state}{since}{said})"
+
+
+def _when(iso: str) -> str:
+    """`2026-11-22 16:20:30 (3 min ago)`."""
+    return with_relative(_ms(iso), wall_clock_ms())
 
 
 def _ms(iso: str) -> int:

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
 from guardian.cli.support.exit_codes import NO
-from guardian.cli.support.render import Column, fields, print_json, print_line, say, table
-from guardian.cli.support.times import local_time, utc_time
+from guardian.cli.support.render import Column, Tone, Toned, fields, print_json, print_line, say, table
+from guardian.cli.support.times import local_time, relative, utc_time, with_relative
+from guardian.domain.codes import Outcome
 from guardian.domain.text.escaping import clean
 from guardian.home.folder import checked_home
 from guardian.store.log.encoding import client_order_id
-from guardian.store.log.history import CallFilter, History, HistoryLine, HistoryPage, open_history
+from guardian.store.log.history import PENDING, CallFilter, History, HistoryLine, HistoryPage, open_history
 from guardian.store.log.read_only import LogRow
 from guardian.store.schema.files import CHECKPOINT_NAME, DATABASE_NAME
+from guardian.system.clock import wall_clock_ms
 
+_TONES: Final = {
+    Outcome.DONE: Tone.GOOD,
+    Outcome.CONFIRMATION_REQUIRED: Tone.WAITING,
+    Outcome.UNKNOWN: Tone.WAITING,
+    PENDING: Tone.WAITING,
+    Outcome.DENIED: Tone.BAD,
+    Outcome.REJECTED: Tone.BAD,
+    Outcome.FAILED: Tone.BAD,
+}
+"""How the outcome of a call is shown."""
 NOTHING_YET = "the log is empty: no call has been made yet"
 
 
@@ -47,16 +61,22 @@ def print_calls(wanted: CallFilter, *, as_json: bool) -> None:
         say(f"{unresolved} order{'s' if unresolved != 1 else ''} may be at the exchange and not known to be")
 
 
+def _ago(milliseconds: int, now_ms: int) -> str:
+    """` (3 min ago)` for a person; nothing through a pipe, whose reader compares one list with another."""
+    return f" ({relative(milliseconds, now_ms)})" if sys.stdout.isatty() else ""
+
+
 def _print_lines(listing: HistoryPage) -> None:
+    now_ms = wall_clock_ms()
     table(
         [Column("row", right=True, whole=True), "time", "tool", "symbol", "outcome", "detail"],
         [
             (
-                f"{'' if line.is_whole else '!'}{line.row.seq}",
-                local_time(line.row.ts_ms),
+                Toned(f"{'' if line.is_whole else '!'}{line.row.seq}", None if line.is_whole else Tone.BAD),
+                f"{local_time(line.row.ts_ms)}{_ago(line.row.ts_ms, now_ms)}",
                 line.row.tool or f"({line.row.phase})",
                 line.row.symbol,
-                line.outcome,
+                Toned(line.outcome, _TONES.get(line.outcome or "")),
                 line.detail if line.reason is None else f"{line.detail}: {line.reason}",
             )
             for line in (*listing.unresolved, *listing.lines)
@@ -116,11 +136,11 @@ def _print_row(row: LogRow, problem: str | None) -> None:
     shown: list[tuple[str, object]] = [
         ("row", row.seq),
         ("phase", row.phase),
-        ("time", local_time(row.ts_ms)),
+        ("time", with_relative(row.ts_ms, wall_clock_ms())),
         ("call", row.call_id),
         ("tool", row.tool),
         ("symbol", row.symbol),
-        ("outcome", row.outcome),
+        ("outcome", None if row.outcome is None else Toned(row.outcome, _TONES.get(row.outcome))),
         ("environment", row.environment),
         ("account", row.account),
     ]
@@ -130,7 +150,10 @@ def _print_row(row: LogRow, problem: str | None) -> None:
         (f"  {clean(key)}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True))
         for key, value in sorted(row.data.items())
     ]
-    shown += [("digest", bytes(row.digest).hex()), ("verified", "yes" if problem is None else problem)]
+    shown += [
+        ("digest", bytes(row.digest).hex()),
+        ("verified", Toned("yes", Tone.GOOD) if problem is None else Toned(problem, Tone.BAD)),
+    ]
     fields([(label, value) for label, value in shown if value is not None])
 
 

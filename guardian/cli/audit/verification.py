@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from guardian.cli.support.exit_codes import FINE, NO
-from guardian.cli.support.render import fields, print_json, print_line, say
-from guardian.cli.support.times import local_time, utc_time
+from guardian.cli.support.render import Tone, Toned, fields, print_json, print_line, say
+from guardian.cli.support.times import utc_time, with_relative
 from guardian.errors import NotPrivate
 from guardian.home.folder import checked_home
 from guardian.store.log.checkpoint import Checkpoint
 from guardian.store.log.verify import Report, verify
+from guardian.system.clock import wall_clock_ms
 from guardian.system.private_files import replace_file
 
 
@@ -50,14 +51,21 @@ def _report_dict(report: Report) -> dict[str, object]:
 def _print_report(report: Report) -> None:
     shown: list[tuple[str, object]] = [("log", str(report.path)), ("rows", report.rows)]
     if report.first_ts_ms is not None and report.last_ts_ms is not None:
-        shown.append(("from", local_time(report.first_ts_ms)))
-        shown.append(("to", local_time(report.last_ts_ms)))
-    shown += [(f"checkpoint ({a.source})", f"row {a.seq}, {'ok' if a.holds else 'NOT THERE'}") for a in report.anchors]
+        shown.append(("from", with_relative(report.first_ts_ms, wall_clock_ms())))
+        shown.append(("to", with_relative(report.last_ts_ms, wall_clock_ms())))
+    shown += [
+        (
+            f"checkpoint ({a.source})",
+            Toned(f"row {a.seq}, {'ok' if a.holds else 'NOT THERE'}", None if a.holds else Tone.BAD),
+        )
+        for a in report.anchors
+    ]
     shown.append(("after the last checkpoint", f"{report.unanchored} rows"))
-    shown.append(("result", "INTACT" if report.is_intact else "TAMPERED OR DAMAGED"))
+    result = Toned("INTACT", Tone.GOOD) if report.is_intact else Toned("TAMPERED OR DAMAGED", Tone.BAD)
+    shown.append(("result", result))
     fields(shown)
     for finding in report.findings:
-        say(f"{finding.kind.value}: {finding.message}")
+        say(f"{finding.kind.value}: {finding.message}", Tone.BAD)
     if not report.anchors and report.rows:
         say("without a checkpoint, rows that were cut off at the end cannot be seen")
 

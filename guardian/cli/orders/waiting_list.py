@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardian.cli.support.opened_home import with_journal
-from guardian.cli.support.render import Column, print_json, say, say_warning, table
-from guardian.cli.support.times import local_time
+from guardian.cli.support.render import Column, Tone, Toned, print_json, say, say_warning, table
+from guardian.cli.support.times import clock_time, local_time, relative
 from guardian.domain.money import plain
 from guardian.domain.text.plain_data import to_plain
 from guardian.errors import StoreError
@@ -104,8 +104,8 @@ def print_waiting(*, as_json: bool) -> None:
                 order_line(p),
                 money_line(order),
                 f"{plain(order.counts_as)} {order.currency}",
-                p.state,
-                local_time(p.expires_ms),
+                Toned(p.state, Tone.WAITING),
+                f"{clock_time(p.expires_ms)} ({relative(p.expires_ms, found.now_ms)})",
             )
             for p, order in zip(found.proposals, orders, strict=True)
         ],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from guardian.cli.support.render import print_line
 from guardian.domain.text.nearest import nearest
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class CommandGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click's; alone, the group prints its help on standard output and ends with exit code 0."""
         if not args and not self.invoke_without_command and not ctx.resilient_parsing:
-            click.echo(ctx.get_help(), color=ctx.color)
+            for line in ctx.get_help().splitlines():
+                print_line(line)
             ctx.exit(0)
         return super().parse_args(ctx, args)
 

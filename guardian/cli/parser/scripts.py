@@ -57,14 +57,14 @@ function __guardian_completion
     set -l typed (commandline -opc)
     set -l guardian $typed[1]
     for line in ($guardian completion fish --answer -- $typed[2..-1] (commandline -ct) 2>/dev/null)
-        set -l parts (string split -m 1 "," -- $line)
+        set -l parts (string split -m 2 "," -- $line)
         switch $parts[1]
             case dir
                 __fish_complete_directories $parts[2]
             case file
                 __fish_complete_path $parts[2]
             case plain
-                echo $parts[2]
+                printf "%s\t%s\n" $parts[2] $parts[3]
         end
     end
 end
@@ -80,7 +80,7 @@ def answer_line(shell: str, item: CompletionItem) -> str:
     if item.type != "plain" or not item.help or shell == "bash":
         return f"{item.type},{item.value}"
     if shell == "fish":
-        return f"plain,{item.value}\t{item.help}"
+        return f"plain,{item.value},{item.help}"
     # zsh takes what comes before the first colon that has no backslash as the word.
     word = item.value.replace(":", "\\:")
     return f"plain,{word}:{item.help}"

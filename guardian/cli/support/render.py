@@ -8,8 +8,9 @@ The rules, for every command:
 - a command of guardian's in backticks is printed as it can be typed here, with its path where PATH does not lead to it
 - nothing is printed but by the functions here, which clean each line and each value: text that a model, a policy, the
   exchange or a file supplied neither forges a line nor reaches the terminal's controls
-- a table fits the terminal; an id is never wrapped or cut; through a pipe nothing is wrapped or cut, and there is no
-  colour, nor where `NO_COLOR` is set
+- a table fits the terminal; an id is never wrapped or cut; through a pipe nothing is wrapped or cut
+- a colour means something: red what is halted, denied or tampered with, yellow what waits, green what is done; there is
+  none through a pipe, where `NO_COLOR` is set and on a terminal that is `dumb`, and the words say the same without it
 - wherever there is a table there is `--json`, which prints one JSON document
 
 rich is imported where a table is drawn on a terminal, and nowhere else: it is slow to import.
@@ -24,8 +25,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 import click
 
@@ -50,25 +52,43 @@ class Column:
     whole: bool = False
 
 
+class Tone(StrEnum):
+    """What the colour of a text means; the value is its name for click and rich."""
+
+    BAD = "red"
+    WAITING = "yellow"
+    GOOD = "green"
+
+
+@dataclass(frozen=True, slots=True)
+class Toned:
+    """A value of a table or a field with the tone that it is shown in; None is the terminal's own."""
+
+    value: object
+    tone: Tone | None
+
+
+def shows_colour(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that shows colours, to a person who wants them."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
 def say_warning(text: str) -> None:
     """As `say`, in red where that is shown: something that the owner has to see."""
-    is_plain = bool(os.environ.get("NO_COLOR")) or not sys.stderr.isatty()
-    line = clean(as_typed(f"guardian: warning: {text}"), MAX_LINE)
-    try:
-        click.echo(line if is_plain else click.style(line, fg="red", bold=True), err=True)
-    except OSError as error:
-        if not note_if_lost(error):
-            raise
+    say(f"guardian: warning: {text}", Tone.BAD, bold=True)
 
 
-def say(text: str) -> None:
+def say(text: str, tone: Tone | None = None, *, bold: bool = False) -> None:
     """One line of words for a person, on standard error; what is not plain text in it, line ends too, is escaped.
 
     Where standard error takes nothing (a full disk, a pipe without a reader, a closed terminal) the command continues
     without a word, and `main` returns another exit code: a cancel is not left out because it cannot be reported.
     """
+    line = clean(as_typed(text), MAX_LINE)
     try:
-        click.echo(clean(as_typed(text), MAX_LINE), err=True)
+        if tone is not None and shows_colour(sys.stderr):
+            line = click.style(line, fg=tone.value, bold=bold or None)
+        click.echo(line, err=True)
     except OSError as error:
         if not note_if_lost(error):
             raise
@@ -124,6 +144,8 @@ def iso_utc(moment: datetime) -> str:
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, Toned):
+        return _cell(value.value)
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -133,27 +155,37 @@ def _cell(value: object) -> str:
     return clean(_json_value(value) if isinstance(value, Decimal | datetime) else str(value), MAX_CELL)
 
 
+def _tone(value: object) -> Tone | None:
+    return value.tone if isinstance(value, Toned) else None
+
+
+def _painted(text: str, tone: Tone | None) -> str:
+    return text if tone is None or not shows_colour(sys.stdout) else click.style(text, fg=tone.value)
+
+
 def fields(rows: Sequence[tuple[str, object]]) -> None:
     """`name  value` lines on standard output, the names aligned. Values are cleaned, never wrapped or cut."""
     named = [(clean(name), value) for name, value in rows]
     width = max((len(name) for name, _ in named), default=0)
     for name, value in named:
-        click.echo(f"{name.ljust(width)}  {_cell(value)}")
+        click.echo(f"{name.ljust(width)}  {_painted(_cell(value), _tone(value))}")
 
 
 def table(columns: Sequence[Column | str], rows: Iterable[Sequence[object]]) -> None:
     """A table on standard output: drawn to fit on a terminal, plain aligned columns through a pipe.
 
-    Cells may be str, Decimal, datetime, bool, int or None (`-`). Raises ValueError for a row of the wrong length.
+    Cells may be str, Decimal, datetime, bool, int, None (`-`), or one of those with a tone.
+    Raises ValueError for a row of the wrong length.
     """
     heads = [c if isinstance(c, Column) else Column(c) for c in columns]
-    cells = [[_cell(value) for value in row] for row in rows]
+    values = [tuple(row) for row in rows]
+    cells = [[_cell(value) for value in row] for row in values]
     for row in cells:
         if len(row) != len(heads):
             raise ValueError(f"a row of {len(row)} cells in a table of {len(heads)} columns")
     widths = [max(len(head.title), *(len(row[i]) for row in cells), 0) for i, head in enumerate(heads)]
     if sys.stdout.isatty():
-        _draw(heads, cells, widths)
+        _draw(heads, cells, [[_tone(value) for value in row] for row in values], widths)
         return
     for row in [[head.title for head in heads], *cells]:
         padded = (
@@ -163,7 +195,12 @@ def table(columns: Sequence[Column | str], rows: Iterable[Sequence[object]]) -> 
         click.echo((" " * _GAP).join(padded).rstrip())
 
 
-def _draw(heads: Sequence[Column], cells: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+def _draw(
+    heads: Sequence[Column],
+    cells: Sequence[Sequence[str]],
+    tones: Sequence[Sequence[Tone | None]],
+    widths: Sequence[int],
+) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -183,6 +220,6 @@ def _draw(heads: Sequence[Column], cells: Sequence[Sequence[str]], widths: Seque
             overflow="fold",
             min_width=width,
         )
-    for row in cells:
-        drawn.add_row(*(Text(cell) for cell in row))
+    for row, row_tones in zip(cells, tones, strict=True):
+        drawn.add_row(*(Text(cell, style=tone or "") for cell, tone in zip(row, row_tones, strict=True)))
     console.print(drawn)

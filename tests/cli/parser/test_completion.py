@@ -43,10 +43,10 @@ def test_commands_options_and_choices_are_completed(capsys: pytest.CaptureFixtur
 
 
 def test_help_of_an_answer_is_in_the_form_of_its_shell(capsys: pytest.CaptureFixture[str]) -> None:
-    """zsh reads `word:help`, fish `word TAB help`, bash the word alone."""
+    """zsh reads `word:help`, fish `word,help`, bash the word alone."""
     short = COMMANDS["status"][1]
     assert answers(capsys, "zsh", "stat") == [f"plain,status:{short}"]
-    assert answers(capsys, "fish", "stat") == [f"plain,status\t{short}"]
+    assert answers(capsys, "fish", "stat") == [f"plain,status,{short}"]
     assert answers(capsys, "bash", "stat") == ["plain,status"]
 
 

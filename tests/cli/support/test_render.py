@@ -15,6 +15,8 @@ import pytest
 
 from guardian.cli.support.render import (
     Column,
+    Tone,
+    Toned,
     fields,
     iso_utc,
     print_json,
@@ -206,3 +208,51 @@ def test_words_name_commands_as_they_can_be_typed(
         function("`guardian init`\n")
     own = Path(sys.executable).parent / "guardian"
     assert capsys.readouterr().err.count(f"`{own} init`") == 5
+
+
+# colours
+
+
+def at_terminals(monkeypatch: pytest.MonkeyPatch) -> tuple[Terminal, Terminal]:
+    """Standard output and error, terminals that show colours."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    both = Terminal(), Terminal()
+    monkeypatch.setattr(sys, "stdout", both[0])
+    monkeypatch.setattr(sys, "stderr", both[1])
+    return both
+
+
+def print_in_tones() -> None:
+    """A field, a table and a line of words, each with a tone."""
+    fields([("trading", Toned("halted", Tone.BAD))])
+    table(["state"], [(Toned("waiting", Tone.WAITING),)])
+    say("denied", Tone.BAD)
+
+
+def test_tone_is_a_colour_on_a_terminal_that_shows_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is halted or denied is red and what waits is yellow; the words are the same."""
+    terminals = at_terminals(monkeypatch)
+    print_in_tones()
+    out, said = (stream.getvalue() for stream in terminals)
+    assert "trading  \x1b[31mhalted\x1b[0m\n" in out
+    assert "\x1b[33mwaiting\x1b[0m" in out
+    assert said == "\x1b[31mdenied\x1b[0m\n"
+
+
+@pytest.mark.parametrize("how", ["NO_COLOR", "dumb", "pipe"])
+def test_no_colour_is_shown_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """`NO_COLOR`, `TERM=dumb` and a pipe get the words alone."""
+    terminals = at_terminals(monkeypatch)
+    if how == "NO_COLOR":
+        monkeypatch.setenv("NO_COLOR", "1")
+    elif how == "dumb":
+        monkeypatch.setenv("TERM", "dumb")
+    else:
+        for stream in terminals:
+            monkeypatch.setattr(stream, "isatty", lambda: False)
+    print_in_tones()
+    out, said = (stream.getvalue() for stream in terminals)
+    assert "\x1b[3" not in out + said
+    assert "halted" in out
+    assert said == "denied\n"
