@@ -9,8 +9,8 @@ The rules, for every command:
 - nothing is printed but by the functions here, which clean each line and each value: text that a model, a policy, the
   exchange or a file supplied neither forges a line nor reaches the terminal's controls
 - a table fits the terminal; an id is never wrapped or cut; through a pipe nothing is wrapped or cut
-- a colour means something: red what is halted, denied or tampered with, yellow what waits, green what is done; there is
-  none through a pipe, where `NO_COLOR` is set and on a terminal that is `dumb`, and the words say the same without it
+- a colour means something: red what is halted, denied or tampered with, yellow what waits, green what is done; the
+  words say the same without it: through a pipe, where `NO_COLOR` is set, and on a terminal that is `dumb`
 - wherever there is a table there is `--json`, which prints one JSON document
 
 rich is imported where a table is drawn on a terminal, and nowhere else: it is slow to import.
