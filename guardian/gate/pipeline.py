@@ -36,11 +36,11 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.base.journal import CANCEL_PATIENCE_S
 from guardian.gate.base.outcomes import OutcomeWriter
 from guardian.gate.base.replies import MandateView, OrderProposed, Reply, ReplyError, denied, refused, rejection
+from guardian.gate.cancels.cancel import OrderCanceller
+from guardian.gate.cancels.withdraw import ProposalWithdrawer
 from guardian.gate.client_questions import ApprovedInClient, ClientAnswer, ClientQuestion, ClientQuestions
-from guardian.gate.orders.cancel import OrderCanceller
 from guardian.gate.orders.create import OrderPlacer
 from guardian.gate.orders.send import Sender
-from guardian.gate.orders.withdraw import ProposalWithdrawer
 from guardian.gate.owner.session_mandate import RESTARTED, end_mandates, mandate_view
 from guardian.gate.reads.overview import Overview
 from guardian.gate.reads.reads import Reader

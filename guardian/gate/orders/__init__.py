@@ -1,1 +1,1 @@
-"""What an order goes through: proposal, judgement, reservation, sending, cancelling."""
+"""What an order goes through: proposal, judgement, reservation, sending."""

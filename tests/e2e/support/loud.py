@@ -94,7 +94,7 @@ def be_loud(folder: str) -> None:
         return described(fault)
 
     calls.safe_traceback = loud
-    for name in ("guardian.server.error_replies", "guardian.gate.orders.send", "guardian.gate.orders.cancel"):
+    for name in ("guardian.server.error_replies", "guardian.gate.orders.send", "guardian.gate.cancels.cancel"):
         vars(__import__(name, fromlist=["_"]))["safe_traceback"] = loud
     sys.excepthook = lambda kind, error, trace: write_with_locals(place, error)
     for name, (module, path) in BUGS.items():

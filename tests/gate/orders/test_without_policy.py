@@ -27,7 +27,7 @@ from guardian.gate.reads.overview import stops
 from guardian.policy.loading.load import named_environment
 from guardian.server.app import build_server
 from guardian.store.transaction.timestamps import TimestampsPart
-from tests.gate.orders.test_cancel import Nothing
+from tests.gate.cancels.test_cancel import Nothing
 from tests.gate.support.fakes import FakeConnector, FakeExchange, Room
 from tests.support.present import present
 

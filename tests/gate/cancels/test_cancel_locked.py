@@ -163,7 +163,7 @@ def test_cancel_whose_order_cannot_be_looked_at_is_answered_in_time(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lost reply to a cancel is looked into for some seconds and no longer, where the exchange hangs."""
-    monkeypatch.setattr("guardian.gate.orders.cancel.QUERY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("guardian.gate.cancels.cancel.QUERY_TIMEOUT_S", 0.1)
     name = an_order(room)
     room.exchange.cancels = [OutcomeUnknown("lost")]
     room.exchange.during["order"] = lambda: asyncio.sleep(3600)
