@@ -102,8 +102,30 @@ class GetPositionInfo(Request):
     symbol: str | None = None
 
 
+class Market(StrEnum):
+    """Whose profit and loss `get_pnl` gives."""
+
+    SPOT = "spot"
+    """What guardian itself traded."""
+    FUTURES = "futures"
+    """The owner's futures account, which guardian only reads."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetPnl(Request):
+    tool: ClassVar[str] = "get_pnl"
+    scope: ClassVar[RequestScope] = RequestScope.ACCOUNT
+    symbol: str | None = None
+    start_time: int | None = None
+    """None for everything that guardian ever traded."""
+    end_time: int | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetFuturesPnl(Request):
+    """The other use of `get_pnl`, with `market` "futures"."""
+
     tool: ClassVar[str] = "get_pnl"
     scope: ClassVar[RequestScope] = RequestScope.FUTURES
     symbol: str | None = None
@@ -251,7 +273,7 @@ REQUESTS: Final[dict[str, type[Request]]] = {
         GetUniversalTransferHistory,
     )
 }
-"""Every request by the name of its tool; `cancel_order` has a second one, `WithdrawProposal`."""
+"""Every request by its tool's name; `cancel_order` has a second one, `WithdrawProposal`, `get_pnl` `GetFuturesPnl`."""
 
 TOOLS: Final[tuple[str, ...]] = tuple(REQUESTS)
 """The names of the 17 tools."""

@@ -33,8 +33,8 @@ from guardian.domain.requests import (
     GetAccountSnapshot,
     GetDepositAddress,
     GetDepositHistory,
+    GetFuturesPnl,
     GetLiquidationHistory,
-    GetPnl,
     GetPositionInfo,
     GetUniversalTransferHistory,
     GetWithdrawHistory,
@@ -352,7 +352,7 @@ class Exchange:
         answer = await self._read_futures(lambda client: client.futures_position_information(symbol=request.symbol))
         return futures.positions(answer)
 
-    async def profit_and_loss(self, request: GetPnl) -> ProfitAndLoss:
+    async def profit_and_loss(self, request: GetFuturesPnl) -> ProfitAndLoss:
         """Returns the futures account and its income in the period: two requests at once."""
         fields = _period(request.start_time, request.end_time) | {"symbol": request.symbol, "limit": request.limit}
         state, income = await together(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from guardian.domain.instruments import Instrument, largest_quantity
-from guardian.domain.money import ONE, divided_down, divided_up, round_down, round_up, times
+from guardian.domain.money import ONE, divided_down, divided_up, negated, round_down, round_up, times
 from guardian.policy.facts import Facts
 from guardian.policy.model import Accounting, Policy
 from guardian.policy.prices import PriceFault, UsablePrice, usable_price
@@ -123,6 +123,11 @@ def convert_down(amount: Decimal, path: tuple[PricedLeg, ...]) -> Decimal:
         else:
             divisor = times(divisor, leg.price.ask)
     return round_down(divided_down(times(amount, multiplier), divisor))
+
+
+def convert_gain(amount: Decimal, path: tuple[PricedLeg, ...]) -> Decimal:
+    """Returns a gain at what it brings at least and a loss (below zero) at what it costs at most: never too good."""
+    return negated(convert(negated(amount), path)) if amount < 0 else convert_down(amount, path)
 
 
 def dearest_known_rate(asset: str, facts: Facts, policy: Policy) -> Rate | None:

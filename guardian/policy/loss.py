@@ -21,7 +21,7 @@ from decimal import Decimal
 
 from guardian.domain.instruments import Instrument
 from guardian.domain.money import ZERO, minus, negated, plus, times
-from guardian.policy.conversion import Unpriced, convert, convert_down, priced_path, unpriced_by
+from guardian.policy.conversion import Unpriced, convert_gain, priced_path, unpriced_by
 from guardian.policy.facts import DayTrading, Facts
 from guardian.policy.model import Policy
 from guardian.policy.prices import PriceFault, UsablePrice, usable_open, usable_price
@@ -82,7 +82,7 @@ def _converted_loss(asset: str, gain: Decimal, facts: Facts, policy: Policy) -> 
     """
     path = () if gain == 0 else priced_path(asset, facts, policy)
     if not isinstance(path, Unpriced):
-        return convert(negated(gain), path) if gain < 0 else negated(convert_down(gain, path))
+        return negated(convert_gain(gain, path))
     symbol = policy.accounting.conversions.get(asset, "")
     instrument, average = facts.instruments.get(symbol), facts.averages.get(symbol)
     if instrument is None or instrument.base_asset != asset or gain.copy_abs() >= _least_quantity(instrument):

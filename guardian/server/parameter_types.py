@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from guardian.domain.money import AMOUNT_PATTERN
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, UNPRICED_STOP_TYPES, OrderSide, OrderType, TimeInForce
-from guardian.domain.requests import OrdersWanted
+from guardian.domain.requests import Market, OrdersWanted
 from guardian.domain.text.names import (
     CURSOR_PATTERN,
     LONGEST_NAME,
@@ -88,6 +88,9 @@ FuturesSymbol = Annotated[
     str,
     AfterValidator(_checked_name),
     _name_schema('USD-M futures symbol, e.g. "BTCUSDT". Left out: all symbols.'),
+]
+ProfitSymbol = Annotated[
+    str, AfterValidator(_checked_name), _name_schema('Symbol, e.g. "BTCUSDT". Left out: all symbols.')
 ]
 BaseAsset = Annotated[
     str, AfterValidator(_checked_name), _name_schema('Only symbols with this base asset, e.g. "BTC".')
@@ -192,6 +195,7 @@ EndTime = Annotated[
 Status = Annotated[
     OrdersWanted, _choice(OrdersWanted, '"open": those still in the book. "all": also filled and ended ones.')
 ]
+ProfitMarket = Annotated[Market, _choice(Market, '"spot" (the default) or "futures".')]
 Account = Annotated[AccountType, _choice(AccountType, "Which account's snapshots.")]
 Page = Annotated[int, Field(ge=1, le=1000, description="Page number; 1 is the newest.")]
 Offset = Annotated[int, Field(ge=0, le=100_000, description="Entries to skip: `next_offset` of the page before.")]
@@ -204,7 +208,7 @@ def _limit(most: int, what: str, least: int = 1) -> Any:  # noqa: ANN401 - pydan
 BookLimit = Annotated[int, _limit(100, "Price levels a side")]
 ListLimit = Annotated[int, _limit(200, "Symbols a page")]
 SnapshotLimit = Annotated[int, _limit(30, "Days", least=7)]
-IncomeLimit = Annotated[int, _limit(500, "Income entries")]
+ProfitLimit = Annotated[int, _limit(500, "spot: symbols listed; futures: income entries summed")]
 OrdersLimit = Annotated[int, _limit(500, "Orders")]
 HistoryLimit = Annotated[int, _limit(200, "Entries a page")]
 LiquidationLimit = Annotated[int, _limit(100, "Entries")]

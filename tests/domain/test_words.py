@@ -100,7 +100,7 @@ def test_only_two_tools_write() -> None:
         "get_withdraw_history",
         "get_universal_transfer_history",
     }
-    assert by_scope[RequestScope.FUTURES] == {"get_position_info", "get_pnl", "get_liquidation_history"}
+    assert by_scope[RequestScope.FUTURES] == {"get_position_info", "get_liquidation_history"}
 
 
 def test_a_request_is_frozen() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from guardian.domain.requests import GetAccountSnapshot, GetDepositAddress, GetPnl, GetUniversalTransferHistory
+from guardian.domain.requests import GetAccountSnapshot, GetDepositAddress, GetFuturesPnl, GetUniversalTransferHistory
 from guardian.errors import ExchangeRejected, ExchangeUnavailable
 from guardian.exchange.clean_text import clean_text
 from tests.exchange.support.exchange_samples import ANSWERS, LIVE_ANSWERS, ORDER, answer, listed
@@ -157,7 +157,7 @@ async def test_profit_and_loss_asks_both_at_once() -> None:
         return Told(status=503, body=b"") if seen.path == "/fapi/v1/income" else answer(seen.method, seen.path)
 
     async with served() as (server, exchange):
-        await exchange.profit_and_loss(GetPnl(symbol="BTCUSDT", start_time=5, limit=10))
+        await exchange.profit_and_loss(GetFuturesPnl(symbol="BTCUSDT", start_time=5, limit=10))
     assert {seen.path for seen in server.seen} == {"/fapi/v3/account", "/fapi/v1/income"}
     income = next(seen for seen in server.seen if seen.path == "/fapi/v1/income")
     assert {key: income.parameters[key] for key in ("symbol", "startTime", "limit")} == {
@@ -169,7 +169,7 @@ async def test_profit_and_loss_asks_both_at_once() -> None:
     assert server.connections == 2
     async with served(reply) as (_, exchange):
         with pytest.raises(ExchangeUnavailable):
-            await exchange.profit_and_loss(GetPnl())
+            await exchange.profit_and_loss(GetFuturesPnl())
 
 
 async def test_wallet_requests_carry_what_was_asked() -> None:

@@ -27,6 +27,7 @@ from guardian.policy.model import Policy
 from guardian.store.budgets.snapshots import Snapshot
 from guardian.store.database import Transaction
 from guardian.store.schema.records import Scope
+from guardian.system.clock import Clock
 
 Answer = TypeVar("Answer")
 
@@ -142,10 +143,10 @@ async def gather_facts(
     needs, loss = needed_facts(spec, policy, may_exit=may_exit), basis.loss
     got = _Gathered()
     if Fact.INSTRUMENT in needs:
-        await _instruments(spec, policy, exchange, loss, got)
-    priced = _priced_symbols(spec, policy, loss, got)
+        await _instruments(spec.symbol, policy, exchange, loss, got)
+    priced = _priced_symbols(spec.symbol, policy, loss, got)
     await asyncio.gather(
-        _statuses(spec, exchange, needs, priced, got),
+        _statuses(spec.symbol, exchange, needs, priced, got),
         _books(exchange, needs, priced, got),
         _averages(exchange, needs, priced, got),
         _day_opens(exchange, needs, loss, got),
@@ -176,36 +177,76 @@ async def gather_facts(
     )
 
 
-async def _instruments(spec: OrderSpec, policy: Policy, exchange: Exchange, loss: LossNeeds, got: _Gathered) -> None:
+async def gather_prices(
+    needs: LossNeeds, policy: Policy, exchange: Exchange, environment: Environment, clock: Clock
+) -> Facts:
+    """The prices that these symbols and assets are counted at, each with what its checks need, and nothing else.
+
+    Raises nothing for what the exchange does not answer, its rate limit among it: that price is missing, with why.
+    """
+    got, facts = _Gathered(), frozenset({Fact.STATUS, Fact.BOOK, Fact.AVERAGE})
+    await _instruments(None, policy, exchange, needs, got)
+    priced = _priced_symbols(None, policy, needs, got)
+    await asyncio.gather(
+        _statuses(None, exchange, facts, priced, got),
+        _books(exchange, facts, priced, got),
+        _averages(exchange, facts, priced, got),
+    )
+    return Facts(
+        now_ms=0,
+        clock_ms=clock.now_ms(),
+        environment=environment,
+        policy_problems=(),
+        instruments=got.instruments,
+        unlisted=frozenset(got.unlisted),
+        statuses_known=got.statuses_known,
+        books=got.books,
+        averages=got.averages,
+        missing=got.missing,
+        missing_of=got.missing_of,
+    )
+
+
+async def _instruments(own: str | None, policy: Policy, exchange: Exchange, loss: LossNeeds, got: _Gathered) -> None:
     """The rules of all symbols that are needed, including conversion paths; cached once they were fetched.
 
-    A path is followed from symbol to symbol, because only a symbol's rules have the assets that it trades.
+    `own` is the symbol of an order. A path is followed from symbol to symbol, because only a symbol's rules have the
+    assets that it trades.
     """
-    wanted = dict.fromkeys((spec.symbol, *sorted(loss.books | loss.opens)))
+    wanted = dict.fromkeys((*(() if own is None else (own,)), *sorted(loss.books | loss.opens)))
+    wanted = wanted or _next_symbols(own, policy, loss, got)
     while wanted:
         found = await got.take(Fact.INSTRUMENT, exchange.instruments(tuple(wanted)))
         if found is None:
             return
         got.instruments.update(found)
         got.unlisted.update(wanted.keys() - found.keys())
-        if spec.symbol in got.unlisted:
+        if own in got.unlisted:
             return
-        assets = dict.fromkeys((got.instruments[spec.symbol].quote_asset, *sorted(loss.assets)))
-        steps = (next_on_path(asset, policy.accounting, got.instruments) for asset in assets)
-        wanted = dict.fromkeys(symbol for symbol in steps if symbol is not None and symbol not in got.unlisted)
+        wanted = _next_symbols(own, policy, loss, got)
 
 
-def _priced_symbols(spec: OrderSpec, policy: Policy, loss: LossNeeds, got: _Gathered) -> tuple[str, ...]:
+def _next_symbols(own: str | None, policy: Policy, loss: LossNeeds, got: _Gathered) -> dict[str, None]:
+    """The symbols whose rules are needed next, on the ways to the accounting currency."""
+    quote = () if own is None else (got.instruments[own].quote_asset,)
+    assets = dict.fromkeys((*quote, *sorted(loss.assets)))
+    steps = (next_on_path(asset, policy.accounting, got.instruments) for asset in assets)
+    return dict.fromkeys(symbol for symbol in steps if symbol is not None and symbol not in got.unlisted)
+
+
+def _priced_symbols(own: str | None, policy: Policy, loss: LossNeeds, got: _Gathered) -> tuple[str, ...]:
     """Every symbol whose price counts something: the order's own, held ones, and all on the paths of conversion."""
-    if spec.symbol not in got.instruments:
+    if own is not None and own not in got.instruments:
         return ()
     paths = (path_symbols(asset, policy.accounting, got.instruments) for asset in sorted(loss.assets))
-    own = market_symbols(spec.symbol, policy, got.instruments)
-    return tuple(dict.fromkeys((*own, *sorted(loss.books - got.unlisted), *(leg for path in paths for leg in path))))
+    symbols = () if own is None else market_symbols(own, policy, got.instruments)
+    return tuple(
+        dict.fromkeys((*symbols, *sorted(loss.books - got.unlisted), *(leg for path in paths for leg in path)))
+    )
 
 
 async def _statuses(
-    spec: OrderSpec, exchange: Exchange, needs: frozenset[Fact], priced: tuple[str, ...], got: _Gathered
+    own: str | None, exchange: Exchange, needs: frozenset[Fact], priced: tuple[str, ...], got: _Gathered
 ) -> None:
     """Whether each priced symbol trades now, in one request, none where the rules have just been fetched.
 
@@ -214,7 +255,7 @@ async def _statuses(
     """
     if Fact.STATUS not in needs:
         return
-    if set(priced) <= {spec.symbol}:
+    if set(priced) <= {own}:
         got.statuses_known = True
         return
     found = await got.take(Fact.STATUS, exchange.current_instruments(priced))

@@ -14,6 +14,7 @@ from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.replies import Reply, done, refused
 from guardian.gate.reads.order_reads import OrderReader
+from guardian.gate.reads.profit import ProfitReader
 from guardian.gate.reads.selling_back import with_sell_back
 from guardian.policy.model import Policy
 from guardian.store.schema.records import Scope
@@ -26,7 +27,7 @@ PLAIN_READS: Final[dict[type[Request], Read]] = {
     requests.GetOrderBook: lambda exchange, request: exchange.order_book(request.symbol, request.limit),
     requests.GetAccountSnapshot: lambda exchange, request: exchange.account_snapshot(request),
     requests.GetPositionInfo: lambda exchange, request: exchange.positions(request),
-    requests.GetPnl: lambda exchange, request: exchange.profit_and_loss(request),
+    requests.GetFuturesPnl: lambda exchange, request: exchange.profit_and_loss(request),
     requests.GetDepositHistory: lambda exchange, request: exchange.deposits(request),
     requests.GetDepositAddress: lambda exchange, request: exchange.deposit_address(request),
     requests.GetWithdrawHistory: lambda exchange, request: exchange.withdrawals(request),
@@ -43,6 +44,7 @@ class Reader:
     def __init__(self, context: GateContext) -> None:
         self._context = context
         self._orders = OrderReader(context)
+        self._profit = ProfitReader(context)
 
     async def read(self, request: Request, policy: Policy) -> Reply:
         """One read. Raises ExchangeError and CredentialsError."""
@@ -56,6 +58,8 @@ class Reader:
         connection = await self._context.connector.connect(needs_keys=needs_keys)
         if isinstance(request, requests.GetOrders):
             return await self._orders.read(connection, request)
+        if isinstance(request, requests.GetPnl):
+            return await self._profit.read(connection, request, policy)
         if isinstance(request, requests.GetAvailableAssets):
             return done(await self._listing(connection.exchange, request, policy))
         if isinstance(request, requests.GetBalance):

@@ -1,13 +1,24 @@
-"""The spot account: what is in it and what it pays. Signed reads."""
+"""What is in the account, what it pays, and what it gained. Signed reads."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from guardian.domain.accounts import ProfitAndLoss
 from guardian.domain.market import Fee
-from guardian.domain.requests import GetBalance, GetFeeInfo
+from guardian.domain.requests import GetBalance, GetFeeInfo, GetFuturesPnl, GetPnl, Market
 from guardian.gate.base.replies import AccountBalances
-from guardian.server.parameter_types import IncludeZero, Symbol
+from guardian.gate.reads.profit_views import SpotProfit
+from guardian.server.arguments import check_period
+from guardian.server.parameter_types import (
+    EndTime,
+    IncludeZero,
+    ProfitLimit,
+    ProfitMarket,
+    ProfitSymbol,
+    StartTime,
+    Symbol,
+)
 from guardian.server.registration import ToolSpec
 
 
@@ -28,7 +39,27 @@ def get_fee_info(symbol: Symbol) -> GetFeeInfo:
     return GetFeeInfo(symbol=symbol)
 
 
+def get_pnl(
+    market: ProfitMarket = Market.SPOT,
+    symbol: ProfitSymbol | None = None,
+    start_time: StartTime | None = None,
+    end_time: EndTime | None = None,
+    limit: ProfitLimit = 100,
+) -> GetPnl | GetFuturesPnl:
+    """What was bought, sold, paid in fees, gained and lost: "what did I spend today?" is start_time "today".
+
+    "spot": what guardian traded, by symbol and in all; without a period since it began. `realised` is by average cost,
+    after fees; `unrealised` is what is held now at the bid; coins that guardian did not buy are left out, see `note`.
+    "futures": the owner's USD-M account; the last 7 days unless a period is given. `profit` is from trading, and
+    `transfers` are no profit. Where `complete` is false, say what is missing.
+    """
+    check_period(start_time, end_time)
+    kind = GetPnl if market is Market.SPOT else GetFuturesPnl
+    return kind(symbol=symbol, start_time=start_time, end_time=end_time, limit=limit)
+
+
 ACCOUNT_TOOLS: Final = (
     ToolSpec(build=get_balance, title="Spot balances", returns=(AccountBalances,)),
     ToolSpec(build=get_fee_info, title="Commission rates", returns=(Fee,)),
+    ToolSpec(build=get_pnl, title="Profit and loss, spot or futures", returns=(SpotProfit, ProfitAndLoss)),
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from guardian.domain.accounts import FuturesPositions, Liquidations, ProfitAndLoss
-from guardian.domain.requests import GetLiquidationHistory, GetPnl, GetPositionInfo
+from guardian.domain.accounts import FuturesPositions, Liquidations
+from guardian.domain.requests import GetLiquidationHistory, GetPositionInfo
 from guardian.server.arguments import check_period
-from guardian.server.parameter_types import EndTime, FuturesSymbol, IncomeLimit, LiquidationLimit, StartTime
+from guardian.server.parameter_types import EndTime, FuturesSymbol, LiquidationLimit, StartTime
 from guardian.server.registration import ToolSpec
 
 LIQUIDATION_DAYS: Final = 7
@@ -19,22 +19,6 @@ def get_position_info(symbol: FuturesSymbol | None = None) -> GetPositionInfo:
     Spot holdings are not positions: get_balance. Guardian opens and closes no futures position.
     """
     return GetPositionInfo(symbol=symbol)
-
-
-def get_pnl(
-    symbol: FuturesSymbol | None = None,
-    start_time: StartTime | None = None,
-    end_time: EndTime | None = None,
-    limit: IncomeLimit = 100,
-) -> GetPnl:
-    """Profit and loss of the USD-M futures account: wallet balance, unrealised profit, and profit by asset.
-
-    `profit` is from trading alone, less fees and funding; `transfers` (deposits, bonuses) are no profit. The last 7
-    days unless a period is given; three months are kept. Where `complete` is false the sums cover only part of the
-    period: raise limit or shorten it. It says nothing about spot trades.
-    """
-    check_period(start_time, end_time)
-    return GetPnl(symbol=symbol, start_time=start_time, end_time=end_time, limit=limit)
 
 
 def get_liquidation_history(
@@ -53,6 +37,5 @@ def get_liquidation_history(
 
 FUTURES_TOOLS: Final = (
     ToolSpec(build=get_position_info, title="Futures positions", returns=(FuturesPositions,)),
-    ToolSpec(build=get_pnl, title="Futures profit and loss", returns=(ProfitAndLoss,)),
     ToolSpec(build=get_liquidation_history, title="Forced orders", returns=(Liquidations,)),
 )

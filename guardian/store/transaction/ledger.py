@@ -32,6 +32,20 @@ _WITHIN: Final = select(FLOWS.c.symbol, FLOWS.c.asset, FLOWS.c.change).where(
     (FLOWS.c.ts_ms > bindparam("after")) | (FLOWS.c.clock_ms > bindparam("clock_after")),
 )
 _HELD: Final = select(HOLDINGS).where(in_scope(HOLDINGS)).order_by(HOLDINGS.c.symbol)
+_FLOWS: Final = (
+    select(
+        FLOWS.c.id, FLOWS.c.symbol, FLOWS.c.client_order_id, FLOWS.c.clock_ms,
+        FLOWS.c.kind, FLOWS.c.asset, FLOWS.c.change,
+    )
+    .where(in_scope(FLOWS), FLOWS.c.id > bindparam("after_id"))
+    .order_by(FLOWS.c.id)
+    .limit(bindparam("most"))
+)  # fmt: skip
+_SYMBOLS: Final = (
+    select(HOLDINGS.c.symbol, HOLDINGS.c.base_asset, HOLDINGS.c.quote_asset)
+    .where(in_scope(HOLDINGS), HOLDINGS.c.symbol != "")
+    .distinct()
+)
 _OF_ASSET: Final = select(HOLDINGS.c.quantity).where(in_scope(HOLDINGS), HOLDINGS.c.asset == bindparam("asset"))
 _HOLDING: Final = _OF_ASSET.where(HOLDINGS.c.symbol == bindparam("symbol"))
 
@@ -45,6 +59,21 @@ class FlowKind(StrEnum):
     """The owner corrected the position; see `guardian.store.transaction.corrections`."""
     WORTH = "worth"
     """What a correction took off or added was worth: it counts in the loss of the day, and is no position."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """One row of the ledger: what came (above zero) or went of an asset, on a symbol, by an order or a correction."""
+
+    number: int
+    symbol: str
+    """Empty for a correction that belongs to no symbol."""
+    source: str
+    time_ms: int
+    """When guardian learnt of it, by the clock."""
+    kind: FlowKind
+    asset: str
+    change: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +133,27 @@ class LedgerPart:
                 )
             )
         return tuple(found)
+
+    def flows(self, scope: Scope, *, after: int, most: int) -> tuple[Flow, ...]:
+        """Returns the first `most` flows with a number above `after`, in the order in which they became known."""
+        rows = self._unit.rows(_FLOWS, {**scope_values(scope), "after_id": after, "most": most})
+        return tuple(
+            Flow(
+                number=row["id"],
+                symbol=row["symbol"],
+                source=row["client_order_id"],
+                time_ms=row["clock_ms"],
+                kind=FlowKind(row["kind"]),
+                asset=row["asset"],
+                change=Decimal(row["change"]),
+            )
+            for row in rows
+        )
+
+    def assets_by_symbol(self, scope: Scope) -> dict[str, tuple[str, str]]:
+        """Returns the base and the quote asset of every symbol that has flows."""
+        rows = self._unit.rows(_SYMBOLS, scope_values(scope))
+        return {row["symbol"]: (row["base_asset"], row["quote_asset"]) for row in rows}
 
     def fees_of(self, client_order_id: str) -> dict[str, Decimal]:
         """Returns the known fees of an order, by asset."""

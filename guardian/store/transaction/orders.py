@@ -226,9 +226,13 @@ class OrdersPart:
         """
         return tuple(row for row in self.unresolved(scope) if is_in_doubt(row, self._unit.now_ms))
 
-    def with_unknown_fees(self, scope: Scope) -> tuple[OrderRow, ...]:
-        """Returns recent orders that were executed and whose fees are not known for all of it, oldest first."""
-        rows = self._unit.rows(_UNKNOWN_FEES, {**scope_values(scope), "after": self._unit.now_ms - UNKNOWN_FEES_MS})
+    def with_unknown_fees(self, scope: Scope, *, of_any_age: bool = False) -> tuple[OrderRow, ...]:
+        """Returns recent orders that were executed and whose fees are not known for all of it, oldest first.
+
+        With `of_any_age` also those whose fees are no longer queried.
+        """
+        after = -1 if of_any_age else self._unit.now_ms - UNKNOWN_FEES_MS
+        rows = self._unit.rows(_UNKNOWN_FEES, {**scope_values(scope), "after": after})
         return tuple(order_from(row) for row in rows)
 
     def known_symbols(self, scope: Scope, since_ms: int) -> tuple[str, ...]:
