@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,48 @@ class Ticker:
     open_time: str
     close_time: str
     trades: int
+
+
+class CandleInterval(StrEnum):
+    """The intervals of candles that are offered, in the exchange's words."""
+
+    M1 = "1m"
+    M5 = "5m"
+    M15 = "15m"
+    M30 = "30m"
+    H1 = "1h"
+    H2 = "2h"
+    H4 = "4h"
+    H6 = "6h"
+    H12 = "12h"
+    D1 = "1d"
+    W1 = "1w"
+    MONTH = "1M"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandleSpan:
+    """The candles that are requested: the newest `count` of an interval, the present one among them."""
+
+    interval: CandleInterval
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candles:
+    """The newest candles of a symbol, oldest first, each a row of text with the values of `columns`.
+
+    Times are when a candle opens; prices are in the quote asset, the volume is in the base asset.
+    """
+
+    symbol: str
+    interval: str
+    columns: str = "time UTC,open,high,low,close,volume"
+    rows: tuple[str, ...]
+    last_is_unfinished: bool
+    """Whether the newest is still going on."""
+    missing: int
+    """How many intervals between the first and the last the exchange has no candle of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Final
 
+from guardian.domain.market import CandleSpan
 from guardian.domain.orders import OrderSpec
 from guardian.domain.secrets import Secret
 
@@ -57,6 +58,8 @@ class GetTicker(Request):
     tool: ClassVar[str] = "get_ticker"
     scope: ClassVar[RequestScope] = RequestScope.MARKET
     symbol: str
+    candles: CandleSpan | None = None
+    """Instead of the statistics of 24 hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         "/api/v3/ticker/bookTicker",
         "/api/v3/avgPrice",
         "/api/v3/depth",
+        "/api/v3/klines",
         "/fapi/v1/time",
     ),
     *_reads(

@@ -27,7 +27,18 @@ from guardian.domain.accounts import (
     Withdrawals,
 )
 from guardian.domain.instruments import Instrument
-from guardian.domain.market import AveragePrice, BookTop, DayOpen, Fee, OrderBook, SymbolPage, Ticker, TickerPrice
+from guardian.domain.market import (
+    AveragePrice,
+    BookTop,
+    Candles,
+    CandleSpan,
+    DayOpen,
+    Fee,
+    OrderBook,
+    SymbolPage,
+    Ticker,
+    TickerPrice,
+)
 from guardian.domain.orders import PRICED_TYPES, OrderReport, ResolvedOrder, Trade
 from guardian.domain.requests import (
     GetAccountSnapshot,
@@ -46,7 +57,8 @@ from guardian.exchange.environments import ApiFamily, EnvironmentSpec
 from guardian.exchange.error_codes import UNKNOWN_ORDER
 from guardian.exchange.limits.rate_limits import Slot
 from guardian.exchange.listings import Listings, by_symbol, json_list, together
-from guardian.exchange.mapping import account, futures, market, orders, wallet
+from guardian.exchange.mapping import account, candles, futures, market, orders, wallet
+from guardian.exchange.mapping.request_fields import one_id, page, period
 from guardian.exchange.network import Network
 from guardian.exchange.session import ExchangeSession, signers_by_family
 from guardian.system.clock import Clock
@@ -233,7 +245,7 @@ class Exchange:
 
         Where the clock's skew is not known it is measured first, for at most 2 s. Returns and raises as `place_order`.
         """
-        fields: dict[str, Any] = {"symbol": symbol, "timestamp": timestamp_ms, **_one_id(order_id, client_order_id)}
+        fields: dict[str, Any] = {"symbol": symbol, "timestamp": timestamp_ms, **one_id(order_id, client_order_id)}
         answer = await self._session.cancel(lambda client: client.cancel_order(**fields))
         return _reported(answer, orders.cancelled)
 
@@ -244,7 +256,7 @@ class Exchange:
 
         None right after sending proves nothing: the exchange answers from a copy that lags.
         """
-        fields = {"symbol": symbol, **_one_id(order_id, client_order_id)}
+        fields = {"symbol": symbol, **one_id(order_id, client_order_id)}
         try:
             return orders.order(await self._read(lambda client: client.get_order(**fields)))
         except ExchangeRejected as rejection:
@@ -275,12 +287,17 @@ class Exchange:
 
     async def ticker_price(self, symbol: str) -> TickerPrice:
         """Returns the price of the last trade."""
-        answer = await self._read(lambda client: client.get_symbol_ticker(symbol=symbol))
-        return market.ticker_price(answer, symbol)
+        return market.ticker_price(await self._read(lambda client: client.get_symbol_ticker(symbol=symbol)), symbol)
 
     async def ticker(self, symbol: str) -> Ticker:
         """Returns the last 24 hours."""
         return market.ticker(await self._read(lambda client: client.get_ticker(symbol=symbol)), symbol)
+
+    async def candles(self, symbol: str, span: CandleSpan) -> Candles:
+        """Returns the newest candles, oldest first."""
+        fields = {"symbol": symbol, "interval": span.interval.value, "limit": span.count}
+        answer = await self._read(lambda client: client.get_klines(**fields))
+        return candles.candles(answer, symbol, span, now_ms=self._clock.now_ms())
 
     async def order_book(self, symbol: str, limit: int = 20) -> OrderBook:
         """Returns the best levels of both sides."""
@@ -315,15 +332,15 @@ class Exchange:
     async def account_snapshot(self, request: GetAccountSnapshot) -> AccountSnapshot:
         """Returns daily snapshots of a wallet."""
         self._require_wallet()
-        fields = _period(request.start_time, request.end_time) | {"type": request.account_type, "limit": request.limit}
+        fields = period(request.start_time, request.end_time) | {"type": request.account_type, "limit": request.limit}
         answer = await self._read(lambda client: client.get_account_snapshot(**fields))
         return wallet.account_snapshot(answer, request.account_type)
 
     async def deposits(self, request: GetDepositHistory) -> Deposits:
         """Returns a page of deposits."""
         self._require_wallet()
-        fields = _page(request)
-        return wallet.deposits(await self._read(lambda client: client.get_deposit_history(**fields)), request)
+        answer = await self._read(lambda client: client.get_deposit_history(**page(request)))
+        return wallet.deposits(answer, request)
 
     async def deposit_address(self, request: GetDepositAddress) -> DepositAddress:
         """Returns where to send a coin."""
@@ -334,13 +351,13 @@ class Exchange:
     async def withdrawals(self, request: GetWithdrawHistory) -> Withdrawals:
         """Returns a page of withdrawals."""
         self._require_wallet()
-        fields = _page(request)
+        fields = page(request)
         return wallet.withdrawals(await self._read(lambda client: client.get_withdraw_history(**fields)), request)
 
     async def transfers(self, request: GetUniversalTransferHistory) -> Transfers:
         """Returns a page of transfers between the owner's wallets."""
         self._require_wallet()
-        fields = _period(request.start_time, request.end_time)
+        fields = period(request.start_time, request.end_time)
         fields |= {"type": request.transfer_type, "current": request.page, "size": request.limit}
         answer = await self._read(lambda client: client.query_universal_transfer_history(**fields))
         return wallet.transfers(answer, request)
@@ -354,7 +371,7 @@ class Exchange:
 
     async def profit_and_loss(self, request: GetFuturesPnl) -> ProfitAndLoss:
         """Returns the futures account and its income in the period: two requests at once."""
-        fields = _period(request.start_time, request.end_time) | {"symbol": request.symbol, "limit": request.limit}
+        fields = period(request.start_time, request.end_time) | {"symbol": request.symbol, "limit": request.limit}
         state, income = await together(
             self._read_futures(lambda client: client.futures_account(version=3)),
             self._read_futures(lambda client: client.futures_income_history(**fields)),
@@ -363,7 +380,7 @@ class Exchange:
 
     async def liquidations(self, request: GetLiquidationHistory) -> Liquidations:
         """Returns the account's own forced orders."""
-        fields = _period(request.start_time, request.end_time) | {"symbol": request.symbol, "limit": request.limit}
+        fields = period(request.start_time, request.end_time) | {"symbol": request.symbol, "limit": request.limit}
         answer = await self._read_futures(lambda client: client.futures_liquidation_orders(**fields))
         return futures.liquidations(answer)
 
@@ -401,18 +418,3 @@ def _reported(answer: object, mapped: Callable[[object], OrderReport]) -> OrderR
     except ExchangeUnavailable:
         pass
     raise OutcomeUnknown("the exchange's answer does not give the order's status")
-
-
-def _one_id(order_id: int | None, client_order_id: str | None) -> dict[str, Any]:
-    if (order_id is None) == (client_order_id is None):
-        raise RequestRefused("an order is named by exactly one of its two ids")
-    return {"orderId": order_id} if order_id is not None else {"origClientOrderId": client_order_id}
-
-
-def _period(start_time: int | None, end_time: int | None) -> dict[str, Any]:
-    return {"startTime": start_time, "endTime": end_time}
-
-
-def _page(request: GetDepositHistory | GetWithdrawHistory) -> dict[str, Any]:
-    fields = _period(request.start_time, request.end_time)
-    return fields | {"coin": request.coin, "limit": request.limit, "offset": request.offset}

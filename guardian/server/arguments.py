@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from guardian.domain.market import CandleInterval, CandleSpan
 from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.money import parse_positive, plain
 from guardian.domain.orders import (
@@ -23,6 +24,9 @@ from guardian.errors import ArgumentMistake, InvalidArguments
 MAX_AMOUNT_LENGTH: Final = 41
 """Twenty digits, a point, twenty digits."""
 MAX_TIME_LENGTH: Final = 35
+DEFAULT_CANDLES: Final = 24
+MAX_CANDLES: Final = 96
+"""Four days of hours; as text they stay under 8 KB."""
 MIN_TIME_MS: Final = 1_483_228_800_000
 """2017-01-01, before the exchange opened: a smaller number is seconds, not milliseconds."""
 MAX_TIME_MS: Final = 4_102_444_800_000
@@ -80,6 +84,22 @@ def parse_time_argument(value: object) -> int:
     if not MIN_TIME_MS <= value < MAX_TIME_MS:
         raise ValueError("must lie between 2017 and 2099; a number is milliseconds since 1970, not seconds")
     return value
+
+
+def parse_candles_argument(value: object) -> CandleSpan:
+    """The candles of `{"interval": "1h", "count": 24}`, where the count may be left out.
+
+    Raises:
+        ValueError: anything else, and more candles than `MAX_CANDLES`.
+    """
+    if not isinstance(value, dict) or not value.keys() <= {"interval", "count"}:
+        raise ValueError('must be an object such as {"interval": "1h", "count": 24}')
+    interval, count = value.get("interval"), value.get("count", DEFAULT_CANDLES)
+    if interval not in tuple(CandleInterval):
+        raise ValueError(f"interval must be one of {', '.join(CandleInterval)}")
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_CANDLES:
+        raise ValueError(f"count must be a whole number from 1 to {MAX_CANDLES}")
+    return CandleSpan(interval=CandleInterval(interval), count=count)
 
 
 def check_period(start_time: int | None, end_time: int | None, *, most_days: int | None = None) -> None:

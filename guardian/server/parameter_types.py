@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
+from guardian.domain.market import CandleInterval, CandleSpan
 from guardian.domain.money import AMOUNT_PATTERN
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, UNPRICED_STOP_TYPES, OrderSide, OrderType, TimeInForce
 from guardian.domain.requests import Market, OrdersWanted
@@ -24,10 +25,13 @@ from guardian.domain.text.names import (
     is_name,
 )
 from guardian.server.arguments import (
+    DEFAULT_CANDLES,
     MAX_AMOUNT_LENGTH,
+    MAX_CANDLES,
     MAX_TIME_LENGTH,
     MIN_TIME_MS,
     parse_amount_argument,
+    parse_candles_argument,
     parse_time_argument,
 )
 from guardian.store.schema.records import PROPOSAL_ID_ALPHABET, PROPOSAL_ID_LENGTH
@@ -205,6 +209,22 @@ def _limit(most: int, what: str, least: int = 1) -> Any:  # noqa: ANN401 - pydan
     return Field(ge=least, le=most, description=f"{what}, {least} to {most}.")
 
 
+CandlesWanted = Annotated[
+    CandleSpan,
+    PlainValidator(parse_candles_argument),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {
+                "interval": {"enum": [interval.value for interval in CandleInterval]},
+                "count": {"type": "integer", "minimum": 1, "maximum": MAX_CANDLES, "default": DEFAULT_CANDLES},
+            },
+            "required": ["interval"],
+            "additionalProperties": False,
+            "description": 'The newest candles, e.g. {"interval": "1h", "count": 24}.',
+        }
+    ),
+]
 BookLimit = Annotated[int, _limit(100, "Price levels a side")]
 ListLimit = Annotated[int, _limit(200, "Symbols a page")]
 SnapshotLimit = Annotated[int, _limit(30, "Days", least=7)]

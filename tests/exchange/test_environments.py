@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from guardian.domain.market import CandleInterval, CandleSpan
 from guardian.domain.requests import (
     GetAccountSnapshot,
     GetDepositAddress,
@@ -45,6 +46,7 @@ Call = Callable[[Exchange], Coroutine[Any, Any, Any]]
 READS: dict[str, Call] = {
     "get_ticker_price": lambda e: e.ticker_price("BTCUSDT"),
     "get_ticker": lambda e: e.ticker("BTCUSDT"),
+    "get_ticker with candles": lambda e: e.candles("BTCUSDT", CandleSpan(interval=CandleInterval.H1, count=24)),
     "get_order_book": lambda e: e.order_book("BTCUSDT", 20),
     "get_available_assets": lambda e: e.listing("ETH"),
     "get_balance": lambda e: e.balances(),

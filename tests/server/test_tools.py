@@ -10,13 +10,16 @@ import jsonschema
 import pytest
 from fastmcp import FastMCP
 
+from guardian.domain.market import CandleInterval, CandleSpan
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import (
     REQUESTS,
     TOOLS,
     CancelOrder,
     CreateOrder,
+    GetFuturesPnl,
     GetPnl,
+    GetTicker,
     WithdrawProposal,
 )
 from guardian.domain.secrets import Secret
@@ -85,12 +88,12 @@ async def test_every_string_is_bounded_and_every_parameter_described(connect: Co
 
 
 async def test_the_list_of_tools_stays_small(connect: Connect) -> None:
-    """The whole of tools/list stays under 79 KB, and what a model is shown of it under 20 KB."""
+    """The whole of tools/list stays under 83 KB, and what a model is shown of it under 20 KB."""
     async with connect() as client:
         tools = await client.list_tools()
     whole = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
     shown = [{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in whole]
-    assert len(json.dumps(whole, separators=(",", ":"))) < 79_000
+    assert len(json.dumps(whole, separators=(",", ":"))) < 83_000
     assert len(json.dumps(shown, separators=(",", ":"))) < 20_000
 
 
@@ -201,6 +204,22 @@ async def test_times_become_milliseconds(connect: Connect, gate: FakeGate) -> No
     assert gate.requests == [
         GetPnl(start_time=1_763_800_000_000, end_time=1_763_800_000_500),
         GetPnl(start_time=1_763_800_000_000),
+    ]
+
+
+async def test_candles_and_the_market_reach_the_gate(connect: Connect, gate: FakeGate) -> None:
+    """A chart has 24 candles unless a count is given; profit and loss is that of spot unless futures are named."""
+    async with connect() as client:
+        for candles in (None, {"interval": "1h"}, {"interval": "1M", "count": 96}):
+            await client.call_tool("get_ticker", {"symbol": "BTCUSDT", "candles": candles})
+        await client.call_tool("get_pnl", {"market": "spot", "symbol": "BTCUSDT"})
+        await client.call_tool("get_pnl", {"market": "futures", "limit": 5})
+    assert gate.requests == [
+        GetTicker(symbol="BTCUSDT"),
+        GetTicker(symbol="BTCUSDT", candles=CandleSpan(interval=CandleInterval.H1, count=24)),
+        GetTicker(symbol="BTCUSDT", candles=CandleSpan(interval=CandleInterval.MONTH, count=96)),
+        GetPnl(symbol="BTCUSDT"),
+        GetFuturesPnl(limit=5),
     ]
 
 

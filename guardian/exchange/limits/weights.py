@@ -115,6 +115,7 @@ WEIGHTS: Final[Mapping[str, int | Callable[[Parameters], int]]] = MappingProxyTy
         "GET /api/v3/ticker/bookTicker": _by_symbol(2, 4),
         "GET /api/v3/avgPrice": 2,
         "GET /api/v3/depth": _depth,
+        "GET /api/v3/klines": 2,
         "GET /api/v3/account": 20,
         "GET /api/v3/account/commission": 20,
         "GET /api/v3/order": 4,

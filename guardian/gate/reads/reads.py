@@ -23,7 +23,11 @@ Read = Callable[[Exchange, Any], Awaitable[object]]
 
 PLAIN_READS: Final[dict[type[Request], Read]] = {
     requests.GetTickerPrice: lambda exchange, request: exchange.ticker_price(request.symbol),
-    requests.GetTicker: lambda exchange, request: exchange.ticker(request.symbol),
+    requests.GetTicker: lambda exchange, request: (
+        exchange.ticker(request.symbol)
+        if request.candles is None
+        else exchange.candles(request.symbol, request.candles)
+    ),
     requests.GetOrderBook: lambda exchange, request: exchange.order_book(request.symbol, request.limit),
     requests.GetAccountSnapshot: lambda exchange, request: exchange.account_snapshot(request),
     requests.GetPositionInfo: lambda exchange, request: exchange.positions(request),

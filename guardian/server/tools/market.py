@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from guardian.domain.market import OrderBook, SymbolPage, Ticker, TickerPrice
+from guardian.domain.market import Candles, OrderBook, SymbolPage, Ticker, TickerPrice
 from guardian.domain.requests import GetAvailableAssets, GetOrderBook, GetTicker, GetTickerPrice
-from guardian.server.parameter_types import BaseAsset, BookLimit, ListCursor, ListLimit, QuoteAsset, Symbol
+from guardian.server.parameter_types import (
+    BaseAsset,
+    BookLimit,
+    CandlesWanted,
+    ListCursor,
+    ListLimit,
+    QuoteAsset,
+    Symbol,
+)
 from guardian.server.registration import ToolSpec
 
 
@@ -19,12 +27,13 @@ def get_ticker_price(symbol: Symbol) -> GetTickerPrice:
     return GetTickerPrice(symbol=symbol)
 
 
-def get_ticker(symbol: Symbol) -> GetTicker:
+def get_ticker(symbol: Symbol, candles: CandlesWanted | None = None) -> GetTicker:
     """A symbol's last 24 hours: last, open, high, low, best bid and ask, change in percent, volume in base and quote.
 
+    With candles: its chart instead, one row a candle, oldest first; the last one may be unfinished.
     For the price alone use get_ticker_price; for what lies in the book get_order_book.
     """
-    return GetTicker(symbol=symbol)
+    return GetTicker(symbol=symbol, candles=candles)
 
 
 def get_order_book(symbol: Symbol, limit: BookLimit = 20) -> GetOrderBook:
@@ -51,7 +60,7 @@ def get_available_assets(
 
 MARKET_TOOLS: Final = (
     ToolSpec(build=get_ticker_price, title="Last price", returns=(TickerPrice,)),
-    ToolSpec(build=get_ticker, title="24-hour statistics", returns=(Ticker,)),
+    ToolSpec(build=get_ticker, title="24-hour statistics, or candles", returns=(Ticker, Candles)),
     ToolSpec(build=get_order_book, title="Order book", returns=(OrderBook,)),
     ToolSpec(build=get_available_assets, title="Listed symbols", returns=(SymbolPage,)),
 )

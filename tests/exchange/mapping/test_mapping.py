@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardian.domain.instruments import Instrument, PercentPrice, Range
+from guardian.domain.market import CandleInterval, CandleSpan
 from guardian.domain.order_states import OrderState
 from guardian.domain.orders import OrderReport
 from guardian.domain.requests import (
@@ -23,7 +24,7 @@ from guardian.domain.requests import (
 )
 from guardian.domain.text.plain_data import to_plain
 from guardian.errors import ExchangeUnavailable
-from guardian.exchange.mapping import account, futures, market, orders, wallet
+from guardian.exchange.mapping import account, candles, futures, market, orders, wallet
 from guardian.exchange.mapping.rows import Row
 from guardian.gate.base.order_views import note_on, view_of_report
 from guardian.server.envelope import as_text
@@ -263,12 +264,14 @@ def test_empty_address_or_another_coin_is_an_error() -> None:
             wallet.deposit_address(answer, GetDepositAddress(coin="BTC"))
 
 
+HOURS = CandleSpan(interval=CandleInterval.H1, count=24)
 MAPPED = {
     "time": (market.server_time, "/api/v3/time"),
     "price": (lambda a: market.ticker_price(a, "BTCUSDT"), "/api/v3/ticker/price"),
     "ticker": (lambda a: market.ticker(a, "BTCUSDT"), "/api/v3/ticker/24hr"),
     "tops": (lambda a: market.book_tops(a, ["BTCUSDT"], fetched_ms=1), "/api/v3/ticker/bookTicker"),
     "average": (market.average_price, "/api/v3/avgPrice"),
+    "candles": (lambda a: candles.candles(a, "BTCUSDT", HOURS, now_ms=1700007000000), "/api/v3/klines"),
     "book": (lambda a: market.order_book(a, "BTCUSDT"), "/api/v3/depth"),
     "listing": (market.listed_symbols, "/api/v3/exchangeInfo"),
     "balances": (account.balances, "/api/v3/account"),
