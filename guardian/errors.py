@@ -21,6 +21,7 @@ GuardianError
 │   └── KeyringUnavailable    no allowed keyring, or it is locked, or it did not answer
 │       ├── VaultLocked       the vault's passphrase was not given, or it is not the one; nothing was read
 │       └── VaultDamaged      the vault is not as guardian wrote it; nothing in it was used
+├── ClientConfigUnusable      another program's configuration cannot be edited; it is as it was
 └── OwnerNotPresent           a command that loosens something was not given by a person at a terminal
     └── ProofRefused          what was given does not prove that the owner agrees; nothing was changed
 """
@@ -170,6 +171,10 @@ class VaultLocked(KeyringUnavailable):
 
 class VaultDamaged(KeyringUnavailable):
     """The vault is not as guardian wrote it. Nothing in it was used."""
+
+
+class ClientConfigUnusable(GuardianError):
+    """The configuration of an MCP client is none that guardian can edit, or it changes meanwhile. It is as it was."""
 
 
 class OwnerNotPresent(GuardianError):

@@ -21,8 +21,9 @@ from guardian.system.secret_variables import secret_variables
 _KNOWN: Final = frozenset(
     {
         "GUARDIAN_HOME",
-        # Who the user is and where their folders are. XDG_DATA_HOME is the system's place for user data.
-        "HOME", "USER", "LOGNAME", "SHELL", "XDG_DATA_HOME", "TMPDIR", "TEMP", "TMP",
+        # Who the user is and where their folders are. XDG_DATA_HOME is the system's place for user data,
+        # XDG_CONFIG_HOME that for settings: where `guardian install` finds the configuration of a client.
+        "HOME", "USER", "LOGNAME", "SHELL", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "TMPDIR", "TEMP", "TMP",
         "USERPROFILE", "USERNAME", "USERDOMAIN", "HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA",
         # What the system needs to start programs, and what this Python was started with: its paper exchange is another.
         "PATH", "PATHEXT", "COMSPEC", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "PROGRAMDATA",
