@@ -174,7 +174,7 @@ class VaultDamaged(KeyringUnavailable):
 
 
 class ClientConfigUnusable(GuardianError):
-    """The configuration of an MCP client is none that guardian can edit, or it changes meanwhile. It is as it was."""
+    """The configuration of an MCP client cannot be edited, or it changes meanwhile. It is as it was."""
 
 
 class OwnerNotPresent(GuardianError):

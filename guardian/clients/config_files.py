@@ -1,7 +1,7 @@
 """Reads and rewrites the configuration file of another program, which may rewrite it at the same time.
 
 A file is replaced as a whole, by a draft beside it that is on the disk before, with a dated copy of the old file beside
-it. The draft has one name, and is made only where there is none: so one guardian at a time writes. Just before
+it. The draft has one name, and is made only where it is missing: so one guardian at a time writes. Just before
 the replacement the file is read again, and where it is another one by then, the work begins again with that.
 """
 
@@ -21,7 +21,7 @@ from guardian.system.private_files import open_without_waiting
 from guardian.system.typed_command import quoted
 
 MOST_BYTES: Final = 32 << 20
-"""Claude Code keeps much besides in its file; a larger one than this is none that a person or a client has written."""
+"""Claude Code keeps much besides in its file; no person and no client has written a larger one than this."""
 _TRIES: Final = 5
 _MODE: Final = 0o600
 _MOST_BACKUPS: Final = 1000
@@ -40,13 +40,13 @@ class Change:
     """The copy of the file as it was."""
 
     @property
-    def is_none(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether there was nothing to change."""
         return self.before == self.after
 
 
 def read_config(path: Path) -> bytes | None:
-    """Returns the file's content, None where there is none. Raises ClientConfigUnusable."""
+    """Returns the file's content, None where it is missing. Raises ClientConfigUnusable."""
     found = _look(_followed(path))
     return None if found is None else found[0]
 
@@ -66,7 +66,7 @@ def rewrite(path: Path, edit: Callable[[bytes | None], bytes], *, now: datetime)
     backup's name. A link is followed, and stays.
 
     Raises:
-        ClientConfigUnusable: the file is none that can be edited, or it changes all the time; it is as it was.
+        ClientConfigUnusable: the file cannot be edited, or it changes all the time; it is as it was.
     """
     target = _followed(path)
     try:
@@ -136,7 +136,7 @@ def _followed(path: Path) -> Path:
 
 
 def _look(target: Path) -> tuple[bytes, os.stat_result] | None:
-    """The content and what the system knows of the file; None where there is none."""
+    """The content and what the system knows of the file; None where it is missing."""
     try:
         with open_without_waiting(target) as file:
             found = os.fstat(file.fileno())

@@ -62,7 +62,7 @@ class JsonObject:
     end: int
 
     def member(self, name: str) -> Member | None:
-        """Returns the member of that name, None where there is none."""
+        """Returns the member of that name, None where it is missing."""
         return next((one for one in self.members if one.name == name), None)
 
 

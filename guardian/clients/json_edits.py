@@ -171,5 +171,5 @@ def _is_first_on_line(text: str, offset: int) -> bool:
 
 
 def _indentation_before(text: str, member: Member) -> str:
-    """The indentation of a member that begins its line; of another one there is none."""
+    """The indentation of a member that begins its line, else nothing."""
     return _indentation_of_line(text, member.start) if _is_first_on_line(text, member.start) else ""

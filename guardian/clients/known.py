@@ -67,7 +67,7 @@ class AssistantClient:
         return {name: entry for name, entry in entries.items() if entry is not None}
 
     def read_entry(self, name: str = USUAL_NAME, *, path: Path | None = None) -> Entry | None:
-        """Returns the server of that name, guardian's or another; None where there is none. Raises as above."""
+        """Returns the server of that name, guardian's or another; None where it is missing. Raises as above."""
         return self.read_servers(path).get(name)
 
     def parse(self, path: Path, content: bytes) -> JsonDocument:

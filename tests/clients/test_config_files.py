@@ -63,7 +63,7 @@ def test_missing_file_is_made_for_its_owner_alone_without_a_copy(config: Path) -
 def test_what_needs_no_change_is_not_written(config: Path) -> None:
     """Neither a new file nor a copy is made."""
     before = config.stat()
-    assert rewrite(config, lambda _before: b"old", now=NOW).is_none
+    assert rewrite(config, lambda _before: b"old", now=NOW).is_empty
     assert config.stat() == before
     assert names(config.parent) == {"config.json"}
 
