@@ -16,7 +16,7 @@ _NAMES: Final = frozenset({"guardian", "guardian-mcp"})
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ServerEntry:
     """What a client starts: a program with its arguments, and what it adds to the program's environment."""
 
     command: str
@@ -40,7 +40,7 @@ class Entry:
         return {**kind, "command": self.command, "args": list(self.args), "env": dict(self.env)}
 
 
-def own_entry(home: PurePath) -> Entry:
+def own_entry(home: PurePath) -> ServerEntry:
     """The entry of this installation for a home: absolute paths, and no secret, because none is needed.
 
     Raises GuardianError where a path cannot stand in a client's configuration.
@@ -49,7 +49,7 @@ def own_entry(home: PurePath) -> Entry:
     # What is installed for the user alone is not found with it; -E and -P leave out the rest.
     isolated = ["-E", "-P"] if _is_users_own() else ["-I"]
     # The home, always: a client does not have a shell's variables, and a halt in a terminal must be in the server's.
-    entry = Entry(sys.executable, (*isolated, "-m", "guardian", "serve"), {_HOME_VARIABLE: str(home)})
+    entry = ServerEntry(sys.executable, (*isolated, "-m", "guardian", "serve"), {_HOME_VARIABLE: str(home)})
     for path in (entry.command, str(home)):
         if not PurePath(path).is_absolute():
             raise GuardianError(f"`{path}` is not an absolute path, and a client starts a server in any folder")
@@ -66,7 +66,7 @@ def _is_users_own() -> bool:
     return bool(site.ENABLE_USER_SITE) and Path(__file__).is_relative_to(site.getusersitepackages())
 
 
-def entry_of(value: object) -> Entry | None:
+def entry_of(value: object) -> ServerEntry | None:
     """Returns the entry in a client's configuration; None for one that starts no program, or is damaged."""
     if not isinstance(value, dict):
         return None
@@ -75,4 +75,4 @@ def entry_of(value: object) -> Entry | None:
         return None
     if not all(isinstance(text, str) for text in (*args, *env.values())):
         return None
-    return Entry(command, tuple(args), env)
+    return ServerEntry(command, tuple(args), env)

@@ -9,9 +9,9 @@ from typing import Final
 
 from guardian.clients import places
 from guardian.clients.config_files import read_config
-from guardian.clients.entries import Entry, entry_of
+from guardian.clients.entries import ServerEntry, entry_of
 from guardian.clients.json_document import JsonDocument, JsonMistake, parse
-from guardian.clients.places import Machine, Place
+from guardian.clients.places import Machine, ConfigPlace
 from guardian.errors import ClientConfigUnusable
 
 USUAL_NAME: Final = "guardian"
@@ -30,13 +30,13 @@ class AssistantClient:
     """Whether an entry says of which type the server is."""
     comments: bool
     """Whether it takes comments and trailing commas."""
-    places: Callable[[Machine], tuple[Place, ...]]
+    places: Callable[[Machine], tuple[ConfigPlace, ...]]
     restart: Callable[[str], str]
     """How the person has it read its configuration again, by system."""
     sign: str
     """How the person sees that it worked."""
 
-    def place(self, machine: Machine | None = None) -> Place:
+    def place(self, machine: Machine | None = None) -> ConfigPlace:
         """Returns where its configuration is. Raises ClientConfigUnusable where several places have one, or could."""
         found = self.places(machine or Machine.this())
         best = [place for place in found if place.path.exists()] or list(found)
@@ -51,7 +51,7 @@ class AssistantClient:
         """Returns its configuration file, which may be missing. Raises as `place`."""
         return self.place(machine).path
 
-    def read_servers(self, path: Path | None = None) -> dict[str, Entry]:
+    def read_servers(self, path: Path | None = None) -> dict[str, ServerEntry]:
         """Returns the servers in its configuration that are programs, by name; those that it cannot start are left out.
 
         Raises ClientConfigUnusable.
@@ -66,7 +66,7 @@ class AssistantClient:
         entries = {name: entry_of(value) for name, value in servers.items()}
         return {name: entry for name, entry in entries.items() if entry is not None}
 
-    def read_entry(self, name: str = USUAL_NAME, *, path: Path | None = None) -> Entry | None:
+    def read_entry(self, name: str = USUAL_NAME, *, path: Path | None = None) -> ServerEntry | None:
         """Returns the server of that name, guardian's or another; None where it is missing. Raises as above."""
         return self.read_servers(path).get(name)
 
@@ -79,7 +79,7 @@ class AssistantClient:
         except JsonMistake as mistake:
             raise unusable(path, str(mistake)) from mistake
 
-    def document(self, name: str, entry: Entry) -> dict[str, object]:
+    def document(self, name: str, entry: ServerEntry) -> dict[str, object]:
         """The entry as a whole configuration of this client."""
         return {self.section: {name: entry.document(typed=self.typed)}}
 

@@ -11,7 +11,7 @@ from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ConfigPlace:
     """A configuration file, and the folders and files that are there only where the client is."""
 
     path: Path
@@ -53,7 +53,7 @@ class Machine:
         return path if path.is_absolute() else None
 
 
-def claude_desktop(machine: Machine) -> tuple[Place, ...]:
+def claude_desktop(machine: Machine) -> tuple[ConfigPlace, ...]:
     """Claude Desktop's. On Windows it is an MSIX package, whose settings are redirected, or an older installation."""
     name = "claude_desktop_config.json"
     folders = [machine.settings() / "Claude"]
@@ -62,20 +62,20 @@ def claude_desktop(machine: Machine) -> tuple[Place, ...]:
         redirected = [one / "LocalCache" / "Roaming" / "Claude" for one in sorted(packages.glob("Claude_*"))]
         # The packaged one never reads the other place, where an older installation may have left a file.
         folders = redirected or folders
-    return tuple(Place(folder / name, (folder,)) for folder in folders)
+    return tuple(ConfigPlace(folder / name, (folder,)) for folder in folders)
 
 
-def claude_code(machine: Machine) -> tuple[Place, ...]:
+def claude_code(machine: Machine) -> tuple[ConfigPlace, ...]:
     """Claude Code's own file of the user."""
-    return (Place(machine.home / ".claude.json", (machine.home / ".claude",)),)
+    return (ConfigPlace(machine.home / ".claude.json", (machine.home / ".claude",)),)
 
 
-def cursor(machine: Machine) -> tuple[Place, ...]:
+def cursor(machine: Machine) -> tuple[ConfigPlace, ...]:
     """Cursor's file for all projects of the user."""
-    return (Place(machine.home / ".cursor" / "mcp.json", (machine.home / ".cursor",)),)
+    return (ConfigPlace(machine.home / ".cursor" / "mcp.json", (machine.home / ".cursor",)),)
 
 
-def vscode(machine: Machine) -> tuple[Place, ...]:
+def vscode(machine: Machine) -> tuple[ConfigPlace, ...]:
     """The file of VS Code's default profile."""
     folder = machine.settings() / "Code"
-    return (Place(folder / "User" / "mcp.json", (folder,)),)
+    return (ConfigPlace(folder / "User" / "mcp.json", (folder,)),)

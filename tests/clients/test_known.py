@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from guardian.clients import entries
-from guardian.clients.entries import Entry, own_entry
+from guardian.clients.entries import ServerEntry, own_entry
 from guardian.clients.known import client_named, known_clients
 from guardian.clients.places import Machine
 from guardian.errors import ClientConfigUnusable, GuardianError
@@ -77,7 +77,7 @@ def test_packaged_claude_desktop_of_windows_has_its_own_place(tmp_path: Path) ->
 def test_entry_of_this_installation_names_absolute_paths_and_the_home_and_no_secret(tmp_path: Path) -> None:
     """A client starts it in any folder, without a shell's variables."""
     entry = own_entry(tmp_path)
-    assert entry == Entry(sys.executable, ("-I", "-m", "guardian", "serve"), {"GUARDIAN_HOME": str(tmp_path)})
+    assert entry == ServerEntry(sys.executable, ("-I", "-m", "guardian", "serve"), {"GUARDIAN_HOME": str(tmp_path)})
     assert (entry.is_guardian, entry.home) == (True, str(tmp_path))
     assert entry.document(typed=True) == {"type": "stdio", **entry.document(typed=False)}
 
@@ -110,7 +110,7 @@ def test_home_that_no_configuration_can_hold_is_refused(home: str) -> None:
 )
 def test_entry_that_starts_a_guardian_is_known(command: str, args: list[str], expected: bool) -> None:
     """Another program under the same name is not taken for guardian."""
-    assert Entry(command, tuple(args), {}).is_guardian is expected
+    assert ServerEntry(command, tuple(args), {}).is_guardian is expected
 
 
 def test_servers_of_a_configuration_are_read(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_servers_of_a_configuration_are_read(tmp_path: Path) -> None:
     }  # fmt: skip
     path.write_bytes(b"\xef\xbb\xbf// mine\n" + json.dumps({"servers": servers}).encode())
     assert client.read_servers(path) == {
-        "guardian": Entry("x", ("serve",), {"GUARDIAN_HOME": "/h"}), "bare": Entry("y", (), {}),
+        "guardian": ServerEntry("x", ("serve",), {"GUARDIAN_HOME": "/h"}), "bare": ServerEntry("y", (), {}),
     }  # fmt: skip
 
 
