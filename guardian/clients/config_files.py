@@ -29,7 +29,7 @@ _FLAGS: Final = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC",
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FileChange:
     """What was written, or would be: `before` is None for a file that was missing."""
 
     path: Path
@@ -51,15 +51,15 @@ def read_config(path: Path) -> bytes | None:
     return None if found is None else found[0]
 
 
-def planned_change(path: Path, edit: Callable[[bytes | None], bytes]) -> Change:
+def planned_change(path: Path, edit: Callable[[bytes | None], bytes]) -> FileChange:
     """Returns what `rewrite` would do. Raises as it does; nothing is written."""
     target = _followed(path)
     found = _look(target)
     before = None if found is None else found[0]
-    return Change(target, before, edit(before))
+    return FileChange(target, before, edit(before))
 
 
-def rewrite(path: Path, edit: Callable[[bytes | None], bytes], *, now: datetime) -> Change:
+def rewrite(path: Path, edit: Callable[[bytes | None], bytes], *, now: datetime) -> FileChange:
     """Replaces the file by what `edit` makes of its content, where that is another; keeps its mode.
 
     `edit` gets None for a missing file. It is called again where the file has changed meanwhile. `now` is in the
@@ -82,13 +82,13 @@ def rewrite(path: Path, edit: Callable[[bytes | None], bytes], *, now: datetime)
     raise ClientConfigUnusable(f"`{target}` is being changed by another program; it was left alone", hint="quit that")
 
 
-def _try(target: Path, edit: Callable[[bytes | None], bytes], now: datetime) -> Change | None:
+def _try(target: Path, edit: Callable[[bytes | None], bytes], now: datetime) -> FileChange | None:
     """One try; None where the file has changed between the reading and the replacement."""
     found = _look(target)
     before = None if found is None else found[0]
     after = edit(before)
     if before == after:
-        return Change(target, before, after)
+        return FileChange(target, before, after)
     mode = _MODE if found is None else _writable(target, found[1])
     draft = target.with_name(f".{target.name}.guardian-draft")
     try:
@@ -111,7 +111,7 @@ def _try(target: Path, edit: Callable[[bytes | None], bytes], now: datetime) -> 
         if backup is not None:
             backup.unlink(missing_ok=True)
     _flush(target.parent)
-    return Change(target, before, after, kept)
+    return FileChange(target, before, after, kept)
 
 
 def backups(path: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from guardian.clients import places
 from guardian.clients.config_files import read_config
 from guardian.clients.entries import ServerEntry, entry_of
 from guardian.clients.json_document import JsonDocument, JsonMistake, parse
-from guardian.clients.places import Machine, ConfigPlace
+from guardian.clients.places import ConfigPlace, Machine
 from guardian.errors import ClientConfigUnusable
 
 USUAL_NAME: Final = "guardian"
