@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -34,13 +35,14 @@ def build_server(
     now_ms: Callable[[], int] = wall_clock_ms,
     shutdown: Shutdown | None = None,
     wait_s: float = WAIT_S,
+    zone: tzinfo | None = None,
 ) -> FastMCP:
     """The server in front of `gate`: the 17 tools, the resources, the prompt, and the outermost guard.
 
     `lifespan` is entered before the first message is read and left after the last reply; what belongs to the gate,
     such as finding out about unknown orders, lives in it. Every security option of FastMCP is
     set here, none is left to a default. `shutdown` knows of the calls that are being served, where the process has one.
-    A question that the client puts to the person is waited for `wait_s` at most.
+    A question that the client puts to the person is waited for `wait_s` at most. `zone` is given by tests alone.
     """
 
     @asynccontextmanager
@@ -59,7 +61,7 @@ def build_server(
         INSTRUCTIONS,
         version=__version__,
         lifespan=run,
-        middleware=[OutermostGuard(gate, now_ms=now_ms, shutdown=shutdown, wait_s=wait_s)],
+        middleware=[OutermostGuard(gate, now_ms=now_ms, shutdown=shutdown, wait_s=wait_s, zone=zone)],
         on_duplicate="error",
         mask_error_details=True,
         strict_input_validation=True,

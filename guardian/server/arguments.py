@@ -20,6 +20,7 @@ from guardian.domain.orders import (
     TimeInForce,
 )
 from guardian.errors import ArgumentMistake, InvalidArguments
+from guardian.system.local_moments import LocalMoment
 
 MAX_AMOUNT_LENGTH: Final = 41
 """Twenty digits, a point, twenty digits."""
@@ -31,6 +32,12 @@ MIN_TIME_MS: Final = 1_483_228_800_000
 """2017-01-01, before the exchange opened: a smaller number is seconds, not milliseconds."""
 MAX_TIME_MS: Final = 4_102_444_800_000
 """2100-01-01: a larger number is microseconds."""
+
+MIN_YEAR: Final = 2017
+MAX_YEAR: Final = 2100
+_NO_TIME: Final = (
+    'must be a day such as "2026-11-22", "today" or "monday", ISO 8601 such as "2026-11-22T10:00:00Z", or milliseconds'
+)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EXACT_DIGITS: Final = 15
@@ -66,15 +73,20 @@ def parse_amount_argument(value: object) -> Decimal:
     return parse_positive(plain(exact))
 
 
-def parse_time_argument(value: object) -> int:
+def parse_time_argument(value: object, *, is_end: bool = False) -> int | LocalMoment:
     """Milliseconds since the epoch, from an integer of them or from ISO 8601 with `Z` or an offset.
 
+    A day (`today`, `monday`, `2026-11-22`) and a time without an offset become a LocalMoment, which is resolved in the
+    time zone of this machine when the call is served. With `is_end` a day is meant up to its end.
+
     Raises:
-        ValueError: anything else, a time without an offset included, and times before 2017 or after 2099.
+        ValueError: anything else, and times before 2017 or after 2099.
     """
     if isinstance(value, str):
-        if len(value) > MAX_TIME_LENGTH or _ISO.fullmatch(value) is None:
-            raise ValueError('must be ISO 8601 with Z or an offset, such as "2026-11-22T10:00:00Z", or milliseconds')
+        if len(value) <= MAX_TIME_LENGTH and _ISO.fullmatch(value) is None:
+            return _local_moment(value, is_end)
+        if len(value) > MAX_TIME_LENGTH:
+            raise ValueError(_NO_TIME)
         try:
             value = (datetime.fromisoformat(value) - _EPOCH) // timedelta(milliseconds=1)
         except (ValueError, OverflowError):
@@ -84,6 +96,17 @@ def parse_time_argument(value: object) -> int:
     if not MIN_TIME_MS <= value < MAX_TIME_MS:
         raise ValueError("must lie between 2017 and 2099; a number is milliseconds since 1970, not seconds")
     return value
+
+
+def _local_moment(text: str, is_end: bool) -> LocalMoment:
+    try:
+        moment = LocalMoment(text=text, is_end=is_end)
+    except ValueError:
+        is_date = text[:4].isdigit() and text[4:5] == "-"
+        raise ValueError("is not a date and time that exists" if is_date else _NO_TIME) from None
+    if text[0].isdigit() and not MIN_YEAR <= int(text[:4]) < MAX_YEAR:
+        raise ValueError("must lie between 2017 and 2099")
+    return moment
 
 
 def parse_candles_argument(value: object) -> CandleSpan:

@@ -29,6 +29,8 @@ class EnvelopeMeta:
     latency_ms: int
     mandate: MandateView | None = None
     """What is left of a session mandate."""
+    period: str | None = None
+    """The times that were given, as they were understood: an ISO 8601 interval in the time zone of this machine."""
 
 
 def tool_result(reply: Reply, meta: EnvelopeMeta) -> ToolResult:
@@ -60,6 +62,7 @@ def envelope(reply: Reply, meta: EnvelopeMeta) -> dict[str, Any]:
             "policy": meta.policy,
             "latency_ms": meta.latency_ms,
             "mandate": to_plain(meta.mandate),
+            "period": meta.period,
         },
     }
 

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -43,7 +44,8 @@ _log: Final = logging.getLogger("guardian.server")
 class OutermostGuard(Middleware):
     """Every `tools/call` leaves a call row and an outcome row, and every exception of one becomes an envelope.
 
-    `now_ms` is the wall clock for the stamp on replies. A question in the client is waited for `wait_s` at most.
+    `now_ms` is the wall clock for the stamp on replies and for "today", `zone` the time zone of the latter where it is
+    not this machine's. A question in the client is waited for `wait_s` at most.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class OutermostGuard(Middleware):
         now_ms: Callable[[], int] = wall_clock_ms,
         shutdown: Shutdown | None = None,
         wait_s: float = WAIT_S,
+        zone: tzinfo | None = None,
     ) -> None:
         self._gate = gate
+        self._zone = zone
         self._asker = ClientAsker(None if shutdown is None else shutdown.until_ending, wait_s=wait_s)
         self._now_ms = now_ms
         self._shutdown = shutdown
@@ -124,7 +128,7 @@ class OutermostGuard(Middleware):
         except Exception as fault:  # noqa: BLE001 - the outermost guard
             _log.exception("the record of a call could not be opened")
             return internal_error(name, fault)
-        return OngoingCall(gate=self._gate, info=info, asker=self._asker)
+        return OngoingCall(gate=self._gate, info=info, asker=self._asker, now_ms=self._now_ms(), zone=self._zone)
 
     async def _answer(self, call: OngoingCall, name: str, go_on: Callable[[], Any]) -> object:
         result: object = None
@@ -163,6 +167,7 @@ class OutermostGuard(Middleware):
                     policy=known.policy,
                     latency_ms=known.latency_ms,
                     mandate=known.mandate,
+                    period=call.period,
                 )
         return EnvelopeMeta(
             call_id=None if call is None else call.info.call_id,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
@@ -191,10 +192,12 @@ StopPrice = Annotated[
 StartTime = Annotated[
     int,
     PlainValidator(parse_time_argument),
-    _time_schema('From: ISO 8601 with Z or offset, e.g. "2026-11-22T10:00:00Z", or milliseconds since 1970.'),
+    _time_schema('From: "today", "monday", "2026-11-22" (local time), ISO 8601, or ms since 1970. See meta.period.'),
 ]
 EndTime = Annotated[
-    int, PlainValidator(parse_time_argument), _time_schema("Until, written as start_time is. Must not be before it.")
+    int,
+    PlainValidator(partial(parse_time_argument, is_end=True)),
+    _time_schema("Until, written as start_time is; a day is meant to its end."),
 ]
 Status = Annotated[
     OrdersWanted, _choice(OrdersWanted, '"open": those still in the book. "all": also filled and ended ones.')

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final, Optional, get_type_hints
 
 from fastmcp.server.dependencies import get_context
@@ -19,6 +20,7 @@ from guardian.gate.base.replies import OrderProposed, Reply
 from guardian.server.elicitation import ClientAsker
 from guardian.server.error_replies import invalid
 from guardian.server.schema import Schema, envelope_schema
+from guardian.system.local_moments import LocalMoment, period_text
 
 if TYPE_CHECKING:
     from guardian.gate.base.calls import CallInfo
@@ -50,7 +52,22 @@ class OngoingCall:
     gate: Gate
     info: CallInfo
     asker: ClientAsker
+    now_ms: int
+    """When it began: what "today" goes by."""
+    zone: tzinfo | None = None
+    """The time zone of this machine, where none is given."""
+    period: str | None = None
+    """The times that were given, once they are resolved; see `guardian.system.local_moments.period_text`."""
     reply: Reply | None = None
+
+    def resolved(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The arguments with each time in ms since the epoch; keeps the period."""
+        found = {
+            name: value.milliseconds(self.now_ms, self.zone) if isinstance(value, LocalMoment) else value
+            for name, value in arguments.items()
+        }
+        self.period = period_text(found.get("start_time"), found.get("end_time"), self.zone)
+        return found
 
 
 CURRENT_CALL: Final[ContextVar[OngoingCall]] = ContextVar("guardian_current_call")
@@ -83,7 +100,7 @@ def _through_the_gate(build: Callable[..., Request]) -> Callable[..., Any]:
         call = CURRENT_CALL.get()
         try:
             # Null for an argument that may be left out is leaving it out: it has its default.
-            request = build(**{name: value for name, value in arguments.items() if value is not None})
+            request = build(**call.resolved({name: value for name, value in arguments.items() if value is not None}))
         except InvalidArguments as error:
             call.reply = invalid(error)
         else:

@@ -18,6 +18,14 @@ RECENT_CALLS: Final = 20
 INSTRUCTIONS: Final = """\
 Guardian lets you look at and trade on Binance within limits that the owner set. Every call is judged and logged.
 
+What to ask: get_balance for coins, limits and what is left of them, what waits for a person, and the trading state; \
+get_orders with status "open" for open orders; get_pnl for what was bought, sold, spent and gained; get_ticker with \
+candles for a chart. Days such as "today" are those of the person's machine; `meta.period` says what was understood.
+
+Guardian places and cancels single spot orders, now. It does NOT schedule or repeat orders ("buy every Monday"), \
+convert coins or dust, borrow, trade on margin or futures, stake, withdraw or transfer. Say so plainly; what it can \
+do instead is one spot order now (BNB into USDT is a SELL of BNBUSDT), which the owner's policy judges.
+
 Every reply has `outcome`, `data`, `error` and `meta`. Outcomes: done; confirmation_required (nothing was sent: do \
 what `data.next_step` says, tell the person, do not retry meanwhile); denied (`error.denials` lists every rule that \
 said no, with the limit and a hint: change the order or tell the person, never split it to get round a limit); invalid \
@@ -35,7 +43,8 @@ limits or end a halt; the owner does so with the \
 _HOW_TO_TRADE: Final = """\
 Trade through guardian in this order.
 
-1. Read guardian://policy (symbols, limits, headroom left) and guardian://status (environment, trading state).
+1. Read guardian://policy (symbols, limits, headroom left) and guardian://status (environment, trading state); where \
+you cannot, get_balance has the same in `data.situation`.
 2. Look: get_ticker_price or get_order_book, get_balance, get_orders with status "open". For tick, step and least \
 notional of a symbol: get_available_assets.
 3. State the order to the person: symbol, side, type, quantity, worst-case cost, environment. Then create_order once.

@@ -119,5 +119,6 @@ _META: Final = _object(
         "policy": _TEXT_OR_NULL,
         "latency_ms": {"type": "integer"},
         "mandate": {"anyOf": [_MANDATE, _NULL]},
+        "period": _TEXT_OR_NULL,
     }
 )

@@ -17,6 +17,7 @@ from guardian.domain.requests import CancelOrder, WithdrawProposal
 from guardian.errors import InvalidArguments
 from guardian.server.arguments import check_period, parse_amount_argument, parse_time_argument
 from guardian.server.tools.orders import cancel_order, create_order
+from guardian.system.local_moments import LocalMoment
 from tests.support.present import present
 
 NOTHING: dict[str, Any] = dict.fromkeys(
@@ -132,18 +133,26 @@ def test_time_with_any_offset_is_the_same_instant(value: datetime, minutes: int)
 @pytest.mark.parametrize(
     "value",
     [
-        "2026-11-22", "2026-11-22T10:00:00", "2026-11-22 10:00:00Z", "20261122T100000Z", "2026-W47-7T10:00:00Z",
+        "2026-02-30", "2026-11-22T25:00", "2016-12-31", "2100-01-01", "2026-11-22T1", "2026-11-22 10:00:00Z",
+        "20261122T100000Z", "2026-W47-7T10:00:00Z",
         "2026-11-22T10:00:00Z ", "2026-11-22T10:00:00Z\n", "\uff12\uff1026-11-22T10:00:00Z", "2026-13-22T10:00:00Z",
         "2026-11-22T25:00:00Z", "2026-11-22T10:00:00+99:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00",
-        "1999-01-01T00:00:00Z", "now", "", "1763800000000", "2" * 1000,
+        "1999-01-01T00:00:00Z", "now", "tomorrow", "today ", "", "1763800000000", "2" * 1000,
         0, -1, 1_763_800_000, 10**18, 10**5000, True, 1.7638e12, math.nan, None,
     ],
     ids=shown,
 )  # fmt: skip
 def test_everything_else_is_no_time(value: str | float | None) -> None:
-    """A time without an offset, seconds for milliseconds, and dates that do not exist are refused, not guessed at."""
+    """Seconds for milliseconds, and dates that do not exist are refused, not guessed at."""
     with pytest.raises(ValueError):
         parse_time_argument(value)
+
+
+@pytest.mark.parametrize("value", ["today", "Monday", "2026-11-22", "2026-11-22T10:00", "2026-11-22 10:00:00.5"])
+def test_day_and_time_without_an_offset_are_of_this_machine(value: str) -> None:
+    """What they are is known once the call is served; an end is the end of the day."""
+    assert parse_time_argument(value) == LocalMoment(text=value, is_end=False)
+    assert parse_time_argument(value, is_end=True) == LocalMoment(text=value, is_end=True)
 
 
 def test_every_missing_field_of_an_order_is_named_at_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +26,7 @@ from guardian.domain.requests import (
 from guardian.domain.secrets import Secret
 from guardian.domain.text.plain_data import to_plain
 from guardian.gate.base.replies import done
+from guardian.server.resources import INSTRUCTIONS
 from tests.server.support.fake_gate import ARGUMENTS, RETURNS, Connect, FakeGate, sample
 
 pytestmark = pytest.mark.anyio
@@ -95,6 +97,21 @@ async def test_the_list_of_tools_stays_small(connect: Connect) -> None:
     shown = [{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in whole]
     assert len(json.dumps(whole, separators=(",", ":"))) < 83_000
     assert len(json.dumps(shown, separators=(",", ":"))) < 20_000
+
+
+async def test_model_reads_what_guardian_does_not_do_and_what_to_ask(connect: Connect) -> None:
+    """A model that sees tools alone can answer "buy every Monday" and "convert my BNB", and finds limits and profit."""
+    async with connect() as client:
+        described = {tool.name: tool.description for tool in await client.list_tools()}
+        instructions = client.initialize_result.instructions if client.initialize_result else INSTRUCTIONS
+    for text in (instructions, described["create_order"]):
+        for word in ("schedule", "repeat", "convert", "borrow", "futures", "withdraw", "transfer"):
+            assert word in text, word
+    assert "get_balance" in instructions
+    assert "get_orders" in instructions
+    assert "get_pnl" in instructions
+    assert "`meta.period`" in instructions
+    assert "what did I spend today?" in described["get_pnl"]
 
 
 async def test_schemas_name_no_tags(connect: Connect) -> None:
@@ -205,6 +222,26 @@ async def test_times_become_milliseconds(connect: Connect, gate: FakeGate) -> No
         GetPnl(start_time=1_763_800_000_000, end_time=1_763_800_000_500),
         GetPnl(start_time=1_763_800_000_000),
     ]
+
+
+async def test_days_are_those_of_this_machine_and_the_reply_says_which(connect: Connect, gate: FakeGate) -> None:
+    """A date is the whole day where the person is; `meta.period` gives both ends with their offset, null without any.
+
+    Before: a date without a time was refused, and nothing said what "today" was.
+    """
+    async with connect() as client:
+        given = await client.call_tool("get_pnl", {"start_time": "2026-11-23", "end_time": "2026-11-23"})
+        open_end = await client.call_tool("get_deposit_history", {"start_time": "2026-11-23T10:00:00+05:00"})
+        none = await client.call_tool("get_pnl", {})
+    (request, later, _) = gate.requests
+    start = datetime.fromisoformat("2026-11-23").astimezone()
+    end = datetime.fromisoformat("2026-11-23T23:59:59.999").astimezone()
+    assert (request.start_time, request.end_time) == tuple(round(at.timestamp() * 1000) for at in (start, end))
+    period = f"{start.isoformat()}/{end.isoformat(timespec='milliseconds')}"
+    assert given.structured_content["meta"]["period"] == period
+    assert later.end_time is None
+    assert open_end.structured_content["meta"]["period"].endswith("/..")
+    assert none.structured_content["meta"]["period"] is None
 
 
 async def test_candles_and_the_market_reach_the_gate(connect: Connect, gate: FakeGate) -> None:

@@ -47,7 +47,9 @@ def create_order(
     time_in_force: OrderTimeInForce | None = None,
     confirmation_token: ConfirmationToken | None = None,
 ) -> CreateOrder:
-    """Ask for ONE spot order. It is judged by the owner's policy; unless that lets it through, nothing is sent.
+    """Ask for ONE spot order, now. It is judged by the owner's policy; unless that lets it through, nothing is sent.
+
+    Guardian does not schedule or repeat orders, convert, borrow, trade futures, withdraw or transfer.
 
     Needs symbol, side, order_type, exactly one of quantity (base asset) and quote_quantity (quote asset, MARKET only),
     and what the type needs. MARKET is sent as a LIMIT IOC at a protected price; what does not fill at once lapses.
