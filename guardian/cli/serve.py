@@ -73,6 +73,7 @@ def _server(policy_path: Path | None) -> FastMCP:
     try:
         from guardian.bootstrap import open_guardian
         from guardian.server.app import build_server
+        from guardian.server.process.announcements import announced
         from guardian.server.process.shutdown import Shutdown
         from guardian.server.process.stderr_log import log_to_stderr
 
@@ -82,4 +83,6 @@ def _server(policy_path: Path | None) -> FastMCP:
     log_to_stderr()
     opened = open_guardian(policy_path)
     shutdown = Shutdown()
-    return build_server(opened.gate, lifespan=lambda: shutdown.handling_signals(opened.running()), shutdown=shutdown)
+    return build_server(
+        opened.gate, lifespan=lambda: shutdown.handling_signals(announced(opened, opened.running())), shutdown=shutdown
+    )

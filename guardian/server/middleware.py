@@ -31,6 +31,7 @@ from guardian.server.error_replies import (
     shutting_down,
 )
 from guardian.server.loggable import loggable_arguments, readable
+from guardian.server.process.notices import CallNotices
 from guardian.server.process.shutdown import Shutdown
 from guardian.server.registration import CURRENT_CALL, OngoingCall
 from guardian.system.clock import wall_clock_ms
@@ -62,6 +63,7 @@ class OutermostGuard(Middleware):
         self._asker = ClientAsker(None if shutdown is None else shutdown.until_ending, wait_s=wait_s)
         self._now_ms = now_ms
         self._shutdown = shutdown
+        self._notices = CallNotices()
 
     async def on_call_tool(
         self, context: MiddlewareContext[CallToolRequestParams], call_next: CallNext[CallToolRequestParams, ToolResult]
@@ -81,6 +83,8 @@ class OutermostGuard(Middleware):
         name = readable(context.message.name)
         opened = await self._open(name, context)
         if isinstance(opened, Reply):
+            with suppress(Exception):
+                self._notices.answered(name, opened, None)
             return self._result(opened, None, started)
         token = CURRENT_CALL.set(opened)
         try:
@@ -179,6 +183,8 @@ class OutermostGuard(Middleware):
         )
 
     async def _close(self, call: OngoingCall, reply: Reply) -> None:
+        with suppress(Exception):  # words for people cost no call
+            self._notices.answered(call.info.tool, reply, call.info.call_id)
         try:
             await self._gate.close_call(call.info, reply)
         except Exception:  # noqa: BLE001 - the outermost guard

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.support.processes import Machine, Person, Served
+from tests.support.said_lines import faults
 
 pytestmark = pytest.mark.usefixtures("spawned")
 
@@ -151,7 +152,7 @@ def test_policy_of_init_is_in_force_as_it_is(machine: Machine, name: str) -> Non
         env={**machine.environment, **entry["env"]}, cwd=machine.work, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
-    assert (served.returncode, served.stdout, served.stderr) == (0, "", "")
+    assert (served.returncode, served.stdout, faults(served.stderr)) == (0, "", [])
 
 
 def test_entry_names_the_home_also_where_nobody_named_one(machine: Machine) -> None:

@@ -13,6 +13,7 @@ import pytest
 from guardian.domain.codes import Outcome
 from tests.e2e.support.processes import Envelope, Machine, RawServed, Served, phases
 from tests.support.present import present
+from tests.support.said_lines import faults
 from tests.support.world import BASE, WIDE, merged, toml
 
 pytestmark = pytest.mark.usefixtures("spawned")
@@ -153,7 +154,7 @@ def test_nothing_is_written_outside_the_home_and_nothing_is_asked_but_loopback(s
     """The server writes into guardian's home alone and connects to 127.0.0.1 alone; HOME and temp folder stay empty."""
     assert served.call("get_balance")["outcome"] == "done"
     assert shared.left_behind() == []
-    assert served.stderr == ""
+    assert faults(served.stderr) == []
     assert shared.spied is not None
     events = [line.split("\t", 1) for line in shared.spied.read_text("utf-8").splitlines()]
     reached = {told for event, told in events if event.startswith("socket.")}
@@ -165,7 +166,7 @@ def test_nothing_is_written_outside_the_home_and_nothing_is_asked_but_loopback(s
 
 
 def test_standard_output_is_protocol_only(machine: Machine, serve_raw: Callable[..., RawServed]) -> None:
-    """Every line on standard output is a JSON-RPC message; a quiet day leaves nothing on stderr; the exit code is 0."""
+    """Every line on standard output is a JSON-RPC message; stderr says the start and the end alone; exit code 0."""
     machine.write_policy(toml(PAPER))
     talk = serve_raw(machine)
     talk.start()
@@ -173,7 +174,11 @@ def test_standard_output_is_protocol_only(machine: Machine, serve_raw: Callable[
     assert talk.call("no_such_tool")["outcome"] == "invalid"
     assert talk.call("get_ticker", symbol=1)["outcome"] == "invalid"
     code, _, errors = talk.leave()
-    assert (code, errors) == (0, "")
+    assert (code, faults(errors)) == (0, [])
+    start, end = errors.splitlines()
+    assert " serves PAPER, policy " in start
+    assert str(machine.home) in start
+    assert end.endswith(" guardian ends")
     assert all(json.loads(line)["jsonrpc"] == "2.0" for line in talk.lines)
 
 

@@ -13,6 +13,7 @@ import pytest
 from guardian.paper.host.standalone import PaperServer
 from tests.e2e.support.processes import Machine, Person, RawServed
 from tests.e2e.support.vaulted import ENTRY, ROOT, credential_in, descriptor_with, put_keys, serve_diverted
+from tests.support.said_lines import faults
 from tests.support.vaults import PASSPHRASE, WRONG
 
 pytestmark = [
@@ -71,7 +72,7 @@ def test_server_with_the_passphrase_signs_with_the_keys_of_the_vault(
     open_files = {os.readlink(link) for link in Path(f"/proc/{server.process.pid}/fd").iterdir()}  # noqa: PTH115 - "pipe:"
     assert not [name for name in open_files if "credentials" in name or name == pipe]
     code, _, errors = server.leave()
-    assert (code, errors) == (0, "")
+    assert (code, faults(errors)) == (0, [])
 
 
 @pytest.mark.parametrize("given", ["nothing", "a wrong one", "a credential open to others"])

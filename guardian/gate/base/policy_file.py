@@ -116,6 +116,11 @@ class PolicyFile:
         """Where the file is."""
         return self._path
 
+    @property
+    def packaged(self) -> bool:
+        """Whether it comes with guardian, and is none that the owner wrote."""
+        return self._packaged
+
     def current(self) -> PolicyInForce:
         """The policy in force now.
 

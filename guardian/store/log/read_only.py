@@ -22,6 +22,7 @@ from guardian.store.log.statements import (
     FIRST_AND_LAST_SEQ,
     ROW_AT,
     ROW_COLUMNS,
+    ROWS_AFTER,
     TIME_AT_OR_AFTER,
 )
 from guardian.store.schema.files import APPLICATION_ID, DATABASE_NAME
@@ -165,6 +166,16 @@ def row_at(connection: sqlite3.Connection, seq: int) -> LogRow | None:
     """Returns one row of the log; None where it is missing."""
     found = connection.execute(ROW_AT, {"seq": seq}).fetchone()
     return None if found is None else LogRow(*found)
+
+
+def rows_after(connection: sqlite3.Connection, seq: int, limit: int = 500) -> list[LogRow]:
+    """Returns the rows that follow that one, oldest first, `limit` at most."""
+    return [LogRow(*found) for found in connection.execute(ROWS_AFTER, {"after": seq, "limit": limit})]
+
+
+def last_seq(connection: sqlite3.Connection) -> int:
+    """Returns the number of the newest row; 0 where the log is empty."""
+    return int(connection.execute(FIRST_AND_LAST_SEQ).fetchone()[1] or 0)
 
 
 def first_seq_at(connection: sqlite3.Connection, ts_ms: int) -> int:
