@@ -118,7 +118,7 @@ class PolicyFile:
 
     @property
     def packaged(self) -> bool:
-        """Whether it comes with guardian, and is none that the owner wrote."""
+        """Whether it comes with guardian; then the owner has written no policy."""
         return self._packaged
 
     def current(self) -> PolicyInForce:

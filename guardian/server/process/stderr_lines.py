@@ -1,4 +1,4 @@
-"""Writes lines to stderr without ever making a call wait, whatever became of the other end.
+"""Writes lines to stderr without ever making a call wait, whether or not somebody reads them.
 
 A client that reads the server's stderr too slowly, or not at all, fills the pipe, and a write then waits for ever. So
 lines go into a short queue, and a thread of its own writes them. What the queue cannot take is counted and left out, as
@@ -34,7 +34,7 @@ class _Allowance:
 
 
 def write_to_stderr(line: str) -> None:
-    """Writes a line to the process's stderr; where there is none, or nobody reads it any more, it is lost."""
+    """Writes a line to the process's stderr; without stderr, and where nobody reads it any more, it is lost."""
     data = (line + "\n").encode("utf-8", "backslashreplace")
     # Not by `sys.stderr.write`: its lock, held by a write that waits for ever, would keep the process from ending.
     with suppress(OSError, ValueError, AttributeError):
