@@ -23,13 +23,14 @@ from guardian.domain.trading import Environment
 from guardian.errors import PolicyInvalid, ProofRefused, StoreConflict
 from guardian.gate.base.calls import CallInfo
 from guardian.gate.base.context import GateContext
-from guardian.gate.base.replies import MarketNow, OrderProposed, Reply
+from guardian.gate.base.replies import MarketNow, OrderProposed, Reply, with_situation
 from guardian.gate.orders.proposal_views import view_of_proposal
-from guardian.gate.orders.proposals import order_key
+from guardian.gate.orders.proposals import order_key, waiting_orders
 from guardian.gate.orders.redeem import reply_for_sent_order
 from guardian.gate.owner.demand import demanded_proof
 from guardian.gate.owner.order_approval import approve_order, order_statement
-from guardian.policy.model import Channel, ConfirmationRules
+from guardian.gate.situation.situations import situation_of_store
+from guardian.policy.model import Channel, ConfirmationRules, Policy
 from guardian.store.database import Transaction
 from guardian.store.schema.records import Proposal, ProposalState, Record
 
@@ -101,7 +102,7 @@ class ClientQuestions:
     async def begin(self, call: CallInfo, proposed: OrderProposed) -> ClientQuestion | None:
         """Write the question down; None where the policy or the proposal lets no client be asked. Raises StoreError."""
         name = self._context.random_bytes(QUESTION_BYTES).hex()
-        rules = self._rules()
+        rules = _rules(self._policy())
         proposal = await self._context.journal.transact(
             lambda tx: self._begin(tx, call, rules, proposed.proposal_id, name)
         )
@@ -122,10 +123,10 @@ class ClientQuestions:
         _note(tx, call, proposal, {"kind": "client_asked", "question": name}, key=f"client_question/{name}")
         return proposal
 
-    def _rules(self) -> ConfirmationRules | None:
-        """What the policy in force says, None without a policy. Not within a transaction: it may remember it."""
+    def _policy(self) -> Policy | None:
+        """The policy in force, None without one. Not within a transaction: it may remember it."""
         try:
-            return self._context.policy_file.current().policy.confirmation
+            return self._context.policy_file.current().policy
         except PolicyInvalid:
             return None
 
@@ -154,7 +155,8 @@ class ClientQuestions:
             token = await self._context.journal.run(lambda: self._approve(asked))
             if token is not None:
                 return ApprovedInClient(proposal_id=asked.proposal.id, token=Secret(token))
-        return await self._context.journal.transact(lambda tx: self._reply(tx, asked, answer))
+        policy = self._policy()
+        return await self._context.journal.transact(lambda tx: self._reply(tx, asked, answer, policy))
 
     def _write_down(self, tx: Transaction, call: CallInfo, question: str, asked: _Asked, answer: ClientAnswer) -> None:
         body = {"kind": "client_answered", "question": question, "answer": answer.value}
@@ -165,7 +167,7 @@ class ClientQuestions:
 
     def _approve(self, asked: _Asked) -> str | None:
         """The token of the approval; None where this answer approves nothing any more."""
-        journal, rules = self._context.journal, self._rules()
+        journal, rules = self._context.journal, _rules(self._policy())
         with journal.transaction() as tx:
             if rules is None or not self._may_ask(tx, rules):
                 return None
@@ -183,7 +185,7 @@ class ClientQuestions:
         except (ProofRefused, StoreConflict):
             return None
 
-    def _reply(self, tx: Transaction, asked: _Asked, answer: ClientAnswer) -> Reply:
+    def _reply(self, tx: Transaction, asked: _Asked, answer: ClientAnswer, policy: Policy | None) -> Reply:
         """The state of the proposal after an answer that placed no order; nothing is judged or sent for it."""
         proposal = tx.proposals.get(asked.proposal.id) or asked.proposal
         row = None if proposal.client_order_id is None else tx.orders.get(proposal.client_order_id)
@@ -191,7 +193,15 @@ class ClientQuestions:
             return reply_for_sent_order(row)
         view = view_of_proposal(proposal, tx.now_ms, Channel.ELICIT, None, market=asked.market)
         view = replace(view, client_answer=answer.value, next_step=_WORDS[answer] + view.next_step)
-        return Reply(outcome=Outcome.CONFIRMATION_REQUIRED, data=view)
+        reply, scope = Reply(outcome=Outcome.CONFIRMATION_REQUIRED, data=view), proposal.scope
+        if policy is None:
+            return reply
+        waiting = waiting_orders(tx, scope)
+        return with_situation(reply, situation_of_store(tx, self._context.journal, scope, policy, waiting))
+
+
+def _rules(policy: Policy | None) -> ConfirmationRules | None:
+    return None if policy is None else policy.confirmation
 
 
 def _book(now: MarketNow | None) -> BookTop | None:

@@ -9,10 +9,12 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from guardian.domain.codes import Code
+from guardian.domain.instruments import Instrument
 from guardian.domain.money import EIGHTH_DIGIT, divided_down, divided_up, floor_to, minus, plain, plus, times
 from guardian.domain.orders import OrderSide
 from guardian.policy.case import Case
-from guardian.policy.conversion import largest_passing
+from guardian.policy.conversion import Rate, largest_passing
+from guardian.policy.model import SymbolLimits
 from guardian.policy.verdict import Denial
 
 NAMES_EXIT: Final = frozenset(
@@ -31,16 +33,33 @@ def exit_orders(case: Case) -> tuple[Decimal, ...]:
 
     There are no quantities where none fits. The price is that of the requested order.
     """
-    priced, counted, limits = case.priced, case.counted, case.limits
+    priced, counted = case.priced, case.counted
     if priced is None or counted is None or case.sellable is None:
         return ()
-    step, price = priced.instrument.lot.step or EIGHTH_DIGIT, priced.order.price
-    total = floor_to(case.sellable, step)
+    return orders_to_sell(
+        case.sellable, priced.instrument, case.limits, counted.rate, price=priced.order.price, worst=priced.unit_price
+    )
+
+
+def orders_to_sell(
+    sellable: Decimal,
+    instrument: Instrument,
+    limits: SymbolLimits | None,
+    rate: Rate,
+    *,
+    price: Decimal,
+    worst: Decimal,
+) -> tuple[Decimal, ...]:
+    """Returns quantities that together sell `sellable`, each within every cap and filter; none where none fits.
+
+    `price` is what they are sent at, `worst` what a unit of them counts for, both in the quote asset.
+    """
+    step = instrument.lot.step or EIGHTH_DIGIT
+    total = floor_to(sellable, step)
     most = total
     if limits is not None:
-        fits = largest_passing(priced.unit_price, counted.rate, step, limits.max_notional)
-        most = min(total, limits.max_quantity, fits)
-    largest, least = priced.instrument.largest_valid(most, price), priced.instrument.smallest_valid(price)
+        most = min(total, limits.max_quantity, largest_passing(worst, rate, step, limits.max_notional))
+    largest, least = instrument.largest_valid(most, price), instrument.smallest_valid(price)
     return () if largest is None or least is None else split_exit(total, largest, least, step)
 
 

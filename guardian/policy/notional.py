@@ -27,7 +27,7 @@ def resolve(
     if fixed_price is not None:
         price = fixed_price
     elif book is not None and book.is_usable:
-        price = _protected_price(spec.side, instrument, book, market_buffer)
+        price = protected_price(spec.side, instrument, book, market_buffer)
     else:
         return None
     quantity = spec.quantity
@@ -57,7 +57,7 @@ def _as_requested(spec: OrderSpec) -> ResolvedOrder | None:
     )
 
 
-def _protected_price(side: OrderSide, instrument: Instrument, book: BookTop, buffer: Decimal) -> Decimal:
+def protected_price(side: OrderSide, instrument: Instrument, book: BookTop, buffer: Decimal) -> Decimal:
     """Returns the ask plus the buffer, or the bid less it, rounded to the tick that is not worse."""
     tick = instrument.price.step or EIGHTH_DIGIT
     if side is OrderSide.BUY:

@@ -6,7 +6,7 @@ Text that came from the exchange has fields of its own and is never part of guar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from guardian.domain.codes import Code, Outcome
@@ -116,35 +116,17 @@ class MandateView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TradingNow:
-    """The trading state, why it is so, and what ends it; both None while trading is active."""
-
-    state: str
-    reason: str | None
-    ends: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HeldPosition:
     """What guardian bought of an asset and has not sold, less fees, and how much of it can be sold back now."""
 
     asset: str
     held: Decimal
     sell_back: Decimal | None
-    """In whole steps; None where that is unknown."""
+    """In whole steps, zero where that is too little to be sold; None where it is unknown."""
+    symbol: str | None
+    """Where it is sold back; None where no symbol is known for it."""
     orders: tuple[Decimal, ...] | None
-    """The quantities of MARKET SELLs that together sell it back; None where that is unknown."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapLeft:
-    """One cap of the policy and what is left of it."""
-
-    cap: str
-    """The key of the policy, then its window or its symbol: `rolling_notional 24h`, `max_position BTCUSDT`."""
-    limit: Decimal
-    left: Decimal | None
-    """None where it is unknown."""
+    """The quantities of MARKET SELLs on `symbol` that together sell it back; None where they are unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,14 +144,20 @@ class WaitingOrder:
 class Situation:
     """What guardian knows beside a reply: what it holds, what the policy leaves, and what waits. None is unknown."""
 
-    trading: TradingNow | None
+    trading: str
+    """`active`, or the state with its reason and what ends it."""
     positions: tuple[HeldPosition, ...] | None
     currency: str | None
     """What the notionals of the caps are in; `max_position` is in the base asset, `max_orders` counts."""
-    headroom: tuple[CapLeft, ...]
+    headroom: dict[str, str | None]
+    """What is left of each cap, `140 of 500`, by its key with its window or symbol: `rolling_notional 24h`.
+
+    Of a proposal or a denial: what concerns that order, and the keys of a symbol are those of its own.
+    """
     frees: dict[str, str]
-    """By cap that is used up, when the oldest part of its window leaves it."""
+    """By cap that is used up, when the oldest order that counts leaves its window."""
     waiting: tuple[WaitingOrder, ...] | None
+    """Proposals that wait, but for the one that the reply itself is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +301,25 @@ def denied(denials: tuple[Denial, ...]) -> Reply:
     first = denials[0]
     more = f" (and {len(denials) - 1} more)" if len(denials) > 1 else ""
     return refused(first.code, f"{first.message}{more}", hint=first.hint, denials=denials)
+
+
+def needs_situation(reply: Reply) -> bool:
+    """Whether the reply to a `create_order` should say what guardian knows, and does not yet."""
+    if isinstance(reply.data, OrderProposed):
+        return reply.data.situation is None
+    return reply.outcome is Outcome.DENIED and reply.error is not None and reply.error.situation is None
+
+
+def with_situation(reply: Reply, situation: Situation) -> Reply:
+    """The reply with what guardian knows beside it: in the data of a proposal, else in the error.
+
+    The proposal that the reply is about is not listed again among those that wait.
+    """
+    if isinstance(reply.data, OrderProposed):
+        own = reply.data.proposal_id
+        others = tuple(one for one in situation.waiting or () if one.proposal_id != own)
+        return replace(reply, data=replace(reply.data, situation=replace(situation, waiting=others)))
+    return reply if reply.error is None else replace(reply, error=replace(reply.error, situation=situation))
 
 
 def rejection(error: ExchangeRejected) -> Reply:

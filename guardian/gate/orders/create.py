@@ -17,31 +17,34 @@ Up to step 4 no fact is fetched, so that denied calls do not use up the exchange
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
 from guardian.connector import Connection
 from guardian.domain.requests import CreateOrder
-from guardian.errors import ArgumentMistake, InvalidArguments
+from guardian.errors import ArgumentMistake, InvalidArguments, StoreError
 from guardian.gate.base.calls import CallInfo, token_digest
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, basis_of, gather_facts
 from guardian.gate.base.policy_file import PolicyInForce
-from guardian.gate.base.replies import Reply, denied
+from guardian.gate.base.replies import Reply, Situation, denied, needs_situation, with_situation
 from guardian.gate.live.key_check import ensure_checked
 from guardian.gate.orders.decide import OrderDecider
-from guardian.gate.orders.proposals import confirmed_by, spec_from
+from guardian.gate.orders.proposals import confirmed_by, spec_from, waiting_orders
 from guardian.gate.orders.redeem import proposal_to_redeem, reply_if_just_sent
 from guardian.gate.orders.send import Sender
 from guardian.gate.orders.shielded import run_to_completion
 from guardian.gate.orders.stages import Answered, FactsOutdated, PendingOrder, ReadyToSend
 from guardian.gate.recovery.reconcile import why_not_compared
 from guardian.gate.recovery.refresh import refresh_open_orders
+from guardian.gate.situation.situations import situation_of_store, situation_without_account
 from guardian.policy.case import may_be_exit
 from guardian.policy.engine import judge_tool
 from guardian.policy.facts import Facts
 from guardian.policy.rules.budget import calls_denial
 from guardian.store.database import Transaction
+from guardian.store.schema.records import Scope
 
 FACT_ROUNDS: Final = 3
 """Maximum number of times that facts are fetched: they may age in a queue, or another call may trade meanwhile."""
@@ -63,8 +66,32 @@ class OrderPlacer:
         in_force = self._context.policy_file.current()
         tool = judge_tool(request, in_force.policy, 0)
         if tool.denials:
-            return denied(tool.denials)
+            return await self._with_situation(denied(tool.denials), None, in_force)
         connection = await self._context.connector.connect(needs_keys=True)
+        reply = await self._create(call, request, connection, in_force)
+        return await self._with_situation(reply, self._context.scope_of(connection), in_force)
+
+    async def _with_situation(self, reply: Reply, scope: Scope | None, in_force: PolicyInForce) -> Reply:
+        """The reply with what the store alone knows, where it was answered before the order was judged.
+
+        Without it where the store fails: the order is denied all the same.
+        """
+        if not needs_situation(reply):
+            return reply
+        with suppress(StoreError):
+            situation = await self._context.journal.transact(lambda tx: self._situation(tx, scope, in_force))
+            return with_situation(reply, situation)
+        return reply
+
+    def _situation(self, tx: Transaction, scope: Scope | None, in_force: PolicyInForce) -> Situation:
+        journal = self._context.journal
+        if scope is None:
+            return situation_without_account(tx, journal)
+        return situation_of_store(tx, journal, scope, in_force.policy, waiting_orders(tx, scope))
+
+    async def _create(
+        self, call: CallInfo, request: CreateOrder, connection: Connection, in_force: PolicyInForce
+    ) -> Reply:
         requested = await self._requested(call, request, connection, in_force)
         if isinstance(requested, Answered):
             return requested.reply

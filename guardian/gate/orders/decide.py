@@ -19,10 +19,10 @@ from guardian.gate.base.auto_halt import SKEWS_IN_A_ROW, halt, halt_on_burst, is
 from guardian.gate.base.calls import plain_record
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, assets_of, basis_of, usage_now
-from guardian.gate.base.replies import Reply, denied
+from guardian.gate.base.replies import Reply, Situation, denied, with_situation
 from guardian.gate.live.owner_facts import with_owner_facts
 from guardian.gate.orders.proposal_views import budget_use, view_of_proposal
-from guardian.gate.orders.proposals import channel_of, propose
+from guardian.gate.orders.proposals import channel_of, propose, waiting_orders
 from guardian.gate.orders.redeem import reply_instead_of_redeeming
 from guardian.gate.orders.stages import (
     Answered,
@@ -36,6 +36,7 @@ from guardian.gate.orders.stages import (
 from guardian.gate.owner.demand import demanded_proof
 from guardian.gate.owner.order_approval import unproven_denial
 from guardian.gate.owner.session_mandate import mandate_facts
+from guardian.gate.situation.situations import situation_of_order
 from guardian.policy.engine import judge_order
 from guardian.policy.facts import Facts
 from guardian.policy.loss import loss_needs
@@ -92,10 +93,11 @@ class OrderDecider:
         verdict = judge_order(order.spec, facts, order.policy)
         judgement = judgement_record(facts, verdict, order.policy)
         self._halt_on_skew(tx, order, facts, verdict)
-        if verdict.decision is Decision.DENY:
-            return Answered(self._deny(tx, order, verdict, judgement))
-        if verdict.decision is Decision.CONFIRM:
-            return Answered(self._propose(tx, order, facts, verdict, judgement))
+        if verdict.decision is not Decision.ALLOW:
+            is_denied = verdict.decision is Decision.DENY
+            reply = self._deny(tx, order, verdict) if is_denied else self._propose(tx, order, facts, verdict)
+            situation = self._situation(tx, order, facts)
+            return Answered(replace(with_situation(reply, situation), judged=judgement))
         instrument, sent_ms = facts.instruments[order.spec.symbol], self._context.clock.now_ms()
         reserved = _reserve(tx, order, costed_order(verdict), instrument, judgement, sent_ms=sent_ms)
         self._halt_on_count(tx, order, usage.orders_since_person + 1)
@@ -112,21 +114,24 @@ class OrderDecider:
             reason = f"this machine's clock is {skew_ms} ms from the exchange's"
             halt(tx, order.scope, "clock", reason, call_id=order.call.call_id)
 
-    def _deny(self, tx: Transaction, order: PendingOrder, verdict: Verdict, judgement: Mapping[str, object]) -> Reply:
+    def _situation(self, tx: Transaction, order: PendingOrder, facts: Facts) -> Situation:
+        """What guardian knows beside the reply, after what that has changed."""
+        waiting = waiting_orders(tx, order.scope)
+        return situation_of_order(tx, self._context.journal, order.scope, order.spec, facts, order.policy, waiting)
+
+    def _deny(self, tx: Transaction, order: PendingOrder, verdict: Verdict) -> Reply:
         if order.proposal is not None:
             tx.proposals.burn(order.proposal.id, verdict.denials[0].code.name)
         if verdict.denied_by(Code.NOTIONAL_EXCEEDS_MAX):
             tx.slicing.mark(order.scope, order.spec.symbol, order.spec.side)
         if verdict.denied_by(Code.DAILY_LOSS_EXCEEDS_MAX):
             halt(tx, order.scope, "daily_loss", LOSS_REASON, call_id=order.call.call_id, state=TradingState.REDUCING)
-        return replace(denied(verdict.denials), judged=judgement)
+        return denied(verdict.denials)
 
-    def _propose(
-        self, tx: Transaction, order: PendingOrder, facts: Facts, verdict: Verdict, judgement: Mapping[str, object]
-    ) -> Reply:
+    def _propose(self, tx: Transaction, order: PendingOrder, facts: Facts, verdict: Verdict) -> Reply:
         made = propose(tx, order.scope, order.in_force, facts, verdict, self._context.random_bytes)
         if isinstance(made, Denial):
-            return replace(denied((made,)), judged=judgement)
+            return denied((made,))
         proposal, token = made
         view = view_of_proposal(
             proposal,
@@ -136,7 +141,7 @@ class OrderDecider:
             market=facts.books.get(proposal.symbol),
             budget=budget_use(facts, verdict, order.policy),
         )
-        return Reply(outcome=Outcome.CONFIRMATION_REQUIRED, data=view, judged=judgement)
+        return Reply(outcome=Outcome.CONFIRMATION_REQUIRED, data=view)
 
     def _halt_on_count(self, tx: Transaction, order: PendingOrder, orders_since_person: int) -> None:
         """Let only exits through after this order where too many were sent without a person, or in a burst."""

@@ -13,9 +13,9 @@ from guardian.domain.requests import Request, RequestScope
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.replies import Reply, done, refused
+from guardian.gate.reads.balance_reads import balances_with_situation
 from guardian.gate.reads.order_reads import OrderReader
 from guardian.gate.reads.profit import ProfitReader
-from guardian.gate.reads.selling_back import with_sell_back
 from guardian.policy.model import Policy
 from guardian.store.schema.records import Scope
 
@@ -69,8 +69,7 @@ class Reader:
         if isinstance(request, requests.GetBalance):
             balances = await connection.exchange.balances(request.include_zero)
             scope = Scope(environment=self._context.environment.value, account=connection.account)
-            symbols = tuple(sorted(policy.symbols))
-            return done(await with_sell_back(self._context, connection.exchange, scope, symbols, balances))
+            return done(await balances_with_situation(self._context, connection.exchange, scope, policy, balances))
         return done(await PLAIN_READS[type(request)](connection.exchange, request))
 
     async def _listing(self, exchange: Exchange, request: requests.GetAvailableAssets, policy: Policy) -> SymbolPage:

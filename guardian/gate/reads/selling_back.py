@@ -1,4 +1,4 @@
-"""What guardian bought and can sell back now: by symbol in orders that all pass, and by asset beside the balances."""
+"""What guardian bought and can sell back now, by symbol, in orders that all pass."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from guardian.domain.accounts import Balances
-from guardian.domain.instruments import Instrument
-from guardian.domain.market import BookTop
-from guardian.domain.money import ZERO, floor_to, total
+from guardian.domain.money import total
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
-from guardian.errors import CredentialsError, ExchangeError, ExchangeUnavailable, StoreError
+from guardian.errors import CredentialsError, ExchangeError, ExchangeUnavailable
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, basis_of, gather_facts, usage_now
 from guardian.gate.base.policy_file import PolicyInForce
-from guardian.gate.base.replies import AccountBalances, AssetBalance
 from guardian.policy.case import build_case
 from guardian.policy.exits import exit_orders
 from guardian.policy.facts import Facts
@@ -115,64 +111,3 @@ def _now(
     """The fetched facts with the usage and the times of this transaction."""
     usage = usage_now(tx, context.journal, scope, spec, policy, facts, basis)
     return replace(facts, usage=usage, now_ms=tx.now_ms, clock_ms=context.clock.now_ms())
-
-
-async def with_sell_back(
-    context: GateContext, exchange: Exchange, scope: Scope, symbols: tuple[str, ...], balances: Balances
-) -> AccountBalances:
-    """The balances with what can be sold back of each asset on a symbol of the policy, by its steps and least notional.
-
-    Reading keeps working where the store does not: then that is None for all.
-    """
-    held: dict[str, Decimal] | None
-    try:
-        held = await context.journal.transact(lambda tx: tx.usage.sellable(scope))
-    except StoreError:
-        held = None
-    wanted = tuple(s for s in symbols if any(s.startswith(asset) for asset in held or ()))
-    markets = await _markets(exchange, wanted)
-    return AccountBalances(
-        balances=tuple(
-            AssetBalance(
-                asset=one.asset,
-                free=one.free,
-                locked=one.locked,
-                sell_back=None
-                if held is None
-                else _most_on_any(max(min(held.get(one.asset, ZERO), one.free), ZERO), one.asset, markets),
-            )
-            for one in balances.balances
-        ),
-        can_trade=balances.can_trade,
-        updated=balances.updated,
-    )
-
-
-async def _markets(exchange: Exchange, symbols: tuple[str, ...]) -> tuple[tuple[Instrument, BookTop | None], ...]:
-    """The rules of these symbols, each with its best prices; no prices, or nothing, where the exchange fails."""
-    if not symbols:
-        return ()
-    try:
-        instruments = await exchange.instruments(symbols)
-    except ExchangeError:
-        return ()
-    try:
-        books = await exchange.book_tops(tuple(instruments)) if instruments else {}
-    except ExchangeError:
-        books = {}
-    return tuple((instrument, books.get(symbol)) for symbol, instrument in instruments.items())
-
-
-def _most_on_any(quantity: Decimal, asset: str, markets: tuple[tuple[Instrument, BookTop | None], ...]) -> Decimal:
-    """How much of the quantity can be sold on one of the symbols that trade the asset; all of it where none does."""
-    found = [_most_on(quantity, instrument, book) for instrument, book in markets if instrument.base_asset == asset]
-    return max(found, default=quantity)
-
-
-def _most_on(quantity: Decimal, instrument: Instrument, book: BookTop | None) -> Decimal:
-    """In whole steps; zero where that is less than LOT_SIZE and NOTIONAL admit at the bid, as far as that is known."""
-    whole = floor_to(quantity, instrument.lot.step)
-    if book is None or not book.is_usable:
-        return whole
-    least = instrument.smallest_valid(book.bid)
-    return ZERO if least is None or whole < least else whole

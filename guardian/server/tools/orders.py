@@ -56,8 +56,8 @@ def create_order(
 
     `done`: sent; `data.order` says what filled. `confirmation_required`: NOTHING was sent; do what `data.next_step`
     says. When a person hands you the token, call again with confirmation_token alone: it sends the stored order.
-    `denied`: `error.denials` names each limit; do not split the order. `unknown`: it may exist; ask get_orders for
-    `error.client_order_id`, never send it again.
+    `denied`: `error.denials` names each limit, `error.situation` what is left of all; do not split the order.
+    `unknown`: it may exist; ask get_orders for `error.client_order_id`, never send it again.
     """
     if confirmation_token is not None:
         fields: dict[str, str | Decimal | None] = {

@@ -24,7 +24,7 @@ from typing import Final
 from sqlalchemy import bindparam, select, text
 
 from guardian.domain.money import ZERO, divided_up, minus, negated, plus, round_up, times, total
-from guardian.domain.order_states import LIVE_STATES, UNRESOLVED_STATES
+from guardian.domain.order_states import LIVE_STATES, UNRESOLVED_STATES, VOID_STATES, OrderState
 from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec
 from guardian.policy.facts import ListedOrders, Usage
 from guardian.policy.model import Limits
@@ -179,6 +179,21 @@ class UsagePart:
             unconfirmed_since_person=unconfirmed.total(row for row in since_person if not row["confirmed"]),
             is_unconfirmed_known=not unconfirmed.uncounted,
             uncounted=tuple(sorted(counted.uncounted)),
+        )
+
+    def frees_ms(self, scope: Scope, window_ms: int, *, is_count: bool) -> int | None:
+        """Returns when the oldest order that counts in a window leaves it, in ms since the epoch; None for none.
+
+        With `is_count` those that never came to be count as well, as in `limits.max_orders`.
+        """
+        rows = self._unit.rows(_WITHIN, {**scope_values(scope), **self._unit.window_values(window_ms)})
+        return min(
+            (
+                max(row["reserved_ms"], row["sent_ms"]) + window_ms
+                for row in rows
+                if not row["is_exit"] and (is_count or OrderState(row["state"]) not in VOID_STATES)
+            ),
+            default=None,
         )
 
     def _within(self, rows: list[ROW], window_ms: int) -> list[ROW]:

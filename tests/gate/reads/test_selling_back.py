@@ -15,8 +15,8 @@ from guardian.domain.orders import Fill
 from guardian.errors import ExchangeUnavailable, NoCredentials
 from guardian.gate.base.journal import Journal
 from guardian.gate.base.replies import AccountBalances
+from guardian.gate.reads.balance_reads import balances_with_situation
 from guardian.gate.reads.overview import Overview
-from guardian.gate.reads.selling_back import with_sell_back
 from guardian.gate.reads.status_views import PolicyView
 from tests.gate.support.fakes import D, Placed, Room
 from tests.gate.support.true_account import TrueExchange
@@ -112,7 +112,8 @@ def test_balances_are_read_without_the_store(room: Room) -> None:
     context = replace(room.context, journal=Journal(room.home / "gone", room.clock))
     exchange: Any = room.exchange
     true = room.run(exchange.balances())
-    found = room.run(with_sell_back(context, exchange, room.scope, ("BTCUSDT",), true))
+    policy = room.policy_file.current().policy
+    found = room.run(balances_with_situation(context, exchange, room.scope, policy, true))
     assert [(one.asset, one.free, one.sell_back) for one in found.balances] == [
         ("BTC", D(0), None),
         ("USDT", D(10000), None),
