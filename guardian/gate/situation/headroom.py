@@ -35,7 +35,7 @@ class CapLeft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class CapWindow:
     """A cap over time. `is_count` is that of `max_orders`, which counts orders."""
 
     cap: str
@@ -117,12 +117,12 @@ def in_words(caps: Mapping[str, CapLeft]) -> dict[str, str | None]:
     return {key: cap.in_words() for key, cap in caps.items()}
 
 
-def full_windows(policy: Policy, caps: Mapping[str, CapLeft], needed: Decimal | None) -> tuple[Window, ...]:
+def full_windows(policy: Policy, caps: Mapping[str, CapLeft], needed: Decimal | None) -> tuple[CapWindow, ...]:
     """The windows among these caps with no room, or none for what the order at hand counts as (`needed`)."""
     notional = [(_over("rolling_notional", one.window_ms), one.window_ms) for one in policy.limits.rolling_notional]
     counts = [(_over("max_orders", one.window_ms), one.window_ms) for one in policy.limits.max_orders]
     return tuple(
-        Window(cap=cap, window_ms=window_ms, is_count=is_count)
+        CapWindow(cap=cap, window_ms=window_ms, is_count=is_count)
         for windows, is_count in ((notional, False), (counts, True))
         for cap, window_ms in windows
         if cap in caps and _has_no_room(caps[cap].left, None if is_count else needed)
@@ -133,7 +133,7 @@ def _has_no_room(left: Decimal | None, needed: Decimal | None) -> bool:
     return left is not None and (left <= 0 or (needed is not None and left < needed))
 
 
-def frees(tx: Transaction, scope: Scope, full: tuple[Window, ...]) -> dict[str, str]:
+def frees(tx: Transaction, scope: Scope, full: tuple[CapWindow, ...]) -> dict[str, str]:
     """By cap, when the oldest order that counts in its window leaves it; one read each. Raises StoreError."""
     found: Iterator[tuple[str, int | None]] = (
         (one.cap, tx.usage.frees_ms(scope, one.window_ms, is_count=one.is_count)) for one in full
