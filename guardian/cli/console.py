@@ -36,8 +36,8 @@ def command(port: int | None, notify: bool, opens: bool, policy_path: Path | Non
 
     Open the link that it prints. A link works once, for five minutes; press Enter for a new one, Ctrl-C to end.
     """
-    from guardian.console.web.listening import listen
     from guardian.home.folder import home_folder
+    from guardian.loopback.listening import listen
 
     unlock_or_say(home_folder())  # also on paper: it may have the PIN's hash
     sockets = listen(port or 0)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
-from guardian.console.web.listening import listen, quiet_server
 from guardian.console.web.page_app import Document, PageApp, table_of
 from guardian.console.web.sessions import Sessions
 from guardian.domain.owner.proof import Passkey, ProofGiven
@@ -20,6 +19,7 @@ from guardian.domain.text.escaping import clean
 from guardian.errors import GuardianError, OwnerNotPresent
 from guardian.gate.owner.agreement import Agreement
 from guardian.gate.owner.changes import OwnerChanges
+from guardian.loopback.listening import listen, quiet_server
 
 STATIC: Final = ("page.css", "question.js", "draw.js", "passkey.js", "requests.js", "icon.svg")
 AGAIN: Final = "run the command in the terminal again for a new link"

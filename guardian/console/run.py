@@ -17,12 +17,12 @@ from guardian.console.owner_acts import OwnerActs
 from guardian.console.page_data import PageData
 from guardian.console.page_requests import PageRequests
 from guardian.console.unfinished import Unfinished
-from guardian.console.web.listening import quiet_server
 from guardian.console.web.page_app import PageApp
 from guardian.console.web.sessions import Sessions
 from guardian.errors import StoreError
 from guardian.gate.orders.proposal_views import money_line, order_line, proposed_order
 from guardian.gate.owner.agreement import Agreement, PinHashes
+from guardian.loopback.listening import quiet_server
 from guardian.store.schema.records import Proposal
 
 STATIC: Final = ("page.css", "page.js", "draw.js", "passkey.js", "requests.js", "icon.svg")

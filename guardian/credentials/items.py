@@ -35,11 +35,11 @@ class KeyringItems:
         """Writes an item and reads it back. Raises CredentialsError where the keyring did not keep it."""
         self._queue.call(
             lambda: self._backend.set_password(service, USERNAME, value.reveal()),
-            unfinished="the key may or may not have been stored",
+            unfinished="the item may or may not have been stored",
         )
         if self.get(service) != value:
             raise CredentialsError(
-                f"the keyring `{self.backend_name}` took the key but did not keep it",
+                f"the keyring `{self.backend_name}` took the item but did not keep it",
                 hint="is the keyring full, read-only or temporary? nothing can be relied on there",
             )
 
@@ -52,7 +52,7 @@ class KeyringItems:
             return False
         self._queue.call(
             lambda: self._backend.delete_password(service, USERNAME),
-            unfinished="the key may or may not have been removed",
+            unfinished="the item may or may not have been removed",
         )
         if self.get(service) is not None:
             raise CredentialsError(

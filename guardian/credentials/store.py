@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from guardian.credentials.backends import KeyringBackend, find_backend
+from guardian.credentials.http_token import HttpToken
 from guardian.credentials.item_format import (
     SERVICES,
     KeptKey,
@@ -128,6 +129,10 @@ class CredentialStore:
     def rotation(self, environment: str, family: KeyFamily) -> KeyRotation:
         """The replacement of the pair at this place by another. Raises CredentialsError as `put`."""
         return KeyRotation(self._items, slot_to_change(environment, family), now=self._now)
+
+    def http_token(self, home: Path) -> HttpToken:
+        """The bearer token by which clients use the servers of a home over HTTP."""
+        return HttpToken(self._items, home, self._now)
 
 
 def open_credentials(*, home: Path, timeout_s: float = SERVER_TIMEOUT_S) -> CredentialStore:

@@ -9,6 +9,7 @@ from guardian.cli.keys.check import check
 from guardian.cli.keys.remove import remove
 from guardian.cli.keys.rotate import rotate
 from guardian.cli.keys.stored_keys import list_
+from guardian.cli.keys.token.command import token
 from guardian.cli.keys.vault import vault
 from guardian.cli.parser.groups import CommandGroup
 from guardian.system.core_dumps import forbid_core_dumps
@@ -24,5 +25,5 @@ def command() -> None:
     forbid_core_dumps()
 
 
-for _subcommand in (add, list_, check, rotate, remove, vault):
+for _subcommand in (add, list_, check, rotate, remove, token, vault):
     command.add_command(_subcommand)

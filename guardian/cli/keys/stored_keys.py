@@ -14,6 +14,7 @@ from guardian.credentials.rotation_stage import RotationStage
 from guardian.errors import CredentialsError, KeyringUnavailable
 
 if TYPE_CHECKING:
+    from guardian.credentials.http_token import TokenDigest
     from guardian.credentials.item_format import Slot
     from guardian.credentials.store import CredentialStore
 
@@ -32,12 +33,14 @@ def list_(as_json: bool) -> None:
     store = open_store()
     keys = store.list()
     unfinished = _unfinished(store)
+    token = _http_token(store)
     if as_json:
         rotations = [
             {"environment": slot[0].value, "family": slot[1].value, "stage": stage.name.lower()}
             for slot, stage in unfinished.items()
         ]
-        print_json({"backend": store.backend_name, "keys": [asdict(key) for key in keys], "rotations": rotations})
+        document = {"backend": store.backend_name, "keys": [asdict(key) for key in keys], "rotations": rotations}
+        print_json({**document, "http_token": None if token is None else {"created": token.created}})
         return
     if not keys:
         say("no key is stored")
@@ -56,6 +59,8 @@ def list_(as_json: bool) -> None:
             ],
         )  # fmt: skip
         say(f"kept in `{store.backend_name}`")
+    if token is not None:
+        say(f"a token for this home's servers over HTTP is kept, made {age(token.created, datetime.now(UTC))} ago")
     stored = {(key.environment, key.family) for key in keys}
     for slot, stage in unfinished.items():
         verb = "rotate" if (slot[0].value, slot[1]) in stored else "add"
@@ -67,6 +72,21 @@ def age(since: datetime, now: datetime) -> str:
     """Returns how old something is, in whole days, or hours on its first day: `12 d`, `5 h`."""
     seconds = max(0, int((now - since).total_seconds()))
     return f"{seconds // 86_400} d" if seconds >= 86_400 else f"{seconds // 3_600} h"
+
+
+def _http_token(store: CredentialStore) -> TokenDigest | None:
+    """What is kept of the token; of one that cannot be read it says so, and the keys are listed all the same."""
+    from guardian.home.folder import home_folder
+
+    try:
+        return store.http_token(home_folder()).get()
+    except KeyringUnavailable:
+        raise
+    except CredentialsError as error:
+        say(f"guardian: warning: {error.message}")
+        if error.hint:
+            say_hint(error.hint)
+        return None
 
 
 def _unfinished(store: CredentialStore) -> dict[Slot, RotationStage]:

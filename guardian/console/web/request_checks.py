@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from guardian.loopback.refusals import (
+    JSON_TYPE,
+    Headers,
+    Refusal,
+    announced_length,
+    has_body,
+    headers_of,
+    is_json,
+    is_only,
+)
 
 MAX_BODY_BYTES: Final = 65_536
 MAX_PATH: Final = 200
 _ORIGIN_FREE: Final = frozenset({"GET"})
 _PAGE: Final = "/"
-JSON_TYPE: Final = "application/json"
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
@@ -37,14 +46,6 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
         "geolocation=(), payment=(), usb=(), serial=(), hid=(), clipboard-read=()"
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a request is refused, with the HTTP status."""
-
-    status: int
-    message: str
 
 
 class RequestChecks:
@@ -78,10 +79,8 @@ class RequestChecks:
 
     def refusal(self, scope: Scope) -> Refusal | None:
         """Returns why a request is refused; None for one that this page can have sent."""
-        headers: dict[str, list[str]] = {}
-        for name, value in scope["headers"]:
-            headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-        if headers.get("host") != [self._host]:
+        headers = headers_of(scope)
+        if not is_only(headers, "host", {self._host}):
             return Refusal(403, f"this page is at {self._origin} and nowhere else")
         method, path = scope["method"], scope["path"]
         if method not in {"GET", "POST"}:
@@ -90,7 +89,7 @@ class RequestChecks:
             return Refusal(404, "there is no such page")
         return self._cross_site(method, path, headers) or _body_refusal(method, headers)
 
-    def _cross_site(self, method: str, path: str, headers: Mapping[str, list[str]]) -> Refusal | None:
+    def _cross_site(self, method: str, path: str, headers: Headers) -> Refusal | None:
         """Returns why a request is one of another page; None for this page's own, and for a person's first one."""
         is_page = method == "GET" and path == _PAGE
         site = headers.get("sec-fetch-site", [])
@@ -104,14 +103,12 @@ class RequestChecks:
         return None
 
 
-def _body_refusal(method: str, headers: Mapping[str, list[str]]) -> Refusal | None:
-    length = headers.get("content-length", [])
+def _body_refusal(method: str, headers: Headers) -> Refusal | None:
     if method == "GET":
-        return (
-            Refusal(400, "a GET has no body") if length not in ([], ["0"]) or "transfer-encoding" in headers else None
-        )
-    if [one.split(";")[0].strip().lower() for one in headers.get("content-type", [])] != [JSON_TYPE]:
+        return Refusal(400, "a GET has no body") if has_body(headers) else None
+    if not is_json(headers):
         return Refusal(415, "the body is JSON")
-    if len(length) != 1 or not (length[0].isascii() and length[0].isdigit()):
+    length = announced_length(headers)
+    if length is None:
         return Refusal(411, "the body has its length")
-    return Refusal(413, "the body is too large") if len(length[0]) > 9 or int(length[0]) > MAX_BODY_BYTES else None
+    return Refusal(413, "the body is too large") if length > MAX_BODY_BYTES else None

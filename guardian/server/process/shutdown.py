@@ -30,17 +30,22 @@ DISCONNECT_GRACE_S: Final = 1.0
 
 
 class Shutdown:
-    """The calls that are being served, and the end of the process once it was asked to end and they are done."""
+    """The calls that are being served, and the end of the process once it was asked to end and they are done.
+
+    With `watches_output` the process also ends where nobody reads its standard output any more: that is the client.
+    """
 
     def __init__(
         self,
         *,
         end: Callable[[int], None] = os._exit,
         drain_timeout_s: float = DRAIN_TIMEOUT_S,
+        watches_output: bool = True,
     ) -> None:
         self._close: Callable[[], Awaitable[object]] | None = None
         self._end = end
         self._drain_timeout_s = drain_timeout_s
+        self._watches_output = watches_output
         self._calls = 0
         self._signalled: int | None = None
         self._idle = asyncio.Event()
@@ -74,7 +79,7 @@ class Shutdown:
         before = {number: signal.getsignal(number) for number in stop_signals()}
         for number in before:
             _handle(loop, number, self.on_signal)
-        output = _watch_output(loop, self._client_gone)
+        output = _watch_output(loop, self._client_gone) if self._watches_output else None
         try:
             async with around:
                 # The work around the calls is cancelled too: it releases what other processes wait for.

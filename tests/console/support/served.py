@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from guardian.bootstrap import open_guardian
 from guardian.console.run import ConsoleServer
-from guardian.console.web.listening import listen
 from guardian.credentials.owner_items import OwnerItems
 from guardian.credentials.turns import KeyringQueue, Turn
+from guardian.loopback.listening import listen
 from tests.support.keyring import MemoryKeyring
 
 T = TypeVar("T")

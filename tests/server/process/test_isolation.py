@@ -1,4 +1,4 @@
-"""What surrounds the server: settings it must not read, logs it must not write, transports it does not have yet."""
+"""What surrounds the server: settings it must not read, logs it must not write, transports it does not have."""
 
 from __future__ import annotations
 
@@ -117,13 +117,13 @@ def test_own_log_records_show_their_text_without_the_exception(monkeypatch: pyte
     assert shown == "guardian: error: a request failed (ValueError)"
 
 
-@pytest.mark.parametrize("transport", ["http", "sse", "streamable-http", "HTTP", ""])
+@pytest.mark.parametrize("transport", ["streamable-http", "websocket", "HTTP", ""])
 def test_other_transports_are_refused(transport: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A transport that is not there yet is wrong usage, said on stderr; nothing is opened and stdout stays empty."""
+    """An unknown transport is wrong usage, said on stderr; nothing is opened and stdout stays empty."""
     assert main(["serve", "--transport", transport]) == 2
     told = capsys.readouterr()
     assert told.out == ""
-    assert "not there yet" in told.err
+    assert "'stdio', 'http', 'sse'" in told.err
     assert not Path(os.environ["GUARDIAN_HOME"]).exists()
 
 

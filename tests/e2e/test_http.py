@@ -1,0 +1,175 @@
+"""`guardian serve --transport http` as a process: the token of the vault, a hostile environment, both eras, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastmcp import Client
+from fastmcp.client.transports import SSETransport, StreamableHttpTransport
+
+from guardian.credentials.store import CredentialStore
+from tests.e2e.support.processes import PATIENCE_S, Machine, query
+from tests.e2e.support.vaulted import credential_in
+from tests.e2e.test_signals import ORDER, until
+from tests.server.elicitation.clients import ELICIT, Person, answers, create
+from tests.support import prefork
+from tests.support.vaults import vault_in
+from tests.support.world import WIDE, World
+
+URL = re.compile(r"http://127\.0\.0\.1:(\d+)/(?:mcp|sse)")
+HOSTILE = {
+    "FASTMCP_HOST": "0.0.0.0",
+    "FASTMCP_PORT": "1",
+    "FASTMCP_TRANSPORT": "stdio",
+    "FASTMCP_DEBUG": "true",
+    "FASTMCP_LOG_LEVEL": "DEBUG",
+    "FASTMCP_LOG_ENABLED": "true",
+    "FASTMCP_MASK_ERROR_DETAILS": "false",
+    "FASTMCP_STRICT_INPUT_VALIDATION": "false",
+    "FASTMCP_STATELESS_HTTP": "true",
+    "FASTMCP_JSON_RESPONSE": "true",
+    "FASTMCP_HTTP_HOST_ORIGIN_PROTECTION": "false",
+    "FASTMCP_HTTP_ALLOWED_HOSTS": '["*"]',
+    "FASTMCP_HTTP_ALLOWED_ORIGINS": '["*"]',
+    "FASTMCP_STREAMABLE_HTTP_PATH": "/elsewhere",
+    "FASTMCP_SERVER_AUTH": "none",
+    "UVICORN_HOST": "0.0.0.0",
+    "UVICORN_PORT": "1",
+    "WEB_CONCURRENCY": "4",
+    "FORWARDED_ALLOW_IPS": "*",
+}
+
+
+class OverHttp:
+    """A server of the machine's home over HTTP, which takes the vault's passphrase from systemd's folder."""
+
+    def __init__(self, machine: Machine, token: str, *arguments: str, **environment: str) -> None:
+        self.token = token
+        self.process = prefork.popen(
+            [sys.executable, "-m", "guardian", "serve", *arguments],
+            cwd=machine.work, env={**machine.environment, **environment}, text=True, encoding="utf-8",
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        self.lines: list[str] = []
+        watchdog = threading.Timer(PATIENCE_S, self.process.kill)
+        watchdog.start()
+        assert self.process.stderr is not None
+        while not self.lines or not URL.search(self.lines[-1]):
+            self.lines.append(self.process.stderr.readline())
+            assert self.lines[-1], self.lines
+        watchdog.cancel()
+        found = URL.search(self.lines[-1])
+        assert found is not None
+        self.url, self.port = found[0], int(found[1])
+
+    def client(self, mode: str, **options: Any) -> Client[Any]:
+        kind = SSETransport if self.url.endswith("/sse") else StreamableHttpTransport
+        return Client(kind(self.url, headers={"Authorization": f"Bearer {self.token}"}), mode=mode, **options)
+
+    def is_gone(self) -> tuple[str, str]:
+        """What was left on its outputs."""
+        self.process.kill()
+        out, errors = self.process.communicate(timeout=PATIENCE_S)
+        return out, "".join(self.lines) + errors
+
+
+@pytest.fixture
+def serve(machine: Machine, world: World, tmp_path: Path) -> Iterator[Callable[..., OverHttp]]:
+    """Starts servers on the world's home, whose vault has a token."""
+    token = CredentialStore(vault_in(machine.home)).http_token(machine.home.resolve()).create(secrets.token_bytes)
+    passphrase = credential_in(tmp_path / "credentials")
+    started: list[OverHttp] = []
+
+    def start(*arguments: str, **environment: str) -> OverHttp:
+        started.append(OverHttp(machine, token.reveal(), *arguments, **{**passphrase, **environment}))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.is_gone()
+
+
+def listening_on(port: int) -> set[str]:
+    """The addresses of this machine on which something listens on this port, as the kernel writes them."""
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text("ascii").splitlines()[1:]:
+            fields = line.split()
+            address, _, at = fields[1].partition(":")
+            if int(at, 16) == port and fields[3] == "0A":
+                found.add(address)
+    return found
+
+
+@pytest.mark.usefixtures("spawned")
+def test_orders_are_approved_in_the_client_in_both_eras_whatever_the_environment_says(
+    machine: Machine, world: World, serve: Callable[..., OverHttp]
+) -> None:
+    """`FASTMCP_*`, a `.env` and the like change neither address nor path nor checks; a question reaches the person."""
+    world.policy(WIDE, ELICIT, {"confirmation": {"required_above": "0"}})
+    (machine.work / ".env").write_text("\n".join(f"{name}={value}" for name, value in HOSTILE.items()), "utf-8")
+    server = serve("--transport", "http", "--host", "127.0.0.1", "--port", "0", **HOSTILE)
+    if sys.platform == "linux":
+        assert listening_on(server.port) == {"0100007F"}
+
+    async def orders() -> list[Any]:
+        replies = []
+        for mode, price in (("legacy", "60500"), ("auto", "60400")):
+            person = Person("accept")
+            async with server.client(mode, elicitation_handler=person) as client:
+                replies.append(await create(client, price=price))
+                wrong = await client.call_tool("get_ticker", {"symbol": 7}, raise_on_error=False)
+                replies.append(wrong.structured_content)
+            assert len(person.asked) == 1
+        return replies
+
+    first, wrong, second, wrong_too = asyncio.run(orders())
+    assert [first["outcome"], second["outcome"]] == ["done", "done"], (first, second)
+    assert [one["error"]["code"] for one in (wrong, wrong_too)] == ["ARGUMENTS_INVALID"] * 2
+    assert answers(world) == ["accepted", "accepted"]
+    assert len(world.sent()) == 2
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(PATIENCE_S) == 128 + signal.SIGTERM
+    out, errors = server.is_gone()
+    assert out == ""
+    assert errors.splitlines() == [
+        f"guardian: MCP over HTTP at {server.url}, for clients that send the token; Ctrl-C ends it"
+    ]
+    assert server.token not in json.dumps(machine.rows()) + errors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends a process no such signals")
+@pytest.mark.parametrize(("name", "transport"), [("SIGTERM", "http"), ("SIGINT", "sse")])
+def test_signal_in_mid_order_lets_it_finish_and_answers_it(
+    machine: Machine, world: World, serve: Callable[..., OverHttp], name: str, transport: str
+) -> None:
+    """As over STDIO: the outcome is written and reported, and then the process ends with 128 + the number."""
+    number = getattr(signal, name)
+    server = serve("--transport", transport, "--port", "0")
+    world.controls.fault("POST", "/api/v3/order", "delay", seconds=1.0)
+
+    async def order() -> Any:
+        async with server.client("legacy") as client:
+            asking = asyncio.create_task(client.call_tool("create_order", ORDER, raise_on_error=False))
+            await asyncio.to_thread(until, world.sent)
+            server.process.send_signal(number)
+            return (await asking).structured_content
+
+    assert asyncio.run(order())["outcome"] == "done"
+    assert server.process.wait(PATIENCE_S) == 128 + number
+    assert query(world.home, "SELECT state FROM orders") == [{"state": "filled"}]
+    assert len(world.sent()) == 1
+    out, errors = server.is_gone()
+    assert out == ""
+    assert ("the SSE transport is deprecated" in errors) is (transport == "sse")
