@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fastmcp import FastMCP
 
     from guardian.credentials.http_token import TokenDigest
-    from guardian.server.http.serving import Transport
+    from guardian.server.http.http_server import Transport
 
 PORT: Final = 8737
 """Where clients find the server over HTTP unless another port is named: clients need one that stays."""
@@ -102,7 +102,7 @@ def _serve_http(policy_path: Path | None, transport: Transport, place: tuple[str
     token = _http_token(transport)
     sockets = listen(place[1], addresses)
     server = _server(policy_path, is_over_http=True)
-    from guardian.server.http.serving import HttpServer
+    from guardian.server.http.http_server import HttpServer
 
     http = HttpServer(mcp=server, sockets=sockets, token=token, transport=transport, stateless=stateless)
     if transport == "sse":
@@ -112,7 +112,7 @@ def _serve_http(policy_path: Path | None, transport: Transport, place: tuple[str
 
 
 def _http_token(transport: str) -> TokenDigest:
-    """What is kept of the home's token. Raises CredentialsError where there is none, and KeyringUnavailable."""
+    """What is kept of the home's token. Raises CredentialsError where it is missing, and KeyringUnavailable."""
     from guardian.cli.support.vault_prompt import unlock_vault
     from guardian.credentials.store import INTERACTIVE_TIMEOUT_S, open_credentials
     from guardian.home.folder import home_folder
@@ -122,7 +122,7 @@ def _http_token(transport: str) -> TokenDigest:
     token = open_credentials(home=home, timeout_s=INTERACTIVE_TIMEOUT_S).http_token(home).get()
     if token is None:
         raise CredentialsError(
-            f"`serve --transport {transport}` needs a token, and this home has none: every program on this machine "
+            f"`serve --transport {transport}` needs a token, and this home lacks it: every program on this machine "
             "could connect without",
             hint="`guardian keys token create`, at a terminal",
         )

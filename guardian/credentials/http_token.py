@@ -51,7 +51,7 @@ class HttpToken:
         self.service = f"{SERVICE}/{sha256(str(home).encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
 
     def get(self) -> TokenDigest | None:
-        """Returns what is kept of the token, None where there is none. Raises CredentialsError for a damaged item."""
+        """Returns what is kept of the token, None where it is missing. Raises CredentialsError for a damaged item."""
         value = self._items.get(self.service)
         if value is None:
             return None

@@ -12,6 +12,7 @@ import pytest
 from guardian.cli.app import main
 from guardian.credentials import store as credential_store
 from guardian.credentials.store import CredentialStore
+from guardian.domain.secrets import Secret
 from guardian.home.folder import home_folder
 from guardian.loopback import listening
 from tests.support.keyring import MemoryKeyring
@@ -56,7 +57,7 @@ def test_without_a_token_nothing_is_served(
     """It names the command that makes one; a damaged token is none either."""
     assert main(["serve", "--transport", transport, "--port", "0"]) != 0
     assert "guardian keys token create" in capsys.readouterr().err
-    store._items.put(store.http_token(home_folder()).service, credential_store.Secret("{}"))
+    store._items.put(store.http_token(home_folder()).service, Secret("{}"))
     assert main(["serve", "--transport", transport, "--port", "0"]) != 0
     assert "damaged" in capsys.readouterr().err
     assert bound == []

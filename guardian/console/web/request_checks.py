@@ -12,7 +12,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from guardian.loopback.refusals import (
+from guardian.loopback.request_headers import (
     JSON_TYPE,
     Headers,
     Refusal,

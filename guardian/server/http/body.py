@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.types import Message, Receive
 
-from guardian.loopback.refusals import Headers, Refusal, announced_length
+from guardian.loopback.request_headers import Headers, Refusal, announced_length
 
 MAX_BODY_BYTES: Final = 1_000_000
 """The largest request of an honest client has a few kilobytes."""

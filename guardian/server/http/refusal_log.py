@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from guardian.loopback.refusals import Refusal
+from guardian.loopback.request_headers import Refusal
 
 QUIET_S: Final = 60.0
 """For so long after a refusal was logged, others with the same status are counted alone."""

@@ -15,7 +15,7 @@ from mcp.types import INVALID_REQUEST
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardian.credentials.http_token import TokenDigest
-from guardian.loopback.refusals import JSON_TYPE, Headers, Refusal, has_body, headers_of, is_json, is_only
+from guardian.loopback.request_headers import JSON_TYPE, Headers, Refusal, has_body, headers_of, is_json, is_only
 from guardian.server.http.body import BODY_S, TOO_LARGE, ClientGone, discard_body, read_body, receive_again
 from guardian.server.http.refusal_log import RefusalLog
 

@@ -17,6 +17,7 @@ from guardian.cli.keys.command import command
 from guardian.credentials import store as credential_store
 from guardian.credentials.http_token import HttpToken
 from guardian.credentials.store import CredentialStore
+from guardian.domain.secrets import Secret
 from guardian.errors import OwnerNotPresent
 from guardian.home.folder import home_folder
 from guardian.store.opening import begin_log
@@ -172,7 +173,7 @@ def test_list_says_that_there_is_a_token_and_not_which(
     document = capsys.readouterr().out
     assert set(json.loads(document)["http_token"]) == {"created"}
     assert text not in listed.out + listed.err + document
-    owner.store._items.put(owner.token.service, credential_store.Secret("{}"))
+    owner.store._items.put(owner.token.service, Secret("{}"))
     assert main(["keys", "list", "--json"]) == 0
     damaged = capsys.readouterr()
     assert "damaged" in damaged.err

@@ -19,7 +19,7 @@ from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 from guardian.credentials.http_token import TokenDigest
 from guardian.loopback.connections import BoundedConnection
 from guardian.loopback.listening import listen
-from guardian.server.http.serving import HttpServer, Transport
+from guardian.server.http.http_server import HttpServer, Transport
 
 TOKEN: Final = "guardian_CANARYtoken0123456789abcdefghijklmnopqrstuv"
 KEPT: Final = TokenDigest(digest=sha256(TOKEN.encode()).digest(), created=datetime(2026, 11, 30, tzinfo=UTC))

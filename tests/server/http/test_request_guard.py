@@ -12,9 +12,9 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from guardian.server.http.body import MAX_BODY_BYTES
+from guardian.server.http.http_server import MCP_PATH
 from guardian.server.http.refusal_log import QUIET_S, RefusalLog
 from guardian.server.http.request_guard import RequestGuard
-from guardian.server.http.serving import MCP_PATH
 from tests.server.http.served import KEPT, TOKEN
 
 HOSTS = ("127.0.0.1:8737", "localhost:8737", "[::1]:8737")

@@ -37,7 +37,7 @@ def create(out: Path | None) -> None:
     require_owner("make a token")
     if out is None and not is_terminal(sys.stdout):
         raise OwnerNotPresent(
-            "a token is shown at a terminal alone, and standard output is none",
+            "a token is shown at a terminal alone, and standard output is no terminal",
             hint="`guardian keys token create --out FILE` writes it to a file that nobody else can read",
         )
     from guardian.cli.support.acts import note_in_log

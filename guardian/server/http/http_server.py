@@ -67,7 +67,7 @@ class HttpServer:
         return {MCP_PATH: ("POST",) if self.stateless else ("POST", "GET", "DELETE")}
 
     async def serve(self, started: Callable[[uvicorn.Server], None]) -> None:
-        """Serve until the server that `started` is given, before the first request, is told to exit."""
+        """Serve until the server that `started` is given, before the first request, is made to exit."""
         # Every option is set here, none is left to a default or a setting.
         app = self.mcp.http_app(
             path=MCP_PATH if self.transport == "http" else SSE_PATH,
