@@ -48,6 +48,11 @@ from guardian.errors import (
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "tour": ("guardian.cli.tour.command:command", "see everything once, with no keys and no network"),
     "init": ("guardian.cli.init.command:command", "make guardian's home and a policy to start from"),
+    "install": (
+        "guardian.cli.install.install:command",
+        "put guardian into Claude Desktop, Cursor and others",
+    ),
+    "uninstall": ("guardian.cli.install.uninstall:command", "take it out again"),
     "serve": ("guardian.cli.serve:command", "run the MCP server for an AI assistant"),
     "status": ("guardian.cli.status:command", "what is going on: environment, trading state, budgets"),
     "approve": ("guardian.cli.orders.approve:command", "look at the orders that wait for you, and approve one"),

@@ -162,6 +162,8 @@ def _value_at(text: str, offset: int) -> tuple[object, int]:
     except json.JSONDecodeError as error:
         raise JsonMistake(error.msg[:1].lower() + error.msg[1:], text, error.pos) from None
     except _Repeated:
+        if text[offset] == "{":
+            _object_at(text, offset)  # reports the name itself, unless it is further in
         raise JsonMistake("an object in here has the same name twice", text, offset) from None
     except RecursionError:
         raise JsonMistake("too deep", text, offset) from None
