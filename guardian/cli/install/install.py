@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from guardian.cli.install.options import CLIENT_NAMES, config_option, dry_run_option, name_option
+from guardian.cli.install.entry_options import CLIENT_NAMES, config_option, dry_run_option, name_option
 
 
 @click.command()
