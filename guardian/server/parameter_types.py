@@ -18,9 +18,7 @@ from guardian.domain.money import AMOUNT_PATTERN
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, UNPRICED_STOP_TYPES, OrderSide, OrderType, TimeInForce
 from guardian.domain.requests import Market, OrdersWanted
 from guardian.domain.text.names import (
-    CURSOR_PATTERN,
     LONGEST_NAME,
-    NAME_PATTERN,
     NAME_RULE,
     is_listed_name,
     is_name,
@@ -30,7 +28,6 @@ from guardian.server.arguments import (
     MAX_AMOUNT_LENGTH,
     MAX_CANDLES,
     MAX_TIME_LENGTH,
-    MIN_TIME_MS,
     parse_amount_argument,
     parse_candles_argument,
     parse_time_argument,
@@ -42,15 +39,14 @@ MAX_ORDER_ID: Final = 2**53 - 1
 
 
 def _amount_schema(description: str) -> WithJsonSchema:
+    # Numbers are taken too, as some models send them; the schema offers text alone, which loses no digit.
     text: dict[str, Any] = {"type": "string", "pattern": AMOUNT_PATTERN, "maxLength": MAX_AMOUNT_LENGTH}
-    number = {"type": "number", "exclusiveMinimum": 0}
-    return WithJsonSchema({"anyOf": [text, number], "description": description})
+    return WithJsonSchema({**text, "description": description})
 
 
 def _time_schema(description: str) -> WithJsonSchema:
-    text: dict[str, Any] = {"type": "string", "maxLength": MAX_TIME_LENGTH}
-    number = {"type": "integer", "minimum": MIN_TIME_MS}
-    return WithJsonSchema({"anyOf": [text, number], "description": description})
+    # Milliseconds since the epoch are taken too; a model need not count them.
+    return WithJsonSchema({"type": "string", "maxLength": MAX_TIME_LENGTH, "description": description})
 
 
 def _choice(options: Iterable[StrEnum], description: str) -> WithJsonSchema:
@@ -79,60 +75,50 @@ def _checked_cursor(text: str) -> str:
     return text
 
 
-def _name_schema(description: str, pattern: str = NAME_PATTERN) -> WithJsonSchema:
-    text = {"type": "string", "pattern": pattern, "maxLength": LONGEST_NAME}
-    return WithJsonSchema({**text, "description": description})
+def _name_schema(description: str) -> WithJsonSchema:
+    # Which characters a name may have, the check says in words; a pattern of them helps no model.
+    return WithJsonSchema({"type": "string", "maxLength": LONGEST_NAME, "description": description})
 
 
 Symbol = Annotated[
     str,
     AfterValidator(_checked_name),
-    _name_schema('Symbol as the exchange lists it: base then quote asset, capitals, no separator, e.g. "BTCUSDT".'),
+    _name_schema('E.g. "BTCUSDT": base then quote asset, in capitals, no separator.'),
 ]
 FuturesSymbol = Annotated[
     str,
     AfterValidator(_checked_name),
-    _name_schema('USD-M futures symbol, e.g. "BTCUSDT". Left out: all symbols.'),
+    _name_schema('USD-M symbol, e.g. "BTCUSDT". Left out: all.'),
 ]
-ProfitSymbol = Annotated[
-    str, AfterValidator(_checked_name), _name_schema('Symbol, e.g. "BTCUSDT". Left out: all symbols.')
-]
-BaseAsset = Annotated[
-    str, AfterValidator(_checked_name), _name_schema('Only symbols with this base asset, e.g. "BTC".')
-]
-QuoteAsset = Annotated[
-    str, AfterValidator(_checked_name), _name_schema('Only symbols with this quote asset, e.g. "USDT".')
-]
+ProfitSymbol = Annotated[str, AfterValidator(_checked_name), _name_schema('E.g. "BTCUSDT". Left out: all.')]
+BaseAsset = Annotated[str, AfterValidator(_checked_name), _name_schema('Only with this base asset, e.g. "BTC".')]
+QuoteAsset = Annotated[str, AfterValidator(_checked_name), _name_schema('Only with this quote asset, e.g. "USDT".')]
 Coin = Annotated[str, AfterValidator(_checked_name), _name_schema('Asset, in capitals, e.g. "BTC".')]
 Network = Annotated[
     str,
     AfterValidator(_checked_name),
-    _name_schema('Network as the exchange names it, e.g. "ETH", "BSC". Left out: the default network.'),
+    _name_schema('E.g. "ETH", "BSC". Left out: the default network.'),
 ]
 ListCursor = Annotated[
     str,
     AfterValidator(_checked_cursor),
-    _name_schema("`next_cursor` of the page before. Left out: the first page.", CURSOR_PATTERN),
+    _name_schema("`next_cursor` of the page before."),
 ]
 TransferType = Annotated[
     str,
     Field(
         pattern=r"^[A-Z_]{3,40}$",
         max_length=40,
-        description='From wallet to wallet in Binance\'s words, e.g. "MAIN_UMFUTURE" (spot to USD-M futures), '
-        '"UMFUTURE_MAIN", "MAIN_FUNDING", "FUNDING_MAIN".',
+        description='From wallet to wallet: "MAIN_UMFUTURE" (spot to USD-M futures), "UMFUTURE_MAIN", "MAIN_FUNDING".',
     ),
 ]
-OrderId = Annotated[
-    int, Field(ge=1, le=MAX_ORDER_ID, description="The exchange's order id, a whole number, e.g. 28457 (not a string).")
-]
+OrderId = Annotated[int, Field(ge=1, le=MAX_ORDER_ID, description="The exchange's id, e.g. 28457 (no string).")]
 ClientOrderId = Annotated[
     str,
     Field(
         pattern=r"^[A-Za-z0-9_-]{1,36}$",
         max_length=36,
-        description="The client order id; orders placed through guardian have one that starts with "
-        f'"{CLIENT_ORDER_ID_PREFIX}".',
+        description=f'Starts with "{CLIENT_ORDER_ID_PREFIX}" for orders placed through guardian.',
     ),
 ]
 ProposalId = Annotated[
@@ -140,7 +126,7 @@ ProposalId = Annotated[
     Field(
         pattern=f"^[{PROPOSAL_ID_ALPHABET}]{{{PROPOSAL_ID_LENGTH}}}$",
         max_length=PROPOSAL_ID_LENGTH,
-        description='Instead of all else: the `data.proposal_id` of an order that waits for a person, e.g. "K7QM2X".',
+        description='Alone: the `data.proposal_id` of an order that waits for a person, e.g. "K7QM2X".',
     ),
 ]
 ConfirmationToken = Annotated[
@@ -148,7 +134,7 @@ ConfirmationToken = Annotated[
     Field(
         pattern=r"^[A-Za-z0-9_-]{8,64}$",
         max_length=64,
-        description="The one-time token that a person handed over for a proposed order. Never make one up.",
+        description="One-time token that a person handed you for a proposed order. Never make one up.",
     ),
 ]
 Side = Annotated[OrderSide, _choice(OrderSide, "BUY or SELL, seen from the base asset.")]
@@ -157,59 +143,56 @@ Type = Annotated[
     # STOP_LOSS and TAKE_PROFIT are accepted, so that their denial can name the limit form, and not offered.
     _choice(
         (one for one in OrderType if one not in UNPRICED_STOP_TYPES),
-        "LIMIT, LIMIT_MAKER and the _LIMIT stops need price; stops also stop_price. A plain LIMIT is not a stop and "
-        "may fill at once.",
+        "All but MARKET need price, stops also stop_price. A plain LIMIT is no stop: it may fill at once.",
     ),
 ]
 OrderTimeInForce = Annotated[
     TimeInForce,
     _choice(
         TimeInForce,
-        "How long it stays: GTC until cancelled (the default), IOC what fills at once, FOK all at once or nothing. "
-        "LIMIT, STOP_LOSS_LIMIT and TAKE_PROFIT_LIMIT only.",
+        "GTC until cancelled (the default), IOC what fills at once, FOK all at once or nothing. Not for MARKET and "
+        "LIMIT_MAKER.",
     ),
 ]
 Quantity = Annotated[
     Decimal,
     PlainValidator(parse_amount_argument),
-    _amount_schema('Amount of the BASE asset as a decimal string: "0.001" of BTCUSDT is 0.001 BTC, not 0.001 USDT.'),
+    _amount_schema('In the BASE asset, a decimal string: "0.001" of BTCUSDT is 0.001 BTC.'),
 ]
 QuoteQuantity = Annotated[
     Decimal,
     PlainValidator(parse_amount_argument),
-    _amount_schema('MARKET only, instead of quantity: amount of the QUOTE asset to spend or get, e.g. "25" USDT.'),
+    _amount_schema('MARKET only, instead of quantity: how much of the QUOTE asset to spend or get, e.g. "25".'),
 ]
 Price = Annotated[
     Decimal,
     PlainValidator(parse_amount_argument),
-    _amount_schema('Limit price, quote asset per base asset, e.g. "60000.00". Not for MARKET.'),
+    _amount_schema('Limit price, quote per base asset, e.g. "60000.00". Not for MARKET.'),
 ]
 StopPrice = Annotated[
     Decimal,
     PlainValidator(parse_amount_argument),
-    _amount_schema('Stop types only: the price that triggers the order, quote per base asset, e.g. "58000".'),
+    _amount_schema('Stops only: the price that triggers it, e.g. "58000".'),
 ]
 StartTime = Annotated[
     int,
     PlainValidator(parse_time_argument),
-    _time_schema('From: "today", "monday", "2026-11-22" (local time), ISO 8601, or ms since 1970. See meta.period.'),
+    _time_schema('From: "today", "monday", "2026-11-22" (local time) or ISO 8601.'),
 ]
 EndTime = Annotated[
     int,
     PlainValidator(partial(parse_time_argument, is_end=True)),
-    _time_schema("Until, written as start_time is; a day is meant to its end."),
+    _time_schema("Until; a day to its end."),
 ]
-Status = Annotated[
-    OrdersWanted, _choice(OrdersWanted, '"open": those still in the book. "all": also filled and ended ones.')
-]
-ProfitMarket = Annotated[Market, _choice(Market, '"spot" (the default) or "futures".')]
+Status = Annotated[OrdersWanted, _choice(OrdersWanted, '"open": those in the book. "all": ended ones too.')]
+ProfitMarket = Annotated[Market, _choice(Market, "Whose trading.")]
 Account = Annotated[AccountType, _choice(AccountType, "Which account's snapshots.")]
 Page = Annotated[int, Field(ge=1, le=1000, description="Page number; 1 is the newest.")]
-Offset = Annotated[int, Field(ge=0, le=100_000, description="Entries to skip: `next_offset` of the page before.")]
+Offset = Annotated[int, Field(ge=0, le=100_000, description="`next_offset` of the page before.")]
 
 
 def _limit(most: int, what: str, least: int = 1) -> Any:  # noqa: ANN401 - pydantic's Field is typed so
-    return Field(ge=least, le=most, description=f"{what}, {least} to {most}.")
+    return Field(ge=least, le=most, description=f"{what}.")
 
 
 CandlesWanted = Annotated[
@@ -236,4 +219,4 @@ OrdersLimit = Annotated[int, _limit(500, "Orders")]
 HistoryLimit = Annotated[int, _limit(200, "Entries a page")]
 LiquidationLimit = Annotated[int, _limit(100, "Entries")]
 TransferLimit = Annotated[int, _limit(100, "Transfers a page")]
-IncludeZero = Annotated[bool, Field(description="true: also assets with nothing in them.")]
+IncludeZero = Annotated[bool, Field(description="true: empty assets too.")]

@@ -19,7 +19,7 @@ from guardian.errors import InvalidArguments
 from guardian.gate.base.replies import OrderProposed, Reply
 from guardian.server.elicitation import ClientAsker
 from guardian.server.error_replies import invalid
-from guardian.server.schema import Schema, envelope_schema
+from guardian.server.schema import Schema, listed_schema
 from guardian.system.local_moments import LocalMoment, period_text
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def as_tool(spec: ToolSpec) -> FunctionTool:
         title=spec.title,
         description=_unwrapped(inspect.getdoc(spec.build) or ""),
         annotations=annotations,
-        output_schema=envelope_schema(spec.returns),
+        output_schema=listed_schema(spec.returns),
     )
     tool.parameters = _compact(tool.parameters)
     return tool
@@ -151,7 +151,10 @@ def _unwrapped(text: str) -> str:
 
 
 def _compact(parameters: Schema) -> Schema:
-    """The same schema with less to read: no titles, no null defaults, and each description once, at the top."""
+    """The same schema with less to read: no titles, no null, and each description once, at the top.
+
+    Null is taken for what may be left out, as some models send it, and need not be offered for that.
+    """
     properties: Schema = {}
     for name, schema in parameters.get("properties", {}).items():
         kept = {key: value for key, value in schema.items() if key != "title" and (key, value) != ("default", None)}
@@ -159,6 +162,6 @@ def _compact(parameters: Schema) -> Schema:
         for option in kept.pop("anyOf", []):
             inner = dict(option)
             kept |= {"description": inner.pop("description")} if "description" in inner else {}
-            options += inner.get("anyOf", [inner])
-        properties[name] = {"anyOf": options, **kept} if options else kept
+            options += inner.get("anyOf", [inner] if inner != {"type": "null"} else [])
+        properties[name] = {"anyOf": options, **kept} if len(options) > 1 else {**kept, **dict(*options)}
     return {**parameters, "properties": properties}

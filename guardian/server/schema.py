@@ -1,4 +1,9 @@
-"""Output schemas: the envelope around a tool's own data, from the frozen dataclasses that the gate answers with."""
+"""Output schemas: the envelope around a tool's own data, from the frozen dataclasses that the gate answers with.
+
+There are two of each. `envelope_schema` is the whole: every field, and nothing besides. `listed_schema` is what clients
+get in tools/list: the same data, the envelope in short, made from the whole by leaving conditions out, so that every
+reply that fits the one fits the other.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +23,11 @@ Schema = dict[str, Any]
 
 _SCALARS: Final[dict[object, str]] = {str: "string", Decimal: "string", int: "integer", bool: "boolean"}
 _TEXT: Final[Schema] = {"type": "string"}
-_TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
 _NULL: Final[Schema] = {"type": "null"}
+_TEXT_OR_NULL: Final[Schema] = {"anyOf": [_TEXT, _NULL]}
+_INTEGER_OR_NULL: Final[Schema] = {"anyOf": [{"type": "integer"}, _NULL]}
+_LISTED_ERROR: Final = ("code", "message", "hint")
+"""What tools/list says of an error. The envelope is the same in all tools; the server's instructions describe it."""
 
 
 def envelope_schema(data: Sequence[type]) -> Schema:
@@ -36,6 +44,35 @@ def envelope_schema(data: Sequence[type]) -> Schema:
             "meta": _META,
         }
     )
+
+
+def listed_schema(data: Sequence[type]) -> Schema:
+    """The short form of `envelope_schema`: all of the data, and of the rest what a program looks at first."""
+    whole = envelope_schema(data)["properties"]
+    error = whole["error"]["anyOf"][0]["properties"]
+    in_error = {name: error[name] for name in _LISTED_ERROR}
+    return {
+        "type": "object",
+        "properties": {
+            "outcome": whole["outcome"],
+            "data": _loosened(whole["data"]),
+            "error": {"anyOf": [{"type": "object", "properties": in_error}, _NULL]},
+            "meta": {"type": "object"},
+        },
+        "required": list(whole),
+    }
+
+
+def _loosened(schema: Schema) -> Schema:
+    """The same schema, but that fields are not required and others are admitted."""
+    if "anyOf" in schema:
+        return {"anyOf": [_loosened(option) for option in schema["anyOf"]]}
+    if "items" in schema:
+        return {**schema, "items": _loosened(schema["items"])}
+    if "properties" in schema:
+        properties = {name: _loosened(inner) for name, inner in schema["properties"].items()}
+        return {"type": "object", "properties": properties}
+    return schema
 
 
 @cache
@@ -64,9 +101,6 @@ def schema_of(kind: Any) -> Schema:  # noqa: ANN401 - any annotation of a datacl
 
 
 def _or_null(schema: Schema) -> Schema:
-    kind = schema.get("type")
-    if isinstance(kind, str) and "enum" not in schema:
-        return {**schema, "type": [kind, "null"]}
     return {"anyOf": [schema, _NULL]}
 
 
@@ -92,11 +126,11 @@ _ERROR: Final[dict[str, Schema]] = {
     },
     "exchange": {
         "anyOf": [
-            _object({"code": {"type": ["integer", "null"]}, "text": _TEXT_OR_NULL, "untrusted": {"const": True}}),
+            _object({"code": _INTEGER_OR_NULL, "text": _TEXT_OR_NULL, "untrusted": {"const": True}}),
             _NULL,
         ]
     },
-    "retry_after_s": {"type": ["integer", "null"]},
+    "retry_after_s": _INTEGER_OR_NULL,
     "client_order_id": _TEXT_OR_NULL,
 }
 _MANDATE: Final = _object(
@@ -114,8 +148,8 @@ _META: Final = _object(
     {
         "call_id": _TEXT_OR_NULL,
         "timestamp": _TEXT,
-        "environment": {"type": ["string", "null"], "enum": [*(one.value for one in Environment), None]},
-        "trading": {"enum": [*(state.value for state in TradingState), None]},
+        "environment": {"anyOf": [{"type": "string", "enum": [one.value for one in Environment]}, _NULL]},
+        "trading": {"anyOf": [{"type": "string", "enum": [state.value for state in TradingState]}, _NULL]},
         "policy": _TEXT_OR_NULL,
         "latency_ms": {"type": "integer"},
         "mandate": {"anyOf": [_MANDATE, _NULL]},

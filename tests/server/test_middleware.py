@@ -10,7 +10,6 @@ from typing import Any
 import anyio
 import pytest
 from fastmcp import Client, FastMCP
-from jsonschema.validators import validator_for
 from mcp import MCPError
 
 from guardian.domain.codes import Code, Outcome
@@ -21,6 +20,7 @@ from guardian.errors import StoreUnavailable
 from guardian.gate.base.replies import OrderProposed, Reply, ReplyError, denied, done, refused
 from guardian.policy.verdict import Denial
 from tests.server.support.fake_gate import ARGUMENTS, Connect, FakeGate, sample
+from tests.server.support.validators import reply_validator
 from tests.support.present import present
 
 pytestmark = pytest.mark.anyio
@@ -30,8 +30,8 @@ GOOD = {"symbol": "BTCUSDT"}
 
 
 async def validators_of(client: Client[Any]) -> dict[str, Any]:
-    """By tool: what checks a reply against the tool's own output schema."""
-    return {tool.name: validator_for(tool.output_schema)(tool.output_schema) for tool in await client.list_tools()}
+    """By tool: what checks a reply against the tool's own output schema, and against the whole of it."""
+    return {tool.name: reply_validator(tool) for tool in await client.list_tools()}
 
 
 async def call(

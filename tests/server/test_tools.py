@@ -28,6 +28,7 @@ from guardian.domain.text.plain_data import to_plain
 from guardian.gate.base.replies import done
 from guardian.server.resources import INSTRUCTIONS
 from tests.server.support.fake_gate import ARGUMENTS, RETURNS, Connect, FakeGate, sample
+from tests.server.support.validators import reply_schema
 
 pytestmark = pytest.mark.anyio
 
@@ -71,10 +72,7 @@ async def test_annotations_are_set_and_true(connect: Connect) -> None:
 
 
 async def test_every_string_is_bounded_and_every_parameter_described(connect: Connect) -> None:
-    """Each parameter has a description, each string a greatest length or a list of choices, each number its bounds.
-
-    Null is among the types of what may be left out, and of nothing else.
-    """
+    """Each parameter has a description, each string a greatest length or a list of choices, each number its bounds."""
     async with connect() as client:
         tools = await client.list_tools()
     for tool in tools:
@@ -85,18 +83,19 @@ async def test_every_string_is_bounded_and_every_parameter_described(connect: Co
                     assert "maxLength" in branch or "enum" in branch, (tool.name, name)
                 if branch["type"] == "integer":
                     assert "minimum" in branch, (tool.name, name)
-            is_optional = name not in tool.input_schema.get("required", ())
-            assert ({"type": "null"} in schema.get("anyOf", ())) is is_optional, (tool.name, name)
 
 
 async def test_the_list_of_tools_stays_small(connect: Connect) -> None:
-    """The whole of tools/list stays under 83 KB, and what a model is shown of it under 20 KB."""
+    """The whole of tools/list stays under 50 KB, and what a model is shown of it under 16 KB.
+
+    Before: 79 KB and 19 KB, most of it the same envelope 17 times, in all its detail.
+    """
     async with connect() as client:
         tools = await client.list_tools()
     whole = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
     shown = [{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in whole]
-    assert len(json.dumps(whole, separators=(",", ":"))) < 83_000
-    assert len(json.dumps(shown, separators=(",", ":"))) < 20_000
+    assert len(json.dumps(whole, separators=(",", ":"))) < 50_000
+    assert len(json.dumps(shown, separators=(",", ":"))) < 16_000
 
 
 async def test_model_reads_what_guardian_does_not_do_and_what_to_ask(connect: Connect) -> None:
@@ -127,7 +126,7 @@ async def test_every_tool_builds_its_request_and_answers_by_its_schema(
 ) -> None:
     """A call with good arguments reaches the gate as its one frozen request; the reply fits the declared schema."""
     async with connect() as client:
-        schema = next(t.output_schema for t in await client.list_tools() if t.name == tool)
+        schema = next(reply_schema(t) for t in await client.list_tools() if t.name == tool)
         for kind in RETURNS[tool]:
             for full in (True, False):
                 gate.answer = lambda call, request, kind=kind, full=full: done(sample(kind, full=full))
@@ -152,7 +151,7 @@ async def test_proposal_is_withdrawn_by_its_id_alone_and_null_is_leaving_out(con
 
 
 async def test_good_arguments_fit_the_declared_input_schema(connect: Connect) -> None:
-    """What the server takes as good is also good by the input schema that it declares."""
+    """Good arguments, as a model writes them, are good by the input schema; numbers for amounts are taken besides."""
     async with connect() as client:
         for tool in await client.list_tools():
             jsonschema.validate(ARGUMENTS[tool.name], tool.input_schema)
@@ -205,7 +204,7 @@ async def test_unpriced_stops_are_not_offered_and_reach_the_gate(
     async with connect() as client:
         (tool,) = [tool for tool in await client.list_tools() if tool.name == "create_order"]
         await client.call_tool("create_order", arguments)
-    assert tool.input_schema["properties"]["order_type"]["anyOf"][0]["enum"] == [
+    assert tool.input_schema["properties"]["order_type"]["enum"] == [
         "LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT",
     ]  # fmt: skip
     assert gate.requests[0].order.order_type is order_type
@@ -289,7 +288,7 @@ async def test_small_letters_are_refused_with_the_name_in_capitals(connect: Conn
 
 @pytest.mark.parametrize("tool", TOOLS)
 async def test_null_for_an_optional_argument_is_as_if_left_out(connect: Connect, gate: FakeGate, tool: str) -> None:
-    """Clients that send null for what is not set are understood, by the schema and by the check, whatever the default.
+    """Clients that send null for what is not set are understood, whatever the default; the schema offers no null.
 
     Before: null for `limit`, `status`, `offset` and every other argument with a default was invalid.
     """
@@ -299,7 +298,6 @@ async def test_null_for_an_optional_argument_is_as_if_left_out(connect: Connect,
         plain = required or ARGUMENTS[tool]
         nulls = plain | dict.fromkeys(schema["properties"].keys() - plain.keys())
         for arguments in (plain, nulls):
-            jsonschema.validate(arguments, schema)
             await client.call_tool(tool, arguments, raise_on_error=False)
     assert len(gate.requests) % 2 == 0
     assert gate.requests[: len(gate.requests) // 2] == gate.requests[len(gate.requests) // 2 :]

@@ -14,12 +14,6 @@ LONGEST_NAME: Final = 40
 
 NAME_RULE: Final = "1 to 40 letters, digits and _, in capitals, exactly as the exchange lists it"
 
-NAME_PATTERN: Final = r"^[^\s!-/:-@\[-^`-~]+$"
-"""For JSON schemas: wider than `is_name`, because many readers of schemas do not know `\\p{L}`."""
-
-CURSOR_PATTERN: Final = r"^[^\s!-/:-@\[-^`{-~]+$"
-"""The same with the letters a to z."""
-
 # Letters of any script (Lu, Ll, Lt, Lm, Lo) and decimal digits (Nd). Combining marks are left out: they change or hide
 # the letter before them.
 _KINDS: Final = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd"})

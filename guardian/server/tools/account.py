@@ -50,9 +50,9 @@ def get_pnl(
     """What was bought, sold, paid in fees, gained and lost: "what did I spend today?" is start_time "today".
 
     "spot": what guardian traded, by symbol and in all; without a period since it began. `realised` is by average cost,
-    after fees; `unrealised` is what is held now at the bid; coins that guardian did not buy are left out, see `note`.
-    "futures": the owner's USD-M account; the last 7 days unless a period is given. `profit` is from trading, and
-    `transfers` are no profit. Where `complete` is false, say what is missing.
+    `unrealised` is what is held now at the bid; coins that guardian did not buy are left out, see `note`.
+    "futures": the owner's USD-M account, the last 7 days unless a period is given; `transfers` are no profit.
+    Where `complete` is false, say what is missing.
     """
     check_period(start_time, end_time)
     kind = GetPnl if market is Market.SPOT else GetFuturesPnl

@@ -21,8 +21,7 @@ from guardian.server.registration import ToolSpec
 def get_ticker_price(symbol: Symbol) -> GetTickerPrice:
     """The price of a symbol's last trade, in the quote asset per base asset.
 
-    The cheapest look at a price. It is not what an order would get: for that see get_order_book; for the last 24 hours
-    get_ticker.
+    The cheapest look at a price, and not what an order would get: that is in get_order_book.
     """
     return GetTickerPrice(symbol=symbol)
 
@@ -31,7 +30,6 @@ def get_ticker(symbol: Symbol, candles: CandlesWanted | None = None) -> GetTicke
     """A symbol's last 24 hours: last, open, high, low, best bid and ask, change in percent, volume in base and quote.
 
     With candles: its chart instead, one row a candle, oldest first; the last one may be unfinished.
-    For the price alone use get_ticker_price; for what lies in the book get_order_book.
     """
     return GetTicker(symbol=symbol, candles=candles)
 
@@ -50,10 +48,10 @@ def get_available_assets(
     limit: ListLimit = 50,
     cursor: ListCursor | None = None,
 ) -> GetAvailableAssets:
-    """The symbols that the exchange lists, by name, with order types, tick and step size, quantity and notional bounds.
+    """The symbols that the exchange lists, with order types, tick and step size, quantity and notional bounds.
 
-    `policy_allows` says whether the owner's policy lets orders for the symbol be made at all. Narrow it with base_asset
-    and quote_asset; there are thousands. Request the next page with `next_cursor`. What you own: get_balance.
+    `policy_allows`: whether the owner's policy lets orders for the symbol be made at all. There are thousands: narrow
+    it with base_asset and quote_asset, or give `next_cursor` for the next page. What you own: get_balance.
     """
     return GetAvailableAssets(base_asset=base_asset, quote_asset=quote_asset, limit=limit, cursor=cursor)
 

@@ -56,7 +56,7 @@ def get_deposit_history(
 ) -> GetDepositHistory:
     """Deposits into the account, newest first: amount in `coin`, network, status, time.
 
-    The period may be 90 days at most (the exchange's default); request the next page with `next_offset` as offset.
+    The period may be 90 days at most (the default); `next_offset` as offset gives the next page.
     Not on testnet and demo.
     """
     check_period(start_time, end_time, most_days=HISTORY_DAYS)
@@ -81,8 +81,8 @@ def get_withdraw_history(
 ) -> GetWithdrawHistory:
     """Withdrawals out of the account, newest first: amount and fee in `coin`, network, status, time.
 
-    The period may be 90 days at most (the exchange's default); request the next page with `next_offset` as offset.
-    Guardian cannot withdraw. Not on testnet and demo.
+    The period may be 90 days at most (the default); `next_offset` as offset gives the next page. Guardian cannot
+    withdraw. Not on testnet and demo.
     """
     check_period(start_time, end_time, most_days=HISTORY_DAYS)
     return GetWithdrawHistory(coin=coin, start_time=start_time, end_time=end_time, limit=limit, offset=offset)

@@ -29,7 +29,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "get_balance": {"include_zero": True},
     "get_account_snapshot": {"account_type": "FUTURES", "start_time": "2026-11-01T00:00:00Z"},
     "get_position_info": {"symbol": "BTCUSDT"},
-    "get_pnl": {"start_time": 1_763_800_000_000, "end_time": "2026-11-22T10:00:00+01:00"},
+    "get_pnl": {"start_time": "monday", "end_time": "2026-11-22T10:00:00+01:00"},
     "create_order": {
         "symbol": "BTCUSDT",
         "side": "BUY",
