@@ -55,6 +55,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "uninstall": ("guardian.cli.install.uninstall:command", "take it out again"),
     "serve": ("guardian.cli.serve:command", "run the MCP server for an AI assistant"),
     "status": ("guardian.cli.status:command", "what is going on: environment, trading state, budgets"),
+    "doctor": ("guardian.cli.doctor.command:command", "find out why something does not work"),
     "approve": ("guardian.cli.orders.approve:command", "look at the orders that wait for you, and approve one"),
     "reject": ("guardian.cli.orders.reject:command", "say no to an order that waits for you"),
     "console": ("guardian.cli.console:command", "a page on this machine: approve, look and halt"),

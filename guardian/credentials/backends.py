@@ -9,7 +9,7 @@ slow to import, so it is imported when it is first needed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import new_class
@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 
 from guardian.credentials.keyring_hints import missing_hint
 from guardian.credentials.vault.vault_backend import VaultBackend
+from guardian.domain.text.escaping import clean
 from guardian.errors import KeyringUnavailable
 from guardian.system.surroundings import find_surroundings
 
@@ -29,6 +30,16 @@ _BACKENDS: Final[Mapping[str, tuple[str, ...]]] = {
         "keyring.backends.kwallet.DBusKeyring",
     ),
 }
+
+_TITLES: Final[Mapping[str, str]] = {
+    "keyring.backends.macOS.Keyring": "the Keychain of macOS",
+    "keyring.backends.Windows.WinVaultKeyring": "the Credential Manager of Windows",
+    "keyring.backends.SecretService.Keyring": "Secret Service",
+    "keyring.backends.libsecret.Keyring": "libsecret",
+    "keyring.backends.kwallet.DBusKeyring": "KWallet",
+}
+_MOST_SAID: Final = 100
+"""Characters of why a backend cannot work."""
 
 
 class KeyringBackend(Protocol):
@@ -59,15 +70,24 @@ def find_backend(home: Path) -> KeyringBackend:
 def find_system_backend() -> KeyringBackend:
     """Returns the first backend of this system that works. Raises KeyringUnavailable where none does."""
     tried = []
-    for path in _BACKENDS.get(sys.platform, ()):
-        try:
-            return _load(path)
-        except Exception as error:  # noqa: BLE001 - whatever keeps one from working, the next is tried
-            tried.append(f"`{path}` ({type(error).__name__})")
+    for name, result in try_backends():
+        if not isinstance(result, str):
+            return result
+        tried.append(f"`{name}` ({result})")
     raise KeyringUnavailable(
         f"no keyring that guardian trusts works here; tried: {', '.join(tried) or 'none is known for this system'}",
         hint=missing_hint(find_surroundings(sys.platform)),
     )
+
+
+def try_backends() -> Iterator[tuple[str, KeyringBackend | str]]:
+    """Each backend of this system by its name for people, loaded, or why it cannot work. Nothing is asked of it."""
+    for path in _BACKENDS.get(sys.platform, ()):
+        try:
+            yield _TITLES.get(path, path), _load(path)
+        except Exception as error:  # noqa: BLE001 - whatever keeps one from working, the next is tried
+            # keyring's own words for it, for instance `SecretStorage required`; no key was near it yet.
+            yield _TITLES.get(path, path), clean(" ".join(str(error).split()), _MOST_SAID) or type(error).__name__
 
 
 def _load(path: str) -> KeyringBackend:

@@ -46,11 +46,18 @@ def known_variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 _secrets: Final[set[str]] = set()
 """The names of those that were removed and held a secret."""
+_removed: Final[set[str]] = set()
+"""The names of all that were removed."""
 
 
 def secrets_at_start() -> tuple[str, ...]:
     """Returns the names of the variables with a Binance secret that this process has or was started with, sorted."""
     return tuple(sorted(_secrets.union(secret_variables(os.environ))))
+
+
+def removed_at_start() -> frozenset[str]:
+    """Returns the names of the variables that this process was started with and that guardian removed."""
+    return frozenset(_removed)
 
 
 def forget_unknown_variables() -> None:
@@ -62,6 +69,7 @@ def forget_unknown_variables() -> None:
     _secrets.update(secret_variables(os.environ))
     for name in list(os.environ):
         if not _is_known(name):
+            _removed.add(name)
             del os.environ[name]
     warnings.resetwarnings()
     warnings.simplefilter("ignore")

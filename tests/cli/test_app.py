@@ -140,7 +140,7 @@ def test_commands_are_those_of_this_release() -> None:
     """The command line has these commands, each with a short text in lower case and without a full stop."""
     assert set(COMMANDS) == {
         "serve", "tour", "init", "audit", "policy", "keys", "approve", "reject", "halt", "resume", "settle", "status",
-        "position", "paper", "console", "arm", "disarm", "passkey", "pin", "completion", "help", "version",
+        "position", "paper", "console", "arm", "disarm", "passkey", "pin", "completion", "help", "version", "doctor",
         "install", "uninstall",
     }  # fmt: skip
     for _, short in COMMANDS.values():

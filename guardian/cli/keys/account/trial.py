@@ -47,13 +47,14 @@ def try_key(pair: ApiKeyPair, *, network: Network | None = None) -> KeyAnswer:
     key.
     """
     allowed = allowed_permissions() if pair.environment == Environment.LIVE else ()
-    answer = asyncio.run(_tried(pair, allowed, network))
+    answer = asyncio.run(ask_exchange(pair, allowed, network))
     if answer.permissions is not None:
         note_permissions(answer.permissions, KeyJudgement(problems=answer.problems, warnings=answer.warnings))
     return answer
 
 
-async def _tried(pair: ApiKeyPair, allowed: Collection[ExtraPermission], network: Network | None) -> KeyAnswer:
+async def ask_exchange(pair: ApiKeyPair, allowed: Collection[ExtraPermission], network: Network | None) -> KeyAnswer:
+    """Asks with this key alone; nothing is written. Raises ExchangeError."""
     is_futures = pair.environment == Environment.TESTNET and pair.family is KeyFamily.FUTURES
     exchange = Exchange(
         EnvironmentSpec(environment=Environment(pair.environment)),

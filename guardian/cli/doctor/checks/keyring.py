@@ -1,0 +1,80 @@
+"""Where keys are kept: which keyring works, whether it keeps and gives back an item, or the vault in its place."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+from guardian.cli.doctor.examined import KEYRING_TIMEOUT_S, Examined
+from guardian.cli.doctor.findings import Finding, ok, problem, unclear, warning
+from guardian.credentials.backends import KeyringBackend, try_backends
+from guardian.credentials.items import KeyringItems
+from guardian.credentials.turns import KeyringQueue, Turn
+from guardian.credentials.vault.unlocked import PROCESS_VAULTS
+from guardian.credentials.vault.vault_file import VaultFile
+from guardian.domain.secrets import Secret
+from guardian.errors import CredentialsError, KeyringUnavailable, VaultLocked
+from guardian.system.surroundings import find_surroundings
+
+TEST_SERVICE: Final = "guardian-doctor-test"
+"""The name of the item that is written, read and removed; it has no key in it."""
+
+
+def check_backends(examined: Examined) -> Iterator[Finding]:
+    """A keyring works, and it keeps an item; where a home has a vault, that is looked at in its place."""
+    vault = VaultFile(examined.home)
+    if vault.exists():
+        yield from _look_at_vault(vault)
+        return
+    works: KeyringBackend | None = None
+    for name, result in try_backends():
+        if not isinstance(result, str):
+            works = result
+            yield ok("keyring", f"{name} is here")
+            break
+        yield warning("keyring.backend", f"{name} does not work here: {result}")
+    if works is not None:
+        yield from round_trip(works)
+        return
+    if examined.policy is not None and examined.policy.environment.value == "paper":
+        yield ok("keyring", "no keyring works here, and `paper` needs none")
+        return
+    yield problem(
+        "keyring",
+        "no keyring works here, so no key can be kept in one",
+        "`guardian keys vault create` makes a file for them",
+    )
+    if examined.platform == "linux" and "DBUS_SESSION_BUS_ADDRESS" not in examined.environment:
+        text = "no D-Bus session is named (DBUS_SESSION_BUS_ADDRESS), by which keyrings are reached"
+        yield warning("keyring.d-bus", text, "start the client from the desktop, or use a vault")
+
+
+def round_trip(backend: KeyringBackend, timeout_s: float = KEYRING_TIMEOUT_S) -> Iterator[Finding]:
+    """Writes an item of random text, reads it back and removes it. A keyring that is locked may open a window."""
+    items = KeyringItems(backend, KeyringQueue(timeout_s, Turn()))
+    service = f"{TEST_SERVICE}-{secrets.token_hex(4)}"
+    try:
+        items.put(service, Secret(secrets.token_hex(16)))
+        items.remove(service)
+    except KeyringUnavailable as error:
+        asks = "; it may be locked, and have opened a window" if find_surroundings(sys.platform).has_windows else ""
+        yield unclear("keyring.round-trip", f"{error.message}{asks}", error.hint)
+    except CredentialsError as error:
+        yield problem("keyring.round-trip", error.message, error.hint)
+    else:
+        yield ok("keyring.round-trip", "a test item was written, read back and removed")
+
+
+def _look_at_vault(vault: VaultFile) -> Iterator[Finding]:
+    sealed = vault.read()  # a vault that cannot be used raises, and is said with its hint
+    try:
+        PROCESS_VAULTS.key_of(sealed)
+    except VaultLocked as error:
+        remedy = (
+            "`guardian keys vault status`; a server takes its passphrase by `--vault-passphrase-fd` or from systemd"
+        )
+        yield unclear("vault", f"`{vault.path}` has {len(sealed.items)} items: {error.message}", remedy)
+    else:
+        yield ok("vault", f"`{vault.path}` opens, and has {len(sealed.items)} items")
