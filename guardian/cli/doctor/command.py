@@ -32,6 +32,8 @@ def command(ctx: click.Context, as_json: bool, bundle: Path | None) -> None:
 
     Exit code 0: nothing is wrong. 1: there is a problem. 3: something could not be found out.
     """
+    if is_terminal(sys.stderr):
+        say("looking at this machine; what does not answer is waited for a few seconds")
     from guardian.cli.doctor.findings import Finding, exit_code, findings_of
     from guardian.cli.doctor.printing import document, print_finding, say_summary, write_bundle
     from guardian.cli.doctor.running import CHECKS, this_machine

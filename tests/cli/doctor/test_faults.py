@@ -9,6 +9,7 @@ import sqlite3
 import ssl
 import stat
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -18,8 +19,12 @@ from typing import Any
 
 import pytest
 
+from guardian.cli.app import main
+from guardian.cli.doctor import running
 from guardian.cli.doctor.checks import keyring
 from guardian.cli.doctor.checks.clients import start_entry
+from guardian.cli.doctor.checks.hosts import within
+from guardian.cli.doctor.checks.processes import _by_proc
 from guardian.cli.doctor.examined import Examined, RunningServer
 from guardian.cli.doctor.findings import Check, Finding, Health, exit_code, findings_of, ok
 from guardian.cli.doctor.printing import document, write_bundle
@@ -469,3 +474,61 @@ def test_bundle_has_no_key_no_account_and_no_folder_of_the_user(folder: Path, tm
     with pytest.raises(GuardianError, match="there already"):
         write_bundle(path, findings, folder)
     assert document(findings)["result"] == "ok"
+
+
+def test_resolver_that_hangs_is_not_waited_for() -> None:
+    """The system's resolver knows no time limit; the check does."""
+    with pytest.raises(TimeoutError):
+        within(0.05, lambda: time.sleep(5))
+    with pytest.raises(socket.gaierror):
+        within(5, lambda: fails_with(socket.gaierror())(None))
+    assert within(5, lambda: 7) == 7
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are listed in another way")
+def test_servers_are_found_by_their_command_line(tmp_path: Path) -> None:
+    """A process that serves guardian, with its home; no other, none that ended, and none that cannot be read."""
+
+    def process(pid: str, words: list[str], *variables: str) -> None:
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "cmdline").write_bytes("\0".join([*words, ""]).encode())
+        (tmp_path / pid / "environ").write_bytes("\0".join([*variables, ""]).encode())
+
+    process("10", ["/v/bin/python", "-I", "-m", "guardian", "serve"], "A=1", "GUARDIAN_HOME=/h")
+    process("11", ["/v/bin/guardian", "serve", "--policy", "x"])
+    process("12", ["/v/bin/guardian", "status"])
+    process("13", ["vim", "serve.py"])
+    (tmp_path / "14").mkdir()
+    (tmp_path / "self").mkdir()
+    assert sorted(_by_proc(tmp_path), key=lambda one: one.pid) == [RunningServer(10, "/h"), RunningServer(11, None)]
+
+
+def test_command_prints_findings_writes_the_bundle_and_ends_by_them(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for each finding with what to do below it; JSON has the same; the exit code is that of the worst."""
+    monkeypatch.setenv("GUARDIAN_HOME", str(folder))
+    monkeypatch.setattr(running, "this_machine", lambda home: examined(home, servers=lambda: None))
+    assert main(["doctor", "--bundle", str(tmp_path / "report.json")]) == 3
+    out, said = capsys.readouterr()
+    assert (
+        "could not tell  servers: this system does not say which servers run\n                -> your client's" in out
+    )
+    assert "not everything could be found out: " in said
+    assert json.loads((tmp_path / "report.json").read_text())["result"] == "could not tell"
+    assert main(["doctor", "--json"]) == 3
+    report = json.loads(capsys.readouterr().out)
+    assert {"name": "hosts", "health": "ok", "text": "`paper` needs no network", "remedy": None} in report["findings"]
+    (folder / "policy.toml").write_text("schema =")
+    assert main(["doctor"]) == 1
+
+
+def test_ctrl_c_ends_the_command_with_130(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of a check."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("GUARDIAN_HOME", str(folder))
+    monkeypatch.setattr(running, "this_machine", lambda home: examined(home, servers=interrupted))
+    assert main(["doctor"]) == 130

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from threading import Thread
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -18,6 +20,8 @@ from guardian.errors import ExchangeError
 from guardian.exchange.environments import ApiFamily, EnvironmentSpec
 from guardian.exchange.http.tls import own_tls_context
 from guardian.policy.prices import CLOCK_LIMIT_MS
+
+T = TypeVar("T")
 
 PORT: Final = 443
 _NETWORK_HELP: Final = "look at the network; guardian goes through no proxy, and a portal may have to be answered first"
@@ -36,8 +40,29 @@ def hosts_of(environment: Environment) -> tuple[str, ...]:
 def reach_host(host: str, timeout_s: float = NETWORK_TIMEOUT_S) -> str | None:
     """Connects by TLS; returns who issued the host's certificate where guardian does not believe it, else None.
 
-    Raises OSError: the name cannot be resolved, nobody answers, or what answers speaks no TLS.
+    Raises OSError: the name cannot be resolved, nobody answers, or what answers speaks no TLS; and TimeoutError.
     """
+    return within(3 * timeout_s, lambda: _connect(host, timeout_s))
+
+
+def within(timeout_s: float, work: Callable[[], T]) -> T:
+    """Does the work in a thread, which is left alone where it takes longer: the system's resolver knows no time limit.
+
+    Ctrl-C is noticed meanwhile. Raises what the work raises, and TimeoutError.
+    """
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            done.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return done.result(timeout_s)
+
+
+def _connect(host: str, timeout_s: float) -> str | None:
     try:
         with (
             socket.create_connection((host, PORT), timeout_s) as plain,

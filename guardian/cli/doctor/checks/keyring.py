@@ -15,6 +15,7 @@ from guardian.credentials.turns import KeyringQueue, Turn
 from guardian.credentials.vault.unlocked import PROCESS_VAULTS
 from guardian.credentials.vault.vault_file import VaultFile
 from guardian.domain.secrets import Secret
+from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, KeyringUnavailable, VaultLocked
 from guardian.system.surroundings import find_surroundings
 
@@ -28,17 +29,19 @@ def check_backends(examined: Examined) -> Iterator[Finding]:
     if vault.exists():
         yield from _look_at_vault(vault)
         return
+    needs_none = examined.policy is not None and examined.policy.environment is Environment.PAPER
+    refused = ok if needs_none else warning
     works: KeyringBackend | None = None
     for name, result in try_backends():
         if not isinstance(result, str):
             works = result
             yield ok("keyring", f"{name} is here")
             break
-        yield warning("keyring.backend", f"{name} does not work here: {result}")
+        yield refused("keyring.backend", f"{name} does not work here: {result}")
     if works is not None:
         yield from round_trip(works)
         return
-    if examined.policy is not None and examined.policy.environment.value == "paper":
+    if needs_none:
         yield ok("keyring", "no keyring works here, and `paper` needs none")
         return
     yield problem(
