@@ -175,6 +175,15 @@ class WithdrawProposal(Request):
     proposal_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAll(Request):
+    """The third use of `cancel_order`: takes all of guardian's open orders out of the book, on one symbol or all."""
+
+    tool: ClassVar[str] = "cancel_order"
+    scope: ClassVar[RequestScope] = RequestScope.CANCEL
+    symbol: str | None = None
+
+
 class OrdersWanted(StrEnum):
     """Which orders `get_orders` lists."""
 
@@ -276,7 +285,10 @@ REQUESTS: Final[dict[str, type[Request]]] = {
         GetUniversalTransferHistory,
     )
 }
-"""Every request by its tool's name; `cancel_order` has a second one, `WithdrawProposal`, `get_pnl` `GetFuturesPnl`."""
+"""Every request by its tool's name.
+
+`cancel_order` has two more, `WithdrawProposal` and `CancelAll`, and `get_pnl` has `GetFuturesPnl`.
+"""
 
 TOOLS: Final[tuple[str, ...]] = tuple(REQUESTS)
 """The names of the 17 tools."""

@@ -12,9 +12,10 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import Final
 
 from guardian.domain.codes import Code, Outcome
-from guardian.domain.requests import TOOLS, CancelOrder, CreateOrder, Request, WithdrawProposal
+from guardian.domain.requests import TOOLS, CancelAll, CancelOrder, CreateOrder, Request, WithdrawProposal
 from guardian.domain.trading import Environment, TradingState
 from guardian.errors import (
     CredentialsError,
@@ -37,6 +38,7 @@ from guardian.gate.base.journal import CANCEL_PATIENCE_S
 from guardian.gate.base.outcomes import OutcomeWriter
 from guardian.gate.base.replies import MandateView, OrderProposed, Reply, ReplyError, denied, refused, rejection
 from guardian.gate.cancels.cancel import OrderCanceller
+from guardian.gate.cancels.cancel_all import AllOrdersCanceller
 from guardian.gate.cancels.withdraw import ProposalWithdrawer
 from guardian.gate.client_questions import ApprovedInClient, ClientAnswer, ClientQuestion, ClientQuestions
 from guardian.gate.orders.create import OrderPlacer
@@ -48,6 +50,9 @@ from guardian.gate.reads.status_views import NoPolicyView, PolicyView, RecentCal
 from guardian.policy.engine import judge_tool
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OpenedCall, Phase, Record
+
+_IMPATIENCE_S: Final = 0.1
+"""How long the log is waited for where it did not take a row just before."""
 
 
 class Gate:
@@ -68,6 +73,7 @@ class Gate:
             self.chosen.set()
         self._placer = OrderPlacer(context, Sender(context, self._outcomes))
         self._canceller = OrderCanceller(context)
+        self._all_canceller = AllOrdersCanceller(context)
         self._withdrawer = ProposalWithdrawer(context)
         self._questions = ClientQuestions(context)
         self._reader = Reader(context)
@@ -85,12 +91,19 @@ class Gate:
         return self.context.environment
 
     async def open_call(
-        self, tool: str, arguments: Mapping[str, object], *, client: str | None = None, by_owner: bool = False
+        self,
+        tool: str,
+        arguments: Mapping[str, object],
+        *,
+        client: str | None = None,
+        by_owner: bool = False,
+        part_of: CallInfo | None = None,
     ) -> CallInfo:
         """Write the `call` row, also for unknown tools and invalid arguments.
 
         `by_owner` marks a call that the owner makes on the command line: it is not counted in the assistant's call
-        budget. `client` is the name that the client gives itself, for the log alone.
+        budget. `client` is the name that the client gives itself, for the log alone. `part_of` is the call that this
+        one is made for; where the log did not take that, it is hardly waited for again.
 
         Raises:
             StoreError: the row cannot be written, and the tool is not `cancel_order`; the call must not be handled.
@@ -100,7 +113,9 @@ class Gate:
         started = context.clock.monotonic()
         call_id = context.random_bytes(16).hex()
         digest = self._policy_digest()
-        body = {"arguments": without_secrets(arguments), "client": client, "policy": digest}
+        body: dict[str, object] = {"arguments": without_secrets(arguments), "client": client, "policy": digest}
+        if part_of is not None:
+            body["part_of"] = part_of.call_id
         record = Record(
             phase=Phase.CALL,
             call_id=call_id,
@@ -115,6 +130,8 @@ class Gate:
         opened: OpenedCall | None = None
         is_cancel = tool == CancelOrder.tool
         patience_s = CANCEL_PATIENCE_S if is_cancel else None
+        if part_of is not None and not part_of.logged:
+            patience_s = _IMPATIENCE_S
 
         def write(tx: Transaction) -> tuple[OpenedCall, TradingState]:
             context.policy_file.look(tx, adopts=True)
@@ -178,6 +195,12 @@ class Gate:
     async def _handle(self, call: CallInfo, request: Request) -> Reply:
         if isinstance(request, WithdrawProposal):
             return await self._withdrawer.withdraw(call, request)
+        if isinstance(request, CancelAll):
+            return await self._all_canceller.cancel(
+                call,
+                request,
+                lambda one: self.cancel_one(one, client=call.client, by_owner=call.by_owner, part_of=call),
+            )
         if isinstance(request, CancelOrder):
             return await self._canceller.cancel(call, request, cancel_foreign=self._cancels_foreign())
         in_force = self.context.policy_file.current()
@@ -191,6 +214,16 @@ class Gate:
                 return refused(Code.CALL_BUDGET_SPENT, first.message, hint=first.hint, retry_after_s=60)
             return denied(verdict.denials)
         return await self._reader.read(request, in_force.policy)
+
+    async def cancel_one(
+        self, request: CancelOrder, *, client: str | None, by_owner: bool = False, part_of: CallInfo | None = None
+    ) -> Reply:
+        """Cancel an order as a call of its own, with its rows in the log; never raises what `handle` answers."""
+        named = {"symbol": request.symbol, "client_order_id": request.client_order_id}
+        call = await self.open_call(request.tool, named, client=client, by_owner=by_owner, part_of=part_of)
+        reply = await self.handle(call, request)
+        await self.close_call(call, reply)
+        return reply
 
     def _cancels_foreign(self) -> bool:
         """Whether the policy allows cancelling orders that guardian did not place; its own need no policy."""

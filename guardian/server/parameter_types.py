@@ -219,4 +219,7 @@ OrdersLimit = Annotated[int, _limit(500, "Orders")]
 HistoryLimit = Annotated[int, _limit(200, "Entries a page")]
 LiquidationLimit = Annotated[int, _limit(100, "Entries")]
 TransferLimit = Annotated[int, _limit(100, "Transfers a page")]
+CancelsAll = Annotated[
+    bool, Field(description="true, without an id: all open orders that guardian placed, of symbol or of every symbol.")
+]
 IncludeZero = Annotated[bool, Field(description="true: empty assets too.")]

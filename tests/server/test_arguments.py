@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from guardian.domain.money import parse_positive, plain
 from guardian.domain.orders import OrderSide, OrderType, TimeInForce
-from guardian.domain.requests import CancelOrder, WithdrawProposal
+from guardian.domain.requests import CancelAll, CancelOrder, WithdrawProposal
 from guardian.errors import InvalidArguments
 from guardian.server.arguments import check_period, parse_amount_argument, parse_time_argument
 from guardian.server.tools.orders import cancel_order, create_order
@@ -255,6 +255,17 @@ def test_cancel_is_of_an_order_or_of_a_proposal() -> None:
     """With a symbol and one id it cancels an order; with a proposal's id alone it withdraws that."""
     assert cancel_order(**CANCEL | {"symbol": "BTCUSDT", "order_id": 1}) == CancelOrder(symbol="BTCUSDT", order_id=1)
     assert cancel_order(**CANCEL | {"proposal_id": "K7QM2X"}) == WithdrawProposal(proposal_id="K7QM2X")
+
+
+@pytest.mark.parametrize("given", [{"order_id": 1}, {"client_order_id": "g1-1"}, {"proposal_id": "K7QM2X"}])
+def test_cancel_of_all_takes_a_symbol_or_nothing_else(given: dict[str, Any]) -> None:
+    """An id beside `all` is a mistake, and nothing is cancelled by either; `all` false is leaving it out."""
+    assert cancel_order(**CANCEL | {"all": True}) == CancelAll()
+    assert cancel_order(**CANCEL | {"all": True, "symbol": "BTCUSDT"}) == CancelAll(symbol="BTCUSDT")
+    with pytest.raises(InvalidArguments, match="not together with all"):
+        cancel_order(**CANCEL | {"all": True, "symbol": "BTCUSDT"} | given)
+    with pytest.raises(InvalidArguments, match="unless proposal_id or all is given"):
+        cancel_order(**CANCEL | {"all": False})
 
 
 def test_period_is_bounded_on_both_sides() -> None:

@@ -12,7 +12,7 @@ from guardian.bootstrap import Guardian
 from guardian.cli.support.render import say
 from guardian.cli.support.stop_requests import StopRequests
 from guardian.connector import Connection
-from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, OrderReport
+from guardian.domain.orders import OrderReport
 from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, ExchangeError, PolicyInvalid
 from guardian.gate.base.context import GateContext
@@ -35,18 +35,6 @@ async def foreign_orders(opened: Guardian) -> tuple[tuple[OrderReport, ...], boo
     found, complete = await _open_on(connection, symbols)
     foreign = await opened.journal.run(lambda: _not_ours(opened, context, connection.account, found))
     return foreign, complete
-
-
-async def marked_orders(opened: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
-    """Open orders with guardian's mark on their id, on the symbols that the policy lists: for want of the store.
-
-    The second value is as that of `foreign_orders`. Raises CredentialsError and ExchangeError, and PolicyInvalid where
-    no policy says where to look.
-    """
-    symbols = tuple(sorted(opened.policy_file.current().policy.symbols))
-    connection = await opened.connector.connect(needs_keys=True)
-    found, complete = await _open_on(connection, symbols)
-    return tuple(report for report in found if report.client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)), complete
 
 
 def target_context(opened: Guardian) -> GateContext:

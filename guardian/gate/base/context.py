@@ -108,6 +108,15 @@ class GateContext:
         """Lists the open orders of an account."""
         return OpenOrderLister(kept=self.open_order_lists, scope=scope, clock=self.clock)
 
+    def named_environment(self) -> Environment:
+        """Where orders are created or, while no valid policy says that, where its file says.
+
+        Raises PolicyInvalid: the file names no environment.
+        """
+        if self.is_chosen:
+            return self.environment
+        return self.policy_file.named_environment() or self.policy_file.current().policy.environment
+
     def for_environment(self, environment: Environment) -> GateContext:
         """The same parts for another environment."""
         return replace(self, environment=environment, connector=self.connector_to(environment), is_chosen=True)

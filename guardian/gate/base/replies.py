@@ -212,6 +212,36 @@ class OrderCancelled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CancelResult:
+    """What came of one order of guardian's when all of them were cancelled."""
+
+    result: str
+    """`cancelled`; ended before: `filled`, `expired`, `not_placed`; else the outcome of its cancel, or `not_tried`."""
+    symbol: str
+    client_order_id: str
+    side: str
+    quantity: Decimal
+    executed_quantity: Decimal | None
+    """What had filled; null where it is not known."""
+    environment: str | None
+    """Where it was sent to, unless that is `meta.environment`."""
+    message: str | None
+    """Why it may still be open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersCancelled:
+    """`cancel_order` with `all` was carried out; `note` says in a sentence what came of it."""
+
+    note: str
+    still_open: int
+    """How many of the orders are or may be open now."""
+    results: tuple[CancelResult, ...]
+    waiting: tuple[WaitingOrder, ...] | None
+    """Proposals that were not taken back; null where they could not be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssetBalance:
     """The account's balance of an asset, and how much of it guardian can sell back without a budget."""
 

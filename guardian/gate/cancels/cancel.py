@@ -117,10 +117,7 @@ class OrderCanceller:
             environment = Environment(target.row.environment)
             is_here = self._context.is_chosen and environment is self._context.environment
             return None if is_here else environment
-        if self._context.is_chosen:
-            return None
-        named = self._context.policy_file.named_environment()
-        return self._context.policy_file.current().policy.environment if named is None else named
+        return None if self._context.is_chosen else self._context.named_environment()
 
     async def _looked_up_here(
         self, connection: Connection, scope: Scope, target: Target, *, cancel_foreign: bool

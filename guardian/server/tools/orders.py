@@ -10,12 +10,20 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.domain.orders import OrderSpec, TimeInForce
-from guardian.domain.requests import CancelOrder, CreateOrder, GetOrders, OrdersWanted, WithdrawProposal
+from guardian.domain.requests import CancelAll, CancelOrder, CreateOrder, GetOrders, OrdersWanted, WithdrawProposal
 from guardian.domain.secrets import Secret
 from guardian.errors import ArgumentMistake, InvalidArguments
-from guardian.gate.base.replies import OrderCancelled, OrderPlaced, OrderProposed, Orders, ProposalWithdrawn
+from guardian.gate.base.replies import (
+    OrderCancelled,
+    OrderPlaced,
+    OrderProposed,
+    Orders,
+    OrdersCancelled,
+    ProposalWithdrawn,
+)
 from guardian.server.arguments import TIME_IN_FORCE_TYPES, period_mistakes, price_mistakes, quantity_mistakes, stated
 from guardian.server.parameter_types import (
+    CancelsAll,
     ClientOrderId,
     ConfirmationToken,
     EndTime,
@@ -102,15 +110,23 @@ def cancel_order(
     order_id: OrderId | None = None,
     client_order_id: ClientOrderId | None = None,
     proposal_id: ProposalId | None = None,
-) -> CancelOrder | WithdrawProposal:
+    all: CancelsAll | None = None,  # noqa: A002 - the tool's own argument
+) -> CancelOrder | WithdrawProposal | CancelAll:
     """Take ONE open spot order out of the book: symbol, and one of order_id and client_order_id (get_orders has both).
 
-    Or, with proposal_id ALONE, take back an order that still waits for a person, or is approved and was not sent.
+    Or, with all true and no id, all that guardian placed, of symbol or of every symbol: `data.note` says what came of
+    it. Or, with proposal_id ALONE, take back an order that waits for a person, or is approved and was not sent.
 
-    Works when trading is halted and when budgets are spent. It does not undo what has filled: `data.order` says what
-    has. Orders that guardian did not place are denied unless the owner's policy allows it.
+    Works when trading is halted and when budgets are spent. It does not undo what has filled. Orders that guardian did
+    not place are denied unless the owner's policy allows it.
     """
     hint = "get_orders with status open lists the ids of what can be cancelled"
+    if all:
+        ids = (("order_id", order_id), ("client_order_id", client_order_id), ("proposal_id", proposal_id))
+        mistakes = [ArgumentMistake(name, "not together with all") for name, value in ids if value is not None]
+        if mistakes:
+            raise InvalidArguments(tuple(mistakes), hint="nothing was cancelled; give all, or one id")
+        return CancelAll(symbol=symbol)
     if proposal_id is not None:
         given = (("symbol", symbol), ("order_id", order_id), ("client_order_id", client_order_id))
         beside = [ArgumentMistake(name, "not together with proposal_id") for name, value in given if value is not None]
@@ -122,7 +138,7 @@ def cancel_order(
         which = "give one of order_id and client_order_id" if order_id is None else "not together with client_order_id"
         mistakes.append(ArgumentMistake("order_id", which))
     if symbol is None:
-        mistakes.append(ArgumentMistake("symbol", "is required, unless proposal_id is given"))
+        mistakes.append(ArgumentMistake("symbol", "is required, unless proposal_id or all is given"))
     if mistakes or symbol is None:
         raise InvalidArguments(tuple(mistakes), hint=hint)
     return CancelOrder(symbol=symbol, order_id=order_id, client_order_id=client_order_id)
@@ -181,8 +197,8 @@ ORDER_TOOLS: Final = (
     ),
     ToolSpec(
         build=cancel_order,
-        title="Cancel a spot order, or withdraw a proposed one",
-        returns=(OrderCancelled, ProposalWithdrawn),
+        title="Cancel spot orders, or withdraw a proposed one",
+        returns=(OrderCancelled, OrdersCancelled, ProposalWithdrawn),
         read_only=False,
         destructive=True,
         idempotent=True,

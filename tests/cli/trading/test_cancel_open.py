@@ -184,7 +184,7 @@ def test_without_the_store_guardians_orders_are_known_by_their_mark(world: World
     done = world.command("halt", "--cancel-open")
     assert done.returncode == 3, done.stderr
     assert "trading is halted, through the emergency file" in done.stderr
-    assert "the exchange is asked, for the policy's symbols" in done.stderr
+    assert "its open orders come from the exchange" in done.stderr
     assert re.search(r"^cancelled: BTCUSDT g1-[0-9a-f]{32} \(BUY 0.001 at 59000, open\)$", done.stderr, re.MULTILINE)
     assert stands(world) == [("BTCUSDT", "CANCELED"), ("BTCUSDT", "NEW"), ("ETHUSDT", "NEW")]
     again = world.command("halt", "--cancel-open")

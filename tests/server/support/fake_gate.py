@@ -94,7 +94,13 @@ class FakeGate:
         self.fail_allowed: Exception | None = None
 
     async def open_call(
-        self, tool: str, arguments: Mapping[str, object], *, client: str | None = None, by_owner: bool = False
+        self,
+        tool: str,
+        arguments: Mapping[str, object],
+        *,
+        client: str | None = None,
+        by_owner: bool = False,
+        part_of: CallInfo | None = None,
     ) -> CallInfo:
         if self.fail_open is not None and tool != "cancel_order":
             raise self.fail_open
