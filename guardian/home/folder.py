@@ -19,6 +19,8 @@ from guardian.system.private_files import check_home, check_owner, make_folder
 
 HOME_VARIABLE: Final = "GUARDIAN_HOME"
 DEFAULT_POLICY: Final = "testnet"
+EXAMPLE_POLICY: Final = "example"
+"""The policy with every key, which is beside the folder of the others in a checkout."""
 
 
 def home_folder() -> Path:
@@ -60,7 +62,8 @@ def ready_made_policy(name: str) -> Path:
     packaged = Path(str(files("guardian"))) / "ready_made" / f"{name}.toml"
     if packaged.is_file():
         return packaged
-    return Path(str(files("guardian"))).parent / "policies" / f"{name}.toml"
+    checkout = Path(str(files("guardian"))).parent
+    return checkout / "policy.example.toml" if name == EXAMPLE_POLICY else checkout / "policies" / f"{name}.toml"
 
 
 def find_policy_file(home: Path) -> Path:

@@ -36,6 +36,8 @@ _OTHERS_CAN_ANYTHING: Final = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_CAN_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 # Never through a symbolic link, and never waiting for the other end of a pipe.
 _SAFE_FLAGS: Final = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""What a file system without hard links says."""
 _MAX_SHOWN: Final = 3
 
 
@@ -142,6 +144,35 @@ def open_without_waiting(path: Path) -> BinaryIO:
         raise
 
 
+def create_file(path: Path, content: bytes) -> None:
+    """Creates a file as a whole, for its owner alone and on the disk before this returns.
+
+    Raises:
+        FileExistsError: something is there; it is left as it is.
+        OSError: it could not be written; nothing is there.
+    """
+    draft = _draft_of(path, content)
+    try:
+        if os.name == "posix":
+            _link(draft, path)  # a rename would take the place of what is there
+        else:
+            draft.rename(path)  # on Windows it does not
+        _flush_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _link(draft: Path, path: Path) -> None:
+    try:
+        os.link(draft, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        draft.replace(path)
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Replaces a file as a whole, for its owner alone and on the disk before this returns.
 
@@ -151,16 +182,26 @@ def replace_file(path: Path, content: bytes) -> None:
     """
     with suppress(FileNotFoundError):
         _raise_problems([_kind_problem(path, path.lstat().st_mode)])
+    draft = _draft_of(path, content)
+    try:
+        draft.replace(path)
+        _flush_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _draft_of(path: Path, content: bytes) -> Path:
+    """A new file beside the path, for its owner alone and on the disk; nothing is left of one that fails."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE_FLAGS, FILE_MODE), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
-        _flush_folder(path.parent)
-    finally:
+    except BaseException:
         draft.unlink(missing_ok=True)
+        raise
+    return draft
 
 
 def _flush_folder(folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from guardian.cli.parser.groups import CommandGroup
+from guardian.cli.support.render import print_line
 
 _FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -45,6 +46,15 @@ def show(ctx: click.Context, file: Path | None, as_json: bool) -> None:
     from guardian.cli.policy.report import print_settings
 
     print_settings(ctx, file, as_json=as_json)
+
+
+@command.command("example")
+def example() -> None:
+    """Print a policy that has every key, each explained."""
+    from guardian.home.folder import EXAMPLE_POLICY, ready_made_policy
+
+    for line in ready_made_policy(EXAMPLE_POLICY).read_text("utf-8").splitlines():
+        print_line(line)
 
 
 @command.command("approve")

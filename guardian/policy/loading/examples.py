@@ -67,7 +67,7 @@ GIVEN: Final[Mapping[str, tuple[Callable[[object], object], str | None]]] = {
     "loss": (amount, "0"),
     "trading": (choice(TradingState), "active"),
 }
-"""What an example may be given: how each is read, and its default. `policy.example.toml` explains them."""
+"""What an example may be given: how each is read, and its default. `guardian policy example` explains them."""
 
 _RATE: Final = re.compile(r"rate_(.{1,40})_(bid|ask)")
 """The best prices of a symbol on the conversion path, such as `rate_BTCUSDT_ask`."""

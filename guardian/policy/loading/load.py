@@ -98,7 +98,7 @@ def read_policy(source: str) -> PolicyReading:
     if notes.mistakes:
         raise PolicyInvalid(
             tuple(sorted(notes.mistakes, key=lambda mistake: mistake.line or 0)),
-            hint="`policy.example.toml` explains every key",
+            hint="`guardian policy example` explains every key",
         )
     return PolicyReading(policy=policy, settings=tuple(notes.settings))
 
