@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from guardian.cli.support.owner import READING_S
 from guardian.home.folder import ready_made_policy
 from tests.e2e.support.processes import Machine, Person, Served
 

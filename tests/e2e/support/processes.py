@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fastmcp import Client
-from fastmcp.client.transports import StdioTransport
 
 from guardian.cli.support.owner import READING_S
 from guardian.paper.host.home import stop
 from guardian.store.opening import begin_log
 from tests.support import prefork
+from tests.support.forked_stdio import ForkedStdio
 
 T = TypeVar("T")
 Envelope = dict[str, Any]
@@ -124,12 +124,10 @@ class Served:
     def __init__(self, machine: Machine, *arguments: str, mode: str = "auto") -> None:
         self.machine = machine
         self.stderr_path = machine.home.parent / f"stderr-{time.monotonic_ns()}.log"
-        self.transport = StdioTransport(
-            sys.executable,
-            ["-m", "guardian", "serve", *arguments],
+        self.transport = ForkedStdio(
+            [sys.executable, "-m", "guardian", "serve", *arguments],
             env=machine.environment,
             cwd=str(machine.work),
-            keep_alive=False,
             log_file=self.stderr_path,
         )
         self.client: Client[Any]

@@ -13,9 +13,9 @@ from typing import Any
 
 from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
-from fastmcp.client.transports import StdioTransport
 
 from tests.e2e.support.processes import query
+from tests.support.forked_stdio import ForkedStdio
 from tests.support.world import Envelope, World
 
 Handler = Callable[[str, Any, Any, Any], Awaitable[Any]]
@@ -54,11 +54,9 @@ class Person:
 
 async def served(world: World, mode: str, person: Handler | None, work: Callable[[Client[Any]], Awaitable[Any]]) -> Any:
     """What `work` returns, done with a client of a server of its own."""
-    transport = StdioTransport(
-        sys.executable,
-        ["-m", "guardian", "serve"],
+    transport = ForkedStdio(
+        [sys.executable, "-m", "guardian", "serve"],
         env={**os.environ, "GUARDIAN_HOME": str(world.home)},
-        keep_alive=False,
         log_file=world.home.parent / f"stderr-{time.monotonic_ns()}.log",
     )
     async with Client(transport, mode=mode, elicitation_handler=person) as client:
