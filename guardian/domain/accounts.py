@@ -81,17 +81,6 @@ class FuturesPositions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Income:
-    """One entry of the futures income history, such as realised profit, a commission or a funding fee."""
-
-    time: str
-    income_type: str
-    symbol: str | None
-    income: Decimal
-    asset: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProfitAndLoss:
     """The futures account's wallet and unrealised profit, and the income in the requested period.
 
@@ -110,9 +99,10 @@ class ProfitAndLoss:
     """What was moved in and out by `TYPE/ASSET`, for instance `TRANSFER/USDT`: bonuses and conversions as well."""
     other: dict[str, Decimal]
     """Income of types that guardian does not know, by `TYPE/ASSET`: it is not known whether it is profit."""
-    income: tuple[Income, ...]
+    entries: int
+    """How many entries of the income history the sums are of."""
     complete: bool
-    """False where the income list was cut at the limit, so that the sums are of a part."""
+    """False where that list was cut at the limit, so that the sums are of a part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from fastmcp.tools.base import ToolResult
 
@@ -13,6 +13,11 @@ from guardian.domain.text.plain_data import Plain, to_plain
 from guardian.gate.base.order_views import iso
 from guardian.gate.base.replies import MandateView, Reply, ReplyError
 from guardian.system.typed_command import NAME, typed_command
+
+LEFT_OUT: Final = frozenset(
+    {"stop_price", "prevented_quantity", "warning", "client_answer", "rejected_because", "unknown_cost", "unpriced"}
+)
+"""Fields of the data that a reply lacks where they are null, for they apply to few. Every other null says something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,7 @@ def envelope(reply: Reply, meta: EnvelopeMeta) -> dict[str, Any]:
     """The reply as JSON data. Raises as `tool_result` does."""
     return {
         "outcome": reply.outcome.value,
-        "data": to_plain(reply.data),
+        "data": _short(to_plain(reply.data)),
         "error": None if reply.error is None else _error(reply.error),
         "meta": {
             "call_id": meta.call_id,
@@ -65,6 +70,15 @@ def envelope(reply: Reply, meta: EnvelopeMeta) -> dict[str, Any]:
             "period": meta.period,
         },
     }
+
+
+def _short(data: Plain) -> Plain:
+    """The same data without the fields of `LEFT_OUT` that are null."""
+    if isinstance(data, list):
+        return [_short(one) for one in data]
+    if isinstance(data, dict):
+        return {name: _short(one) for name, one in data.items() if one is not None or name not in LEFT_OUT}
+    return data
 
 
 def as_text(data: object) -> str:

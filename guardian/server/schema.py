@@ -18,6 +18,7 @@ from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 from guardian.domain.codes import Outcome
 from guardian.domain.trading import Environment, TradingState
 from guardian.gate.base.replies import OrderProposed, Situation
+from guardian.server.envelope import LEFT_OUT
 
 Schema = dict[str, Any]
 
@@ -77,7 +78,7 @@ def _loosened(schema: Schema) -> Schema:
 
 @cache
 def schema_of(kind: Any) -> Schema:  # noqa: ANN401 - any annotation of a dataclass field
-    """The JSON schema of what `to_plain` makes of a `kind`: amounts are strings, nothing may be left out.
+    """The JSON schema of what `to_plain` makes of a `kind`: amounts are strings, only `LEFT_OUT` may be left out.
 
     Raises:
         TypeError: a kind that no reply may hold, a float for one.
@@ -96,8 +97,13 @@ def schema_of(kind: Any) -> Schema:  # noqa: ANN401 - any annotation of a datacl
         return {"type": "string", "enum": [option.value for option in kind]}
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
-        return _object({field.name: schema_of(hints[field.name]) for field in fields(kind)})
+        return _object({field.name: _field(field.name, schema_of(hints[field.name])) for field in fields(kind)})
     raise TypeError(f"no schema for {kind!r}")
+
+
+def _field(name: str, schema: Schema) -> Schema:
+    """The schema of a field; one that is left out where it is null is never null."""
+    return schema["anyOf"][0] if name in LEFT_OUT and _NULL in schema.get("anyOf", ()) else schema
 
 
 def _or_null(schema: Schema) -> Schema:
@@ -105,7 +111,8 @@ def _or_null(schema: Schema) -> Schema:
 
 
 def _object(properties: dict[str, Schema]) -> Schema:
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    required = [name for name in properties if name not in LEFT_OUT]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 _ERROR: Final[dict[str, Schema]] = {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from guardian.domain.accounts import FuturesPosition, FuturesPositions, Income, Liquidation, Liquidations, ProfitAndLoss
+from guardian.domain.accounts import FuturesPosition, FuturesPositions, Liquidation, Liquidations, ProfitAndLoss
 from guardian.domain.money import ZERO, plus
 from guardian.exchange.mapping.rows import Row, rows
 
@@ -55,6 +56,15 @@ _MOVED: Final = frozenset(
 """The types of income of Binance's "Get Income History", its spelling included. Gifts are not from trading either."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Income:
+    """One entry of the income history, such as realised profit, a commission or a funding fee."""
+
+    income_type: str
+    income: Decimal
+    asset: str
+
+
 def profit_and_loss(account: object, income: object, *, limit: int) -> ProfitAndLoss:
     """`/fapi/v3/account` and `/fapi/v1/income`; a list as long as the limit may have been cut."""
     state = Row(account)
@@ -71,12 +81,12 @@ def profit_and_loss(account: object, income: object, *, limit: int) -> ProfitAnd
         realized=_by_type(traded),
         transfers=_by_type(moved),
         other=_by_type(other),
-        income=entries,
+        entries=len(entries),
         complete=len(entries) < limit,
     )
 
 
-def _by_type(entries: Iterable[Income]) -> dict[str, Decimal]:
+def _by_type(entries: Iterable[_Income]) -> dict[str, Decimal]:
     return _sums((f"{entry.income_type}/{entry.asset}", entry.income) for entry in entries)
 
 
@@ -87,14 +97,8 @@ def _sums(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
     return sums
 
 
-def _income(row: Row) -> Income:
-    return Income(
-        time=row.time("time"),
-        income_type=row.text("incomeType"),
-        symbol=row.optional_shown_name("symbol"),
-        income=row.number("income"),
-        asset=row.shown_name("asset"),
-    )
+def _income(row: Row) -> _Income:
+    return _Income(income_type=row.text("incomeType"), income=row.number("income"), asset=row.shown_name("asset"))
 
 
 def liquidations(answer: object) -> Liquidations:

@@ -276,7 +276,7 @@ def _next_step(proposal_id: str, state: str, *, in_chat: bool) -> str:
             "with that call create_order with `confirmation_token` alone"
         )
     return (
-        f"nothing was sent. The person runs `guardian approve {proposal_id}` in a terminal and gives you the token it "
-        "shows, for create_order with `confirmation_token` alone, or places the order there with `--submit`; "
-        "the same order again returns its state, cancel_order with `proposal_id` alone withdraws it"
+        f"nothing was sent. The person runs `guardian approve {proposal_id}` in a terminal and gives you the token "
+        "for create_order with `confirmation_token` alone, or places it there with `--submit`; cancel_order with "
+        "`proposal_id` alone withdraws it"
     )

@@ -220,7 +220,7 @@ def test_income_is_summed_by_kind_and_asset() -> None:
     whole = futures.profit_and_loss(state, income, limit=100)
     assert whole.realized == {"REALIZED_PNL/USDT": Decimal("1.0")}
     assert whole.transfers == {"TRANSFER/USDT": Decimal("-0.375")}
-    assert (whole.complete, whole.income[0].symbol) == (True, None)
+    assert (whole.complete, whole.entries) == (True, len(income))
     assert not futures.profit_and_loss(state, income, limit=3).complete
 
 
@@ -446,7 +446,7 @@ def test_transfers_are_no_profit_and_assets_are_never_added() -> None:
         "COIN_SWAP_DEPOSIT/BTC": Decimal(7),
     }
     assert found.other == {"NEW_KIND/USDT": Decimal(9)}
-    assert len(found.income) == len(rows)
+    assert found.entries == len(rows)
 
 
 def test_names_are_cleaned() -> None:
