@@ -18,6 +18,7 @@ import click
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
+from guardian.cli.support.exit_codes import STOPPED
 from guardian.cli.support.render import print_line, say
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
 from guardian.home.folder import ready_made_policy
@@ -65,9 +66,19 @@ class Tour:
         return {**known_variables(os.environ), "GUARDIAN_HOME": str(self.home)}
 
     def guardian(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of guardian's on the home of the tour, as a person would."""
+        """Run a command of guardian's on the home of the tour, as a person would, and show what it says.
+
+        Raises KeyboardInterrupt where Ctrl-C ended it: the terminal sends that to every process.
+        """
         self.line("you", f"$ guardian {' '.join(arguments)}")
-        return subprocess.run(  # noqa: S603 - our own interpreter, our own module, fixed words
+        done = self.quietly(*arguments)
+        for line in (*done.stdout.splitlines(), *done.stderr.splitlines()):
+            print_line(f"   {line}")
+        return done
+
+    def quietly(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """As `guardian`, and show nothing."""
+        done = subprocess.run(  # noqa: S603 - our own interpreter, our own module, fixed words
             [sys.executable, "-m", "guardian", *arguments],
             env=self.environment(),
             capture_output=True,
@@ -77,6 +88,9 @@ class Tour:
             timeout=60,
             check=False,
         )
+        if done.returncode == STOPPED:
+            raise KeyboardInterrupt
+        return done
 
 
 def run() -> None:
@@ -84,7 +98,10 @@ def run() -> None:
     with tempfile.TemporaryDirectory(prefix="guardian-tour-", ignore_cleanup_errors=True) as folder:
         home = Path(folder) / "home"
         try:
-            asyncio.run(_tour(Tour(home=home)))
+            tour = Tour(home=home)
+            asyncio.run(_tour(tour))
+            # Outside of the event loop, which would hold Ctrl-C back from what is waited for here.
+            _log_step(tour)
         finally:
             stop(home)
 
@@ -94,7 +111,6 @@ async def _tour(tour: Tour) -> None:
     policy = tour.home / "policy.toml"
     policy.write_bytes(ready_made_policy("tour").read_bytes())
     policy.chmod(0o600)
-    print_line("guardian's tour: a real MCP server and a paper exchange on this machine; no keys, no network, no money")
     transport = StdioTransport(
         sys.executable,
         ["-m", "guardian", "serve"],
@@ -113,7 +129,6 @@ async def _tour(tour: Tour) -> None:
         await _replay_step(tour, client)
         await _open_order_step(tour, client)
         await _halted_step(tour, client)
-    _log_step(tour)
 
 
 async def _call(tour: Tour, client: Client[Any], tool: str, **arguments: str) -> dict[str, Any]:
@@ -228,15 +243,14 @@ def _log_step(tour: Tour) -> None:
     tour.title("what the log has, and that it is whole")
     for arguments in (("audit", "list", "--limit", "20"), ("audit", "verify")):
         shown = tour.guardian(*arguments)
-        for line in shown.stdout.splitlines():
-            print_line(f"   {line}")
         tour.must(shown.returncode == 0, f"`guardian {' '.join(arguments)}` failed: {shown.stderr}")
-    listed = tour.guardian("audit", "list", "--tool", "create_order", "--limit", "50", "--json")
+    listed = tour.quietly("audit", "list", "--tool", "create_order", "--limit", "50", "--json")
     tour.must(listed.returncode == 0 and len(json.loads(listed.stdout)) >= 7, "the log does not have every order")
+    tour.line("", f"every one of the {len(json.loads(listed.stdout))} calls of create_order is there")
     print_line("")
     print_line(
         as_typed(
-            "that was all. Next: `guardian init` makes a home of your own; the README says how Claude Desktop joins"
+            "that was all. Next: `guardian init` makes a home of your own, `guardian install claude-desktop` adds it there"
         )
     )
 
