@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from guardian.cli.support.opened_home import with_guardian
+from guardian.cli.support.exit_codes import COULD_NOT_TELL, FINE, NO
+from guardian.cli.support.opened_home import NO_POLICY_YET, has_own_policy, was_set_up, with_guardian
 from guardian.cli.support.options import policy_option
-from guardian.cli.support.render import Column, Tone, Toned, fields, print_json, say, say_warning, table
+from guardian.cli.support.render import Column, Tone, Toned, fields, print_json, say, say_hint, say_warning, table
 from guardian.cli.support.times import with_relative
 from guardian.domain.money import plain
+from guardian.home.folder import home_folder
 from guardian.system.clock import wall_clock_ms
 
 if TYPE_CHECKING:
@@ -31,8 +33,12 @@ _MINUTE_S: Final = 60
 def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None:
     """What is going on: orders that are not resolved, the trading state, what waits, and what is left of the budgets.
 
-    Exit code 1 where trading is not active, the policy has problems, or an order is not resolved.
+    Exit code 1 where trading is not active, the policy has problems, an order is not resolved, or there is no policy
+    yet. 3 where neither is so, and the keyring or vault does not say whether there are keys.
     """
+    if policy_path is None and not was_set_up():
+        _print_nothing_yet(as_json=as_json)
+        ctx.exit(NO)
     from guardian.domain.text.plain_data import to_plain
     from guardian.gate.reads.overview import Overview
 
@@ -44,8 +50,19 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
         print_json(to_plain(status))
     else:
         _print_status(status)
+    if not as_json and policy_path is None and not has_own_policy():
+        say(f"{NO_POLICY_YET}: the one that comes with guardian serves; `guardian init` makes yours")
     needs_attention = status.trading != "active" or status.policy_problems or status.unresolved
-    ctx.exit(1 if needs_attention else 0)
+    ctx.exit(NO if needs_attention else COULD_NOT_TELL if status.keys_unreadable else FINE)
+
+
+def _print_nothing_yet(*, as_json: bool) -> None:
+    """What there is to say of a home that was never set up, and that is not made by looking at it."""
+    if as_json:
+        print_json({"orders": f"stopped, because {NO_POLICY_YET}", "home": home_folder(), "policy_source": None})
+        return
+    fields([("orders", f"stopped, because {NO_POLICY_YET}"), ("home", f"`{home_folder()}`, which is empty or missing")])
+    say_hint("`guardian init` makes it, with a policy to start from")
 
 
 def _print_status(status: StatusView) -> None:
@@ -62,7 +79,7 @@ def _print_status(status: StatusView) -> None:
     rows: list[tuple[str, object]] = [
         ("environment", (status.environment or "none: no usable policy names one").upper()),
         ("trading", Toned(_trading(status), _TONES.get(status.trading, Tone.BAD))),
-        ("keys", status.keys if status.keys_from is None else f"{status.keys}, in {status.keys_from}"),
+        ("keys", _keys(status)),
         ("open orders", "none" if not status.open_orders else len(status.open_orders)),
         *(("", _describe(order)) for order in status.open_orders),
         ("last reconciled", "never" if status.reconciled is None else _when(status.reconciled)),
@@ -110,6 +127,13 @@ def _waiting_rows(status: StatusView) -> list[tuple[str, object]]:
         )
         rows.append(("waiting for you" if number == 0 else "", Toned(line, Tone.WAITING)))
     return rows or [("waiting for you", "nothing")]
+
+
+def _keys(status: StatusView) -> str:
+    """`present, in Secret Service`, or why there are none."""
+    from guardian.credentials.backends import title_of
+
+    return status.keys if status.keys_from is None else f"{status.keys}, in {title_of(status.keys_from)}"
 
 
 def _proof(status: StatusView) -> str:

@@ -90,6 +90,11 @@ def try_backends() -> Iterator[tuple[str, KeyringBackend | str]]:
             yield _TITLES.get(path, path), clean(" ".join(str(error).split()), _MOST_SAID) or type(error).__name__
 
 
+def title_of(backend: str) -> str:
+    """Returns the name for people of a backend, by its module and class; another text, a vault's, as it is."""
+    return _TITLES.get(backend, backend)
+
+
 def _load(path: str) -> KeyringBackend:
     module, _, name = path.rpartition(".")
     found: Any = getattr(import_module(module), name)

@@ -7,6 +7,7 @@ answer is taken before its lines are on the screen as well.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,7 @@ from guardian.cli.support.owner import agree, wait_without_answer
 from guardian.cli.support.render import say, say_error
 from guardian.cli.support.stop_requests import stop_requests
 from guardian.cli.support.times import clock_time
+from guardian.domain.text.escaping import clean
 from guardian.errors import StoreError
 from guardian.gate.orders.proposal_views import known_lines
 from guardian.home.folder import checked_home
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 LOOK_S: Final = 0.5
 """How often it is looked whether the order on the screen has ended or was answered elsewhere, in seconds."""
+
+MAX_CLIENT: Final = 30
+"""Characters of the name that a client gives itself."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,6 +88,9 @@ def decide_on(
     proposal = shown.proposal
     for line in known_lines(proposal, now_ms, clock=clock_time):
         say(line)
+    asked = _asked(shown)
+    if asked:
+        say(asked)
 
     async def look(opened: Guardian) -> Presentation:
         from guardian.cli.orders import approval
@@ -127,6 +135,17 @@ def decide_on(
     # Not before the signals have their usual effect again: none is lost in between.
     shown.stop_asked = stop.asked
     return code
+
+
+def _asked(shown: ShownOrder) -> str:
+    """Returns `asked by claude-ai/1.0, for 50 USDT`: who asked, by the name that it gave itself, and for what."""
+    client = None
+    with suppress(StoreError):  # the order is shown without it
+        client = shown.waiting.client_of(shown.proposal)
+    quote_quantity = shown.proposal.spec.get("quote_quantity")
+    by = "" if client is None else f" by {clean(client, MAX_CLIENT)}"
+    amount = "" if quote_quantity is None else f" for {quote_quantity} {shown.proposal.quote_asset}"
+    return f"asked{by}{amount}" if by or amount else ""
 
 
 def _say_end(shown: ShownOrder, home: BackgroundHome) -> int:

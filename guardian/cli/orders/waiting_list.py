@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardian.cli.support.opened_home import with_journal
+from guardian.cli.support.opened_home import NO_POLICY_YET, was_set_up, with_journal
 from guardian.cli.support.render import Column, Tone, Toned, print_json, say, say_warning, table
 from guardian.cli.support.times import clock_time, local_time, relative
 from guardian.domain.money import plain
@@ -86,6 +86,11 @@ def say_owner_changes() -> None:
 
 def print_waiting(*, as_json: bool) -> None:
     """Print the proposals that wait for the owner. Raises StoreError and NotPrivate."""
+    if not was_set_up():
+        if as_json:
+            print_json([])
+        say(f"nothing waits for you: {NO_POLICY_YET} in `{home_folder()}`; `guardian init` makes it")
+        return
     say_owner_changes()
     found = read_waiting()
     if as_json:

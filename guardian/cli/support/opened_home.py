@@ -8,19 +8,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
 from guardian.cli.support.render import say
 from guardian.cli.support.stop_requests import StopRequests, stop_requests
 from guardian.cli.support.vault_prompt import unlock_for_policy
+from guardian.home.folder import home_folder
+from guardian.store.schema.files import CHECKPOINT_NAME, DATABASE_NAME, EMERGENCY_NAME, POLICY_NAME
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
     from guardian.gate.base.journal import Journal
 
 Result = TypeVar("Result")
+NO_POLICY_YET: Final = "there is no policy of yours yet"
+
+
+def was_set_up() -> bool:
+    """Whether the home has a policy, or anything else of guardian's: before that, looking at it makes nothing."""
+    home = home_folder()
+    return any((home / name).exists() for name in (POLICY_NAME, DATABASE_NAME, CHECKPOINT_NAME, EMERGENCY_NAME))
+
+
+def has_own_policy() -> bool:
+    """Whether the home has a policy of the owner's."""
+    return (home_folder() / POLICY_NAME).exists()
 
 
 def with_guardian(

@@ -248,11 +248,7 @@ def _log_step(tour: Tour) -> None:
     tour.must(listed.returncode == 0 and len(json.loads(listed.stdout)) >= 7, "the log does not have every order")
     tour.line("", f"every one of the {len(json.loads(listed.stdout))} calls of create_order is there")
     print_line("")
-    print_line(
-        as_typed(
-            "that was all. Next: `guardian init` makes a home of your own, `guardian install claude-desktop` adds it there"
-        )
-    )
+    print_line(as_typed("that was all. Next: `guardian init`, and then `guardian install claude-desktop`"))
 
 
 async def _order(tour: Tour, client: Client[Any], *, quote_quantity: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Final
 from guardian.domain.owner.proof import Proof
 from guardian.domain.requests import CancelOrder, CreateOrder
 from guardian.domain.trading import Environment, TradingState
-from guardian.errors import CredentialsError, ExchangeError, PolicyInvalid, StoreError
+from guardian.errors import CredentialsError, ExchangeError, KeyringUnavailable, PolicyInvalid, StoreError
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import iso, view_of_row
 from guardian.gate.base.policy_file import PolicyInForce
@@ -70,19 +70,24 @@ class Overview:
             return None, error.message
         return connection.account, PRESENT
 
-    async def keys_from(self) -> str | None:
-        """Where the keys are kept, for people; None where there are none, and on paper, which needs none."""
+    async def keys_from(self) -> tuple[str | None, bool]:
+        """Where the keys are kept, for people, and whether that did not say if there are any.
+
+        None where there are none, and on paper, which needs none.
+        """
         if not self._context.is_chosen:
-            return None
+            return None, False
         try:
-            return (await self._context.connector.connect(needs_keys=True)).keys_from
+            return (await self._context.connector.connect(needs_keys=True)).keys_from, False
+        except KeyringUnavailable:
+            return None, True
         except (CredentialsError, ExchangeError):
-            return None
+            return None, False
 
     async def status(self) -> StatusView:
         """Raises StoreError."""
         account, keys = await self.account()
-        keys_from = await self.keys_from()
+        keys_from, keys_unreadable = await self.keys_from()
         sell_back = await self._sell_back()
         clock_fault = await self._clock_fault() if keys == PRESENT else ()
         faults = (*await self._log_fault(), *clock_fault)
@@ -90,7 +95,7 @@ class Overview:
         status = await self._context.journal.transact(
             lambda tx: self._status(tx, account, keys, in_force, problems, sell_back, faults)
         )
-        return replace(status, keys_from=keys_from)
+        return replace(status, keys_from=keys_from, keys_unreadable=keys_unreadable)
 
     async def policy(self) -> PolicyView | NoPolicyView:
         """Raises StoreError."""

@@ -109,6 +109,8 @@ class StatusView:
     """`present`, or why there are none."""
     keys_from: str | None = None
     """The keyring or vault that they are kept in; None on paper, and where there are none."""
+    keys_unreadable: bool = False
+    """Whether the keyring or vault did not say if there are any."""
     trading: str
     trading_reason: str | None
     trading_since: str | None

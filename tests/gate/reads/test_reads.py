@@ -361,6 +361,9 @@ def test_status_lists_what_is_not_known_first(room: Room) -> None:
     room.connector.failure = NoCredentials("no key here")
     status = room.run(room.gate.status())
     assert (status.account, status.keys) == (None, "no key here")
+    assert not status.keys_unreadable
+    room.connector.failure = KeyringUnavailable("locked")
+    assert room.run(room.gate.status()).keys_unreadable
     assert [view.client_order_id for view in status.unresolved] == [unknown]
 
 
