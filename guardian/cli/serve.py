@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from guardian.cli.parser.choices import OneOf
 from guardian.cli.support.render import say
 from guardian.cli.support.streams import silence_if_reader_gone
 from guardian.errors import CredentialsError
@@ -44,7 +45,7 @@ PORT: Final = 8737
 )
 @click.option(
     "--transport",
-    type=click.Choice(["stdio", "http", "sse"]),
+    type=OneOf(["stdio", "http", "sse"]),
     default="stdio",
     show_default=True,
     help="How clients talk to it: `http` is streamable HTTP; `sse` is deprecated, for clients that know no other.",

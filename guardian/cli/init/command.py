@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from guardian.cli.init.caps import LEAST, MOST_PER_DAY, MOST_PER_ORDER, read_cap
+from guardian.cli.parser.choices import OneOf
 
 
 def _cap_option(name: str, most: Decimal, help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -28,7 +29,7 @@ def _cap_option(name: str, most: Decimal, help_text: str) -> Callable[[Callable[
 @click.option(
     "--from",
     "name",
-    type=click.Choice(["testnet", "paper", "read-only"]),
+    type=OneOf(["testnet", "paper", "read-only"]),
     help="The ready-made policy to start from.  [default: testnet]",
 )
 @_cap_option("--per-order", MOST_PER_ORDER, "At most for one order, in USDT.")

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from guardian.cli.install.entry_options import CLIENT_NAMES, config_option, dry_run_option, name_option
+from guardian.cli.parser.choices import OneOf
 
 
 @click.command()
-@click.argument("client_name", type=click.Choice(CLIENT_NAMES), required=False, metavar="[CLIENT]")
+@click.argument("client_name", type=OneOf(CLIENT_NAMES), required=False, metavar="[CLIENT]")
 @config_option
 @name_option
 @click.option("--replace", is_flag=True, help="Put guardian in the place of another program of that name.")

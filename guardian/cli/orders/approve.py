@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from guardian.cli.orders.completing import waiting_ids
 from guardian.cli.support.exit_codes import NO
 from guardian.cli.support.options import policy_option
 from guardian.cli.support.owner import require_owner
@@ -13,7 +14,7 @@ from guardian.cli.support.render import say, say_error
 
 
 @click.command()
-@click.argument("proposal_id", required=False)
+@click.argument("proposal_id", required=False, shell_complete=waiting_ids)
 @click.option("--submit", is_flag=True, help="Place the order right here, instead of getting a token to hand over.")
 @click.option("--watch", is_flag=True, help="Stay, and ask about each order as it comes, until Ctrl-C.")
 @click.option("--usb-key", is_flag=True, help="Answer with a USB security key that is plugged in, without a browser.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from guardian.cli.orders.completing import waiting_ids
 from guardian.cli.support.opened_home import with_journal
 from guardian.cli.support.options import reason_option
 from guardian.cli.support.render import say, say_error
 
 
 @click.command()
-@click.argument("proposal_id")
+@click.argument("proposal_id", shell_complete=waiting_ids)
 @reason_option("turned down by a person", "Written in the log; the assistant reads it.")
 @click.pass_context
 def command(ctx: click.Context, proposal_id: str, reason: str) -> None:

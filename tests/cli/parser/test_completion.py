@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,14 @@ import pytest
 from guardian.cli.app import COMMANDS, main
 from guardian.cli.parser.scripts import SCRIPTS
 from tests.cli.test_app import loaded_by
+from tests.support.world import World, a_world_at_home
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with a_world_at_home(tmp_path) as made:
+        monkeypatch.setenv("GUARDIAN_HOME", str(made.home))
+        yield made
 
 
 def answers(capsys: pytest.CaptureFixture[str], shell: str, *words: str) -> list[str]:
@@ -56,6 +65,15 @@ def test_completing_imports_nothing_heavy_and_makes_no_home(tmp_path: Path, monk
     for words in (("",), ("keys", "add", ""), ("approve", "--")):
         assert loaded_by("completion", "bash", "--answer", "--", *words) == (0, set())
     assert not (tmp_path / "none").exists()
+
+
+def test_order_that_waits_is_completed_with_what_it_is(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """`guardian approve TAB` names the orders that wait, from the log alone."""
+    reply = world.assistant().order(quote_quantity="50")
+    name = reply["data"]["proposal_id"]
+    (line,) = answers(capsys, "zsh", "approve", name[:2].lower())
+    assert line.startswith(f"plain,{name}:BUY 0.00082 BTCUSDT MARKET")
+    assert answers(capsys, "bash", "reject", "") == [f"plain,{name}"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the shell is another one there")

@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 import click
 
 from guardian.cli.keys.slots import open_store
+from guardian.cli.parser.groups import CommandGroup
 from guardian.cli.support.owner import agree, require_owner
 from guardian.cli.support.render import print_line, say, say_hint
 from guardian.cli.support.terminal import is_terminal
@@ -20,7 +21,7 @@ from guardian.errors import GuardianError, OwnerNotPresent
 RESTART: Final = "a server that runs keeps what it read at its start: restart it"
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def token() -> None:
     """Keep the token that clients of `guardian serve --transport http` send. It opens this home's servers alone."""
 
