@@ -53,6 +53,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "put guardian into Claude Desktop, Cursor and others",
     ),
     "uninstall": ("guardian.cli.install.uninstall:command", "take it out again"),
+    "bundle": ("guardian.cli.install.bundle:command", "make one file of guardian that a client installs"),
     "serve": ("guardian.cli.serve:command", "run the MCP server for an AI assistant"),
     "status": ("guardian.cli.status:command", "what is going on: environment, trading state, budgets"),
     "doctor": ("guardian.cli.doctor.command:command", "find out why something does not work"),

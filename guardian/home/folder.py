@@ -19,6 +19,8 @@ from guardian.system.private_files import check_home, check_owner, make_folder
 
 HOME_VARIABLE: Final = "GUARDIAN_HOME"
 DEFAULT_POLICY: Final = "testnet"
+READY_MADE: Final = ("testnet", "paper", "read-only", "tour")
+"""The policies that come with guardian."""
 EXAMPLE_POLICY: Final = "example"
 """The policy with every key, which is beside the folder of the others in a checkout."""
 

@@ -141,7 +141,7 @@ def test_commands_are_those_of_this_release() -> None:
     assert set(COMMANDS) == {
         "serve", "tour", "init", "audit", "policy", "keys", "approve", "reject", "halt", "resume", "settle", "status",
         "position", "paper", "console", "arm", "disarm", "passkey", "pin", "completion", "help", "version", "doctor",
-        "install", "uninstall",
+        "install", "uninstall", "bundle",
     }  # fmt: skip
     for _, short in COMMANDS.values():
         assert short[0].islower()
