@@ -7,7 +7,7 @@ import click
 from guardian.domain.text.nearest import nearest
 
 
-class OneOf(click.Choice):  # type: ignore[type-arg]  # not generic in click 8.1
+class OneOf(click.Choice):  # type: ignore[type-arg]  # noqa: TID251 - not generic in click 8.1; the one use
     """click's Choice, which names the word that a mistyped one is most like."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:

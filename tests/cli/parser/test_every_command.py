@@ -10,7 +10,6 @@ import pytest
 
 from guardian.cli import app
 from guardian.cli.app import main
-from guardian.cli.parser.choices import OneOf
 from guardian.cli.parser.groups import summary
 
 
@@ -84,13 +83,6 @@ def test_help_command_prints_what_help_option_prints(
     by_command = capsys.readouterr()
     assert main([*path, "--help"]) == 0
     assert by_command == capsys.readouterr()
-
-
-@pytest.mark.parametrize(("path", "command"), EVERY)
-def test_every_choice_names_the_word_that_a_mistyped_one_is_like(path: tuple[str, ...], command: click.Command) -> None:
-    """No option and no argument takes its words by click's own class, which suggests none."""
-    for parameter in command.params:
-        assert not isinstance(parameter.type, click.Choice) or isinstance(parameter.type, OneOf)
 
 
 @pytest.mark.parametrize(
