@@ -5,6 +5,7 @@ The ways out are functions here, so that a test can put others in their place.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,17 @@ KEYRING_TIMEOUT_S: Final = 5.0
 NETWORK_TIMEOUT_S: Final = 5.0
 START_TIMEOUT_S: Final = 20.0
 """For a client's entry to answer; clients give up after 30 s or more."""
+
+_GIVEN: Final = (
+    "HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "APPDATA", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA",
+    "SYSTEMDRIVE", "SYSTEMROOT", "TEMP", "USERNAME", "USERPROFILE",
+)  # fmt: skip
+"""The variables that clients hand to a server: no D-Bus, no proxy, and none that a shell's start file sets."""
+
+
+def given_by_clients() -> dict[str, str]:
+    """Returns the environment in which clients start a server, as far as this process knows it."""
+    return {name: os.environ[name] for name in _GIVEN if name in os.environ}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,8 @@ class Examined:
     """Whether a key works, and what is wrong with it. Raises ExchangeError."""
     open_keys: Callable[[Path], CredentialStore]
     """Raises KeyringUnavailable."""
+    keyring_of_clients: Callable[[], bool | None]
+    """Whether a keyring works in the environment that clients give; None where that could not be tried."""
     servers: Callable[[], list[RunningServer] | None]
     """None where this system does not say."""
     clients: Callable[[], tuple[AssistantClient, ...]]

@@ -12,7 +12,7 @@ from guardian.cli.doctor.checks.home_folder import check_copies, check_disk, che
 from guardian.cli.doctor.checks.hosts import check_clock, check_hosts, reach_host
 from guardian.cli.doctor.checks.installation import check_variables, check_versions
 from guardian.cli.doctor.checks.key_trials import check_keys
-from guardian.cli.doctor.checks.keyring import check_backends
+from guardian.cli.doctor.checks.keyring import check_backends, works_for_clients
 from guardian.cli.doctor.checks.log_copy import check_database
 from guardian.cli.doctor.checks.processes import check_servers, running_servers
 from guardian.cli.doctor.checks.rules import check_in_force, check_policy
@@ -58,6 +58,7 @@ def this_machine(home: Path) -> Examined:
         clock_skew_ms=_clock_skew_ms,
         ask_key=_ask_key,
         open_keys=_open_keys,
+        keyring_of_clients=works_for_clients,
         servers=running_servers,
         clients=known_clients,
         start_entry=start_entry,

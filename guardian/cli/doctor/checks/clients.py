@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,18 +12,13 @@ from threading import Event, Timer
 from typing import Final
 
 from guardian import __version__
-from guardian.cli.doctor.examined import START_TIMEOUT_S, Examined
+from guardian.cli.doctor.examined import START_TIMEOUT_S, Examined, given_by_clients
 from guardian.cli.doctor.findings import Finding, ok, problem, unclear, warning
 from guardian.clients.entries import ServerEntry
 from guardian.clients.known import AssistantClient
 from guardian.clients.places import Machine
 from guardian.errors import ClientConfigUnusable
 
-GIVEN: Final = (
-    "HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "APPDATA", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA",
-    "SYSTEMDRIVE", "SYSTEMROOT", "TEMP", "USERNAME", "USERPROFILE",
-)  # fmt: skip
-"""The variables that clients hand to a server: no D-Bus, no proxy, and none that a shell's start file sets."""
 _HELLO: Final = {
     "jsonrpc": "2.0",
     "id": 1,
@@ -42,10 +36,9 @@ def start_entry(entry: ServerEntry, timeout_s: float = START_TIMEOUT_S) -> str:
 
     Raises OSError where the program cannot be started or does not answer as a server, TimeoutError where not in time.
     """
-    given = {name: os.environ[name] for name in GIVEN if name in os.environ}
     with tempfile.TemporaryDirectory(prefix="guardian-doctor-") as folder:
         # Not on its own home: a server that starts ends what was armed there.
-        environment = {**given, **entry.env, "GUARDIAN_HOME": folder}
+        environment = {**given_by_clients(), **entry.env, "GUARDIAN_HOME": folder}
         process = subprocess.Popen(  # noqa: S603 - the user's own entry, which their client starts every day
             [entry.command, *entry.args], env=environment, cwd=folder,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

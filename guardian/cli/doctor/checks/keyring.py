@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Final
 
-from guardian.cli.doctor.examined import KEYRING_TIMEOUT_S, Examined
+from guardian.cli.doctor.examined import KEYRING_TIMEOUT_S, START_TIMEOUT_S, Examined, given_by_clients
 from guardian.cli.doctor.findings import Finding, ok, problem, unclear, warning
 from guardian.credentials.backends import KeyringBackend, try_backends
 from guardian.credentials.items import KeyringItems
@@ -21,6 +22,10 @@ from guardian.system.surroundings import find_surroundings
 
 TEST_SERVICE: Final = "guardian-doctor-test"
 """The name of the item that is written, read and removed; it has no key in it."""
+_TRY: Final = (
+    "from guardian.credentials.backends import try_backends\n"
+    "print('none' if all(isinstance(found, str) for _, found in try_backends()) else 'works')"
+)
 
 
 def check_backends(examined: Examined) -> Iterator[Finding]:
@@ -40,6 +45,8 @@ def check_backends(examined: Examined) -> Iterator[Finding]:
         yield refused("keyring.backend", f"{name} does not work here: {result}")
     if works is not None:
         yield from round_trip(works)
+        if examined.platform == "linux":
+            yield from _in_client(examined)
         return
     if needs_none:
         yield ok("keyring", "no keyring works here, and `paper` needs none")
@@ -52,6 +59,33 @@ def check_backends(examined: Examined) -> Iterator[Finding]:
     if examined.platform == "linux" and "DBUS_SESSION_BUS_ADDRESS" not in examined.environment:
         text = "no D-Bus session is named (DBUS_SESSION_BUS_ADDRESS), by which keyrings are reached"
         yield warning("keyring.d-bus", text, "start the client from the desktop, or use a vault")
+
+
+def _in_client(examined: Examined) -> Iterator[Finding]:
+    works = examined.keyring_of_clients()
+    if works:
+        yield ok("keyring.in-client", "it works with the few variables that a client gives as well")
+    elif works is None:
+        yield unclear(
+            "keyring.in-client", "whether it works with the few variables that a client gives could not be tried"
+        )
+    else:
+        address = examined.environment.get("DBUS_SESSION_BUS_ADDRESS", "that of your session")
+        text = "it works here, and not with the few variables that some clients give: they leave D-Bus' address out"
+        remedy = f"name it in the entry's `env`: DBUS_SESSION_BUS_ADDRESS = {address}; or use a vault"
+        yield warning("keyring.in-client", text, remedy)
+
+
+def works_for_clients() -> bool | None:
+    """Whether a keyring works in a process with the variables that clients give; None where none could be started."""
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter, fixed words
+            [sys.executable, "-I", "-c", _TRY], env=given_by_clients(), capture_output=True, text=True,
+            stdin=subprocess.DEVNULL, timeout=START_TIMEOUT_S, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"works": True, "none": False}.get(done.stdout.strip())
 
 
 def round_trip(backend: KeyringBackend, timeout_s: float = KEYRING_TIMEOUT_S) -> Iterator[Finding]:
