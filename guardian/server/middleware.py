@@ -15,7 +15,13 @@ from fastmcp.exceptions import DisabledError, NotFoundError, ValidationError
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools.base import InputRequiredToolResult, Tool, ToolResult
 from mcp import MCPError
-from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, CallToolRequestParams, ListToolsRequest
+from mcp.types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    ListToolsRequest,
+    ReadResourceRequestParams,
+)
 
 from guardian.domain.requests import CancelOrder
 from guardian.errors import StoreError
@@ -39,6 +45,8 @@ from guardian.system.clock import wall_clock_ms
 if TYPE_CHECKING:
     from guardian.gate.pipeline import Gate
 
+MAX_URI: Final = 200
+"""Characters of an address that an error repeats."""
 _log: Final = logging.getLogger("guardian.server")
 
 
@@ -116,7 +124,11 @@ class OutermostGuard(Middleware):
         except (MCPError, pydantic.ValidationError):
             raise  # the SDK's own, for malformed messages
         except (NotFoundError, DisabledError, ValidationError):
-            raise MCPError(code=INVALID_PARAMS, message="this name is not known, or its arguments are wrong") from None
+            raise MCPError(
+                code=INVALID_PARAMS,
+                message="this name is not known, or its arguments are wrong",
+                data=_unknown_resource(context.message),
+            ) from None
         except Exception:  # noqa: BLE001 - the outermost guard
             _log.exception("a request failed")
             raise MCPError(code=INTERNAL_ERROR, message="guardian could not answer this") from None
@@ -189,6 +201,12 @@ class OutermostGuard(Middleware):
             await self._gate.close_call(call.info, reply)
         except Exception:  # noqa: BLE001 - the outermost guard
             _log.exception("the record of a call could not be closed")
+
+
+def _unknown_resource(message: object) -> dict[str, str] | None:
+    """The address of the resource that was asked for, which the protocol wants in the error; None for all else."""
+    uri = str(message.uri) if isinstance(message, ReadResourceRequestParams) else ""
+    return {"uri": uri} if 0 < len(uri) <= MAX_URI and uri.isascii() and uri.isprintable() else None
 
 
 def _client_of(context: MiddlewareContext[Any]) -> str | None:

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import secrets
 import signal
-import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastmcp import Client
-from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 
-from guardian.credentials.store import CredentialStore
+from tests.e2e.support.over_http import OverHttp, with_token
 from tests.e2e.support.processes import PATIENCE_S, Machine, query
-from tests.e2e.support.vaulted import credential_in
 from tests.e2e.test_signals import ORDER, until
 from tests.server.elicitation.clients import ELICIT, Person, answers, create
-from tests.support import prefork
-from tests.support.vaults import vault_in
 from tests.support.world import WIDE, World
 
-URL = re.compile(r"http://127\.0\.0\.1:(\d+)/(?:mcp|sse)")
 HOSTILE = {
     "FASTMCP_HOST": "0.0.0.0",
     "FASTMCP_PORT": "1",
@@ -50,48 +40,14 @@ HOSTILE = {
 }
 
 
-class OverHttp:
-    """A server of the machine's home over HTTP, which takes the vault's passphrase from systemd's folder."""
-
-    def __init__(self, machine: Machine, token: str, *arguments: str, **environment: str) -> None:
-        self.token = token
-        self.process = prefork.popen(
-            [sys.executable, "-m", "guardian", "serve", *arguments],
-            cwd=machine.work, env={**machine.environment, **environment}, text=True, encoding="utf-8",
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        self.lines: list[str] = []
-        watchdog = threading.Timer(PATIENCE_S, self.process.kill)
-        watchdog.start()
-        assert self.process.stderr is not None
-        while not self.lines or not URL.search(self.lines[-1]):
-            self.lines.append(self.process.stderr.readline())
-            assert self.lines[-1], self.lines
-        watchdog.cancel()
-        found = URL.search(self.lines[-1])
-        assert found is not None
-        self.url, self.port = found[0], int(found[1])
-
-    def client(self, mode: str, **options: Any) -> Client[Any]:
-        kind = SSETransport if self.url.endswith("/sse") else StreamableHttpTransport
-        return Client(kind(self.url, headers={"Authorization": f"Bearer {self.token}"}), mode=mode, **options)
-
-    def is_gone(self) -> tuple[str, str]:
-        """What was left on its outputs."""
-        self.process.kill()
-        out, errors = self.process.communicate(timeout=PATIENCE_S)
-        return out, "".join(self.lines) + errors
-
-
 @pytest.fixture
 def serve(machine: Machine, world: World, tmp_path: Path) -> Iterator[Callable[..., OverHttp]]:
     """Starts servers on the world's home, whose vault has a token."""
-    token = CredentialStore(vault_in(machine.home)).http_token(machine.home.resolve()).create(secrets.token_bytes)
-    passphrase = credential_in(tmp_path / "credentials")
+    token, passphrase = with_token(machine, tmp_path / "credentials")
     started: list[OverHttp] = []
 
     def start(*arguments: str, **environment: str) -> OverHttp:
-        started.append(OverHttp(machine, token.reveal(), *arguments, **{**passphrase, **environment}))
+        started.append(OverHttp(machine, token, *arguments, **{**passphrase, **environment}))
         return started[-1]
 
     yield start

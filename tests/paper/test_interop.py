@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,44 +23,46 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.keys import verifier_of
+from tests.support.peer_packages import (
+    BINANCE,
+    BINANCE_API_NODE,
+    BINANCE_CONNECTOR,
+    BINANCE_SDK_SPOT,
+    BINANCE_SPOT,
+    CCXT,
+    PYTHON_BINANCE,
+    Package,
+    python_of,
+)
+from tests.support.peers import installed, peer_cache
 
 PrivateKey = Ed25519PrivateKey | RSAPrivateKey
 
 DRIVERS = Path(__file__).parent / "interop"
-MACHINE = dict(os.environ)
-"""As the tests were started, since where packages come from is the machine's setting; no client ever sees it."""
-CACHE = MACHINE.get("GUARDIAN_TEST_INTEROP_CACHE")
-REQUIRED = MACHINE.get("GUARDIAN_TEST_REQUIRE_INTEROP") == "1"
-INSTALL_S, STORY_S = 300, 90
+STORY_S = 90
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Independent:
     """A client that others wrote: the package, its version, and the driver that plays the story with it."""
 
-    package: str
-    version: str
+    package: Package
     driver: str
     mode: str = ""
 
     def __str__(self) -> str:
-        return "-".join(part for part in (self.package, self.mode) if part)
-
-    @property
-    def is_node(self) -> bool:
-        """Whether it comes from npm."""
-        return self.driver.endswith(".mjs")
+        return "-".join(part for part in (self.package.name, self.mode) if part)
 
 
 CLIENTS = (
-    Independent(package="python-binance", version="1.0.37", driver="drive_python_binance.py", mode="sync"),
-    Independent(package="python-binance", version="1.0.37", driver="drive_python_binance.py", mode="async"),
-    Independent(package="ccxt", version="4.5.90", driver="drive_ccxt.py"),
-    Independent(package="binance-connector", version="3.13.0", driver="drive_binance_connector.py"),
-    Independent(package="binance-sdk-spot", version="13.2.0", driver="drive_binance_sdk_spot.py"),
-    Independent(package="binance", version="3.6.5", driver="drive_binance.mjs"),
-    Independent(package="@binance/spot", version="32.0.4", driver="drive_binance_spot.mjs"),
-    Independent(package="binance-api-node", version="0.13.10", driver="drive_binance_api_node.mjs"),
+    Independent(package=PYTHON_BINANCE, driver="drive_python_binance.py", mode="sync"),
+    Independent(package=PYTHON_BINANCE, driver="drive_python_binance.py", mode="async"),
+    Independent(package=CCXT, driver="drive_ccxt.py"),
+    Independent(package=BINANCE_CONNECTOR, driver="drive_binance_connector.py"),
+    Independent(package=BINANCE_SDK_SPOT, driver="drive_binance_sdk_spot.py"),
+    Independent(package=BINANCE, driver="drive_binance.mjs"),
+    Independent(package=BINANCE_SPOT, driver="drive_binance_spot.mjs"),
+    Independent(package=BINANCE_API_NODE, driver="drive_binance_api_node.mjs"),
 )
 
 RESULT, FULL = {"newOrderRespType": "RESULT"}, {"newOrderRespType": "FULL"}
@@ -153,66 +154,11 @@ def held(balances: dict[str, list[Decimal]]) -> dict[str, list[Decimal]]:
     return {asset: both for asset, both in balances.items() if any(both)}
 
 
-def absent(client: Independent, why: str) -> None:
-    """Skips, or fails where the machine promises that everything is available."""
-    reason = f"{client.package} {client.version} cannot be had here: {why}"
-    if REQUIRED:
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def run_installer(client: Independent, *command: str) -> None:
-    """Runs one step of an installation with the machine's own settings."""
-    try:
-        done = subprocess.run(command, env=MACHINE, capture_output=True, text=True, timeout=INSTALL_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        absent(client, str(error))
-        return
-    if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines()
-        absent(client, lines[-1] if lines else f"{Path(command[0]).name} exited with {done.returncode}")
-
-
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where clients are installed: for this session only, or for good where the machine names a folder."""
-    if CACHE:
-        yield Path(CACHE)
-        return
-    folder = tmp_path_factory.mktemp("interop")
-    yield folder
-    # Half a gigabyte: not kept as other temporary folders are.
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def install(client: Independent, cache: Path) -> Path:
-    """The folder with the client in it, installed unless it is there."""
-    name = client.package.strip("@").replace("/", "_") + ("-node" if client.is_node else "")
-    folder = cache / f"{name}-{client.version}"
-    complete = folder / "complete"
-    if complete.exists():
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    if client.is_node:
-        npm = shutil.which("npm", path=MACHINE.get("PATH"))
-        if npm is None or shutil.which("node", path=MACHINE.get("PATH")) is None:
-            absent(client, "there is no Node.js")
-        (folder / "package.json").write_text('{"private": true}', "utf-8")
-        quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--silent", "--cache", str(cache / "npm")]
-        wanted = f"{client.package}@{client.version}"
-        run_installer(client, str(npm), "install", *quiet, "--prefix", str(folder), wanted)
-    else:
-        run_installer(client, sys.executable, "-m", "venv", str(folder))
-        quiet = ["--quiet", "--only-binary", ":all:", "--cache-dir", str(cache / "pip")]
-        run_installer(client, python_of(folder), "-m", "pip", "install", *quiet, f"{client.package}=={client.version}")
-    complete.touch()
-    return folder
-
-
-def python_of(folder: Path) -> str:
-    """The Python of a virtual environment."""
-    return str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+    """Where clients are installed."""
+    with peer_cache(tmp_path_factory) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -251,11 +197,11 @@ def test_independent_clients_tell_one_story_and_see_the_same_balances(
     client: Independent, kind: str, cache: Path, open_to_all: PaperServer, pems: dict[str, str]
 ) -> None:
     """Market data, account, orders, cancels and history work, and every amount is right to the last digit."""
-    folder, paper = install(client, cache), open_to_all
+    folder, paper = installed(client.package, cache), open_to_all
     paper.controls.set_average("BTCUSDT", "59999.995")
     secret = paper.api_secret.reveal() if kind == "HMAC" else None
     plot = {**PLOT, "url": paper.url, "key": key_of(kind), "secret": secret, "private_key": pems.get(kind)}
-    interpreter = shutil.which("node") or "node" if client.is_node else python_of(folder)
+    interpreter = shutil.which("node") or "node" if client.package.is_node else python_of(folder)
     done = subprocess.run(
         [interpreter, str(DRIVERS / client.driver)],
         cwd=folder,

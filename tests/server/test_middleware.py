@@ -410,6 +410,23 @@ async def test_failing_resource_says_nothing_of_why(connect: Connect, gate: Fake
             await client.get_prompt("no_such_prompt")
 
 
+@pytest.mark.parametrize(
+    ("uri", "data"),
+    [
+        ("guardian://nothing", {"uri": "guardian://nothing"}),
+        ("guardian://" + "x" * 300, None),
+    ],
+)
+async def test_error_of_an_unknown_resource_repeats_its_address(
+    connect: Connect, uri: str, data: dict[str, str] | None
+) -> None:
+    """As the protocol wants it, so that a client with several requests knows which; never a long one."""
+    async with connect() as client:
+        with pytest.raises(MCPError) as failed:
+            await client.read_resource(uri)
+    assert failed.value.data == data
+
+
 async def test_calls_at_the_same_time_do_not_mix(connect: Connect, gate: FakeGate) -> None:
     """Calls that overlap get each their own reply and their own record."""
     async with connect() as client:
