@@ -204,7 +204,7 @@ class OutermostGuard(Middleware):
 
 
 def _unknown_resource(message: object) -> dict[str, str] | None:
-    """The address of the resource that was asked for, which the protocol wants in the error; None for all else."""
+    """The address of the resource that was requested, which the protocol wants in the error; None for all else."""
     uri = str(message.uri) if isinstance(message, ReadResourceRequestParams) else ""
     return {"uri": uri} if 0 < len(uri) <= MAX_URI and uri.isascii() and uri.isprintable() else None
 
