@@ -29,6 +29,18 @@ def test_the_promises_are_numbered_one_to_nine() -> None:
     assert re.findall(r"^(\d)\. \*\*", README, re.MULTILINE) == [str(n) for n in range(1, 10)]
 
 
+@pytest.mark.parametrize(("name", "shows"), [("approval", "approve"), ("denied", "NOTIONAL_EXCEEDS_MAX")])
+def test_pictures_are_there_small_and_load_nothing(name: str, shows: str) -> None:
+    """The first screen shows an approval and a denial; neither picture runs anything or fetches anything."""
+    path = ROOT / ".github" / "pictures" / f"{name}.svg"
+    picture = path.read_text("utf-8")
+    assert f"]({path.relative_to(ROOT).as_posix()})" in README[: README.index("## ")]
+    assert shows in picture
+    assert len(picture) < 40_000
+    assert re.findall(r"https?://[^\"]+", picture) == ["http://www.w3.org/2000/svg"]
+    assert not re.search(r"<script|<foreignObject|href=|url\((?!#)|@import|/root|/tmp", picture)
+
+
 def test_links_lead_somewhere() -> None:
     """Relative links point at files of the tree."""
     for target in re.findall(r"\]\(([^)#]+)\)", README):
