@@ -198,7 +198,6 @@ def _are_one_trade(flow: Flow, other: Flow, quote_asset: str) -> bool:
     return (
         (flow.kind, other.kind, other.asset) == (FlowKind.TRADE, FlowKind.TRADE, quote_asset)
         and flow.source == other.source
-        and other.number == flow.number + 1
         and other.time_ms == flow.time_ms
     )
 

@@ -81,7 +81,10 @@ class ProfitReader:
         )
         if request.symbol is not None:
             assets = {symbol: pair for symbol, pair in assets.items() if symbol == request.symbol}
-        pools = pools_of(flows, assets, start_ms=request.start_time, end_ms=request.end_time)
+        # Off the event loop: a ledger of years takes a good part of a second.
+        pools = await self._context.journal.run(
+            lambda: pools_of(flows, assets, start_ms=request.start_time, end_ms=request.end_time)
+        )
         shown = {symbol: pool for symbol, pool in sorted(pools.items()) if pool.held or pool.gains.sources}
         prices = await gather_prices(
             _needs(shown), policy, connection.exchange, self._context.environment, self._context.clock

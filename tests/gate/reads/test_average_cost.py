@@ -125,6 +125,9 @@ def test_proceeds_that_are_reported_late_are_a_gain_by_the_share_that_guardian_h
     pool = pool_of(*BOUGHT, flow(3, FlowKind.TRADE, "BTC", "-4", "b"), flow(4, FlowKind.TRADE, "USDT", "120", "b", 1))
     assert (pool.gains.realised, pool.gains.unknown_cost_for, pool.gains.unknown_cost) == (D(-40), D(60), D(2))
     assert pool.gains.sold_for == D(120)
+    sold = (flow(3, FlowKind.TRADE, "BTC", "-4", "b"), flow(4, FlowKind.TRADE, "USDT", "120", "b", 1))
+    later = pool_of(*BOUGHT, *sold, start_ms=1)
+    assert (later.gains.sold, later.gains.sold_for) == (D(0), D(120))
 
 
 def test_trade_without_a_reported_amount_is_no_pair_with_another_orders() -> None:

@@ -12,6 +12,7 @@ from guardian.cli.trading.resuming import resume, trading_shown
 from guardian.domain.codes import Outcome
 from guardian.domain.order_states import OrderState
 from guardian.domain.orders import Fill
+from guardian.domain.requests import GetPnl
 from guardian.domain.trading import TradingState
 from guardian.errors import (
     ExchangeRateLimited,
@@ -21,6 +22,7 @@ from guardian.errors import (
     PolicyInvalid,
 )
 from guardian.gate.reads.positions import Positions
+from guardian.gate.reads.profit_views import SpotProfit
 from guardian.gate.recovery.order_reports import DifferenceKind
 from guardian.gate.recovery.reconcile import Reconciler
 from guardian.store.log.verify import verify
@@ -107,6 +109,23 @@ def test_orders_that_an_older_copy_lacks_halt_count_and_are_adopted(room: Room) 
     assert room.ask(side="SELL", quantity="0.0015").outcome is Outcome.DONE  # it can be sold back
     assert room.last().is_exit
     assert room.cancel(client_order_id=names[2]).outcome is Outcome.DONE
+
+
+def test_profit_names_orders_that_wait_for_the_owner(room: Room) -> None:
+    """What was found is in no sum before the owner resumes; another account has nothing to do with it."""
+    copied(room)
+    name = bought(room)
+    put_back(room)
+    room.ask(price="58000")
+    found = room.call(GetPnl()).data
+    assert isinstance(found, SpotProfit)
+    assert [one.client_order_id for one in found.not_counted] == [name]
+    assert "guardian resume" in found.not_counted[0].why
+    assert (found.total.bought, found.complete) == (D(0), False)
+    room.connector.account = "another"
+    other = room.call(GetPnl()).data
+    assert isinstance(other, SpotProfit)
+    assert other.not_counted == ()
 
 
 def test_token_in_an_older_copy_is_not_used_a_second_time(room: Room) -> None:
