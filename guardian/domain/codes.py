@@ -147,6 +147,9 @@ class Code(Enum):
     FREE_QUOTE_BELOW_MIN = CodeMeaning(
         Outcome.DENIED, "less of the quote asset would be left free than `limits.min_free_quote`"
     )
+    FREE_BASE_BELOW_QUANTITY = CodeMeaning(
+        Outcome.DENIED, "the account has less of the base asset free than the order sells"
+    )
     BALANCE_UNAVAILABLE = CodeMeaning(Outcome.DENIED, "the account's balances are unavailable")
     CALLS_EXCEED_MAX = CodeMeaning(Outcome.DENIED, "more calls within a minute than `limits.max_calls_per_minute`")
     CLOCK_UNKNOWN = CodeMeaning(Outcome.DENIED, "the exchange's clock is unavailable")

@@ -190,7 +190,7 @@ class ClientQuestions:
         proposal = tx.proposals.get(asked.proposal.id) or asked.proposal
         row = None if proposal.client_order_id is None else tx.orders.get(proposal.client_order_id)
         if row is not None:
-            return reply_for_sent_order(row)
+            return reply_for_sent_order(tx, row)
         view = view_of_proposal(proposal, tx.now_ms, Channel.ELICIT, None, market=asked.market)
         view = replace(view, client_answer=answer.value, next_step=_WORDS[answer] + view.next_step)
         reply, scope = Reply(outcome=Outcome.CONFIRMATION_REQUIRED, data=view), proposal.scope

@@ -74,6 +74,7 @@ LISTED: Final = (
     Rule(budget.duplicate, frozenset({_U})),
     Rule(budget.unresolved, frozenset({_U})),
     Rule(budget.free_quote, frozenset({_I, _B, Fact.BALANCES})),
+    Rule(budget.free_base, frozenset({_I, _B, Fact.BALANCES})),
     Rule(rules_market.clock, frozenset({Fact.CLOCK})),
     Rule(confirmation.still_holds, frozenset({_B})),
 )

@@ -172,6 +172,12 @@ BUDGETS: Final = (
     ),
     Row(rule="free_quote", code="FREE_QUOTE_BELOW_MIN", expected=_PASSES, policy=limits(min_free_quote="1000000")),
     Row(
+        rule="free_base",
+        code="FREE_BASE_BELOW_QUANTITY",
+        expected=_PASSES,
+        no=spec("BTCUSDT", "SELL", "1000000", price="60000"),
+    ),
+    Row(
         rule="free_quote", code="BALANCE_UNAVAILABLE", expected=_DENIED, world=w.no_answer("/api/v3/account"),
     ),
 )  # fmt: skip

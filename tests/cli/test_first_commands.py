@@ -67,7 +67,7 @@ def test_tour_tells_the_whole_story_and_leaves_nothing(machine: Machine) -> None
         "`guardian approve ",
         "done: filled:",
         "BTC 0.5 -> 0.500",
-        "placed before, nothing was sent now",
+        "nothing was sent now: this order was placed already at ",
         "open in the book",
         "denied TRADING_HALTED",
         "done: cancelled",

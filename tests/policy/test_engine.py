@@ -131,6 +131,9 @@ REACHED: dict[Code, Callable[[], Verdict]] = {
     Code.ORDER_UNRESOLVED: lambda: judged(given=facts(unresolved_on_symbol="g1-a")),
     Code.ORDERS_NOT_COMPARED: lambda: judged(given=facts(uncompared="the exchange did not answer")),
     Code.FREE_QUOTE_BELOW_MIN: lambda: judged(given=facts(free={})),
+    Code.FREE_BASE_BELOW_QUANTITY: lambda: judged(
+        an_order(side=SELL, price="60001", quantity="0.001"), facts(free={"BTC": D("0.000999")})
+    ),
     Code.BALANCE_UNAVAILABLE: lambda: judged(given=facts(free=None)),
     Code.CALLS_EXCEED_MAX: lambda: judged(given=facts(calls_last_minute=121)),
     Code.CLOCK_UNKNOWN: lambda: judged(given=facts(clock_skew_ms=None)),

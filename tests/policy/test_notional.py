@@ -282,7 +282,7 @@ def test_the_quantity_named_by_a_notional_denial_really_passes(
     price = max(price, D("58200")) if selling else price
     roomy = {"max_quantity": D(10**6), "max_position": D(10**6), "max_notional": cap}
     policy = a_policy(roomy, max_open_notional=D(10**9), rolling_notional=(), required_above=D(10**9))
-    market = facts(free={"USDT": D(10**9)})
+    market = facts(free={"USDT": D(10**9), "BTC": D(10**9)})
     spec = an_order(side=SELL if selling else BUY, price=price, quantity=quantity)
     denials = [one for one in judged(spec, market, policy).denials if one.code is Code.NOTIONAL_EXCEEDS_MAX]
     assume(denials)

@@ -69,6 +69,7 @@ WHAT_TO_DO: Final[dict[Code, str]] = {
     Code.ORDERS_NOT_COMPARED: "Try again in a moment; each order tries the comparison again. `guardian audit "
     "reconcile` shows what stops it.",
     Code.FREE_QUOTE_BELOW_MIN: "Use a smaller order, or free some of the quote asset.",
+    Code.FREE_BASE_BELOW_QUANTITY: "Sell no more than the quantity that the denial names.",
     Code.BALANCE_UNAVAILABLE: "Try again in a moment.",
     Code.CALLS_EXCEED_MAX: "Wait a minute.",
     Code.CLOCK_UNKNOWN: "Try again in a moment.",

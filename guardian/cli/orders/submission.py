@@ -53,10 +53,10 @@ def _after_stop(opened: Guardian, proposal_id: str) -> Reply | None:
     with opened.journal.transaction() as tx:
         proposal = tx.proposals.get(proposal_id)
         row = None if proposal is None or proposal.client_order_id is None else tx.orders.get(proposal.client_order_id)
-    if row is None:
-        return None
-    if row.state in UNRESOLVED_STATES | VOID_STATES:
-        return reply_for_sent_order(row)
+        if row is None:
+            return None
+        if row.state in UNRESOLVED_STATES | VOID_STATES:
+            return reply_for_sent_order(tx, row)
     view = view_of_row(row)
     return done(OrderPlaced(order=view, already_placed=False, note=note_on(view)))
 

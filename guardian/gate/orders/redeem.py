@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from guardian.domain.codes import Code, Outcome
 from guardian.domain.order_states import UNRESOLVED_STATES, VOID_STATES, OrderState
-from guardian.gate.base.order_views import note_on, note_on_row, view_of_row
+from guardian.gate.base.order_views import iso, note_on, note_on_row, view_of_row
 from guardian.gate.base.replies import OrderPlaced, Reply, ReplyError, denied, done, refused
 from guardian.gate.orders.proposal_views import proposal_state
 from guardian.gate.orders.proposals import order_key
 from guardian.gate.orders.stages import PendingOrder
+from guardian.gate.recovery.fees import known_fees
 from guardian.policy.verdict import Denial
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Proposal, ProposalState, Scope
@@ -27,7 +28,7 @@ def reply_if_just_sent(tx: Transaction, order: PendingOrder) -> Reply | None:
     if row is None or row.state in VOID_STATES:
         return None
     is_recent = tx.now_ms - row.reserved_ms < order.policy.limits.duplicate_window_ms
-    return reply_for_sent_order(row) if is_recent else None
+    return reply_for_sent_order(tx, row) if is_recent else None
 
 
 def proposal_to_redeem(tx: Transaction, token: str, scope: Scope, stated: Mapping[str, str]) -> Proposal | Reply:
@@ -52,7 +53,7 @@ def reply_instead_of_redeeming(
     if denial is not None:
         return denied((denial,))
     row = _order_of(tx, proposal)
-    return None if row is None else reply_for_sent_order(row)
+    return None if row is None else reply_for_sent_order(tx, row)
 
 
 def _order_of(tx: Transaction, proposal: Proposal) -> OrderRow | None:
@@ -60,13 +61,12 @@ def _order_of(tx: Transaction, proposal: Proposal) -> OrderRow | None:
     return None if proposal.client_order_id is None else tx.orders.get(proposal.client_order_id)
 
 
-def reply_for_sent_order(row: OrderRow) -> Reply:
-    """The reply for an order that was placed before: nothing is sent now."""
-    view = view_of_row(row)
+def reply_for_sent_order(tx: Transaction, row: OrderRow) -> Reply:
+    """The reply for an order that was placed before: nothing is sent now, which is the first thing that it says."""
     if row.state in UNRESOLVED_STATES:
         error = ReplyError(
             code=Code.ORDER_UNKNOWN,
-            message="this order was sent before and its fate is not known yet; nothing was sent now",
+            message="nothing was sent now: this order was sent before, and its fate is not known yet",
             hint="query it with get_orders and this client order id",
             client_order_id=row.client_order_id,
         )
@@ -74,7 +74,7 @@ def reply_for_sent_order(row: OrderRow) -> Reply:
     if row.given_up:
         error = ReplyError(
             code=Code.ORDER_UNKNOWN,
-            message=f"this order was sent before, and {note_on_row(row)}; nothing was sent now",
+            message=f"nothing was sent now: this order was sent before, and {note_on_row(row)}",
             hint="look with get_orders and this client order id whether it is there after all; the same order is "
             "refused until `limits.duplicate_window` after it was sent",
             client_order_id=row.client_order_id,
@@ -82,7 +82,8 @@ def reply_for_sent_order(row: OrderRow) -> Reply:
         return Reply(outcome=Outcome.UNKNOWN, error=error)
     if row.state in VOID_STATES:
         return _never_placed(row)
-    note = f"this order was placed before, nothing was sent now; {note_on(view)}"
+    view = view_of_row(row, known_fees(tx, row, row.executed_quantity))
+    note = f"nothing was sent now: this order was placed already at {iso(row.sent_ms)}; {note_on(view)}"
     return done(OrderPlaced(order=view, already_placed=True, note=note))
 
 
@@ -93,7 +94,7 @@ def _never_placed(row: OrderRow) -> Reply:
     else:
         code, what = Code.ORDER_NOT_SENT, "this order never reached the exchange"
     hint = "request the order again, without a token, if it is still wanted"
-    return refused(code, f"{what}; nothing was sent now", hint=hint)
+    return refused(code, f"nothing was sent now: {what}", hint=hint)
 
 
 def _mismatched_fields(proposal: Proposal, stated: Mapping[str, str]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.domain.codes import Code
+from guardian.domain.instruments import Instrument
 from guardian.domain.milliseconds import HOUR_MS, MINUTE_MS, SECOND_MS
 from guardian.domain.money import ZERO, minus, plain, plus
 from guardian.domain.orders import OrderSide
@@ -56,7 +57,10 @@ def max_notional(case: Case) -> Iterator[Denial]:
         return
     most = case.limits.max_notional
     if counted.notional > most:
-        yield _over_limit(case, counted, Code.NOTIONAL_EXCEEDS_MAX, "the order costs too much at worst", ZERO, most)
+        is_buy = counted.priced.order.side is OrderSide.BUY
+        # What a SELL counts as is no cost: the bid, or its own price where that is higher.
+        message = "the order costs too much at worst" if is_buy else "the order counts as too much, at the bid or above"
+        yield _over_limit(case, counted, Code.NOTIONAL_EXCEEDS_MAX, message, ZERO, most)
 
 
 def slicing(case: Case) -> Iterator[Denial]:
@@ -257,6 +261,26 @@ def free_quote(case: Case) -> Iterator[Denial]:
         )
 
 
+def free_base(case: Case) -> Iterator[Denial]:
+    """A SELL sells no more than the account has free: the exchange would refuse it.
+
+    After a purchase whose fee was taken of what was bought that is less than the quantity of the purchase.
+    """
+    order, instrument = case.order, case.instrument
+    if order is None or instrument is None or order.side is not OrderSide.SELL or case.facts.free is None:
+        return
+    asset = instrument.base_asset
+    free = max(free_now(asset, case.facts), ZERO)
+    if order.quantity > free:
+        yield Denial(
+            code=Code.FREE_BASE_BELOW_QUANTITY,
+            message=f"the account has less {asset} free than the order sells",
+            observed=plain(order.quantity),
+            limit=plain(free),
+            hint=_largest_valid_hint(instrument, free, order.price),
+        )
+
+
 def calls(case: Case) -> Iterator[Denial]:
     """No more calls of `create_order` within a minute than `limits.max_calls_per_minute`; exits pass."""
     usage, most = case.facts.usage, case.policy.limits.max_calls_per_minute
@@ -294,7 +318,11 @@ def _largest_hint(priced: Priced, rate: Rate, budget: Decimal) -> str:
 
 def _at_most_hint(priced: Priced, quantity: Decimal) -> str:
     """Returns a hint with a quantity; it names none that the exchange would not take either."""
-    largest = priced.instrument.largest_valid(quantity, priced.order.price)
+    return _largest_valid_hint(priced.instrument, quantity, priced.order.price)
+
+
+def _largest_valid_hint(instrument: Instrument, quantity: Decimal, price: Decimal) -> str:
+    largest = instrument.largest_valid(quantity, price)
     return "no quantity passes now" if largest is None else f"the largest quantity that passes is {plain(largest)}"
 
 

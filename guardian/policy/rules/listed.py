@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from guardian.domain.codes import Code
+from guardian.domain.money import plain
 from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec, OrderType
 from guardian.domain.requests import CreateOrder
 from guardian.domain.trading import TradingState
@@ -135,8 +136,8 @@ def symbol_listed(case: Case) -> Iterator[Denial]:
             message="the policy does not list this symbol",
             observed=case.spec.symbol,
             limit=listed,
-            hint="use a listed symbol, or the owner can add `[symbols.X]` to the policy; selling what guardian bought "
-            "of it passes",
+            hint=f"use a listed symbol, or the owner can add `{_table(case.spec.symbol)}` to the policy; selling what "
+            "guardian bought of it passes",
         )
 
 
@@ -153,24 +154,33 @@ def order_type_allowed(case: Case) -> Iterator[Denial]:
     """
     requested = case.spec.order_type
     wanted = _LIMIT_FORMS.get(requested, requested)
+    lacks = case.limits is not None and not case.is_exit and wanted not in case.limits.order_types
     if wanted is not requested:
+        how = f"use {wanted.value} with stop_price and price"
         yield Denial(
             code=Code.ORDER_TYPE_UNPRICED,
             message=f"{requested.value} has no worst price, so it cannot be held to a cap",
             observed=requested.value,
-            hint=f"use {wanted.value} with stop_price and price; {_no_stop(case.spec, wanted)}",
+            hint=how if lacks else f"{how}; {_no_stop(case.spec, wanted)}",
         )
-    if case.limits is not None and not case.is_exit and wanted not in case.limits.order_types:
+    if case.limits is not None and lacks:
         denial = _not_in(Code.ORDER_TYPE_NOT_ALLOWED, "order type", wanted, case.limits.order_types)
-        yield replace(denial, hint=_how_to_get_a_stop(case.spec, wanted)) if wanted in STOP_LIMIT_TYPES else denial
+        yield _without_stops(denial, case.spec, wanted) if wanted in STOP_LIMIT_TYPES else denial
 
 
-def _how_to_get_a_stop(spec: OrderSpec, wanted: OrderType) -> str:
-    symbol = spec.symbol if spec.symbol.isascii() else f'"{spec.symbol}"'
-    return (
-        f'the owner can add "{wanted.value}" to `order_types` under `[symbols.{symbol}]` in the policy; '
-        f"{_no_stop(spec, wanted)}"
+def _without_stops(denial: Denial, spec: OrderSpec, wanted: OrderType) -> Denial:
+    """Returns the denial of a stop with who can change that, and that a LIMIT must not take its place."""
+    return replace(
+        denial,
+        message=f"the policy's `order_types` for the symbol lacks {wanted.value}",
+        hint=f'the owner can add "{wanted.value}" to `order_types` under `{_table(spec.symbol)}` in the policy; '
+        f"{_no_stop(spec, wanted)}",
     )
+
+
+def _table(symbol: str) -> str:
+    """Returns the head of the symbol's table in the policy."""
+    return f"[symbols.{symbol}]" if symbol.isascii() else f'[symbols."{symbol}"]'
 
 
 def _no_stop(spec: OrderSpec, wanted: OrderType) -> str:
@@ -178,7 +188,8 @@ def _no_stop(spec: OrderSpec, wanted: OrderType) -> str:
     if wanted is OrderType.TAKE_PROFIT_LIMIT:
         return "a LIMIT is not a stop: it waits for no stop_price and is in the book at once"
     where = "below" if spec.side is OrderSide.SELL else "above"
-    return f"a LIMIT is not a stop: a LIMIT {spec.side.value} {where} the market fills at once, so send none instead"
+    at = "" if spec.stop_price is None else f" at the stop price {plain(spec.stop_price)} is"
+    return f"a LIMIT is not a stop: a LIMIT {spec.side.value}{at} {where} the market and fills at once, so send none"
 
 
 def time_in_force_allowed(case: Case) -> Iterator[Denial]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from guardian.domain.codes import Code
+from guardian.domain.money import plain
 from guardian.domain.owner.proof import Proof
 from guardian.domain.trading import Environment
 from guardian.policy.case import Case
@@ -30,7 +31,7 @@ def proof_available(case: Case) -> Iterator[Denial]:
         yield Denial(
             code=Code.LIVE_PROOF_MISSING,
             message=f"nobody can prove that they agree to an order on `live`: {unproven}",
-            hint="the owner can run `guardian passkey add NAME` or `guardian pin set`",
+            hint="the owner can run `guardian pin set`, or `guardian passkey add laptop` (a name of their choice)",
         )
 
 
@@ -63,8 +64,17 @@ def armed(case: Case) -> Iterator[Denial]:
         yield Denial(
             code=Code.LIVE_NOT_ARMED,
             message=f"`live` is not armed: {live.unarmed}",
-            hint="the owner can run `guardian arm --for 2h --budget AMOUNT --symbols X`; reads and cancels work",
+            hint=f"the owner can run, for example, `{_arm(case)}`; reads and cancels work",
         )
+
+
+def _arm(case: Case) -> str:
+    """Returns a command that arms for the symbol of the order, or for one that the policy lists, as it can be typed."""
+    policy = case.policy
+    symbol = case.spec.symbol if case.limits is not None else min(policy.symbols, default="BTCUSDT")
+    limits = policy.symbols.get(symbol)
+    budget = policy.limits.max_open_notional if limits is None else limits.max_notional
+    return f"guardian arm --for 2h --budget {plain(budget)} --symbols {symbol}"
 
 
 def _facts(case: Case) -> LiveFacts | None:

@@ -104,6 +104,7 @@ def test_home_without_trades_has_a_profit_of_zero(room: Room) -> None:
 
 def test_sum_over_the_symbols_is_the_total(room: Room) -> None:
     """Two symbols in the accounting currency, and the rows alone where one is named."""
+    room.exchange.free["ETH"] = "1"
     trade(room, "BUY", "0.001", "60000", fee="0.06")
     trade(room, "BUY", "0.03", "3000", fee="0.09", symbol="ETHUSDT")
     trade(room, "SELL", "0.01", "3100", fee="0.031", symbol="ETHUSDT")

@@ -249,16 +249,28 @@ def test_a_stop_without_a_price_is_denied_with_its_limit_form_as_the_hint(kind: 
 @pytest.mark.parametrize(
     ("kind", "side", "word"),
     [
-        (OrderType.STOP_LOSS, OrderSide.SELL, "a LIMIT SELL below the market fills at once"),
-        (OrderType.STOP_LOSS, OrderSide.BUY, "a LIMIT BUY above the market fills at once"),
+        (
+            OrderType.STOP_LOSS,
+            OrderSide.SELL,
+            "a LIMIT SELL at the stop price 59000 is below the market and fills at once",
+        ),
+        (
+            OrderType.STOP_LOSS,
+            OrderSide.BUY,
+            "a LIMIT BUY at the stop price 59000 is above the market and fills at once",
+        ),
         (OrderType.TAKE_PROFIT, OrderSide.SELL, "is in the book at once"),
-        (OrderType.STOP_LOSS_LIMIT, OrderSide.SELL, "a LIMIT SELL below the market fills at once"),
+        (
+            OrderType.STOP_LOSS_LIMIT,
+            OrderSide.SELL,
+            "a LIMIT SELL at the stop price 59000 is below the market and fills at once",
+        ),
     ],
 )
 def test_a_stop_that_the_policy_does_not_list_is_denied_once_with_all_that_is_in_its_way(
     kind: OrderType, side: OrderSide, word: str
 ) -> None:
-    """Both denials come at once, say what the owner can add, and that a LIMIT is not a stop.
+    """Both denials come at once, say what the owner can add, and once that a LIMIT is not a stop.
 
     Before: STOP_LOSS was denied as unpriced, then its limit form as not allowed, with `allowed: LIMIT` as the hint; an
     assistant then sent a LIMIT SELL at the stop price, which sold at once.
@@ -275,12 +287,13 @@ def test_a_stop_that_the_policy_does_not_list_is_denied_once_with_all_that_is_in
     form = "TAKE_PROFIT_LIMIT" if kind is OrderType.TAKE_PROFIT else "STOP_LOSS_LIMIT"
     found = denial(verdict, Code.ORDER_TYPE_NOT_ALLOWED)
     assert (found.observed, found.limit) == (form, "LIMIT")
+    assert found.message == f"the policy's `order_types` for the symbol lacks {form}"
     hint = f'the owner can add "{form}" to `order_types` under `[symbols.BTCUSDT]` in the policy; a LIMIT is not a stop'
     assert (found.hint or "").startswith(hint)
     assert word in (found.hint or "")
     assert (Code.ORDER_TYPE_UNPRICED in codes(verdict)) is not is_priced
     if not is_priced:
-        assert "a LIMIT is not a stop" in (denial(verdict, Code.ORDER_TYPE_UNPRICED).hint or "")
+        assert denial(verdict, Code.ORDER_TYPE_UNPRICED).hint == f"use {form} with stop_price and price"
 
 
 def test_the_key_that_the_owner_can_edit_is_quoted_where_toml_wants_it() -> None:
