@@ -196,10 +196,12 @@ class GetOrders(Request):
     tool: ClassVar[str] = "get_orders"
     scope: ClassVar[RequestScope] = RequestScope.ACCOUNT
     symbol: str | None = None
-    """None for the open orders of all symbols, and for nothing else."""
+    """None for the open orders of all symbols, for an order of guardian's by its client order id, and for a call."""
     status: OrdersWanted = OrdersWanted.ALL
     order_id: int | None = None
     client_order_id: str | None = None
+    call_id: str | None = None
+    """An earlier call of `create_order`, which guardian's log explains; nothing is asked of the exchange."""
     start_time: int | None = None
     end_time: int | None = None
     limit: int = 50

@@ -58,10 +58,11 @@ class OrderView:
 class OrderPlaced:
     """`create_order` has sent an order, or had sent this one before."""
 
-    order: OrderView
+    note: str
+    """First of all, since it says whether anything was sent now."""
     already_placed: bool
     """True where nothing was sent now, because the token or the same order was used already."""
-    note: str
+    order: OrderView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +268,49 @@ class AccountBalances:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierDenial:
+    """One rule's no in an earlier reply; see `guardian.policy.verdict.Denial`."""
+
+    code: str
+    message: str
+    observed: str | None
+    limit: str | None
+    hint: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeWords:
+    """What the exchange said when it rejected an order: its code, and its text, which is not to be trusted."""
+
+    code: int | None
+    text: str | None
+    untrusted: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierCall:
+    """An earlier call of `create_order`: what was asked, what was answered, and what has become of it since."""
+
+    note: str
+    """What has become of it, in one sentence."""
+    call_id: str
+    time: str
+    environment: str | None
+    asked: dict[str, str]
+    """The order as it was asked for; empty where a token stood for it."""
+    outcome: str | None
+    """None while the call has not ended."""
+    code: str | None
+    message: str | None
+    hint: str | None
+    denials: tuple[EarlierDenial, ...]
+    """Every rule that said no."""
+    exchange: ExchangeWords | None
+    proposal_id: str | None
+    client_order_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
     """Orders, newest last. `unresolved` lists orders of guardian's whose state is unknown, first of all."""
 
@@ -274,6 +318,8 @@ class Orders:
     orders: tuple[OrderView, ...]
     note: str | None = None
     """Set where orders are given that this answer of the exchange did not show."""
+    explained: EarlierCall | None = None
+    """The call of `create_order` that was asked for by its id, or that sent the order asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

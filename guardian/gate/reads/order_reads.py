@@ -6,18 +6,19 @@ it. The list is empty only where both are empty.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from guardian.connector import Connection
 from guardian.domain import requests
 from guardian.domain.order_states import DONE_STATES, LIVE_STATES, UNRESOLVED_STATES
 from guardian.domain.orders import OrderReport
-from guardian.errors import ExchangeUnavailable, StoreError
+from guardian.errors import ArgumentMistake, ExchangeUnavailable, InvalidArguments, StoreError
 from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import view_of_report, view_of_row
-from guardian.gate.base.replies import Orders, OrderView, Reply, done
+from guardian.gate.base.replies import EarlierCall, Orders, OrderView, Reply, done
+from guardian.gate.reads.earlier_calls import EarlierCalls
 from guardian.gate.recovery.fees import known_fees
 from guardian.gate.recovery.order_reports import DifferenceKind, apply_report, query_order, row_of
 from guardian.store.database import Transaction
@@ -38,10 +39,23 @@ class OrderReader:
 
     def __init__(self, context: GateContext) -> None:
         self._context = context
+        self._calls = EarlierCalls(context)
+
+    async def explain(self, call_id: str) -> Reply:
+        """An earlier call of `create_order`, with its order as the log has it. Nothing is asked of the exchange.
+
+        Raises InvalidArguments and StoreError, as `EarlierCalls.by_id` does.
+        """
+        explained, row = await self._calls.by_id(call_id)
+        views: tuple[OrderView, ...] = ()
+        if row is not None:
+            views = (await self._context.journal.transact(lambda tx: _view_of_log(tx, row)),)
+        return done(Orders(unresolved=(), orders=views, explained=explained))
 
     async def read(self, connection: Connection, request: requests.GetOrders) -> Reply:
         """One read. Raises ExchangeError."""
         scope = Scope(environment=self._context.environment.value, account=connection.account)
+        request = await self._with_symbol(request)
         row, began_ms = await self._known(scope, request)
         if row is not None:
             report = await query_order(connection.exchange, row.sent)
@@ -49,7 +63,29 @@ class OrderReader:
         else:
             reports = await _reports(connection.exchange, request)
         joined = await self._joined(scope, request, reports, began_ms)
-        return done(_listed(joined, request.limit))
+        explained = None if row is None else await self._explained(row)
+        return done(replace(_listed(joined, request.limit), explained=explained))
+
+    async def _with_symbol(self, request: requests.GetOrders) -> requests.GetOrders:
+        """The request with the symbol of guardian's order, where only its client order id is given.
+
+        Raises InvalidArguments: guardian's log has no such order. Raises StoreError.
+        """
+        name = request.client_order_id
+        if name is None or request.symbol is not None:
+            return request
+        row = await self._context.journal.transact(lambda tx: tx.orders.get(name))
+        if row is None:
+            mistake = ArgumentMistake("symbol", "is required: guardian's log has no order with this client_order_id")
+            raise InvalidArguments((mistake,), hint="give the symbol that the order is on")
+        return replace(request, symbol=row.symbol)
+
+    async def _explained(self, row: OrderRow) -> EarlierCall | None:
+        """The call that sent the order; None where the log cannot be read: the order is given all the same."""
+        try:
+            return await self._calls.of_order(row)
+        except StoreError:
+            return None
 
     async def _known(self, scope: Scope, request: requests.GetOrders) -> tuple[OrderRow | None, int]:
         """The order of guardian's that is requested by its client order id, and the window time.

@@ -52,6 +52,8 @@ class Reader:
 
     async def read(self, request: Request, policy: Policy) -> Reply:
         """One read. Raises ExchangeError and CredentialsError."""
+        if isinstance(request, requests.GetOrders) and request.call_id is not None:
+            return await self._orders.explain(request.call_id)
         needs_keys = request.scope is not RequestScope.MARKET
         if request.scope is RequestScope.WALLET and not self._context.connector.has_wallet:
             return refused(
