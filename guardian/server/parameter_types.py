@@ -121,6 +121,14 @@ ClientOrderId = Annotated[
         description=f'Starts with "{CLIENT_ORDER_ID_PREFIX}" for orders placed through guardian.',
     ),
 ]
+CallId = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-f]{32}$",
+        max_length=32,
+        description="`meta.call_id` of an earlier create_order: explains that reply. Give it alone.",
+    ),
+]
 ProposalId = Annotated[
     str,
     Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +18,18 @@ from guardian.domain.market import TickerPrice
 from guardian.domain.requests import TOOLS
 from guardian.domain.secrets import Secret
 from guardian.errors import StoreUnavailable
-from guardian.gate.base.replies import OrderProposed, Reply, ReplyError, denied, done, refused
+from guardian.gate.base.replies import (
+    HeldPosition,
+    OrderPlaced,
+    OrderProposed,
+    Reply,
+    ReplyError,
+    Situation,
+    denied,
+    done,
+    refused,
+    with_situation,
+)
 from guardian.policy.verdict import Denial
 from tests.server.support.fake_gate import ARGUMENTS, Connect, FakeGate, sample
 from tests.server.support.validators import reply_validator
@@ -146,6 +158,11 @@ NOT_EXACTLY_RIGHT: list[tuple[str, dict[str, Any]]] = [
     ("get_account_snapshot", {"account_type": "ISOLATED"}),
     ("get_universal_transfer_history", {"transfer_type": "MAIN&UMFUTURE"}),
     ("get_universal_transfer_history", {"transfer_type": "MAIN_UMFUTURE", "page": 0}),
+    ("get_orders", {"client_order_id": "web_1"}),
+    ("get_orders", {"call_id": "0" * 31}),
+    ("get_orders", {"call_id": "last"}),
+    ("get_orders", {"call_id": "0" * 32, "symbol": "BTCUSDT"}),
+    ("get_orders", {"call_id": "0" * 32, "client_order_id": "g1-1", "end_time": 1_763_800_000_000}),
     ("cancel_order", {"symbol": "BTCUSDT"}),
     ("cancel_order", {"symbol": "BTCUSDT", "order_id": 1, "client_order_id": "g1-1"}),
     ("cancel_order", {}),
@@ -194,6 +211,7 @@ async def test_every_code_answers_by_the_declared_schema(connect: Connect, gate:
                 exchange_text="Account has insufficient balance",
                 retry_after_s=3,
                 client_order_id="g1-" + "0" * 32,
+                situation=sample(Situation),
             )
             for error in (full, ReplyError(code=code, message="a sentence")):
                 gate.answer = lambda info, request, code=code, error=error: Reply(outcome=code.outcome, error=error)
@@ -220,6 +238,45 @@ async def test_denial_and_untrusted_text_are_told_apart(connect: Connect, gate: 
         )
         result = await call(client, "create_order", ARGUMENTS["create_order"])
     assert result.structured_content["error"]["exchange"] == {"code": -2010, "text": "words", "untrusted": True}
+
+
+async def test_denial_says_what_guardian_knows_and_other_errors_say_null(connect: Connect, gate: FakeGate) -> None:
+    """In each era: the situation is that of the reply, and a tool that proposes nothing has none."""
+    denial = Denial(code=Code.NOTIONAL_EXCEEDS_MAX, message="too much")
+    held = HeldPosition(asset="BTC", held=Decimal("0.00150"), sell_back=None, symbol=None, orders=None)
+    situation = Situation(
+        trading="active",
+        positions=(held,),
+        currency="USDT",
+        headroom={"rolling_notional 24h": "140 of 500", "max_daily_loss": None},
+        frees={},
+        waiting=(),
+    )
+    gate.answer = lambda info, request: with_situation(denied((denial,)), situation)
+    async with connect() as client:
+        validators = await validators_of(client)
+        result = await call(client, "create_order", ARGUMENTS["create_order"], validators)
+        assert result.structured_content["error"]["situation"] == {
+            "trading": "active",
+            "positions": [{"asset": "BTC", "held": "0.0015", "sell_back": None, "symbol": None, "orders": None}],
+            "currency": "USDT",
+            "headroom": {"rolling_notional 24h": "140 of 500", "max_daily_loss": None},
+            "frees": {},
+            "waiting": [],
+        }
+        gate.answer = lambda info, request: denied((denial,))
+        result = await call(client, "get_balance", {}, validators)
+    assert result.structured_content["error"]["situation"] is None
+
+
+async def test_what_a_model_reads_first_of_a_placed_order_is_the_note(connect: Connect, gate: FakeGate) -> None:
+    """It says whether anything was sent now; in the text, in each era."""
+    gate.answer = lambda info, request: done(replace(sample(OrderPlaced), already_placed=True, note="nothing was sent"))
+    async with connect() as client:
+        result = await call(client, "create_order", ARGUMENTS["create_order"])
+    assert result.content[0].text.startswith(
+        '{"outcome":"done","data":{"note":"nothing was sent","already_placed":true'
+    )
 
 
 async def test_confirmation_required_is_no_error(connect: Connect, gate: FakeGate) -> None:

@@ -19,6 +19,7 @@ from guardian.domain.requests import (
     CancelOrder,
     CreateOrder,
     GetFuturesPnl,
+    GetOrders,
     GetPnl,
     GetTicker,
     WithdrawProposal,
@@ -69,6 +70,15 @@ async def test_annotations_are_set_and_true(connect: Connect) -> None:
         assert hints.read_only_hint is (tool.name not in WRITERS)
         assert hints.destructive_hint is (tool.name in WRITERS)
         assert hints.idempotent_hint is (tool.name != "create_order")
+
+
+async def test_orders_are_asked_for_by_the_ids_that_are_enough(connect: Connect, gate: FakeGate) -> None:
+    """A call by its id alone, an order of guardian's without its symbol; for another's the symbol is needed."""
+    async with connect() as client:
+        for wanted in (GetOrders(call_id="0" * 32), GetOrders(client_order_id="g1-abc")):
+            given = {"call_id": wanted.call_id, "client_order_id": wanted.client_order_id}
+            await client.call_tool("get_orders", {name: value for name, value in given.items() if value is not None})
+            assert gate.requests[-1] == wanted
 
 
 async def test_every_string_is_bounded_and_every_parameter_described(connect: Connect) -> None:

@@ -297,7 +297,7 @@ class EarlierCall:
     time: str
     environment: str | None
     asked: dict[str, str]
-    """The order as it was asked for; empty where a token stood for it."""
+    """The order as it was requested; empty where a token stood for it."""
     outcome: str | None
     """None while the call has not ended."""
     code: str | None
@@ -319,7 +319,7 @@ class Orders:
     note: str | None = None
     """Set where orders are given that this answer of the exchange did not show."""
     explained: EarlierCall | None = None
-    """The call of `create_order` that was asked for by its id, or that sent the order asked for."""
+    """The call of `create_order` that was requested by its id, or that sent the requested order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,7 +109,7 @@ def _explained(
 
 
 def _note(tx: Transaction, ended: LogRow | None, proposal_id: str | None, order: OrderRow | None) -> str:
-    """What became of it, in one sentence."""
+    """Its result, in one sentence."""
     if order is not None:
         return note_on_row(order)
     if ended is None:
@@ -127,7 +127,7 @@ def _note(tx: Transaction, ended: LogRow | None, proposal_id: str | None, order:
 
 
 def _asked(arguments: Mapping[str, object]) -> dict[str, str]:
-    """The order as it was asked for, in the fields of `create_order`; never a token, nor its digest."""
+    """The order as it was requested, in the fields of `create_order`; never a token, nor its digest."""
     return {
         name: str(arguments[name])[:MAX_ARGUMENT]
         for name in _SHOWN

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from guardian.domain.orders import OrderSpec, TimeInForce
+from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, OrderSpec, TimeInForce
 from guardian.domain.requests import CancelAll, CancelOrder, CreateOrder, GetOrders, OrdersWanted, WithdrawProposal
 from guardian.domain.secrets import Secret
 from guardian.errors import ArgumentMistake, InvalidArguments
@@ -23,6 +23,7 @@ from guardian.gate.base.replies import (
 )
 from guardian.server.arguments import TIME_IN_FORCE_TYPES, period_mistakes, price_mistakes, quantity_mistakes, stated
 from guardian.server.parameter_types import (
+    CallId,
     CancelsAll,
     ClientOrderId,
     ConfirmationToken,
@@ -149,6 +150,7 @@ def get_orders(
     status: Status = OrdersWanted.ALL,
     order_id: OrderId | None = None,
     client_order_id: ClientOrderId | None = None,
+    call_id: CallId | None = None,
     start_time: StartTime | None = None,
     end_time: EndTime | None = None,
     limit: OrdersLimit = 50,
@@ -156,13 +158,21 @@ def get_orders(
     """Spot orders of a symbol, newest last, with state, what filled, average price, and who placed them.
 
     Without symbol: only status "open", of all symbols. With order_id or client_order_id: that one order, the way to
-    learn the outcome of an `unknown` one. With times: "all" only, 24 hours at most. `unresolved` lists guardian's
-    orders whose fate is not known yet: they count as open. An order with the source "log" was not in this answer of the
-    exchange, which can lag.
+    learn the outcome of an `unknown` one. With call_id: why that create_order was denied, or its result. With
+    times: "all" only, 24 hours at most. `unresolved` lists guardian's orders whose fate is not known yet: they count as
+    open. An order with the source "log" was not in this answer of the exchange, which can lag.
     """
+    if call_id is not None:
+        ids = (("symbol", symbol), ("order_id", order_id), ("client_order_id", client_order_id))
+        beside = (*ids, ("start_time", start_time), ("end_time", end_time))
+        wrong = [ArgumentMistake(name, "not together with call_id") for name, value in beside if value is not None]
+        if wrong:
+            raise InvalidArguments(tuple(wrong), hint="give call_id alone")
+        return GetOrders(call_id=call_id)
     mistakes = period_mistakes(start_time, end_time, 1)
     has_id = order_id is not None or client_order_id is not None
-    if symbol is None and (has_id or status is not OrdersWanted.OPEN):
+    is_guardians = client_order_id is not None and client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)
+    if symbol is None and not is_guardians and (has_id or status is not OrdersWanted.OPEN):
         mistakes.append(ArgumentMistake("symbol", 'is required, unless status "open" lists those of all symbols'))
     if order_id is not None and client_order_id is not None:
         mistakes.append(ArgumentMistake("order_id", "not together with client_order_id"))
