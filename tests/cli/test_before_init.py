@@ -31,6 +31,14 @@ def test_status_makes_no_home_and_says_so(home: Path, capsys: pytest.CaptureFixt
     assert not home.exists()
 
 
+@pytest.mark.parametrize("word", ["check", "show"])
+def test_policy_that_comes_with_guardian_is_said_to(home: Path, capsys: pytest.CaptureFixture[str], word: str) -> None:
+    """What serves before `init` is looked at, and said not to be the owner's."""
+    assert main(["policy", word]) == 0
+    assert "this one comes with guardian; `" in capsys.readouterr().err
+    assert not home.exists()
+
+
 def test_list_of_what_waits_makes_no_home_and_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing waits, which is fine; that there is no policy yet is said with it."""
     assert main(["approve"]) == 0

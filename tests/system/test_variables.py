@@ -15,6 +15,7 @@ from guardian.cli.init.first_policy import desktop_entry
 from guardian.home.folder import ready_made_policy
 from guardian.system.variables import known_variables
 from tests.e2e.support.processes import Machine, RawServed
+from tests.support.said_lines import faults
 
 EVIL = """
 import os, pathlib
@@ -87,7 +88,7 @@ def test_hostile_variables_change_nothing(machine: HostileMachine, entry: list[s
         code, _, errors = server.leave()
     finally:
         server.is_gone()
-    assert (code, errors) == (0, "")
+    assert (code, faults(errors)) == (0, [])
     evil = machine.home.parent / "evil"
     assert {path.name for path in evil.iterdir()} <= {"evil.py", "authority.pem", "openssl.cnf", "__pycache__"}
     assert machine.spied is not None

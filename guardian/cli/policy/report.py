@@ -8,6 +8,7 @@ import click
 
 from guardian.cli.policy.in_force import FileStanding, file_standing
 from guardian.cli.support.exit_codes import COULD_NOT_TELL, NO
+from guardian.cli.support.opened_home import NO_POLICY_YET, has_own_policy
 from guardian.cli.support.render import Column, fields, print_json, say, say_error, say_hint, table
 from guardian.domain.requests import TOOLS
 from guardian.errors import PolicyInvalid, PolicyMistake
@@ -49,6 +50,7 @@ def print_check(ctx: click.Context, file: Path | None, *, as_json: bool) -> None
     )
     for warning in warnings:
         say(_place(path, warning, "warning: "))
+    _say_whose(file)
 
 
 def print_settings(ctx: click.Context, file: Path | None, *, as_json: bool) -> None:
@@ -76,6 +78,12 @@ def print_settings(ctx: click.Context, file: Path | None, *, as_json: bool) -> N
             for setting in reading.settings
         ],
     )
+    _say_whose(file)
+
+
+def _say_whose(file: Path | None) -> None:
+    if file is None and not has_own_policy():
+        say(f"{NO_POLICY_YET}: this one comes with guardian; `guardian init` makes yours")
 
 
 def _named_or_serving(file: Path | None) -> Path:
