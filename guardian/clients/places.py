@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from guardian.errors import ClientConfigUnusable
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigPlace:
@@ -33,8 +35,15 @@ class Machine:
 
     @classmethod
     def this(cls) -> Self:
-        """Returns the machine and the user that this process runs for."""
-        return cls(system=sys.platform, home=Path.home(), variables=os.environ)
+        """Returns the machine and the user that this process runs for. Raises ClientConfigUnusable without a home."""
+        try:
+            home = Path.home()
+        except RuntimeError as error:
+            raise ClientConfigUnusable(
+                "the folder of the user is not known, so no client's configuration is found",
+                hint="set HOME (on Windows USERPROFILE), or name the file with `--config`",
+            ) from error
+        return cls(system=sys.platform, home=home, variables=os.environ)
 
     def settings(self) -> Path:
         """The folder in which applications keep their settings. A variable that is no absolute path does not count."""

@@ -6,7 +6,7 @@ Libraries read hundreds of variables, and many loosen something: `SSL_CERT_FILE`
 server. So every process of guardian begins with `forget_unknown_variables`.
 
 What acts before guardian's first line cannot be undone here: `PYTHONPATH`, `PYTHONHOME`, `LD_PRELOAD` and
-others run code of their own. The entry that `guardian init` prints starts Python with `-I`, which ignores Python's.
+others run code of their own. The entry that `guardian install` writes starts Python with `-I`, which ignores Python's.
 """
 
 from __future__ import annotations

@@ -74,6 +74,17 @@ def test_packaged_claude_desktop_of_windows_has_its_own_place(tmp_path: Path) ->
     assert client.config_path(machine) == packaged[0]
 
 
+def test_user_without_a_folder_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may have neither HOME nor an account."""
+
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", unknown)
+    with pytest.raises(ClientConfigUnusable, match="is not known"):
+        client_named("cursor").config_path()
+
+
 def test_entry_of_this_installation_names_absolute_paths_and_the_home_and_no_secret(tmp_path: Path) -> None:
     """A client starts it in any folder, without a shell's variables."""
     entry = own_entry(tmp_path)

@@ -26,7 +26,7 @@ def unpacked(bundle: bytes, folder: Path) -> dict[str, Any]:
 def started(command: Sequence[str], environment: Mapping[str, str], patience_s: float) -> tuple[dict[str, Any], int]:
     """Starts a server, initializes it, lists its tools and ends it: what it says of itself, and the number of tools."""
     with subprocess.Popen(
-        command, env=environment, cwd="/", text=True, encoding="utf-8",
+        command, env=environment, cwd=environment["HOME"], text=True, encoding="utf-8",
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     ) as server:  # fmt: skip
         watchdog = threading.Timer(patience_s, server.kill)
