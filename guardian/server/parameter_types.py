@@ -185,7 +185,7 @@ StopPrice = Annotated[
 StartTime = Annotated[
     int,
     PlainValidator(parse_time_argument),
-    _time_schema('From: "today", "monday", "2026-11-22" (local time) or ISO 8601.'),
+    _time_schema('From: "today", "monday", "2026-11-22" (local) or ISO 8601.'),
 ]
 EndTime = Annotated[
     int,
@@ -227,7 +227,5 @@ OrdersLimit = Annotated[int, _limit(500, "Orders")]
 HistoryLimit = Annotated[int, _limit(200, "Entries a page")]
 LiquidationLimit = Annotated[int, _limit(100, "Entries")]
 TransferLimit = Annotated[int, _limit(100, "Transfers a page")]
-CancelsAll = Annotated[
-    bool, Field(description="true, without an id: all open orders that guardian placed, of symbol or of every symbol.")
-]
+CancelsAll = Annotated[bool, Field(description="true, without an id: all that guardian placed.")]
 IncludeZero = Annotated[bool, Field(description="true: empty assets too.")]

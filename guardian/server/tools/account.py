@@ -23,11 +23,11 @@ from guardian.server.registration import ToolSpec
 
 
 def get_balance(include_zero: IncludeZero = False) -> GetBalance:
-    """The spot account's assets now: `free` to use, and `locked` in open orders, each in units of the asset itself.
+    """The spot account's assets now: `free` to use, and `locked` in open orders.
 
     `sell_back` is how much of it guardian bought and can sell back now; that needs no budget. `situation` has the
-    orders that do so, what is left of each limit, what waits for a person, and whether trading is halted.
-    Not the futures account (get_position_info, get_pnl) and not the past (get_account_snapshot).
+    orders that do so, what is left of each limit, what waits for a person, and whether trading is halted. Futures:
+    get_position_info. The past: get_account_snapshot.
     """
     return GetBalance(include_zero=include_zero)
 

@@ -60,13 +60,13 @@ def create_order(
 
     Guardian does not schedule or repeat orders, convert, borrow, trade futures, withdraw or transfer.
 
-    Needs symbol, side, order_type, exactly one of quantity (base asset) and quote_quantity (quote asset, MARKET only),
-    and what the type needs. MARKET is sent as a LIMIT IOC at a protected price; what does not fill at once lapses.
+    Needs symbol, side, order_type, one of quantity (base asset) and quote_quantity (quote asset, MARKET only), and what
+    the type needs. MARKET is sent as a LIMIT IOC at a protected price; what does not fill at once lapses.
 
     `done`: sent; `data.order` says what filled. `confirmation_required`: NOTHING was sent; do what `data.next_step`
-    says. When a person hands you the token, call again with confirmation_token alone: it sends the stored order.
-    `denied`: `error.denials` names each limit, `error.situation` what is left of all; do not split the order.
-    `unknown`: it may exist; ask get_orders for `error.client_order_id`, never send it again.
+    says; with the token that a person hands you, call again with confirmation_token alone. `denied`: `error.denials`
+    names each limit, `error.situation` what is left of all; do not split the order. `unknown`: it may exist; ask
+    get_orders for `error.client_order_id`, never send it again.
     """
     if confirmation_token is not None:
         fields: dict[str, str | Decimal | None] = {

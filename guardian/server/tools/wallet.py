@@ -39,7 +39,7 @@ def get_account_snapshot(
     end_time: EndTime | None = None,
     limit: SnapshotLimit = 7,
 ) -> GetAccountSnapshot:
-    """What an account held at the end of past days, newest last; the period may be 30 days at most, in the last month.
+    """What an account held at the end of past days, newest last; 30 days at most.
 
     For what it holds now use get_balance. Not on testnet and demo.
     """
