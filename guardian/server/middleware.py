@@ -195,12 +195,12 @@ class OutermostGuard(Middleware):
         )
 
     async def _close(self, call: OngoingCall, reply: Reply) -> None:
-        with suppress(Exception):  # words for people cost no call
-            self._notices.answered(call.info.tool, reply, call.info.call_id)
         try:
             await self._gate.close_call(call.info, reply)
         except Exception:  # noqa: BLE001 - the outermost guard
             _log.exception("the record of a call could not be closed")
+        with suppress(Exception):  # words for people cost no call
+            self._notices.answered(call.info.tool, reply, call.info.call_id)
 
 
 def _unknown_resource(message: object) -> dict[str, str] | None:

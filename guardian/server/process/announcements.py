@@ -18,6 +18,7 @@ from guardian.errors import PolicyInvalid, StoreError
 from guardian.server.process.notices import notice
 from guardian.server.process.stderr_lines import PROCESS_LINES
 from guardian.store.log.read_only import LogRow, database_path, last_seq, read_only, rows_after
+from guardian.system.typed_command import typed_command
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
@@ -149,6 +150,7 @@ async def announced(opened: Guardian, around: AbstractAsyncContextManager[object
     """Says the start, what changes while the server runs, and the end; `around` runs in between."""
 
     async def watch() -> None:
+        await asyncio.to_thread(typed_command)  # it is looked for once, and not while a call is answered
         watching = await asyncio.to_thread(Watch, opened)
         while True:
             await asyncio.sleep(PERIOD_S)
