@@ -85,6 +85,11 @@ class ServedHttp:
         changed = {name.replace("_", "-"): value for name, value in changes.items()}
         return self.send("POST", "/mcp", {**headers, **changed}, json.dumps(message).encode())
 
+    def connections(self) -> list[object]:
+        """Those that the server holds."""
+        assert self._server is not None
+        return list(self._server.server_state.connections)
+
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), PATIENCE_S)
 
