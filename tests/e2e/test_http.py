@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from tests.e2e.support.over_http import OverHttp, with_token
 from tests.e2e.support.processes import PATIENCE_S, Machine, query
+from tests.e2e.support.processes import Person as Owner
 from tests.e2e.test_signals import ORDER, until
 from tests.server.elicitation.clients import ELICIT, Person, answers, create
 from tests.support.world import WIDE, World
@@ -127,3 +129,32 @@ def test_signal_in_mid_order_lets_it_finish_and_answers_it(
     out, errors = server.is_gone()
     assert out == ""
     assert ("the SSE transport is deprecated" in errors) is (transport == "sse")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal of this kind is POSIX's")
+def test_token_that_a_person_sees_at_the_terminal_opens_the_server(
+    machine: Machine, world: World, serve: Callable[..., OverHttp], tmp_path: Path
+) -> None:
+    """It is on the screen alone; the one before opens nothing, from the next start on."""
+    before = serve("--transport", "http", "--port", "0")
+    opens_vault = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}
+    owner = Owner({**machine.environment, **opens_vault}, "keys", "token", "create", all_tty=True)
+    owner.waits_for("in place of any other? [y/N] ")
+    owner.types("y\n")
+    code, _ = owner.leaves()
+    assert code == 0, owner.seen
+    (token,) = re.findall(r"guardian_[A-Za-z0-9_-]{43}", owner.seen)
+
+    async def outcomes(server: OverHttp, sent: str) -> Any:
+        server.token = sent
+        async with server.client("legacy") as client:
+            result = await client.call_tool("get_ticker_price", {"symbol": "BTCUSDT"}, raise_on_error=False)
+            return result.structured_content["outcome"]
+
+    assert asyncio.run(outcomes(before, before.token)) == "done"
+    after = serve("--transport", "http", "--port", "0")
+    with pytest.raises(Exception, match="401"):
+        asyncio.run(outcomes(after, after.token))
+    assert asyncio.run(outcomes(after, token)) == "done"
+    assert world.sent() == []
+    assert token not in f"{machine.rows()}{before.is_gone()}{after.is_gone()}"

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from fastmcp.server.http import StreamableHTTPASGIApp
+
 from guardian.credentials.http_token import TokenDigest
 from guardian.loopback.connections import BoundedConnection
 from guardian.loopback.listening import quiet_server
@@ -27,6 +29,8 @@ SSE_PATH: Final = "/sse"
 SSE_MESSAGES: Final = "/messages/"
 SESSION_IDLE_S: Final = 1800.0
 """A session of a client of the older protocol ends so long after its last request; the newer one has none."""
+MOST_SESSIONS: Final = 2000
+"""Each takes some 43 kB. One more is refused with 503 until another ends."""
 KEEP_ALIVE_S: Final = 60
 """A connection may wait so long for its next request."""
 _ID_BYTES: Final = 8
@@ -47,6 +51,7 @@ class HttpServer:
     stateless: bool = False
     connection: type[BoundedConnection] = BoundedConnection
     patience_s: float = BODY_S
+    most_sessions: int = MOST_SESSIONS
 
     @property
     def port(self) -> int:
@@ -92,6 +97,11 @@ class HttpServer:
         )
         http = quiet_server(guard, connection=self.connection, most_requests=None, keep_alive_s=KEEP_ALIVE_S)
         async with app.lifespan(app):
+            for route in app.routes:
+                # FastMCP has no option for it.
+                endpoint = getattr(route, "endpoint", None)
+                if isinstance(endpoint, StreamableHTTPASGIApp) and endpoint.session_manager is not None:
+                    endpoint.session_manager.max_sessions = self.most_sessions
             started(http)
             await http.serve(sockets=list(self.sockets))
 

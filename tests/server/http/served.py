@@ -19,7 +19,7 @@ from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 from guardian.credentials.http_token import TokenDigest
 from guardian.loopback.connections import BoundedConnection
 from guardian.loopback.listening import listen
-from guardian.server.http.http_server import HttpServer, Transport
+from guardian.server.http.http_server import MOST_SESSIONS, HttpServer, Transport
 
 TOKEN: Final = "guardian_CANARYtoken0123456789abcdefghijklmnopqrstuv"
 KEPT: Final = TokenDigest(digest=sha256(TOKEN.encode()).digest(), created=datetime(2026, 11, 30, tzinfo=UTC))
@@ -40,6 +40,7 @@ class ServedHttp:
         stateless: bool = False,
         connection: type[BoundedConnection] = BoundedConnection,
         patience_s: float = 10.0,
+        most_sessions: int = MOST_SESSIONS,
     ) -> None:
         sockets = listen(0)
         self.http = HttpServer(
@@ -50,6 +51,7 @@ class ServedHttp:
             stateless=stateless,
             connection=connection,
             patience_s=patience_s,
+            most_sessions=most_sessions,
         )
         self.port, self.url = self.http.port, self.http.url
         self._started = threading.Event()

@@ -149,6 +149,21 @@ def test_session_of_the_older_era_is_needed_and_ends(served: ServedHttp) -> None
     assert served.post(listing, mcp_session_id=session)[0].status == 404
 
 
+def test_sessions_are_limited_and_one_that_ends_makes_place(gate: FakeGate) -> None:
+    """A client that opens one for each request does not fill the memory; those that are open continue."""
+    http = ServedHttp(made(gate), most_sessions=2)
+    try:
+        sessions = [http.post(initialize())[0].headers["mcp-session-id"] for _ in range(2)]
+        assert http.post(initialize())[0].status == 503
+        listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": {}}
+        assert http.post(listing, mcp_session_id=sessions[0])[0].status == 200
+        ended = {"mcp-session-id": sessions[1], "authorization": BEARER}
+        assert http.send("DELETE", "/mcp", ended)[0].status == 200
+        assert http.post(initialize())[0].status == 200
+    finally:
+        http.close()
+
+
 def test_stateless_server_needs_no_session_and_has_no_stream(gate: FakeGate) -> None:
     """Each request stands alone: any process of the same home could answer it."""
     http = ServedHttp(made(gate), stateless=True)
