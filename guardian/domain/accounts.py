@@ -87,6 +87,7 @@ class ProfitAndLoss:
     Amounts of different assets are never added.
     """
 
+    market: str = "futures"
     wallet_balance: Decimal
     unrealized_profit: Decimal
     margin_balance: Decimal

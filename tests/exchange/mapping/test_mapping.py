@@ -220,7 +220,7 @@ def test_income_is_summed_by_kind_and_asset() -> None:
     whole = futures.profit_and_loss(state, income, limit=100)
     assert whole.realized == {"REALIZED_PNL/USDT": Decimal("1.0")}
     assert whole.transfers == {"TRANSFER/USDT": Decimal("-0.375")}
-    assert (whole.complete, whole.entries) == (True, len(income))
+    assert (whole.market, whole.complete, whole.entries) == ("futures", True, len(income))
     assert not futures.profit_and_loss(state, income, limit=3).complete
 
 
