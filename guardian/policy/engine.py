@@ -6,7 +6,7 @@ nothing is sent, since a rule that fails must never count as a rule that passed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -96,7 +96,7 @@ def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
     case = build_case(spec, facts, policy)
     held = ZERO if facts.usage is None else sellable(facts.usage)
     rules = rules_for(spec, policy, may_exit=may_be_exit(spec, held))
-    denials = with_exit_hints(case, (denial for rule in rules for denial in rule.check(case)))
+    denials = with_exit_hints(case, named_once(denial for rule in rules for denial in rule.check(case)))
     counted, usage, decision, mandate_id = case.counted, facts.usage, Decision.DENY, None
     if not denials:
         if counted is None or usage is None:
@@ -114,6 +114,19 @@ def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
         is_exit=case.is_exit,
         mandate_id=mandate_id,
     )
+
+
+def named_once(denials: Iterable[Denial]) -> list[Denial]:
+    """Returns the denials without those that repeat the code and the message of another; the one with a hint is kept.
+
+    Two rules may need a fact that is missing, and each says so.
+    """
+    found: dict[tuple[Code, str], Denial] = {}
+    for denial in denials:
+        first = found.setdefault((denial.code, denial.message), denial)
+        if first.hint is None:
+            found[denial.code, denial.message] = denial
+    return list(found.values())
 
 
 def _confirm_or_allow(case: Case, counted: Counted, usage: Usage) -> Decision:

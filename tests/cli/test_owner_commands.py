@@ -146,7 +146,7 @@ def test_approval_under_another_policy_is_refused_before_it_is_asked(
     for submit in ((), ("--submit",)):
         person = sit_down("approve", name, *submit)
         assert person.leaves() == (1, "")
-        assert "--policy FILE" in person.seen
+        assert "with `--policy` if the policy was moved" in person.seen
         assert "[y/N]" not in person.seen
         assert states(world) == {name: "waiting"}
     person = sit_down("approve", name, "--submit", "--policy", str(elsewhere))

@@ -144,6 +144,26 @@ REACHED: dict[Code, Callable[[], Verdict]] = {
 }
 
 
+def test_reasons_are_named_once_and_no_hint_repeats_its_message() -> None:
+    """Each cause alone, and everything missing at once, of every side and type; two rules may need the same fact."""
+    worst = facts(instruments={"BTCUSDT": an_instrument(max_position=D(1))}, free=None)
+    everything = replace(NOTHING, instruments={"BTCUSDT": an_instrument(max_position=D(1), max_orders=1)})
+    asked = (an_order(), a_market(), an_order(side=SELL), a_stop(SELL), an_order(quantity="100", price="60000.001"))
+    verdicts = [reached() for reached in REACHED.values()]
+    verdicts += [judged(spec, given) for spec in asked for given in (worst, everything, NOTHING)]
+    for verdict in verdicts:
+        reasons = [(one.code, one.message) for one in verdict.denials]
+        assert len(reasons) == len(set(reasons)), reasons
+        for one in verdict.denials:
+            said = one.hint or ""
+            assert one.message not in said
+            assert said not in one.message or not said
+            parts = said.split("; ")
+            assert len(parts) == len(set(parts)), said
+    balances = [one for one in judged(an_order(), worst).denials if one.code is Code.BALANCE_UNAVAILABLE]
+    assert [one.hint for one in balances] == ["try again in a moment"]
+
+
 def test_every_denial_of_the_policys_is_reached() -> None:
     """A code that no order can come to is a rule that does not exist; the gate's own are named here."""
     denied = {code for code in Code if code.outcome is Outcome.DENIED}

@@ -276,10 +276,7 @@ def _apply(tx: Transaction, scope: Scope, target: Target, report: OrderReport) -
 def _of_another_account(row: OrderRow) -> Reply:
     where = f"of another account of `{row.environment}` than the one that is reached now"
     message = f"the order is {where}; nothing was sent, and it may be open"
-    hint = (
-        "store a key of that account, or give `--policy FILE` of one that names its exchange; "
-        "or cancel it at the exchange"
-    )
+    hint = "store a key of that account, or name with `--policy` a policy of its exchange; or cancel it at the exchange"
     return refused(Code.REQUEST_REFUSED, message, hint=hint)
 
 

@@ -57,7 +57,9 @@ class Previewer:
         """
         in_force = self._context.policy_file.current()
         source, here, there = in_force.source, self._context.environment.value, proposal.scope.environment
-        elsewhere = "give `--policy FILE` if the policy was moved, or let the assistant request the order again"
+        elsewhere = (
+            "name the file with `--policy` if the policy was moved, or let the assistant request the order again"
+        )
         if in_force.problems:
             why = f"the policy `{source}` cannot be used: {'; '.join(in_force.problems)}"
             return Mismatch(why=why, hint=f"mend it, `guardian policy check` lists every mistake; {elsewhere}")

@@ -104,7 +104,10 @@ class OwnerChanges:
         with self._journal.transaction() as tx:
             existing = tx.approvers.passkeys()
         if len(existing) >= MOST_PASSKEYS:
-            raise ProofRefused(f"there are {MOST_PASSKEYS} passkeys already", hint="`guardian passkey remove NAME`")
+            raise ProofRefused(
+                f"there are {MOST_PASSKEYS} passkeys already",
+                hint="`guardian passkey list` shows them; remove one that is not used",
+            )
         challenge = change_statement(ChangeKind.PASSKEY_ADD, name).challenge(self._random_bytes(NONCE_BYTES))
         return Registration(name=name, challenge=challenge, options=registration_options(challenge, existing))
 

@@ -32,6 +32,6 @@ def how_to_set_up(tx: Transaction, proof: Proof) -> str | None:
     if proof is Proof.TERMINAL or _is_set_up(tx, proof):
         return None
     if proof is Proof.PASSKEY:
-        return "`guardian passkey add NAME` registers one"
+        return "`guardian passkey add laptop` registers one"
     # A passkey is stronger and does as well.
     return None if tx.approvers.passkeys() else "`guardian pin set` sets one"

@@ -20,7 +20,7 @@ from guardian.server.http.body import BODY_S, TOO_LARGE, ClientGone, discard_bod
 from guardian.server.http.refusal_log import RefusalLog
 
 NO_TOKEN: Final = Refusal(
-    401, "the header `Authorization: Bearer TOKEN` is needed; `guardian keys token create` makes a token"
+    401, "the header `Authorization: Bearer` with the token is needed; `guardian keys token create` makes a token"
 )
 """The same for a missing token and a wrong one."""
 REQUEST_ID: Final = b"x-request-id"

@@ -124,9 +124,9 @@ def test_spent_calls_of_the_minute_are_not_held_against_the_order(room: Room) ->
     [
         ("edited", "was edited since this order was proposed", "let the assistant request the order again"),
         ("broken", "cannot be used: ", "guardian policy check"),
-        ("gone", "cannot be read", "--policy FILE"),
+        ("gone", "cannot be read", "name the file with `--policy`"),
         ("elsewhere", "the order was proposed under", "leave `--policy` out"),
-        ("environment", "the order was proposed on `paper`", "--policy FILE"),
+        ("environment", "the order was proposed on `paper`", "name the file with `--policy`"),
     ],
 )
 def test_policy_that_is_not_the_proposals_is_named_with_what_to_do(

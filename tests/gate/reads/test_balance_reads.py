@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,7 @@ from guardian.domain.codes import Outcome
 from guardian.errors import ExchangeUnavailable
 from guardian.gate.base.replies import AssetBalance, HeldPosition
 from tests.gate.situation.support import balance_reply, buy
-from tests.gate.support.fakes import Placed, Room
+from tests.gate.support.fakes import Placed, Room, denials
 from tests.gate.support.true_account import TrueExchange
 from tests.support.present import present
 
@@ -120,3 +121,34 @@ def test_orders_that_sell_back_are_known_where_their_worth_is(room: Room) -> Non
     del room.exchange.books["ETHUSDT"]
     held = positions(room)["ETH"]
     assert (held.sell_back, held.symbol, held.orders) == (Decimal("0.01"), "ETHBTC", None)
+
+
+@pytest.mark.parametrize("quantity", ["0.001", "0.000999", "0.0009995", "0.00100001"])
+def test_sell_of_the_bought_quantity_names_the_largest_that_passes(room: Room, quantity: str) -> None:
+    """The fee was taken of what was bought: 0.000999 is left, of which 0.00099 goes in whole steps.
+
+    Before: the quantity that was bought passed every rule, a person agreed, and the exchange refused it.
+    """
+    buy(room, "0.001", "0.000001")
+    for kind in ("MARKET", "LIMIT"):
+        reply = room.ask(kind=kind, side="SELL", quantity=quantity, price="60000")
+        assert denials(reply) & {"FREE_BASE_BELOW_QUANTITY", "FILTER_QUANTITY"}
+        for denial in present(reply.error).denials:
+            named = set(re.findall(r"\b0\.\d+", denial.hint or ""))
+            assert named <= {"0.00099"}, denial
+        assert "the largest exit is 0.00099 BTC" in (present(reply.error).hint or "")
+    assert len(room.exchange.placed) == 1
+    assert room.ask(kind="MARKET", side="SELL", quantity="0.00099").outcome is Outcome.DONE
+
+
+def test_sell_of_more_than_the_account_has_names_what_it_has(room: Room) -> None:
+    """The owner's own too: at most what is free, in whole steps; less than a step is no quantity at all."""
+    room.exchange.free["BTC"] = "0.0012345"
+    reply = room.ask(side="SELL", quantity="0.0015", price="60000")
+    assert denials(reply) == {"FREE_BASE_BELOW_QUANTITY"}
+    (denial,) = present(reply.error).denials
+    assert (denial.observed, denial.limit) == ("0.0015", "0.0012345")
+    assert denial.hint == "the largest quantity that passes is 0.00123"
+    assert room.ask(side="SELL", quantity="0.00123", price="60000").outcome is Outcome.DONE
+    reply = room.ask(side="SELL", quantity="0.001", price="60000")
+    assert present(reply.error).denials[0].hint == "no quantity passes now"
