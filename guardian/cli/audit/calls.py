@@ -11,7 +11,7 @@ import click
 
 from guardian.cli.support.exit_codes import NO
 from guardian.cli.support.render import Column, Tone, Toned, fields, print_json, print_line, say, table
-from guardian.cli.support.times import local_time, relative, utc_time, with_relative
+from guardian.cli.support.times import clock_time, local_time, relative, utc_time, with_relative
 from guardian.domain.codes import Outcome
 from guardian.domain.text.escaping import clean
 from guardian.home.folder import checked_home
@@ -61,9 +61,11 @@ def print_calls(wanted: CallFilter, *, as_json: bool) -> None:
         say(f"{unresolved} order{'s' if unresolved != 1 else ''} may be at the exchange and not known to be")
 
 
-def _ago(milliseconds: int, now_ms: int) -> str:
-    """` (3 min ago)` for a person; nothing through a pipe, whose reader compares one list with another."""
-    return f" ({relative(milliseconds, now_ms)})" if sys.stdout.isatty() else ""
+def _when(milliseconds: int, now_ms: int) -> str:
+    """`16:20:30 (3 min ago)` for a person; the whole time alone through a pipe, whose reader compares lists."""
+    if not sys.stdout.isatty():
+        return local_time(milliseconds)
+    return f"{clock_time(milliseconds)} ({relative(milliseconds, now_ms)})"
 
 
 def _print_lines(listing: HistoryPage) -> None:
@@ -73,7 +75,7 @@ def _print_lines(listing: HistoryPage) -> None:
         [
             (
                 Toned(f"{'' if line.is_whole else '!'}{line.row.seq}", None if line.is_whole else Tone.BAD),
-                f"{local_time(line.row.ts_ms)}{_ago(line.row.ts_ms, now_ms)}",
+                _when(line.row.ts_ms, now_ms),
                 line.row.tool or f"({line.row.phase})",
                 line.row.symbol,
                 Toned(line.outcome, _TONES.get(line.outcome or "")),
