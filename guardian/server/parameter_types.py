@@ -83,7 +83,7 @@ def _name_schema(description: str) -> WithJsonSchema:
 Symbol = Annotated[
     str,
     AfterValidator(_checked_name),
-    _name_schema('E.g. "BTCUSDT": base then quote asset, in capitals, no separator.'),
+    _name_schema('E.g. "BTCUSDT": base, then quote asset, in capitals.'),
 ]
 FuturesSymbol = Annotated[
     str,
@@ -185,7 +185,7 @@ StopPrice = Annotated[
 StartTime = Annotated[
     int,
     PlainValidator(parse_time_argument),
-    _time_schema('From: "today", "monday", "2026-11-22" (local) or ISO 8601.'),
+    _time_schema('"today", "monday", "2026-11-22" (local) or ISO 8601.'),
 ]
 EndTime = Annotated[
     int,

@@ -16,7 +16,7 @@ LIQUIDATION_DAYS: Final = 7
 def get_position_info(symbol: FuturesSymbol | None = None) -> GetPositionInfo:
     """The open USD-M futures positions: quantity (negative is short), entry, mark and liquidation price, open profit.
 
-    Spot holdings are not positions: get_balance. Guardian opens and closes no futures position.
+    Spot holdings: get_balance. Guardian trades no futures.
     """
     return GetPositionInfo(symbol=symbol)
 
