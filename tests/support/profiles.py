@@ -37,6 +37,19 @@ SLOW: Final = (
 )
 """Folders and files whose tests start processes, wait for time to pass, or play for long."""
 
+UNMEASURED: Final = (
+    "tests/adversary/",
+    "tests/gate/model/",
+    "tests/longrun/",
+    "tests/policy/loading/test_load_hostile.py",
+    "tests/policy/test_engine_properties.py",
+    "tests/policy/test_exit_orders.py",
+    "tests/policy/test_looser.py",
+    "tests/policy/test_loss.py",
+    "tests/store/",
+)
+"""Folders and files that coverage does not watch: they play long, and what they reach other tests reach by name."""
+
 
 def tries(full: int) -> int:
     """The number of examples of a property in this run, where a full run tries `full`."""
@@ -60,5 +73,7 @@ def mark_slow(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+        if item.nodeid.startswith(UNMEASURED):
+            item.add_marker(pytest.mark.no_cover)
     # The slow files first: with several processes none is left alone with the slowest of them at the end.
     items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
