@@ -123,12 +123,12 @@ def test_cancel_all(afternoon: Afternoon) -> None:
         proposed = afternoon.call("create_order", **order, price=f"{price * Decimal('0.98'):.2f}")
         afternoon.approves(proposed["data"]["proposal_id"])
         placed.append(proposed)
-    open_orders = afternoon.call("get_orders")["data"]["orders"]
+    open_orders = afternoon.call("get_orders", status="open")["data"]["orders"]
     assert len(open_orders) == len(placed)
     done = afternoon.call("cancel_order", all=True)
     assert done["outcome"] == "done"
     assert len(done["data"]["results"]) == len(placed)
-    assert afternoon.call("get_orders")["data"]["orders"] == []
+    assert afternoon.call("get_orders", status="open")["data"]["orders"] == []
 
 
 @pytest.mark.parametrize("since", ["monday", "2026-11-23"])
