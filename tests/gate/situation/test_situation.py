@@ -304,3 +304,13 @@ def test_nothing_is_asked_of_the_exchange_for_it(room: Room) -> None:
     room.exchange.asked.clear()
     known(room.ask(price="58000"))
     assert room.exchange.names() == through
+
+
+def test_symbol_without_limits_leaves_the_global_caps(room: Room) -> None:
+    """What the policy does not list has no cap of its own, and the rest is said all the same."""
+    reply = room.ask(symbol="XRPUSDT")
+    assert denials(reply) == {"SYMBOL_NOT_LISTED"}
+    assert "`[symbols.XRPUSDT]`" in (present(reply.error).hint or "")
+    found = known(reply).headroom
+    assert {"max_notional", "max_position", "min_free_quote"} & found.keys() == set()
+    assert found["rolling_notional 24h"] == "500 of 500"
