@@ -196,8 +196,15 @@ class GetOrders(Request):
     tool: ClassVar[str] = "get_orders"
     scope: ClassVar[RequestScope] = RequestScope.ACCOUNT
     symbol: str | None = None
-    """None for the open orders of all symbols, for an order of guardian's by its client order id, and for a call."""
+    """None for the open orders of all symbols, for what guardian placed on any of them (status `all`), and for a call.
+
+    Also for an order of guardian's by its client order id.
+    """
     status: OrdersWanted = OrdersWanted.ALL
+    is_status_assumed: bool = False
+    """Status was left out, and the reply says what it was taken for."""
+    is_start_assumed: bool = False
+    """Only the end of the period was given, and the reply says where it was taken to begin."""
     order_id: int | None = None
     client_order_id: str | None = None
     call_id: str | None = None
@@ -205,6 +212,8 @@ class GetOrders(Request):
     start_time: int | None = None
     end_time: int | None = None
     limit: int = 50
+    cursor: str | None = None
+    """The end of the page before, which the gate made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -227,5 +227,8 @@ OrdersLimit = Annotated[int, _limit(500, "Orders")]
 HistoryLimit = Annotated[int, _limit(200, "Entries a page")]
 LiquidationLimit = Annotated[int, _limit(100, "Entries")]
 TransferLimit = Annotated[int, _limit(100, "Transfers a page")]
+OrdersCursor = Annotated[
+    str, Field(pattern=r"^[a-z0-9.-]{1,64}$", max_length=64, description="`next_cursor` of the page before.")
+]
 CancelsAll = Annotated[bool, Field(description="true, without an id: all that guardian placed.")]
 IncludeZero = Annotated[bool, Field(description="true: empty assets too.")]

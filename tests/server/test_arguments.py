@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from guardian.domain.money import parse_positive, plain
 from guardian.domain.orders import OrderSide, OrderType, TimeInForce
-from guardian.domain.requests import CancelAll, CancelOrder, WithdrawProposal
+from guardian.domain.requests import CancelAll, CancelOrder, OrdersWanted, WithdrawProposal
 from guardian.errors import InvalidArguments
 from guardian.server.arguments import check_period, parse_amount_argument, parse_time_argument
-from guardian.server.tools.orders import cancel_order, create_order
+from guardian.server.tools.orders import cancel_order, create_order, get_orders
 from guardian.system.local_moments import LocalMoment
 from tests.support.present import present
 
@@ -266,6 +266,48 @@ def test_cancel_of_all_takes_a_symbol_or_nothing_else(given: dict[str, Any]) -> 
         cancel_order(**CANCEL | {"all": True, "symbol": "BTCUSDT"} | given)
     with pytest.raises(InvalidArguments, match="unless proposal_id or all is given"):
         cancel_order(**CANCEL | {"all": False})
+
+
+NO_ORDERS: dict[str, Any] = dict.fromkeys(("symbol", "status", "order_id", "client_order_id", "start_time", "end_time"))
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "is_assumed"),
+    [
+        ({}, "open", True),
+        ({"status": OrdersWanted.OPEN}, "open", False),
+        ({"status": OrdersWanted.ALL}, "all", False),
+        ({"start_time": 5}, "all", False),
+        ({"end_time": 5}, "all", False),
+        ({"symbol": "BTCUSDT"}, "all", False),
+        ({"symbol": "BTCUSDT", "start_time": 5, "end_time": 5 + 400 * 86_400_000, "cursor": "o1.0"}, "all", False),
+    ],
+)
+def test_orders_without_a_status_are_the_open_ones_or_those_of_what_is_named(
+    given: dict[str, Any], status: str, is_assumed: bool
+) -> None:
+    """Without symbol, times and status the open ones are meant, which the reply then says; a period has no limit."""
+    request = get_orders(**NO_ORDERS | given)
+    assert (request.status.value, request.is_status_assumed) == (status, is_assumed)
+    assert request.symbol == given.get("symbol")
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"order_id": 1}, {"symbol"}),
+        ({"cursor": "o1.0"}, {"cursor"}),
+        ({"symbol": "BTCUSDT", "order_id": 1, "client_order_id": "g1-1"}, {"order_id"}),
+        ({"symbol": "BTCUSDT", "order_id": 1, "start_time": 5}, {"start_time"}),
+        ({"symbol": "BTCUSDT", "status": OrdersWanted.OPEN, "end_time": 5}, {"end_time"}),
+        ({"start_time": 6, "end_time": 5}, {"start_time"}),
+    ],
+)
+def test_orders_by_what_does_not_go_together_are_refused(given: dict[str, Any], wrong: set[str]) -> None:
+    """Each mistake is named by its argument."""
+    with pytest.raises(InvalidArguments) as raised:
+        get_orders(**NO_ORDERS | given)
+    assert {mistake.field for mistake in raised.value.mistakes} == wrong
 
 
 def test_period_is_bounded_on_both_sides() -> None:

@@ -144,7 +144,6 @@ NOT_EXACTLY_RIGHT: list[tuple[str, dict[str, Any]]] = [
     ("get_orders", {"symbol": "BTCUSDT", "client_order_id": "x&orderId=1"}),
     ("get_orders", {"symbol": "BTCUSDT", "status": "open", "start_time": 1_763_800_000_000}),
     ("get_orders", {"symbol": "BTCUSDT", "order_id": 1, "end_time": 1_763_800_000_000}),
-    ("get_orders", {"symbol": "BTCUSDT", "start_time": "2026-11-01T00:00:00Z", "end_time": "2026-11-03T00:00:00Z"}),
     ("get_pnl", {"start_time": "2026-11-22T25:00:00"}),
     ("get_pnl", {"start_time": "tomorrow"}),
     ("get_pnl", {"start_time": "2026-02-30T10:00:00Z"}),

@@ -317,7 +317,11 @@ class Orders:
     unresolved: tuple[OrderView, ...]
     orders: tuple[OrderView, ...]
     note: str | None = None
-    """Set where orders are given that this answer of the exchange did not show."""
+    """What is listed where that is not plain, what was left out, and how to go on."""
+    cut: bool = False
+    """Whether there are more orders than these."""
+    next_cursor: str | None = None
+    """Continues the list; null on the last page, and where the newest orders are given."""
     explained: EarlierCall | None = None
     """The call of `create_order` that was requested by its id, or that sent the requested order."""
 

@@ -29,6 +29,7 @@ from guardian.server.parameter_types import (
     ConfirmationToken,
     EndTime,
     OrderId,
+    OrdersCursor,
     OrdersLimit,
     OrderTimeInForce,
     Price,
@@ -147,33 +148,35 @@ def cancel_order(
 
 def get_orders(
     symbol: Symbol | None = None,
-    status: Status = OrdersWanted.ALL,
+    status: Status | None = None,
     order_id: OrderId | None = None,
     client_order_id: ClientOrderId | None = None,
     call_id: CallId | None = None,
     start_time: StartTime | None = None,
     end_time: EndTime | None = None,
     limit: OrdersLimit = 50,
+    cursor: OrdersCursor | None = None,
 ) -> GetOrders:
-    """Spot orders of a symbol, newest last, with state, what filled, average price, and who placed them.
+    """Spot orders, newest last, with state, what filled, average price, and who placed them.
 
-    Without symbol: only status "open", of all symbols. With order_id or client_order_id: that one order, the way to
-    learn the outcome of an `unknown` one. With call_id: why that create_order was denied, or its result. With
-    times: "all" only, 24 hours at most. `unresolved` lists guardian's orders whose fate is not known yet: they count as
-    open. An order with the source "log" was not in this answer of the exchange, which can lag.
+    With symbol: all of the account's; without: the open ones of every symbol, or with status "all" or times those that
+    guardian placed. With start_time: created since then, oldest first, in pages: while `data.cut`, call again with the
+    same arguments and cursor. With an id: that one order, the way to learn the outcome of an `unknown` one. With
+    call_id: why that create_order was denied, or its result. `unresolved` lists guardian's orders whose fate is not
+    known yet: they count as open. Source "log": this answer of the exchange, which can lag, did not have it.
     """
     if call_id is not None:
         ids = (("symbol", symbol), ("order_id", order_id), ("client_order_id", client_order_id))
-        beside = (*ids, ("start_time", start_time), ("end_time", end_time))
+        beside = (*ids, ("start_time", start_time), ("end_time", end_time), ("cursor", cursor))
         wrong = [ArgumentMistake(name, "not together with call_id") for name, value in beside if value is not None]
         if wrong:
             raise InvalidArguments(tuple(wrong), hint="give call_id alone")
         return GetOrders(call_id=call_id)
-    mistakes = period_mistakes(start_time, end_time, 1)
+    mistakes = period_mistakes(start_time, end_time, None)
     has_id = order_id is not None or client_order_id is not None
     is_guardians = client_order_id is not None and client_order_id.startswith(CLIENT_ORDER_ID_PREFIX)
-    if symbol is None and not is_guardians and (has_id or status is not OrdersWanted.OPEN):
-        mistakes.append(ArgumentMistake("symbol", 'is required, unless status "open" lists those of all symbols'))
+    if symbol is None and has_id and not is_guardians:
+        mistakes.append(ArgumentMistake("symbol", "is required with an id that is not guardian's"))
     if order_id is not None and client_order_id is not None:
         mistakes.append(ArgumentMistake("order_id", "not together with client_order_id"))
     for name, given in (("start_time", start_time), ("end_time", end_time)):
@@ -183,16 +186,22 @@ def get_orders(
             mistakes.append(ArgumentMistake(name, "not together with an id"))
         if status is OrdersWanted.OPEN:
             mistakes.append(ArgumentMistake(name, 'only with status "all"; open orders are listed whatever their age'))
+    has_times = start_time is not None or end_time is not None
+    if cursor is not None and not has_times:
+        mistakes.append(ArgumentMistake("cursor", "only with the arguments of the page before, start_time among them"))
     if mistakes:
         raise InvalidArguments(tuple(mistakes))
+    lists_open = status is OrdersWanted.OPEN or (status is None and symbol is None and not has_times and not has_id)
     return GetOrders(
         symbol=symbol,
-        status=status,
+        status=OrdersWanted.OPEN if lists_open else OrdersWanted.ALL,
+        is_status_assumed=lists_open and status is None,
         order_id=order_id,
         client_order_id=client_order_id,
         start_time=start_time,
         end_time=end_time,
         limit=limit,
+        cursor=cursor,
     )
 
 

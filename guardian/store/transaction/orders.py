@@ -209,6 +209,36 @@ class OrdersPart:
         newest = self._unit.rows(statement.order_by(ORDERS.c.intent_seq.desc()).limit(limit), scope_values(scope))
         return tuple(order_from(row) for row in reversed(newest))
 
+    def sent_within(
+        self,
+        scope: Scope,
+        *,
+        symbol: str | None,
+        states: Iterable[OrderState],
+        start_ms: int,
+        end_ms: int | None,
+        after_seq: int = 0,
+        first_id: int | None = None,
+        until_id: int | None = None,
+        limit: int,
+    ) -> tuple[OrderRow, ...]:
+        """Returns the oldest orders that were sent in the period, both ends included, in the order of the log.
+
+        With `first_id` and `until_id` only those with such exchange ids, the first included, and those without an id.
+        """
+        conditions = [_IN_SCOPE, ORDERS.c.sent_ms >= start_ms, ORDERS.c.intent_seq > after_seq]
+        conditions.append(ORDERS.c.state.in_([state.value for state in states]))
+        if end_ms is not None:
+            conditions.append(ORDERS.c.sent_ms <= end_ms)
+        if symbol is not None:
+            conditions.append(ORDERS.c.symbol == symbol)
+        if first_id is not None:
+            conditions.append(ORDERS.c.order_id.is_(None) | (ORDERS.c.order_id >= first_id))
+        if until_id is not None:
+            conditions.append(ORDERS.c.order_id.is_(None) | (ORDERS.c.order_id < until_id))
+        statement = select(ORDERS).where(*conditions).order_by(ORDERS.c.intent_seq).limit(limit)
+        return tuple(order_from(row) for row in self._unit.rows(statement, scope_values(scope)))
+
     def pending(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
         """Returns the orders that are not in a final state, of one scope or of all, oldest first."""
         statement: Select[tuple[object, ...]] = _PENDING if scope is None else _PENDING.where(_IN_SCOPE)

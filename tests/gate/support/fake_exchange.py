@@ -245,10 +245,24 @@ class FakeExchange:
         return tuple(r for r in self._listed(symbol) if r.status in {"NEW", "PARTIALLY_FILLED"})
 
     async def all_orders(
-        self, symbol: str, *, start_time: int | None = None, end_time: int | None = None, limit: int = 50
+        self,
+        symbol: str,
+        *,
+        start_time: int | None = None,
+        end_time: int | None = None,
+        order_id: int | None = None,
+        limit: int = 50,
     ) -> tuple[OrderReport, ...]:
-        await self._read("all_orders", symbol=symbol, start_time=start_time, end_time=end_time, limit=limit)
-        return self._listed(symbol)
+        times = {"start_time": start_time, "end_time": end_time}
+        await self._read("all_orders", symbol=symbol, **times, order_id=order_id, limit=limit)
+        found = sorted(self._listed(symbol), key=lambda report: report.order_id)
+        if start_time is not None or end_time is not None:
+            ends = (start_time or 0, end_time or 1 << 62)
+            found = [report for report in found if ends[0] <= (report.created_ms or 0) <= ends[1]]
+        if order_id is not None:
+            found = [report for report in found if report.order_id >= order_id]
+        is_from_a_start = start_time is not None or order_id is not None
+        return tuple(found[:limit] if is_from_a_start else found[-limit:])
 
     async def my_trades(self, symbol: str, order_id: int) -> tuple[Trade, ...]:
         await self._read("my_trades", symbol=symbol, order_id=order_id)
