@@ -142,14 +142,14 @@ class OrderReader:
             return shown, tuple(_view_of_log(tx, row) for row in tx.orders.unresolved(scope) if position is None)
 
         orders, unresolved = await self._context.journal.transact(view)
-        goes_on = cursor_of(AfterRow(rows[-1].intent_seq), request, scope) if is_cut and is_paged else None
+        next_cursor = cursor_of(AfterRow(rows[-1].intent_seq), request, scope) if is_cut and is_paged else None
         notes = ["these are the orders that guardian placed, of every symbol; name a symbol for all of the account's"]
         if request.is_start_assumed:
             notes.append(_START_ASSUMED)
         if is_cut:
             notes.append(_how_to_go_on(request, len(orders)))
         note = "; ".join(notes)
-        return done(Orders(unresolved=unresolved, orders=orders, note=note, cut=is_cut, next_cursor=goes_on))
+        return done(Orders(unresolved=unresolved, orders=orders, note=note, cut=is_cut, next_cursor=next_cursor))
 
     async def _known(self, scope: Scope, request: requests.GetOrders) -> tuple[OrderRow | None, int]:
         """The order of guardian's that is requested by its client order id, and the window time.
