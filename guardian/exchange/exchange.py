@@ -269,19 +269,10 @@ class Exchange:
         return orders.orders(await self._read(lambda client: client.get_open_orders(symbol=symbol)))
 
     async def all_orders(
-        self,
-        symbol: str,
-        *,
-        start_time: int | None = None,
-        end_time: int | None = None,
-        order_id: int | None = None,
-        limit: int = 50,
+        self, symbol: str, *, start_time: int | None = None, order_id: int | None = None, limit: int = 50
     ) -> tuple[OrderReport, ...]:
-        """Returns the account's orders on a symbol, oldest first, at most `limit`.
-
-        The newest, or the oldest of a period of at most 24 hours, or those whose id is `order_id` or more.
-        """
-        fields = {"symbol": symbol, "limit": limit, "startTime": start_time, "endTime": end_time, "orderId": order_id}
+        """Returns a symbol's orders, oldest first: the newest `limit`, or the first ones from a time or an id on."""
+        fields = {"symbol": symbol, "limit": limit, "startTime": start_time, "orderId": order_id}
         return orders.orders(await self._read(lambda client: client.get_all_orders(**fields)))
 
     async def my_trades(self, symbol: str, order_id: int) -> tuple[Trade, ...]:

@@ -71,7 +71,7 @@ class AbsenceEvidence:
         sent, since_ms = row.sent, row.sent_ms - CLOCK_TOLERANCE_MS
         listed = (
             *await exchange.open_orders(row.symbol),
-            *await exchange.all_orders(row.symbol, start_time=since_ms, end_time=None, limit=RECENT_ORDERS),
+            *await exchange.all_orders(row.symbol, start_time=since_ms, limit=RECENT_ORDERS),
         )
         if any(one.client_order_id == sent.client_order_id or is_amended(sent, one) for one in listed):
             return True

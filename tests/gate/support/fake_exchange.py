@@ -245,20 +245,12 @@ class FakeExchange:
         return tuple(r for r in self._listed(symbol) if r.status in {"NEW", "PARTIALLY_FILLED"})
 
     async def all_orders(
-        self,
-        symbol: str,
-        *,
-        start_time: int | None = None,
-        end_time: int | None = None,
-        order_id: int | None = None,
-        limit: int = 50,
+        self, symbol: str, *, start_time: int | None = None, order_id: int | None = None, limit: int = 50
     ) -> tuple[OrderReport, ...]:
-        times = {"start_time": start_time, "end_time": end_time}
-        await self._read("all_orders", symbol=symbol, **times, order_id=order_id, limit=limit)
+        await self._read("all_orders", symbol=symbol, start_time=start_time, order_id=order_id, limit=limit)
         found = sorted(self._listed(symbol), key=lambda report: report.order_id)
-        if start_time is not None or end_time is not None:
-            ends = (start_time or 0, end_time or 1 << 62)
-            found = [report for report in found if ends[0] <= (report.created_ms or 0) <= ends[1]]
+        if start_time is not None:
+            found = [report for report in found if (report.created_ms or 0) >= start_time]
         if order_id is not None:
             found = [report for report in found if report.order_id >= order_id]
         is_from_a_start = start_time is not None or order_id is not None
