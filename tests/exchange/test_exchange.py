@@ -187,15 +187,15 @@ async def test_wallet_requests_carry_what_was_asked() -> None:
     ]
 
 
-async def test_orders_are_asked_by_symbol_and_period() -> None:
+async def test_orders_are_asked_by_symbol_and_id() -> None:
     """Open and all orders of a symbol are one request each; who asked holds an answer against what was asked."""
     async with served() as (server, exchange):
         assert (await exchange.open_orders("BTCUSDT"))[0].order_id == 28
-        await exchange.all_orders("BTCUSDT", start_time=1, end_time=2, limit=5)
+        await exchange.all_orders("BTCUSDT", order_id=7, limit=5)
         assert present(await exchange.order("BTCUSDT", order_id=28)).client_order_id == ORDER["clientOrderId"]
         assert present(await exchange.order("BTCUSDT", order_id=29)).order_id == 28
     assert [seen.path for seen in server.seen][:2] == ["/api/v3/openOrders", "/api/v3/allOrders"]
-    assert server.seen[1].parameters["limit"] == "5"
+    assert (server.seen[1].parameters["limit"], server.seen[1].parameters["orderId"]) == ("5", "7")
 
 
 @pytest.mark.parametrize(
