@@ -54,7 +54,7 @@ Position = FromOrder | Between | AfterRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class OrderPage:
     """What the exchange has for one page, by order id, and where the next one begins."""
 
     reports: tuple[OrderReport, ...]
@@ -109,7 +109,7 @@ def _seal(body: str, request: GetOrders, scope: Scope) -> str:
 
 async def fetch_page(
     exchange: Exchange, symbol: str, *, start_ms: int, end_ms: int | None, position: Position | None, limit: int
-) -> Page:
+) -> OrderPage:
     """One page of the symbol's orders that were created in the period, both ends included, from `position` on.
 
     Raises ExchangeError.
@@ -123,7 +123,7 @@ async def fetch_page(
     else:
         found = await _start(lister, start_ms, position)
         if isinstance(found, Between):
-            return Page(reports=(), next=found, is_found=False)
+            return OrderPage(reports=(), next=found, is_found=False)
         rows = found.rows
         next_id = found.next_id
     while True:
@@ -132,11 +132,11 @@ async def fetch_page(
             rows, next_id = rows[: ended[0]], None
         if len(rows) > limit:
             until = rows[limit].order_id
-            return Page(reports=tuple(rows[:limit]), first_id=first_id, until_id=until, next=FromOrder(until))
+            return OrderPage(reports=tuple(rows[:limit]), first_id=first_id, until_id=until, next=FromOrder(until))
         if next_id is None:
-            return Page(reports=tuple(rows), first_id=first_id)
+            return OrderPage(reports=tuple(rows), first_id=first_id)
         if lister.requests >= MAX_REQUESTS:
-            return Page(reports=tuple(rows), first_id=first_id, until_id=next_id, next=FromOrder(next_id))
+            return OrderPage(reports=tuple(rows), first_id=first_id, until_id=next_id, next=FromOrder(next_id))
         wanted = min(limit - len(rows) + 1, ROWS)
         more = await lister.from_id(next_id, wanted)
         rows = [*rows, *more]

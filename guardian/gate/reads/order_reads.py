@@ -24,7 +24,7 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import view_of_report, view_of_row
 from guardian.gate.base.replies import EarlierCall, Orders, OrderView, Reply, done
 from guardian.gate.reads.earlier_calls import EarlierCalls
-from guardian.gate.reads.order_pages import AfterRow, FromOrder, Page, Position, cursor_of, fetch_page, position_of
+from guardian.gate.reads.order_pages import AfterRow, FromOrder, OrderPage, Position, cursor_of, fetch_page, position_of
 from guardian.gate.recovery.fees import known_fees
 from guardian.gate.recovery.order_reports import DifferenceKind, apply_report, query_order, row_of
 from guardian.store.database import Transaction
@@ -43,7 +43,7 @@ MAX_LOG_ROWS: Final = 2000
 class _Answer:
     """What the exchange lists, with what says which of the log's orders belong beside it."""
 
-    page: Page
+    page: OrderPage
     is_full: bool = False
     """There are earlier orders than these, which are the newest."""
     is_paged: bool = False
@@ -90,7 +90,7 @@ class OrderReader:
         row, began_ms = await self._known(scope, request)
         if row is not None:
             report = await query_order(connection.exchange, row.sent)
-            answer = _Answer(page=Page(reports=() if report is None else (report,)))
+            answer = _Answer(page=OrderPage(reports=() if report is None else (report,)))
         else:
             answer = await _answer(connection.exchange, request, position)
         joined = await self._joined(scope, request, answer, began_ms)
@@ -239,7 +239,7 @@ def _expected(tx: Transaction, scope: Scope, request: requests.GetOrders, answer
     return [row for row in found if _is_on_page(row, request, answer.page)]
 
 
-def _is_on_page(row: OrderRow, request: requests.GetOrders, page: Page) -> bool:
+def _is_on_page(row: OrderRow, request: requests.GetOrders, page: OrderPage) -> bool:
     """Whether an order of the log belongs on this page of the period, and so on no other."""
     created = row.sent_ms if row.created_ms is None else row.created_ms
     if created < (request.start_time or 0) or (request.end_time is not None and created > request.end_time):
@@ -343,19 +343,19 @@ async def _try_to_query(exchange: Exchange, row: OrderRow) -> OrderReport | None
 async def _answer(exchange: Exchange, request: requests.GetOrders, position: Position | None) -> _Answer:
     """What the exchange lists. Open orders are all fetched: the list is cut only after it was joined with the log."""
     if request.symbol is None:
-        return _Answer(page=Page(reports=await exchange.open_orders(None)))
+        return _Answer(page=OrderPage(reports=await exchange.open_orders(None)))
     if request.order_id is not None or request.client_order_id is not None:
         report = await exchange.order(
             request.symbol, order_id=request.order_id, client_order_id=request.client_order_id
         )
         if report is None:
-            return _Answer(page=Page(reports=()))
+            return _Answer(page=OrderPage(reports=()))
         is_asked = report.order_id == request.order_id or report.client_order_id == request.client_order_id
         if report.symbol != request.symbol or not is_asked:
             raise ExchangeUnavailable("the exchange's answer is about another order")
-        return _Answer(page=Page(reports=(report,)))
+        return _Answer(page=OrderPage(reports=(report,)))
     if request.status is requests.OrdersWanted.OPEN:
-        return _Answer(page=Page(reports=await exchange.open_orders(request.symbol)))
+        return _Answer(page=OrderPage(reports=await exchange.open_orders(request.symbol)))
     if request.start_time is not None:
         page = await fetch_page(
             exchange,
@@ -367,4 +367,4 @@ async def _answer(exchange: Exchange, request: requests.GetOrders, position: Pos
         )
         return _Answer(page=page, is_paged=True)
     found = await exchange.all_orders(request.symbol, limit=request.limit + 1)
-    return _Answer(page=Page(reports=found[-request.limit :]), is_full=len(found) > request.limit)
+    return _Answer(page=OrderPage(reports=found[-request.limit :]), is_full=len(found) > request.limit)
