@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 from fastmcp import FastMCP
+from mcp.server import NotificationOptions
 from mcp.server.request_state import RequestStateSecurity
 
 from guardian import __version__
@@ -67,6 +68,8 @@ def build_server(
         strict_input_validation=True,
         request_state_security=RequestStateSecurity.ephemeral(ttl=QUESTION_S, audience="guardian"),
     )
+    # No change of a list is announced, so none is declared: clients list the tools again when they need them.
+    server._mcp_server.notification_options = NotificationOptions()  # noqa: SLF001 - FastMCP has no option for it
     for spec in ALL_TOOLS:
         server.add_tool(as_tool(spec))
     add_resources(server, gate)

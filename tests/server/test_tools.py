@@ -30,6 +30,7 @@ from guardian.gate.base.replies import done
 from guardian.server.resources import INSTRUCTIONS
 from tests.server.support.fake_gate import ARGUMENTS, RETURNS, Connect, FakeGate, sample
 from tests.server.support.validators import reply_schema
+from tests.support.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -370,3 +371,11 @@ async def test_server_says_who_it_is(server: FastMCP) -> None:
         said = client.initialize_result
     assert (said.server_info.name, said.server_info.version) == ("guardian", __version__)
     assert "confirmation_required" in said.instructions
+
+
+async def test_no_change_of_a_list_is_declared_that_is_never_sent(connect: Connect) -> None:
+    """Neither era promises `list_changed`; legacy clients read that it would be sent, and it never was."""
+    async with connect() as client:
+        declared = present(client.server_capabilities)
+    lists = (declared.tools, declared.prompts, declared.resources)
+    assert [present(one).list_changed for one in lists] == [False, False, False]
