@@ -88,9 +88,6 @@ def decide_on(
     proposal = shown.proposal
     for line in known_lines(proposal, now_ms, clock=clock_time):
         say(line)
-    asked = _asked(shown)
-    if asked:
-        say(asked)
 
     async def look(opened: Guardian) -> Presentation:
         from guardian.cli.orders import approval
@@ -117,7 +114,7 @@ def decide_on(
         return NO
     proof = agree(
         order_statement(proposal, present.market),
-        question,
+        f"{_asked(shown)}{question}",
         policy_path=policy_path,
         is_over=shown.is_over,
         monotonic=shown.monotonic,
@@ -138,14 +135,17 @@ def decide_on(
 
 
 def _asked(shown: ShownOrder) -> str:
-    """Returns `asked by claude-ai/1.0, for 50 USDT`: who asked, by the name that it gave itself, and for what."""
+    """Returns `claude-ai/1.0 asked for 50 USDT; `: who asked, by the name that it gave itself, and for what.
+
+    Empty where neither is known besides what the first line has.
+    """
     client = None
     with suppress(StoreError):  # the order is shown without it
         client = shown.waiting.client_of(shown.proposal)
     quote_quantity = shown.proposal.spec.get("quote_quantity")
-    by = "" if client is None else f" by {clean(client, MAX_CLIENT)}"
+    by = "" if client is None else f"{clean(client, MAX_CLIENT)} "
     amount = "" if quote_quantity is None else f" for {quote_quantity} {shown.proposal.quote_asset}"
-    return f"asked{by}{amount}" if by or amount else ""
+    return f"{by}asked{amount}; " if by or amount else ""
 
 
 def _say_end(shown: ShownOrder, home: BackgroundHome) -> int:
