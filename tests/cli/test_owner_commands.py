@@ -434,17 +434,3 @@ def test_status_fits_a_narrow_terminal(world: World, sit_down: Callable[..., Per
     plain = re.sub(r"\x1b\[[0-9;]*m", "", person.seen)
     table = plain[plain.index("limit  ") :].splitlines()
     assert max(len(line.rstrip()) for line in table) <= 45, table
-
-
-def test_status_of_a_home_without_anything(world: World, tmp_path: Path) -> None:
-    """On a home that is not there yet, under the packaged testnet policy and without keys, it still reports."""
-    empty = tmp_path / "nothing" / "here"
-    done = prefork.run(
-        [sys.executable, "-m", "guardian", "status"],
-        env={**os.environ, "GUARDIAN_HOME": str(empty)}, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "TESTNET" in done.stdout
-    assert "key" in done.stdout
-    assert "Traceback" not in done.stderr

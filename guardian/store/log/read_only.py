@@ -97,7 +97,7 @@ def read_only(path: Path) -> Iterator[sqlite3.Connection]:
         StoreCorrupt: it is not a database, or it is damaged.
     """
     if not path.exists():
-        raise StoreUnavailable(f"there is no `{path.name}` in `{path.parent}`", hint="`guardian serve` makes it")
+        raise StoreUnavailable(f"there is no `{path.name}` in `{path.parent}`", hint="`guardian init` makes it")
     try:
         with _opened(path) as connection:
             if _application_id(connection) != APPLICATION_ID:
