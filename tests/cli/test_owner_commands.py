@@ -82,7 +82,7 @@ def test_person_approves_and_the_token_works_once_through_the_server(
     assert shown[1] == "costs at most 49.6928282 USDT before fees"
     assert re.fullmatch(r"asked \d+s ago at 60000/60001; 14m left, until (\S+ )?\d\d:\d\d:\d\d", shown[2])
     assert re.fullmatch(r"fills at once, like a market order: 60000/60001 at \d\d:\d\d:\d\d", shown[3])
-    assert re.search(r"\S+/\S+ asked for 50 USDT; approve this order\? \[y/N\] ", person.seen)
+    assert re.search(r"requested by \S+ for 50 USDT; approve this order\? \[y/N\] ", person.seen)
     assert shown[4] == "your limits with it: 25% of 200 in 5m, 10% of 500 in 24h"
     assert max(len(line) for line in shown) <= 60
     person.answers("y\n")

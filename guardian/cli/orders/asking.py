@@ -114,7 +114,7 @@ def decide_on(
         return NO
     proof = agree(
         order_statement(proposal, present.market),
-        f"{_asked(shown)}{question}",
+        f"{_requested(shown)}{question}",
         policy_path=policy_path,
         is_over=shown.is_over,
         monotonic=shown.monotonic,
@@ -134,8 +134,8 @@ def decide_on(
     return code
 
 
-def _asked(shown: ShownOrder) -> str:
-    """Returns `claude-ai/1.0 asked for 50 USDT; `: who asked, by the name that it gave itself, and for what.
+def _requested(shown: ShownOrder) -> str:
+    """Returns `requested by claude-ai/1.0 for 50 USDT; `: who asked, by the name that it gave itself, and for what.
 
     Empty where neither is known besides what the first line has.
     """
@@ -143,9 +143,9 @@ def _asked(shown: ShownOrder) -> str:
     with suppress(StoreError):  # the order is shown without it
         client = shown.waiting.client_of(shown.proposal)
     quote_quantity = shown.proposal.spec.get("quote_quantity")
-    by = "" if client is None else f"{clean(client, MAX_CLIENT)} "
+    by = "" if client is None else f" by {clean(client, MAX_CLIENT)}"
     amount = "" if quote_quantity is None else f" for {quote_quantity} {shown.proposal.quote_asset}"
-    return f"{by}asked{amount}; " if by or amount else ""
+    return f"requested{by}{amount}; " if by or amount else ""
 
 
 def _say_end(shown: ShownOrder, home: BackgroundHome) -> int:

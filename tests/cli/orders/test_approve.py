@@ -119,7 +119,7 @@ def test_market_now_and_a_limit_that_crosses_it_are_shown(world: World, sit_down
     assert re.fullmatch(r"asked \d+s ago at 60000/60001; 14m left, until \d\d:\d\d:\d\d", lines[2])
     assert re.fullmatch(r"fills at once, like a market order: 59300/59301 at \d\d:\d\d:\d\d", lines[3])
     assert (len(lines), max(map(len, lines)) <= 60) == (5, True)
-    assert re.search(r"\S+/\S+ asked; approve this order\? ", person.seen)  # for nothing but what the first line has
+    assert re.search(r"requested by \S+; approve this order\? ", person.seen)  # for nothing but what the first line has
     (listed,) = json.loads(world.command("approve", "--json").stdout)
     assert (listed["order"]["costs_at_most"], listed["order"]["brings_at_least"]) == ("59.5", None)
     assert listed["left_s"] > 0
