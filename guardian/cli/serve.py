@@ -144,6 +144,7 @@ def _server(policy_path: Path | None, *, is_over_http: bool = False) -> FastMCP:
         from guardian.bootstrap import open_guardian
         from guardian.server.app import build_server
         from guardian.server.process.announcements import announced
+        from guardian.server.process.list_changes import ToolListChanges
         from guardian.server.process.shutdown import Shutdown
         from guardian.server.process.stderr_log import log_to_stderr
 
@@ -153,6 +154,10 @@ def _server(policy_path: Path | None, *, is_over_http: bool = False) -> FastMCP:
     log_to_stderr()
     opened = open_guardian(policy_path)
     shutdown = Shutdown(watches_output=not is_over_http)
+    changes = ToolListChanges(opened.gate.allowed_tools)
     return build_server(
-        opened.gate, lifespan=lambda: shutdown.handling_signals(announced(opened, opened.running())), shutdown=shutdown
+        opened.gate,
+        lifespan=lambda: shutdown.handling_signals(announced(opened, opened.running(), changes=changes)),
+        shutdown=shutdown,
+        changes=changes,
     )

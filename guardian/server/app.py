@@ -15,6 +15,7 @@ from mcp.server.request_state import RequestStateSecurity
 from guardian import __version__
 from guardian.server.elicitation import WAIT_S
 from guardian.server.middleware import OutermostGuard
+from guardian.server.process.list_changes import ToolListChanges
 from guardian.server.process.shutdown import CLOSE_TIMEOUT_S, Shutdown
 from guardian.server.registration import as_tool
 from guardian.server.resources import INSTRUCTIONS, add_resources
@@ -37,6 +38,7 @@ def build_server(
     shutdown: Shutdown | None = None,
     wait_s: float = WAIT_S,
     zone: tzinfo | None = None,
+    changes: ToolListChanges | None = None,
 ) -> FastMCP:
     """The server in front of `gate`: the 17 tools, the resources, the prompt, and the outermost guard.
 
@@ -44,6 +46,7 @@ def build_server(
     such as finding out about unknown orders, lives in it. Every security option of FastMCP is
     set here, none is left to a default. `shutdown` knows of the calls that are being served, where the process has one.
     A question that the client puts to the person is waited for `wait_s` at most. `zone` is given by tests alone.
+    Clients are notified by `changes` when the list of tools is another one; without, nothing of the kind is declared.
     """
 
     @asynccontextmanager
@@ -68,9 +71,11 @@ def build_server(
         strict_input_validation=True,
         request_state_security=RequestStateSecurity.ephemeral(ttl=QUESTION_S, audience="guardian"),
     )
-    # No change of a list is announced, so none is declared: clients list the tools again when they need them.
+    # FastMCP declares changes of every list. Those of the tools alone are sent, and `changes` declares them.
     server._mcp_server.notification_options = NotificationOptions()  # noqa: SLF001 - FastMCP has no option for it
     for spec in ALL_TOOLS:
         server.add_tool(as_tool(spec))
     add_resources(server, gate)
+    if changes is not None:
+        changes.serve_on(server)
     return server

@@ -1,7 +1,7 @@
 """What a person should know beside calls: the start, the end, and what another process or the owner changed meanwhile.
 
 The log has a row for each event of any process, so its new rows are read a few times a minute. The policy's file leaves
-no row, and is looked at as often.
+no row, and is looked at as often; clients are notified then of tools that came or went.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from guardian import __version__
 from guardian.errors import PolicyInvalid, StoreError
+from guardian.server.process.list_changes import ToolListChanges
 from guardian.server.process.notices import notice
 from guardian.server.process.stderr_lines import PROCESS_LINES
 from guardian.store.log.read_only import LogRow, database_path, last_seq, read_only, rows_after
@@ -146,16 +147,28 @@ def _last_seq(path: Path) -> int:
 
 
 @asynccontextmanager
-async def announced(opened: Guardian, around: AbstractAsyncContextManager[object]) -> AsyncIterator[None]:
-    """Says the start, what changes while the server runs, and the end; `around` runs in between."""
+async def announced(
+    opened: Guardian,
+    around: AbstractAsyncContextManager[object],
+    *,
+    changes: ToolListChanges | None = None,
+    period_s: float = PERIOD_S,
+) -> AsyncIterator[None]:
+    """Says the start, what changes while the server runs, and the end; `around` runs in between.
+
+    Every `period_s` seconds it looks what is new, and `changes` notifies the clients of another list of tools.
+    """
 
     async def watch() -> None:
         await asyncio.to_thread(typed_command)  # it is looked for once, and not while a call is answered
         watching = await asyncio.to_thread(Watch, opened)
         while True:
-            await asyncio.sleep(PERIOD_S)
+            await asyncio.sleep(period_s)
             with suppress(Exception):  # words for people end no server
                 await asyncio.to_thread(watching.look)
+            with suppress(Exception):
+                if changes is not None:
+                    await changes.look()
 
     notice(start_line(opened), "the start")
     task = asyncio.create_task(watch())
