@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from mcp.client.subscriptions import listen
 
 from guardian.domain.codes import Outcome
-from tests.e2e.support.processes import Envelope, Machine, RawServed, Served, phases
+from tests.e2e.support.processes import PATIENCE_S, Envelope, Machine, RawServed, Served, phases
+from tests.server.support.notified import Notified
 from tests.support.present import present
 from tests.support.said_lines import faults
 from tests.support.world import BASE, WIDE, merged, toml
@@ -180,6 +185,28 @@ def test_standard_output_is_protocol_only(machine: Machine, serve_raw: Callable[
     assert str(machine.home) in start
     assert end.endswith(" guardian ends")
     assert all(json.loads(line)["jsonrpc"] == "2.0" for line in talk.lines)
+
+
+def test_edit_of_the_tools_reaches_clients_of_both_eras(machine: Machine, serve: Callable[..., Served]) -> None:
+    """Neither calls anything: the one is notified in its session, the other on the stream that it asked for."""
+    machine.write_policy(toml(PAPER))
+    notified = Notified()
+    legacy, modern = serve(machine, mode="legacy", message_handler=notified), serve(machine)
+
+    async def next_of_stream() -> str:
+        async with listen(modern.client.session, tools_list_changed=True) as stream:
+            listening.set()
+            return type(await asyncio.wait_for(anext(aiter(stream)), PATIENCE_S)).__name__
+
+    listening = threading.Event()
+    with ThreadPoolExecutor(1) as other:
+        streamed = other.submit(modern.run, next_of_stream())
+        assert listening.wait(PATIENCE_S)
+        machine.write_policy(toml(merged(PAPER, {"tools": {"deny": ["create_order"]}})))
+        assert legacy.run(notified.next()) == "tools"
+        assert streamed.result(PATIENCE_S) == "ToolsListChanged"
+    for served in (legacy, modern):
+        assert "create_order" not in {tool.name for tool in served.run(served.client.list_tools())}
 
 
 def test_log_of_the_day_is_whole(shared: Machine, served: Served) -> None:

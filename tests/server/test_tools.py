@@ -374,7 +374,7 @@ async def test_server_says_who_it_is(server: FastMCP) -> None:
 
 
 async def test_no_change_of_a_list_is_declared_that_is_never_sent(connect: Connect) -> None:
-    """Neither era promises `list_changed`; legacy clients read that it would be sent, and it never was."""
+    """A server that nothing looks for promises `list_changed` in neither era, as FastMCP would by itself."""
     async with connect() as client:
         declared = present(client.server_capabilities)
     lists = (declared.tools, declared.prompts, declared.resources)

@@ -121,7 +121,7 @@ def phases(rows: list[dict[str, Any]], call_id: str) -> list[str]:
 class Served:
     """`guardian serve` as a process, and FastMCP's own client in front of it; calls are synchronous."""
 
-    def __init__(self, machine: Machine, *arguments: str, mode: str = "auto") -> None:
+    def __init__(self, machine: Machine, *arguments: str, mode: str = "auto", **options: Any) -> None:
         self.machine = machine
         self.stderr_path = machine.home.parent / f"stderr-{time.monotonic_ns()}.log"
         self.transport = ForkedStdio(
@@ -131,7 +131,7 @@ class Served:
             log_file=self.stderr_path,
         )
         self.client: Client[Any]
-        self.mode = mode
+        self.mode, self._options = mode, options
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -144,7 +144,7 @@ class Served:
     async def _serve(self, ready: threading.Event) -> None:
         self._stop = asyncio.Event()
         try:
-            async with Client(self.transport, mode=self.mode) as self.client:
+            async with Client(self.transport, mode=self.mode, **self._options) as self.client:
                 ready.set()
                 await self._stop.wait()
         finally:

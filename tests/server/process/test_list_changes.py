@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from fastmcp import Client, FastMCP
-from fastmcp.client.messages import MessageHandler
 from mcp.client.subscriptions import listen
 from mcp.server.connection import Connection
 
@@ -25,33 +24,14 @@ from guardian.server.process.list_changes import ToolListChanges
 from guardian.store.opening import begin_log
 from tests.server.http.served import ServedHttp
 from tests.server.support.fake_gate import FakeGate, as_gate
+from tests.server.support.notified import PATIENCE_S, Notified
 from tests.support.present import present
 from tests.support.world import BASE, merged, toml
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE_S = 10
 SOON_S = 0.02
 FEWER = frozenset(TOOLS) - {"create_order"}
-
-
-class Notified(MessageHandler):
-    """Remembers each notification that another list is to be fetched."""
-
-    def __init__(self) -> None:
-        self.of: asyncio.Queue[str] = asyncio.Queue()
-
-    async def on_tool_list_changed(self, message: Any) -> None:
-        self.of.put_nowait("tools")
-
-    async def on_prompt_list_changed(self, message: Any) -> None:
-        self.of.put_nowait("prompts")
-
-    async def on_resource_list_changed(self, message: Any) -> None:
-        self.of.put_nowait("resources")
-
-    async def next(self) -> str:
-        return await asyncio.wait_for(self.of.get(), PATIENCE_S)
 
 
 class Looks:
