@@ -132,5 +132,5 @@ class ToolListChanges(Middleware):
 
 
 def _connection_of(context: MiddlewareContext[Any]) -> Connection | None:
-    # The session is made anew for each request; the connection lasts, and the SDK has no public name for it.
+    # Each request has a session object of its own; the connection lasts, and the SDK has no public name for it.
     return None if context.fastmcp_context is None else context.fastmcp_context.session._connection  # noqa: SLF001
