@@ -121,6 +121,7 @@ class Watch:
 
     def look(self) -> None:
         """Says a line for each thing that is new. Reads alone; raises nothing that a broken store raises."""
+        self._look_for_approval()
         now = look_at_policy(self._opened)
         for line in policy_lines(self._policy, now):
             notice(line, "the policy")
@@ -131,6 +132,13 @@ class Watch:
                 notice(event, "events")
             if len(events) > MOST_EVENTS:
                 notice(f"{len(events) - MOST_EVENTS} more events; `guardian audit list` shows them", "events")
+
+    def _look_for_approval(self) -> None:
+        """Notices that a policy that waited is in force now: besides, the store is asked for it at calls alone."""
+        with suppress(PolicyInvalid, StoreError):
+            if self._opened.policy_file.current().waiting is not None:
+                with self._opened.journal.transaction() as tx:
+                    self._opened.policy_file.look(tx, adopts=False)
 
     def _new_rows(self) -> list[LogRow]:
         with read_only(self._path) as connection:

@@ -41,7 +41,7 @@ class Owner:
     """One home's log, and what its owner and its server do with policies."""
 
     def __init__(self, home: Path) -> None:
-        home.mkdir(mode=0o700)
+        home.mkdir(mode=0o700, exist_ok=True)
         self.home = home
         self.clock = FakeClock()
         self.journal = Journal(home, self.clock)

@@ -16,6 +16,7 @@ from guardian.server.process.announcements import MOST_EVENTS, PolicyLook, Watch
 from guardian.server.process.stderr_log import NOTICES
 from guardian.store.opening import begin_log
 from guardian.store.schema.records import Record
+from tests.gate.owner.test_policy_approval import Owner, a_policy
 from tests.support.world import BASE, merged, toml
 
 
@@ -121,6 +122,26 @@ def test_looser_policy_that_waits_is_said_with_the_command() -> None:
     now = PolicyLook(digest="a" * 64, problems=(), waiting="b" * 64)
     assert policy_lines(before, now) == ["policy bbbbbbbbbbbb is looser and waits for you: `guardian policy approve`"]
     assert policy_lines(now, now) == []
+
+
+def test_policy_that_waited_is_said_and_its_tools_are_allowed_once_it_is_approved_elsewhere(
+    home: Path, said: pytest.LogCaptureFixture
+) -> None:
+    """The owner approves it in another process, and the assistant calls nothing."""
+    owner, proof = Owner(home), {"confirmation": {"channel": "terminal", "proof": "pin"}}
+    owner.set_pin()
+    owner.serves(a_policy({"tools": {"deny": ["get_pnl"]}}))
+    write_policy(home, **proof)
+    opened = open_guardian(home=home)
+    watch = Watch(opened)
+    watch.look()
+    assert (lines(said), "get_pnl" in opened.gate.allowed_tools()) == ([], False)
+    owner.approves(a_policy())
+    watch.look()
+    assert f"policy changed: {a_policy().digest[:12]} is in force" in lines(said)
+    assert "get_pnl" in opened.gate.allowed_tools()
+    opened.journal.close()
+    owner.journal.close()
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,9 @@ async def test_client_of_the_newer_protocol_is_notified_on_the_stream_it_asked_f
             await looks.allow(frozenset(TOOLS))
             event = await asyncio.wait_for(anext(aiter(stream)), PATIENCE_S)
             assert type(event).__name__ == "ToolsListChanged"
+            await looks.changes.look()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(aiter(stream)), 5 * SOON_S)
 
 
 async def test_list_between_a_change_and_its_return_is_noticed(looks: Looks) -> None:
