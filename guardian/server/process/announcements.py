@@ -134,7 +134,7 @@ class Watch:
                 notice(f"{len(events) - MOST_EVENTS} more events; `guardian audit list` shows them", "events")
 
     def _look_for_approval(self) -> None:
-        """Notices that a policy that waited is in force now: besides, the store is asked for it at calls alone."""
+        """Notices that a policy that waited is in force now; otherwise only calls read it from the store."""
         with suppress(PolicyInvalid, StoreError):
             if self._opened.policy_file.current().waiting is not None:
                 with self._opened.journal.transaction() as tx:
