@@ -37,7 +37,7 @@ MARKET: dict[str, dict[str, Any]] = {
 SIGNED: dict[str, dict[str, Any]] = {
     "get_balance": {},
     "get_position_info": {},
-    "get_pnl": {},
+    "get_pnl": {"market": "futures"},
     "get_orders": {"symbol": "BTCUSDT"},
     "get_fee_info": {"symbol": "BTCUSDT"},
     "get_liquidation_history": {},
@@ -148,7 +148,7 @@ def test_fees_are_read_from_the_commission_of_the_account(testnet: OnTestnet) ->
 def test_futures_are_asked_at_the_futures_host(testnet: OnTestnet) -> None:
     """Positions, income and forced orders come from the futures testnet and nowhere else."""
     for tool in ("get_position_info", "get_pnl", "get_liquidation_history"):
-        _, asked = testnet.call(tool)
+        _, asked = testnet.call(tool, **SIGNED[tool])
         paths = {(host, path.split("/")[1]) for _, _, host, path in asked if "/time" not in path}
         assert paths == {("testnet.binancefuture.com", "fapi")}, (tool, asked)
 
@@ -191,7 +191,7 @@ def test_spot_key_alone_is_not_offered_to_the_futures_host(
     store = keyring_with(paper.api_key.reveal(), paper.api_secret.reveal(), (KeyFamily.SPOT,))
     monkeypatch.setattr(credential_store, "open_credentials", lambda **_: store)
     testnet = OnTestnet(stand_in, divert(monkeypatch, paper.url))
-    reply, asked = testnet.call(tool)
+    reply, asked = testnet.call(tool, **SIGNED[tool])
     assert (reply["outcome"], reply["error"]["code"]) == ("unavailable", "CREDENTIALS_MISSING"), reply
     assert "guardian keys add testnet --family futures" in f"{reply['error']['message']} {reply['error']['hint']}"
     assert [path for _, _, _, path in asked if not path.endswith("/time")] == []

@@ -41,11 +41,7 @@ UNMEASURED: Final = (
     "tests/adversary/",
     "tests/gate/model/",
     "tests/longrun/",
-    "tests/policy/loading/test_load_hostile.py",
     "tests/policy/test_engine_properties.py",
-    "tests/policy/test_exit_orders.py",
-    "tests/policy/test_looser.py",
-    "tests/policy/test_loss.py",
     "tests/store/",
 )
 """Folders and files that coverage does not watch: they play long, and what they reach other tests reach by name."""

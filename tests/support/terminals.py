@@ -25,6 +25,8 @@ def people(person: Callable[..., P]) -> Iterator[Callable[..., P]]:
         started.append(person(*arguments, **options))
         return started[-1]
 
-    yield start
-    for one in started:
-        one.is_gone()
+    try:
+        yield start
+    finally:
+        for one in started:
+            one.is_gone()

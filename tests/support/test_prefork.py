@@ -113,7 +113,7 @@ def test_program_of_the_tests_is_found_in_its_folder() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(["--version"], 0), (["frobnicate"], 2), (["audit", "verify"], 3), (["status"], 0), (["policy", "show"], 0)],
+    [(["--version"], 0), (["frobnicate"], 2), (["audit", "verify"], 3), (["status"], 1), (["policy", "show"], 0)],
 )
 def test_command_of_guardian_says_the_same(machine: Machine, arguments: list[str], code: int) -> None:
     """Exit code, output and errors of a command, with no home there."""

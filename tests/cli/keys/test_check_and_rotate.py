@@ -451,8 +451,8 @@ def test_rotation_is_killed_at_each_question_and_continues(tmp_path: Path) -> No
 
         del paper.venue.keys[old]  # type: ignore[attr-defined]  # a dict there
         person = rotate()
-        person.waits_for("an earlier run has replaced the key")
         person.waits_for("is it deleted there? [y/N] ")
+        assert "an earlier run has replaced the key" in person.seen
         person.types("y\n")
         code, items, _ = person.leaves()
         assert (code, list(items)) == (0, ["guardian/binance/testnet"])
