@@ -109,12 +109,10 @@ class GateContext:
         return OpenOrderLister(kept=self.open_order_lists, scope=scope, clock=self.clock)
 
     def named_environment(self) -> Environment:
-        """Where orders are created or, while no valid policy says that, where its file says.
+        """Where orders would be created by what the policy's file says, for as long as no valid policy has chosen.
 
         Raises PolicyInvalid: the file names no environment.
         """
-        if self.is_chosen:
-            return self.environment
         return self.policy_file.named_environment() or self.policy_file.current().policy.environment
 
     def for_environment(self, environment: Environment) -> GateContext:

@@ -117,7 +117,9 @@ def test_file_that_others_can_write_is_refused_unless_it_is_packaged(path: Path,
     with pytest.raises(PolicyInvalid, match="can be written by others") as caught:
         policy_file(path).current()
     assert "chmod go-w" in caught.value.message
-    assert policy_file(path, packaged=True).current().problems == ()
+    packaged = policy_file(path, packaged=True)
+    assert packaged.current().problems == ()
+    assert (packaged.packaged, policy_file(path).packaged) == (True, False)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads everything")
