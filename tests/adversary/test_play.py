@@ -14,8 +14,9 @@ from tests.adversary.rig import a_rig, spec
 from tests.adversary.runs import play
 from tests.adversary.venue import ZERO, D
 from tests.gate.support.fakes import denials
+from tests.support.profiles import tries
 
-SEEDS = range(1, 26)
+SEEDS = range(1, 1 + tries(60))
 TO_REACH = (
     "sent",
     "sent: exit",

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from hypothesis import settings
 
-SHARES: Final = {"quick": 5, "ci": 5, "full": 1}
+SHARES: Final = {"quick": 5, "ci": 10, "full": 1}
 """A run of each profile tries one example in that many of a full one, and no fewer than `LEAST`."""
 PROFILE: Final = os.environ.get("GUARDIAN_TEST_PROFILE", "quick")
 LEAST: Final = 20
