@@ -39,7 +39,7 @@ PASSES = {
         "prompts-list": 2,
         "resources-list": 2,
         "sep-2164-resource-not-found": 4,
-        "server-stateless": 23,
+        "server-stateless": 26,
         "tools-list": 4,
     },
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -23,13 +24,21 @@ Run = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture
-def inspector(target: Target, cache: Path, node: str, run: Run) -> Run:
+def socket_folder() -> Iterator[str]:
+    """A folder with a short name: a socket's path has at most a hundred bytes, and a test's own folder may be long."""
+    with tempfile.TemporaryDirectory(prefix="mcpdo-", dir="/tmp") as folder:
+        yield folder
+
+
+@pytest.fixture
+def inspector(target: Target, cache: Path, node: str, run: Run, socket_folder: str) -> Run:
     """Runs one of the Inspector's two programs."""
     package = installed(INSPECTOR, cache) / "node_modules" / "@modelcontextprotocol" / "inspector"
     programs = json.loads((package / "package.json").read_text("utf-8"))["bin"]
 
     def run_inspector(program: str, *arguments: str) -> CompletedProcess[str]:
-        environment = {**target.environment, "MCP_INSPECTOR_SECRET_STORE": "memory"}
+        own = {"MCP_INSPECTOR_SECRET_STORE": "memory", "MCP_INSPECTOR_DAEMON_DIR": socket_folder}
+        environment = {**target.environment, **own}
         return run(node, str(package / programs[program]), *arguments, env=environment)
 
     return run_inspector
