@@ -30,7 +30,7 @@ from guardian.gate.base.replies import (
     done,
 )
 from guardian.gate.cancels.own_orders import OwnOrder, OwnOrders, own_open_orders
-from guardian.gate.orders.proposal_views import expires_ms, order_line, proposal_state
+from guardian.gate.orders.proposal_views import waiting_order
 from guardian.gate.orders.shielded import run_to_completion
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow
@@ -129,12 +129,7 @@ class AllOrdersCanceller:
         def read(tx: Transaction) -> tuple[WaitingOrder, ...]:
             here = self._context.environment.value
             return tuple(
-                WaitingOrder(
-                    proposal_id=proposal.id,
-                    state=proposal_state(proposal, tx.now_ms),
-                    order=order_line(proposal),
-                    left_s=max(0, expires_ms(proposal) - tx.now_ms) // 1000,
-                )
+                waiting_order(proposal, tx.now_ms)
                 for proposal in tx.proposals.waiting()
                 if proposal.scope.environment == here and symbol in {None, proposal.symbol}
             )

@@ -15,7 +15,7 @@ from guardian.domain.market import BookTop
 from guardian.domain.money import ZERO, plain, plus, round_down, round_up, times
 from guardian.domain.orders import OrderSide, OrderType, TimeInForce
 from guardian.gate.base.order_views import iso, note_on_row, utc_clock
-from guardian.gate.base.replies import MarketNow, OrderProposed, ProposedOrder
+from guardian.gate.base.replies import MarketNow, OrderProposed, ProposedOrder, WaitingOrder
 from guardian.policy.facts import Facts
 from guardian.policy.model import Channel, Limits, Policy
 from guardian.policy.rules.budget import duration_text
@@ -166,6 +166,16 @@ def summary(
     first, money, waits = known_lines(proposal, now_ms, clock=clock)
     at_the_market, *counts = market_lines(proposal, market=market, budget=budget, clock=clock)
     return (first, at_the_market, money, *counts, waits)
+
+
+def waiting_order(proposal: Proposal, now_ms: int) -> WaitingOrder:
+    """A proposal that waits, in one line, with the time left."""
+    return WaitingOrder(
+        proposal_id=proposal.id,
+        state=proposal_state(proposal, now_ms),
+        order=order_line(proposal),
+        left_s=max(0, expires_ms(proposal) - now_ms) // 1000,
+    )
 
 
 def known_lines(proposal: Proposal, now_ms: int, *, clock: Callable[[int], str]) -> tuple[str, str, str]:

@@ -13,7 +13,7 @@ from guardian.domain.owner.proof import Proof
 from guardian.gate.base.calls import new_token, token_digest
 from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.base.replies import WaitingOrder
-from guardian.gate.orders.proposal_views import expires_ms, order_line, proposal_state
+from guardian.gate.orders.proposal_views import proposal_state, waiting_order
 from guardian.gate.orders.stages import costed_order
 from guardian.gate.owner.demand import demanded_proof
 from guardian.policy.facts import Confirmed, Facts
@@ -93,15 +93,7 @@ def propose(
 
 def waiting_orders(tx: Transaction, scope: Scope) -> tuple[WaitingOrder, ...]:
     """A scope's proposals that wait for a person or for their token to be used, oldest first. Raises StoreError."""
-    return tuple(
-        WaitingOrder(
-            proposal_id=proposal.id,
-            state=proposal_state(proposal, tx.now_ms),
-            order=order_line(proposal),
-            left_s=max(0, expires_ms(proposal) - tx.now_ms) // 1000,
-        )
-        for proposal in tx.proposals.outstanding(scope)
-    )
+    return tuple(waiting_order(proposal, tx.now_ms) for proposal in tx.proposals.outstanding(scope))
 
 
 def _is_usable(proposal: Proposal, now_ms: int, policy: Policy) -> bool:
