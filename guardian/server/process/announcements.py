@@ -7,6 +7,7 @@ no row, and is looked at as often; clients are notified then of tools that came 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from guardian.system.typed_command import typed_command
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
 
+_log: Final = logging.getLogger("guardian.server")
 PERIOD_S: Final = 3.0
 MOST_EVENTS: Final = 20
 """That are said after one look; of more only their number is."""
@@ -169,14 +171,19 @@ async def announced(
 
     async def watch() -> None:
         await asyncio.to_thread(typed_command)  # it is looked for once, and not while a call is answered
-        watching = await asyncio.to_thread(Watch, opened)
+        watching, logged = await asyncio.to_thread(Watch, opened), set[type[Exception]]()
         while True:
             await asyncio.sleep(period_s)
-            with suppress(Exception):  # words for people end no server
-                await asyncio.to_thread(watching.look)
-            with suppress(Exception):
-                if changes is not None:
-                    await changes.look()
+            try:
+                try:
+                    await asyncio.to_thread(watching.look)
+                finally:
+                    if changes is not None:
+                        await changes.look()
+            except Exception as fault:  # noqa: BLE001 - words for people end no server
+                if type(fault) not in logged:  # once: the next look comes soon
+                    logged.add(type(fault))
+                    _log.exception("what is new could not be looked at")
 
     notice(start_line(opened), "the start")
     task = asyncio.create_task(watch())

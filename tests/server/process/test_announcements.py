@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -13,6 +15,7 @@ from guardian import __version__
 from guardian.bootstrap import Guardian, open_guardian
 from guardian.gate.owner.tightening import halt_trading
 from guardian.server.process.announcements import MOST_EVENTS, PolicyLook, Watch, announced, policy_lines, start_line
+from guardian.server.process.list_changes import ToolListChanges
 from guardian.server.process.stderr_log import NOTICES
 from guardian.store.opening import begin_log
 from guardian.store.schema.records import Record
@@ -194,3 +197,22 @@ async def test_start_and_end_are_said(opened: Guardian, said: pytest.LogCaptureF
     async with announced(opened, nullcontext()):
         assert [line.split(" serves ")[0] for line in lines(said)] == [f"guardian {__version__}"]
     assert lines(said) == ["guardian ends"]
+
+
+@pytest.mark.anyio
+async def test_fault_of_a_look_is_logged_once_and_ends_neither_the_looks_nor_the_notifications(
+    opened: Guardian, said: pytest.LogCaptureFixture
+) -> None:
+    """A bug in what is said costs the clients nothing and is not hidden."""
+    looks: list[str] = []
+
+    class Changes:
+        async def look(self) -> None:
+            looks.append("notified")
+            raise ZeroDivisionError
+
+    async with announced(opened, nullcontext(), changes=cast("ToolListChanges", Changes()), period_s=0.01):
+        while len(looks) < 3:
+            await asyncio.sleep(0.01)
+    faults = [record for record in said.records if record.exc_info is not None]
+    assert [record.getMessage() for record in faults] == ["what is new could not be looked at"]
