@@ -48,7 +48,6 @@ TYPESCRIPT_2: Final = Package("@modelcontextprotocol/client", "2.4.0", is_node=T
 PYTHON_1: Final = Package("mcp", "1.30.0")
 FUZZER: Final = Package("mcp-fuzzer", "0.7.0")
 SCANNER: Final = Package("cisco-ai-mcp-scanner", "4.8.7")
-"""A third of a gigabyte, so it is installed by the test that was asked for by hand."""
 
 PYTHON_BINANCE: Final = Package("python-binance", "1.0.37")
 CCXT: Final = Package("ccxt", "4.5.90")
@@ -59,7 +58,7 @@ BINANCE_SPOT: Final = Package("@binance/spot", "32.0.4", is_node=True)
 BINANCE_API_NODE: Final = Package("binance-api-node", "0.13.10", is_node=True)
 
 ALL: Final = (
-    *(NODE, CONFORMANCE, INSPECTOR, TYPESCRIPT_1, TYPESCRIPT_2, PYTHON_1, FUZZER),
+    *(NODE, CONFORMANCE, INSPECTOR, TYPESCRIPT_1, TYPESCRIPT_2, PYTHON_1, FUZZER, SCANNER),
     *(PYTHON_BINANCE, CCXT, BINANCE_CONNECTOR, BINANCE_SDK_SPOT, BINANCE, BINANCE_SPOT, BINANCE_API_NODE),
 )
 
