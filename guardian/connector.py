@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
@@ -20,11 +20,12 @@ from guardian.errors import (
     KeyringUnavailable,
     NoCredentials,
 )
-from guardian.exchange.environments import EnvironmentSpec
-from guardian.exchange.exchange import Exchange
-from guardian.exchange.network import Network
 from guardian.policy.model import PaperSettings
 from guardian.system.clock import Clock
+
+if TYPE_CHECKING:
+    from guardian.exchange.exchange import Exchange
+    from guardian.exchange.network import Network
 
 NO_ACCOUNT: Final = "none"
 """The account of a connection without a spot key, and of one whose key's account is not known yet."""
@@ -180,6 +181,10 @@ class ExchangeConnector:
             return self._exchange
         self._require_open()  # it may have been closed while the keys were read
         self._retire()
+        # Here and not at the top: a home without keys, or a command that asks the exchange nothing, never gets here.
+        from guardian.exchange.environments import EnvironmentSpec
+        from guardian.exchange.exchange import Exchange
+
         spec = EnvironmentSpec(environment=self.environment, paper_endpoint=endpoint)
         self._made_for = made_for
         self._exchange = Exchange(

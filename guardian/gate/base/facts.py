@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from guardian.domain.accounts import Balances
 from guardian.domain.instruments import Instrument
@@ -15,7 +15,6 @@ from guardian.domain.money import ZERO, plus
 from guardian.domain.orders import OrderSide, OrderSpec
 from guardian.domain.trading import Environment
 from guardian.errors import ExchangeError, ExchangeRateLimited, ExchangeRejected
-from guardian.exchange.exchange import Exchange
 from guardian.gate.base.journal import Journal
 from guardian.gate.base.open_orders import OpenOrderLister
 from guardian.policy.case import sellable
@@ -28,6 +27,9 @@ from guardian.store.budgets.snapshots import Snapshot
 from guardian.store.database import Transaction
 from guardian.store.schema.records import Scope
 from guardian.system.clock import Clock
+
+if TYPE_CHECKING:
+    from guardian.exchange.exchange import Exchange
 
 Answer = TypeVar("Answer")
 

@@ -6,16 +6,18 @@ A list is kept for a minute where the limit is far away, so that an order usuall
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from guardian.domain.instruments import Instrument
 from guardian.domain.order_states import LIVE_STATES
 from guardian.domain.orders import STOP_LIMIT_TYPES, OrderReport, OrderSpec, OrderType
-from guardian.exchange.exchange import Exchange
 from guardian.policy.facts import ListedOrders
 from guardian.store.budgets.snapshots import Snapshot
 from guardian.store.schema.records import OrderRow, Scope
 from guardian.system.clock import Clock
+
+if TYPE_CHECKING:
+    from guardian.exchange.exchange import Exchange
 
 KEPT_S: Final = 60.0
 """How old a kept list may be, in seconds."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from guardian.connector import Connection
 from guardian.domain.money import ZERO, plain, plus
 from guardian.errors import ExchangeUnavailable, GuardianError
-from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.refresh import refresh_order
 from guardian.policy.facts import Facts
 from guardian.policy.prices import PriceFault, usable_price
 from guardian.store.database import Transaction
 from guardian.store.schema.records import CORRECTION, OrderRow, Record, Scope
+
+if TYPE_CHECKING:
+    from guardian.exchange.exchange import Exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from guardian.domain.money import total
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
 from guardian.errors import CredentialsError, ExchangeError, ExchangeUnavailable
-from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import Basis, basis_of, gather_facts, usage_now
 from guardian.gate.base.policy_file import PolicyInForce
@@ -20,6 +19,9 @@ from guardian.policy.facts import Facts
 from guardian.policy.model import Policy
 from guardian.store.database import Transaction
 from guardian.store.schema.records import Scope
+
+if TYPE_CHECKING:
+    from guardian.exchange.exchange import Exchange
 
 MAX_SYMBOLS: Final = 10
 """Maximum number of symbols; a home with more holdings sees the others in `guardian position`."""

@@ -12,17 +12,19 @@ A missing symbol is believed after a day, since the exchange hides symbols durin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.report_match import is_amended
 from guardian.errors import PolicyInvalid
-from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.fees import CLOCK_TOLERANCE_MS
 from guardian.gate.recovery.schedule import BACK_OFF_S, PollState
 from guardian.policy.loading.load import ABSENCE_WINDOW_MS
 from guardian.store.schema.records import OrderRow
+
+if TYPE_CHECKING:
+    from guardian.exchange.exchange import Exchange
 
 ABSENT_AFTER_ANSWERS: Final = 3
 LONGEST_GAP_MS: Final = int(BACK_OFF_S[-1] * 2000)

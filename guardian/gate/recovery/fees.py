@@ -7,14 +7,16 @@ asset. Fees in another asset (BNB, the quote asset) do not reduce it; they count
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from guardian.domain.orders import Trade, fees_of
 from guardian.domain.report_match import impossible_fills
-from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow
+
+if TYPE_CHECKING:
+    from guardian.exchange.exchange import Exchange
 
 CLOCK_TOLERANCE_MS: Final = 60_000
 """How far clocks may differ. Trades older than the order by more are not its own: a wipe restarts the order ids."""

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from guardian.domain.order_states import FINAL_STATES, LIVE_STATES, VOID_STATES, OrderState
 from guardian.domain.orders import OrderReport
 from guardian.domain.report_match import SentOrder, contradiction, is_amended
-from guardian.exchange.exchange import Exchange
 from guardian.gate.base.auto_halt import halt
 from guardian.gate.base.order_events import append_event_once, record_new_state
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
 from guardian.store.transaction.orders import correction_key, is_correction
+
+if TYPE_CHECKING:
+    from guardian.exchange.exchange import Exchange
 
 LISTS_LAG_MS: Final = 60_000
 """How far lists lag: a report that shows an order open contradicts its end only if that is older than this, in ms."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from guardian.domain.milliseconds import WEEK_MS
 from guardian.domain.order_states import LIVE_STATES, OrderState
@@ -18,7 +18,6 @@ from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, OrderReport
 from guardian.domain.report_match import is_amended
 from guardian.errors import CredentialsError, ExchangeError, ExchangeRejected, PolicyInvalid
 from guardian.exchange.error_codes import KEY_REFUSED, UNKNOWN_SYMBOL
-from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.order_views import view_of_report
 from guardian.gate.base.replies import OrderView
@@ -33,6 +32,9 @@ from guardian.gate.recovery.unlogged_orders import ValuedOrder, enter_unlogged, 
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
 from guardian.store.transaction.orders import is_in_doubt
+
+if TYPE_CHECKING:
+    from guardian.exchange.exchange import Exchange
 
 RECENT_ORDERS: Final = 1000
 """Maximum number of a symbol's newest orders that are compared."""

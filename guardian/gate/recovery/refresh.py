@@ -6,17 +6,19 @@ The resolver polls each open order every few seconds. Selling back must not wait
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from guardian.domain.order_states import LIVE_STATES, OrderState
 from guardian.domain.orders import OrderSide, OrderSpec
 from guardian.errors import ExchangeError, ExchangeRateLimited
-from guardian.exchange.exchange import Exchange
 from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.fees import fetch_fees
 from guardian.gate.recovery.order_reports import apply_report, query_order
 from guardian.store.budgets.snapshots import Snapshot
 from guardian.store.schema.records import OrderRow
+
+if TYPE_CHECKING:
+    from guardian.exchange.exchange import Exchange
 
 MAX_QUERIES: Final = 10
 """Maximum number of orders that are queried at once; the rest is left to the resolver."""

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from guardian.domain.instruments import Instrument
 from guardian.domain.money import ZERO, plain, round_up, times
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, OrderReport, OrderSide, OrderSpec, OrderType
 from guardian.domain.report_match import SentOrder, contradiction
 from guardian.errors import ExchangeError, ExchangeUnavailable, PolicyInvalid
-from guardian.exchange.exchange import Exchange
 from guardian.gate.base.auto_halt import halt
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import basis_of, gather_facts
@@ -27,6 +26,9 @@ from guardian.policy.case import build_case
 from guardian.policy.model import Policy
 from guardian.store.database import Transaction
 from guardian.store.schema.records import NewOrder, Scope, found_key
+
+if TYPE_CHECKING:
+    from guardian.exchange.exchange import Exchange
 
 LOG_WAS_BEHIND: Final = "the log lacked orders of guardian's, and this one may have been among them"
 _SENT_TYPES: Final = frozenset(kind.value for kind in OrderType)
