@@ -59,7 +59,7 @@ def command(port: int | None, notify: bool, opens: bool, policy_path: Path | Non
                     _open(server.origin)
                 await server.serve(lambda: _until_stopped(server, stop), notify=notify)
 
-            with_guardian(policy_path, work, needs_policy=False)
+            with_guardian(policy_path, work)
     finally:
         for one in sockets:
             one.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from guardian.cli.parser.groups import CommandGroup
-from guardian.cli.support.opened_home import carry_out, stopped_unchanged, with_guardian
+from guardian.cli.support.opened_home import carry_out, stopped_unchanged, with_home
 from guardian.cli.support.options import policy_option
 from guardian.cli.support.owner import agree, require_owner
 from guardian.cli.support.render import Column, print_json, say, table
@@ -19,8 +19,8 @@ from guardian.domain.owner.statement import Statement, StatementKind
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from guardian.bootstrap import Guardian
     from guardian.gate.reads.positions import Correction, Position
+    from guardian.home.opening import OpenedHome
 
 
 @click.group(cls=CommandGroup, invoke_without_command=True)
@@ -37,10 +37,10 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
     from guardian.domain.text.plain_data import to_plain
     from guardian.gate.reads.positions import Positions
 
-    async def work(opened: Guardian) -> tuple[Position, ...]:
-        return await Positions(opened.gate.context).all()
+    async def work(opened: OpenedHome) -> tuple[Position, ...]:
+        return await Positions(opened.context).all()
 
-    found = with_guardian(policy_path, work)
+    found = with_home(policy_path, work)
     if as_json:
         print_json(to_plain(found))
         return
@@ -72,10 +72,10 @@ def set_position(ctx: click.Context, asset: str, quantity: Decimal, policy_path:
     require_owner("set a position")
     from guardian.gate.reads.positions import Positions
 
-    async def look(opened: Guardian) -> Correction:
-        return await Positions(opened.gate.context).prepare(asset, quantity)
+    async def look(opened: OpenedHome) -> Correction:
+        return await Positions(opened.context).prepare(asset, quantity)
 
-    correction = with_guardian(policy_path, look)
+    correction = with_home(policy_path, look)
     was = correction.position
     say(f"{correction.scope.environment.upper()}: guardian bought {plain(was.bought)} {asset}, as its log has it")
     say(f"the account has {plain(was.has)} {asset}")
@@ -99,8 +99,8 @@ def set_position(ctx: click.Context, asset: str, quantity: Decimal, policy_path:
         say("nothing was changed")
         ctx.exit(1)
 
-    async def act(opened: Guardian, stop: StopRequests) -> None:
-        positions = Positions(opened.gate.context)
+    async def act(opened: OpenedHome, stop: StopRequests) -> None:
+        positions = Positions(opened.context)
         try:
             await stop.unless_asked(positions.catch_up(correction))
         except StopRequested:

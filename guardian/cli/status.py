@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from guardian.cli.support.exit_codes import COULD_NOT_TELL, FINE, NO
-from guardian.cli.support.opened_home import NO_POLICY_YET, has_own_policy, was_set_up, with_guardian
+from guardian.cli.support.opened_home import NO_POLICY_YET, has_own_policy, was_set_up, with_home
 from guardian.cli.support.options import policy_option
 from guardian.cli.support.render import Column, Tone, Toned, fields, print_json, say, say_hint, say_warning, table
 from guardian.cli.support.times import with_relative
@@ -19,9 +19,9 @@ from guardian.home.folder import home_folder
 from guardian.system.clock import wall_clock_ms
 
 if TYPE_CHECKING:
-    from guardian.bootstrap import Guardian
     from guardian.gate.base.replies import OrderView
     from guardian.gate.reads.status_views import StatusView, UnresolvedOrder, WaitingPolicyView
+    from guardian.home.opening import OpenedHome
 
 _MINUTE_S: Final = 60
 
@@ -42,10 +42,10 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
     from guardian.domain.text.plain_data import to_plain
     from guardian.gate.reads.overview import Overview
 
-    async def work(opened: Guardian) -> StatusView:
-        return await Overview(opened.gate.context).status()
+    async def work(opened: OpenedHome) -> StatusView:
+        return await Overview(opened.context).status()
 
-    status = with_guardian(policy_path, work, needs_policy=False)
+    status = with_home(policy_path, work, needs_policy=False)
     if as_json:
         print_json(to_plain(status))
     else:

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from guardian.bootstrap import Guardian
 from guardian.cli.support.exit_codes import COULD_NOT_TELL, FINE, NO
-from guardian.cli.support.opened_home import with_guardian
+from guardian.cli.support.opened_home import with_home
 from guardian.cli.support.render import fields, print_json, say
 from guardian.domain.money import plain
 from guardian.domain.text.escaping import clean
 from guardian.domain.text.plain_data import to_plain
 from guardian.gate.recovery.reconcile import Reconciled, Reconciler
+from guardian.home.opening import OpenedHome
 
 
 def reconcile(policy_path: Path | None, symbols: Sequence[str], *, as_json: bool) -> int:
     """Compare the store with the exchange on these symbols, on all where there are none; the exit code."""
 
-    async def work(opened: Guardian) -> Reconciled:
-        return await Reconciler(opened.gate.context).run(tuple(symbols) or None)
+    async def work(opened: OpenedHome) -> Reconciled:
+        return await Reconciler(opened.context).run(tuple(symbols) or None)
 
-    found = with_guardian(policy_path, work)
+    found = with_home(policy_path, work)
     if as_json:
         print_json(to_plain(found))
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.support.opened_home import carry_out, with_guardian
+from guardian.cli.support.opened_home import carry_out, with_home
 from guardian.cli.support.options import policy_option, reason_option
 from guardian.cli.support.owner import agree, require_owner
 from guardian.cli.support.render import say, say_error, say_hint
@@ -15,7 +15,7 @@ from guardian.cli.support.stop_requests import StopRequests
 from guardian.domain.owner.statement import Statement, StatementKind
 
 if TYPE_CHECKING:
-    from guardian.bootstrap import Guardian
+    from guardian.home.opening import OpenedHome
 
 
 @click.command()
@@ -33,7 +33,7 @@ def command(ctx: click.Context, client_order_id: str, reason: str, policy_path: 
     require_owner("settle an order")
     from guardian.cli.orders.settlement import find_unsettled, settle
 
-    found = with_guardian(policy_path, lambda opened: find_unsettled(opened, client_order_id))
+    found = with_home(policy_path, lambda opened: find_unsettled(opened, client_order_id))
     if isinstance(found, str):
         say_error(found)
         say_hint("`guardian status` lists the orders that are not resolved")
@@ -49,7 +49,7 @@ def command(ctx: click.Context, client_order_id: str, reason: str, policy_path: 
         say("nothing was changed")
         ctx.exit(1)
 
-    async def act(opened: Guardian, _stop: StopRequests) -> None:
+    async def act(opened: OpenedHome, _stop: StopRequests) -> None:
         state = await opened.journal.transact(lambda tx: settle(tx, found.row, reason))
         say(f"settled: {client_order_id} is {state.value}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 from dataclasses import dataclass
 
-from guardian.bootstrap import Guardian
 from guardian.cli.support.times import local_time
 from guardian.domain.money import plain
 from guardian.domain.order_states import FINAL_STATES, LIVE_STATES, OrderState
@@ -13,6 +12,7 @@ from guardian.domain.orders import OrderSide
 from guardian.errors import CredentialsError, ExchangeError, GuardianError
 from guardian.gate.base.order_events import record_new_state
 from guardian.gate.recovery.order_reports import apply_report, query_order
+from guardian.home.opening import OpenedHome
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow
 
@@ -25,13 +25,13 @@ class Unsettled:
     lines: tuple[str, ...]
 
 
-async def find_unsettled(opened: Guardian, client_order_id: str) -> Unsettled | str:
+async def find_unsettled(opened: OpenedHome, client_order_id: str) -> Unsettled | str:
     """The order as it is now, after asking the exchange for it, or why it cannot be settled. Raises StoreError."""
     row = await opened.journal.transact(lambda tx: tx.orders.get(client_order_id))
     if row is None:
         return f"guardian has no order `{client_order_id}`"
     query_result = "the exchange was asked just now and does not know it"
-    if row.environment == opened.gate.environment.value and row.state not in FINAL_STATES:
+    if row.environment == opened.context.environment.value and row.state not in FINAL_STATES:
         try:
             is_there = await _query_once(opened, row)
             if is_there is None:
@@ -53,7 +53,7 @@ async def find_unsettled(opened: Guardian, client_order_id: str) -> Unsettled | 
     return Unsettled(row=row, lines=_lines(opened, row, query_result))
 
 
-async def _query_once(opened: Guardian, row: OrderRow) -> bool | None:
+async def _query_once(opened: OpenedHome, row: OrderRow) -> bool | None:
     """Ask the exchange once more and take in what it says; whether it knows the order.
 
     None where the key at hand is of another account: its answer would say nothing about this order.
@@ -68,7 +68,7 @@ async def _query_once(opened: Guardian, row: OrderRow) -> bool | None:
     return True
 
 
-def _lines(opened: Guardian, row: OrderRow, query_result: str) -> tuple[str, ...]:
+def _lines(opened: OpenedHome, row: OrderRow, query_result: str) -> tuple[str, ...]:
     """The order, what settling it frees, and what that means if it is filled after all."""
     limits = opened.policy_file.current().policy.limits
     price = "" if row.price is None else f" at {plain(row.price)}"

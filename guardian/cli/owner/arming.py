@@ -6,9 +6,8 @@ import secrets
 from decimal import Decimal
 from pathlib import Path
 
-from guardian.bootstrap import Guardian
 from guardian.cli.support.exit_codes import FINE, NO
-from guardian.cli.support.opened_home import with_guardian
+from guardian.cli.support.opened_home import with_home
 from guardian.cli.support.owner import agree
 from guardian.cli.support.render import say, say_error, say_hint
 from guardian.cli.support.times import clock_time
@@ -16,6 +15,7 @@ from guardian.domain.money import plain
 from guardian.domain.owner.proof import ProofGiven
 from guardian.domain.trading import TradingState
 from guardian.gate.owner.session_mandate import MandateTerms, arm, mandate_statement
+from guardian.home.opening import OpenedHome
 from guardian.policy.model import Policy
 from guardian.policy.rules.budget import duration_text
 from guardian.store.owner.owner_records import Mandate
@@ -26,7 +26,7 @@ def arm_session(
     lasts_ms: int, budget: Decimal, symbols: frozenset[str], max_order: Decimal | None, policy_path: Path | None
 ) -> int:
     """Show the mandate, take the owner's yes, and put it in force; returns the exit code."""
-    found = with_guardian(policy_path, lambda opened: _terms(opened, lasts_ms, budget, symbols, max_order))
+    found = with_home(policy_path, lambda opened: _terms(opened, lasts_ms, budget, symbols, max_order))
     if isinstance(found, str):
         say_error(f"{found}; nothing was armed")
         return NO
@@ -36,13 +36,13 @@ def arm_session(
     if proof is None:
         say("nothing was armed")
         return NO
-    made = with_guardian(policy_path, lambda opened: _arm(opened, found, proof))
+    made = with_home(policy_path, lambda opened: _arm(opened, found, proof))
     say(f"armed until {clock_time(made.expires_ms)}; `guardian disarm` ends it at once")
     return FINE
 
 
 async def _terms(
-    opened: Guardian, lasts_ms: int, budget: Decimal, symbols: frozenset[str], max_order: Decimal | None
+    opened: OpenedHome, lasts_ms: int, budget: Decimal, symbols: frozenset[str], max_order: Decimal | None
 ) -> MandateTerms | str:
     """What would be armed, or why it cannot be."""
     in_force = opened.policy_file.current()
@@ -53,7 +53,7 @@ async def _terms(
     if why is not None:
         return why
     connection = await opened.connector.connect(needs_keys=True)
-    scope = Scope(environment=opened.gate.environment.value, account=connection.account)
+    scope = Scope(environment=opened.context.environment.value, account=connection.account)
     state = await opened.journal.transact(lambda tx: opened.journal.trading(tx)[0])
     if state is not TradingState.ACTIVE:
         say_hint("`guardian resume` first")
@@ -89,6 +89,6 @@ def _lines(terms: MandateTerms) -> tuple[str, ...]:
     )
 
 
-async def _arm(opened: Guardian, terms: MandateTerms, proof: ProofGiven) -> Mandate:
+async def _arm(opened: OpenedHome, terms: MandateTerms, proof: ProofGiven) -> Mandate:
     policy = opened.policy_file.current().policy
     return await opened.journal.run(lambda: arm(opened.journal, terms, policy, proof, random_bytes=secrets.token_bytes))

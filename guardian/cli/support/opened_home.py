@@ -21,8 +21,10 @@ from guardian.store.schema.files import CHECKPOINT_NAME, DATABASE_NAME, EMERGENC
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
     from guardian.gate.base.journal import Journal
+    from guardian.home.opening import OpenedHome
 
 Result = TypeVar("Result")
+Opened = TypeVar("Opened", bound="OpenedHome")
 NO_POLICY_YET: Final = "there is no policy of yours yet"
 
 
@@ -37,19 +39,35 @@ def has_own_policy() -> bool:
     return (home_folder() / POLICY_NAME).exists()
 
 
-def with_guardian(
-    policy_path: Path | None, work: Callable[[Guardian], Awaitable[Result]], *, needs_policy: bool = True
+def with_home(
+    policy_path: Path | None, work: Callable[[OpenedHome], Awaitable[Result]], *, needs_policy: bool = True
 ) -> Result:
     """Open the home, do the work, close the home, whatever happens.
 
     Raises PolicyInvalid where a policy is needed and there is no usable one.
     """
+    from guardian.home.opening import open_home
+
+    return _with_opened(open_home, policy_path, work, needs_policy)
+
+
+def with_guardian(policy_path: Path | None, work: Callable[[Guardian], Awaitable[Result]]) -> Result:
+    """As `with_home`, with the gate, for what goes through it. Needs no policy."""
     from guardian.bootstrap import open_guardian
 
+    return _with_opened(open_guardian, policy_path, work, needs_policy=False)
+
+
+def _with_opened(
+    opens: Callable[[Path | None], Opened],
+    policy_path: Path | None,
+    work: Callable[[Opened], Awaitable[Result]],
+    needs_policy: bool,
+) -> Result:
     unlock_for_policy(policy_path)  # with no event loop around it: inside one, Ctrl-C would wait for the answer
 
     async def run() -> Result:
-        opened = open_guardian(policy_path)
+        opened = opens(policy_path)
         try:
             if needs_policy:
                 opened.policy_file.current()
@@ -61,7 +79,7 @@ def with_guardian(
 
 
 def carry_out(
-    policy_path: Path | None, act: Callable[[Guardian, StopRequests], Awaitable[None]], *, needs_policy: bool = True
+    policy_path: Path | None, act: Callable[[OpenedHome, StopRequests], Awaitable[None]], *, needs_policy: bool = True
 ) -> None:
     """Open the home, do what the owner has agreed to, close the home. `act` says its own result.
 
@@ -72,14 +90,14 @@ def carry_out(
     Raises PolicyInvalid where a policy is needed and there is no usable one, and click.Abort where it was stopped.
     """
 
-    async def unless_stopped(opened: Guardian) -> None:
+    async def unless_stopped(opened: OpenedHome) -> None:
         if stop.asked:
             raise stopped_unchanged()
         await act(opened, stop)
 
     unlock_for_policy(policy_path)
     with stop_requests() as stop:
-        with_guardian(policy_path, unless_stopped, needs_policy=needs_policy)
+        with_home(policy_path, unless_stopped, needs_policy=needs_policy)
 
 
 def stopped_unchanged() -> click.Abort:

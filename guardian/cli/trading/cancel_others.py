@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from guardian.bootstrap import Guardian
 from guardian.cli.support.acts import note_act
 from guardian.cli.support.exit_codes import COULD_NOT_TELL, FINE
-from guardian.cli.support.opened_home import with_guardian
+from guardian.cli.support.opened_home import with_home
 from guardian.cli.support.owner import ask_yes
 from guardian.cli.support.render import say
 from guardian.cli.support.stop_requests import StopRequests, stop_requests
@@ -22,6 +21,7 @@ from guardian.domain.orders import OrderReport
 from guardian.domain.text.escaping import clean
 from guardian.errors import CredentialsError, ExchangeError, OutcomeUnknown, OwnerNotPresent, StoreError
 from guardian.gate.base.context import GateContext
+from guardian.home.opening import OpenedHome
 
 
 def cancel_others(policy_path: Path | None) -> int:
@@ -29,7 +29,7 @@ def cancel_others(policy_path: Path | None) -> int:
 
     Trading is halted by now, whatever comes of this.
     """
-    others, complete = with_guardian(policy_path, foreign_orders, needs_policy=False)
+    others, complete = with_home(policy_path, foreign_orders, needs_policy=False)
     if not others:
         say("there are no other open orders" if complete else "no other open orders were found")
         return FINE if complete else COULD_NOT_TELL
@@ -45,11 +45,11 @@ def cancel_others(policy_path: Path | None) -> int:
         say("the orders that guardian did not place are left alone")
         return COULD_NOT_TELL
     with stop_requests() as stop:
-        cancelled = with_guardian(policy_path, lambda opened: _cancel_each(opened, others, stop), needs_policy=False)
+        cancelled = with_home(policy_path, lambda opened: _cancel_each(opened, others, stop), needs_policy=False)
     return FINE if cancelled and complete else COULD_NOT_TELL
 
 
-async def _cancel_each(opened: Guardian, reports: tuple[OrderReport, ...], stop: StopRequests) -> bool:
+async def _cancel_each(opened: OpenedHome, reports: tuple[OrderReport, ...], stop: StopRequests) -> bool:
     """Cancel each and say how it went; whether all of them are cancelled. Raises CredentialsError, as `cancel_each`."""
     context = await opened.journal.run(lambda: target_context(opened))
     connection = await context.connector.connect(needs_keys=True)
@@ -61,7 +61,7 @@ async def _cancel_each(opened: Guardian, reports: tuple[OrderReport, ...], stop:
     )
 
 
-async def _cancel(opened: Guardian, context: GateContext, connection: Connection, report: OrderReport) -> bool:
+async def _cancel(opened: OpenedHome, context: GateContext, connection: Connection, report: OrderReport) -> bool:
     """Cancel one order, with a row in the log before and after, and say how it went."""
     fields = {
         "symbol": report.symbol,
@@ -73,7 +73,7 @@ async def _cancel(opened: Guardian, context: GateContext, connection: Connection
     try:
         await opened.journal.run(lambda: _note(opened, "cancelling_foreign", fields))
         await connection.exchange.cancel_order(
-            report.symbol, order_id=report.order_id, timestamp_ms=opened.gate.context.clock.now_ms()
+            report.symbol, order_id=report.order_id, timestamp_ms=opened.context.clock.now_ms()
         )
     except (ExchangeError, CredentialsError, StoreError) as error:
         how = "not known to be cancelled" if isinstance(error, OutcomeUnknown) else "not cancelled"
@@ -93,6 +93,6 @@ def _described(report: OrderReport) -> str:
     return f"{what} (order {report.order_id}, {clean(report.client_order_id)})"
 
 
-def _note(opened: Guardian, kind: str, fields: Mapping[str, str | None]) -> None:
+def _note(opened: OpenedHome, kind: str, fields: Mapping[str, str | None]) -> None:
     with opened.journal.transaction() as tx:
         note_act(tx, kind, fields)

@@ -25,7 +25,7 @@ def cancel_own(policy_path: Path | None, *, more_to_do: bool) -> int:
     and click.Abort where it was asked to stop before all was done.
     """
     with stop_requests() as stop:
-        code = with_guardian(policy_path, lambda opened: _cancel_each(opened, stop), needs_policy=False)
+        code = with_guardian(policy_path, lambda opened: _cancel_each(opened, stop))
     if more_to_do and stop.asked:
         raise click.Abort
     return code

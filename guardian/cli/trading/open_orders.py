@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import click
 
-from guardian.bootstrap import Guardian
 from guardian.cli.support.render import say
 from guardian.cli.support.stop_requests import StopRequests
 from guardian.connector import Connection
@@ -17,12 +16,13 @@ from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, ExchangeError, PolicyInvalid
 from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.order_reports import row_of
+from guardian.home.opening import OpenedHome
 from guardian.store.schema.records import Scope
 
 Order = TypeVar("Order")
 
 
-async def foreign_orders(opened: Guardian) -> tuple[tuple[OrderReport, ...], bool]:
+async def foreign_orders(opened: OpenedHome) -> tuple[tuple[OrderReport, ...], bool]:
     """Open orders that guardian did not place, on the symbols that the policy lists or the store knows.
 
     The second value is whether every symbol could be queried; those that could not are printed.
@@ -37,12 +37,12 @@ async def foreign_orders(opened: Guardian) -> tuple[tuple[OrderReport, ...], boo
     return foreign, complete
 
 
-def target_context(opened: Guardian) -> GateContext:
+def target_context(opened: OpenedHome) -> GateContext:
     """Where to look: where the policy says, else where guardian placed its last order.
 
     Raises PolicyInvalid: no policy says, and there is no order.
     """
-    context = opened.gate.context
+    context = opened.context
     if context.is_chosen:
         return context
     with opened.journal.transaction() as tx:
@@ -65,7 +65,7 @@ async def _open_on(connection: Connection, symbols: tuple[str, ...]) -> tuple[li
     return found, complete
 
 
-def _symbols(opened: Guardian, context: GateContext, account: str) -> tuple[str, ...]:
+def _symbols(opened: OpenedHome, context: GateContext, account: str) -> tuple[str, ...]:
     """The symbols that guardian traded in that account, and those of the policy, where there is one."""
     scope = Scope(environment=context.environment.value, account=account)
     with opened.journal.transaction() as tx:
@@ -77,7 +77,7 @@ def _symbols(opened: Guardian, context: GateContext, account: str) -> tuple[str,
 
 
 def _not_ours(
-    opened: Guardian, context: GateContext, account: str, reports: list[OrderReport]
+    opened: OpenedHome, context: GateContext, account: str, reports: list[OrderReport]
 ) -> tuple[OrderReport, ...]:
     scope = Scope(environment=context.environment.value, account=account)
     with opened.journal.transaction() as tx:

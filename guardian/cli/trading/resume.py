@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guardian.cli.support.opened_home import carry_out, with_guardian
+from guardian.cli.support.opened_home import carry_out, with_home
 from guardian.cli.support.options import policy_option
 from guardian.cli.support.owner import agree, require_owner
 from guardian.cli.support.render import say, say_error, say_hint
@@ -15,7 +15,7 @@ from guardian.cli.support.stop_requests import StopRequests
 from guardian.domain.trading import TradingState
 
 if TYPE_CHECKING:
-    from guardian.bootstrap import Guardian
+    from guardian.home.opening import OpenedHome
 
 
 @click.command()
@@ -27,9 +27,7 @@ def command(ctx: click.Context, reducing: bool, policy_path: Path | None) -> Non
     require_owner("resume trading")
     from guardian.cli.trading.resuming import resume, resume_statement, trading_shown
 
-    shown = with_guardian(
-        policy_path, lambda opened: opened.journal.run(lambda: trading_shown(opened)), needs_policy=False
-    )
+    shown = with_home(policy_path, lambda opened: opened.journal.run(lambda: trading_shown(opened)), needs_policy=False)
     say(shown.summary)
     if reducing and shown.state is not TradingState.HALTED:
         ctx.exit(_nothing_to_loosen(shown.state))
@@ -42,7 +40,7 @@ def command(ctx: click.Context, reducing: bool, policy_path: Path | None) -> Non
         say("nothing was changed")
         ctx.exit(1)
 
-    async def act(opened: Guardian, _stop: StopRequests) -> None:
+    async def act(opened: OpenedHome, _stop: StopRequests) -> None:
         await opened.journal.run(lambda: resume(opened, shown, target))
         say("trading is reducing: only selling back what guardian bought passes" if reducing else "trading is active")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from guardian.bootstrap import Guardian
 from guardian.cli.support.acts import note_act
 from guardian.cli.support.times import local_time
 from guardian.domain.money import plain
 from guardian.domain.owner.statement import Statement, StatementKind
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError
+from guardian.home.opening import OpenedHome
 from guardian.store.schema.records import OrderRow, TradingStatus
 
 
@@ -28,7 +28,7 @@ class ShownTrading:
     """The orders at the exchange that the log lacked and that resuming takes over, by client order id."""
 
 
-def trading_shown(opened: Guardian) -> ShownTrading:
+def trading_shown(opened: OpenedHome) -> ShownTrading:
     """The trading state and why, for the person who decides."""
     with opened.journal.transaction() as tx:
         state, reason = opened.journal.trading(tx)
@@ -70,7 +70,7 @@ def resume_statement(shown: ShownTrading, target: TradingState) -> Statement:
     )
 
 
-def resume(opened: Guardian, shown: ShownTrading, target: TradingState) -> None:
+def resume(opened: OpenedHome, shown: ShownTrading, target: TradingState) -> None:
     """Set the trading state to `target`.
 
     Raises StoreError, and GuardianError where trading is not, or no longer, as it was shown: nobody agreed to that.
