@@ -17,7 +17,7 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.owner.session_mandate import RESTARTED, end_mandates
 from guardian.gate.pipeline import Gate
 from guardian.gate.recovery.reconcile import why_not_compared
-from guardian.home.opening import OpenedHome, open_home
+from guardian.home.opened import OpenedHome, open_home
 from guardian.store.schema.files import POLICY_NAME
 from guardian.store.schema.records import Scope
 from guardian.system.clock import SYSTEM_CLOCK, Clock

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from guardian.gate.reads.positions import Correction, Position
-    from guardian.home.opening import OpenedHome
+    from guardian.home.opened import OpenedHome
 
 
 @click.group(cls=CommandGroup, invoke_without_command=True)

@@ -21,7 +21,7 @@ from guardian.system.clock import wall_clock_ms
 if TYPE_CHECKING:
     from guardian.gate.base.replies import OrderView
     from guardian.gate.reads.status_views import StatusView, UnresolvedOrder, WaitingPolicyView
-    from guardian.home.opening import OpenedHome
+    from guardian.home.opened import OpenedHome
 
 _MINUTE_S: Final = 60
 

@@ -28,7 +28,7 @@ from guardian.exchange.exchange import Exchange
 from guardian.gate.base.replies import OrderProposed, Reply
 from guardian.gate.pipeline import Gate
 from guardian.gate.recovery.resolve import Resolver
-from guardian.home import opening
+from guardian.home import opened as opened_home
 from guardian.store.opening import begin_log, is_lost
 from tests.adversary.rest import Front, Wire
 from tests.adversary.venue import Venue
@@ -140,7 +140,7 @@ class Process:
         def connector(environment: Environment, *_: object, **__: object) -> WireConnector:
             return WireConnector(environment, rig.front, clock, rig.dice)
 
-        with patch.object(opening, "ExchangeConnector", connector):
+        with patch.object(opened_home, "ExchangeConnector", connector):
             opened = open_guardian(home=rig.home, clock=clock)
         opened.policy_file.remembers = True  # as a server's does
         journal = opened.journal

@@ -12,7 +12,7 @@ from guardian.domain.money import plain
 from guardian.domain.text.escaping import clean
 from guardian.domain.text.plain_data import to_plain
 from guardian.gate.recovery.reconcile import Reconciled, Reconciler
-from guardian.home.opening import OpenedHome
+from guardian.home.opened import OpenedHome
 
 
 def reconcile(policy_path: Path | None, symbols: Sequence[str], *, as_json: bool) -> int:

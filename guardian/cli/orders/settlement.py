@@ -12,7 +12,7 @@ from guardian.domain.orders import OrderSide
 from guardian.errors import CredentialsError, ExchangeError, GuardianError
 from guardian.gate.base.order_events import record_new_state
 from guardian.gate.recovery.order_reports import apply_report, query_order
-from guardian.home.opening import OpenedHome
+from guardian.home.opened import OpenedHome
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow
 

@@ -15,7 +15,7 @@ from guardian.domain.money import plain
 from guardian.domain.owner.proof import ProofGiven
 from guardian.domain.trading import TradingState
 from guardian.gate.owner.session_mandate import MandateTerms, arm, mandate_statement
-from guardian.home.opening import OpenedHome
+from guardian.home.opened import OpenedHome
 from guardian.policy.model import Policy
 from guardian.policy.rules.budget import duration_text
 from guardian.store.owner.owner_records import Mandate

@@ -21,7 +21,7 @@ from guardian.store.schema.files import CHECKPOINT_NAME, DATABASE_NAME, EMERGENC
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
     from guardian.gate.base.journal import Journal
-    from guardian.home.opening import OpenedHome
+    from guardian.home.opened import OpenedHome
 
 Result = TypeVar("Result")
 Opened = TypeVar("Opened", bound="OpenedHome")
@@ -46,7 +46,7 @@ def with_home(
 
     Raises PolicyInvalid where a policy is needed and there is no usable one.
     """
-    from guardian.home.opening import open_home
+    from guardian.home.opened import open_home
 
     return _with_opened(open_home, policy_path, work, needs_policy)
 

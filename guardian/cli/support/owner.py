@@ -147,7 +147,7 @@ def _pin_hashes() -> PinHashes:
 def _proof_of_policy(policy_path: Path | None, journal: Journal) -> Proof:
     """What the policy demands; of a policy that cannot be used, the last good one's. The floor holds besides."""
     from guardian.home.folder import home_folder
-    from guardian.home.opening import policy_file_of
+    from guardian.home.opened import policy_file_of
 
     try:
         return policy_file_of(home_folder(), policy_path, journal).current().policy.confirmation.proof

@@ -21,7 +21,7 @@ from guardian.domain.orders import OrderReport
 from guardian.domain.text.escaping import clean
 from guardian.errors import CredentialsError, ExchangeError, OutcomeUnknown, OwnerNotPresent, StoreError
 from guardian.gate.base.context import GateContext
-from guardian.home.opening import OpenedHome
+from guardian.home.opened import OpenedHome
 
 
 def cancel_others(policy_path: Path | None) -> int:

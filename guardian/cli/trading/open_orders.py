@@ -16,7 +16,7 @@ from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, ExchangeError, PolicyInvalid
 from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.order_reports import row_of
-from guardian.home.opening import OpenedHome
+from guardian.home.opened import OpenedHome
 from guardian.store.schema.records import Scope
 
 Order = TypeVar("Order")

@@ -15,7 +15,7 @@ from guardian.cli.support.stop_requests import StopRequests
 from guardian.domain.trading import TradingState
 
 if TYPE_CHECKING:
-    from guardian.home.opening import OpenedHome
+    from guardian.home.opened import OpenedHome
 
 
 @click.command()

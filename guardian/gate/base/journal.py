@@ -9,9 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
-import anyio
-import anyio.to_thread
-
 from guardian.domain.trading import TradingState
 from guardian.errors import StoreCorrupt, StoreError, StoreUnavailable
 from guardian.policy.model import Policy
@@ -52,6 +49,9 @@ class Journal:
 
         With `is_first` it does not wait for a thread: the others may all wait for a store that somebody holds.
         """
+        # Here and not at the top: what works without an event loop, as a halt does, has no use for it.
+        import anyio.to_thread
+
         limiter = anyio.CapacityLimiter(1) if is_first else None
         return await anyio.to_thread.run_sync(work, limiter=limiter)
 

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from guardian.connector import Connection
 from guardian.domain.orders import OrderSpec, ResolvedOrder
 from guardian.domain.report_match import SentOrder
-from guardian.exchange.exchange import Exchange
-from guardian.exchange.limits.rate_limits import Slot
 from guardian.gate.base.calls import CallInfo
-from guardian.gate.base.facts import Basis
 from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.base.replies import Reply
 from guardian.policy.model import Policy
 from guardian.policy.verdict import Verdict
 from guardian.store.schema.records import Proposal, Scope
+
+if TYPE_CHECKING:
+    from guardian.connector import Connection
+    from guardian.exchange.exchange import Exchange
+    from guardian.exchange.limits.rate_limits import Slot
+    from guardian.gate.base.facts import Basis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

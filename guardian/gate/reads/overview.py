@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from guardian.domain.owner.proof import Proof
 from guardian.domain.requests import CancelOrder, CreateOrder
@@ -21,7 +21,6 @@ from guardian.gate.owner.change_views import change_lines
 from guardian.gate.owner.changes import waiting_changes
 from guardian.gate.owner.demand import demanded_proof, how_to_set_up
 from guardian.gate.owner.session_mandate import ended_mandate, mandate_view
-from guardian.gate.reads.selling_back import SellBack, sell_backs
 from guardian.gate.reads.status_views import (
     NoPolicyView,
     PolicyView,
@@ -33,12 +32,15 @@ from guardian.gate.reads.status_views import (
     waiting_view,
 )
 from guardian.gate.recovery.fees import known_fees
-from guardian.gate.recovery.reconcile import reconciled_mark
+from guardian.gate.recovery.schedule import reconciled_mark
 from guardian.policy.model import Channel, Policy
 from guardian.policy.prices import CLOCK_LIMIT_MS
 from guardian.store.database import Transaction
 from guardian.store.log.history import CallFilter, HistoryLine, open_history
 from guardian.store.schema.records import OrderRow, Scope, StatusUsage
+
+if TYPE_CHECKING:
+    from guardian.gate.reads.selling_back import SellBack
 
 PRESENT: Final = "present"
 WRITABLE_MARK: Final = "status/writable"
@@ -88,7 +90,7 @@ class Overview:
         """Raises StoreError."""
         account, keys = await self.account()
         keys_from, keys_unreadable = await self.keys_from()
-        sell_back = await self._sell_back()
+        sell_back = await self._sell_back(keys)
         clock_fault = await self._clock_fault() if keys == PRESENT else ()
         faults = (*await self._log_fault(), *clock_fault)
         in_force, problems = await self._looked()
@@ -99,8 +101,8 @@ class Overview:
 
     async def policy(self) -> PolicyView | NoPolicyView:
         """Raises StoreError."""
-        account, _ = await self.account()
-        sell_back = await self._sell_back()
+        account, keys = await self.account()
+        sell_back = await self._sell_back(keys)
         in_force, problems = await self._looked()
         if in_force is None:
             return self._no_policy(problems)
@@ -111,9 +113,15 @@ class Overview:
         )
         return self._policy(in_force, problems, usage, sell_back)
 
-    async def _sell_back(self) -> tuple[SellBack, ...] | None:
+    async def _sell_back(self, keys: str) -> tuple[SellBack, ...] | None:
+        """What can be sold back; None where there are no keys to ask the exchange with, or it did not answer."""
         in_force, _ = await self._context.journal.run(self._in_force)
-        return None if in_force is None else await sell_backs(self._context, in_force)
+        if in_force is None or keys != PRESENT:
+            return None
+        # Here and not at the top: it judges orders at the exchange's prices, for which a home without keys has no use.
+        from guardian.gate.reads.selling_back import sell_backs
+
+        return await sell_backs(self._context, in_force)
 
     async def _looked(self) -> tuple[PolicyInForce | None, tuple[str, ...]]:
         """The same as `_in_force`, by the approvals that the store has now. Raises StoreError."""

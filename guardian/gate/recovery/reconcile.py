@@ -28,6 +28,7 @@ from guardian.gate.recovery.order_reports import (
     query_order,
     row_of,
 )
+from guardian.gate.recovery.schedule import reconciled_mark
 from guardian.gate.recovery.unlogged_orders import ValuedOrder, enter_unlogged, value_unlogged
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
@@ -233,11 +234,6 @@ async def why_not_compared(context: GateContext, scope: Scope) -> str | None:
         return next((f"{one.symbol}: {one.why}" for one in refused), None)
 
     return await context.compared.ensure(scope, compare)
-
-
-def reconciled_mark(scope: Scope) -> str:
-    """The key of the stored time at which all of a scope's orders were compared last."""
-    return f"reconciled/{scope.environment}/{scope.account}"
 
 
 def _pending(tx: Transaction, scope: Scope, symbol: str) -> tuple[tuple[OrderRow, ...], int]:

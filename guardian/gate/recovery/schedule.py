@@ -1,4 +1,7 @@
-"""Decides when each order is polled: a steady period for open orders, an exponential back-off for unknown ones."""
+"""Decides when each order is polled: a steady period for open orders, an exponential back-off for unknown ones.
+
+Also where it is kept when all orders were compared last.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Final
 
 from guardian.domain.order_states import LIVE_STATES
 from guardian.gate.base.context import GateContext
-from guardian.store.schema.records import OrderRow
+from guardian.store.schema.records import OrderRow, Scope
 
 _log: Final = logging.getLogger("guardian.gate")
 
@@ -22,6 +25,11 @@ BACK_OFF_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 WARNING_PERIOD_S: Final = 3600.0
 """Minimum seconds between two warnings about the same order."""
+
+
+def reconciled_mark(scope: Scope) -> str:
+    """The key of the stored time at which all of a scope's orders were compared last."""
+    return f"reconciled/{scope.environment}/{scope.account}"
 
 
 @dataclass(slots=True)
