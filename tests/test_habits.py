@@ -15,6 +15,8 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "guardian").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 MODULE_LINES, FUNCTION_LINES = 420, 75
+GENERATED = ROOT / "guardian" / "store" / "schema" / "sqlite_statements.py"
+"""Made of small definitions, which are read in its place; `tests/store/test_statements.py` holds the two equal."""
 
 
 def run(*command: str) -> None:
@@ -55,8 +57,8 @@ def place(path: Path, node: ast.AST) -> str:
 def test_pieces_are_small() -> None:
     """No module and no function is longer than a reader can hold."""
     assert SOURCES
-    long_modules = [str(path) for path in SOURCES if len(path.read_text("utf-8").splitlines()) > MODULE_LINES]
-    assert long_modules == []
+    long_modules = [path for path in SOURCES if len(path.read_text("utf-8").splitlines()) > MODULE_LINES]
+    assert long_modules == [GENERATED]
     long_functions = [
         f"{place(path, node)} {node.name}"
         for path in SOURCES

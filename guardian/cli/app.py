@@ -6,9 +6,8 @@ bug); 130 stopped by Ctrl-C, 141 the reader of the output went away.
 A command is a click command or group called `command`, in a module of its own that is imported when the command is
 used. That module has the options, the help and the questions, and imports nothing heavy at its top, so that `--help`
 and a refusal answer at once. What does the work is imported inside the command's function; it has ordinary imports.
-Heavy are the store (SQLModel), the gate, the exchange (python-binance), the server (FastMCP), the keyring and, where a
-table is drawn, rich. To say no a command calls `ctx.exit(1)`; errors it lets through, as exceptions from
-`guardian.errors`.
+Heavy are the gate, the exchange (python-binance), the server (FastMCP), the keyring and, where a table is drawn,
+rich. To say no a command calls `ctx.exit(1)`; errors it lets through, as exceptions from `guardian.errors`.
 """
 
 from __future__ import annotations

@@ -19,8 +19,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from guardian.errors import StoreConflict, StoreCorrupt, StoreError, StoreUnavailable
 from guardian.store.budgets.persons_acts import PersonsActsPart
 from guardian.store.budgets.slicing import SlicingPart
@@ -229,7 +227,7 @@ class Store:
                     return self._transaction(file, end, end.head)
                 self._record_break(file, end, findings)
             raise StoreCorrupt(f"{CHAIN_IS_BROKEN}, again and again", hint=RESTORE_HINT)
-        except (sqlite3.Error, SQLAlchemyError, StoreError) as error:
+        except (sqlite3.Error, StoreError) as error:
             failure = translated(error)
             self._give_up(file, failure)
             raise failure from None
@@ -277,9 +275,7 @@ class Store:
         """Rolls back; after a failure of the disk also lets go of the file, so that the next call opens it again."""
         with suppress(Exception):
             file.rollback()
-        if file.in_transaction or (
-            isinstance(error, StoreError | SQLAlchemyError) and not isinstance(error, StoreConflict)
-        ):
+        if file.in_transaction or (isinstance(error, StoreError) and not isinstance(error, StoreConflict)):
             self._drop()
 
     def _drop(self) -> None:

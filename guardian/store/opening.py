@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Final
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import StaticPool
 
 from guardian.errors import StoreCorrupt, StoreLost, StoreUnavailable
 from guardian.store.log.checkpoint import Checkpoint, read_checkpoint
 from guardian.store.log.verify import Finding, verify_tail
-from guardian.store.schema.files import APPLICATION_ID, CHECKPOINT_NAME, DATABASE_NAME, LOCK_NAME, POLICY_NAME
+from guardian.store.schema.files import (
+    APPLICATION_ID,
+    CHECKPOINT_NAME,
+    DATABASE_NAME,
+    LOCK_NAME,
+    POLICY_NAME,
+    SCHEMA_VERSION,
+)
 from guardian.store.schema.sqlite_dialect import (
     BEGIN,
     COMMIT,
@@ -31,7 +35,7 @@ from guardian.store.schema.sqlite_dialect import (
     use_wal,
 )
 from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
-from guardian.store.schema.tables import SCHEMA_VERSION, create_schema, missing_parts
+from guardian.store.schema.sqlite_statements import PARTS, SCHEMA
 from guardian.system.private_files import check_home, make_folder, prepare_file
 
 LOCK_TIMEOUT_S: Final = 30.0
@@ -54,9 +58,7 @@ def patient_until(patience_s: float | None) -> float:
 class OpenFile:
     """The open database: one connection, and which file it is."""
 
-    connection: Connection
-    raw: sqlite3.Connection
-    engine: Engine
+    connection: sqlite3.Connection
     identity: tuple[int, int]
     """Device and inode."""
     findings: tuple[Finding, ...] = ()
@@ -66,7 +68,7 @@ class OpenFile:
     def in_transaction(self) -> bool:
         """Whether SQLite still has a transaction open."""
         try:
-            return self.raw.in_transaction
+            return self.connection.in_transaction
         except sqlite3.Error:
             return False
 
@@ -78,11 +80,11 @@ class OpenFile:
         SQLite's own waiting backs off to 100 ms and so starves whoever waits longest; short, uneven pauses do not.
         """
         until_s = patient_until(None) if until_s is None else until_s
-        set_busy_timeout(self.raw, 0)
+        set_busy_timeout(self.connection, 0)
         try:
             while True:
                 try:
-                    self.raw.execute(BEGIN)
+                    self.connection.execute(BEGIN)
                 except sqlite3.OperationalError as error:
                     busy = (error.sqlite_errorcode or 0) & 0xFF == sqlite3.SQLITE_BUSY
                     if not busy or time.monotonic() > until_s:
@@ -91,22 +93,20 @@ class OpenFile:
                 else:
                     return
         finally:
-            set_busy_timeout(self.raw, BUSY_TIMEOUT_MS)
+            set_busy_timeout(self.connection, BUSY_TIMEOUT_MS)
 
     def commit(self) -> None:
         """`COMMIT`: with `synchronous=FULL` it is on the disk afterwards."""
-        self.raw.execute(COMMIT)
+        self.connection.execute(COMMIT)
 
     def rollback(self) -> None:
         """Undoes what is not committed, if anything."""
-        if self.raw.in_transaction:
-            self.raw.execute(ROLLBACK)
+        if self.connection.in_transaction:
+            self.connection.execute(ROLLBACK)
 
     def close(self) -> None:
         """Closes the file."""
         self.connection.close()
-        self.engine.dispose()
-        self.raw.close()
 
 
 def open_file(home: Path, *, create: bool) -> OpenFile:
@@ -137,7 +137,7 @@ def open_file(home: Path, *, create: bool) -> OpenFile:
         raise StoreUnavailable(
             "another process is opening the store and does not finish", hint="`guardian status` tries again"
         ) from None
-    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+    except (OSError, sqlite3.Error) as error:
         raise translated(error) from None
 
 
@@ -167,7 +167,7 @@ def begin_log(home: Path) -> None:
             _opened(path, None, create=True).close()
     except Timeout:
         raise StoreUnavailable("another process is opening the store and does not finish") from None
-    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+    except (OSError, sqlite3.Error) as error:
         raise translated(error) from None
 
 
@@ -196,27 +196,25 @@ def _make_private_file(path: Path) -> None:
 
 
 def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool) -> OpenFile:
-    raw = _connect(path)
+    connection = _connect(path)
     try:
-        engine = create_engine("sqlite+pysqlite://", creator=lambda: raw, poolclass=StaticPool, hide_parameters=True)
-        # AUTOCOMMIT: transactions are begun and ended in words of our own, not by SQLAlchemy.
-        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         found = path.stat()
-        file = OpenFile(connection=connection, raw=raw, engine=engine, identity=(found.st_dev, found.st_ino))
-        if create and _is_new(raw):
+        file = OpenFile(connection=connection, identity=(found.st_dev, found.st_ino))
+        if create and _is_new(connection):
             file.begin()
-            create_schema(connection)
+            for statement in SCHEMA:
+                connection.execute(statement)
             file.commit()
-        _check(raw, path)
-        file.findings = verify_tail(raw, checkpoint)
+        _check(connection, path)
+        file.findings = verify_tail(connection, checkpoint)
     except BaseException:
-        raw.close()
+        connection.close()
         raise
     return file
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    raw = sqlite3.connect(
+    connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
         uri=True,
         isolation_level=None,
@@ -224,37 +222,37 @@ def _connect(path: Path) -> sqlite3.Connection:
         timeout=BUSY_TIMEOUT_MS / 1000,
     )
     try:
-        _require_wal(raw)
-        configure(raw)
+        _require_wal(connection)
+        configure(connection)
     except BaseException:
-        raw.close()
+        connection.close()
         raise
-    return raw
+    return connection
 
 
-def _require_wal(raw: sqlite3.Connection) -> None:
-    if not use_wal(raw):
+def _require_wal(connection: sqlite3.Connection) -> None:
+    if not use_wal(connection):
         raise StoreUnavailable(
             "this folder's file system cannot hold guardian's database (no write-ahead log)",
             hint="set GUARDIAN_HOME to a folder on a local disk",
         )
 
 
-def _is_new(raw: sqlite3.Connection) -> bool:
-    return application_id(raw) == 0 and schema_version(raw) == 0 and not part_names(raw)
+def _is_new(connection: sqlite3.Connection) -> bool:
+    return application_id(connection) == 0 and schema_version(connection) == 0 and not part_names(connection)
 
 
-def _check(raw: sqlite3.Connection, path: Path) -> None:
+def _check(connection: sqlite3.Connection, path: Path) -> None:
     """Raises StoreCorrupt unless this is a whole guardian store, and StoreUnavailable if it is of another version."""
-    if application_id(raw) != APPLICATION_ID:
+    if application_id(connection) != APPLICATION_ID:
         raise StoreCorrupt(f"`{path.name}` is not a guardian store", hint="move it away, or restore it from a backup")
-    version = schema_version(raw)
+    version = schema_version(connection)
     if version > SCHEMA_VERSION:
         raise StoreUnavailable(f"`{path.name}` was written by a newer guardian", hint="upgrade guardian")
     if 0 < version < SCHEMA_VERSION:
         hint = "start with another GUARDIAN_HOME, or keep the guardian that wrote it"
         raise StoreUnavailable(f"`{path.name}` was written by an older guardian", hint=hint)
-    if version != SCHEMA_VERSION or missing_parts(part_names(raw)):
+    if version != SCHEMA_VERSION or PARTS - part_names(connection):
         raise StoreCorrupt(f"`{path.name}` lacks parts of a guardian store", hint=RESTORE_HINT)
-    if path.stat().st_size <= QUICK_CHECK_BYTES and damages(raw, 1):
+    if path.stat().st_size <= QUICK_CHECK_BYTES and damages(connection, 1):
         raise StoreCorrupt(f"`{path.name}` is damaged", hint=RESTORE_HINT)

@@ -1,4 +1,4 @@
-"""Reads which proposals and which changes of the owner wait, without a lock and without SQLAlchemy. Light to import.
+"""Reads which proposals and which changes of the owner wait, without a lock. Light to import.
 
 `guardian approve` lists them and shows one by this, and looks by it several times a second whether the one on the
 screen was answered elsewhere. Whatever follows from an answer is decided in a transaction of the store.

@@ -15,9 +15,8 @@ import pytest
 from guardian.errors import NotPrivate, StoreCorrupt, StoreLost, StoreUnavailable
 from guardian.store.database import Store
 from guardian.store.opening import begin_log, is_lost
-from guardian.store.schema.files import CHECKPOINT_NAME
+from guardian.store.schema.files import CHECKPOINT_NAME, SCHEMA_VERSION
 from guardian.store.schema.records import Phase, Record
-from guardian.store.schema.tables import SCHEMA_VERSION
 from tests.store.support.store_world import START_MS, World
 from tests.support import prefork
 from tests.support.clock import ClockOf
@@ -59,7 +58,7 @@ def test_home_and_files_are_for_the_owner_alone(world: World) -> None:
 
 def test_settings_hold_on_the_connection(world: World) -> None:
     """Write-ahead log, full synchronisation, and the two numbers that say what the file is."""
-    connection = present(world.store._file).raw
+    connection = present(world.store._file).connection
     expected = {
         "journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "busy_timeout": 5000, "recursive_triggers": 1,
         "application_id": 0x67726431, "user_version": SCHEMA_VERSION,

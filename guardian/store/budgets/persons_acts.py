@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from sqlalchemy import func, insert, or_, select
-
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import Scope
-from guardian.store.schema.tables import ACTS
-from guardian.store.transaction.unit import Unit, in_scope, scope_values
-
-_NEWEST: Final = select(func.max(ACTS.c.seq)).where(
-    or_(
-        (ACTS.c.environment == "") & (ACTS.c.account == ""),
-        in_scope(ACTS),
-    )
-)
+from guardian.store.transaction.unit import Unit, scope_values
 
 
 class PersonsActsPart:
@@ -27,8 +16,10 @@ class PersonsActsPart:
     def record(self, scope: Scope | None, what: str) -> None:
         """Records that a person acted, for one scope or (None) for all: only later orders count as unattended."""
         values = {"environment": "", "account": ""} if scope is None else scope_values(scope)
-        self._unit.write(insert(ACTS), {**values, "seq": self._unit.head.seq, "ts_ms": self._unit.now_ms, "what": what})
+        self._unit.write(
+            sql.RECORD_ACT, {**values, "seq": self._unit.head.seq, "ts_ms": self._unit.now_ms, "what": what}
+        )
 
     def newest_seq(self, scope: Scope) -> int:
         """Returns the place in the log at which a person last acted for this scope; 0 if never."""
-        return int(self._unit.run(_NEWEST, scope_values(scope)).scalar_one() or 0)
+        return int(self._unit.value(sql.NEWEST_ACT, scope_values(scope)) or 0)

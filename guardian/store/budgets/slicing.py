@@ -7,20 +7,10 @@ it, and the first one after that is a new mark. The window is the policy's, so i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
-from sqlalchemy import and_, bindparam, delete, insert, select
-
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import Scope
-from guardian.store.schema.tables import SLICING
-from guardian.store.transaction.unit import Unit, in_scope, scope_values
-
-_ON_SIDE: Final = and_(
-    in_scope(SLICING),
-    SLICING.c.symbol == bindparam("symbol"),
-    SLICING.c.side == bindparam("side"),
-)
-_MARKS: Final = select(SLICING.c.id, SLICING.c.since_ms, SLICING.c.since_seq).where(_ON_SIDE).order_by(SLICING.c.id)
+from guardian.store.transaction.unit import Unit, scope_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +30,24 @@ class SlicingPart:
     def mark(self, scope: Scope, symbol: str, side: str) -> None:
         """Records that an order over `max_notional` was denied. An active mark stays as it is."""
         values = {"since_ms": self._unit.now_ms, "since_seq": self._unit.head.seq}
-        self._unit.write(insert(SLICING), {**scope_values(scope), "symbol": symbol, "side": str(side), **values})
+        self._unit.write(sql.ADD_MARK, {**scope_values(scope), "symbol": symbol, "side": str(side), **values})
 
     def clear(self, scope: Scope, symbol: str, side: str) -> None:
         """Deletes the marks of a side, because a person approved an order on it: earlier orders no longer add up."""
-        self._unit.write(delete(SLICING).where(_ON_SIDE), {**scope_values(scope), "symbol": symbol, "side": str(side)})
+        self._unit.write(sql.CLEAR_MARKS, {**scope_values(scope), "symbol": symbol, "side": str(side)})
 
     def active_mark(self, scope: Scope, symbol: str, side: str, window_ms: int) -> Mark | None:
         """Returns the mark that is active now, under a policy with this window; None where none is."""
-        rows = self._unit.rows(_MARKS, {**scope_values(scope), "symbol": symbol, "side": str(side)})
+        on_side = {**scope_values(scope), "symbol": symbol, "side": str(side)}
+        rows = self._unit.rows(sql.MARKS_ON_SIDE, on_side)
         mark: Mark | None = None
         for row in rows:
             if mark is None or row["since_ms"] >= mark.since_ms + window_ms:
                 mark = Mark(row["since_ms"], row["since_seq"])
         if len(rows) > 1 and mark is not None:
             # Older marks are superseded: a model whose orders are denied all day does not fill the table.
-            useless = [
-                row["id"] for row in rows if row["since_seq"] != mark.since_seq or row["since_ms"] != mark.since_ms
-            ]
-            self._unit.write(delete(SLICING).where(SLICING.c.id.in_(useless)))
+            kept = {"since_ms": mark.since_ms, "since_seq": mark.since_seq}
+            self._unit.write(sql.CLEAR_OTHER_MARKS, {**on_side, **kept})
         if mark is None or mark.since_ms + window_ms <= self._unit.now_ms:
             return None
         return mark

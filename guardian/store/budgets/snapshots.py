@@ -11,22 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
-
-from sqlalchemy import bindparam, select
 
 from guardian.domain.money import ZERO, minus, negated, plus
 from guardian.domain.order_states import FINAL_STATES, UNRESOLVED_STATES, VOID_STATES
 from guardian.domain.orders import OrderSide
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import OrderRow, Scope
-from guardian.store.schema.tables import ORDERS
 from guardian.store.transaction.ledger import cash_of
 from guardian.store.transaction.orders import OrdersPart, order_from
-from guardian.store.transaction.unit import Unit, in_scope, scope_values
-
-_SINCE: Final = (
-    select(ORDERS).where(in_scope(ORDERS), ORDERS.c.intent_seq > bindparam("after")).order_by(ORDERS.c.intent_seq)
-)
+from guardian.store.transaction.unit import Unit, scope_values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +67,9 @@ class SnapshotsPart:
 
     def unseen_since(self, scope: Scope, snapshot: Snapshot) -> Unseen:
         """Returns what answers of the exchange may lack that were fetched after the snapshot."""
-        since = [order_from(row) for row in self._unit.rows(_SINCE, {**scope_values(scope), "after": snapshot.seq})]
+        since = [
+            order_from(row) for row in self._unit.rows(sql.ORDERS_SINCE, {**scope_values(scope), "after": snapshot.seq})
+        ]
         now = tuple(self._now(snapshot.pending))
         unsure = {row.client_order_id for row in snapshot.pending if row.state in UNRESOLVED_STATES}
         orders = (*(row for row in now if row.client_order_id in unsure), *since)

@@ -21,8 +21,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import bindparam, select, text
-
 from guardian.domain.money import ZERO, divided_up, minus, negated, plus, round_up, times, total
 from guardian.domain.order_states import LIVE_STATES, UNRESOLVED_STATES, VOID_STATES, OrderState
 from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec
@@ -31,37 +29,16 @@ from guardian.policy.model import Limits
 from guardian.store.budgets.persons_acts import PersonsActsPart
 from guardian.store.budgets.slicing import SlicingPart
 from guardian.store.budgets.snapshots import Snapshot, SnapshotsPart, spends
-from guardian.store.budgets.worth import WORTH_COLUMNS, Worth
+from guardian.store.budgets.worth import Worth
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import OrderRow, Scope, StatusUsage
-from guardian.store.schema.sqlite_dialect import DUPLICATED_SQL, UNRESOLVED_SQL
-from guardian.store.schema.tables import ORDERS
 from guardian.store.transaction.audit import AuditPart
 from guardian.store.transaction.ledger import LedgerPart, cash_of
 from guardian.store.transaction.orders import OrdersPart, is_in_doubt
 from guardian.store.transaction.trading_state import TradingPart
-from guardian.store.transaction.unit import ROW, Unit, in_scope, scope_values
+from guardian.store.transaction.unit import ROW, Unit, scope_values
 
 _STOP_TYPES: Final = frozenset(order_type.value for order_type in STOP_LIMIT_TYPES)
-_IN_SCOPE: Final = in_scope(ORDERS)
-_COUNTED: Final = select(
-    *(ORDERS.c[name] for name in WORTH_COLUMNS),
-    ORDERS.c.state, ORDERS.c.is_exit, ORDERS.c.confirmed, ORDERS.c.reserved_ms, ORDERS.c.sent_ms,
-)  # fmt: skip
-_IN_WINDOW: Final = (ORDERS.c.reserved_ms > bindparam("after")) | (ORDERS.c.sent_ms > bindparam("clock_after"))
-_WITHIN: Final = _COUNTED.where(_IN_SCOPE, _IN_WINDOW)
-_SINCE_SEQ: Final = _COUNTED.where(_IN_SCOPE, ORDERS.c.intent_seq > bindparam("after"))
-_ON_SIDE_SINCE: Final = _SINCE_SEQ.where(ORDERS.c.symbol == bindparam("symbol"), ORDERS.c.side == bindparam("side"))
-_SAME: Final = (
-    select(ORDERS.c.client_order_id)
-    .where(
-        _IN_SCOPE,
-        ORDERS.c.fingerprint == bindparam("fingerprint"),
-        text(DUPLICATED_SQL),
-        _IN_WINDOW | text(UNRESOLVED_SQL),
-    )
-    .order_by(ORDERS.c.intent_seq.desc())
-    .limit(1)
-)
 
 
 class UsagePart:
@@ -165,8 +142,10 @@ class UsagePart:
         windows = {window.window_ms for window in limits.rolling_notional}
         counts = {window.window_ms for window in limits.max_orders}
         longest = max(windows | counts, default=0)
-        rows = self._unit.rows(_WITHIN, {**scope_values(scope), **self._unit.window_values(longest)})
-        since_person = self._unit.rows(_SINCE_SEQ, {**scope_values(scope), "after": self._acts.newest_seq(scope)})
+        rows = self._unit.rows(sql.COUNTED_IN_WINDOW, {**scope_values(scope), **self._unit.window_values(longest)})
+        since_person = self._unit.rows(
+            sql.COUNTED_SINCE, {**scope_values(scope), "after": self._acts.newest_seq(scope)}
+        )
         pending = self._orders.pending(scope)
         return StatusUsage(
             trading=self._trading.status(),
@@ -186,7 +165,7 @@ class UsagePart:
 
         With `is_count` those that never came to be count as well, as in `limits.max_orders`.
         """
-        rows = self._unit.rows(_WITHIN, {**scope_values(scope), **self._unit.window_values(window_ms)})
+        rows = self._unit.rows(sql.COUNTED_IN_WINDOW, {**scope_values(scope), **self._unit.window_values(window_ms)})
         return min(
             (
                 max(row["reserved_ms"], row["sent_ms"]) + window_ms
@@ -202,12 +181,12 @@ class UsagePart:
 
     def _duplicate_of(self, scope: Scope, order: OrderSpec, window_ms: int) -> str | None:
         values = {**scope_values(scope), "fingerprint": order.fingerprint, **self._unit.window_values(window_ms)}
-        row = self._unit.first(_SAME, values)
-        return None if row is None else str(row["client_order_id"])
+        found = self._unit.value(sql.DUPLICATE_OF, values)
+        return None if found is None else str(found)
 
     def _on_side_since(self, scope: Scope, order: OrderSpec, seq: int) -> list[ROW]:
         values = {**scope_values(scope), "after": seq, "symbol": order.symbol, "side": order.side.value}
-        return self._unit.rows(_ON_SIDE_SINCE, values)
+        return self._unit.rows(sql.COUNTED_ON_SIDE_SINCE, values)
 
 
 def open_notional(row: OrderRow, notional: Decimal) -> Decimal:

@@ -1,8 +1,8 @@
 """Every statement of the log's readers, in SQLite's words, for plain sqlite3.
 
-What writes uses SQLAlchemy Core on the tables. The readers do without it, because importing it and the tables takes
-longer than most of what they do: `guardian audit` starts much sooner than `guardian status`. A second engine needs
-this module a second time, as it needs `guardian.store.schema.sqlite_dialect`.
+What runs in a transaction is defined in SQLAlchemy Core, see `guardian.store.definitions`. Much of what the readers
+need is SQLite's own, so it is written here: a second engine needs this module a second time, as it needs
+`guardian.store.schema.sqlite_dialect`.
 
 All of these are constants. What a caller gives is a parameter, never a part of the text.
 """

@@ -6,28 +6,15 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import bindparam, insert, select, update
-
 from guardian.domain.owner.proof import Passkey, Proof, stronger
 from guardian.errors import StoreConflict
 from guardian.store.owner.owner_records import ChangeKind, OwnerChange, OwnerStatus
-from guardian.store.schema.owner_tables import OWNER, OWNER_CHANGES, PASSKEYS
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import FLOOR, FLOOR_END, Record
-from guardian.store.schema.tables import AUDIT
 from guardian.store.transaction.audit import AuditPart
 from guardian.store.transaction.unit import ROW, Unit
 
 _WAITING: Final = "waiting"
-_STATUS: Final = select(OWNER.c.floor, OWNER.c.pin_since_ms, OWNER.c.pin_digest, OWNER.c.pin_tries)
-_SET_OWNER: Final = update(OWNER).where(OWNER.c.id == 1)
-_ACTIVE: Final = (
-    select(PASSKEYS).where(PASSKEYS.c.removed_ms.is_(None)).order_by(PASSKEYS.c.created_ms, PASSKEYS.c.name)
-)
-_FLOOR_ROW: Final = (
-    select(AUDIT.c.body).where(AUDIT.c.key >= FLOOR, AUDIT.c.key < FLOOR_END).order_by(AUDIT.c.seq.desc()).limit(1)
-)
-_BY_ID: Final = select(PASSKEYS.c.credential_id).where(PASSKEYS.c.credential_id == bindparam("credential"))
-_CHANGES: Final = select(OWNER_CHANGES).where(OWNER_CHANGES.c.state == _WAITING).order_by(OWNER_CHANGES.c.id)
 
 
 class ApproversPart:
@@ -42,7 +29,7 @@ class ApproversPart:
 
         The floor is the stronger of what the table and the log say: neither alone can be edited to weaken it.
         """
-        row = self._unit.first(_STATUS)
+        row = self._unit.first(sql.OWNER_STATUS)
         if row is None:  # the row is made with the file; without it nothing shows what is accepted
             return OwnerStatus(floor=Proof.PASSKEY, pin_since_ms=None, pin_tries=0)
         return OwnerStatus(
@@ -72,15 +59,15 @@ class ApproversPart:
     def _set_floor(self, proof: Proof) -> None:
         key = f"{FLOOR}{self._unit.head.seq + 1}"
         self._audit.append(Record.event(None, {"kind": "proof_floor", "floor": proof.value}, key=key))
-        self._unit.write(_SET_OWNER.values(floor=proof.value))
+        self._unit.write(sql.SET_FLOOR, {"floor": proof.value})
 
     def _logged_floor(self) -> Proof:
         """The floor by the newest row about it; the strongest where that row cannot be read."""
-        row = self._unit.first(_FLOOR_ROW)
-        if row is None:
+        body = self._unit.value(sql.NEWEST_BODY_OF_KEYS, {"low": FLOOR, "high": FLOOR_END})
+        if body is None:
             return Proof.TERMINAL
         try:
-            return Proof(json.loads(row["body"])["data"]["floor"])
+            return Proof(json.loads(body)["data"]["floor"])
         except (ValueError, KeyError, TypeError):
             return Proof.PASSKEY
 
@@ -88,21 +75,20 @@ class ApproversPart:
 
     def passkeys(self) -> tuple[Passkey, ...]:
         """Returns the passkeys that are registered, oldest first."""
-        return tuple(_passkey(row) for row in self._unit.rows(_ACTIVE))
+        return tuple(_passkey(row) for row in self._unit.rows(sql.PASSKEYS_NOW))
 
     def add_passkey(self, passkey: Passkey) -> None:
         """Registers a passkey. Raises StoreConflict: it was registered before, or another has its name."""
-        if self._unit.first(_BY_ID, {"credential": passkey.credential_id}) is not None:
+        if self._unit.value(sql.PASSKEY_BY_ID, {"credential": passkey.credential_id}) is not None:
             raise self._unit.refused(StoreConflict("this passkey was registered before"))
         if any(one.name == passkey.name for one in self.passkeys()):
             raise self._unit.refused(StoreConflict("another passkey has this name"))
         values = {name: getattr(passkey, name) for name in Passkey.__dataclass_fields__}
-        self._unit.write(insert(PASSKEYS), values)
+        self._unit.write(sql.INSERT_PASSKEY, values)
 
     def remove_passkey(self, credential_id: str) -> None:
         """Removes a passkey; the last one lowers the floor. Raises StoreConflict: it is not registered."""
-        gone = update(PASSKEYS).where(PASSKEYS.c.credential_id == credential_id, PASSKEYS.c.removed_ms.is_(None))
-        if self._unit.write(gone.values(removed_ms=self._unit.now_ms)) != 1:
+        if self._unit.write(sql.REMOVE_PASSKEY, {"credential": credential_id, "now": self._unit.now_ms}) != 1:
             raise self._unit.refused(StoreConflict("there is no such passkey"))
         self._lower_floor()
 
@@ -111,12 +97,7 @@ class ApproversPart:
 
         Raises StoreConflict: the passkey was removed, or another process took an assertion with this counter.
         """
-        counted = update(PASSKEYS).where(
-            PASSKEYS.c.credential_id == credential_id,
-            PASSKEYS.c.removed_ms.is_(None),
-            (PASSKEYS.c.sign_count < counter) | ((PASSKEYS.c.sign_count == 0) & (counter == 0)),
-        )
-        if self._unit.write(counted.values(sign_count=counter)) != 1:
+        if self._unit.write(sql.COUNT_ASSERTION, {"credential": credential_id, "counter": counter}) != 1:
             raise self._unit.refused(StoreConflict("the passkey was removed, or this assertion was used already"))
 
     # The PIN, whose hash is in the keyring
@@ -127,18 +108,18 @@ class ApproversPart:
         `digest` is that of its hash: no other hash proves anything.
         """
         since_ms = self._unit.now_ms if is_set else None
-        self._unit.write(_SET_OWNER.values(pin_since_ms=since_ms, pin_digest=digest, pin_tries=0))
+        self._unit.write(sql.SET_PIN, {"pin_since_ms": since_ms, "pin_digest": digest})
         if not is_set:
             self._lower_floor()
 
     def count_try(self) -> int:
         """Counts one answer to the question for the PIN, before it is looked at; returns how many it is now."""
-        self._unit.write(_SET_OWNER.values(pin_tries=OWNER.c.pin_tries + 1))
+        self._unit.write(sql.COUNT_PIN_TRY)
         return self.status().pin_tries
 
     def reset_tries(self) -> None:
         """Forgets the wrong answers before a right one."""
-        self._unit.write(_SET_OWNER.values(pin_tries=0))
+        self._unit.write(sql.RESET_PIN_TRIES)
 
     # Changes that wait
 
@@ -152,7 +133,7 @@ class ApproversPart:
                 requested_ms=row["requested_ms"],
                 effective_ms=row["effective_ms"],
             )
-            for row in self._unit.rows(_CHANGES)
+            for row in self._unit.rows(sql.WAITING_OWNER_CHANGES)
         )
 
     def request_change(self, kind: ChangeKind, detail: Mapping[str, object], *, effective_ms: int) -> None:
@@ -164,12 +145,11 @@ class ApproversPart:
             "effective_ms": effective_ms,
             "state": _WAITING,
         }
-        self._unit.write(insert(OWNER_CHANGES), values)
+        self._unit.write(sql.INSERT_OWNER_CHANGE, values)
 
     def end_change(self, change_id: int, state: str) -> None:
         """Ends a change that waits, as `done` or `cancelled`. Raises StoreConflict: it does not wait."""
-        ended = update(OWNER_CHANGES).where(OWNER_CHANGES.c.id == change_id, OWNER_CHANGES.c.state == _WAITING)
-        if self._unit.write(ended.values(state=state)) != 1:
+        if self._unit.write(sql.END_OWNER_CHANGE, {"change_id": change_id, "state": state}) != 1:
             raise self._unit.refused(StoreConflict("this change does not wait any more"))
 
 

@@ -7,23 +7,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import bindparam, insert, select, text, update
-
 from guardian.domain.money import ZERO, plain, plus
 from guardian.store.owner.owner_records import Mandate, NewMandate
-from guardian.store.schema.owner_tables import MANDATES
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import Scope
-from guardian.store.schema.sqlite_dialect import VOID_SQL
-from guardian.store.schema.tables import ORDERS
-from guardian.store.transaction.unit import ROW, Unit, in_scope, scope_values
+from guardian.store.transaction.unit import ROW, Unit, scope_values
 
 REPLACED: Final = "a newer mandate replaced it"
-_NEWEST: Final = select(MANDATES).where(in_scope(MANDATES)).order_by(MANDATES.c.ordinal.desc()).limit(1)
-_OPEN: Final = select(MANDATES).where(MANDATES.c.ended_ms.is_(None)).order_by(MANDATES.c.ordinal)
-_BY_ID: Final = select(MANDATES).where(MANDATES.c.id == bindparam("name"))
-_COUNTED: Final = select(ORDERS.c.notional, ORDERS.c.currency).where(
-    ORDERS.c.mandate_id == bindparam("name"), ORDERS.c.is_exit.is_(False), text(f"NOT ({VOID_SQL})")
-)
 
 
 class MandatesPart:
@@ -51,16 +41,16 @@ class MandatesPart:
             "created_ms": made.created_ms,
             "expires_ms": made.expires_ms,
         }
-        self._unit.write(insert(MANDATES), values)
+        self._unit.write(sql.INSERT_MANDATE, values)
         return made
 
     def newest(self, scope: Scope) -> Mandate | None:
         """Returns the scope's newest mandate, whether it has ended or not."""
-        return _one(self._unit.first(_NEWEST, scope_values(scope)))
+        return _one(self._unit.first(sql.NEWEST_MANDATE, scope_values(scope)))
 
     def get(self, mandate_id: str) -> Mandate | None:
         """Returns the mandate with this id."""
-        return _one(self._unit.first(_BY_ID, {"name": mandate_id}))
+        return _one(self._unit.first(sql.MANDATE_BY_ID, {"mandate_id": mandate_id}))
 
     def active(self, scope: Scope) -> Mandate | None:
         """Returns the scope's mandate, if it has neither ended nor run out of time."""
@@ -69,12 +59,12 @@ class MandatesPart:
 
     def open_ones(self) -> tuple[Mandate, ...]:
         """Returns the mandates of every scope that nothing has ended, those out of time among them."""
-        return tuple(_mandate(row) for row in self._unit.rows(_OPEN))
+        return tuple(_mandate(row) for row in self._unit.rows(sql.OPEN_MANDATES))
 
     def used(self, mandate: Mandate) -> Decimal | None:
         """Returns what its orders count as, exits aside; None where some were counted in another currency."""
         total = ZERO
-        for row in self._unit.rows(_COUNTED, {"name": mandate.id}):
+        for row in self._unit.rows(sql.COUNTED_UNDER_MANDATE, {"mandate_id": mandate.id}):
             if row["currency"] != mandate.currency:
                 return None
             total = plus(total, Decimal(row["notional"]))
@@ -82,15 +72,15 @@ class MandatesPart:
 
     def end(self, reason: str, *, scope: Scope | None = None) -> int:
         """Ends the mandate of a scope, or (None) of every scope; returns how many ended."""
-        ended = update(MANDATES).where(MANDATES.c.ended_ms.is_(None))
-        if scope is not None:
-            ended = ended.where(MANDATES.c.environment == scope.environment, MANDATES.c.account == scope.account)
-        return self._unit.write(ended.values(ended_ms=self._unit.now_ms, ended_reason=reason))
+        ended = {"ended_ms": self._unit.now_ms, "ended_reason": reason}
+        if scope is None:
+            return self._unit.write(sql.END_MANDATES, ended)
+        return self._unit.write(sql.END_MANDATES_IN_SCOPE, {**scope_values(scope), **ended})
 
     def keep_under(self, mandate: Mandate, policy_digest: str, policy_text: str) -> None:
         """Continues a mandate under a policy that is nowhere looser than the one it was under before."""
-        same = update(MANDATES).where(MANDATES.c.id == mandate.id, MANDATES.c.ended_ms.is_(None))
-        self._unit.write(same.values(policy_digest=policy_digest, policy_text=policy_text))
+        values = {"mandate_id": mandate.id, "policy_digest": policy_digest, "policy_text": policy_text}
+        self._unit.write(sql.KEEP_MANDATE, values)
 
 
 def _one(row: ROW | None) -> Mandate | None:

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from sqlalchemy import bindparam, insert, select
-
 from guardian.store.owner.owner_records import ApprovedPolicy
-from guardian.store.schema.owner_tables import POLICY_APPROVALS
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.transaction.unit import ROW, Unit
-
-_NEWEST_FIRST: Final = (
-    select(POLICY_APPROVALS)
-    .where(POLICY_APPROVALS.c.environment == bindparam("environment"))
-    .order_by(POLICY_APPROVALS.c.ordinal.desc())
-)
-_IN_FORCE: Final = _NEWEST_FIRST.where(POLICY_APPROVALS.c.effective_ms <= bindparam("now")).limit(1)
 
 
 class PolicyApprovalsPart:
@@ -34,15 +23,17 @@ class PolicyApprovalsPart:
             "approved_ms": self._unit.now_ms,
             "effective_ms": effective_ms,
         }
-        self._unit.write(insert(POLICY_APPROVALS), values)
+        self._unit.write(sql.INSERT_POLICY_APPROVAL, values)
 
     def in_force(self, environment: str) -> ApprovedPolicy | None:
         """Returns the newest approved policy that has taken effect; None where none ever was approved."""
-        return _one(self._unit.first(_IN_FORCE, {"environment": environment, "now": self._unit.now_ms}))
+        return _one(
+            self._unit.first(sql.POLICY_APPROVAL_IN_FORCE, {"environment": environment, "now": self._unit.now_ms})
+        )
 
     def newest(self, environment: str) -> ApprovedPolicy | None:
         """Returns the newest approved policy, whether it has taken effect or waits for its time."""
-        return _one(self._unit.first(_NEWEST_FIRST.limit(1), {"environment": environment}))
+        return _one(self._unit.first(sql.NEWEST_POLICY_APPROVAL, {"environment": environment}))
 
 
 def _one(row: ROW | None) -> ApprovedPolicy | None:

@@ -1,4 +1,4 @@
-"""The files in guardian's home that the store knows of: their names, and the mark in the database's header."""
+"""The files in guardian's home that the store knows of: their names, and the two numbers in the database's header."""
 
 from __future__ import annotations
 
@@ -15,3 +15,5 @@ EMERGENCY_LOCK_NAME: Final = "emergency.lock"
 
 APPLICATION_ID: Final = 0x67726431
 """`grd1`, in the header of the database: what it is."""
+SCHEMA_VERSION: Final = 5
+"""`user_version`: raised by each change of the tables."""

@@ -1,7 +1,7 @@
 """What is SQLite's own: transactions and settings, the conditions of partial indexes, and triggers. Light to import.
 
-Every other statement that the store writes with is SQLAlchemy Core on the tables; a second engine needs this module a
-second time. What only reads the log does without SQLAlchemy, see `guardian.store.log.statements`.
+Every other statement of a transaction is SQLAlchemy Core in `guardian.store.definitions`; a second engine needs this
+module a second time. What only reads the log has its statements in `guardian.store.log.statements`.
 
 SQLite uses a partial index only where a query repeats the words of its condition, without parameters. So a query and
 its index take the condition from here.

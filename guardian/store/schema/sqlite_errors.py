@@ -32,25 +32,27 @@ _REASONS: Final[dict[int, tuple[str, str]]] = {
 }
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
 
+UNWRITTEN: Final = (sqlite3.Error, ValueError, OverflowError)
+"""What `sqlite3` raises: besides its own errors, those about integers over 64 bits and text that UTF-8 cannot have."""
+
 RESTORE_HINT: Final = "`guardian audit verify` shows more; restore `guardian.db` from a backup"
 
 
 def translated(error: Exception) -> StoreError:
-    """Returns the StoreError for what sqlite3, SQLAlchemy (which has sqlite3's as `orig`) or the system raised."""
-    cause = getattr(error, "orig", None) or error
-    if isinstance(cause, StoreError):
-        return cause
-    if isinstance(cause, sqlite3.IntegrityError):
+    """Returns the StoreError for what sqlite3 or the system raised."""
+    if isinstance(error, StoreError):
+        return error
+    if isinstance(error, sqlite3.IntegrityError):
         return StoreConflict("this was done already, or it would break an interlock of the store")
-    if isinstance(cause, sqlite3.Error):
-        code = getattr(cause, "sqlite_errorcode", None) or 0
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", None) or 0
         if code & _PRIMARY in _DAMAGED:
             return StoreCorrupt("`guardian.db` is damaged, or is not a guardian store", hint=RESTORE_HINT)
         reason, hint = _REASONS.get(code & _PRIMARY, ("SQLite failed", "`guardian audit verify` shows more"))
         return StoreUnavailable(f"the log cannot be written: {reason}", hint=hint)
-    if isinstance(cause, OSError):
+    if isinstance(error, OSError):
         return StoreUnavailable(
-            f"the log cannot be opened: {cause.strerror or type(cause).__name__}",
+            f"the log cannot be opened: {error.strerror or type(error).__name__}",
             hint="look whether guardian's home is there, writable for you, and not full",
         )
-    return StoreUnavailable("the log cannot be written: SQLAlchemy failed", hint="`guardian audit verify` shows more")
+    return StoreUnavailable("the log cannot be written: it cannot hold such a value")

@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
-
-from sqlalchemy import Select, bindparam, func, insert, select, text
 
 from guardian.domain.milliseconds import MINUTE_MS
 from guardian.domain.requests import CancelOrder, CreateOrder
 from guardian.errors import StoreUnavailable
 from guardian.store.log.encoding import body_of, client_order_id, columns_of, digest_of
 from guardian.store.log.redaction import token_digest, token_pieces, without
+from guardian.store.schema import sqlite_statements as sql
+from guardian.store.schema.compiled_statement import DIGESTS_AT_ONCE, CompiledStatement, filled
 from guardian.store.schema.records import Entry, Head, OpenedCall, Phase, Record
-from guardian.store.schema.sqlite_dialect import MINUTE_SQL
-from guardian.store.schema.tables import AUDIT, PROPOSALS
 from guardian.store.transaction.trading_state import TradingPart
 from guardian.store.transaction.unit import Unit
-
-_APPEND: Final = insert(AUDIT)
-# Literal words, so that SQLite sees that the partial index covers it.
-_CALLS: Final = select(func.count()).select_from(AUDIT).where(text(MINUTE_SQL), AUDIT.c.ts_ms > bindparam("since"))
-_READS: Final = _CALLS.where(AUDIT.c.tool != CreateOrder.tool)
-# A call of the owner's has a key, which no call of the assistant's can have.
-_CREATES: Final = _CALLS.where(AUDIT.c.tool == CreateOrder.tool, AUDIT.c.key.is_(None))
-_LAST: Final = (
-    select(AUDIT.c.seq, AUDIT.c.digest, AUDIT.c.phase, AUDIT.c.call_id, AUDIT.c.ts_ms, AUDIT.c.client_order_id)
-    .order_by(AUDIT.c.seq.desc())
-    .limit(1)
-)
-_DIGESTS_AT_ONCE: Final = 500
-"""How many digests one query looks up: SQLite bounds the parameters of a statement."""
-_ISSUED: Final = select(PROPOSALS.c.token_digest).where(
-    PROPOSALS.c.token_digest.in_(bindparam("digests", expanding=True))
-)
-_BODY: Final = select(AUDIT.c.body).where(AUDIT.c.seq == bindparam("seq"))
-_FIRST: Final = select(AUDIT.c.digest).where(AUDIT.c.seq == 1)
-_HAS_KEY: Final = select(AUDIT.c.seq).where(AUDIT.c.key == bindparam("key"))
 
 
 class AuditPart:
@@ -63,7 +40,7 @@ class AuditPart:
         seq = self._unit.head.seq + 1
         digest = digest_of(self._unit.head.digest, seq, body)
         values = {"seq": seq, "prev_hash": self._unit.head.digest, "digest": digest, "body": body, **columns}
-        if self._unit.write(_APPEND, values) != 1:
+        if self._unit.write(sql.APPEND_ROW, values) != 1:
             raise StoreUnavailable("the log took no row")
         self._unit.head = Head(seq, digest)
         self._unit.appended += 1
@@ -88,8 +65,9 @@ class AuditPart:
         pieces = {token_digest(piece): piece for piece in token_pieces(body)}
         left, found = list(pieces), list[str]()
         while left:
-            some, left = left[:_DIGESTS_AT_ONCE], left[_DIGESTS_AT_ONCE:]
-            found += [pieces[row["token_digest"]] for row in self._unit.rows(_ISSUED, {"digests": some})]
+            some, left = left[:DIGESTS_AT_ONCE], left[DIGESTS_AT_ONCE:]
+            rows = self._unit.rows(sql.ISSUED_TOKENS, filled("digest", some, DIGESTS_AT_ONCE))
+            found += [pieces[row["token_digest"]] for row in rows]
         return found
 
     def open_call(self, record: Record) -> OpenedCall:
@@ -101,33 +79,33 @@ class AuditPart:
         if record.tool == CreateOrder.tool and record.key is None:
             seen = self.creates_last_minute()
         elif record.tool not in {CreateOrder.tool, CancelOrder.tool}:
-            seen = self._seen_last_minute(_READS)
+            seen = self._seen_last_minute(sql.READS_SINCE)
         return OpenedCall(entry=entry, calls_last_minute=seen, trading=self._trading.status())
 
     def creates_last_minute(self) -> int:
         """Returns how often the assistant called `create_order` in the last 60 s, in every process of this home."""
-        return self._seen_last_minute(_CREATES)
+        return self._seen_last_minute(sql.CREATES_SINCE)
 
-    def _seen_last_minute(self, calls: Select[int]) -> int:
-        return int(self._unit.run(calls, {"since": self._unit.now_ms - MINUTE_MS}).scalar_one())
+    def _seen_last_minute(self, calls: CompiledStatement) -> int:
+        return int(self._unit.value(calls, {"since": self._unit.now_ms - MINUTE_MS}))
 
     def has_key(self, key: str) -> bool:
         """Returns whether the log has a row with this key."""
-        return self._unit.first(_HAS_KEY, {"key": key}) is not None
+        return self._unit.value(sql.SEQ_OF_KEY, {"key": key}) is not None
 
     def body_at(self, seq: int) -> bytes | None:
         """Returns the body of a row, as it was written; None where the log has no such row."""
-        row = self._unit.first(_BODY, {"seq": seq})
-        return None if row is None else bytes(row["body"])
+        body = self._unit.value(sql.BODY_AT, {"seq": seq})
+        return None if body is None else bytes(body)
 
     def log_name(self) -> str | None:
         """Returns 32 hex digits that name this log among all others, from its first row; None while it is empty."""
-        row = self._unit.first(_FIRST)
-        return None if row is None else bytes(row["digest"]).hex()[:32]
+        digest = self._unit.value(sql.FIRST_DIGEST)
+        return None if digest is None else bytes(digest).hex()[:32]
 
     def last_entry(self) -> Entry | None:
         """Returns the last row of the log; None where it is empty."""
-        row = self._unit.first(_LAST)
+        row = self._unit.first(sql.LAST_ROW)
         if row is None:
             return None
         return Entry(

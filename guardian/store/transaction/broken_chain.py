@@ -10,20 +10,16 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import bindparam, select
-
 from guardian.domain.trading import TradingState
 from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, REPORTED_BY, Finding
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import Record
-from guardian.store.schema.tables import AUDIT
 from guardian.store.transaction.audit import AuditPart
 from guardian.store.transaction.trading_state import TradingPart
 from guardian.store.transaction.unit import Unit
 
 SHOWN: Final = 16
 """Maximum number of findings that a row has in words; of the others it has the identities."""
-
-_RECORDED: Final = select(AUDIT.c.body).where(AUDIT.c.key >= bindparam("low"), AUDIT.c.key < bindparam("high"))
 
 
 class BrokenChainPart:
@@ -72,7 +68,7 @@ class BrokenChainPart:
         """Returns the identities of all recorded findings; a row that cannot be read counts as empty."""
         low, high = REPORTED_BY, REPORTED_BY[:-1] + chr(ord(REPORTED_BY[-1]) + 1)
         marks: set[str] = set()
-        for row in self._unit.rows(_RECORDED, {"low": low, "high": high}):
+        for row in self._unit.rows(sql.BODIES_OF_KEYS, {"low": low, "high": high}):
             try:
                 stored = json.loads(row["body"])["data"]["marks"]
             except (ValueError, TypeError, KeyError, RecursionError):

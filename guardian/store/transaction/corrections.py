@@ -10,26 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final
-
-from sqlalchemy import bindparam, select
 
 from guardian.domain.money import ZERO, absolute_difference, minus, negated, times
 from guardian.errors import StoreConflict
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import CORRECTION, Scope
-from guardian.store.schema.tables import HOLDINGS
 from guardian.store.transaction.ledger import FlowKind, LedgerPart, Place
-from guardian.store.transaction.unit import Unit, in_scope, scope_values
-
-_AS_BASE: Final = (
-    select(HOLDINGS)
-    .where(
-        in_scope(HOLDINGS),
-        HOLDINGS.c.base_asset == bindparam("asset"),
-        HOLDINGS.c.asset == bindparam("asset"),
-    )
-    .order_by(HOLDINGS.c.symbol)
-)
+from guardian.store.transaction.unit import Unit, scope_values
 
 
 class CorrectionsPart:
@@ -41,7 +28,7 @@ class CorrectionsPart:
 
     def symbols(self, scope: Scope, asset: str) -> dict[str, Decimal]:
         """Returns the quantity held of the asset, by symbol: those that have it as their base asset and hold any."""
-        rows = self._unit.rows(_AS_BASE, {**scope_values(scope), "asset": asset})
+        rows = self._unit.rows(sql.HOLDINGS_AS_BASE, {**scope_values(scope), "asset": asset})
         held = {str(row["symbol"]): Decimal(row["quantity"]) for row in rows}
         return {symbol: quantity for symbol, quantity in held.items() if quantity != 0}
 
@@ -58,7 +45,7 @@ class CorrectionsPart:
         if not key.startswith(CORRECTION):
             raise self._unit.refused(StoreConflict("a correction without its row in the log is not made"))
         rest = minus(quantity, self._ledger.position(scope, asset))
-        for row in self._unit.rows(_AS_BASE, {**scope_values(scope), "asset": asset}):
+        for row in self._unit.rows(sql.HOLDINGS_AS_BASE, {**scope_values(scope), "asset": asset}):
             place = Place(scope, row["symbol"], row["base_asset"], row["quote_asset"], key)
             share = _towards_zero(Decimal(row["quantity"]), rest)
             if share == 0:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from sqlalchemy import insert, select
-
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import StoredPolicy
-from guardian.store.schema.tables import POLICIES
 from guardian.store.transaction.unit import Unit
-
-_NEWEST: Final = select(POLICIES.c.digest, POLICIES.c.text, POLICIES.c.stored_ms).order_by(POLICIES.c.ordinal.desc())
 
 
 class GoodPoliciesPart:
@@ -24,11 +18,11 @@ class GoodPoliciesPart:
         newest = self.last()
         if newest is None or newest.digest != digest or newest.text != text:
             values = {"digest": digest, "text": text, "stored_ms": self._unit.now_ms}
-            self._unit.write(insert(POLICIES), values)
+            self._unit.write(sql.INSERT_POLICY, values)
 
     def newest(self, limit: int) -> tuple[StoredPolicy, ...]:
         """Returns at most `limit` policies, newest first."""
-        return tuple(StoredPolicy(**row) for row in self._unit.rows(_NEWEST.limit(limit)))
+        return tuple(StoredPolicy(**row) for row in self._unit.rows(sql.NEWEST_POLICIES, {"most": limit}))
 
     def last(self) -> StoredPolicy | None:
         """Returns the newest policy; None where none was stored."""

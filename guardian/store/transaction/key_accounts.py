@@ -6,16 +6,8 @@ replaced. A key is known by its fingerprint; the account is what the exchange ca
 
 from __future__ import annotations
 
-from typing import Final
-
-from sqlalchemy import bindparam, insert, select
-
-from guardian.store.schema.tables import ACCOUNTS
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.transaction.unit import Unit
-
-_BY_KEY: Final = select(ACCOUNTS.c.account).where(
-    ACCOUNTS.c.environment == bindparam("environment"), ACCOUNTS.c.fingerprint == bindparam("fingerprint")
-)
 
 
 class KeyAccountsPart:
@@ -26,7 +18,8 @@ class KeyAccountsPart:
 
     def get(self, environment: str, fingerprint: str) -> str | None:
         """Returns the account of a key; None where the key was never used."""
-        return self._unit.run(_BY_KEY, {"environment": environment, "fingerprint": fingerprint}).scalar_one_or_none()
+        found = self._unit.value(sql.KEY_ACCOUNT, {"environment": environment, "fingerprint": fingerprint})
+        return None if found is None else str(found)
 
     def remember(self, environment: str, fingerprint: str, account: str) -> str:
         """Stores the account of a key that has none yet; returns the account that is stored then."""
@@ -34,5 +27,5 @@ class KeyAccountsPart:
         if known is not None:
             return known
         values = {"environment": environment, "fingerprint": fingerprint, "account": account}
-        self._unit.write(insert(ACCOUNTS), {**values, "first_seen_ms": self._unit.now_ms})
+        self._unit.write(sql.INSERT_KEY_ACCOUNT, {**values, "first_seen_ms": self._unit.now_ms})
         return account

@@ -6,17 +6,9 @@ another took over. So it is for work that is wasteful to do twice, but harmless.
 
 from __future__ import annotations
 
-from typing import Final
-
-from sqlalchemy import bindparam, delete, insert, select, update
-
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import Lease
-from guardian.store.schema.tables import LEASES
 from guardian.store.transaction.unit import Unit
-
-_BY_NAME: Final = select(LEASES).where(LEASES.c.name == bindparam("wanted"))
-_UPDATE: Final = update(LEASES).where(LEASES.c.name == bindparam("wanted"))
-_DELETE: Final = delete(LEASES).where(LEASES.c.name == bindparam("wanted"), LEASES.c.holder == bindparam("held_by"))
 
 
 class LeasesPart:
@@ -27,7 +19,7 @@ class LeasesPart:
 
     def get(self, name: str) -> Lease | None:
         """Returns the lease, expired or not; None where nobody ever took it or the last holder gave it back."""
-        row = self._unit.first(_BY_NAME, {"wanted": name})
+        row = self._unit.first(sql.LEASE_BY_NAME, {"lease": name})
         return None if row is None else Lease(**row)
 
     def take(self, name: str, holder: str, period_ms: int, *, dead: Lease | None = None) -> bool:
@@ -39,13 +31,13 @@ class LeasesPart:
         found = self.get(name)
         values = {"holder": holder, "expires_ms": self._unit.now_ms + period_ms}
         if found is None:
-            self._unit.write(insert(LEASES), {"name": name, "renewals": 1, **values})
+            self._unit.write(sql.INSERT_LEASE, {"name": name, "renewals": 1, **values})
             return True
         if found.holder != holder and found.expires_ms > self._unit.now_ms and found != dead:
             return False
-        self._unit.write(_UPDATE.values(renewals=found.renewals + 1, **values), {"wanted": name})
+        self._unit.write(sql.RENEW_LEASE, {"lease": name, "renewals": found.renewals + 1, **values})
         return True
 
     def give_back(self, name: str, holder: str) -> None:
         """Releases the lease, so that another can take it at once; does nothing where somebody else holds it."""
-        self._unit.write(_DELETE, {"wanted": name, "held_by": holder})
+        self._unit.write(sql.DELETE_LEASE, {"lease": name, "holder": holder})

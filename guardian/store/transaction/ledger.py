@@ -8,46 +8,17 @@ fees taken of it. It is below zero where the owner's own was spent.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
-
-from sqlalchemy import and_, bindparam, insert, select, update
 
 from guardian.domain.milliseconds import DAY_MS
 from guardian.domain.money import ZERO, divided_up, minus, negated, plain, plus, round_up, times, total
 from guardian.domain.orders import Fees, OrderSide
 from guardian.policy.facts import DayTrading
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import OrderRow, Scope
-from guardian.store.schema.tables import FLOWS, HOLDINGS
-from guardian.store.transaction.unit import Unit, in_scope, scope_values
-
-_OF_ORDER: Final = select(FLOWS.c.kind, FLOWS.c.asset, FLOWS.c.change).where(
-    FLOWS.c.client_order_id == bindparam("name")
-)
-_WITHIN: Final = select(FLOWS.c.symbol, FLOWS.c.asset, FLOWS.c.change).where(
-    in_scope(FLOWS),
-    (FLOWS.c.ts_ms > bindparam("after")) | (FLOWS.c.clock_ms > bindparam("clock_after")),
-)
-_HELD: Final = select(HOLDINGS).where(in_scope(HOLDINGS)).order_by(HOLDINGS.c.symbol)
-_FLOWS: Final = (
-    select(
-        FLOWS.c.id, FLOWS.c.symbol, FLOWS.c.client_order_id, FLOWS.c.clock_ms,
-        FLOWS.c.kind, FLOWS.c.asset, FLOWS.c.change,
-    )
-    .where(in_scope(FLOWS), FLOWS.c.id > bindparam("after_id"))
-    .order_by(FLOWS.c.id)
-    .limit(bindparam("most"))
-)  # fmt: skip
-_SYMBOLS: Final = (
-    select(HOLDINGS.c.symbol, HOLDINGS.c.base_asset, HOLDINGS.c.quote_asset)
-    .where(in_scope(HOLDINGS), HOLDINGS.c.symbol != "")
-    .distinct()
-)
-_OF_ASSET: Final = select(HOLDINGS.c.quantity).where(in_scope(HOLDINGS), HOLDINGS.c.asset == bindparam("asset"))
-_HOLDING: Final = _OF_ASSET.where(HOLDINGS.c.symbol == bindparam("symbol"))
+from guardian.store.transaction.unit import Unit, scope_values
 
 
 class FlowKind(StrEnum):
@@ -95,13 +66,13 @@ class LedgerPart:
 
     def position(self, scope: Scope, asset: str) -> Decimal:
         """Returns what guardian bought of the asset less what it sold, spent and paid as fees of it, over all time."""
-        rows = self._unit.rows(_OF_ASSET, {**scope_values(scope), "asset": asset})
+        rows = self._unit.rows(sql.HELD_QUANTITIES_OF_ASSET, {**scope_values(scope), "asset": asset})
         return total(Decimal(row["quantity"]) for row in rows)
 
     def positions(self, scope: Scope) -> dict[str, Decimal]:
         """Returns every position other than zero, by asset."""
         sums: dict[str, Decimal] = {}
-        for row in self._unit.rows(_HELD, scope_values(scope)):
+        for row in self._unit.rows(sql.HOLDINGS_IN_SCOPE, scope_values(scope)):
             sums[row["asset"]] = plus(sums.get(row["asset"], ZERO), Decimal(row["quantity"]))
         return {asset: position for asset, position in sorted(sums.items()) if position != 0}
 
@@ -111,11 +82,13 @@ class LedgerPart:
         Symbols with neither are left out.
         """
         changes: dict[str, dict[str, Decimal]] = defaultdict(dict)
-        for flow in self._unit.rows(_WITHIN, {**scope_values(scope), **self._unit.window_values(window_ms)}):
+        for flow in self._unit.rows(
+            sql.FLOWS_IN_WINDOW, {**scope_values(scope), **self._unit.window_values(window_ms)}
+        ):
             of_symbol = changes[flow["symbol"]]
             of_symbol[flow["asset"]] = plus(of_symbol.get(flow["asset"], ZERO), Decimal(flow["change"]))
         found = []
-        for row in self._unit.rows(_HELD, scope_values(scope)):
+        for row in self._unit.rows(sql.HOLDINGS_IN_SCOPE, scope_values(scope)):
             if row["asset"] != row["base_asset"]:
                 continue
             position, came = Decimal(row["quantity"]), changes.get(row["symbol"], {})
@@ -136,7 +109,7 @@ class LedgerPart:
 
     def flows(self, scope: Scope, *, after: int, most: int) -> tuple[Flow, ...]:
         """Returns the first `most` flows with a number above `after`, in the order in which they became known."""
-        rows = self._unit.rows(_FLOWS, {**scope_values(scope), "after_id": after, "most": most})
+        rows = self._unit.rows(sql.FLOWS_AFTER, {**scope_values(scope), "after_id": after, "most": most})
         return tuple(
             Flow(
                 number=row["id"],
@@ -152,7 +125,7 @@ class LedgerPart:
 
     def assets_by_symbol(self, scope: Scope) -> dict[str, tuple[str, str]]:
         """Returns the base and the quote asset of every symbol that has flows."""
-        rows = self._unit.rows(_SYMBOLS, scope_values(scope))
+        rows = self._unit.rows(sql.ASSETS_BY_SYMBOL, scope_values(scope))
         return {row["symbol"]: (row["base_asset"], row["quote_asset"]) for row in rows}
 
     def fees_of(self, client_order_id: str) -> dict[str, Decimal]:
@@ -178,11 +151,11 @@ class LedgerPart:
         price = _executed_price(row)
         if traded and price is not None:
             where = {**scope_values(row.scope), "symbol": row.symbol, "asset": row.base_asset}
-            self._update_holding(where, {"last_price": plain(price)})
+            self._unit.write(sql.SET_LAST_PRICE, {**where, "last_price": plain(price)})
 
     def _posted(self, client_order_id: str) -> dict[tuple[FlowKind, str], Decimal]:
         sums: dict[tuple[FlowKind, str], Decimal] = {}
-        for flow in self._unit.rows(_OF_ORDER, {"name": client_order_id}):
+        for flow in self._unit.rows(sql.FLOWS_OF_ORDER, {"name": client_order_id}):
             key = (FlowKind(flow["kind"]), flow["asset"])
             sums[key] = plus(sums.get(key, ZERO), Decimal(flow["change"]))
         return sums
@@ -199,22 +172,18 @@ class LedgerPart:
             "asset": asset,
             "change": plain(change),
         }
-        self._unit.write(insert(FLOWS), values)
+        self._unit.write(sql.ADD_FLOW, values)
         if kind is not FlowKind.WORTH:
             self._hold(place, asset, change)
 
     def _hold(self, place: Place, asset: str, change: Decimal) -> None:
         where = {**scope_values(place.scope), "symbol": place.symbol, "asset": asset}
-        held = self._unit.first(_HOLDING, where)
+        held = self._unit.value(sql.HELD_QUANTITY, where)
         if held is None:
             assets = {"base_asset": place.base_asset, "quote_asset": place.quote_asset}
-            self._unit.write(insert(HOLDINGS), {**where, **assets, "quantity": plain(change)})
+            self._unit.write(sql.INSERT_HOLDING, {**where, **assets, "quantity": plain(change)})
             return
-        self._update_holding(where, {"quantity": plain(plus(Decimal(held["quantity"]), change))})
-
-    def _update_holding(self, where: Mapping[str, object], values: Mapping[str, str]) -> None:
-        this = and_(*(HOLDINGS.c[name] == value for name, value in where.items()))
-        self._unit.write(update(HOLDINGS).where(this).values(**values))
+        self._unit.write(sql.SET_HELD_QUANTITY, {**where, "quantity": plain(plus(Decimal(held), change))})
 
 
 def _executed_price(row: OrderRow) -> Decimal | None:

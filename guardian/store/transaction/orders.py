@@ -7,8 +7,6 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import Select, bindparam, func, insert, select, text, update
-
 from guardian.domain.milliseconds import WEEK_MS
 from guardian.domain.money import plain
 from guardian.domain.order_states import (
@@ -23,11 +21,12 @@ from guardian.domain.order_states import (
 from guardian.domain.orders import Fees, OrderReport
 from guardian.domain.report_match import contradiction
 from guardian.errors import StoreConflict
+from guardian.store.schema import sqlite_statements as sql
+from guardian.store.schema.compiled_statement import filled
 from guardian.store.schema.records import NewOrder, OrderRow, Scope, found_key
-from guardian.store.schema.sqlite_dialect import CORRECTED, NOT_ADOPTED_SQL, PENDING_SQL, UNKNOWN_FEES_SQL
-from guardian.store.schema.tables import AUDIT, ORDERS
+from guardian.store.schema.sqlite_dialect import CORRECTED
 from guardian.store.transaction.ledger import LedgerPart
-from guardian.store.transaction.unit import ROW, Unit, in_scope, scope_values
+from guardian.store.transaction.unit import ROW, Unit, scope_values
 
 _DECIMALS: Final = frozenset(
     {
@@ -36,51 +35,18 @@ _DECIMALS: Final = frozenset(
     }
 )  # fmt: skip
 _BOOLEANS: Final = frozenset({"is_exit", "confirmed", "given_up", "adopted"})
+_MOVED: Final = (
+    "state", "order_id", "executed_quantity", "executed_quote_quantity", "fee_quantity", "corrections", "created_ms",
+    "exchange_status", "amended_quantity", "given_up",
+)  # fmt: skip
+"""What a move or a correction may change, besides `updated_ms`."""
 _NEW_FIELDS: Final = tuple(field.name for field in fields(NewOrder))
 
-_INTENT: Final = select(AUDIT.c.seq, AUDIT.c.call_id).where(AUDIT.c.client_order_id == bindparam("name"))
-_BY_KEY: Final = select(AUDIT.c.seq).where(AUDIT.c.key == bindparam("wanted"))
-_NOT_ADOPTED: Final = select(ORDERS).where(text(NOT_ADOPTED_SQL)).order_by(ORDERS.c.intent_seq)
-_BY_NAME: Final = select(ORDERS).where(ORDERS.c.client_order_id == bindparam("name"))
-_IN_SCOPE: Final = in_scope(ORDERS)
-# order ids start again when a testnet is wiped: the newest is meant
-_BY_ORDER_ID: Final = (
-    select(ORDERS)
-    .where(_IN_SCOPE, ORDERS.c.symbol == bindparam("symbol"), ORDERS.c.order_id == bindparam("number"))
-    .order_by(ORDERS.c.intent_seq.desc())
-    .limit(1)
-)
-_ANYWHERE_BY_ORDER_ID: Final = (
-    select(ORDERS).where(ORDERS.c.symbol == bindparam("symbol"), ORDERS.c.order_id == bindparam("number")).limit(2)
-)
-_RESERVED_SINCE: Final = select(func.count()).where(_IN_SCOPE, ORDERS.c.reserved_ms > bindparam("after"))
-_NEWEST_ENVIRONMENT: Final = select(ORDERS.c.environment).order_by(ORDERS.c.intent_seq.desc()).limit(1)
-_PENDING: Final = select(ORDERS).where(text(PENDING_SQL)).order_by(ORDERS.c.intent_seq)
-_ANY_PENDING: Final = (
-    select(ORDERS.c.client_order_id).where(text(PENDING_SQL), ORDERS.c.environment == bindparam("environment")).limit(1)
-)
-_ANY_UNKNOWN_FEES: Final = (
-    select(ORDERS.c.client_order_id)
-    .where(
-        text(UNKNOWN_FEES_SQL),
-        ORDERS.c.environment == bindparam("environment"),
-        ORDERS.c.reserved_ms > bindparam("after"),
-    )
-    .limit(1)
-)
 UNKNOWN_FEES_MS: Final = WEEK_MS
 """How long after an order its fees are still queried."""
-_UNKNOWN_FEES: Final = (
-    select(ORDERS)
-    .where(_IN_SCOPE, text(UNKNOWN_FEES_SQL), ORDERS.c.reserved_ms > bindparam("after"))
-    .order_by(ORDERS.c.intent_seq)
-)
-_SYMBOLS: Final = (
-    select(ORDERS.c.symbol)
-    .where(_IN_SCOPE, (ORDERS.c.reserved_ms > bindparam("after")) | text(PENDING_SQL))
-    .distinct()
-    .order_by(ORDERS.c.symbol)
-)
+_LEAST: Final = -(2**63)
+_LARGEST: Final = 2**63 - 1
+"""The bounds of SQLite's integers."""
 
 
 class OrdersPart:
@@ -97,7 +63,7 @@ class OrdersPart:
             StoreConflict: there is no intent row with this client order id and call; or it is not reserved at
                 `now_ms`; or the call or the proposal has an order already.
         """
-        intent = self._unit.first(_INTENT, {"name": order.client_order_id})
+        intent = self._unit.first(sql.INTENT_OF_ORDER, {"name": order.client_order_id})
         if intent is None or intent["call_id"] != order.call_id:
             raise self._unit.refused(StoreConflict("an order without its intent in the log is not reserved"))
         if order.reserved_ms != self._unit.now_ms:
@@ -111,10 +77,10 @@ class OrdersPart:
 
         Raises StoreConflict: the log has no row with the order's `found_key`, or the report contradicts the order.
         """
-        origin = self._unit.first(_BY_KEY, {"wanted": found_key(order.environment, order.client_order_id)})
+        origin = self._unit.value(sql.SEQ_OF_KEY, {"key": found_key(order.environment, order.client_order_id)})
         if origin is None:
             raise self._unit.refused(StoreConflict("an order that was found without a row of the log is not entered"))
-        self._insert(order, origin["seq"], adopted=False)
+        self._insert(order, origin, adopted=False)
         row = self.get(order.client_order_id)
         # An assertion: the gate takes no order from a report that contradicts itself. Entered by false terms, it would
         # contradict every later report, and so stay unknown for good.
@@ -124,13 +90,13 @@ class OrdersPart:
 
     def not_adopted(self) -> tuple[OrderRow, ...]:
         """Returns the orders that the log lacked and that no owner has taken over yet, of every scope, oldest first."""
-        return tuple(order_from(row) for row in self._unit.rows(_NOT_ADOPTED))
+        return tuple(order_from(row) for row in self._unit.rows(sql.NOT_ADOPTED_ORDERS))
 
     def adopt_found(self) -> tuple[OrderRow, ...]:
         """Takes every order that the log lacked into the ledger; returns them."""
         found = self.not_adopted()
         for row in found:
-            self._unit.write(update(ORDERS).where(ORDERS.c.client_order_id == row.client_order_id).values(adopted=1))
+            self._unit.write(sql.ADOPT_ORDER, {"name": row.client_order_id})
             self._ledger.post(row, None)
         return found
 
@@ -148,13 +114,12 @@ class OrdersPart:
             self._set_absent(client_order_id, 0)
 
     def _set_absent(self, client_order_id: str, absent_ms: int) -> None:
-        this = ORDERS.c.client_order_id == client_order_id
-        self._unit.write(update(ORDERS).where(this).values(absent_ms=absent_ms))
+        self._unit.write(sql.SET_ABSENT, {"name": client_order_id, "absent_ms": absent_ms})
 
     def _insert(self, order: NewOrder, origin_seq: int, *, adopted: bool) -> None:
         values = {name: _stored(getattr(order, name)) for name in _NEW_FIELDS}
         self._unit.write(
-            insert(ORDERS),
+            sql.INSERT_ORDER,
             {
                 **values,
                 "intent_seq": origin_seq,
@@ -176,12 +141,12 @@ class OrdersPart:
 
     def get(self, client_order_id: str) -> OrderRow | None:
         """Returns the order with this client order id, whatever its scope."""
-        row = self._unit.first(_BY_NAME, {"name": client_order_id})
+        row = self._unit.first(sql.ORDER_BY_NAME, {"name": client_order_id})
         return None if row is None else order_from(row)
 
     def by_exchange_id(self, scope: Scope, symbol: str, order_id: int) -> OrderRow | None:
         """Returns the order that the exchange knows by this id."""
-        row = self._unit.first(_BY_ORDER_ID, {**scope_values(scope), "symbol": symbol, "number": order_id})
+        row = self._unit.first(sql.ORDER_BY_EXCHANGE_ID, {**scope_values(scope), "symbol": symbol, "number": order_id})
         return None if row is None else order_from(row)
 
     def only_one_with_exchange_id(self, symbol: str, order_id: int) -> OrderRow | None:
@@ -189,7 +154,7 @@ class OrdersPart:
 
         Exchanges number their orders independently of one another.
         """
-        found = self._unit.rows(_ANYWHERE_BY_ORDER_ID, {"symbol": symbol, "number": order_id})
+        found = self._unit.rows(sql.ORDERS_ANYWHERE_BY_EXCHANGE_ID, {"symbol": symbol, "number": order_id})
         return order_from(found[0]) if len(found) == 1 else None
 
     def newest(
@@ -197,16 +162,15 @@ class OrdersPart:
         scope: Scope,
         *,
         symbol: str | None = None,
-        states: Iterable[OrderState] | None = None,
+        states: Iterable[OrderState] = tuple(OrderState),
         limit: int = 50,
     ) -> tuple[OrderRow, ...]:
         """Returns the newest orders of the scope, the newest last."""
-        statement = select(ORDERS).where(_IN_SCOPE)
-        if symbol is not None:
-            statement = statement.where(ORDERS.c.symbol == symbol)
-        if states is not None:
-            statement = statement.where(ORDERS.c.state.in_([state.value for state in states]))
-        newest = self._unit.rows(statement.order_by(ORDERS.c.intent_seq.desc()).limit(limit), scope_values(scope))
+        values = {**scope_values(scope), **_state_values(states), "most": limit}
+        if symbol is None:
+            newest = self._unit.rows(sql.NEWEST_ORDERS, values)
+        else:
+            newest = self._unit.rows(sql.NEWEST_ORDERS_OF_SYMBOL, {**values, "symbol": symbol})
         return tuple(order_from(row) for row in reversed(newest))
 
     def sent_within(
@@ -226,23 +190,28 @@ class OrdersPart:
 
         With `first_id` and `until_id` only those with such exchange ids, the first included, and those without an id.
         """
-        conditions = [_IN_SCOPE, ORDERS.c.sent_ms >= start_ms, ORDERS.c.intent_seq > after_seq]
-        conditions.append(ORDERS.c.state.in_([state.value for state in states]))
-        if end_ms is not None:
-            conditions.append(ORDERS.c.sent_ms <= end_ms)
-        if symbol is not None:
-            conditions.append(ORDERS.c.symbol == symbol)
-        if first_id is not None:
-            conditions.append(ORDERS.c.order_id.is_(None) | (ORDERS.c.order_id >= first_id))
-        if until_id is not None:
-            conditions.append(ORDERS.c.order_id.is_(None) | (ORDERS.c.order_id < until_id))
-        statement = select(ORDERS).where(*conditions).order_by(ORDERS.c.intent_seq).limit(limit)
-        return tuple(order_from(row) for row in self._unit.rows(statement, scope_values(scope)))
+        values = {
+            **scope_values(scope),
+            **_state_values(states),
+            "start_ms": start_ms,
+            "end_ms": _LARGEST if end_ms is None else end_ms,
+            "after": after_seq,
+            "first_id": _LEAST if first_id is None else first_id,
+            "last_id": _LARGEST if until_id is None else until_id - 1,
+            "most": limit,
+        }
+        if symbol is None:
+            found = self._unit.rows(sql.ORDERS_SENT_WITHIN, values)
+        else:
+            found = self._unit.rows(sql.ORDERS_OF_SYMBOL_SENT_WITHIN, {**values, "symbol": symbol})
+        return tuple(order_from(row) for row in found)
 
     def pending(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
         """Returns the orders that are not in a final state, of one scope or of all, oldest first."""
-        statement: Select[tuple[object, ...]] = _PENDING if scope is None else _PENDING.where(_IN_SCOPE)
-        rows = self._unit.rows(statement, None if scope is None else scope_values(scope))
+        if scope is None:
+            rows = self._unit.rows(sql.PENDING_ORDERS)
+        else:
+            rows = self._unit.rows(sql.PENDING_ORDERS_IN_SCOPE, scope_values(scope))
         return tuple(order_from(row) for row in rows)
 
     def unresolved(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
@@ -262,12 +231,14 @@ class OrdersPart:
         With `of_any_age` also those whose fees are no longer queried.
         """
         after = -1 if of_any_age else self._unit.now_ms - UNKNOWN_FEES_MS
-        rows = self._unit.rows(_UNKNOWN_FEES, {**scope_values(scope), "after": after})
+        rows = self._unit.rows(sql.ORDERS_WITH_UNKNOWN_FEES, {**scope_values(scope), "after": after})
         return tuple(order_from(row) for row in rows)
 
     def known_symbols(self, scope: Scope, since_ms: int) -> tuple[str, ...]:
         """Returns the symbols with an order that was reserved since then or is not in a final state."""
-        return tuple(row["symbol"] for row in self._unit.rows(_SYMBOLS, {**scope_values(scope), "after": since_ms}))
+        return tuple(
+            row["symbol"] for row in self._unit.rows(sql.KNOWN_SYMBOLS, {**scope_values(scope), "after": since_ms})
+        )
 
     def live(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
         """Returns orders that are open at the exchange, oldest first."""
@@ -275,17 +246,19 @@ class OrdersPart:
 
     def reserved_since(self, scope: Scope, after_ms: int) -> int:
         """Returns how many orders, exits included, were reserved after this moment of window time."""
-        return int(self._unit.run(_RESERVED_SINCE, {**scope_values(scope), "after": after_ms}).scalar_one())
+        return int(self._unit.value(sql.RESERVED_SINCE, {**scope_values(scope), "after": after_ms}))
 
     def newest_environment(self) -> str | None:
         """Returns the environment of the order that was reserved last, of any account; None without any order."""
-        row = self._unit.first(_NEWEST_ENVIRONMENT, {})
-        return None if row is None else str(row["environment"])
+        found = self._unit.value(sql.NEWEST_ENVIRONMENT)
+        return None if found is None else str(found)
 
     def has_pending(self, environment: str) -> bool:
         """Whether the environment has any order, of any account, that is not in a final state or lacks its fees."""
+        if self._unit.value(sql.ANY_PENDING_ORDER, {"environment": environment}) is not None:
+            return True
         values = {"environment": environment, "after": self._unit.now_ms - UNKNOWN_FEES_MS}
-        return (self._unit.first(_ANY_PENDING, values) or self._unit.first(_ANY_UNKNOWN_FEES, values)) is not None
+        return self._unit.value(sql.ANY_UNKNOWN_FEES, values) is not None
 
     def move(
         self,
@@ -351,7 +324,8 @@ class OrdersPart:
         if not changed:
             return False
         changed["updated_ms"] = self._unit.now_ms
-        self._unit.write(update(ORDERS).where(ORDERS.c.client_order_id == row.client_order_id).values(**changed))
+        same = {name: _stored(getattr(row, name)) for name in _MOVED}
+        self._unit.write(sql.MOVE_ORDER, {"name": row.client_order_id, **same, **changed})
         if row.adopted and changed.keys() & seen.keys():
             now = self.get(row.client_order_id) or row
             self._ledger.post(now, fees if fees is not None and fees.quantity > row.fee_quantity else None)
@@ -404,6 +378,10 @@ def order_from(row: ROW) -> OrderRow:
         values[name] = bool(values[name])
     values["state"] = OrderState(values["state"])
     return OrderRow(**values)
+
+
+def _state_values(states: Iterable[OrderState]) -> dict[str, object]:
+    return filled("state", sorted(frozenset(states)), len(OrderState))
 
 
 def _stored(value: object) -> object:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
-
-from sqlalchemy import bindparam, insert, select, text, update
 
 from guardian.domain.money import plain
 from guardian.domain.owner.proof import Proof
 from guardian.errors import StoreConflict
 from guardian.store.log.proposal_reader import proposal_from
+from guardian.store.schema import sqlite_statements as sql
+from guardian.store.schema.compiled_statement import CompiledStatement
 from guardian.store.schema.records import (
     PROPOSAL_ID_ALPHABET,
     PROPOSAL_ID_LENGTH,
@@ -20,22 +20,9 @@ from guardian.store.schema.records import (
     ProposalState,
     Scope,
 )
-from guardian.store.schema.sqlite_dialect import OUTSTANDING_SQL
-from guardian.store.schema.tables import PROPOSALS, REDEMPTIONS
-from guardian.store.transaction.unit import ROW, Unit, in_scope, scope_values
+from guardian.store.transaction.unit import ROW, Unit, scope_values
 
 _ID_TRIES: Final = 8
-
-_OUTSTANDING: Final = text(OUTSTANDING_SQL)
-_BY_ID: Final = select(PROPOSALS).where(PROPOSALS.c.id == bindparam("name"))
-_BY_TOKEN: Final = select(PROPOSALS).where(PROPOSALS.c.token_digest == bindparam("token"))
-_FOR_ORDER: Final = (
-    select(PROPOSALS)
-    .where(in_scope(PROPOSALS), PROPOSALS.c.order_key == bindparam("order_key"))
-    .order_by(PROPOSALS.c.ordinal.desc())
-    .limit(1)
-)
-_WAITING: Final = select(PROPOSALS).where(_OUTSTANDING).order_by(PROPOSALS.c.ordinal)
 
 
 class ProposalsPart:
@@ -71,20 +58,22 @@ class ProposalsPart:
             "expires_ms": made.expires_ms,
             "state": made.state.value,
         }
-        self._unit.write(insert(PROPOSALS), values)
+        self._unit.write(sql.INSERT_PROPOSAL, values)
         return made
 
     def get(self, proposal_id: str) -> Proposal | None:
         """Returns the proposal with this id, of any scope."""
-        return self._one(self._unit.first(_BY_ID, {"name": proposal_id}))
+        return self._one(self._unit.first(sql.PROPOSAL_BY_ID, {"proposal_id": proposal_id}))
 
     def newest_for(self, scope: Scope, order_key: str) -> Proposal | None:
         """Returns the newest proposal of exactly this order."""
-        return self._one(self._unit.first(_FOR_ORDER, {**scope_values(scope), "order_key": order_key}))
+        return self._one(
+            self._unit.first(sql.NEWEST_PROPOSAL_OF_ORDER, {**scope_values(scope), "order_key": order_key})
+        )
 
     def by_token(self, token_digest: str) -> Proposal | None:
         """Returns the proposal of this token; None for a token that was replaced by a newer one."""
-        return self._one(self._unit.first(_BY_TOKEN, {"token": token_digest}))
+        return self._one(self._unit.first(sql.PROPOSAL_BY_TOKEN, {"token": token_digest}))
 
     def outstanding(self, scope: Scope) -> tuple[Proposal, ...]:
         """Returns the scope's proposals that still wait for a person or for their token to be used, oldest first."""
@@ -92,7 +81,7 @@ class ProposalsPart:
 
     def waiting(self) -> tuple[Proposal, ...]:
         """Returns the outstanding proposals of all scopes, oldest first."""
-        found = (_proposal(row) for row in self._unit.rows(_WAITING))
+        found = (proposal_from(row) for row in self._unit.rows(sql.OUTSTANDING_PROPOSALS))
         return tuple(proposal for proposal in found if proposal.is_outstanding(self._unit.now_ms))
 
     def issue_token(
@@ -115,30 +104,29 @@ class ProposalsPart:
         proposal = self._open(proposal_id)
         if not proposal.is_outstanding(self._unit.now_ms):
             raise self._unit.refused(StoreConflict(f"proposal `{proposal_id}` has expired"))
-        values: dict[str, object] = {"token_digest": token_digest, "token_expires_ms": expires_ms}
-        if by_person:
-            values |= {
-                "state": ProposalState.APPROVED.value,
-                "approved_ms": self._unit.now_ms,
-                "proof": None if proof is None else proof.value,
-                "approval_seq": approval_seq,
-            }
-        self._change(proposal_id, values)
+        token: dict[str, object] = {"token_digest": token_digest, "token_expires_ms": expires_ms}
+        if not by_person:
+            self._change(sql.GIVE_TOKEN, proposal_id, token)
+            return
+        approval = {
+            "state": ProposalState.APPROVED.value,
+            "approved_ms": self._unit.now_ms,
+            "proof": None if proof is None else proof.value,
+            "approval_seq": approval_seq,
+        }
+        self._change(sql.APPROVE_PROPOSAL, proposal_id, {**token, **approval})
 
     def reject(self, proposal_id: str, reason: str) -> None:
         """Ends it because a person declines. Raises StoreConflict where it has ended already."""
-        self._open(proposal_id)
-        self._change(proposal_id, {"state": ProposalState.REJECTED.value, "reason": reason})
+        self._end(proposal_id, ProposalState.REJECTED, reason)
 
     def burn(self, proposal_id: str, reason: str) -> None:
         """Ends it because its order was denied at redemption. Raises StoreConflict where it has ended already."""
-        self._open(proposal_id)
-        self._change(proposal_id, {"state": ProposalState.BURNT.value, "reason": reason})
+        self._end(proposal_id, ProposalState.BURNT, reason)
 
     def withdraw(self, proposal_id: str) -> None:
         """Ends it because the assistant withdraws it. Raises StoreConflict where it has ended already."""
-        self._open(proposal_id)
-        self._change(proposal_id, {"state": ProposalState.WITHDRAWN.value, "reason": "withdrawn by the assistant"})
+        self._end(proposal_id, ProposalState.WITHDRAWN, "withdrawn by the assistant")
 
     def redeem(self, proposal_id: str, client_order_id: str) -> None:
         """Uses the token for this order. The keys of the table enforce single use, beyond what is checked here.
@@ -152,7 +140,7 @@ class ProposalsPart:
         if self._unit.now_ms >= proposal.token_expires_ms:
             raise self._unit.refused(StoreConflict(f"the token of proposal `{proposal_id}` has expired"))
         self._unit.write(
-            insert(REDEMPTIONS),
+            sql.INSERT_REDEMPTION,
             {
                 "proposal_id": proposal_id,
                 "token_digest": proposal.token_digest,
@@ -160,7 +148,8 @@ class ProposalsPart:
                 "ts_ms": self._unit.now_ms,
             },
         )
-        self._change(proposal_id, {"state": ProposalState.SENT.value, "client_order_id": client_order_id})
+        sent = {"state": ProposalState.SENT.value, "client_order_id": client_order_id}
+        self._change(sql.SEND_PROPOSAL, proposal_id, sent)
 
     def _open(self, proposal_id: str) -> Proposal:
         proposal = self.get(proposal_id)
@@ -170,8 +159,12 @@ class ProposalsPart:
             raise self._unit.refused(StoreConflict(f"proposal `{proposal.id}` is {proposal.state.value} already"))
         return proposal
 
-    def _change(self, proposal_id: str, values: dict[str, object]) -> None:
-        if self._unit.write(update(PROPOSALS).where(PROPOSALS.c.id == proposal_id, _OUTSTANDING).values(**values)) != 1:
+    def _end(self, proposal_id: str, state: ProposalState, reason: str) -> None:
+        self._open(proposal_id)
+        self._change(sql.END_PROPOSAL, proposal_id, {"state": state.value, "reason": reason})
+
+    def _change(self, statement: CompiledStatement, proposal_id: str, values: Mapping[str, object]) -> None:
+        if self._unit.write(statement, {"proposal_id": proposal_id, **values}) != 1:
             raise self._unit.refused(StoreConflict(f"proposal `{proposal_id}` has ended already"))
 
     def _new_id(self, random_bytes: Callable[[int], bytes]) -> str:
@@ -188,8 +181,4 @@ class ProposalsPart:
 
     @staticmethod
     def _one(row: ROW | None) -> Proposal | None:
-        return None if row is None else _proposal(row)
-
-
-def _proposal(row: ROW) -> Proposal:
-    return proposal_from({name: value for name, value in row.items() if name != "ordinal"})
+        return None if row is None else proposal_from(row)

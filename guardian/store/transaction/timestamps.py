@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from sqlalchemy import bindparam, delete, insert, select
-
-from guardian.store.schema.tables import MARKS
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.transaction.unit import Unit
-
-_BY_NAME: Final = select(MARKS.c.ts_ms).where(MARKS.c.name == bindparam("wanted"))
-_DELETE: Final = delete(MARKS).where(MARKS.c.name == bindparam("wanted"))
 
 
 class TimestampsPart:
@@ -21,13 +14,13 @@ class TimestampsPart:
 
     def get(self, name: str) -> int | None:
         """Returns the timestamp of this name; None if it is not set."""
-        row = self._unit.first(_BY_NAME, {"wanted": name})
-        return None if row is None else int(row["ts_ms"])
+        found = self._unit.value(sql.TIMESTAMP_BY_NAME, {"name": name})
+        return None if found is None else int(found)
 
     def set(self, name: str) -> int:
         """Sets the timestamp to now and returns it."""
         self.clear(name)
-        self._unit.write(insert(MARKS), {"name": name, "ts_ms": self._unit.now_ms})
+        self._unit.write(sql.INSERT_TIMESTAMP, {"name": name, "ts_ms": self._unit.now_ms})
         return self._unit.now_ms
 
     def set_once(self, name: str) -> int:
@@ -38,4 +31,4 @@ class TimestampsPart:
     def clear(self, name: str) -> None:
         """Deletes the timestamp, if there is one."""
         if self.get(name) is not None:
-            self._unit.write(_DELETE, {"wanted": name})
+            self._unit.write(sql.DELETE_TIMESTAMP, {"name": name})

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import select, update
-
 from guardian.domain.trading import TradingState
-from guardian.store.schema.owner_tables import MANDATES
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import TradingStatus
-from guardian.store.schema.tables import CONTROL
 from guardian.store.transaction.unit import Unit
 
-_TRADING: Final = select(CONTROL.c.state, CONTROL.c.reason, CONTROL.c.since_ms, CONTROL.c.by)
-_SET_TRADING: Final = update(CONTROL).where(CONTROL.c.id == 1)
-_END_MANDATES: Final = update(MANDATES).where(MANDATES.c.ended_ms.is_(None))
 MAX_REASON: Final = 2000
 """Characters of all reasons of one halt together, at most."""
 
@@ -27,7 +21,7 @@ class TradingPart:
 
     def status(self) -> TradingStatus:
         """Returns the stored trading state. (A non-empty emergency file halts trading as well.)"""
-        row = self._unit.first(_TRADING)
+        row = self._unit.first(sql.TRADING_STATUS)
         if row is None:  # the row is made with the file; without it nothing shows that trading is allowed
             return TradingStatus(state=TradingState.HALTED, reason="the store has no trading state")
         return TradingStatus(
@@ -41,9 +35,10 @@ class TradingPart:
         """
         if self.status().state is state:
             return
-        self._unit.write(_END_MANDATES.values(ended_ms=self._unit.now_ms, ended_reason=f"trading became {state.value}"))
+        ended = {"ended_ms": self._unit.now_ms, "ended_reason": f"trading became {state.value}"}
+        self._unit.write(sql.END_MANDATES, ended)
         values = {"state": state.value, "reason": reason, "since_ms": self._unit.now_ms, "by": by}
-        self._unit.write(_SET_TRADING.values(**values))
+        self._unit.write(sql.SET_TRADING, values)
 
     def halt(self, reason: str, *, by: str) -> bool:
         """Halts trading; returns whether it was not halted before. The reason is added to that of an earlier halt."""
@@ -53,7 +48,7 @@ class TradingPart:
             return True
         if reason not in (before.reason or ""):
             both = f"{before.reason}; {reason}" if before.reason else reason
-            self._unit.write(_SET_TRADING.values(reason=both[:MAX_REASON]))
+            self._unit.write(sql.SET_TRADING_REASON, {"reason": both[:MAX_REASON]})
         return False
 
     def keep_window(self) -> None:
@@ -61,6 +56,4 @@ class TradingPart:
 
         It never goes back, over no restart.
         """
-        self._unit.write(
-            _SET_TRADING.where(CONTROL.c.window_ms < self._unit.now_ms).values(window_ms=self._unit.now_ms)
-        )
+        self._unit.write(sql.KEEP_WINDOW, {"now": self._unit.now_ms})

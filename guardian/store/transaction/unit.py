@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
-from typing import Any
-
-from sqlalchemy import ColumnElement, Connection, CursorResult, Executable, FromClause, and_, bindparam
-from sqlalchemy.exc import SQLAlchemyError
+from typing import Any, Final
 
 from guardian.errors import StoreError
+from guardian.store.schema.compiled_statement import CompiledStatement
 from guardian.store.schema.records import Head, Scope
-from guardian.store.schema.sqlite_errors import translated
+from guardian.store.schema.sqlite_errors import UNWRITTEN, translated
 
 ROW = Mapping[str, Any]
-"""A row by column name; the table's class says what is in it."""
+"""A row by column name; the table's class in `guardian.store.definitions` says what is in it."""
+NO_VALUES: Final[Mapping[str, object]] = {}
 
 
 class Unit:
     """One unit of work: what is recorded all together or not at all."""
 
-    def __init__(self, connection: Connection, *, now_ms: int, clock_ms: int, head: Head) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, now_ms: int, clock_ms: int, head: Head) -> None:
         self.now_ms = now_ms
         """Window time: it never goes back, in no process of this home and over no restart."""
         self.clock_ms = clock_ms
@@ -32,7 +32,7 @@ class Unit:
         """Whether any writing statement was run."""
         self.failed: StoreError | None = None
         """Why this transaction cannot be committed any more."""
-        self._connection: Connection | None = connection
+        self._connection: sqlite3.Connection | None = connection
 
     def end(self) -> None:
         """Releases the connection: every later statement raises RuntimeError."""
@@ -47,40 +47,46 @@ class Unit:
         self.failed = error
         return error
 
-    def run(self, statement: Executable, values: Mapping[str, object] | None = None) -> CursorResult[Any]:
-        """Runs one statement. Raises StoreError; nothing is then recorded, even where the caller catches it."""
+    def rows(self, statement: CompiledStatement, values: Mapping[str, object] = NO_VALUES) -> list[ROW]:
+        """Returns all rows of a query. Raises StoreError."""
+        found, _ = self._run(statement, values)
+        return [dict(zip(statement.columns, row, strict=True)) for row in found]
+
+    def first(self, statement: CompiledStatement, values: Mapping[str, object] = NO_VALUES) -> ROW | None:
+        """Returns the first row of a query, or None. Raises StoreError."""
+        found, _ = self._run(statement, values)
+        return dict(zip(statement.columns, found[0], strict=True)) if found else None
+
+    def value(self, statement: CompiledStatement, values: Mapping[str, object] = NO_VALUES) -> Any:  # noqa: ANN401 - as the column
+        """Returns what the first column of the first row of a query has; None without any row. Raises StoreError."""
+        found, _ = self._run(statement, values)
+        return found[0][0] if found else None
+
+    def write(self, statement: CompiledStatement, values: Mapping[str, object] = NO_VALUES) -> int:
+        """Runs one writing statement; returns how many rows it changed. Raises StoreError."""
+        self.wrote = True
+        _, changed = self._run(statement, values)
+        return changed
+
+    def _run(self, statement: CompiledStatement, values: Mapping[str, object]) -> tuple[list[tuple[Any, ...]], int]:
+        """Returns all rows of a statement, so that no cursor stays open, and how many it changed.
+
+        Raises StoreError; nothing is then recorded, even where the caller catches it.
+        """
         if self._connection is None:
             raise RuntimeError("this transaction is over")
         if self.failed is not None:
             raise self.failed
         try:
-            return self._connection.execute(statement, dict(values) if values is not None else None)
-        except SQLAlchemyError as error:
+            if values.keys() != statement.parameters:
+                raise sqlite3.ProgrammingError("the values are not those of the statement's parameters")
+            cursor = self._connection.execute(statement.sql, values)
+            return cursor.fetchall(), cursor.rowcount
+        except UNWRITTEN as error:
             self.failed = translated(error)
             raise self.failed from None
 
-    def write(self, statement: Executable, values: Mapping[str, object] | None = None) -> int:
-        """Runs one writing statement; returns how many rows it changed. Raises StoreError."""
-        self.wrote = True
-        return self.run(statement, values).rowcount
-
-    def rows(self, statement: Executable, values: Mapping[str, object] | None = None) -> list[ROW]:
-        """Returns all rows of a query. Raises StoreError."""
-        found = self.run(statement, values)
-        names = tuple(found.keys())
-        return [dict(zip(names, row, strict=True)) for row in found.all()]  # half the time of `mappings()`
-
-    def first(self, statement: Executable, values: Mapping[str, object] | None = None) -> ROW | None:
-        """Returns the first row of a query, or None. Raises StoreError."""
-        row = self.run(statement, values).mappings().first()
-        return None if row is None else dict(row)
-
-
-def in_scope(table: FromClause) -> ColumnElement[bool]:
-    """Returns the condition that limits a statement to the rows of one scope; `scope_values` has its parameters."""
-    return and_(table.c.environment == bindparam("environment"), table.c.account == bindparam("account"))
-
 
 def scope_values(scope: Scope) -> dict[str, object]:
-    """Returns the two parameters of `in_scope`, which are also the columns of a new row."""
+    """Returns the two parameters of a statement on one scope, which are also the columns of a new row."""
     return {"environment": scope.environment, "account": scope.account}

@@ -7,8 +7,8 @@ import sqlite3
 import pytest
 
 from guardian.errors import StoreUnavailable
+from guardian.store.definitions.tables import PROPOSALS
 from guardian.store.log.statements import PROPOSAL_COLUMNS
-from guardian.store.schema.tables import PROPOSALS
 from guardian.store.waiting_proposals import WaitingProposals
 from tests.store.support.store_world import MINUTE, World
 from tests.support.clock import ClockOf

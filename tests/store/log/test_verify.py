@@ -23,7 +23,7 @@ from guardian.store.log.encoding import digest_of
 from guardian.store.log.verify import FindingKind, verify
 from guardian.store.schema.files import CHECKPOINT_NAME
 from guardian.store.schema.records import Phase, Record
-from guardian.store.schema.tables import TRIGGERS
+from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES
 from tests.store.support.store_world import World
 from tests.support import prefork
 from tests.support.present import present
@@ -220,7 +220,7 @@ def test_removed_trigger_is_found(log: World) -> None:
     assert kinds(log) == {FindingKind.SCHEMA}
 
 
-@pytest.mark.parametrize("name", sorted(TRIGGERS))
+@pytest.mark.parametrize("name", sorted(TRIGGER_NAMES))
 def test_each_trigger_of_the_schema_is_missed_when_it_is_removed(log: World, name: str) -> None:
     """Those of proposals, accounts and redemptions too."""
     with closing(sqlite3.connect(log.home / "guardian.db")) as connection:

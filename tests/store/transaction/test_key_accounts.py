@@ -6,10 +6,10 @@ import threading
 from functools import partial
 
 import pytest
-from sqlalchemy import text
 
 from guardian.errors import StoreError
 from guardian.store.database import Store, Transaction
+from guardian.store.schema.compiled_statement import CompiledStatement
 from tests.store.support.store_world import World
 from tests.support.clock import ClockOf
 
@@ -58,7 +58,7 @@ def test_remembered_account_is_neither_changed_nor_removed_in_the_file(world: Wo
     """The database itself holds it: keys stay with their account."""
     world.attempt(lambda tx: tx.accounts.remember("testnet", KEY, "uid-1"))
     with pytest.raises(StoreError), world.store.transaction() as tx:
-        tx.unit.write(text(statement))
+        tx.unit.write(CompiledStatement(statement))
     assert world.attempt(lambda tx: tx.accounts.get("testnet", KEY)) == "uid-1"
 
 

@@ -19,9 +19,8 @@ from guardian.errors import StoreCorrupt, StoreUnavailable
 from guardian.store.log.checkpoint import read_checkpoint
 from guardian.store.log.read_only import last_seq
 from guardian.store.log.verify import verify_tail
-from guardian.store.schema.files import APPLICATION_ID, CHECKPOINT_NAME, DATABASE_NAME, POLICY_NAME
+from guardian.store.schema.files import APPLICATION_ID, CHECKPOINT_NAME, DATABASE_NAME, POLICY_NAME, SCHEMA_VERSION
 from guardian.store.schema.sqlite_dialect import application_id, damages, schema_version
-from guardian.store.schema.tables import SCHEMA_VERSION
 
 MOST_COPIED: Final = 500_000_000
 """Bytes of a database that is copied to be looked at."""

@@ -1,4 +1,4 @@
-"""The tables of `guardian.db`. Its triggers are in `guardian.store.schema.sqlite_dialect`.
+"""The tables of `guardian.db`. Those of the owner are in `owner_tables`, its triggers in `sqlite_dialect`.
 
 Decimals are plain TEXT and are summed exactly in Python; SQLite's own numbers would round.
 """
@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Computed, Connection, Index, Integer, Text, insert, text
+from sqlalchemy import Column, Computed, Index, Integer, Text, text
 from sqlmodel import Field
 
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
-from guardian.domain.owner.proof import Proof
-from guardian.domain.trading import TradingState
-from guardian.store.schema.files import APPLICATION_ID
-from guardian.store.schema.owner_tables import OWNER
+from guardian.store.definitions.table_base import Table, blob_column, text_column
 from guardian.store.schema.sqlite_dialect import (
     CALL_EVENT_SQL,
     CALL_PHASES_SQL,
@@ -23,13 +20,7 @@ from guardian.store.schema.sqlite_dialect import (
     OUTSTANDING_SQL,
     PENDING_SQL,
     UNKNOWN_FEES_SQL,
-    header_statements,
-    triggers,
 )
-from guardian.store.schema.table_base import Table, blob_column, text_column
-
-SCHEMA_VERSION: Final = 5
-"""`user_version`: raised by each change of the tables."""
 
 
 class AuditTable(Table, table=True):
@@ -320,29 +311,10 @@ ACCOUNTS: Final = AccountTable.__table__  # type: ignore[attr-defined]  # as abo
 MARKS: Final = MarkTable.__table__  # type: ignore[attr-defined]  # as above
 POLICIES: Final = PolicyTable.__table__  # type: ignore[attr-defined]  # as above
 
-_MOVING_ORDER_COLUMNS: Final = frozenset(
+CHANGING_ORDER_COLUMNS: Final = frozenset(
     {
         "state", "order_id", "executed_quantity", "executed_quote_quantity", "fee_quantity", "updated_ms",
         "corrections", "created_ms", "exchange_status", "amended_quantity", "absent_ms", "given_up", "adopted",
     }
 )  # fmt: skip
-TRIGGERS: Final = triggers(column.name for column in ORDERS.columns if column.name not in _MOVING_ORDER_COLUMNS)
-"""By name, without `CREATE TRIGGER name`."""
-
-INDEXES: Final = frozenset(str(index.name) for table in Table.metadata.tables.values() for index in table.indexes)
-
-
-def create_schema(connection: Connection) -> None:
-    """Creates everything of a new file, in the open transaction."""
-    Table.metadata.create_all(connection, checkfirst=False)
-    for name, rest in TRIGGERS.items():
-        connection.exec_driver_sql(f"CREATE TRIGGER {name} {rest}")
-    connection.execute(insert(CONTROL).values(id=1, state=TradingState.ACTIVE.value, window_ms=0))
-    connection.execute(insert(OWNER).values(id=1, floor=Proof.TERMINAL.value, pin_tries=0))
-    for statement in header_statements(APPLICATION_ID, SCHEMA_VERSION):
-        connection.exec_driver_sql(statement)
-
-
-def missing_parts(names: frozenset[str]) -> frozenset[str]:
-    """Returns the tables, indexes and triggers that a file lacks, given the names of those that it has."""
-    return (frozenset(Table.metadata.tables) | INDEXES | frozenset(TRIGGERS)) - names
+"""All other columns of an order stay as they were when it was reserved: what it counts for never changes."""

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Index
 from sqlmodel import Field
 
-from guardian.store.schema.table_base import Table, text_column
+from guardian.store.definitions.table_base import Table, text_column
 
 
 class PasskeyTable(Table, table=True):
