@@ -1,0 +1,1 @@
+"""What is measured, and how each is started and driven."""

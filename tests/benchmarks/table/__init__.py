@@ -1,0 +1,1 @@
+"""Samples, rows and bars, and the table that they make."""
