@@ -35,9 +35,9 @@ class Range:
 
     def admits(self, value: Decimal) -> bool:
         """Whether the value is above zero, within the bounds and a whole number of steps."""
-        if value <= 0 or value < self.minimum:
+        if value <= ZERO or value < self.minimum:
             return False
-        if 0 < self.maximum < value:
+        if ZERO < self.maximum < value:
             return False
         return is_multiple(value, self.step)
 
@@ -149,9 +149,9 @@ class Instrument:
         if not self.lot.admits(order.quantity):
             yield _breach("LOT_SIZE", "quantity", order.quantity, self.lot)
         notional = times(order.price, order.quantity)
-        if self.min_notional > 0 and notional < self.min_notional:
+        if ZERO < self.min_notional > notional:
             yield self._notional_breach(order, notional, f"at least {plain(self.min_notional)}")
-        if self.max_notional > 0 and notional > self.max_notional:
+        if ZERO < self.max_notional < notional:
             yield self._notional_breach(order, notional, f"at most {plain(self.max_notional)}")
 
     def _notional_breach(self, order: ResolvedOrder, notional: Decimal, limit: str) -> FilterBreach:

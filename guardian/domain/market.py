@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from guardian.domain.money import ZERO
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickerPrice:
@@ -107,7 +109,7 @@ class BookTop:
     @property
     def is_usable(self) -> bool:
         """Whether both sides have a price and they do not cross."""
-        return 0 < self.bid <= self.ask
+        return ZERO < self.bid <= self.ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

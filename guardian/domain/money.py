@@ -34,6 +34,10 @@ _EXACT: Final = Context(prec=200, traps=[InvalidOperation, DivisionByZero, Overf
 _UP: Final = Context(prec=200, rounding=ROUND_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
 _DOWN: Final = Context(prec=200, rounding=ROUND_DOWN, traps=[InvalidOperation, DivisionByZero, Overflow])
 
+_add: Final = _EXACT.add
+_subtract: Final = _EXACT.subtract
+_multiply: Final = _EXACT.multiply
+
 ZERO: Final = Decimal(0)
 ONE: Final = Decimal(1)
 EIGHTH_DIGIT: Final = Decimal("0.00000001")
@@ -53,7 +57,7 @@ def parse_amount(text: str) -> Decimal:
 def parse_positive(text: str) -> Decimal:
     """Returns an amount greater than zero. Raises ValueError as `parse_amount` does, and for zero."""
     value = parse_amount(text)
-    if value == 0:
+    if not value:
         raise ValueError("must be greater than zero")
     return value
 
@@ -89,26 +93,29 @@ def times(first: Decimal, *others: Decimal) -> Decimal:
     """Returns the exact product. Raises decimal.Inexact where it would have to round."""
     product = first
     for other in others:
-        product = _EXACT.multiply(product, other)
+        product = _multiply(product, other)
     return product
 
 
-def plus(*values: Decimal) -> Decimal:
+def plus(first: Decimal = ZERO, *others: Decimal) -> Decimal:
     """Returns the exact sum; `total` takes an iterable."""
-    return total(values)
+    result = first
+    for other in others:
+        result = _add(result, other)
+    return result
 
 
 def total(values: Iterable[Decimal]) -> Decimal:
     """Returns the exact sum of any number of amounts, zero for none."""
     result = ZERO
     for value in values:
-        result = _EXACT.add(result, value)
+        result = _add(result, value)
     return result
 
 
 def minus(first: Decimal, second: Decimal) -> Decimal:
     """Returns the exact difference."""
-    return _EXACT.subtract(first, second)
+    return _subtract(first, second)
 
 
 def negated(value: Decimal) -> Decimal:
@@ -128,12 +135,12 @@ def divided_down(dividend: Decimal, divisor: Decimal) -> Decimal:
 
 def round_up(value: Decimal) -> Decimal:
     """Rounds up (away from zero) at the eighth digit: how a notional is counted."""
-    return value.quantize(EIGHTH_DIGIT, rounding=ROUND_UP, context=_UP)
+    return _UP.quantize(value, EIGHTH_DIGIT)
 
 
 def round_down(value: Decimal) -> Decimal:
     """Rounds down (towards zero) at the eighth digit."""
-    return value.quantize(EIGHTH_DIGIT, rounding=ROUND_DOWN, context=_UP)
+    return _DOWN.quantize(value, EIGHTH_DIGIT)
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
@@ -153,7 +160,7 @@ def ceil_to(value: Decimal, step: Decimal) -> Decimal:
 
 
 def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
-    if step == 0:
+    if not step:
         return value
     # Rounding the quotient at its 200th digit, and in the same direction, cannot pass a whole number of steps.
     context = _DOWN if rounding == ROUND_FLOOR else _UP
@@ -162,7 +169,7 @@ def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:
     """Whether `value` is a whole number of steps; a step of zero is disabled and every value is."""
-    return step == 0 or _EXACT.remainder(value, step) == 0
+    return not step or not _EXACT.remainder(value, step)
 
 
 def absolute_difference(first: Decimal, second: Decimal) -> Decimal:

@@ -64,30 +64,35 @@ class Case:
 
 def build_case(spec: OrderSpec, facts: Facts, policy: Policy) -> Case:
     """Builds a case. Nothing is decided here, and whatever is unknown stays None."""
-    instrument, book, average = (
-        facts.instruments.get(spec.symbol),
-        facts.books.get(spec.symbol),
-        facts.averages.get(spec.symbol),
-    )
-    order = None if instrument is None else _order(spec, instrument, facts, policy)
-    can_sell = None if instrument is None else free_to_sell_back(instrument.base_asset, facts)
-    case = Case(
+    symbol = spec.symbol
+    instrument, book, limits = facts.instruments.get(symbol), facts.books.get(symbol), policy.symbols.get(symbol)
+    faults = price_faults(symbol, facts, policy)
+    order, path, priced, counted, can_sell = None, None, None, None, None
+    if instrument is not None:
+        order = _order(spec, instrument, facts, policy)
+        path = priced_path(instrument.quote_asset, facts, policy)
+        priced = None if order is None else _price(order, instrument, book, facts.confirmed)
+        can_sell = free_to_sell_back(instrument.base_asset, facts)
+    is_exit = order is not None and spec.side is OrderSide.SELL and ZERO < order.quantity <= (can_sell or ZERO)
+    if priced is not None and path is not None:
+        cap = policy.limits.max_open_notional if limits is None else limits.max_notional
+        counted = _count_exit(priced, path, faults, cap, facts, policy) if is_exit else _count(priced, path, facts)
+    return Case(
         spec=spec,
         facts=facts,
         policy=policy,
-        limits=policy.symbols.get(spec.symbol),
+        limits=limits,
         instrument=instrument,
         book=book,
-        average=average,
-        faults=tuple(price_faults(spec.symbol, facts, policy)),
+        average=facts.averages.get(symbol),
+        faults=faults,
         order=order,
-        path=None if instrument is None else priced_path(instrument.quote_asset, facts, policy),
-        priced=None if instrument is None or order is None else _price(order, instrument, book, facts.confirmed),
-        counted=None,
+        path=path,
+        priced=priced,
+        counted=counted,
         sellable=can_sell,
-        is_exit=order is not None and order.side is OrderSide.SELL and 0 < order.quantity <= (can_sell or ZERO),
+        is_exit=is_exit,
     )
-    return replace(case, counted=_count(case))
 
 
 def _order(spec: OrderSpec, instrument: Instrument, facts: Facts, policy: Policy) -> ResolvedOrder | None:
@@ -118,35 +123,43 @@ def _price(
     return Priced(instrument=instrument, order=order, unit_price=unit_price, quote_notional=quote_notional)
 
 
-def _count(case: Case) -> Counted | None:
-    """Returns the order in the accounting currency, at usable prices alone; but an exit is not held back by its market.
-
-    Where a price is not usable, an exit counts at the dearest price known, and at most as the whole cap of one order.
-    """
-    priced = case.priced
-    if priced is None or case.path is None:
+def _count(priced: Priced, path: tuple[PricedLeg, ...] | Unpriced, facts: Facts) -> Counted | None:
+    """Returns the order in the accounting currency, at usable prices alone; None where a leg has none."""
+    if isinstance(path, Unpriced):
         return None
-    rate, notional = None, None
-    if not isinstance(case.path, Unpriced):
-        rate = dearer_rate(case.path)
-        notional = _notional(case, priced, rate, priced.quote_notional)
-    cap = case.policy.limits.max_open_notional if case.limits is None else case.limits.max_notional
-    if not case.is_exit or (notional is not None and (not case.faults or notional > cap)):
-        return None if rate is None or notional is None else Counted(priced=priced, rate=rate, notional=notional)
-    rate = rate or dearest_known_rate(priced.instrument.quote_asset, case.facts, case.policy)
+    rate = dearer_rate(path)
+    return Counted(priced=priced, rate=rate, notional=_notional(priced, rate, priced.quote_notional, facts.confirmed))
+
+
+def _count_exit(
+    priced: Priced,
+    path: tuple[PricedLeg, ...] | Unpriced,
+    faults: tuple[PriceFault, ...],
+    cap: Decimal,
+    facts: Facts,
+    policy: Policy,
+) -> Counted:
+    """Returns an exit in the accounting currency; it is not held back by its market.
+
+    Where a price is not usable, an exit counts at the dearest price known, and at most as `cap`, that of one order.
+    """
+    counted = _count(priced, path, facts)
+    if counted is not None and (not faults or counted.notional > cap):
+        return counted
+    rate = dearest_known_rate(priced.instrument.quote_asset, facts, policy) if counted is None else counted.rate
     if rate is not None:
-        average = ZERO if case.average is None else case.average.price
-        dearest = round_up(times(max(priced.unit_price, average), priced.order.quantity))
-        notional = _notional(case, priced, rate, dearest)
+        average = facts.averages.get(priced.order.symbol)
+        unit_price = priced.unit_price if average is None else max(priced.unit_price, average.price)
+        notional = _notional(priced, rate, round_up(times(unit_price, priced.order.quantity)), facts.confirmed)
         if notional <= cap:
             return Counted(priced=priced, rate=rate, notional=notional)
     whole = Rate(multiplier=cap, divisor=priced.quote_notional)
     return Counted(priced=priced, rate=whole, notional=cap, is_value_unknown=True)
 
 
-def _notional(case: Case, priced: Priced, rate: Rate, amount: Decimal) -> Decimal:
+def _notional(priced: Priced, rate: Rate, amount: Decimal, confirmed: Confirmed | None) -> Decimal:
     """Returns what an amount of the quote asset counts for; of a SELL that a person confirmed no more than they saw."""
-    notional, confirmed = rate.convert(amount), case.facts.confirmed
+    notional = rate.convert(amount)
     return notional if confirmed is None or priced.order.side is OrderSide.BUY else min(notional, confirmed.notional)
 
 

@@ -81,9 +81,12 @@ LISTED: Final = (
 """The rules for a listed symbol and for exits, after ALWAYS; their order is the precedence of the denials."""
 
 
+_ALL: Final = ALWAYS + LISTED
+
+
 def rules_for(spec: OrderSpec, policy: Policy, *, may_exit: bool) -> tuple[Rule, ...]:
     """Returns the rules that judge this order; `may_exit` is the answer of `may_be_exit`."""
-    return ALWAYS + LISTED if may_exit or spec.symbol in policy.symbols else ALWAYS
+    return _ALL if may_exit or spec.symbol in policy.symbols else ALWAYS
 
 
 def needed_facts(spec: OrderSpec, policy: Policy, *, may_exit: bool) -> frozenset[Fact]:
@@ -96,9 +99,11 @@ def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
     case = build_case(spec, facts, policy)
     held = ZERO if facts.usage is None else sellable(facts.usage)
     rules = rules_for(spec, policy, may_exit=may_be_exit(spec, held))
-    denials = with_exit_hints(case, named_once(denial for rule in rules for denial in rule.check(case)))
+    denials = [denial for rule in rules for denial in rule.check(case)]
     counted, usage, decision, mandate_id = case.counted, facts.usage, Decision.DENY, None
-    if not denials:
+    if denials:
+        denials = with_exit_hints(case, named_once(denials))
+    else:
         if counted is None or usage is None:
             # No rule denied, and yet the order's cost is unknown: unknown means no.
             denials.append(Denial(code=Code.NOTIONAL_UNKNOWN, message="the worst-case cost of the order is unknown"))

@@ -8,14 +8,13 @@ the average, and its two sides are at most twice that apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 from guardian.domain.market import AveragePrice, BookTop
-from guardian.domain.money import absolute_difference, minus, plain, plus, times
+from guardian.domain.money import ZERO, absolute_difference, minus, plain, plus, times
 from guardian.policy.facts import Fact, Facts
 from guardian.policy.model import Policy
 
@@ -62,63 +61,65 @@ class UsablePrice:
 
 def usable_price(symbol: str, facts: Facts, policy: Policy) -> UsablePrice | PriceFault:
     """Returns the symbol's price where it passes every check, else the first check that it does not pass."""
-    fault = next(price_faults(symbol, facts, policy), None)
-    if fault is not None:
-        return fault
+    faults = price_faults(symbol, facts, policy)
+    if faults:
+        return faults[0]
     book = facts.books[symbol]
     return UsablePrice(symbol=symbol, bid=book.bid, ask=book.ask)
 
 
-def price_faults(symbol: str, facts: Facts, policy: Policy) -> Iterator[PriceFault]:
-    """Yields every check that the symbol's price does not pass; none where it may be used."""
-    yield from _trading(symbol, facts)
+def price_faults(symbol: str, facts: Facts, policy: Policy) -> tuple[PriceFault, ...]:
+    """Returns every check that the symbol's price does not pass; none where it may be used."""
     book, average = facts.books.get(symbol), facts.averages.get(symbol)
-    yield from _book(symbol, book, facts, policy)
-    if average is None or average.price <= 0:
+    found = [_trading(symbol, facts), _book(symbol, book, facts, policy)]
+    if average is None or average.price <= ZERO:
         message = f"there is no average price of {symbol}: {facts.why_missing(Fact.AVERAGE, symbol)}"
-        yield PriceFault(check=PriceCheck.AVERAGE, message=message)
-        return
-    yield from _last_trade(symbol, average, facts, policy)
-    if book is not None and book.is_usable:
-        yield from _divergence(symbol, book, average, policy)
+        found.append(PriceFault(check=PriceCheck.AVERAGE, message=message))
+    else:
+        found.append(_last_trade(symbol, average, facts, policy))
+        if book is not None and book.is_usable:
+            found.append(_divergence(symbol, book, average, policy))
+    return tuple(filter(None, found))
 
 
-def _trading(symbol: str, facts: Facts) -> Iterator[PriceFault]:
+def _trading(symbol: str, facts: Facts) -> PriceFault | None:
     instrument = facts.instruments.get(symbol)
     if instrument is None:
         message = f"the exchange's rules for {symbol} are missing: {facts.why_missing(Fact.INSTRUMENT)}"
         if symbol in facts.unlisted:
             message = f"the exchange does not list {symbol}"
-        yield PriceFault(check=PriceCheck.TRADING, message=message)
-    elif not instrument.is_trading:
-        yield PriceFault(
+        return PriceFault(check=PriceCheck.TRADING, message=message)
+    if not instrument.is_trading:
+        return PriceFault(
             check=PriceCheck.TRADING,
             message=f"the exchange takes no new orders for {symbol} now",
             observed=instrument.status,
             limit="TRADING",
         )
-    elif not facts.statuses_known:
+    if not facts.statuses_known:
         message = f"it is not known whether {symbol} is traded now: {facts.why_missing(Fact.STATUS)}"
-        yield PriceFault(check=PriceCheck.TRADING, message=message)
+        return PriceFault(check=PriceCheck.TRADING, message=message)
+    return None
 
 
-def _book(symbol: str, book: BookTop | None, facts: Facts, policy: Policy) -> Iterator[PriceFault]:
+def _book(symbol: str, book: BookTop | None, facts: Facts, policy: Policy) -> PriceFault | None:
     if book is None:
         message = f"there is no price of {symbol}: {facts.why_missing(Fact.BOOK)}"
-        yield PriceFault(check=PriceCheck.BOOK, message=message)
-    elif not book.is_usable:
-        yield PriceFault(
+        return PriceFault(check=PriceCheck.BOOK, message=message)
+    if not book.is_usable:
+        return PriceFault(
             check=PriceCheck.BOOK,
             message=f"one side of the book of {symbol} is empty, or its sides cross",
             observed=f"bid {plain(book.bid)}, ask {plain(book.ask)}",
         )
-    elif not is_fresh(book, facts, policy):
-        yield PriceFault(
+    if not is_fresh(book, facts, policy):
+        return PriceFault(
             check=PriceCheck.AGE,
             message=f"the price of {symbol} is too old to judge by",
             observed=f"{facts.clock_ms - book.fetched_ms} ms",
             limit=f"{policy.prices.max_age_ms} ms",
         )
+    return None
 
 
 def is_fresh(book: BookTop, facts: Facts, policy: Policy) -> bool:
@@ -126,36 +127,39 @@ def is_fresh(book: BookTop, facts: Facts, policy: Policy) -> bool:
     return 0 <= facts.clock_ms - book.fetched_ms <= policy.prices.max_age_ms
 
 
-def _last_trade(symbol: str, average: AveragePrice, facts: Facts, policy: Policy) -> Iterator[PriceFault]:
+def _last_trade(symbol: str, average: AveragePrice, facts: Facts, policy: Policy) -> PriceFault | None:
     age, most = facts.clock_ms - average.traded_ms, policy.prices.max_trade_age_ms
     # The exchange's clock may be ahead by what the clock rule admits; a trade beyond that is no fact.
-    if not -CLOCK_LIMIT_MS <= age <= most:
-        yield PriceFault(
-            check=PriceCheck.LAST_TRADE,
-            message=f"the exchange has seen no trade of {symbol} for too long, or says it saw one in the future",
-            observed=f"{age} ms",
-            limit=f"{most} ms",
-        )
+    if -CLOCK_LIMIT_MS <= age <= most:
+        return None
+    return PriceFault(
+        check=PriceCheck.LAST_TRADE,
+        message=f"the exchange has seen no trade of {symbol} for too long, or says it saw one in the future",
+        observed=f"{age} ms",
+        limit=f"{most} ms",
+    )
 
 
-def _divergence(symbol: str, book: BookTop, average: AveragePrice, policy: Policy) -> Iterator[PriceFault]:
+def _divergence(symbol: str, book: BookTop, average: AveragePrice, policy: Policy) -> PriceFault | None:
     # Twice each, so that the middle needs no division.
-    twice_middle, twice_average = plus(book.bid, book.ask), times(average.price, Decimal(2))
-    if diverges(twice_middle, twice_average, policy):
-        yield PriceFault(
+    twice_middle, twice_average = plus(book.bid, book.ask), plus(average.price, average.price)
+    most = times(twice_average, policy.prices.max_divergence)
+    if absolute_difference(twice_middle, twice_average) > most:
+        return PriceFault(
             check=PriceCheck.DIVERGENCE,
             message=f"the middle of the book of {symbol} and the average price are too far apart to trust either",
             observed=f"middle {plain(times(twice_middle, Decimal('0.5')))}, average {plain(average.price)}",
             limit=percent_text(policy.prices.max_divergence),
         )
     # Two stray levels can have the average in their middle: each side is then as far from it as the other.
-    elif minus(book.ask, book.bid) > times(twice_average, policy.prices.max_divergence):
-        yield PriceFault(
+    if minus(book.ask, book.bid) > most:
+        return PriceFault(
             check=PriceCheck.DIVERGENCE,
             message=f"the two sides of the book of {symbol} are too far apart to trust either",
             observed=f"bid {plain(book.bid)}, ask {plain(book.ask)}, average {plain(average.price)}",
             limit=f"{percent_text(times(policy.prices.max_divergence, Decimal(2)))} of the average",
         )
+    return None
 
 
 def usable_open(symbol: str, facts: Facts, policy: Policy) -> Decimal | PriceFault:
