@@ -22,7 +22,7 @@ from guardian.domain.money import (
     plain,
     times,
 )
-from guardian.domain.orders import OrderSide, ResolvedOrder
+from guardian.domain.orders import BUY, OrderSide, ResolvedOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ class PercentPrice:
 
     def band(self, side: OrderSide, average: Decimal) -> Range:
         """Returns the prices that the exchange takes on that side; a factor of zero is disabled."""
-        up, down = (self.bid_up, self.bid_down) if side is OrderSide.BUY else (self.ask_up, self.ask_down)
+        up, down = (self.bid_up, self.bid_down) if side is BUY else (self.ask_up, self.ask_down)
         return Range(minimum=times(average, down), maximum=times(average, up))
 
 

@@ -34,6 +34,11 @@ class OrderType(StrEnum):
     TAKE_PROFIT = "TAKE_PROFIT"
 
 
+BUY: Final = OrderSide.BUY
+SELL: Final = OrderSide.SELL
+MARKET: Final = OrderType.MARKET
+"""What judging an order compares with most. Python 3.11 takes longer to look a member up than to compare it."""
+
 STOP_LIMIT_TYPES: Final = frozenset({OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 PRICED_TYPES: Final = frozenset({OrderType.LIMIT, OrderType.LIMIT_MAKER}) | STOP_LIMIT_TYPES
 """The types that carry a limit price, and so have a worst price."""

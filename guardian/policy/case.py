@@ -8,7 +8,7 @@ from decimal import Decimal
 from guardian.domain.instruments import Instrument
 from guardian.domain.market import AveragePrice, BookTop
 from guardian.domain.money import ZERO, minus, round_up, times
-from guardian.domain.orders import OrderSide, OrderSpec, OrderType, ResolvedOrder
+from guardian.domain.orders import BUY, MARKET, SELL, OrderSpec, ResolvedOrder
 from guardian.policy.conversion import PricedLeg, Rate, Unpriced, dearer_rate, dearest_known_rate, priced_path
 from guardian.policy.facts import Confirmed, Facts, Usage
 from guardian.policy.model import Policy, SymbolLimits
@@ -73,7 +73,7 @@ def build_case(spec: OrderSpec, facts: Facts, policy: Policy) -> Case:
         path = priced_path(instrument.quote_asset, facts, policy)
         priced = None if order is None else _price(order, instrument, book, facts.confirmed)
         can_sell = free_to_sell_back(instrument.base_asset, facts)
-    is_exit = order is not None and spec.side is OrderSide.SELL and ZERO < order.quantity <= (can_sell or ZERO)
+    is_exit = order is not None and spec.side is SELL and ZERO < order.quantity <= (can_sell or ZERO)
     if priced is not None and path is not None:
         cap = policy.limits.max_open_notional if limits is None else limits.max_notional
         counted = _count_exit(priced, path, faults, cap, facts, policy) if is_exit else _count(priced, path, facts)
@@ -103,7 +103,7 @@ def _order(spec: OrderSpec, instrument: Instrument, facts: Facts, policy: Policy
     book, average, confirmed = facts.books.get(spec.symbol), facts.averages.get(spec.symbol), facts.confirmed
     agreed = None if confirmed is None else confirmed.protected_price
     order = resolve(spec, instrument, book, policy.prices.market_buffer, agreed)
-    if order is None or agreed is None or spec.order_type is not OrderType.MARKET:
+    if order is None or agreed is None or spec.order_type is not MARKET:
         return order
     usable = book if book is not None and book.is_usable else None
     reference = None if average is None or average.price <= 0 else average.price
@@ -117,7 +117,7 @@ def _price(
     if unit_price is None:
         return None
     quote_notional = round_up(times(unit_price, order.quantity))
-    if confirmed is not None and order.side is OrderSide.SELL:
+    if confirmed is not None and order.side is SELL:
         # What a SELL brings beyond what the person saw is theirs, and no reason to deny what they confirmed.
         quote_notional = min(quote_notional, confirmed.quote_notional)
     return Priced(instrument=instrument, order=order, unit_price=unit_price, quote_notional=quote_notional)
@@ -160,7 +160,7 @@ def _count_exit(
 def _notional(priced: Priced, rate: Rate, amount: Decimal, confirmed: Confirmed | None) -> Decimal:
     """Returns what an amount of the quote asset counts for; of a SELL that a person confirmed no more than they saw."""
     notional = rate.convert(amount)
-    return notional if confirmed is None or priced.order.side is OrderSide.BUY else min(notional, confirmed.notional)
+    return notional if confirmed is None or priced.order.side is BUY else min(notional, confirmed.notional)
 
 
 def sellable(usage: Usage) -> Decimal:
@@ -173,7 +173,7 @@ def may_be_exit(spec: OrderSpec, held: Decimal) -> bool:
 
     Its quantity may still be unknown: `quote_quantity` is worked out from the market.
     """
-    if spec.side is not OrderSide.SELL:
+    if spec.side is not SELL:
         return False
     return held > 0 and (spec.quantity is None or spec.quantity <= held)
 

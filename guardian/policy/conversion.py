@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from guardian.domain.instruments import Instrument, largest_quantity
 from guardian.domain.money import ONE, ZERO, divided_down, divided_up, negated, round_down, round_up, times
@@ -53,6 +54,10 @@ class Rate:
         product = times(amount, self.multiplier)
         # Most paths only multiply, and a division to 200 digits costs more than all the rest.
         return round_up(product if self.divisor == ONE else divided_up(product, self.divisor))
+
+
+SAME_CURRENCY: Final = Rate()
+"""The rate of the accounting currency itself."""
 
 
 def conversion_path(asset: str, accounting: Accounting, instruments: Mapping[str, Instrument]) -> tuple[Leg, ...] | str:
@@ -102,6 +107,8 @@ def unpriced_by(fault: PriceFault) -> Unpriced:
 
 def dearer_rate(path: tuple[PricedLeg, ...]) -> Rate:
     """Returns the rate at the dearer side of each book: the ask of a base asset, the bid of a quote asset."""
+    if not path:
+        return SAME_CURRENCY
     multiplier = divisor = ONE
     for leg in path:
         if leg.from_base:

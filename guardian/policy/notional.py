@@ -11,7 +11,16 @@ from decimal import Decimal
 from guardian.domain.instruments import Instrument, largest_quantity
 from guardian.domain.market import BookTop
 from guardian.domain.money import EIGHTH_DIGIT, ONE, ZERO, ceil_to, floor_to, minus, plus, times
-from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, OrderSpec, OrderType, ResolvedOrder, TimeInForce
+from guardian.domain.orders import (
+    BUY,
+    MARKET,
+    STOP_LIMIT_TYPES,
+    OrderSide,
+    OrderSpec,
+    OrderType,
+    ResolvedOrder,
+    TimeInForce,
+)
 
 
 def resolve(
@@ -22,7 +31,7 @@ def resolve(
     `fixed_price` is the protected price that a proposal fixed; it is not worked out again, and the quantity of an order
     by `quote_quantity` follows from it.
     """
-    if spec.order_type is not OrderType.MARKET:
+    if spec.order_type is not MARKET:
         return _as_requested(spec)
     if fixed_price is not None:
         price = fixed_price
@@ -60,7 +69,7 @@ def _as_requested(spec: OrderSpec) -> ResolvedOrder | None:
 def protected_price(side: OrderSide, instrument: Instrument, book: BookTop, buffer: Decimal) -> Decimal:
     """Returns the ask plus the buffer, or the bid less it, rounded to the tick that is not worse."""
     tick = instrument.price.step or EIGHTH_DIGIT
-    if side is OrderSide.BUY:
+    if side is BUY:
         return floor_to(times(book.ask, plus(ONE, buffer)), tick)
     return ceil_to(times(book.bid, minus(ONE, buffer)), tick)
 
@@ -75,7 +84,7 @@ def no_worse_price(
     admitted it is the agreed one, and the filters say what is wrong with it.
     """
     agreed, valid = order.price, instrument.valid_prices(order.side, order.quantity, average)
-    if order.side is OrderSide.BUY:
+    if order.side is BUY:
         highest = agreed if book is None else min(agreed, times(book.ask, plus(ONE, collar)))
         if valid.maximum > 0:
             highest = min(highest, valid.maximum)
@@ -90,7 +99,7 @@ def no_worse_price(
 
 def worst_price(order: ResolvedOrder, book: BookTop | None) -> Decimal | None:
     """Returns the price that the order is counted at; None where a SELL has no bid to be compared with."""
-    if order.side is OrderSide.BUY:
+    if order.side is BUY:
         return order.price
     if book is None or not book.is_usable:
         return None

@@ -10,7 +10,7 @@ from guardian.domain.codes import Code
 from guardian.domain.instruments import Instrument
 from guardian.domain.milliseconds import HOUR_MS, MINUTE_MS, SECOND_MS
 from guardian.domain.money import ZERO, minus, plain, plus
-from guardian.domain.orders import OrderSide
+from guardian.domain.orders import BUY, SELL
 from guardian.policy.case import Case, Counted, Priced, free_now
 from guardian.policy.conversion import Rate, Unpriced, largest_passing
 from guardian.policy.facts import Fact
@@ -57,7 +57,7 @@ def max_notional(case: Case) -> Iterator[Denial]:
         return
     most = case.limits.max_notional
     if counted.notional > most:
-        is_buy = counted.priced.order.side is OrderSide.BUY
+        is_buy = counted.priced.order.side is BUY
         # What a SELL counts as is no cost: the bid, or its own price where that is higher.
         message = "the order costs too much at worst" if is_buy else "the order counts as too much, at the bid or above"
         yield _over_limit(case, counted, Code.NOTIONAL_EXCEEDS_MAX, message, ZERO, most)
@@ -102,7 +102,7 @@ def max_position(case: Case) -> Iterator[Denial]:
     """
     usage, priced = case.facts.usage, case.priced
     # A BUY's worst case is known whenever the order is known, so no BUY escapes here.
-    if case.limits is None or usage is None or priced is None or priced.order.side is not OrderSide.BUY:
+    if case.limits is None or usage is None or priced is None or priced.order.side is not BUY:
         return
     before = plus(usage.position, usage.open_buys)
     after = plus(before, priced.order.quantity)
@@ -246,7 +246,7 @@ def free_quote(case: Case) -> Iterator[Denial]:
             hint="try again in a moment",
         )
         return
-    if priced is None or priced.order.side is not OrderSide.BUY:
+    if priced is None or priced.order.side is not BUY:
         return
     asset, floor = priced.instrument.quote_asset, case.policy.limits.min_free_quote
     free = free_now(asset, case.facts)
@@ -267,7 +267,7 @@ def free_base(case: Case) -> Iterator[Denial]:
     After a purchase whose fee was taken of what was bought that is less than the quantity of the purchase.
     """
     order, instrument = case.order, case.instrument
-    if order is None or instrument is None or order.side is not OrderSide.SELL or case.facts.free is None:
+    if order is None or instrument is None or order.side is not SELL or case.facts.free is None:
         return
     asset = instrument.base_asset
     free = max(free_now(asset, case.facts), ZERO)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from guardian.domain.codes import Code
 from guardian.domain.money import ONE, minus, plain, plus, times
-from guardian.domain.orders import OrderSide, OrderType
+from guardian.domain.orders import BUY, MARKET
 from guardian.policy.case import Case, Counted
 from guardian.policy.verdict import Denial
 
@@ -22,10 +22,10 @@ def still_holds(case: Case) -> Iterator[Denial]:
             message="the policy was changed since this order was proposed",
             hint="request the order again",
         )
-    if case.spec.order_type is not OrderType.MARKET or case.book is None or not case.book.is_usable:
+    if case.spec.order_type is not MARKET or case.book is None or not case.book.is_usable:
         return
     drift = case.policy.confirmation.max_drift
-    if case.spec.side is OrderSide.BUY:
+    if case.spec.side is BUY:
         market, bound = case.book.ask, times(confirmed.shown_ask, plus(ONE, drift))
         adverse = market > bound
     else:

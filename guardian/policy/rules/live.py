@@ -16,6 +16,7 @@ from guardian.policy.case import Case
 from guardian.policy.facts import LiveFacts
 from guardian.policy.verdict import Denial
 
+_LIVE: Final = Environment.LIVE
 _MOST_PROBLEMS: Final = 5
 
 
@@ -79,6 +80,6 @@ def _arm(case: Case) -> str:
 
 def _facts(case: Case) -> LiveFacts | None:
     """Returns the facts of `live`, with everything missing where nobody looked; None on another environment."""
-    if case.facts.environment is not Environment.LIVE:
+    if case.facts.environment is not _LIVE:
         return None
     return LiveFacts() if case.facts.live is None else case.facts.live

@@ -10,7 +10,7 @@ from guardian.domain.codes import Code
 from guardian.domain.instruments import FilterBreach, Instrument
 from guardian.domain.market import BookTop
 from guardian.domain.money import ONE, ZERO, absolute_difference, ceil_to, floor_to, minus, plain, plus, times
-from guardian.domain.orders import STOP_LIMIT_TYPES, OrderSide, ResolvedOrder
+from guardian.domain.orders import BUY, SELL, STOP_LIMIT_TYPES, OrderSide, ResolvedOrder
 from guardian.policy.case import Case, free_now
 from guardian.policy.facts import Fact, Facts, Usage
 from guardian.policy.prices import CLOCK_LIMIT_MS, PriceCheck, PriceFault, percent_text
@@ -55,7 +55,7 @@ def exchange_filters(case: Case) -> Iterator[Denial]:
     instrument, order = case.instrument, case.order
     if instrument is None or order is None:
         return
-    if order.wire_type.value not in instrument.order_types:
+    if order.wire_type not in instrument.order_types:
         types = ", ".join(sorted(instrument.order_types))
         yield Denial(
             code=Code.FILTER_ORDER_TYPE,
@@ -85,7 +85,7 @@ def _valid_value(case: Case, instrument: Instrument, order: ResolvedOrder, breac
     """
     nearest = breach.nearest
     if breach.field == "quantity":
-        selling = order.side is OrderSide.SELL and case.facts.free is not None
+        selling = order.side is SELL and case.facts.free is not None
         most = free_now(instrument.base_asset, case.facts) if selling else None
         wanted = order.quantity if most is None else min(order.quantity, most)
         below = instrument.largest_valid(wanted, order.price)
@@ -133,7 +133,7 @@ def _order_counts(case: Case, usage: Usage, order: ResolvedOrder, instrument: In
 
 def _greatest_position(facts: Facts, usage: Usage, order: ResolvedOrder, instrument: Instrument) -> Iterator[Denial]:
     """MAX_POSITION: what the account holds, free and locked, and what open orders may add, this one included."""
-    if instrument.max_position <= 0 or order.side is not OrderSide.BUY:
+    if instrument.max_position <= 0 or order.side is not BUY:
         return
     if facts.held is None:
         why = facts.why_missing(Fact.BALANCES)
@@ -186,7 +186,7 @@ def collar(case: Case) -> Iterator[Denial]:
     order, book = case.order, case.book
     if order is None or book is None or not book.is_usable:
         return
-    buying = order.side is OrderSide.BUY
+    buying = order.side is BUY
     *_, market = _markets(case, order.side, book)
     name = "the ask" if buying else "the bid"
     if order.stop_price is not None:
@@ -223,7 +223,7 @@ def stop_distance(case: Case) -> Iterator[Denial]:
 def _markets(case: Case, side: OrderSide, book: BookTop) -> tuple[Decimal, ...]:
     """The best price of the other side of the book, then the price that a person saw if it was worse."""
     confirmed = case.facts.confirmed
-    if side is OrderSide.BUY:
+    if side is BUY:
         shown = None if confirmed is None else confirmed.shown_ask
         return (book.ask,) if shown is None or shown <= book.ask else (book.ask, shown)
     shown = None if confirmed is None else confirmed.shown_bid
