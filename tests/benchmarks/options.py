@@ -21,6 +21,7 @@ QUICK: Final = Sizes(
     open_orders=(1, 10, 100),
     growth_calls=15,
     watch_s=30,
+    watches_each=False,
     clients=50,
     calls_of_a_client=6,
     profiled=8,
@@ -37,6 +38,7 @@ FULL: Final = Sizes(
     open_orders=(1, 10, 100),
     growth_calls=40,
     watch_s=60,
+    watches_each=True,
     clients=50,
     calls_of_a_client=20,
     profiled=30,
@@ -53,6 +55,7 @@ TINY: Final = Sizes(
     open_orders=(1,),
     growth_calls=2,
     watch_s=1,
+    watches_each=True,
     clients=3,
     calls_of_a_client=1,
     profiled=1,
@@ -90,7 +93,10 @@ def read_options(arguments: list[str] | None, sections: list[str], *, cache: Pat
         "sections", nargs="*", metavar="SECTION", help=f"what to measure; all of: {', '.join(sections)}"
     )
     parser.add_argument(
-        "--size", choices=tuple(SIZES), default="quick", help="quick: minutes; full: a quarter of an hour"
+        "--size",
+        choices=tuple(SIZES),
+        default="quick",
+        help="quick (the default): some minutes; full: a quarter of an hour; tiny: whether all of it runs",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured there too")
     parser.add_argument(

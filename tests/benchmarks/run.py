@@ -136,11 +136,20 @@ def _measure_all(bench: Bench, options: Options) -> int:
     return code
 
 
+READING: Final = (
+    "p99: the largest of fewer than 100; CPU: user and system time of the subject's own process, the mean of a call",
+    "ratios: to binance-mcp-server in the same row; client, exchange and subject share the machine's cores",
+    "own work: the time of a call without the time in which a request of its subject was out, as seen at the proxy",
+    "the order's exchange is behind a proxy even at 0 ms; that of the warm read is not",
+)
+
+
 def _finish(options: Options, report: Report, labels: list[str], took_s: float) -> None:
     found = list(bars(report, labels))
     conditions = {**machine(), "size": options.size_name, "took_s": round(took_s)}
     print(f"\n### bars\n\n{bars_table(found)}\n")
-    print("\n".join(f"- {note}" for note in [*report.notes, ", ".join(f"{k} {v}" for k, v in conditions.items())]))
+    said = ", ".join(f"{name}: {value}" for name, value in conditions.items())
+    print("\n".join(f"- {note}" for note in (*READING, *report.notes, said)))
     if options.json is not None:
         text = json.dumps(as_json(report, found, conditions), indent=1)
         options.json.write_text(text + "\n", "utf-8")

@@ -103,8 +103,9 @@ def main() -> int:
         _trace_function("policy", "guardian.policy.engine", "judge_order")
     with suppress(*lacking):
         _trace_method("client", "guardian.exchange.http.client", "GuardedClient", "_request", timed_async)
-    with suppress(*lacking):
-        _trace_method("gate", "guardian.server.middleware", "OutermostGuard", "on_call_tool", timed_async)
+    for name in ("open_call", "handle", "close_call"):
+        with suppress(*lacking):
+            _trace_method("gate", "guardian.gate.pipeline", "Gate", name, timed_async)
 
     @atexit.register
     def write() -> None:

@@ -36,6 +36,8 @@ class Sizes:
     growth_calls: int
     watch_s: float
     """How long the requests of the background are counted."""
+    watches_each: bool
+    """Whether they are counted at each number of open orders, or only at the largest."""
     clients: int
     calls_of_a_client: int
     profiled: int

@@ -92,7 +92,8 @@ def measure_open(bench: Bench) -> None:
             opened = count
             words = f"{count} open orders"
             _measure_calls(bench, servers, OPEN, words)
-            _count_background(bench, endpoints, words)
+            if bench.sizes.watches_each or count == bench.sizes.open_orders[-1]:
+                _count_background(bench, endpoints, words)
     finally:
         for _, server in servers:
             server.close()

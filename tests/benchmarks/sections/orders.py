@@ -56,6 +56,9 @@ class _Orders:
         self._conditions = conditions
         self._ms: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
         self._trips: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+        self._cpu: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+        self._open: dict[str, tuple[str, float] | None] = {}
+        """Of each subject the call under way, what follows its reply included, and the CPU time at its start."""
 
     def run(self, traders: Traders, orders: int) -> None:
         """Places the orders in turn and adds the rows."""
@@ -69,12 +72,21 @@ class _Orders:
     def _place(self, subject: Subject, server: StdioServer, endpoint: Endpoint, number: int, *, counts: bool) -> None:
         assert subject.order is not None
         tool, arguments = subject.order(number)
-        answer = subject.call(server, tool, arguments)
         what, own = (PROPOSE, PROPOSE_OWN) if subject.confirms else (SEND, SEND_OWN)
+        self._begin(subject, server, what, counts=counts)
+        answer = subject.call(server, tool, arguments)
         self._keep(subject, endpoint, answer, (what, own), counts=counts)
         if subject.confirms:
+            self._begin(subject, server, SEND, counts=counts)
             sent = subject.call(server, tool, {"confirmation_token": token_of(answer.result)})
             self._keep(subject, endpoint, sent, (SEND, SEND_OWN), counts=counts)
+
+    def _begin(self, subject: Subject, server: StdioServer, what: str, *, counts: bool) -> None:
+        """Ends the CPU time of the call before: what a server does after its reply is the call's too."""
+        used, before = server.cpu_ms(), self._open.get(subject.label)
+        if used is not None and before is not None:
+            self._cpu[subject.label, before[0]].append(used - before[1])
+        self._open[subject.label] = (what, used) if counts and used is not None else None
 
     def _keep(
         self, subject: Subject, endpoint: Endpoint, answer: Answer, names: tuple[str, str], *, counts: bool
@@ -91,5 +103,7 @@ class _Orders:
         found, trips = self._ms[label, what], self._trips[label, what]
         if found:
             note = f"beyond {median(trips):g} trips" if trips else ""
+            spent = self._cpu[label, what]
             row: dict[str, Any] = {"section": NAME, "what": what, "subject": label, "unit": "ms", "note": note}
-            self._bench.report.add(Row.of(found, conditions=self._conditions, **row))
+            cpu = sum(spent) / len(spent) if spent else None
+            self._bench.report.add(Row.of(found, conditions=self._conditions, cpu=cpu, **row))

@@ -30,8 +30,8 @@ MEANING: Mapping[str, str] = {
     "policy": "judge_order",
     "exchange": "waiting for the exchange, at the proxy",
     "client": "making requests and reading replies",
-    "gate": "the rest of guardian's own work",
-    "protocol": "MCP: reading, checking and writing messages",
+    "gate": "the rest of the gate's work, and waiting for a thread",
+    "protocol": "MCP: reading, checking and writing messages, and the pipes",
 }
 TRANSACTIONS: Mapping[str, str] = {
     "call": "call row",

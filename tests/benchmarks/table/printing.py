@@ -10,7 +10,6 @@ from tests.benchmarks.table.bars import Bar
 from tests.benchmarks.table.rows import Report, Row
 
 HEAD: Final = ("what", "conditions", "subject", "median", "p99", "unit", "CPU", "n", "ratio", "CPU ratio", "note")
-NOT_MEASURED: Final = "not measured"
 
 
 def number(value: float | None) -> str:
@@ -35,8 +34,12 @@ def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def rows_table(report: Report, rows: Iterable[Row]) -> str:
-    """Returns the table of these rows; columns in which nothing is are left out."""
-    lines = [_cells(report, row) for row in rows]
+    """Returns the table of these rows, those of one thing side by side; columns in which nothing is are left out."""
+    found = list(rows)
+    places: dict[tuple[str, str], int] = {}
+    for row in found:
+        places.setdefault((row.what, row.conditions), len(places))
+    lines = [_cells(report, row) for row in sorted(found, key=lambda row: places[row.what, row.conditions])]
     kept = [
         column for column, name in enumerate(HEAD) if name in {"what", "subject"} or any(line[column] for line in lines)
     ]
@@ -60,13 +63,19 @@ def _cells(report: Report, row: Row) -> list[str]:
 
 
 def bars_table(bars: Iterable[Bar]) -> str:
-    """Returns the table of the bars: what was measured, what is to be reached, and whether it is."""
-    verdict = {True: "yes", False: "no", None: NOT_MEASURED}
-    lines = [
-        (bar.what, bar.subject, number(bar.value), f"{number(bar.limit)} {bar.unit}".strip(), verdict[bar.is_met])
-        for bar in bars
-    ]
-    return markdown(("bar", "subject", "now", "to reach", "met"), lines)
+    """Returns the table of the bars: what was measured, what is to be reached, and whether it is.
+
+    Those that were not measured are named after it.
+    """
+    lines, missing = [], dict[str, None]()
+    for bar in bars:
+        if bar.value is None:
+            missing[bar.what] = None
+            continue
+        limit = f"{number(bar.limit)} {bar.unit}"
+        lines.append((bar.what, bar.subject, number(bar.value), limit, "yes" if bar.is_met else "no"))
+    table = [markdown(("bar", "subject", "now", "to reach", "met"), lines)] if lines else []
+    return "\n\n".join([*table, *([f"not measured: {', '.join(missing)}"] if missing else [])])
 
 
 def as_json(report: Report, bars: Iterable[Bar], conditions: dict[str, Any]) -> dict[str, Any]:
