@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,10 @@ from guardian.system.clock import SYSTEM_CLOCK, Clock
 _log: Final = logging.getLogger("guardian")
 
 
+async def _at_once() -> None:
+    """Returns: the work in the background begins with the server."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guardian(OpenedHome):
     """One home, opened, with the gate."""
@@ -32,26 +37,23 @@ class Guardian(OpenedHome):
     gate: Gate
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Runs the background work of a server: warming up, and resolving orders. At the end everything is closed."""
-        # Here and not at the top: a server alone needs it, and every command would load it.
-        from guardian.gate.live.key_check import check_forever
-        from guardian.gate.recovery.background import RecoveryTask
+    async def running(self, begin: Callable[[], Awaitable[None]] = _at_once) -> AsyncIterator[None]:
+        """Runs the background work of a server: warming up, and resolving orders. At the end everything is closed.
 
-        async def resolve_here() -> None:
-            await self.gate.chosen.wait()
-            await RecoveryTask(context=self.gate.context).run_forever()
-
-        async def check_key_here() -> None:
-            await self.gate.chosen.wait()
-            await check_forever(self.gate.context)
-
+        The work begins when `begin` returns.
+        """
         # A command that looks at the home, or a server with another file, leaves the home's last good policy as it is.
         self.policy_file.remembers = self._serves_own_policy()
         await asyncio.to_thread(self._end_mandates)
         elsewhere = await asyncio.to_thread(self._elsewhere)
-        resolving = [RecoveryTask(context=context).run_forever() for context in elsewhere]
-        tasks = [asyncio.create_task(work) for work in (self._warm_up(), resolve_here(), check_key_here(), *resolving)]
+
+        async def after_begin(work: Callable[[], Awaitable[None]]) -> None:
+            await begin()
+            await work()
+
+        works: list[Callable[[], Awaitable[None]]] = [self._warm_up, self._resolve_here, self._check_key]
+        works += [partial(_resolve, one) for one in elsewhere]
+        tasks = [asyncio.create_task(after_begin(work)) for work in works]
         for task in tasks:
             task.add_done_callback(_log_fault)
         try:
@@ -61,6 +63,17 @@ class Guardian(OpenedHome):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.close()
+
+    async def _resolve_here(self) -> None:
+        await self.gate.chosen.wait()
+        await _resolve(self.gate.context)
+
+    async def _check_key(self) -> None:
+        # Here and not at the top, as in `_resolve`: a server alone needs it, and every command would load it.
+        from guardian.gate.live.key_check import check_forever
+
+        await self.gate.chosen.wait()
+        await check_forever(self.gate.context)
 
     def _end_mandates(self) -> None:
         """End the session mandates, which were given to the servers that ran then; else the first call has to."""
@@ -96,6 +109,13 @@ class Guardian(OpenedHome):
             if connection.has_keys:
                 scope = Scope(environment=self.gate.environment.value, account=connection.account)
                 await why_not_compared(self.gate.context, scope)
+
+
+async def _resolve(context: GateContext) -> None:
+    """Resolves the pending orders of one environment until it is cancelled."""
+    from guardian.gate.recovery.background import RecoveryTask
+
+    await RecoveryTask(context=context).run_forever()
 
 
 def _log_fault(task: asyncio.Task[None]) -> None:

@@ -141,23 +141,33 @@ def _server(policy_path: Path | None, *, is_over_http: bool = False) -> FastMCP:
     # FastMCP makes a million objects that stay; looking for garbage among them is a quarter of the time it takes.
     gc.disable()
     try:
-        from guardian.bootstrap import open_guardian
-        from guardian.server.app import build_server
-        from guardian.server.process.announcements import announced
-        from guardian.server.process.list_changes import ToolListChanges
-        from guardian.server.process.shutdown import Shutdown
-        from guardian.server.process.stderr_log import log_to_stderr
-
+        server = _built_server(policy_path, is_over_http)
         gc.freeze()
     finally:
         gc.enable()
+    return server
+
+
+def _built_server(policy_path: Path | None, is_over_http: bool) -> FastMCP:
+    from guardian.server.process.deferred_models import models_built_on_use
+
+    with models_built_on_use():
+        from guardian.bootstrap import open_guardian
+        from guardian.server.app import build_server
+        from guardian.server.process.announcements import announced
+        from guardian.server.process.background_start import BackgroundStart
+        from guardian.server.process.list_changes import ToolListChanges
+        from guardian.server.process.shutdown import Shutdown
+        from guardian.server.process.stderr_log import log_to_stderr
     log_to_stderr()
     opened = open_guardian(policy_path)
     shutdown = Shutdown(watches_output=not is_over_http)
     changes = ToolListChanges(opened.gate.allowed_tools)
+    background = BackgroundStart()
     return build_server(
         opened.gate,
-        lifespan=lambda: shutdown.handling_signals(announced(opened, opened.running(), changes=changes)),
+        lifespan=lambda: shutdown.handling_signals(announced(opened, opened.running(background.wait), changes=changes)),
         shutdown=shutdown,
         changes=changes,
+        background=background,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
 from fastmcp import FastMCP
@@ -15,6 +15,7 @@ from mcp.server.request_state import RequestStateSecurity
 from guardian import __version__
 from guardian.server.elicitation import WAIT_S
 from guardian.server.middleware import OutermostGuard
+from guardian.server.process.background_start import BackgroundStart
 from guardian.server.process.list_changes import ToolListChanges
 from guardian.server.process.shutdown import CLOSE_TIMEOUT_S, Shutdown
 from guardian.server.registration import as_tool
@@ -23,8 +24,32 @@ from guardian.server.tools import ALL_TOOLS
 from guardian.system.clock import wall_clock_ms
 
 if TYPE_CHECKING:
+    from key_value.aio.adapters.pydantic import PydanticAdapter
+
     from guardian.gate.pipeline import Gate
 
+
+class _Server(FastMCP):
+    """FastMCP without state of its own for a session: no tool keeps any, and the gate says which tools are listed.
+
+    FastMCP reads the session's state at each list and call, for components that a session switches on and off, and
+    imports a key-value store with two libraries for it at the first list, a quarter of what a start takes. A FastMCP
+    that does not look here uses its own store, and nothing else changes.
+    """
+
+    @property
+    def _state_store(self) -> PydanticAdapter[Any]:
+        return cast("PydanticAdapter[Any]", _NO_STATE)
+
+
+class _NoState:
+    """A store that is empty. It has no way to put anything in, so what tries to is refused aloud."""
+
+    async def get(self, *, key: str) -> None:
+        """Returns None: nothing is stored."""
+
+
+_NO_STATE: Final = _NoState()
 QUESTION_S: Final = 900.0
 """How long a stateless client may take to bring back an answer; the proposal's own time counts besides."""
 Lifespan = Callable[[], AbstractAsyncContextManager[object]]
@@ -39,6 +64,7 @@ def build_server(
     wait_s: float = WAIT_S,
     zone: tzinfo | None = None,
     changes: ToolListChanges | None = None,
+    background: BackgroundStart | None = None,
 ) -> FastMCP:
     """The server in front of `gate`: the 17 tools, the resources, the prompt, and the outermost guard.
 
@@ -47,7 +73,9 @@ def build_server(
     set here, none is left to a default. `shutdown` knows of the calls that are being served, where the process has one.
     A question that the client puts to the person is waited for `wait_s` at most. `zone` is given by tests alone.
     Clients are notified by `changes` when the list of tools is another one; without, nothing of the kind is declared.
+    `background` is opened by the first list or call, where the process has work that waits for it.
     """
+    guard = OutermostGuard(gate, now_ms=now_ms, shutdown=shutdown, wait_s=wait_s, zone=zone, background=background)
 
     @asynccontextmanager
     async def run(_server: FastMCP) -> AsyncIterator[dict[str, object]]:
@@ -60,12 +88,12 @@ def build_server(
             with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
                 await around.__aexit__(None, None, None)
 
-    server = FastMCP(
+    server = _Server(
         "guardian",
         INSTRUCTIONS,
         version=__version__,
         lifespan=run,
-        middleware=[OutermostGuard(gate, now_ms=now_ms, shutdown=shutdown, wait_s=wait_s, zone=zone)],
+        middleware=[guard],
         on_duplicate="error",
         mask_error_details=True,
         strict_input_validation=True,

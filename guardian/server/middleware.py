@@ -37,6 +37,7 @@ from guardian.server.error_replies import (
     shutting_down,
 )
 from guardian.server.loggable import loggable_arguments, readable
+from guardian.server.process.background_start import BackgroundStart
 from guardian.server.process.notices import CallNotices
 from guardian.server.process.shutdown import Shutdown
 from guardian.server.registration import CURRENT_CALL, OngoingCall
@@ -54,7 +55,7 @@ class OutermostGuard(Middleware):
     """Every `tools/call` leaves a call row and an outcome row, and every exception of one becomes an envelope.
 
     `now_ms` is the wall clock for the stamp on replies and for "today", `zone` the time zone of the latter where it is
-    not this machine's. A question in the client is waited for `wait_s` at most.
+    not this machine's. A question in the client is waited for `wait_s` at most. Lists and calls open `background`.
     """
 
     def __init__(
@@ -65,8 +66,10 @@ class OutermostGuard(Middleware):
         shutdown: Shutdown | None = None,
         wait_s: float = WAIT_S,
         zone: tzinfo | None = None,
+        background: BackgroundStart | None = None,
     ) -> None:
         self._gate = gate
+        self._background = background
         self._zone = zone
         self._asker = ClientAsker(None if shutdown is None else shutdown.until_ending, wait_s=wait_s)
         self._now_ms = now_ms
@@ -77,6 +80,8 @@ class OutermostGuard(Middleware):
         self, context: MiddlewareContext[CallToolRequestParams], call_next: CallNext[CallToolRequestParams, ToolResult]
     ) -> ToolResult:
         """Open the record, let the call go on, close the record; also where the client takes the call back."""
+        if self._background is not None:
+            self._background.called()
         if self._shutdown is None:
             return await self._serve(context, call_next)
         if self._shutdown.is_ending:
@@ -115,6 +120,8 @@ class OutermostGuard(Middleware):
         except Exception:  # noqa: BLE001 - the outermost guard
             _log.exception("the allowed tools could not be determined")
             allowed = frozenset({CancelOrder.tool})  # exits are never trapped
+        if self._background is not None:
+            self._background.listed()
         return [tool for tool in tools if tool.name in allowed]
 
     async def on_request(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:  # noqa: ANN401 - handed on

@@ -40,6 +40,7 @@ what guardian bought, and cancels, pass) or `halted` (no order is created; cance
 limits or end a halt; the owner does so with the \
 `guardian` command."""
 
+_PROMPT: Final = "How to trade through guardian: what to look at first, how to ask, what each outcome wants of you."
 _HOW_TO_TRADE: Final = """\
 Trade through guardian in this order.
 
@@ -85,7 +86,7 @@ def add_resources(server: FastMCP, gate: Gate) -> None:
         """The last calls and their outcomes, from the audit log."""
         return as_text(to_plain(await gate.recent(RECENT_CALLS)))
 
-    @server.prompt(title="How to trade through guardian")
+    # Without a docstring: FastMCP would import a parser of docstrings to take the same description from it.
+    @server.prompt(title="How to trade through guardian", description=_PROMPT)
     def trade_through_guardian() -> str:
-        """How to trade through guardian: what to look at first, how to ask, what each outcome wants of you."""
         return _HOW_TO_TRADE

@@ -36,8 +36,19 @@ from guardian.exchange.limits.rate_limits import RateLimits, Slot
 from guardian.exchange.limits.weights import HEADERS
 from guardian.exchange.network import Network
 from guardian.system.clock import Clock
+from guardian.system.lazy_modules import loaded_on_use
 
-with warnings.catch_warnings():
+UNUSED: Final = (
+    "dateparser",
+    "Crypto.Hash.SHA256",
+    "Crypto.PublicKey.ECC",
+    "Crypto.PublicKey.RSA",
+    "Crypto.Signature.eddsa",
+    "Crypto.Signature.pkcs1_15",
+)
+"""What python-binance imports to read dates in words and to sign by itself; guardian does neither with it."""
+
+with warnings.catch_warnings(), loaded_on_use(*UNUSED):
     # python-binance 1.0.37 imports names that websockets 14 and later deprecate; nothing of websockets is used here.
     warnings.filterwarnings("ignore", message=r"websockets\.\w+ is deprecated", category=DeprecationWarning)
     from binance import AsyncClient
