@@ -86,6 +86,7 @@ class LogRow:
 
 
 assert tuple(field.name for field in fields(LogRow)) == ROW_COLUMNS
+assert ("seq", "prev_hash", "digest", *COLUMNS, "body") == ROW_COLUMNS  # see `count_intact`
 
 
 @contextmanager

@@ -21,22 +21,23 @@ The end of the log is verified each time that the store is opened, see `verify_t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from guardian.errors import StoreCorrupt
 from guardian.store.log.checkpoint import Checkpoint, read_checkpoint
-from guardian.store.log.encoding import GENESIS
+from guardian.store.log.encoding import GENESIS, count_intact
 from guardian.store.log.read_only import LogRow, database_path, read_only
 from guardian.store.log.statements import (
     DIGEST_AT,
     INTENTS_WITHOUT_ORDER,
     LAST_ROWS,
     ORDERS_WITHOUT_ROW,
+    ROW_COLUMNS,
     ROWS_AFTER,
 )
 from guardian.store.log.verify_ledger import imbalances
@@ -54,6 +55,10 @@ BROKEN_CHAIN: Final = "broken_chain"
 CHAIN_IS_BROKEN: Final = "the chain of the log is broken"
 REPORTED_BY: Final = f"{BROKEN_CHAIN}:"
 """The prefix of the key of a row that reports a broken chain. See `guardian.store.transaction.broken_chain`."""
+
+_SEQ, _DIGEST, _TIME = (ROW_COLUMNS.index(name) for name in ("seq", "digest", "ts_ms"))
+Progress = Callable[[int], None]
+"""Is called with the number of rows that were verified so far."""
 
 
 class FindingKind(StrEnum):
@@ -146,14 +151,16 @@ class Report:
         return max(0, self.last_seq - max((anchor.seq for anchor in self.anchors), default=0))
 
 
-def verify(place: Path, checkpoint: Checkpoint | None = None) -> Report:
+def verify(place: Path, checkpoint: Checkpoint | None = None, progress: Progress | None = None) -> Report:
     """Verifies the log of a home folder (or a copy of `guardian.db`) against its own checkpoint and the one given.
+
+    `progress` is called after each batch of rows.
 
     Raises:
         StoreUnavailable: there is no database, or it cannot be read now; nothing is said about the log then.
     """
     path = database_path(place)
-    verification = _Verification()
+    verification = Verification()
     # Anchors first: the log only grows, so whatever they name must be in what is read after them.
     anchors = _anchors(path, checkpoint, verification)
     if not path.exists() and anchors:
@@ -163,7 +170,7 @@ def verify(place: Path, checkpoint: Checkpoint | None = None) -> Report:
         return verification.report(path, anchors)
     try:
         with read_only(path) as connection:
-            verification.check_rows(connection, anchors)
+            verification.check_rows(connection, anchors, progress)
             verification.check_schema(connection)
             verification.check_orders(connection)
             verification.check_ledger(connection)
@@ -181,18 +188,18 @@ def verify_tail(connection: sqlite3.Connection, checkpoint: Checkpoint | None) -
     Gaps that the row after them reports itself are left out.
     """
     rows = connection.execute(LAST_ROWS, {"limit": TAIL}).fetchall()
-    tail = [LogRow(*row) for row in reversed(rows)]
-    verification = _Verification()
+    tail = rows[::-1]
+    verification = Verification()
     verification.check_tail(tail)
     if checkpoint is not None:
         at = connection.execute(DIGEST_AT, {"seq": checkpoint.seq}).fetchone()
         if at is None or at[0] != bytes.fromhex(checkpoint.digest):
-            last_seq = tail[-1].seq if tail else 0
+            last_seq = tail[-1][_SEQ] if tail else 0
             verification.add(lost_row(checkpoint, is_there=at is not None, last_seq=last_seq, source=CHECKPOINT_NAME))
     return tuple(finding for finding in verification.findings if not finding.is_reported)
 
 
-def _anchors(path: Path, given: Checkpoint | None, verification: _Verification) -> dict[str, Checkpoint]:
+def _anchors(path: Path, given: Checkpoint | None, verification: Verification) -> dict[str, Checkpoint]:
     anchors = {} if given is None else {"given": given}
     try:
         own = read_checkpoint(path.parent)
@@ -206,7 +213,7 @@ def _anchors(path: Path, given: Checkpoint | None, verification: _Verification) 
     return anchors
 
 
-class _Verification:
+class Verification:
     """One pass over the log, from its first row to the last that is there when it is read."""
 
     def __init__(self) -> None:
@@ -227,20 +234,38 @@ class _Verification:
         if len(self.findings) < MAX_FINDINGS:
             self.findings.append(finding)
 
-    def check_tail(self, rows: Sequence[LogRow]) -> None:
+    def check_tail(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Compares the rows of the tail with one another; a log that is no longer than it begins with row 1."""
         if len(rows) >= TAIL:
-            self._seq, self._digest = rows[0].seq - 1, rows[0].prev_hash
-        for row in rows:
-            self._row(row)
+            first = LogRow(*rows[0])
+            self._seq, self._digest = first.seq - 1, first.prev_hash
+        self.check(rows)
 
-    def check_rows(self, connection: sqlite3.Connection, anchors: dict[str, Checkpoint]) -> None:
+    def check_rows(
+        self, connection: sqlite3.Connection, anchors: dict[str, Checkpoint], progress: Progress | None
+    ) -> None:
         """Compares every row with the one before it."""
         wanted = {anchor.seq for anchor in anchors.values()}
-        for row in _all_rows(connection):
-            self._row(row)
-            if row.seq in wanted:
-                self._at_anchor[row.seq] = _hex(row.digest)
+        for rows in _batches(connection):
+            self.check(rows)
+            self._at_anchor.update({row[_SEQ]: _hex(row[_DIGEST]) for row in rows if row[_SEQ] in wanted})
+            if progress is not None:
+                progress(self._rows)
+
+    def check(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Verifies the rows that follow, oldest first, each with ROW_COLUMNS."""
+        at = 0
+        while at < len(rows):
+            intact = rows[at : at + count_intact(rows, at, self._seq, self._digest)]
+            if intact:
+                self._seq, self._digest, self._last_ts = (intact[-1][index] for index in (_SEQ, _DIGEST, _TIME))
+                self._rows += len(intact)
+                if self._first_ts is None:
+                    self._first_ts = next((row[_TIME] for row in intact if row[_TIME] is not None), None)
+            at += len(intact)
+            if at < len(rows):
+                self._row(LogRow(*rows[at]))
+                at += 1
 
     def _row(self, row: LogRow) -> None:
         self._rows += 1
@@ -329,13 +354,12 @@ def _hex(digest: object) -> str:
     return digest.hex() if isinstance(digest, bytes) else ""
 
 
-def _all_rows(connection: sqlite3.Connection) -> Iterator[LogRow]:
-    """Yields every row in order, a batch at a time."""
+def _batches(connection: sqlite3.Connection) -> Iterator[list[tuple[Any, ...]]]:
+    """Yields every row in order, BATCH at a time; no read is open in between."""
     after = -(2**62)  # a row that was moved before the first shows too
     while True:
         rows = connection.execute(ROWS_AFTER, {"after": after, "limit": BATCH}).fetchall()
-        for row in rows:
-            yield LogRow(*row)
+        yield rows
         if len(rows) < BATCH:
             return
-        after = rows[-1][0]
+        after = rows[-1][_SEQ]
