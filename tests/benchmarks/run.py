@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -36,7 +37,7 @@ from tests.benchmarks.subjects.processes import Processes
 from tests.benchmarks.subjects.stdio import Failed
 from tests.benchmarks.subjects.subject import Subject
 from tests.benchmarks.table.bars import bars
-from tests.benchmarks.table.printing import as_json, bars_table, rows_table
+from tests.benchmarks.table.printing import as_json, bars_table, growth_table, rows_table
 from tests.benchmarks.table.rows import Report
 from tests.benchmarks.venue.client import ROOT, Venue
 from tests.support.peer_packages import NotInstalled
@@ -147,6 +148,9 @@ READING: Final = (
 def _finish(options: Options, report: Report, labels: list[str], took_s: float) -> None:
     found = list(bars(report, labels))
     conditions = {**machine(), "size": options.size_name, "took_s": round(took_s)}
+    growing = growth_table(report, (growth.LOG, growth.SYMBOLS, growth.OPEN))
+    if growing:
+        print(f"\n### growth\n\n{growing}")
     print(f"\n### bars\n\n{bars_table(found)}\n")
     said = ", ".join(f"{name}: {value}" for name, value in conditions.items())
     print("\n".join(f"- {note}" for note in (*READING, *report.notes, said)))
@@ -164,6 +168,16 @@ def machine() -> dict[str, Any]:
         "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
+        "commit": _commit(),
         "Python": platform.python_version(),
         "load at the end": load,
     }
+
+
+def _commit() -> str:
+    """Returns the commit of the checkout that this run is from, with a `+` where files differ from it."""
+    try:
+        shown = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+        return subprocess.run(shown, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"

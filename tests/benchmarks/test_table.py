@@ -8,7 +8,7 @@ from tests.benchmarks.sections.orders import own_ms
 from tests.benchmarks.sections.traced import shares
 from tests.benchmarks.subjects.stdio import Answer
 from tests.benchmarks.table.bars import bars
-from tests.benchmarks.table.printing import as_json, bars_table, number, rows_table
+from tests.benchmarks.table.printing import as_json, bars_table, growth_table, number, rows_table
 from tests.benchmarks.table.rows import Report, Row
 from tests.benchmarks.table.samples import clipped, covered, median, quantile, slope
 from tests.benchmarks.venue.client import Request
@@ -91,6 +91,16 @@ def test_bars_are_computed_from_the_rows() -> None:
     assert rest
     assert {(bar.value, bar.is_met) for bar in rest} == {(None, None)}
     assert "not measured" in bars_table(rest)
+
+
+def test_growth_is_from_the_first_condition_to_the_last() -> None:
+    """Each value has its steps in order, and how many times the first the last is."""
+    report = Report(peer=None)
+    for rows, value in (("10 rows", 2.0), ("100 rows", 2.5), ("1,000 rows", 3.0)):
+        report.add(a_row("guardian", value, section="log", conditions=rows))
+    cells = [cell.strip() for cell in growth_table(report, ["log", "symbols"]).splitlines()[-1].split("|")]
+    assert cells[1:-1] == ["read a price", "guardian", "10 rows to 1,000 rows", "2.00 → 2.50 → 3.00", "ms", "1.50"]
+    assert growth_table(report, ["symbols"]) == ""
 
 
 def test_table_has_what_was_measured_and_no_empty_column() -> None:

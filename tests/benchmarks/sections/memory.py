@@ -11,7 +11,7 @@ from tests.benchmarks.table.rows import Row
 from tests.benchmarks.table.samples import slope
 
 NAME = "memory"
-STARTED, AFTER, GROWTH = "after the first call", "after the calls", "growth over 1,000 calls"
+STARTED, FIRST, AFTER, GROWTH = "after the start", "after the first call", "after the calls", "growth over 1,000 calls"
 SAMPLES = 10
 
 
@@ -23,6 +23,7 @@ def measure(bench: Bench) -> None:
     calls, step = bench.sizes.memory_calls, max(1, bench.sizes.memory_calls // SAMPLES)
     try:
         for subject, server in servers:
+            _note(points, subject, server, 0)
             server.request("tools/list", {})
             subject.price(server)
             _note(points, subject, server, 1)
@@ -49,7 +50,8 @@ def _add(bench: Bench, subject: Subject, points: list[tuple[float, float]], call
         return
     row: dict[str, Any] = {"section": NAME, "subject": subject.label}
     bench.report.add(
-        Row(what=STARTED, unit="MB", value=points[0][1], **row),
+        Row(what=STARTED, unit="MB", value=points[0][1], note="`initialize` answered", **row),
+        Row(what=FIRST, unit="MB", value=points[1][1], **row),
         Row(what=AFTER, unit="MB", value=points[-1][1], note=f"{calls:,} reads", **row),
     )
     # The first calls fill what is kept for all later ones.

@@ -62,6 +62,21 @@ def _cells(report: Report, row: Row) -> list[str]:
     ]
 
 
+def growth_table(report: Report, sections: Iterable[str]) -> str:
+    """Returns how each value of these sections grows from condition to condition; empty where nothing was measured."""
+    lines = []
+    for section in sections:
+        steps: dict[tuple[str, str], list[Row]] = {}
+        for row in report.of(section):
+            steps.setdefault((row.what, row.subject), []).append(row)
+        for (what, subject), rows in steps.items():
+            first, last = rows[0], rows[-1]
+            factor = number(last.value / first.value) if first.value > 0 and len(rows) > 1 else ""
+            values = " → ".join(number(row.value) for row in rows)
+            lines.append((what, subject, f"{first.conditions} to {last.conditions}", values, first.unit, factor))
+    return markdown(("what", "subject", "from", "median", "unit", "last by first"), lines) if lines else ""
+
+
 def bars_table(bars: Iterable[Bar]) -> str:
     """Returns the table of the bars: what was measured, what is to be reached, and whether it is.
 
