@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from guardian.domain.instruments import Instrument
-from guardian.domain.market import AveragePrice, BookTop, DayOpen
 from guardian.domain.order_states import UNRESOLVED_STATES, OrderState
-from guardian.domain.trading import Environment, TradingState
-from guardian.policy.permissions import KeyJudgement
+
+if TYPE_CHECKING:
+    from guardian.domain.instruments import Instrument
+    from guardian.domain.market import AveragePrice, BookTop, DayOpen
+    from guardian.domain.trading import Environment, TradingState
+    from guardian.policy.permissions import KeyJudgement
 
 NOT_LOOKED_UP: Final = "this was not looked up"
 

@@ -10,10 +10,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from guardian.domain.accounts import KeyPermissions
 from guardian.domain.milliseconds import DAY_MS, HOUR_MS
+
+if TYPE_CHECKING:
+    from guardian.domain.accounts import KeyPermissions
 
 FRESH_MS: Final = 6 * HOUR_MS
 """Permissions that were read longer ago count as unknown: a person may have changed the key since."""

@@ -7,17 +7,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from guardian.connector import Connection, Connector
-from guardian.domain.accounts import KeyPermissions
-from guardian.domain.trading import Environment
-from guardian.gate.base.journal import Journal
 from guardian.gate.base.open_orders import OpenOrderCache, OpenOrderLister
-from guardian.gate.base.policy_file import PolicyFile
 from guardian.store.schema.records import Scope
-from guardian.system.clock import Clock
 
 if TYPE_CHECKING:
+    from guardian.connector import Connection, Connector
+    from guardian.domain.accounts import KeyPermissions
+    from guardian.domain.trading import Environment
     from guardian.exchange.exchange import Exchange
+    from guardian.gate.base.journal import Journal
+    from guardian.gate.base.policy_file import PolicyFile
+    from guardian.system.clock import Clock
 
 
 @dataclass(slots=True)

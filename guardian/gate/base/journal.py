@@ -7,19 +7,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from guardian.domain.trading import TradingState
 from guardian.errors import StoreCorrupt, StoreError, StoreUnavailable
-from guardian.policy.model import Policy
 from guardian.store.database import Store, Transaction
 from guardian.store.emergency import EmergencyFile
 from guardian.store.log.checkpoint import write_checkpoint
 from guardian.store.log.redaction import without_token_shapes
 from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding
 from guardian.store.opening import patient_until
-from guardian.store.schema.records import Entry, Record
-from guardian.system.clock import Clock
+
+if TYPE_CHECKING:
+    from guardian.policy.model import Policy
+    from guardian.store.schema.records import Entry, Record
+    from guardian.system.clock import Clock
 
 Result = TypeVar("Result")
 

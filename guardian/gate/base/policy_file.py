@@ -7,15 +7,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from guardian.domain.trading import Environment
 from guardian.errors import PolicyInvalid, PolicyMistake, StoreError
 from guardian.policy.facts import NOT_LOOKED_UP
 from guardian.policy.loading.load import named_environment
-from guardian.policy.model import Policy
-from guardian.store.database import Transaction
 from guardian.system.private_files import open_without_waiting, policy_problem
+
+if TYPE_CHECKING:
+    from guardian.policy.model import Policy
+    from guardian.store.database import Transaction
 
 MAX_BYTES: Final = 1_000_000
 

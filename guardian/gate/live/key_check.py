@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from guardian.connector import Connection
-from guardian.domain.accounts import KeyPermissions
 from guardian.domain.milliseconds import MINUTE_MS
 from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, ExchangeError, GuardianError, StoreError
 from guardian.gate.base.context import GateContext, KeyReading
 from guardian.policy.facts import NOT_LOOKED_UP
-from guardian.policy.model import Policy
 from guardian.policy.permissions import FRESH_MS, KeyJudgement, judge_permissions
-from guardian.store.database import Transaction
 from guardian.store.schema.records import Record, Scope
+
+if TYPE_CHECKING:
+    from guardian.connector import Connection
+    from guardian.domain.accounts import KeyPermissions
+    from guardian.policy.model import Policy
+    from guardian.store.database import Transaction
 
 _log: Final = logging.getLogger("guardian.gate")
 

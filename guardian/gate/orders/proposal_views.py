@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from guardian.domain.market import BookTop
 from guardian.domain.money import ZERO, plain, plus, round_down, round_up, times
 from guardian.domain.orders import OrderSide, OrderType, TimeInForce
 from guardian.gate.base.order_views import iso, note_on_row, utc_clock
 from guardian.gate.base.replies import MarketNow, OrderProposed, ProposedOrder, WaitingOrder
-from guardian.policy.facts import Facts
 from guardian.policy.model import Channel, Limits, Policy
 from guardian.policy.rules.budget import duration_text
-from guardian.policy.verdict import Verdict
 from guardian.store.schema.records import OrderRow, Proposal, ProposalState
+
+if TYPE_CHECKING:
+    from guardian.domain.market import BookTop
+    from guardian.policy.facts import Facts
+    from guardian.policy.verdict import Verdict
 
 FILLS_AT_ONCE: Final = "fills at once, like a market order"
 _COLUMNS: Final = 60

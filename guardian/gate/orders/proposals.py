@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from guardian.domain.codes import Code
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.owner.proof import Proof
 from guardian.gate.base.calls import new_token, token_digest
-from guardian.gate.base.policy_file import PolicyInForce
-from guardian.gate.base.replies import WaitingOrder
 from guardian.gate.orders.proposal_views import proposal_state, waiting_order
 from guardian.gate.orders.stages import costed_order
 from guardian.gate.owner.demand import demanded_proof
 from guardian.policy.facts import Confirmed, Facts
 from guardian.policy.model import Channel, Policy
 from guardian.policy.verdict import Denial, Verdict
-from guardian.store.database import Transaction
 from guardian.store.schema.records import NewProposal, Proposal, ProposalState, Scope
+
+if TYPE_CHECKING:
+    from guardian.gate.base.policy_file import PolicyInForce
+    from guardian.gate.base.replies import WaitingOrder
+    from guardian.store.database import Transaction
 
 _USED_UP: Final = frozenset({ProposalState.SENT, ProposalState.BURNT, ProposalState.WITHDRAWN})
 

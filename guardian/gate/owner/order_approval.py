@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from guardian.domain.codes import Code
-from guardian.domain.market import BookTop
 from guardian.domain.money import plain
 from guardian.domain.owner.proof import Proof, ProofGiven, proof_from
 from guardian.domain.owner.statement import Statement, StatementKind, statement_from
 from guardian.errors import ProofRefused, StoreConflict
 from guardian.gate.base.calls import new_token, token_digest
-from guardian.gate.base.journal import Journal
 from guardian.gate.owner.demand import demanded_proof
 from guardian.policy.verdict import Denial
-from guardian.store.database import Transaction
 from guardian.store.schema.records import Proposal, Record
+
+if TYPE_CHECKING:
+    from guardian.domain.market import BookTop
+    from guardian.gate.base.journal import Journal
+    from guardian.store.database import Transaction
 
 APPROVED: Final = "approved"
 _MARKET: Final = "market"
