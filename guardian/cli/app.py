@@ -13,7 +13,6 @@ rich. To say no a command calls `ctx.exit(1)`; errors it lets through, as except
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -217,6 +216,8 @@ def _print_error(error: GuardianError, run: Run) -> int:
 
 
 def _print_bug(error: Exception, run: Run) -> int:
+    import traceback
+
     # The text of a foreign exception may hold anything, a signed address for one; the kind and the place do not.
     package = Path(__file__).parents[1]
     ours = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(package)]
@@ -230,6 +231,8 @@ def _print_bug(error: Exception, run: Run) -> int:
 
 
 def _print_traceback(error: BaseException) -> None:
+    import traceback
+
     # Never with the local variables: they may hold keys.
     trace = traceback.TracebackException.from_exception(error, capture_locals=False)
     for line in "".join(trace.format()).splitlines():

@@ -13,6 +13,8 @@ from typing import ClassVar, Final
 from guardian.domain.market import CandleSpan
 from guardian.domain.orders import OrderSpec
 from guardian.domain.secrets import Secret
+from guardian.domain.tool_names import CANCEL_ORDER, CREATE_ORDER
+from guardian.domain.tool_names import TOOLS as TOOLS  # each has its request here
 
 
 class RequestScope(StrEnum):
@@ -141,7 +143,7 @@ class GetFuturesPnl(Request):
 class CreateOrder(Request):
     """An order, or the confirmation token of a stored one, or both."""
 
-    tool: ClassVar[str] = "create_order"
+    tool: ClassVar[str] = CREATE_ORDER
     scope: ClassVar[RequestScope] = RequestScope.TRADE
     order: OrderSpec | None = None
     stated: tuple[tuple[str, str], ...] = ()
@@ -159,7 +161,7 @@ class CreateOrder(Request):
 class CancelOrder(Request):
     """One of the two ids is set."""
 
-    tool: ClassVar[str] = "cancel_order"
+    tool: ClassVar[str] = CANCEL_ORDER
     scope: ClassVar[RequestScope] = RequestScope.CANCEL
     symbol: str
     order_id: int | None = None
@@ -170,7 +172,7 @@ class CancelOrder(Request):
 class WithdrawProposal(Request):
     """The other use of `cancel_order`: takes back an order that waits for a person, or for its token to be used."""
 
-    tool: ClassVar[str] = "cancel_order"
+    tool: ClassVar[str] = CANCEL_ORDER
     scope: ClassVar[RequestScope] = RequestScope.CANCEL
     proposal_id: str
 
@@ -179,7 +181,7 @@ class WithdrawProposal(Request):
 class CancelAll(Request):
     """The third use of `cancel_order`: takes all of guardian's open orders out of the book, on one symbol or all."""
 
-    tool: ClassVar[str] = "cancel_order"
+    tool: ClassVar[str] = CANCEL_ORDER
     scope: ClassVar[RequestScope] = RequestScope.CANCEL
     symbol: str | None = None
 
@@ -300,9 +302,6 @@ REQUESTS: Final[dict[str, type[Request]]] = {
 
 `cancel_order` has two more, `WithdrawProposal` and `CancelAll`, and `get_pnl` has `GetFuturesPnl`.
 """
-
-TOOLS: Final[tuple[str, ...]] = tuple(REQUESTS)
-"""The names of the 17 tools."""
 
 WRITING_TOOLS: Final = frozenset({CreateOrder.tool, CancelOrder.tool})
 """The tools that change anything at the exchange."""

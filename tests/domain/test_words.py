@@ -83,7 +83,8 @@ def test_there_are_exactly_the_17_tools_of_the_contract() -> None:
         "get_liquidation_history",
         "get_universal_transfer_history",
     }
-    assert len(TOOLS) == len(REQUESTS) == 17
+    assert tuple(REQUESTS) == TOOLS
+    assert len(TOOLS) == 17
     kinds: dict[str, Any] = dict(REQUESTS)
     assert all(issubclass(kind, Request) and kind.tool == name for name, kind in kinds.items())
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from guardian.domain.owner.proof import Proof
-from guardian.domain.requests import CancelOrder, CreateOrder
+from guardian.domain.tool_names import CANCEL_ORDER, CREATE_ORDER
 from guardian.domain.trading import Environment, TradingState
 from guardian.errors import CredentialsError, ExchangeError, KeyringUnavailable, PolicyInvalid, StoreError
 from guardian.gate.base.context import GateContext
@@ -258,7 +258,7 @@ class Overview:
             environment=self._context.environment.value if self._context.is_chosen else None,
             digest=None,
             orders="stopped, because there is no usable policy",
-            tools=(CancelOrder.tool,),
+            tools=(CANCEL_ORDER,),
             problems=problems,
         )
 
@@ -274,7 +274,7 @@ class Overview:
             environment=self._context.environment.value,
             digest=policy.digest,
             currency=policy.accounting.currency,
-            tools=tuple(sorted(policy.tools.allowed | {CancelOrder.tool})),
+            tools=tuple(sorted(policy.tools.allowed | {CANCEL_ORDER})),
             confirmation_channel=policy.confirmation.channel.value,
             confirmation_required_above=policy.confirmation.required_above,
             symbols=symbol_views(policy),
@@ -295,8 +295,8 @@ def stops(
         found.append(f"there is no usable policy: {'; '.join(problems)}")
         return tuple(found)
     found += [f"the policy: {problem}" for problem in problems]
-    if CreateOrder.tool not in policy.tools.allowed:
-        found.append(f"the policy does not allow `{CreateOrder.tool}`")
+    if CREATE_ORDER not in policy.tools.allowed:
+        found.append(f"the policy does not allow `{CREATE_ORDER}`")
     elif not policy.symbols:
         found.append("the policy lists no symbol")
     if keys != PRESENT:

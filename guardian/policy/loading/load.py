@@ -17,8 +17,8 @@ from typing import Final
 from guardian.domain.milliseconds import DAY_MS, HOUR_MS
 from guardian.domain.orders import UNPRICED_STOP_TYPES, OrderSide, OrderType, TimeInForce
 from guardian.domain.owner.proof import Proof
-from guardian.domain.requests import TOOLS, CancelOrder, CreateOrder
 from guardian.domain.secrets import Secret
+from guardian.domain.tool_names import CANCEL_ORDER, CREATE_ORDER, TOOLS
 from guardian.domain.trading import PAPER_ENDPOINT, Environment
 from guardian.errors import PolicyInvalid, PolicyMistake
 from guardian.policy.loading.examples import read_example, split_symbol, why_it_fails
@@ -254,10 +254,10 @@ def _read_tools(table: TomlTable) -> ToolRules:
         allowed = set(table.words("allow", tool, [], may_be_empty=True))
     allowed -= set(table.words("deny", tool, [], may_be_empty=True))
     cancel_foreign = table.value("cancel_foreign", flag, default=False)
-    if CreateOrder.tool in allowed and CancelOrder.tool not in allowed:
+    if CREATE_ORDER in allowed and CANCEL_ORDER not in allowed:
         table.mistake(
             "deny" if "deny" in table.data else "allow",
-            f"allows {CreateOrder.tool} and not {CancelOrder.tool}",
+            f"allows {CREATE_ORDER} and not {CANCEL_ORDER}",
             "what was placed must stay cancellable: allow both, or neither",
         )
     table.done()
