@@ -17,7 +17,7 @@ from typing import Final
 
 from guardian.domain.codes import Code
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
-from guardian.domain.requests import TOOLS
+from guardian.domain.tool_names import TOOLS
 
 TOKEN_LENGTH: Final = 24
 _RUN: Final = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH},}}")

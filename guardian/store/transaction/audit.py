@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from guardian.domain.milliseconds import MINUTE_MS
-from guardian.domain.requests import CancelOrder, CreateOrder
+from guardian.domain.tool_names import CANCEL_ORDER, CREATE_ORDER
 from guardian.errors import StoreUnavailable
 from guardian.store.log.encoding import body_of, client_order_id, columns_of, digest_of
 from guardian.store.log.redaction import token_digest, token_pieces, without
@@ -76,9 +76,9 @@ class AuditPart:
         Cancels, and calls of the owner's, spend none.
         """
         entry, seen = self.append(record), 0
-        if record.tool == CreateOrder.tool and record.key is None:
+        if record.tool == CREATE_ORDER and record.key is None:
             seen = self.creates_last_minute()
-        elif record.tool not in {CreateOrder.tool, CancelOrder.tool}:
+        elif record.tool not in {CREATE_ORDER, CANCEL_ORDER}:
             seen = self._seen_last_minute(sql.READS_SINCE)
         return OpenedCall(entry=entry, calls_last_minute=seen, trading=self._trading.status())
 
