@@ -1,12 +1,40 @@
 """The codes of everything that guardian answers but `done`: stable, `CATEGORY_CONDITION`, one enum.
 
-The table of codes in `policies/README.md` is generated from here.
+The table of codes in `policies/README.md` is generated from here. The names of the tools are here too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from typing import Final
+
+CREATE_ORDER: Final = "create_order"
+CANCEL_ORDER: Final = "cancel_order"
+
+TOOLS: Final = (
+    "get_ticker_price",
+    "get_ticker",
+    "get_order_book",
+    "get_available_assets",
+    "get_balance",
+    "get_account_snapshot",
+    "get_position_info",
+    "get_pnl",
+    CREATE_ORDER,
+    CANCEL_ORDER,
+    "get_orders",
+    "get_deposit_history",
+    "get_deposit_address",
+    "get_withdraw_history",
+    "get_fee_info",
+    "get_liquidation_history",
+    "get_universal_transfer_history",
+)
+"""The names of the 17 tools, in the order of their requests in `guardian.domain.requests`.
+
+They are here because most of guardian needs the names alone, and the classes of the requests take time to make.
+"""
 
 
 class Outcome(StrEnum):

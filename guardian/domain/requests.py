@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Final
 
+from guardian.domain.codes import CANCEL_ORDER, CREATE_ORDER
+from guardian.domain.codes import TOOLS as TOOLS  # each has its request here
 from guardian.domain.market import CandleSpan
 from guardian.domain.orders import OrderSpec
 from guardian.domain.secrets import Secret
-from guardian.domain.tool_names import CANCEL_ORDER, CREATE_ORDER
-from guardian.domain.tool_names import TOOLS as TOOLS  # each has its request here
 
 
 class RequestScope(StrEnum):

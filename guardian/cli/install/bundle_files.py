@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from guardian.domain.tool_names import TOOLS
+from guardian.domain.codes import TOOLS
 from guardian.home.folder import EXAMPLE_POLICY, READY_MADE, ready_made_policy
 
 _PACKAGE: Final = "guardian-mcp"

@@ -10,7 +10,7 @@ from guardian.cli.policy.in_force import FileStanding, file_standing
 from guardian.cli.support.exit_codes import COULD_NOT_TELL, NO
 from guardian.cli.support.opened_home import NO_POLICY_YET, has_own_policy
 from guardian.cli.support.render import Column, fields, print_json, say, say_error, say_hint, table
-from guardian.domain.tool_names import TOOLS
+from guardian.domain.codes import TOOLS
 from guardian.errors import PolicyInvalid, PolicyMistake
 from guardian.gate.base.policy_file import read_policy_text
 from guardian.home.folder import find_policy_file, home_folder, ready_made_policy

@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from guardian.domain.codes import CANCEL_ORDER, CREATE_ORDER
 from guardian.domain.owner.proof import Proof
-from guardian.domain.tool_names import CANCEL_ORDER, CREATE_ORDER
 from guardian.domain.trading import Environment, TradingState
 from guardian.errors import CredentialsError, ExchangeError, KeyringUnavailable, PolicyInvalid, StoreError
 from guardian.gate.base.context import GateContext

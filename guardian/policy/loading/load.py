@@ -14,11 +14,11 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Final
 
+from guardian.domain.codes import CANCEL_ORDER, CREATE_ORDER, TOOLS
 from guardian.domain.milliseconds import DAY_MS, HOUR_MS
 from guardian.domain.orders import UNPRICED_STOP_TYPES, OrderSide, OrderType, TimeInForce
 from guardian.domain.owner.proof import Proof
 from guardian.domain.secrets import Secret
-from guardian.domain.tool_names import CANCEL_ORDER, CREATE_ORDER, TOOLS
 from guardian.domain.trading import PAPER_ENDPOINT, Environment
 from guardian.errors import PolicyInvalid, PolicyMistake
 from guardian.policy.loading.examples import read_example, split_symbol, why_it_fails

@@ -15,9 +15,8 @@ from hashlib import sha256
 from string import ascii_letters, digits
 from typing import Final
 
-from guardian.domain.codes import Code
+from guardian.domain.codes import TOOLS, Code
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
-from guardian.domain.tool_names import TOOLS
 
 TOKEN_LENGTH: Final = 24
 _RUN: Final = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH},}}")

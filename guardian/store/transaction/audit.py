@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from guardian.domain.codes import CANCEL_ORDER, CREATE_ORDER
 from guardian.domain.milliseconds import MINUTE_MS
-from guardian.domain.tool_names import CANCEL_ORDER, CREATE_ORDER
 from guardian.errors import StoreUnavailable
 from guardian.store.log.encoding import body_of, client_order_id, columns_of, digest_of
 from guardian.store.log.redaction import token_digest, token_pieces, without
