@@ -34,6 +34,7 @@ def app():
     from binance.base_client import BaseClient
     print(BaseClient.API_URL, BaseClient.MARGIN_API_URL, BaseClient.FUTURES_URL, BaseClient.OPTIONS_URL)
     print(refused(lambda: socket.create_connection(("api.binance.com", 443), 1)))
+    print(refused(lambda: socket.gethostbyname("api.binance.com")))
     print(refused(lambda: socket.socket().connect(("192.0.2.1", 443))))
     print(refused(lambda: socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.1", 53))))
     listener = socket.create_server(("127.0.0.1", 0))
@@ -57,6 +58,7 @@ def test_peer_is_led_to_loopback_and_every_other_connection_is_refused(tmp_path:
     assert done.stdout.splitlines() == [
         "lazy",
         "http://127.0.0.1:9/api http://127.0.0.1:9/sapi http://127.0.0.1:9/fapi http://127.0.0.1:9/refused",
+        "refused: api.binance.com is not this machine",
         "refused: api.binance.com is not this machine",
         "refused: 192.0.2.1 is not this machine",
         "refused: 192.0.2.1 is not this machine",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from binance import AsyncClient
@@ -22,6 +24,8 @@ async def _call(client: Any, name: str, given: dict[str, Any]) -> Any:
 
 async def main() -> None:
     """Answers until standard input ends. Arguments: the exchange's URL, the API key and its secret."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    importlib.import_module("loopback_only").refuse_all_else()
     url, key, secret = sys.argv[1:4]
     client = AsyncClient(key, secret)
     client.API_URL = f"{url}/api"

@@ -36,19 +36,23 @@ def refuse_all_else() -> None:
 
         return connect
 
-    def look_up(host: Any, *arguments: Any, **options: Any) -> Any:
-        if host is not None and not is_loopback(host):
-            raise NotLoopback(f"refused: {host} is not this machine")
-        return usual_look_up(host, *arguments, **options)
+    def looking_up(usual: Any) -> Any:
+        def look_up(host: Any, *arguments: Any, **options: Any) -> Any:
+            if host is not None and not is_loopback(host):
+                raise NotLoopback(f"refused: {host} is not this machine")
+            return usual(host, *arguments, **options)
+
+        return look_up
 
     def sendto(self: socket.socket, data: Any, *rest: Any) -> Any:
         if self.family in {socket.AF_INET, socket.AF_INET6} and not is_loopback(rest[-1][0]):
             raise NotLoopback(f"refused: {rest[-1][0]} is not this machine")
         return usual_sendto(self, data, *rest)
 
-    usual_look_up, usual_sendto = socket.getaddrinfo, socket.socket.sendto
+    usual_sendto = socket.socket.sendto
     # Assigned by name: a type checker rightly minds that methods are replaced.
     for name in ("connect", "connect_ex"):
         setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
-    for holder, name, guard in ((socket.socket, "sendto", sendto), (socket, "getaddrinfo", look_up)):
-        setattr(holder, name, guard)
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+        setattr(socket, name, looking_up(getattr(socket, name)))
+    setattr(socket.socket, "sendto", sendto)  # noqa: B010 - as above
