@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 import click
 
 from guardian.cli.support.exit_codes import FINE, NO
 from guardian.cli.support.render import Tone, Toned, fields, print_json, print_line, say
+from guardian.cli.support.terminal import is_terminal
 from guardian.cli.support.times import utc_time, with_relative
 from guardian.errors import NotPrivate
 from guardian.home.folder import checked_home
 from guardian.store.log.checkpoint import Checkpoint
-from guardian.store.log.verify import Report, verify
+from guardian.store.log.verify import Progress, Report, verify
 from guardian.system.clock import wall_clock_ms
 from guardian.system.private_files import replace_file
+
+SHOWS_PROGRESS: Final = 50_000
+"""Rows: a log with fewer is verified before anybody could read how far that is."""
 
 
 def verify_log(checkpoint: Checkpoint | None, *, as_json: bool) -> int:
     """Verify the log of the home, print what is found, and halt trading where it is broken; the exit code."""
-    report = verify(checked_home(), checkpoint)
+    with progress_shown() as progress:
+        report = verify(checked_home(), checkpoint, progress)
     if as_json:
         print_json(_report_dict(report))
     else:
@@ -31,6 +40,43 @@ def verify_log(checkpoint: Checkpoint | None, *, as_json: bool) -> int:
 
     halt_for(report)
     return NO
+
+
+@contextmanager
+def progress_shown() -> Iterator[Progress | None]:
+    """Shows how far verifying is: one line of standard error, which ends empty. Nothing where that is no terminal."""
+    if not is_terminal(sys.stderr):
+        yield None
+        return
+    line = _ProgressLine()
+    try:
+        yield line.show
+    finally:
+        line.clear()
+
+
+class _ProgressLine:
+    """A line of a terminal that is written again and again."""
+
+    def __init__(self) -> None:
+        self._is_shown = False
+
+    def show(self, done: int, total: int) -> None:
+        """Shows the number of rows that were verified; nothing of a short log."""
+        if total >= SHOWS_PROGRESS:
+            self._is_shown = True
+            _overwrite(f"verified {min(done, total)} of {total} rows")
+
+    def clear(self) -> None:
+        """Takes away what was shown."""
+        if self._is_shown:
+            _overwrite("")
+
+
+def _overwrite(text: str) -> None:
+    # A terminal that is gone is no reason not to verify; the report says so where it cannot be printed.
+    with suppress(OSError):
+        click.echo(f"\r{text:50}\r", nl=False, err=True)
 
 
 def _report_dict(report: Report) -> dict[str, object]:

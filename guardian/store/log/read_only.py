@@ -29,6 +29,8 @@ from guardian.store.schema.files import APPLICATION_ID, DATABASE_NAME
 from guardian.store.schema.sqlite_dialect import application_id, part_names
 from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
 
+BATCH: Final = 5000
+"""Rows in one read of the whole log: short enough not to delay a writer."""
 _BUSY_TIMEOUT_S: Final = 5.0
 _TRIES: Final = 20
 _PAUSE_S: Final = 0.05

@@ -106,6 +106,7 @@ WAITING_CHANGES: Final = (
 # Verifying
 
 ROWS_AFTER: Final = f"SELECT {_ROW} FROM audit WHERE seq > :after ORDER BY seq LIMIT :limit"
+ROWS_BETWEEN: Final = f"SELECT {_ROW} FROM audit WHERE seq > :after AND seq <= :last ORDER BY seq LIMIT :limit"
 LAST_ROWS: Final = f"SELECT {_ROW} FROM audit ORDER BY seq DESC LIMIT :limit"
 PASSKEYS_WITHOUT_ROW: Final = (
     "SELECT name FROM passkeys p WHERE NOT EXISTS (SELECT 1 FROM audit WHERE phase = 'event' AND call_id IS NULL "

@@ -21,7 +21,7 @@ The end of the log is verified each time that the store is opened, see `verify_t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -31,22 +31,21 @@ from typing import Any, Final
 from guardian.errors import StoreCorrupt
 from guardian.store.log.checkpoint import Checkpoint, read_checkpoint
 from guardian.store.log.encoding import GENESIS, count_intact
-from guardian.store.log.read_only import LogRow, database_path, read_only
+from guardian.store.log.read_only import BATCH, LogRow, database_path, read_only
 from guardian.store.log.statements import (
     DIGEST_AT,
+    FIRST_AND_LAST_SEQ,
     INTENTS_WITHOUT_ORDER,
     LAST_ROWS,
     ORDERS_WITHOUT_ROW,
     ROW_COLUMNS,
-    ROWS_AFTER,
+    ROWS_BETWEEN,
 )
-from guardian.store.log.verify_ledger import imbalances
-from guardian.store.log.verify_owner import owner_differences
+from guardian.store.log.verify_helper import Helper, helper_for
+from guardian.store.log.verify_tables import imbalances, owner_differences
 from guardian.store.schema.files import CHECKPOINT_NAME
 from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES, damages, part_names
 
-BATCH: Final = 5000
-"""Rows in one read: short enough not to delay a writer."""
 MAX_FINDINGS: Final = 1000
 TAIL: Final = 256
 """Rows at the end of the log that are verified when it is opened: a few milliseconds."""
@@ -57,8 +56,10 @@ REPORTED_BY: Final = f"{BROKEN_CHAIN}:"
 """The prefix of the key of a row that reports a broken chain. See `guardian.store.transaction.broken_chain`."""
 
 _SEQ, _DIGEST, _TIME = (ROW_COLUMNS.index(name) for name in ("seq", "digest", "ts_ms"))
-Progress = Callable[[int], None]
-"""Is called with the number of rows that were verified so far."""
+_BEFORE_ALL, _AFTER_ALL = -(2**62), 2**63 - 1
+"""Around the numbers of all rows, of one that was moved before the first or behind the last as well."""
+Progress = Callable[[int, int], None]
+"""Is called with the number of rows that were verified, and of all that there were at the beginning, both about."""
 
 
 class FindingKind(StrEnum):
@@ -170,7 +171,7 @@ def verify(place: Path, checkpoint: Checkpoint | None = None, progress: Progress
         return verification.report(path, anchors)
     try:
         with read_only(path) as connection:
-            verification.check_rows(connection, anchors, progress)
+            verification.check_rows(path, connection, anchors, progress)
             verification.check_schema(connection)
             verification.check_orders(connection)
             verification.check_ledger(connection)
@@ -219,6 +220,7 @@ class Verification:
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self._rows = 0
+        self._read = _BEFORE_ALL
         self._seq = 0
         self._digest = GENESIS
         self._first_ts: int | None = None
@@ -242,15 +244,48 @@ class Verification:
         self.check(rows)
 
     def check_rows(
-        self, connection: sqlite3.Connection, anchors: dict[str, Checkpoint], progress: Progress | None
+        self, path: Path, connection: sqlite3.Connection, anchors: dict[str, Checkpoint], progress: Progress | None
     ) -> None:
-        """Compares every row with the one before it."""
+        """Compares every row with the one before it; of a long log another process does so with the second half."""
         wanted = {anchor.seq for anchor in anchors.values()}
-        for rows in _batches(connection):
+        with helper_for(path, connection) as helper:
+            if helper is not None:
+                self._check_up_to(helper.after, connection, wanted, progress, workers=2)
+                self._take_over(helper, connection, wanted)
+        self._check_up_to(_AFTER_ALL, connection, wanted, progress)
+
+    def _check_up_to(
+        self,
+        last: int,
+        connection: sqlite3.Connection,
+        wanted: set[int],
+        progress: Progress | None,
+        *,
+        workers: int = 1,
+    ) -> None:
+        """Compares the rows that were not read yet, BATCH at a time; no read is open in between."""
+        least, most = connection.execute(FIRST_AND_LAST_SEQ).fetchone()
+        rows: list[tuple[Any, ...]] = [()] * BATCH
+        while len(rows) == BATCH:
+            rows = connection.execute(ROWS_BETWEEN, {"after": self._read, "last": last, "limit": BATCH}).fetchall()
             self.check(rows)
             self._at_anchor.update({row[_SEQ]: _hex(row[_DIGEST]) for row in rows if row[_SEQ] in wanted})
-            if progress is not None:
-                progress(self._rows)
+            self._read = rows[-1][_SEQ] if rows else self._read
+            if progress is not None and rows:
+                progress(self._rows * workers, most - least + 1)
+
+    def _take_over(self, helper: Helper, connection: sqlite3.Connection, wanted: set[int]) -> None:
+        """Takes over what the helper has proven of the rows that follow; nothing where it has proven nothing."""
+        found = helper.result()
+        if found is None or self._first_ts is None or (self._seq, self._digest) != (helper.after, helper.digest):
+            return
+        for seq in wanted:
+            at = connection.execute(DIGEST_AT, {"seq": seq}).fetchone()
+            if at is not None and helper.after < seq <= found.seq:
+                self._at_anchor[seq] = _hex(at[0])
+        self._rows += found.count
+        self._read, self._seq, self._digest = found.seq, found.seq, bytes.fromhex(found.digest)
+        self._last_ts = found.ts_ms
 
     def check(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Verifies the rows that follow, oldest first, each with ROW_COLUMNS."""
@@ -352,14 +387,3 @@ class Verification:
 def _hex(digest: object) -> str:
     """Returns a digest in hex; an empty text for a value that is no digest."""
     return digest.hex() if isinstance(digest, bytes) else ""
-
-
-def _batches(connection: sqlite3.Connection) -> Iterator[list[tuple[Any, ...]]]:
-    """Yields every row in order, BATCH at a time; no read is open in between."""
-    after = -(2**62)  # a row that was moved before the first shows too
-    while True:
-        rows = connection.execute(ROWS_AFTER, {"after": after, "limit": BATCH}).fetchall()
-        yield rows
-        if len(rows) < BATCH:
-            return
-        after = rows[-1][_SEQ]

@@ -1,7 +1,12 @@
-"""Verifying the ledger: each order's flows add up to what it executed, and what is held to all flows of it."""
+"""Verifying the tables beside the log.
+
+Each order's flows add up to what it executed, and what is held to all flows of it. Passkeys and the floor of proof are
+those that the log has rows of.
+"""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 
 from guardian.domain.money import ZERO, minus, negated, plain, plus
 from guardian.domain.orders import OrderSide
+from guardian.domain.owner.proof import Proof
 from guardian.store.log.statements import (
     ALL_FLOWS,
     ALL_HOLDINGS,
@@ -16,6 +22,9 @@ from guardian.store.log.statements import (
     BEGIN_READING,
     CORRECTIONS_WITHOUT_ROW,
     END_READING,
+    FLOOR_OF_LOG,
+    FLOOR_OF_TABLE,
+    PASSKEYS_WITHOUT_ROW,
 )
 
 
@@ -61,3 +70,21 @@ def _held_against(
     for (environment, _, symbol, asset), change in held.items():
         if change != 0:
             yield None, f"what is held of {symbol} on `{environment}` is off by {plain(negated(change))} {asset}"
+
+
+def owner_differences(connection: sqlite3.Connection) -> Iterator[str]:
+    """Yields what differs from the log, in a sentence."""
+    for (name,) in connection.execute(PASSKEYS_WITHOUT_ROW).fetchall():
+        yield f"the passkey `{name}` was registered by no row of the log"
+    found, row = connection.execute(FLOOR_OF_TABLE).fetchone(), connection.execute(FLOOR_OF_LOG).fetchone()
+    logged = Proof.TERMINAL.value if row is None else _floor_in(row[0])
+    if found is None or found[0] != logged:
+        yield "the weakest proof that this home accepts is not the one that the log has"
+
+
+def _floor_in(body: bytes) -> str | None:
+    try:
+        floor = json.loads(body)["data"]["floor"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return str(floor)
