@@ -11,10 +11,10 @@ from guardian.cli.support.opened_home import carry_out, with_home
 from guardian.cli.support.options import policy_option, reason_option
 from guardian.cli.support.owner import agree, require_owner
 from guardian.cli.support.render import say, say_error, say_hint
-from guardian.cli.support.stop_requests import StopRequests
 from guardian.domain.owner.statement import Statement, StatementKind
 
 if TYPE_CHECKING:
+    from guardian.cli.support.stop_requests import StopRequests
     from guardian.home.opened import OpenedHome
 
 

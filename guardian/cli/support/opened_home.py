@@ -5,7 +5,6 @@ What opens it is imported when a home is opened: the modules of the commands imp
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from guardian.cli.support.render import say
-from guardian.cli.support.stop_requests import StopRequests, stop_requests
 from guardian.cli.support.vault_prompt import unlock_for_policy
 from guardian.home.folder import home_folder
 from guardian.store.schema.files import CHECKPOINT_NAME, DATABASE_NAME, EMERGENCY_NAME, POLICY_NAME
 
 if TYPE_CHECKING:
     from guardian.bootstrap import Guardian
+    from guardian.cli.support.stop_requests import StopRequests
     from guardian.gate.base.journal import Journal
     from guardian.home.opened import OpenedHome
 
@@ -64,6 +63,8 @@ def _with_opened(
     work: Callable[[Opened], Awaitable[Result]],
     needs_policy: bool,
 ) -> Result:
+    import asyncio  # here and not at the top: what needs the log alone has no event loop
+
     unlock_for_policy(policy_path)  # with no event loop around it: inside one, Ctrl-C would wait for the answer
 
     async def run() -> Result:
@@ -89,6 +90,8 @@ def carry_out(
 
     Raises PolicyInvalid where a policy is needed and there is no usable one, and click.Abort where it was stopped.
     """
+
+    from guardian.cli.support.stop_requests import stop_requests
 
     async def unless_stopped(opened: OpenedHome) -> None:
         if stop.asked:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -56,6 +56,19 @@ TRADING_MEANS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _FoundKeys:
+    """What a look for the keys found."""
+
+    keys: str
+    """`present`, or why there are none."""
+    account: str | None = None
+    kept_in: str | None = None
+    """The keyring or vault, for people; None where there are none, and on paper, which needs none."""
+    are_unreadable: bool = False
+    """Whether the keyring or vault did not say if there are any."""
+
+
 class Overview:
     """Reads the status from the store and the policy, with the exchange's clock and what can be sold back there."""
 
@@ -64,40 +77,32 @@ class Overview:
 
     async def account(self) -> tuple[str | None, str]:
         """The account and whether there are keys, or why there are none."""
+        found = await self._keys()
+        return found.account, found.keys
+
+    async def _keys(self) -> _FoundKeys:
+        """The keys, looked for once: where there are none, each look asks the keyring."""
         if not self._context.is_chosen:
-            return None, "not looked for: no policy says for which environment"
+            return _FoundKeys("not looked for: no policy says for which environment")
         try:
             connection = await self._context.connector.connect(needs_keys=True)
+        except KeyringUnavailable as error:
+            return _FoundKeys(error.message, are_unreadable=True)
         except (CredentialsError, ExchangeError) as error:
-            return None, error.message
-        return connection.account, PRESENT
-
-    async def keys_from(self) -> tuple[str | None, bool]:
-        """Where the keys are kept, for people, and whether that did not say if there are any.
-
-        None where there are none, and on paper, which needs none.
-        """
-        if not self._context.is_chosen:
-            return None, False
-        try:
-            return (await self._context.connector.connect(needs_keys=True)).keys_from, False
-        except KeyringUnavailable:
-            return None, True
-        except (CredentialsError, ExchangeError):
-            return None, False
+            return _FoundKeys(error.message)
+        return _FoundKeys(PRESENT, account=connection.account, kept_in=connection.keys_from)
 
     async def status(self) -> StatusView:
         """Raises StoreError."""
-        account, keys = await self.account()
-        keys_from, keys_unreadable = await self.keys_from()
-        sell_back = await self._sell_back(keys)
-        clock_fault = await self._clock_fault() if keys == PRESENT else ()
+        found = await self._keys()
+        sell_back = await self._sell_back(found.keys)
+        clock_fault = await self._clock_fault() if found.keys == PRESENT else ()
         faults = (*await self._log_fault(), *clock_fault)
         in_force, problems = await self._looked()
         status = await self._context.journal.transact(
-            lambda tx: self._status(tx, account, keys, in_force, problems, sell_back, faults)
+            lambda tx: self._status(tx, found.account, found.keys, in_force, problems, sell_back, faults)
         )
-        return replace(status, keys_from=keys_from, keys_unreadable=keys_unreadable)
+        return replace(status, keys_from=found.kept_in, keys_unreadable=found.are_unreadable)
 
     async def policy(self) -> PolicyView | NoPolicyView:
         """Raises StoreError."""

@@ -28,7 +28,6 @@ from guardian.domain.orders import (
 )
 from guardian.domain.text.names import is_name
 from guardian.domain.trading import Environment, TradingState
-from guardian.policy.engine import judge_order
 from guardian.policy.facts import DayTrading, Facts, ListedOrders, Usage
 from guardian.policy.loading.reader import TomlTable
 from guardian.policy.loading.values import amount, asset, choice, count, duration, one_of, positive, symbol, text
@@ -179,6 +178,9 @@ def judge_example(example: Example, policy: Policy) -> Verdict:
     if policy.environment is Environment.LIVE:
         # An example tests the limits. Whether this machine may trade live now is no part of the file.
         policy = replace(policy, environment=Environment.TESTNET)
+    # Here and not at the top: most policies have no examples, and a status judges nothing.
+    from guardian.policy.engine import judge_order
+
     return judge_order(spec_of(example), facts_of(example, policy), policy)
 
 
