@@ -18,11 +18,11 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final
 
+from guardian.domain.milliseconds import duration_text
 from guardian.domain.money import plain
 from guardian.domain.owner.proof import Proof
 from guardian.policy.model import Channel, CountWindow, NotionalWindow, Policy, SymbolLimits
 from guardian.policy.prices import percent_text
-from guardian.policy.rules.budget import duration_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

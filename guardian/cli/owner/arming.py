@@ -11,13 +11,13 @@ from guardian.cli.support.opened_home import with_home
 from guardian.cli.support.owner import agree
 from guardian.cli.support.render import say, say_error, say_hint
 from guardian.cli.support.times import clock_time
+from guardian.domain.milliseconds import duration_text
 from guardian.domain.money import plain
 from guardian.domain.owner.proof import ProofGiven
 from guardian.domain.trading import TradingState
 from guardian.gate.owner.session_mandate import MandateTerms, arm, mandate_statement
 from guardian.home.opened import OpenedHome
 from guardian.policy.model import Policy
-from guardian.policy.rules.budget import duration_text
 from guardian.store.owner.owner_records import Mandate
 from guardian.store.schema.records import Scope
 

@@ -9,6 +9,7 @@ from guardian.cli.support.opened_home import with_journal
 from guardian.cli.support.owner import agree
 from guardian.cli.support.render import say, say_error
 from guardian.cli.support.times import local_time
+from guardian.domain.milliseconds import duration_text
 from guardian.domain.owner.proof import ProofGiven
 from guardian.errors import ProofRefused, StoreConflict
 from guardian.gate.base.journal import Journal
@@ -17,7 +18,6 @@ from guardian.gate.owner.policy_approval import ApprovedPolicies, PendingPolicy,
 from guardian.home.folder import find_policy_file, home_folder, ready_made_policy
 from guardian.policy.loading.load import load_policy
 from guardian.policy.model import Policy
-from guardian.policy.rules.budget import duration_text
 from guardian.store.owner.owner_records import ApprovedPolicy
 
 

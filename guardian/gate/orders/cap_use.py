@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from guardian.domain.milliseconds import duration_text
 from guardian.domain.money import ZERO, plus
 from guardian.domain.orders import OrderSide
 from guardian.gate.orders.stages import CostedOrder, costed_order
 from guardian.policy.facts import Facts, Usage
 from guardian.policy.model import Limits, Policy, SymbolLimits
-from guardian.policy.rules.budget import duration_text
 from guardian.policy.verdict import Verdict
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Final
 
+from guardian.domain.milliseconds import duration_text
 from guardian.domain.money import ZERO, plain, plus, round_down, round_up, times
 from guardian.domain.orders import OrderSide, OrderType, TimeInForce
 from guardian.gate.base.order_views import iso, note_on_row, utc_clock
 from guardian.gate.base.replies import MarketNow, OrderProposed, ProposedOrder, WaitingOrder
 from guardian.policy.model import Channel, Limits, Policy
-from guardian.policy.rules.budget import duration_text
 from guardian.store.schema.records import OrderRow, Proposal, ProposalState
 
 if TYPE_CHECKING:

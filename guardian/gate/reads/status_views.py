@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from guardian.domain.milliseconds import duration_text
 from guardian.domain.money import ZERO, minus
 from guardian.gate.base.order_views import iso
 from guardian.gate.base.policy_file import WaitingPolicy
 from guardian.gate.base.replies import MandateView, OrderProposed, OrderView
 from guardian.policy.model import Limits, Policy
-from guardian.policy.rules.budget import duration_text
 from guardian.store.schema.records import StatusUsage
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from guardian.domain.milliseconds import duration_text
 from guardian.domain.money import ZERO, minus, plain, plus
 from guardian.domain.orders import OrderSide
 from guardian.gate.base.order_views import iso
@@ -14,7 +15,6 @@ from guardian.policy.conversion import Unpriced
 from guardian.policy.facts import Facts, Usage
 from guardian.policy.loss import day_loss
 from guardian.policy.model import Policy
-from guardian.policy.rules.budget import duration_text
 from guardian.store.database import Transaction
 from guardian.store.schema.records import Scope, StatusUsage
 

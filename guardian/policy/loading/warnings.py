@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from guardian.domain.milliseconds import duration_text
 from guardian.domain.money import plain
 from guardian.domain.orders import OrderSide
 from guardian.policy.loading.examples import split_symbol
 from guardian.policy.model import Accounting, Policy
 from guardian.policy.prices import percent_text
-from guardian.policy.rules.budget import duration_text
 
 FEE_ASSET: Final = "BNB"
 """The asset of Binance's fees where the account has some and the discount is on, which it is by default."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from guardian.domain.codes import Code
 from guardian.domain.instruments import Instrument
-from guardian.domain.milliseconds import HOUR_MS, MINUTE_MS, SECOND_MS
+from guardian.domain.milliseconds import duration_text
 from guardian.domain.money import ZERO, minus, plain, plus
 from guardian.domain.orders import BUY, SELL
 from guardian.policy.case import Case, Counted, Priced, free_now
@@ -324,11 +324,3 @@ def _at_most_hint(priced: Priced, quantity: Decimal) -> str:
 def _largest_valid_hint(instrument: Instrument, quantity: Decimal, price: Decimal) -> str:
     largest = instrument.largest_valid(quantity, price)
     return "no quantity passes now" if largest is None else f"the largest quantity that passes is {plain(largest)}"
-
-
-def duration_text(milliseconds: int) -> str:
-    """Returns a window's length as the policy writes it: `5m`, `24h`."""
-    for unit, length in (("h", HOUR_MS), ("m", MINUTE_MS), ("s", SECOND_MS)):
-        if milliseconds % length == 0:
-            return f"{milliseconds // length}{unit}"
-    return f"{milliseconds}ms"

@@ -8,11 +8,11 @@ import pytest
 
 from guardian.domain.codes import Code
 from guardian.domain.instruments import Range
+from guardian.domain.milliseconds import duration_text
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
 from guardian.domain.trading import TradingState
 from guardian.policy.facts import Fact, Facts
 from guardian.policy.model import Policy
-from guardian.policy.rules.budget import duration_text
 from guardian.policy.verdict import Decision
 from tests.policy.builders import (
     DAY,
