@@ -16,6 +16,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -61,7 +62,10 @@ MAX_JUMP: Final = 1_000_000
 
 
 class Transaction:
-    """One transaction: everything that can be read and written in it, by what it is about."""
+    """One transaction: everything that can be read and written in it, by what it is about.
+
+    A part is made when it is first used: most transactions use two or three of them.
+    """
 
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
@@ -69,25 +73,97 @@ class Transaction:
         """Window time: it never goes back, in no process of this home and over no restart."""
         self.clock_ms = unit.clock_ms
         """The wall clock, as it was when this transaction began."""
-        self.trading = TradingPart(unit)
-        self.acts = PersonsActsPart(unit)
-        self.policies = GoodPoliciesPart(unit)
-        self.accounts = KeyAccountsPart(unit)
-        self.leases = LeasesPart(unit)
-        self.timestamps = TimestampsPart(unit)
-        self.proposals = ProposalsPart(unit)
-        self.mandates = MandatesPart(unit)
-        self.policy_approvals = PolicyApprovalsPart(unit)
-        self.audit = AuditPart(unit, self.trading)
-        self.approvers = ApproversPart(unit, self.audit)
-        self.broken_chain = BrokenChainPart(unit, self.audit, self.trading)
-        self.ledger = LedgerPart(unit)
-        self.corrections = CorrectionsPart(unit, self.ledger)
-        self.orders = OrdersPart(unit, self.ledger)
-        self.slicing = SlicingPart(unit)
-        self.snapshots = SnapshotsPart(unit, self.orders)
-        self.usage = UsagePart(
-            unit,
+
+    @cached_property
+    def trading(self) -> TradingPart:
+        """The kill switch."""
+        return TradingPart(self.unit)
+
+    @cached_property
+    def acts(self) -> PersonsActsPart:
+        """When a person acted."""
+        return PersonsActsPart(self.unit)
+
+    @cached_property
+    def policies(self) -> GoodPoliciesPart:
+        """Valid policies."""
+        return GoodPoliciesPart(self.unit)
+
+    @cached_property
+    def accounts(self) -> KeyAccountsPart:
+        """The account of each key."""
+        return KeyAccountsPart(self.unit)
+
+    @cached_property
+    def leases(self) -> LeasesPart:
+        """Who does what one process does at a time."""
+        return LeasesPart(self.unit)
+
+    @cached_property
+    def timestamps(self) -> TimestampsPart:
+        """Named timestamps."""
+        return TimestampsPart(self.unit)
+
+    @cached_property
+    def proposals(self) -> ProposalsPart:
+        """Orders that wait for a person."""
+        return ProposalsPart(self.unit)
+
+    @cached_property
+    def mandates(self) -> MandatesPart:
+        """Session mandates."""
+        return MandatesPart(self.unit)
+
+    @cached_property
+    def policy_approvals(self) -> PolicyApprovalsPart:
+        """Approved policies."""
+        return PolicyApprovalsPart(self.unit)
+
+    @cached_property
+    def audit(self) -> AuditPart:
+        """The log."""
+        return AuditPart(self.unit, self.trading)
+
+    @cached_property
+    def approvers(self) -> ApproversPart:
+        """What proves that the owner agrees."""
+        return ApproversPart(self.unit, self.audit)
+
+    @cached_property
+    def broken_chain(self) -> BrokenChainPart:
+        """What is wrong with the log itself."""
+        return BrokenChainPart(self.unit, self.audit, self.trading)
+
+    @cached_property
+    def ledger(self) -> LedgerPart:
+        """What orders brought and cost."""
+        return LedgerPart(self.unit)
+
+    @cached_property
+    def corrections(self) -> CorrectionsPart:
+        """Positions that the owner corrects."""
+        return CorrectionsPart(self.unit, self.ledger)
+
+    @cached_property
+    def orders(self) -> OrdersPart:
+        """Orders."""
+        return OrdersPart(self.unit, self.ledger)
+
+    @cached_property
+    def slicing(self) -> SlicingPart:
+        """Denials of orders over `max_notional`."""
+        return SlicingPart(self.unit)
+
+    @cached_property
+    def snapshots(self) -> SnapshotsPart:
+        """What answers of the exchange may lack."""
+        return SnapshotsPart(self.unit, self.orders)
+
+    @cached_property
+    def usage(self) -> UsagePart:
+        """What counts against the budgets."""
+        return UsagePart(
+            self.unit,
             trading=self.trading,
             acts=self.acts,
             audit=self.audit,

@@ -40,7 +40,7 @@ from guardian.system.private_files import check_home, make_folder, prepare_file
 
 LOCK_TIMEOUT_S: Final = 30.0
 BUSY_TIMEOUT_MS: Final = 5000
-"""What SQLite itself waits, for instance while another process recovers the file."""
+"""What SQLite itself waits while the file is opened, for instance while another process recovers it."""
 BEGIN_TIMEOUT_S: Final = 10.0
 _PAUSE_S: Final = 0.001
 _HEADER_BYTES: Final = 100
@@ -80,20 +80,16 @@ class OpenFile:
         SQLite's own waiting backs off to 100 ms and so starves whoever waits longest; short, uneven pauses do not.
         """
         until_s = patient_until(None) if until_s is None else until_s
-        set_busy_timeout(self.connection, 0)
-        try:
-            while True:
-                try:
-                    self.connection.execute(BEGIN)
-                except sqlite3.OperationalError as error:
-                    busy = (error.sqlite_errorcode or 0) & 0xFF == sqlite3.SQLITE_BUSY
-                    if not busy or time.monotonic() > until_s:
-                        raise
-                    time.sleep(_PAUSE_S * (0.5 + random.random()))  # noqa: S311 - a pause, not a secret
-                else:
-                    return
-        finally:
-            set_busy_timeout(self.connection, BUSY_TIMEOUT_MS)
+        while True:
+            try:
+                self.connection.execute(BEGIN)
+            except sqlite3.OperationalError as error:
+                busy = (error.sqlite_errorcode or 0) & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > until_s:
+                    raise
+                time.sleep(_PAUSE_S * (0.5 + random.random()))  # noqa: S311 - a pause, not a secret
+            else:
+                return
 
     def commit(self) -> None:
         """`COMMIT`: with `synchronous=FULL` it is on the disk afterwards."""
@@ -207,6 +203,8 @@ def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool) -> OpenF
             file.commit()
         _check(connection, path)
         file.findings = verify_tail(connection, checkpoint)
+        # From here on `begin` waits, and nothing but it: whoever has begun has the one lock of writers.
+        set_busy_timeout(connection, 0)
     except BaseException:
         connection.close()
         raise

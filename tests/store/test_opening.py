@@ -57,10 +57,10 @@ def test_home_and_files_are_for_the_owner_alone(world: World) -> None:
 
 
 def test_settings_hold_on_the_connection(world: World) -> None:
-    """Write-ahead log, full synchronisation, and the two numbers that say what the file is."""
+    """Write-ahead log, full synchronisation, and the two numbers that say what the file is; guardian itself waits."""
     connection = present(world.store._file).connection
     expected = {
-        "journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "busy_timeout": 5000, "recursive_triggers": 1,
+        "journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "busy_timeout": 0, "recursive_triggers": 1,
         "application_id": 0x67726431, "user_version": SCHEMA_VERSION,
     }  # fmt: skip
     assert {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in expected} == expected

@@ -8,7 +8,7 @@ before the snapshot is in every answer, as locked balance and as an open order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -65,12 +65,15 @@ class SnapshotsPart:
         """Returns the orders of the scope as they are now, before facts of the exchange are fetched."""
         return Snapshot(seq=self._unit.head.seq, pending=self._orders.pending(scope))
 
-    def unseen_since(self, scope: Scope, snapshot: Snapshot) -> Unseen:
-        """Returns what answers of the exchange may lack that were fetched after the snapshot."""
+    def unseen_since(self, scope: Scope, snapshot: Snapshot, pending: Iterable[OrderRow]) -> Unseen:
+        """Returns what answers of the exchange may lack that were fetched after the snapshot.
+
+        `pending` are the scope's orders that are not in a final state now.
+        """
         since = [
             order_from(row) for row in self._unit.rows(sql.ORDERS_SINCE, {**scope_values(scope), "after": snapshot.seq})
         ]
-        now = tuple(self._now(snapshot.pending))
+        now = tuple(self._now(snapshot.pending, {row.client_order_id: row for row in pending}))
         unsure = {row.client_order_id for row in snapshot.pending if row.state in UNRESOLVED_STATES}
         orders = (*(row for row in now if row.client_order_id in unsure), *since)
         return Unseen(
@@ -79,8 +82,10 @@ class SnapshotsPart:
             now=now,
         )
 
-    def _now(self, rows: Iterable[OrderRow]) -> Iterable[OrderRow]:
-        return (self._orders.get(row.client_order_id) or row for row in rows)
+    def _now(self, rows: Iterable[OrderRow], pending: Mapping[str, OrderRow]) -> Iterable[OrderRow]:
+        """Yields the same orders as they are now; only those that have ended since are read for it."""
+        for row in rows:
+            yield pending.get(row.client_order_id) or self._orders.get(row.client_order_id) or row
 
 
 def spends(row: OrderRow) -> str:

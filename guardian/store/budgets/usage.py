@@ -18,6 +18,7 @@ but a person is asked about them as about all else. Sums are exact, in Python.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Final
 
@@ -82,14 +83,14 @@ class UsagePart:
         `snapshot` was taken before the facts of the exchange were fetched that the order is judged on. Orders that
         `listed` accounts for are not counted again as open on the symbol.
         """
-        status, sliced = self.status(scope, limits, currency), Worth(currency)
         pending = self._orders.pending(scope)
+        status, sliced = self._status(scope, limits, currency, pending), Worth(currency)
         on_symbol = [row for row in pending if row.symbol == order.symbol]
         of_exchange = listed or ListedOrders()
         unlisted = [row for row in on_symbol if of_exchange.may_lack(row.client_order_id, row.order_id, row.state)]
         in_doubt = [row for row in on_symbol if is_in_doubt(row, self._unit.now_ms)]
         since = self._slicing.active_mark(scope, order.symbol, order.side.value, limits.anti_slicing_window_ms)
-        unseen = self._snapshots.unseen_since(scope, snapshot)
+        unseen = self._snapshots.unseen_since(scope, snapshot, pending)
         base = None if assets is None else assets[0]
         return Usage(
             trading=status.trading.state,
@@ -138,6 +139,10 @@ class UsagePart:
 
         These are the windows, what is open, and what was ordered without a person.
         """
+        return self._status(scope, limits, currency, self._orders.pending(scope))
+
+    def _status(self, scope: Scope, limits: Limits, currency: str, pending: Collection[OrderRow]) -> StatusUsage:
+        """Returns the same, given the orders that are not in a final state."""
         counted, unconfirmed = Worth(currency), Worth(currency)
         windows = {window.window_ms for window in limits.rolling_notional}
         counts = {window.window_ms for window in limits.max_orders}
@@ -146,7 +151,6 @@ class UsagePart:
         since_person = self._unit.rows(
             sql.COUNTED_SINCE, {**scope_values(scope), "after": self._acts.newest_seq(scope)}
         )
-        pending = self._orders.pending(scope)
         return StatusUsage(
             trading=self._trading.status(),
             entered={window: counted.entered(self._within(rows, window)) for window in windows},

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from guardian.domain.money import ZERO, plus
-from guardian.domain.order_states import VOID_STATES, OrderState
+from guardian.domain.money import ZERO, total
+from guardian.domain.order_states import VOID_STATES
 from guardian.store.schema.records import OrderRow
 from guardian.store.transaction.unit import ROW
 
@@ -45,7 +45,7 @@ class Worth:
 
     def total(self, rows: Iterable[ROW]) -> Decimal:
         """Returns the sum of orders, exits included, without those that never came to be."""
-        return plus(*(self.of(row) for row in rows if OrderState(row["state"]) not in VOID_STATES))
+        return total(self.of(row) for row in rows if row["state"] not in VOID_STATES)
 
     def entered(self, rows: Iterable[ROW]) -> Decimal:
         """Returns the sum of orders that were entered: neither exits nor such as never came to be."""

@@ -8,16 +8,15 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, func, null, select,
 from sqlalchemy.types import NullType
 
 from guardian.domain.requests import CreateOrder
-from guardian.store.definitions.clauses import new_row
+from guardian.store.definitions.clauses import by_index, new_row
 from guardian.store.definitions.tables import AUDIT, CONTROL
 from guardian.store.schema.sqlite_dialect import MINUTE_SQL
 
 APPEND_ROW: Final = new_row(AUDIT, without=("client_order_id",))
 
-# Literal words, so that SQLite sees that the partial index covers it.
-_CALLS: Final = (
-    select(func.count().label("calls")).select_from(AUDIT).where(text(MINUTE_SQL), AUDIT.c.ts_ms > bindparam("since"))
-)
+# The condition in literal words, so that SQLite sees that the partial index covers it.
+_COUNT: Final = select(func.count().label("calls")).select_from(AUDIT)
+_CALLS: Final = by_index(_COUNT, AUDIT, "ix_audit_minute").where(text(MINUTE_SQL), AUDIT.c.ts_ms > bindparam("since"))
 READS_SINCE: Final = _CALLS.where(AUDIT.c.tool != CreateOrder.tool)
 # A call of the owner's has a key, which no call of the assistant's can have.
 CREATES_SINCE: Final = _CALLS.where(AUDIT.c.tool == CreateOrder.tool, AUDIT.c.key.is_(None))

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, select, text, update
 
-from guardian.store.definitions.clauses import in_scope, new_row
+from guardian.store.definitions.clauses import by_index, in_scope, new_row
 from guardian.store.definitions.tables import PROPOSALS, REDEMPTIONS
 from guardian.store.schema.compiled_statement import DIGESTS_AT_ONCE
 from guardian.store.schema.sqlite_dialect import OUTSTANDING_SQL
@@ -28,7 +28,14 @@ NEWEST_PROPOSAL_OF_ORDER: Final = (
     .order_by(PROPOSALS.c.ordinal.desc())
     .limit(1)
 )
-OUTSTANDING_PROPOSALS: Final = _PROPOSAL.where(_OUTSTANDING).order_by(PROPOSALS.c.ordinal)
+OUTSTANDING_PROPOSALS: Final = (
+    # An expired proposal keeps its state for good.
+    by_index(_PROPOSAL, PROPOSALS, "ix_proposals_waiting")
+    .where(
+        _OUTSTANDING, (PROPOSALS.c.expires_ms > bindparam("now")) | (PROPOSALS.c.token_expires_ms > bindparam("now"))
+    )
+    .order_by(PROPOSALS.c.ordinal)
+)
 ISSUED_TOKENS: Final = select(PROPOSALS.c.token_digest).where(
     PROPOSALS.c.token_digest.in_([bindparam(f"digest_{number}") for number in range(DIGESTS_AT_ONCE)])
 )

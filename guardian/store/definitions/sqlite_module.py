@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Select, UpdateBase, insert
+from sqlalchemy import BindParameter, FromClause, SelectBase, UpdateBase, insert
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
@@ -68,7 +68,14 @@ from guardian.store.schema.compiled_statement import CompiledStatement
 
 
 class _Compiler(SQLiteCompiler):
-    """Writes the constants of a definition into the text: SQLite uses a partial index for literal words alone."""
+    """Writes the constants of a definition into the text, since SQLite uses a partial index for literal words alone.
+
+    And it writes the hints of `clauses.by_index`, which SQLAlchemy's own compiler for SQLite leaves out.
+    """
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:  # noqa: ARG002 - as the base
+        """Returns what follows the name of a table for a hint."""
+        return text
 
     def visit_bindparam(self, bindparam: BindParameter[Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the base
         """Returns a parameter's text; it stays a parameter if its definition gives it no value."""
@@ -93,10 +100,10 @@ def sqlite_module() -> str:
     return "".join(sections)
 
 
-def definitions_in(module: ModuleType) -> Iterator[tuple[str, Select[Any] | UpdateBase]]:
+def definitions_in(module: ModuleType) -> Iterator[tuple[str, SelectBase | UpdateBase]]:
     """Yields the statements that a module of definitions makes public, by name, in the order of the module."""
     for name, value in vars(module).items():
-        if isinstance(value, Select | UpdateBase) and not name.startswith("_"):
+        if isinstance(value, SelectBase | UpdateBase) and not name.startswith("_"):
             yield name, value
 
 
@@ -139,14 +146,14 @@ def _schema_section() -> str:
     return "\n".join(lines)
 
 
-def _entry(name: str, statement: Select[Any] | UpdateBase) -> str:
+def _entry(name: str, statement: SelectBase | UpdateBase) -> str:
     """Returns one statement of the module."""
     compiled = statement.compile(dialect=_DIALECT)
     lines = [f"{name}: Final = CompiledStatement(", *_text(str(compiled).splitlines())]
     lines[-1] += ","
     if compiled.params:
         lines += ["    parameters=frozenset({", *_names(sorted(compiled.params), indent=8), "    }),"]
-    if isinstance(statement, Select):
+    if isinstance(statement, SelectBase):
         lines += ["    columns=(", *_names(statement.selected_columns.keys(), indent=8), "    ),"]
     return "\n".join([*lines, ")", ""])
 

@@ -25,6 +25,7 @@ from guardian.store.schema.records import Record
 GENESIS: Final = bytes(32)
 """Used as the digest of the row before the first."""
 BODY_VERSION: Final = 1
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _DOMAIN: Final = b"guardian/audit/entry/v1\0"
 
 COLUMNS: Final = ("call_id", "phase", "ts_ms", "tool", "symbol", "outcome", "environment", "account", "key")
@@ -134,8 +135,7 @@ def body_of(columns: Mapping[str, str | int | None], data: Mapping[str, object])
 
 def canonical(document: Mapping[str, object]) -> bytes:
     """JSON with sorted keys and no spaces, in UTF-8. Raises ValueError for NaN and for lone surrogates."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8")
+    return _CANONICAL.encode(document).encode("utf-8")
 
 
 def _json_value(value: object, bounds: _Bounds, depth: int) -> object:
@@ -197,7 +197,7 @@ def _text(value: str, bounds: _Bounds) -> str:
 
 def _writable(text: str) -> str:
     """Lone surrogates, which UTF-8 cannot have, as `\\udc80`."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _integer(value: int) -> str:

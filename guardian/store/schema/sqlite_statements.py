@@ -323,7 +323,7 @@ APPEND_ROW: Final = CompiledStatement(
 )
 READS_SINCE: Final = CompiledStatement(
     "SELECT count(*) AS calls "
-    "FROM audit "
+    "FROM audit INDEXED BY ix_audit_minute "
     "WHERE phase = 'call' AND tool <> 'cancel_order' AND audit.ts_ms > :since AND audit.tool != 'create_order'",
     parameters=frozenset({
         "since",
@@ -334,7 +334,7 @@ READS_SINCE: Final = CompiledStatement(
 )
 CREATES_SINCE: Final = CompiledStatement(
     "SELECT count(*) AS calls "
-    "FROM audit "
+    "FROM audit INDEXED BY ix_audit_minute "
     "WHERE phase = 'call' AND tool <> 'cancel_order' AND audit.ts_ms > :since AND audit.tool = 'create_order' AND"
     " audit.\"key\" IS NULL",
     parameters=frozenset({
@@ -534,7 +534,7 @@ ORDER_BY_EXCHANGE_ID: Final = CompiledStatement(
     "orders.order_id, orders.executed_quantity, orders.executed_quote_quantity, orders.fee_quantity, "
     "orders.updated_ms, orders.corrections, orders.created_ms, orders.exchange_status, orders.amended_quantity, "
     "orders.absent_ms, orders.given_up, orders.adopted "
-    "FROM orders "
+    "FROM orders INDEXED BY ix_orders_symbol "
     "WHERE orders.environment = :environment AND orders.account = :account AND orders.symbol = :symbol AND "
     "orders.order_id = :number ORDER BY orders.intent_seq DESC "
     "LIMIT 1 OFFSET 0",
@@ -550,7 +550,7 @@ ORDER_BY_EXCHANGE_ID: Final = CompiledStatement(
         "created_ms", "exchange_status", "amended_quantity", "absent_ms", "given_up", "adopted",
     ),
 )
-ORDERS_ANYWHERE_BY_EXCHANGE_ID: Final = CompiledStatement(
+TWO_ORDERS_BY_EXCHANGE_ID: Final = CompiledStatement(
     "SELECT orders.client_order_id, orders.intent_seq, orders.environment, orders.account, orders.call_id, "
     "orders.proposal_id, orders.symbol, orders.base_asset, orders.quote_asset, orders.side, orders.order_type, "
     "orders.wire_type, orders.time_in_force, orders.price, orders.stop_price, orders.quantity, "
@@ -559,11 +559,12 @@ ORDERS_ANYWHERE_BY_EXCHANGE_ID: Final = CompiledStatement(
     "orders.order_id, orders.executed_quantity, orders.executed_quote_quantity, orders.fee_quantity, "
     "orders.updated_ms, orders.corrections, orders.created_ms, orders.exchange_status, orders.amended_quantity, "
     "orders.absent_ms, orders.given_up, orders.adopted "
-    "FROM orders "
-    "WHERE orders.symbol = :symbol AND orders.order_id = :number "
+    "FROM orders INDEXED BY ix_orders_symbol "
+    "WHERE orders.environment = :environment AND orders.account = :account AND orders.symbol = :symbol AND "
+    "orders.order_id = :number ORDER BY orders.intent_seq DESC "
     "LIMIT 2 OFFSET 0",
     parameters=frozenset({
-        "number", "symbol",
+        "account", "environment", "number", "symbol",
     }),
     columns=(
         "client_order_id", "intent_seq", "environment", "account", "call_id", "proposal_id", "symbol",
@@ -572,6 +573,30 @@ ORDERS_ANYWHERE_BY_EXCHANGE_ID: Final = CompiledStatement(
         "is_exit", "confirmed", "mandate_id", "reserved_ms", "sent_ms", "state", "order_id",
         "executed_quantity", "executed_quote_quantity", "fee_quantity", "updated_ms", "corrections",
         "created_ms", "exchange_status", "amended_quantity", "absent_ms", "given_up", "adopted",
+    ),
+)
+ENVIRONMENT_AFTER: Final = CompiledStatement(
+    "SELECT orders.environment "
+    "FROM orders INDEXED BY ix_orders_symbol "
+    "WHERE orders.environment > :environment ORDER BY orders.environment "
+    "LIMIT 1 OFFSET 0",
+    parameters=frozenset({
+        "environment",
+    }),
+    columns=(
+        "environment",
+    ),
+)
+ACCOUNT_AFTER: Final = CompiledStatement(
+    "SELECT orders.account "
+    "FROM orders INDEXED BY ix_orders_symbol "
+    "WHERE orders.environment = :environment AND orders.account > :account ORDER BY orders.account "
+    "LIMIT 1 OFFSET 0",
+    parameters=frozenset({
+        "account", "environment",
+    }),
+    columns=(
+        "account",
     ),
 )
 NEWEST_ENVIRONMENT: Final = CompiledStatement(
@@ -591,18 +616,6 @@ RESERVED_SINCE: Final = CompiledStatement(
     }),
     columns=(
         "orders",
-    ),
-)
-KNOWN_SYMBOLS: Final = CompiledStatement(
-    "SELECT DISTINCT orders.symbol "
-    "FROM orders "
-    "WHERE orders.environment = :environment AND orders.account = :account AND (orders.reserved_ms > :after OR "
-    "state IN ('open', 'part_filled', 'reserved', 'unknown')) ORDER BY orders.symbol",
-    parameters=frozenset({
-        "account", "after", "environment",
-    }),
-    columns=(
-        "symbol",
     ),
 )
 NOT_ADOPTED_ORDERS: Final = CompiledStatement(
@@ -634,7 +647,7 @@ PENDING_ORDERS: Final = CompiledStatement(
     "orders.order_id, orders.executed_quantity, orders.executed_quote_quantity, orders.fee_quantity, "
     "orders.updated_ms, orders.corrections, orders.created_ms, orders.exchange_status, orders.amended_quantity, "
     "orders.absent_ms, orders.given_up, orders.adopted "
-    "FROM orders "
+    "FROM orders INDEXED BY ix_orders_pending "
     "WHERE state IN ('open', 'part_filled', 'reserved', 'unknown') ORDER BY orders.intent_seq",
     columns=(
         "client_order_id", "intent_seq", "environment", "account", "call_id", "proposal_id", "symbol",
@@ -654,7 +667,7 @@ PENDING_ORDERS_IN_SCOPE: Final = CompiledStatement(
     "orders.order_id, orders.executed_quantity, orders.executed_quote_quantity, orders.fee_quantity, "
     "orders.updated_ms, orders.corrections, orders.created_ms, orders.exchange_status, orders.amended_quantity, "
     "orders.absent_ms, orders.given_up, orders.adopted "
-    "FROM orders "
+    "FROM orders INDEXED BY ix_orders_pending "
     "WHERE state IN ('open', 'part_filled', 'reserved', 'unknown') AND orders.environment = :environment AND "
     "orders.account = :account ORDER BY orders.intent_seq",
     parameters=frozenset({
@@ -671,7 +684,7 @@ PENDING_ORDERS_IN_SCOPE: Final = CompiledStatement(
 )
 ANY_PENDING_ORDER: Final = CompiledStatement(
     "SELECT orders.client_order_id "
-    "FROM orders "
+    "FROM orders INDEXED BY ix_orders_pending "
     "WHERE state IN ('open', 'part_filled', 'reserved', 'unknown') AND orders.environment = :environment "
     "LIMIT 1 OFFSET 0",
     parameters=frozenset({
@@ -690,9 +703,9 @@ ORDERS_WITH_UNKNOWN_FEES: Final = CompiledStatement(
     "orders.order_id, orders.executed_quantity, orders.executed_quote_quantity, orders.fee_quantity, "
     "orders.updated_ms, orders.corrections, orders.created_ms, orders.exchange_status, orders.amended_quantity, "
     "orders.absent_ms, orders.given_up, orders.adopted "
-    "FROM orders "
-    "WHERE orders.environment = :environment AND orders.account = :account AND executed_quantity <> fee_quantity "
-    "AND order_id IS NOT NULL AND adopted = 1 AND orders.reserved_ms > :after ORDER BY orders.intent_seq",
+    "FROM orders INDEXED BY ix_orders_fees "
+    "WHERE executed_quantity <> fee_quantity AND order_id IS NOT NULL AND adopted = 1 AND orders.environment = "
+    ":environment AND orders.account = :account AND orders.reserved_ms > :after ORDER BY orders.intent_seq",
     parameters=frozenset({
         "account", "after", "environment",
     }),
@@ -707,7 +720,7 @@ ORDERS_WITH_UNKNOWN_FEES: Final = CompiledStatement(
 )
 ANY_UNKNOWN_FEES: Final = CompiledStatement(
     "SELECT orders.client_order_id "
-    "FROM orders "
+    "FROM orders INDEXED BY ix_orders_fees "
     "WHERE executed_quantity <> fee_quantity AND order_id IS NOT NULL AND adopted = 1 AND orders.environment = "
     ":environment AND orders.reserved_ms > :after "
     "LIMIT 1 OFFSET 0",
@@ -716,6 +729,21 @@ ANY_UNKNOWN_FEES: Final = CompiledStatement(
     }),
     columns=(
         "client_order_id",
+    ),
+)
+KNOWN_SYMBOLS: Final = CompiledStatement(
+    "SELECT orders.symbol "
+    "FROM orders INDEXED BY ix_orders_window "
+    "WHERE orders.environment = :environment AND orders.account = :account AND orders.reserved_ms > :after UNION "
+    "SELECT orders.symbol "
+    "FROM orders INDEXED BY ix_orders_pending "
+    "WHERE orders.environment = :environment AND orders.account = :account AND state IN ('open', 'part_filled', "
+    "'reserved', 'unknown') ORDER BY symbol",
+    parameters=frozenset({
+        "account", "after", "environment",
+    }),
+    columns=(
+        "symbol",
     ),
 )
 NEWEST_ORDERS: Final = CompiledStatement(
@@ -781,7 +809,7 @@ ORDERS_SENT_WITHIN: Final = CompiledStatement(
     "orders.order_id, orders.executed_quantity, orders.executed_quote_quantity, orders.fee_quantity, "
     "orders.updated_ms, orders.corrections, orders.created_ms, orders.exchange_status, orders.amended_quantity, "
     "orders.absent_ms, orders.given_up, orders.adopted "
-    "FROM orders "
+    "FROM orders INDEXED BY ix_orders_sent "
     "WHERE orders.environment = :environment AND orders.account = :account AND orders.sent_ms >= :start_ms AND "
     "orders.sent_ms <= :end_ms AND orders.intent_seq > :after AND orders.state IN (:state_0, :state_1, :state_2, "
     ":state_3, :state_4, :state_5, :state_6, :state_7, :state_8) AND (orders.order_id IS NULL OR orders.order_id "
@@ -809,7 +837,7 @@ ORDERS_OF_SYMBOL_SENT_WITHIN: Final = CompiledStatement(
     "orders.order_id, orders.executed_quantity, orders.executed_quote_quantity, orders.fee_quantity, "
     "orders.updated_ms, orders.corrections, orders.created_ms, orders.exchange_status, orders.amended_quantity, "
     "orders.absent_ms, orders.given_up, orders.adopted "
-    "FROM orders "
+    "FROM orders INDEXED BY ix_orders_sent "
     "WHERE orders.environment = :environment AND orders.account = :account AND orders.sent_ms >= :start_ms AND "
     "orders.sent_ms <= :end_ms AND orders.intent_seq > :after AND orders.state IN (:state_0, :state_1, :state_2, "
     ":state_3, :state_4, :state_5, :state_6, :state_7, :state_8) AND (orders.order_id IS NULL OR orders.order_id "
@@ -873,11 +901,21 @@ COUNTED_ON_SIDE_SINCE: Final = CompiledStatement(
     ),
 )
 DUPLICATE_OF: Final = CompiledStatement(
-    "SELECT orders.client_order_id "
-    "FROM orders "
+    "SELECT duplicates.client_order_id "
+    "FROM (SELECT orders.client_order_id AS client_order_id, orders.intent_seq AS intent_seq "
+    "FROM orders INDEXED BY ix_orders_fingerprint "
     "WHERE orders.environment = :environment AND orders.account = :account AND orders.fingerprint = :fingerprint "
-    "AND (NOT state IN ('not_placed', 'rejected') OR given_up = 1) AND (orders.reserved_ms > :after OR "
-    "orders.sent_ms > :clock_after OR state IN ('reserved', 'unknown')) ORDER BY orders.intent_seq DESC "
+    "AND (NOT state IN ('not_placed', 'rejected') OR given_up = 1) AND orders.reserved_ms > :after UNION ALL "
+    "SELECT orders.client_order_id AS client_order_id, orders.intent_seq AS intent_seq "
+    "FROM orders INDEXED BY ix_orders_sent "
+    "WHERE orders.environment = :environment AND orders.account = :account AND orders.fingerprint = :fingerprint "
+    "AND (NOT state IN ('not_placed', 'rejected') OR given_up = 1) AND orders.sent_ms > :clock_after UNION ALL "
+    "SELECT orders.client_order_id AS client_order_id, orders.intent_seq AS intent_seq "
+    "FROM orders INDEXED BY ix_orders_pending "
+    "WHERE orders.environment = :environment AND orders.account = :account AND orders.fingerprint = :fingerprint "
+    "AND (NOT state IN ('not_placed', 'rejected') OR given_up = 1) AND state IN ('open', 'part_filled', "
+    "'reserved', 'unknown') AND state IN ('reserved', 'unknown')) AS duplicates ORDER BY duplicates.intent_seq "
+    "DESC "
     "LIMIT 1 OFFSET 0",
     parameters=frozenset({
         "account", "after", "clock_after", "environment", "fingerprint",
@@ -918,10 +956,12 @@ RECORD_ACT: Final = CompiledStatement(
     }),
 )
 NEWEST_ACT: Final = CompiledStatement(
-    "SELECT max(acts.seq) AS seq "
+    "SELECT max(newest.seq) AS seq "
+    "FROM (SELECT max(acts.seq) AS seq "
     "FROM acts "
-    "WHERE acts.environment = '' AND acts.account = '' OR acts.environment = :environment AND acts.account = "
-    ":account",
+    "WHERE acts.environment = '' AND acts.account = '' UNION ALL SELECT max(acts.seq) AS seq "
+    "FROM acts "
+    "WHERE acts.environment = :environment AND acts.account = :account) AS newest",
     parameters=frozenset({
         "account", "environment",
     }),
@@ -999,7 +1039,7 @@ FLOWS_IN_WINDOW: Final = CompiledStatement(
 )
 FLOWS_AFTER: Final = CompiledStatement(
     "SELECT flows.id, flows.symbol, flows.client_order_id, flows.clock_ms, flows.kind, flows.asset, flows.change "
-    "FROM flows "
+    "FROM flows NOT INDEXED "
     "WHERE flows.environment = :environment AND flows.account = :account AND flows.id > :after_id ORDER BY "
     "flows.id "
     "LIMIT :most OFFSET 0",
@@ -1171,8 +1211,12 @@ OUTSTANDING_PROPOSALS: Final = CompiledStatement(
     "proposals.currency, proposals.shown_bid, proposals.shown_ask, proposals.created_ms, proposals.expires_ms, "
     "proposals.state, proposals.token_digest, proposals.token_expires_ms, proposals.approved_ms, proposals.proof,"
     " proposals.approval_seq, proposals.reason, proposals.client_order_id "
-    "FROM proposals "
-    "WHERE state IN ('waiting', 'approved') ORDER BY proposals.ordinal",
+    "FROM proposals INDEXED BY ix_proposals_waiting "
+    "WHERE state IN ('waiting', 'approved') AND (proposals.expires_ms > :now OR proposals.token_expires_ms > "
+    ":now) ORDER BY proposals.ordinal",
+    parameters=frozenset({
+        "now",
+    }),
     columns=(
         "id", "environment", "account", "order_key", "symbol", "side", "spec", "resolved", "policy_digest",
         "policy_source", "token_ttl_ms", "notional", "quote_notional", "quote_asset", "currency",

@@ -81,12 +81,7 @@ class LedgerPart:
 
         Symbols with neither are left out.
         """
-        changes: dict[str, dict[str, Decimal]] = defaultdict(dict)
-        for flow in self._unit.rows(
-            sql.FLOWS_IN_WINDOW, {**scope_values(scope), **self._unit.window_values(window_ms)}
-        ):
-            of_symbol = changes[flow["symbol"]]
-            of_symbol[flow["asset"]] = plus(of_symbol.get(flow["asset"], ZERO), Decimal(flow["change"]))
+        changes = self._changes(scope, window_ms)
         found = []
         for row in self._unit.rows(sql.HOLDINGS_IN_SCOPE, scope_values(scope)):
             if row["asset"] != row["base_asset"]:
@@ -106,6 +101,17 @@ class LedgerPart:
                 )
             )
         return tuple(found)
+
+    def _changes(self, scope: Scope, window_ms: int) -> dict[str, dict[str, Decimal]]:
+        """Returns what came and went within the window, by symbol and asset."""
+        values = {**scope_values(scope), **self._unit.window_values(window_ms)}
+        changes: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for symbol, asset, change in self._unit.tuples(sql.FLOWS_IN_WINDOW, values):
+            changes[symbol][asset].append(change)
+        return {
+            symbol: {asset: total(map(Decimal, listed)) for asset, listed in by_asset.items()}
+            for symbol, by_asset in changes.items()
+        }
 
     def flows(self, scope: Scope, *, after: int, most: int) -> tuple[Flow, ...]:
         """Returns the first `most` flows with a number above `after`, in the order in which they became known."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from decimal import Decimal
 from typing import Final
@@ -154,8 +154,20 @@ class OrdersPart:
 
         Exchanges number their orders independently of one another.
         """
-        found = self._unit.rows(sql.ORDERS_ANYWHERE_BY_EXCHANGE_ID, {"symbol": symbol, "number": order_id})
+        found: list[ROW] = []
+        for scope in self._scopes():
+            values = {**scope_values(scope), "symbol": symbol, "number": order_id}
+            found += self._unit.rows(sql.TWO_ORDERS_BY_EXCHANGE_ID, values)
         return order_from(found[0]) if len(found) == 1 else None
+
+    def _scopes(self) -> Iterator[Scope]:
+        """Yields the scopes that have orders."""
+        environment = ""
+        while (environment := self._unit.value(sql.ENVIRONMENT_AFTER, {"environment": environment})) is not None:
+            scope = Scope(environment=environment, account="")
+            while (account := self._unit.value(sql.ACCOUNT_AFTER, scope_values(scope))) is not None:
+                scope = Scope(environment=environment, account=account)
+                yield scope
 
     def newest(
         self,

@@ -81,7 +81,7 @@ class ProposalsPart:
 
     def waiting(self) -> tuple[Proposal, ...]:
         """Returns the outstanding proposals of all scopes, oldest first."""
-        found = (proposal_from(row) for row in self._unit.rows(sql.OUTSTANDING_PROPOSALS))
+        found = (proposal_from(row) for row in self._unit.rows(sql.OUTSTANDING_PROPOSALS, {"now": self._unit.now_ms}))
         return tuple(proposal for proposal in found if proposal.is_outstanding(self._unit.now_ms))
 
     def issue_token(

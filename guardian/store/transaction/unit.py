@@ -49,8 +49,12 @@ class Unit:
 
     def rows(self, statement: CompiledStatement, values: Mapping[str, object] = NO_VALUES) -> list[ROW]:
         """Returns all rows of a query. Raises StoreError."""
+        return [dict(zip(statement.columns, row, strict=True)) for row in self.tuples(statement, values)]
+
+    def tuples(self, statement: CompiledStatement, values: Mapping[str, object] = NO_VALUES) -> list[tuple[Any, ...]]:
+        """Returns all rows of a query, each in the order of its columns, for many rows. Raises StoreError."""
         found, _ = self._run(statement, values)
-        return [dict(zip(statement.columns, row, strict=True)) for row in found]
+        return found
 
     def first(self, statement: CompiledStatement, values: Mapping[str, object] = NO_VALUES) -> ROW | None:
         """Returns the first row of a query, or None. Raises StoreError."""
