@@ -184,6 +184,7 @@ class Store:
 
     def __init__(self, home: Path, clock: Clock, file: OpenFile) -> None:
         self.home = home
+        self._path = home / DATABASE_NAME
         self._time = WindowTime(clock)
         self._queue = WriteQueue()
         self._file: OpenFile | None = file
@@ -266,7 +267,7 @@ class Store:
         if self._file is None:
             self._file = open_file(self.home, create=False)
         try:
-            found = (self.home / DATABASE_NAME).stat()
+            found = self._path.stat()
         except OSError:
             found = None
         if found is None or (found.st_dev, found.st_ino) != self._identity:
@@ -286,7 +287,7 @@ class Store:
     def _lacks_known(self) -> bool:
         """Whether the file that is there instead is known not to have the last row that this process knows."""
         try:
-            with read_only(self.home / DATABASE_NAME) as connection:
+            with read_only(self._path) as connection:
                 row = row_at(connection, self._known.seq)
         except (StoreError, sqlite3.Error):
             return False

@@ -70,6 +70,12 @@ def test_parameters_and_columns_are_those_of_the_text() -> None:
             assert tuple(column[0] for column in description) == statement.columns, name
 
 
+def test_statements_that_read_whole_orders_have_the_same_columns() -> None:
+    """An order is made of its row by their places."""
+    whole = {statement.columns for statement in STATEMENTS.values() if "executed_quantity" in statement.columns}
+    assert whole == {sqlite_statements.ORDER_BY_NAME.columns}
+
+
 def test_new_file_has_the_tables_and_indexes_of_sqlmodel() -> None:
     """The same as SQLAlchemy itself makes of the tables, but for blanks; and its triggers and first rows."""
 

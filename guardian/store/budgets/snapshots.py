@@ -15,11 +15,10 @@ from decimal import Decimal
 from guardian.domain.money import ZERO, minus, negated, plus
 from guardian.domain.order_states import FINAL_STATES, UNRESOLVED_STATES, VOID_STATES
 from guardian.domain.orders import OrderSide
-from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import OrderRow, Scope
 from guardian.store.transaction.ledger import cash_of
-from guardian.store.transaction.orders import OrdersPart, order_from
-from guardian.store.transaction.unit import Unit, scope_values
+from guardian.store.transaction.orders import OrdersPart
+from guardian.store.transaction.unit import Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +69,7 @@ class SnapshotsPart:
 
         `pending` are the scope's orders that are not in a final state now.
         """
-        since = [
-            order_from(row) for row in self._unit.rows(sql.ORDERS_SINCE, {**scope_values(scope), "after": snapshot.seq})
-        ]
+        since = self._orders.since(scope, snapshot.seq)
         now = tuple(self._now(snapshot.pending, {row.client_order_id: row for row in pending}))
         unsure = {row.client_order_id for row in snapshot.pending if row.state in UNRESOLVED_STATES}
         orders = (*(row for row in now if row.client_order_id in unsure), *since)

@@ -100,6 +100,8 @@ def column(text: str | None) -> str | None:
     """Returns a text as it is in a column: at most MAX_COLUMN characters, writable as UTF-8, no NUL."""
     if text is None:
         return None
+    if len(text) <= MAX_COLUMN and text.isascii() and "\0" not in text:  # nearly all are so
+        return str(text)
     kept = _writable(str(text[:MAX_COLUMN])).replace("\0", "\\x00")
     return kept if len(text) <= MAX_COLUMN else f"{kept}(cut, {len(text)} characters)"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from decimal import Decimal
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 from guardian.domain.milliseconds import WEEK_MS
 from guardian.domain.money import plain
@@ -22,11 +23,11 @@ from guardian.domain.orders import Fees, OrderReport
 from guardian.domain.report_match import contradiction
 from guardian.errors import StoreConflict
 from guardian.store.schema import sqlite_statements as sql
-from guardian.store.schema.compiled_statement import filled
+from guardian.store.schema.compiled_statement import CompiledStatement, filled
 from guardian.store.schema.records import NewOrder, OrderRow, Scope, found_key
 from guardian.store.schema.sqlite_dialect import CORRECTED
 from guardian.store.transaction.ledger import LedgerPart
-from guardian.store.transaction.unit import ROW, Unit, scope_values
+from guardian.store.transaction.unit import NO_VALUES, Unit, scope_values
 
 _DECIMALS: Final = frozenset(
     {
@@ -90,7 +91,7 @@ class OrdersPart:
 
     def not_adopted(self) -> tuple[OrderRow, ...]:
         """Returns the orders that the log lacked and that no owner has taken over yet, of every scope, oldest first."""
-        return tuple(order_from(row) for row in self._unit.rows(sql.NOT_ADOPTED_ORDERS))
+        return self._orders(sql.NOT_ADOPTED_ORDERS)
 
     def adopt_found(self) -> tuple[OrderRow, ...]:
         """Takes every order that the log lacked into the ledger; returns them."""
@@ -141,24 +142,23 @@ class OrdersPart:
 
     def get(self, client_order_id: str) -> OrderRow | None:
         """Returns the order with this client order id, whatever its scope."""
-        row = self._unit.first(sql.ORDER_BY_NAME, {"name": client_order_id})
-        return None if row is None else order_from(row)
+        return self._order(sql.ORDER_BY_NAME, {"name": client_order_id})
 
     def by_exchange_id(self, scope: Scope, symbol: str, order_id: int) -> OrderRow | None:
         """Returns the order that the exchange knows by this id."""
-        row = self._unit.first(sql.ORDER_BY_EXCHANGE_ID, {**scope_values(scope), "symbol": symbol, "number": order_id})
-        return None if row is None else order_from(row)
+        values = {**scope_values(scope), "symbol": symbol, "number": order_id}
+        return self._order(sql.ORDER_BY_EXCHANGE_ID, values)
 
     def only_one_with_exchange_id(self, symbol: str, order_id: int) -> OrderRow | None:
         """Returns guardian's one order with this symbol and exchange id in all environments; None for none or several.
 
         Exchanges number their orders independently of one another.
         """
-        found: list[ROW] = []
+        found: list[OrderRow] = []
         for scope in self._scopes():
             values = {**scope_values(scope), "symbol": symbol, "number": order_id}
-            found += self._unit.rows(sql.TWO_ORDERS_BY_EXCHANGE_ID, values)
-        return order_from(found[0]) if len(found) == 1 else None
+            found += self._orders(sql.TWO_ORDERS_BY_EXCHANGE_ID, values)
+        return found[0] if len(found) == 1 else None
 
     def _scopes(self) -> Iterator[Scope]:
         """Yields the scopes that have orders."""
@@ -180,10 +180,10 @@ class OrdersPart:
         """Returns the newest orders of the scope, the newest last."""
         values = {**scope_values(scope), **_state_values(states), "most": limit}
         if symbol is None:
-            newest = self._unit.rows(sql.NEWEST_ORDERS, values)
+            newest = self._orders(sql.NEWEST_ORDERS, values)
         else:
-            newest = self._unit.rows(sql.NEWEST_ORDERS_OF_SYMBOL, {**values, "symbol": symbol})
-        return tuple(order_from(row) for row in reversed(newest))
+            newest = self._orders(sql.NEWEST_ORDERS_OF_SYMBOL, {**values, "symbol": symbol})
+        return newest[::-1]
 
     def sent_within(
         self,
@@ -213,18 +213,14 @@ class OrdersPart:
             "most": limit,
         }
         if symbol is None:
-            found = self._unit.rows(sql.ORDERS_SENT_WITHIN, values)
-        else:
-            found = self._unit.rows(sql.ORDERS_OF_SYMBOL_SENT_WITHIN, {**values, "symbol": symbol})
-        return tuple(order_from(row) for row in found)
+            return self._orders(sql.ORDERS_SENT_WITHIN, values)
+        return self._orders(sql.ORDERS_OF_SYMBOL_SENT_WITHIN, {**values, "symbol": symbol})
 
     def pending(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
         """Returns the orders that are not in a final state, of one scope or of all, oldest first."""
         if scope is None:
-            rows = self._unit.rows(sql.PENDING_ORDERS)
-        else:
-            rows = self._unit.rows(sql.PENDING_ORDERS_IN_SCOPE, scope_values(scope))
-        return tuple(order_from(row) for row in rows)
+            return self._orders(sql.PENDING_ORDERS)
+        return self._orders(sql.PENDING_ORDERS_IN_SCOPE, scope_values(scope))
 
     def unresolved(self, scope: Scope | None = None) -> tuple[OrderRow, ...]:
         """Returns orders that may have reached the exchange and are not known there, oldest first."""
@@ -243,8 +239,18 @@ class OrdersPart:
         With `of_any_age` also those whose fees are no longer queried.
         """
         after = -1 if of_any_age else self._unit.now_ms - UNKNOWN_FEES_MS
-        rows = self._unit.rows(sql.ORDERS_WITH_UNKNOWN_FEES, {**scope_values(scope), "after": after})
-        return tuple(order_from(row) for row in rows)
+        return self._orders(sql.ORDERS_WITH_UNKNOWN_FEES, {**scope_values(scope), "after": after})
+
+    def since(self, scope: Scope, seq: int) -> tuple[OrderRow, ...]:
+        """Returns the orders that came after this row of the log, oldest first."""
+        return self._orders(sql.ORDERS_SINCE, {**scope_values(scope), "after": seq})
+
+    def _order(self, statement: CompiledStatement, values: Mapping[str, object]) -> OrderRow | None:
+        found = self._orders(statement, values)
+        return found[0] if found else None
+
+    def _orders(self, statement: CompiledStatement, values: Mapping[str, object] = NO_VALUES) -> tuple[OrderRow, ...]:
+        return tuple(map(_order_from, self._unit.tuples(statement, values)))
 
     def known_symbols(self, scope: Scope, since_ms: int) -> tuple[str, ...]:
         """Returns the symbols with an order that was reserved since then or is not in a final state."""
@@ -380,9 +386,10 @@ def correction_key(row: OrderRow) -> str:
     return f"{CORRECTED}{row.client_order_id}/{row.corrections + 1}"
 
 
-def order_from(row: ROW) -> OrderRow:
-    """Returns an order from its row."""
-    values = dict(row)
+@lru_cache(maxsize=512)
+def _order_from(row: tuple[Any, ...]) -> OrderRow:
+    """Returns an order from its row. Those made last are kept: an open order is read many times as it was."""
+    values = dict(zip(sql.ORDER_BY_NAME.columns, row, strict=True))
     for name in _DECIMALS:
         if values[name] is not None:
             values[name] = Decimal(values[name])
