@@ -228,7 +228,7 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
                 return answer
             used = answer.used
         finally:
-            self._rate_limits.settle(slot, used)
+            self._rate_limits.settle_soon(slot, used)
         outcome = decoded(answer, write=endpoint.writes, now_ms=self._clock.now_ms())
         if isinstance(outcome, ExchangeRateLimited):
             self._rate_limits.note(endpoint, slot, outcome, refusal_code(answer))

@@ -12,7 +12,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -197,9 +198,13 @@ class SharedRows:
         return LimitRow() if found is None else _row(found[0])
 
 
+_USE: Final = attrgetter(*(one.name for one in fields(Use)))
+_HOLD: Final = attrgetter(*(one.name for one in fields(Hold)))
+
+
 def _written(row: LimitRow) -> str:
     """Returns a row as it is stored: all of its numbers, in the order of their fields."""
-    return json.dumps([*astuple(row.use), *astuple(row.hold), row.most])
+    return json.dumps([*_USE(row.use), *_HOLD(row.hold), row.most])
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
@@ -207,7 +212,7 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
     return type(error) is sqlite3.DatabaseError
 
 
-_NUMBERS: Final = len(astuple(Use())) + len(astuple(Hold())) + 1
+_NUMBERS: Final = len(fields(Use)) + len(fields(Hold)) + 1
 """How many numbers a stored row has: those of its use and of its hold, and the limit."""
 
 
