@@ -59,6 +59,8 @@ class Guardian(OpenedHome):
         try:
             yield
         finally:
+            # First of all, as the time that clients leave for this is short.
+            await self.gate.settle()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -109,6 +111,11 @@ class Guardian(OpenedHome):
             if connection.has_keys:
                 scope = Scope(environment=self.gate.environment.value, account=connection.account)
                 await why_not_compared(self.gate.context, scope)
+
+    async def close(self) -> None:
+        """Close the exchange's connections and, once every outcome row that is due is written, the store."""
+        await self.gate.settle()
+        await OpenedHome.close(self)  # `super()` does not know a class with slots
 
 
 async def _resolve(context: GateContext) -> None:

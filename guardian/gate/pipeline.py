@@ -9,7 +9,7 @@ close_call  writes the `outcome` row, unless it was written together with the or
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -36,6 +36,7 @@ from guardian.gate.base.calls import CallInfo, CallMeta, safe_traceback, symbol_
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.journal import CANCEL_PATIENCE_S
 from guardian.gate.base.outcomes import OutcomeWriter
+from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.base.replies import MandateView, OrderProposed, Reply, ReplyError, denied, refused, rejection
 from guardian.gate.cancels.cancel import OrderCanceller
 from guardian.gate.cancels.cancel_all import AllOrdersCanceller
@@ -112,7 +113,8 @@ class Gate:
         context = self.context
         started = context.clock.monotonic()
         call_id = context.random_bytes(16).hex()
-        digest = self._policy_digest()
+        snapshot = self._snapshot(self.context.policy_file.current)
+        digest = _digest(snapshot)
         body: dict[str, object] = {"arguments": without_secrets(arguments), "client": client, "policy": digest}
         if part_of is not None:
             body["part_of"] = part_of.call_id
@@ -142,9 +144,14 @@ class Gate:
             return opened, trading
 
         try:
-            opened, trading = await context.journal.transact(write, patience_s=patience_s)
+            if is_cancel:
+                opened, trading = await context.journal.transact(write, patience_s=patience_s)
+            else:
+                opened, trading = await self._outcomes.transact(write, patience_s=patience_s)
             context.server_start.must_end_mandates = False
-            digest = self._policy_digest()
+            if not isinstance(snapshot, PolicyInvalid):
+                # What the store says now, about the file that was read for this call.
+                snapshot = self._snapshot(context.policy_file.last_read)
         except StoreError:
             if not is_cancel:
                 raise
@@ -159,17 +166,26 @@ class Gate:
             started=started,
             calls_last_minute=0 if opened is None else opened.calls_last_minute,
             trading=trading,
-            policy_digest=digest,
+            policy_digest=_digest(snapshot),
             client=client,
             logged=opened is not None,
             by_owner=by_owner,
+            snapshot=snapshot,
         )
 
-    def _policy_digest(self) -> str | None:
+    @staticmethod
+    def _snapshot(read: Callable[[], PolicyInForce]) -> PolicyInForce | PolicyInvalid:
         try:
-            return self.context.policy_file.current().policy.digest
-        except PolicyInvalid:
-            return None
+            return read()
+        except PolicyInvalid as error:
+            return error
+
+    def _in_force(self, call: CallInfo) -> PolicyInForce:
+        """The one snapshot that judges the whole call. Raises PolicyInvalid."""
+        snapshot = self.context.policy_file.current() if call.snapshot is None else call.snapshot
+        if isinstance(snapshot, PolicyInvalid):
+            raise PolicyInvalid(snapshot.mistakes, hint=snapshot.hint)
+        return snapshot
 
     async def handle(self, call: CallInfo, request: Request) -> Reply:
         """Answer one request. Every expected failure is a reply; a bug of guardian's is a `failed` reply."""
@@ -202,10 +218,10 @@ class Gate:
                 lambda one: self.cancel_one(one, client=call.client, by_owner=call.by_owner, part_of=call),
             )
         if isinstance(request, CancelOrder):
-            return await self._canceller.cancel(call, request, cancel_foreign=self._cancels_foreign())
-        in_force = self.context.policy_file.current()
+            return await self._canceller.cancel(call, request, cancel_foreign=self._cancels_foreign(call))
+        in_force = self._in_force(call)
         if isinstance(request, CreateOrder):
-            return await self._placer.create(call, request)
+            return await self._placer.create(call, request, in_force)
         verdict = judge_tool(request, in_force.policy, call.calls_last_minute)
         if verdict.denials:
             over = verdict.denied_by(Code.CALLS_EXCEED_MAX) and len(verdict.denials) == 1
@@ -225,10 +241,10 @@ class Gate:
         await self.close_call(call, reply)
         return reply
 
-    def _cancels_foreign(self) -> bool:
+    def _cancels_foreign(self, call: CallInfo) -> bool:
         """Whether the policy allows cancelling orders that guardian did not place; its own need no policy."""
         try:
-            policy = self.context.policy_file.current().policy
+            policy = self._in_force(call).policy
         except PolicyInvalid:
             return False
         tools = policy.tools
@@ -256,7 +272,8 @@ class Gate:
             return refused(store_code(error), error.message, hint=error.hint)
         if not isinstance(taken, ApprovedInClient):
             return taken
-        reply = await self.handle(call, CreateOrder(confirmation_token=taken.token))
+        # The person took their time: the current policy judges, and not the one from when the call began.
+        reply = await self.handle(replace(call, snapshot=None), CreateOrder(confirmation_token=taken.token))
         if reply.error is None or reply.outcome not in {Outcome.UNAVAILABLE, Outcome.RATE_LIMITED}:
             return reply
         # Not judged, so the approval holds, and nobody has its token.
@@ -266,6 +283,7 @@ class Gate:
     async def close_call(self, call: CallInfo, reply: Reply) -> None:
         """Write the `outcome` row, unless it was written with the order that was sent. Never raises StoreError.
 
+        That of a read is due then: it is written soon, and at the latest before the next call is opened; see `settle`.
         Where the row of a write cannot be written, trading is halted.
         """
         await self._outcomes.close(call, reply, environment=self.environment.value)
@@ -273,8 +291,16 @@ class Gate:
             with suppress(StoreError):
                 self._mandate = await self.context.journal.transact(lambda tx: mandate_view(tx, self.environment))
 
+    async def settle(self) -> None:
+        """Wait until every outcome row that is due is on the disk, or was dropped with a warning.
+
+        Whoever reads the log beside the calls, or leaves, waits for it first. It is not given up where the waiter is.
+        """
+        await self._outcomes.settle()
+
     async def status(self) -> StatusView:
         """The status summary. Raises StoreError."""
+        await self.settle()
         self._choose()
         return await Overview(self.context).status()
 
@@ -285,6 +311,7 @@ class Gate:
 
     async def recent(self, limit: int) -> tuple[RecentCall, ...]:
         """The newest calls. Raises StoreError."""
+        await self.settle()
         return await Overview(self.context).recent(limit)
 
     def allowed_tools(self) -> frozenset[str]:
@@ -309,6 +336,10 @@ class Gate:
             latency_ms=int(latency * 1000),
             mandate=self._mandate,
         )
+
+
+def _digest(snapshot: PolicyInForce | PolicyInvalid) -> str | None:
+    return None if isinstance(snapshot, PolicyInvalid) else snapshot.policy.digest
 
 
 def store_code(error: StoreError) -> Code:

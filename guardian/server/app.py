@@ -88,6 +88,8 @@ def build_server(
             with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
                 await around.__aexit__(None, None, None)
 
+    if shutdown is not None:
+        shutdown.settle = gate.settle
     server = _Server(
         "guardian",
         INSTRUCTIONS,

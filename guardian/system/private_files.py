@@ -283,16 +283,26 @@ def _exposed_parent_problem(path: Path) -> _Problem | None:
     """A folder above, in which every user can put something else in the place of what leads to `path`."""
     if os.name != "posix":
         return None
-    for parent in dict.fromkeys((*path.absolute().parents, *path.resolve().parents)):
+    # As text: this is done for each call, and pathlib would take most of its time.
+    for parent in dict.fromkeys((*_parents(os.fspath(path.absolute())), *_parents(os.path.realpath(path)))):
         with suppress(OSError):
-            mode = parent.stat().st_mode
+            mode = os.stat(parent).st_mode  # noqa: PTH116 - as above
             if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
                 return _Problem(
                     f"every user of this machine can change `{parent}`, and so put something else in the place of "
                     f"`{path}`",
-                    f"`chmod o-w {_quoted(parent)}`, or keep it elsewhere",
+                    f"`chmod o-w {_quoted(Path(parent))}`, or keep it elsewhere",
                 )
     return None
+
+
+def _parents(path: str) -> list[str]:
+    """The folders above an absolute path, the nearest first."""
+    found = []
+    while (above := os.path.dirname(path)) != path:  # noqa: PTH120 - as where it is called
+        found.append(above)
+        path = above
+    return found
 
 
 def _user(number: int) -> str:

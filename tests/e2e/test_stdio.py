@@ -73,7 +73,7 @@ def checked(served: Served, tool: str, **arguments: Any) -> Envelope:
     jsonschema.Draft202012Validator(schema).validate(envelope)
     assert [json.loads(block.text) for block in result.content] == [envelope]
     assert result.is_error is Outcome(envelope["outcome"]).is_error
-    rows = [row for row in served.machine.rows() if row["call_id"] == envelope["meta"]["call_id"]]
+    rows = [row for row in served.settled_rows() if row["call_id"] == envelope["meta"]["call_id"]]
     told = [(row["phase"], row["tool"], row["outcome"]) for row in rows if row["phase"] in {"call", "outcome"}]
     assert told == [("call", tool, None), ("outcome", tool, envelope["outcome"])]
     return envelope

@@ -136,6 +136,7 @@ class Assistant:
 
     async def acall(self, tool: str, **arguments: Any) -> Envelope:
         result = await self._client.call_tool(tool, arguments, raise_on_error=False)
+        await self.guardian.gate.settle()  # tests read the log behind the server's back
         envelope = result.structured_content
         assert isinstance(envelope, dict), result
         assert result.is_error is (envelope["outcome"] not in {"done", "confirmation_required"})

@@ -41,8 +41,7 @@ def home() -> Path:
     guardian = open_guardian(home=made)
     with guardian.journal.transaction() as tx:
         tx.audit.append(Record(phase=Phase.EVENT, body={"kind": "test"}))
-    guardian.journal.anchor()
-    guardian.journal.close()
+    guardian.journal.close()  # which writes the checkpoint
     SharedRows(made / "limits.db", ClockOf(lambda: 1)).change(["a"], lambda rows: None)
     return made
 

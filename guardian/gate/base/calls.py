@@ -14,7 +14,8 @@ from typing import Final
 from guardian.domain.text.names import is_listed_name
 from guardian.domain.text.plain_data import Plain, to_plain
 from guardian.domain.trading import TradingState
-from guardian.errors import GuardianError
+from guardian.errors import GuardianError, PolicyInvalid
+from guardian.gate.base.policy_file import PolicyInForce
 from guardian.gate.base.replies import MandateView, Reply
 from guardian.store.log.redaction import short_digest
 from guardian.store.log.redaction import token_digest as token_digest  # what calls are looked up by
@@ -51,6 +52,8 @@ class CallInfo:
     """False for a cancel that continues although the log cannot be written."""
     by_owner: bool = False
     """Whether the owner made it on the command line; it spends none of the assistant's budget of calls."""
+    snapshot: PolicyInForce | PolicyInvalid | None = None
+    """The policy that the whole call is judged by, as it was when the call began, or why no policy can be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

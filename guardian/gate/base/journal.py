@@ -13,14 +13,14 @@ from guardian.domain.trading import TradingState
 from guardian.errors import StoreCorrupt, StoreError, StoreUnavailable
 from guardian.store.database import Store, Transaction
 from guardian.store.emergency import EmergencyFile
-from guardian.store.log.checkpoint import write_checkpoint
+from guardian.store.log.checkpoint import Checkpoint, keep_checkpoint
 from guardian.store.log.redaction import without_token_shapes
 from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding
 from guardian.store.opening import patient_until
 
 if TYPE_CHECKING:
     from guardian.policy.model import Policy
-    from guardian.store.schema.records import Entry, Record
+    from guardian.store.schema.records import Entry, Head, Record
     from guardian.system.clock import Clock
 
 Result = TypeVar("Result")
@@ -135,12 +135,9 @@ class Journal:
         with self.transaction(patience_s=patience_s) as tx:
             return tx.audit.append(record)
 
-    def anchor(self) -> None:
-        """Bring the checkpoint outside the database up to the newest row; losing one only makes it older."""
-        try:
-            write_checkpoint(self.home, self.store())
-        except (StoreError, OSError):
-            return
+    def anchor(self, head: Head) -> None:
+        """Bring the checkpoint outside the database up to a committed row; losing one only makes it older."""
+        keep_checkpoint(self.home, Checkpoint(seq=head.seq, digest=head.digest.hex()))
 
     def trading(self, tx: Transaction) -> tuple[TradingState, str | None]:
         """The trading state, which a non-empty emergency file makes halted."""

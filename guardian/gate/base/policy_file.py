@@ -133,6 +133,14 @@ class PolicyFile:
         with self._lock:
             return self._current()
 
+    def last_read(self) -> PolicyInForce:
+        """The policy in force by the file as `current` read it last, and by what the store said since. Raises as that.
+
+        With it one call reads the file once.
+        """
+        with self._lock:
+            return self._in_force()
+
     def look(self, tx: Transaction, *, adopts: bool) -> None:
         """Look in the store which policy is approved, for every later `current`. Raises StoreError.
 

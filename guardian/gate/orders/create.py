@@ -12,6 +12,7 @@
 8. `send` sends a reserved order once and writes its outcome row.
 
 Up to step 4 no fact is fetched, so that denied calls do not use up the exchange's rate limits, and no token is burnt.
+Steps 2 to 4 are one transaction.
 """
 
 from __future__ import annotations
@@ -58,12 +59,11 @@ class OrderPlacer:
         self._decider = OrderDecider(context)
         self._sender = sender
 
-    async def create(self, call: CallInfo, request: CreateOrder) -> Reply:
+    async def create(self, call: CallInfo, request: CreateOrder, in_force: PolicyInForce) -> Reply:
         """One `create_order`, judged by one snapshot of the policy.
 
-        Raises PolicyInvalid, CredentialsError and StoreError before anything was judged.
+        Raises CredentialsError and StoreError before anything was judged.
         """
-        in_force = self._context.policy_file.current()
         tool = judge_tool(request, in_force.policy, 0)
         if tool.denials:
             return await self._with_situation(denied(tool.denials), None, in_force)
@@ -92,19 +92,25 @@ class OrderPlacer:
     async def _create(
         self, call: CallInfo, request: CreateOrder, connection: Connection, in_force: PolicyInForce
     ) -> Reply:
-        requested = await self._requested(call, request, connection, in_force)
-        if isinstance(requested, Answered):
-            return requested.reply
-        order = await self._with_may_exit(requested)
-        if order.is_over_call_budget:
-            return denied((calls_denial(order.calls, order.max_calls),))
-        basis = await self._context.journal.transact(lambda tx: _basis_unless_just_sent(tx, order))
-        if isinstance(basis, Answered):
-            return basis.reply
-        return await self._judge_and_send(order, basis)
+        begun = await self._context.journal.transact(lambda tx: self._begin(tx, call, request, connection, in_force))
+        return begun.reply if isinstance(begun, Answered) else await self._judge_and_send(*begun)
 
-    async def _requested(
-        self, call: CallInfo, request: CreateOrder, connection: Connection, in_force: PolicyInForce
+    def _begin(
+        self, tx: Transaction, call: CallInfo, request: CreateOrder, connection: Connection, in_force: PolicyInForce
+    ) -> tuple[PendingOrder, Basis] | Answered:
+        """All that the store says before facts are fetched: the order with what its facts depend on, or the reply."""
+        requested = self._requested(tx, call, request, connection, in_force)
+        if isinstance(requested, Answered):
+            return requested
+        order = _with_may_exit(tx, requested)
+        if order.is_over_call_budget:
+            return Answered(denied((calls_denial(order.calls, order.max_calls),)))
+        # `guardian approve --submit`, for instance, sends a proposal while the assistant still waits for it.
+        reply = reply_if_just_sent(tx, order) if order.proposal is None else None
+        return (order, basis_of(tx, order.scope)) if reply is None else Answered(reply)
+
+    def _requested(
+        self, tx: Transaction, call: CallInfo, request: CreateOrder, connection: Connection, in_force: PolicyInForce
     ) -> PendingOrder | Answered:
         """The order of the request, or of the proposal with its token; the reply where that cannot be redeemed."""
         scope = self._context.scope_of(connection)
@@ -112,8 +118,8 @@ class OrderPlacer:
             if request.order is None:
                 raise InvalidArguments((ArgumentMistake("symbol", "an order or a confirmation token is needed"),))
             return PendingOrder(call=call, spec=request.order, connection=connection, scope=scope, in_force=in_force)
-        token, stated = token_digest(request.confirmation_token.reveal()), dict(request.stated)
-        found = await self._context.journal.transact(lambda tx: proposal_to_redeem(tx, token, scope, stated))
+        token = token_digest(request.confirmation_token.reveal())
+        found = proposal_to_redeem(tx, token, scope, dict(request.stated))
         if isinstance(found, Reply):
             return Answered(found)
         return PendingOrder(
@@ -124,19 +130,6 @@ class OrderPlacer:
             in_force=in_force,
             proposal=found,
         )
-
-    async def _with_may_exit(self, order: PendingOrder) -> PendingOrder:
-        """The order with `may_exit`, which is looked up only over the call budget and for unlisted symbols.
-
-        Calls over the budget, or on symbols that the policy does not list, thus cost no request unless the order may be
-        an exit, which is judged in full.
-        """
-        if order.calls <= order.max_calls and order.spec.symbol in order.policy.symbols:
-            return order
-        held = await self._context.journal.transact(lambda tx: tx.usage.sellable(order.scope, with_open_buys=True))
-        # Only the exchange knows which assets a symbol trades; its name rules out most of them without a request.
-        named = (quantity for asset, quantity in held.items() if order.spec.symbol.startswith(asset))
-        return replace(order, may_exit=any(may_be_exit(order.spec, quantity) for quantity in named))
 
     async def _judge_and_send(self, order: PendingOrder, basis: Basis) -> Reply:
         """Fetch the facts, judge, and send what was allowed; with outdated facts, up to FACT_ROUNDS times."""
@@ -187,7 +180,15 @@ class OrderPlacer:
             return Answered(await self._sender.send(replace(step.reserved, slot=slot)))
 
 
-def _basis_unless_just_sent(tx: Transaction, order: PendingOrder) -> Basis | Answered:
-    """The basis of the order's facts, or the reply where the same order without a token was just sent."""
-    reply = reply_if_just_sent(tx, order) if order.proposal is None else None
-    return basis_of(tx, order.scope) if reply is None else Answered(reply)
+def _with_may_exit(tx: Transaction, order: PendingOrder) -> PendingOrder:
+    """The order with `may_exit`, which is looked up only over the call budget and for unlisted symbols.
+
+    Calls over the budget, or on symbols that the policy does not list, thus cost no request unless the order may be
+    an exit, which is judged in full.
+    """
+    if order.calls <= order.max_calls and order.spec.symbol in order.policy.symbols:
+        return order
+    held = tx.usage.sellable(order.scope, with_open_buys=True)
+    # Only the exchange knows which assets a symbol trades; its name rules out most of them without a request.
+    named = (quantity for asset, quantity in held.items() if order.spec.symbol.startswith(asset))
+    return replace(order, may_exit=any(may_be_exit(order.spec, quantity) for quantity in named))

@@ -42,6 +42,8 @@ class Shutdown:
         drain_timeout_s: float = DRAIN_TIMEOUT_S,
         watches_output: bool = True,
     ) -> None:
+        self.settle: Callable[[], Awaitable[None]] | None = None
+        """Waits for what calls that were answered left to be written."""
         self._close: Callable[[], Awaitable[object]] | None = None
         self._end = end
         self._drain_timeout_s = drain_timeout_s
@@ -125,6 +127,8 @@ class Shutdown:
                 while self._calls:
                     self._idle.clear()
                     await self._idle.wait()
+                if self.settle is not None:
+                    await self.settle()
         with suppress(Exception):
             await asyncio.sleep(REPLY_FLUSH_S)
             async with asyncio.timeout(CLOSE_TIMEOUT_S):

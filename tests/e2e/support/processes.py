@@ -169,6 +169,11 @@ class Served:
         parts = self.run(self.client.read_resource(uri))
         return "".join(str(getattr(part, "text", "")) for part in parts)
 
+    def settled_rows(self) -> list[dict[str, Any]]:
+        """The log, once the outcome row of every read that was answered is in it."""
+        self.resource("guardian://audit/recent")  # waits for them
+        return self.machine.rows()
+
     def close(self) -> None:
         if not self._thread.is_alive():
             return

@@ -450,10 +450,15 @@ def test_overview_of_an_exchange_that_is_down_still_answers(room: Room) -> None:
 def test_checkpoint_that_cannot_be_written_only_makes_it_older(room: Room) -> None:
     """An order is answered although the checkpoint beside the database cannot be written."""
     assert room.ask().outcome is Outcome.DONE
-    (room.home / "guardian.db").rename(room.home / "away.db")
-    room.journal.anchor()
-    (room.home / "away.db").rename(room.home / "guardian.db")
+    place = room.home / "audit.checkpoint"
+    before = place.read_bytes()
+    place.rename(room.home / "away")
+    place.mkdir()
     assert room.ask(price="59990").outcome is Outcome.DONE
+    place.rmdir()
+    (room.home / "away").rename(place)
+    assert room.ask(price="59980").outcome is Outcome.DONE
+    assert int(place.read_bytes().split()[1]) > int(before.split()[1])
 
 
 def test_calls_at_once_each_have_their_own_trail(room: Room) -> None:

@@ -116,6 +116,7 @@ class Room:
         self.resolver = Resolver(context=context)
 
     def again(self) -> None:
+        self.run(self.gate.settle())
         self.journal.close()
         if not self.journal.emergency.is_empty():
             fresh = Journal(self.home, self.clock)
@@ -124,6 +125,7 @@ class Room:
         self.start()
 
     def close(self) -> None:
+        self.run(self.gate.settle())
         self.journal.close()
         self.runner.close()
 
@@ -136,6 +138,7 @@ class Room:
         call = await self.gate.open_call(request.tool, dict(arguments or {}), client="test")
         reply = await self.gate.handle(call, request)
         await self.gate.close_call(call, reply)
+        await self.gate.settle()
         return reply
 
     def call(self, request: Request, arguments: Mapping[str, object] | None = None) -> Reply:

@@ -132,6 +132,9 @@ class FakeGate:
         if self.fail_close is not None:
             raise self.fail_close
 
+    async def settle(self) -> None:
+        """Nothing is due: `close_call` keeps what it is given."""
+
     def allowed_tools(self) -> frozenset[str]:
         if self.fail_allowed is not None:
             raise self.fail_allowed
