@@ -158,7 +158,7 @@ def test_order_of_guardians_is_not_taken_for_foreign_where_no_policy_names_the_e
     an_order(room)
     without_policy(room)
     far.use(Environment.TESTNET, is_chosen=False)
-    guardian: Any = SimpleNamespace(gate=room.gate, journal=room.journal, policy_file=room.policy_file)
+    guardian: Any = SimpleNamespace(context=room.context, journal=room.journal, policy_file=room.policy_file)
     assert room.run(foreign_orders(guardian)) == ((), True)
     assert "open_orders" in room.exchange.names()
 
@@ -170,7 +170,7 @@ def test_another_accounts_key_is_not_asked_for_an_order_to_settle(room: Room) ->
     room.connector.account = "account-2"
     asked = len(room.exchange.asked)
     guardian: Any = SimpleNamespace(
-        gate=room.gate, journal=room.journal, policy_file=room.policy_file, connector=room.connector
+        context=room.context, journal=room.journal, policy_file=room.policy_file, connector=room.connector
     )
     found = room.run(find_unsettled(guardian, present(name)))
     assert isinstance(found, Unsettled)
