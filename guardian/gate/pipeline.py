@@ -118,17 +118,7 @@ class Gate:
         body: dict[str, object] = {"arguments": without_secrets(arguments), "client": client, "policy": digest}
         if part_of is not None:
             body["part_of"] = part_of.call_id
-        record = Record(
-            phase=Phase.CALL,
-            call_id=call_id,
-            tool=tool,
-            symbol=symbol_of(arguments),
-            outcome=None,
-            environment=context.environment.value if context.is_chosen else None,
-            account=None,
-            key=f"owner:{call_id}" if by_owner else None,
-            body=body,
-        )
+        record = self._call_row(call_id, tool, arguments, body, by_owner=by_owner)
         opened: OpenedCall | None = None
         is_cancel = tool == CancelOrder.tool
         patience_s = CANCEL_PATIENCE_S if is_cancel else None
@@ -144,14 +134,10 @@ class Gate:
             return opened, trading
 
         try:
-            if is_cancel:
-                opened, trading = await context.journal.transact(write, patience_s=patience_s)
-            else:
-                opened, trading = await self._outcomes.transact(write, patience_s=patience_s)
+            transact = context.journal.transact if is_cancel else self._outcomes.transact
+            opened, trading = await transact(write, patience_s=patience_s)
             context.server_start.must_end_mandates = False
-            if not isinstance(snapshot, PolicyInvalid):
-                # What the store says now, about the file that was read for this call.
-                snapshot = self._snapshot(context.policy_file.last_read)
+            snapshot = self._snapshot_after_look(snapshot)
         except StoreError:
             if not is_cancel:
                 raise
@@ -173,12 +159,31 @@ class Gate:
             snapshot=snapshot,
         )
 
+    def _call_row(
+        self, call_id: str, tool: str, arguments: Mapping[str, object], body: Mapping[str, object], *, by_owner: bool
+    ) -> Record:
+        return Record(
+            phase=Phase.CALL,
+            call_id=call_id,
+            tool=tool,
+            symbol=symbol_of(arguments),
+            outcome=None,
+            environment=self.context.environment.value if self.context.is_chosen else None,
+            account=None,
+            key=f"owner:{call_id}" if by_owner else None,
+            body=body,
+        )
+
     @staticmethod
     def _snapshot(read: Callable[[], PolicyInForce]) -> PolicyInForce | PolicyInvalid:
         try:
             return read()
         except PolicyInvalid as error:
             return error
+
+    def _snapshot_after_look(self, read: PolicyInForce | PolicyInvalid) -> PolicyInForce | PolicyInvalid:
+        """What the store said since about the file that was read for this call."""
+        return read if isinstance(read, PolicyInvalid) else self._snapshot(self.context.policy_file.last_read)
 
     def _in_force(self, call: CallInfo) -> PolicyInForce:
         """The one snapshot that judges the whole call. Raises PolicyInvalid."""
