@@ -15,7 +15,7 @@ from threading import Timer
 from typing import Any, Final
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from guardian.cli.app import main
 from guardian.domain.trading import Environment
@@ -214,10 +214,15 @@ def test_models_are_built_on_use_within_and_at_once_after() -> None:
         class Waiting(BaseModel):
             number: int
 
+        numbers = TypeAdapter(list[Waiting])
+
     class Plain(BaseModel):
         number: int
 
+    assert not numbers.pydantic_complete
     assert not vars(Waiting)["__pydantic_complete__"]
+    assert TypeAdapter(list[int]).pydantic_complete
+    assert numbers.validate_python([{"number": 3}]) == [Waiting(number=3)]
     assert vars(Plain)["__pydantic_complete__"]
     assert Waiting.model_validate({"number": "3"}).number == 3
     with pytest.raises(ValueError, match="number"):
@@ -227,9 +232,11 @@ def test_models_are_built_on_use_within_and_at_once_after() -> None:
 def test_pydantic_without_that_default_builds_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where pydantic keeps its defaults elsewhere, models are built as ever."""
     monkeypatch.setattr(deferred_models, "_OPTION", "no_such_option")
+    monkeypatch.setattr(deferred_models, "_OF_ADAPTERS", "no_such_property")
     with models_built_on_use():
 
         class Plain(BaseModel):
             environment: Environment
 
+        assert TypeAdapter(list[int]).pydantic_complete
     assert vars(Plain)["__pydantic_complete__"]
