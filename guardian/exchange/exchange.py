@@ -264,9 +264,9 @@ class Exchange:
                 return None
             raise
 
-    async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
-        """Returns the account's open orders on a symbol, or on all symbols, whoever placed them."""
-        return orders.orders(await self._read(lambda client: client.get_open_orders(symbol=symbol)))
+    async def open_orders(self, symbol: str | None, *, only_readable: bool = False) -> tuple[OrderReport, ...]:
+        """Returns the account's open orders on a symbol, or on all symbols, whoever placed them: see `orders`."""
+        return orders.orders(await self._read(lambda c: c.get_open_orders(symbol=symbol)), only_readable=only_readable)
 
     async def all_orders(
         self, symbol: str, *, start_time: int | None = None, order_id: int | None = None, limit: int = 50

@@ -5,10 +5,11 @@ count (`settle`), which may be after the reply: until then the request is counte
 request would exceed its share it waits its turn, first come, first served, and no longer than its patience. Counts and
 holds are shared by all processes of one home:
 
-    weights   what a request costs, and which share its priority has
-    windows   the arithmetic of one budget
-    counts    where it is counted: in the shared file, or by this process alone with a smaller share
-    holds     how long the exchange asked to be left alone
+    weights       what a request costs, and which share its priority has
+    weight_meter  which requests nobody waits for
+    windows       the arithmetic of one budget
+    counts        where it is counted: in the shared file, or by this process alone with a smaller share
+    holds         how long the exchange asked to be left alone
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from guardian.exchange.error_codes import TOO_MANY_ORDERS
 from guardian.exchange.limits.counts import RETRY_S, Counting, Counts
 from guardian.exchange.limits.holds import Holds, Wait
 from guardian.exchange.limits.limits_file import Hold, LimitRow, SharedRows
+from guardian.exchange.limits.weight_meter import background_meter
 from guardian.exchange.limits.weights import (
     API,
     ORDERS_1D,
@@ -40,7 +42,9 @@ from guardian.system.clock import Clock
 
 T = TypeVar("T")
 
-PATIENCE_S: Final[Mapping[Priority, float]] = {Priority.READ: 5.0, Priority.ORDER: 2.0, Priority.CANCEL: 0.0}
+PATIENCE_S: Final[Mapping[Priority, float]] = {
+    Priority.BACKGROUND: 5.0, Priority.READ: 5.0, Priority.ORDER: 2.0, Priority.CANCEL: 0.0,
+}  # fmt: skip
 """How long a request waits for its turn. A cancel that may not go now is refused at once."""
 REDUCED_TO_ONE_IN: Final = 10
 """The part of their share that reads and orders have where others may be using what is not counted."""
@@ -135,7 +139,8 @@ class RateLimits:
             ExchangeRateLimited: it would not fit within its patience; carries the seconds until it may. Nothing was
                 sent.
         """
-        priority = Priority.of(endpoint)
+        meter = None if endpoint.writes else background_meter()
+        priority = Priority.of(endpoint) if meter is None else Priority.BACKGROUND
         charges = tuple(
             self._charge(endpoint.family, cost.budget, cost.amount, account) for cost in costs_of(endpoint, parameters)
         )
@@ -144,20 +149,10 @@ class RateLimits:
         if priority is Priority.CANCEL:
             await self._take_by(patient_until, priority, [slot])
             return slot
-        queue = self._queues[charges[0].name, priority]
-        queue.slots.append(slot)
-        try:
-            async with queue.lock:
-                if not slot.is_taken:
-                    await _until_all_came(queue.slots)
-                    await self._take_by(patient_until, priority, queue.slots)
-                return slot
-        except BaseException:
-            if slot.is_taken:  # by the one before it in the queue
-                self.give_back(slot)
-            else:
-                queue.slots.remove(slot)
-            raise
+        await self._take_in_turn(patient_until, priority, slot)
+        if meter is not None:
+            meter.add(charges[0].amount)
+        return slot
 
     def give_back(self, slot: Slot) -> None:
         """Undoes a slot with which no request was made."""
@@ -234,6 +229,22 @@ class RateLimits:
         self._counts.close()
 
     # -- inner
+
+    async def _take_in_turn(self, patient_until: float, priority: Priority, slot: Slot) -> None:
+        """Takes the slot after those of its priority that came before it. Raises as `_take_by`."""
+        queue = self._queues[slot.charges[0].name, priority]
+        queue.slots.append(slot)
+        try:
+            async with queue.lock:
+                if not slot.is_taken:
+                    await _until_all_came(queue.slots)
+                    await self._take_by(patient_until, priority, queue.slots)
+        except BaseException:
+            if slot.is_taken:  # by the one before it in the queue
+                self.give_back(slot)
+            else:
+                queue.slots.remove(slot)
+            raise
 
     def _settle_answered(self) -> None:
         if self._answered:

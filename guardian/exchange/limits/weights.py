@@ -24,9 +24,11 @@ Parameters = Mapping[str, object]
 class Priority(Enum):
     """The kinds of request. The value is the percentage of a budget up to which that kind may fill it.
 
-    So reads never hold up an order, and orders never hold up a cancel.
+    So what is asked in the background never holds up a call, reads never hold up an order, and orders never a cancel.
     """
 
+    BACKGROUND = 80
+    """A read of a task that nobody waits for; see `limits.weight_meter`."""
     READ = 90
     ORDER = 95
     CANCEL = 100
@@ -103,6 +105,13 @@ def _by_symbol(one: int, several: int) -> Callable[[Parameters], int]:
 
 
 EXCHANGE_INFO: Final = 20
+ONE_ORDER: Final = 4
+OPEN_ORDERS: Final = 6
+"""The open orders of one symbol."""
+ALL_OPEN_ORDERS: Final = 80
+"""The open orders of all symbols, however many there are."""
+ALL_ORDERS: Final = 20
+TRADES_OF_ORDER: Final = 5
 
 WEIGHTS: Final[Mapping[str, int | Callable[[Parameters], int]]] = MappingProxyType(
     {
@@ -118,10 +127,10 @@ WEIGHTS: Final[Mapping[str, int | Callable[[Parameters], int]]] = MappingProxyTy
         "GET /api/v3/klines": 2,
         "GET /api/v3/account": 20,
         "GET /api/v3/account/commission": 20,
-        "GET /api/v3/order": 4,
-        "GET /api/v3/openOrders": _by_symbol(6, 80),
-        "GET /api/v3/allOrders": 20,
-        "GET /api/v3/myTrades": 20,
+        "GET /api/v3/order": ONE_ORDER,
+        "GET /api/v3/openOrders": _by_symbol(OPEN_ORDERS, ALL_OPEN_ORDERS),
+        "GET /api/v3/allOrders": ALL_ORDERS,
+        "GET /api/v3/myTrades": lambda sent: 20 if sent.get("orderId") is None else TRADES_OF_ORDER,
         "GET /fapi/v1/time": 1,
         "GET /fapi/v3/positionRisk": 5,
         "GET /fapi/v3/account": 5,

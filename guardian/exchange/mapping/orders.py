@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 
 from guardian.domain.money import ZERO, plain
 from guardian.domain.orders import Fill, OrderReport, Trade
 from guardian.errors import ExchangeUnavailable
-from guardian.exchange.mapping.rows import Row, rows
+from guardian.exchange.mapping.rows import Row, listed, rows
 
 
 def order(answer: object) -> OrderReport:
@@ -16,11 +17,18 @@ def order(answer: object) -> OrderReport:
     return _report(Row(answer), client_order_id="clientOrderId", touched="updateTime", created="time")
 
 
-def orders(answer: object) -> tuple[OrderReport, ...]:
-    """Returns a list of orders, in the exchange's order: oldest first."""
-    return tuple(
-        _report(row, client_order_id="clientOrderId", touched="updateTime", created="time") for row in rows(answer)
-    )
+def orders(answer: object, *, only_readable: bool = False) -> tuple[OrderReport, ...]:
+    """Returns a list of orders, in the exchange's order: oldest first. Raises where the answer is no list.
+
+    With `only_readable` an order that is not as documented is left out, and raises nothing.
+    """
+    if not only_readable:
+        return tuple(order(one) for one in listed(answer))
+    found: list[OrderReport] = []
+    for one in listed(answer):
+        with suppress(ExchangeUnavailable):
+            found.append(order(one))
+    return tuple(found)
 
 
 def placed(answer: object) -> OrderReport:

@@ -21,6 +21,7 @@ from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.fees import CLOCK_TOLERANCE_MS
 from guardian.gate.recovery.schedule import BACK_OFF_S, PollState
 from guardian.policy.loading.load import ABSENCE_WINDOW_MS
+from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow
 
 if TYPE_CHECKING:
@@ -114,8 +115,14 @@ class DelistingEvidence:
     async def clear(self, row: OrderRow, state: PollState) -> None:
         """Drop what this process or an earlier one noted: the symbol is listed. Raises StoreError."""
         if state.delistings or state.polls == 1:
+            await self.context.journal.transact(lambda tx: self.clear_in(tx, row, state))
+
+    @staticmethod
+    def clear_in(tx: Transaction, row: OrderRow, state: PollState) -> None:
+        """As `clear`, within a transaction. Raises StoreError."""
+        if state.delistings or state.polls == 1:
             state.delistings = 0
-            await self.context.journal.transact(lambda tx: tx.timestamps.clear(_delisted_mark(row)))
+            tx.timestamps.clear(_delisted_mark(row))
 
 
 def _delisted_mark(row: OrderRow) -> str:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from guardian.errors import CredentialsError, ExchangeError, ExchangeRateLimited, StoreError
+from guardian.exchange.limits.weight_meter import in_background
+from guardian.exchange.limits.weights import ALL_ORDERS, OPEN_ORDERS
 from guardian.gate.base.context import GateContext
 from guardian.gate.recovery.reconcile import Reconciler
 from guardian.gate.recovery.resolve import Resolver
-from guardian.gate.recovery.schedule import PERIOD_S
+from guardian.gate.recovery.schedule import KEPT_FOR_LISTS, PERIOD_S
 
 _log: Final = logging.getLogger("guardian.gate")
 
@@ -20,6 +22,9 @@ TICK_S: Final = 1.0
 """Seconds between two looks for due orders; each costs one read of the store."""
 
 RECONCILE_PERIOD_S: Final = 300.0
+
+SYMBOL_WEIGHT: Final = OPEN_ORDERS + ALL_ORDERS
+"""What comparing one symbol weighs where no order is missing; it waits until the background may use that."""
 
 RECONCILE_RETRY_S: Final = 60.0
 """After a reconciliation that was not possible (no keys, or another process does it) or that failed."""
@@ -104,11 +109,17 @@ class PeriodicReconciliation:
 
         async def poll_between() -> bool:
             """Poll what is due between two symbols, of which there may be hundreds; False where the lease is lost."""
-            await self.resolver.run_once(only_due=True)
-            return await self.resolver.leaseholder.holds(scope)
+            while True:
+                await self.resolver.run_once(only_due=True)
+                if not await self.resolver.leaseholder.holds(scope):
+                    return False
+                if self.resolver.budget.has(SYMBOL_WEIGHT, leaving=KEPT_FOR_LISTS):
+                    return True
+                await self.context.clock.pause(TICK_S)
 
         try:
-            found = await Reconciler(self.context).run(between=poll_between)
+            with in_background(self.resolver.budget.meter):
+                found = await Reconciler(self.context).run(between=poll_between)
         except (ExchangeError, CredentialsError, StoreError) as error:
             # The message of a rate limit has another number each time, so its class is the cause.
             cause = type(error).__name__ if isinstance(error, ExchangeRateLimited) else error.message

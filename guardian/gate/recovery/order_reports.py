@@ -8,6 +8,7 @@ the order's state.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -56,6 +57,26 @@ async def query_order(exchange: Exchange, sent: SentOrder) -> OrderReport | None
     if report is None or not (report.client_order_id == sent.client_order_id or is_amended(sent, report)):
         return None
     return report
+
+
+def reports_of(rows: Iterable[OrderRow], reports: Iterable[OrderReport]) -> tuple[tuple[OrderRow, OrderReport], ...]:
+    """The report of each of these orders that a list has, by either id; every other report is of another order.
+
+    An order of which a list has two different reports has none: neither can be preferred.
+    """
+    named: dict[str, list[OrderReport]] = {}
+    numbered: dict[int, list[OrderReport]] = {}
+    for report in reports:
+        named.setdefault(report.client_order_id, []).append(report)
+        numbered.setdefault(report.order_id, []).append(report)
+    found: list[tuple[OrderRow, OrderReport]] = []
+    for row in rows:
+        candidates = list(named.get(row.client_order_id, ()))
+        if row.order_id is not None:
+            candidates += [one for one in numbered.get(row.order_id, ()) if is_amended(row.sent, one)]
+        if candidates and all(one == candidates[0] for one in candidates):
+            found.append((row, candidates[0]))
+    return tuple(found)
 
 
 def row_of(tx: Transaction, scope: Scope, report: OrderReport) -> OrderRow | None:

@@ -1,4 +1,4 @@
-"""Polls the exchange for one order and records what it reports, or that the order does not exist.
+"""Polls the exchange for one order, and records what it or a list reports, or that the order does not exist.
 
 An order that does not exist ends as `not_placed` if the exchange never acknowledged it; its duplicates stay barred. An
 acknowledged one ends as `expired`: the testnet deletes all orders now and then. On live nothing is deleted, so there an
@@ -7,6 +7,7 @@ acknowledged order that is missing keeps its state, counts, and is reported.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,7 +41,7 @@ class PollResult:
 
 @dataclass(slots=True)
 class OrderPoller:
-    """Polls orders one at a time."""
+    """Polls orders one at a time, and records what a list has of them."""
 
     context: GateContext
     schedule: PollSchedule
@@ -65,7 +66,38 @@ class OrderPoller:
         if report is None:
             return await self._record_absence(exchange, scope, row, state)
         state.absences, state.absent_at = 0, None
-        return await self.context.journal.transact(lambda tx: _record_report(tx, row, report, began_ms))
+        result, _ = await self.context.journal.transact(lambda tx: _record_report(tx, row, report, began_ms))
+        return result
+
+    async def record_listed(
+        self, listed: Sequence[tuple[OrderRow, OrderReport]], began_ms: int
+    ) -> tuple[PollResult, ...]:
+        """Record what a list has of these orders, in one transaction; each counts as a poll. Raises StoreError.
+
+        The order of a report that changed nothing is skipped while neither has changed: most of a list is so.
+        """
+        polled = [(row, report, self.schedule.begin_poll(row)) for row, report in listed]
+
+        def record(tx: Transaction) -> tuple[PollResult, ...]:
+            return tuple(self._record_one(tx, row, report, state, began_ms) for row, report, state in polled)
+
+        if any(state.applied != (row, report) for row, report, state in polled):
+            results = await self.context.journal.transact(record)
+        else:
+            results = tuple(_result(row, report, None) for row, report, _ in polled)
+        for _, _, state in polled:
+            state.absences, state.absent_at = 0, None
+        return results
+
+    def _record_one(
+        self, tx: Transaction, row: OrderRow, report: OrderReport, state: PollState, began_ms: int
+    ) -> PollResult:
+        if state.applied == (row, report):
+            return _result(row, report, None)
+        self._delisting.clear_in(tx, row, state)
+        result, kind = _record_report(tx, row, report, began_ms)
+        state.applied = (row, report) if kind is None and not row.absent_ms else None
+        return result
 
     async def _why_ended(
         self, exchange: Exchange, row: OrderRow, state: PollState, refusal: ExchangeRejected, began_ms: int
@@ -102,9 +134,15 @@ class OrderPoller:
         return PollResult(client_order_id=row.client_order_id, state=state)
 
 
-def _record_report(tx: Transaction, row: OrderRow, report: OrderReport, began_ms: int) -> PollResult:
+def _record_report(
+    tx: Transaction, row: OrderRow, report: OrderReport, began_ms: int
+) -> tuple[PollResult, DifferenceKind | None]:
     tx.orders.note_present(row.client_order_id)
     kind = apply_report(tx, row, report, began_ms=began_ms)
+    return _result(row, report, kind), kind
+
+
+def _result(row: OrderRow, report: OrderReport, kind: DifferenceKind | None) -> PollResult:
     state = None if kind is DifferenceKind.IMPOSSIBLE else report.state
     return PollResult(client_order_id=row.client_order_id, state=state)
 

@@ -228,8 +228,8 @@ def test_two_gates_at_once_take_the_last_place_once(room: Room) -> None:
     async def both() -> list[Reply]:
         met = asyncio.Barrier(2)
 
-        async def listed(symbol: str | None) -> tuple[OrderReport, ...]:
-            found = await read(symbol)
+        async def listed(symbol: str | None, *, only_readable: bool = False) -> tuple[OrderReport, ...]:
+            found = await read(symbol, only_readable=only_readable)
             await met.wait()
             return found
 

@@ -41,7 +41,7 @@ def background_of(resolver: Resolver) -> RecoveryTask:
 
 def asks(room: Room, resolver: Resolver) -> bool:
     """Whether one more round of a server, in which everything is due, asks for anything."""
-    resolver._schedule.states.clear()
+    resolver._schedule.keep_only(())
     return bool(room.run(resolver.run_once(only_due=True)))
 
 
@@ -144,16 +144,18 @@ def test_lease_is_renewed_and_outlives_a_clock_that_stands_still(room: Room) -> 
 def test_process_that_stood_still_goes_on_only_where_nobody_took_over(room: Room) -> None:
     """Stopped in the middle of a round for as long as a lease lasts, it leaves the rest of it to who took over."""
     opened(room)
-    opened(room, "59990")
+    name = opened(room, "59990")
     first, second = steady(room), steady(room, b"\x11\x11")
 
     async def meanwhile() -> None:
         room.clock.forward(60)
-        second._schedule.states.clear()
+        second._schedule.keep_only(())
         assert len(await second.run_once(only_due=True)) == 2
 
-    room.exchange.during["order"] = meanwhile
+    room.exchange.unlisted.add(name)
+    room.exchange.during["open_orders"] = meanwhile
     assert len(room.run(first.run_once(only_due=True))) == 1
+    assert room.exchange.names()[-3:] == ["open_orders", "open_orders", "order"]  # the single query is the second's
     assert not asks(room, first)
     assert asks(room, second)
 

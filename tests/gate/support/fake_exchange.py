@@ -23,6 +23,15 @@ from guardian.domain.orders import (
     Trade,
 )
 from guardian.errors import ExchangeRejected, RequestRefused
+from guardian.exchange.limits.weight_meter import background_meter
+from guardian.exchange.limits.weights import (
+    ALL_OPEN_ORDERS,
+    ALL_ORDERS,
+    EXCHANGE_INFO,
+    ONE_ORDER,
+    OPEN_ORDERS,
+    TRADES_OF_ORDER,
+)
 from tests.gate.support.fake_clock import FakeClock
 
 D = Decimal
@@ -44,6 +53,12 @@ class Placed:
     executed: str = "0"
     fills: tuple[Fill, ...] = ()
 
+
+WEIGHTS = {
+    "order": ONE_ORDER, "open_orders": OPEN_ORDERS, "all_orders": ALL_ORDERS, "my_trades": TRADES_OF_ORDER,
+    "instruments": EXCHANGE_INFO,
+}  # fmt: skip
+"""Of what is read in the background."""
 
 Act = BaseException | Lost | Placed | Callable[[], Awaitable[None]]
 """What the exchange does next: fail, lose the reply, answer, or do something first and then go on to the next act."""
@@ -96,6 +111,9 @@ class FakeExchange:
 
     async def _read(self, name: str, **fields: Any) -> None:
         self.asked.append((name, fields))
+        meter = background_meter()
+        if meter is not None:
+            meter.add(WEIGHTS[name] if fields.get("symbol", "") is not None else ALL_OPEN_ORDERS)
         happens = self.during.pop(name, None)
         if happens is not None:
             await happens()
@@ -240,7 +258,7 @@ class FakeExchange:
         found = self._find(symbol, order_id, client_order_id)
         return None if found is None or found.client_order_id in self.hidden else found
 
-    async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
+    async def open_orders(self, symbol: str | None, *, only_readable: bool = False) -> tuple[OrderReport, ...]:
         await self._read("open_orders", symbol=symbol)
         return tuple(r for r in self._listed(symbol) if r.status in {"NEW", "PARTIALLY_FILLED"})
 
