@@ -45,6 +45,16 @@ class Connection:
     """The keyring or vault that they are kept in, for people; None on paper."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredKeys:
+    """What is known of an environment's keys without the exchange."""
+
+    account: str | None
+    """The account of the spot key; None where the exchange was never queried for it."""
+    keys_from: str | None
+    """The keyring or vault that they are kept in, for people; None on paper."""
+
+
 class Connector(Protocol):
     """Makes connections to one environment."""
 
@@ -70,6 +80,10 @@ class Connector(Protocol):
         """
         ...
 
+    async def stored_keys(self) -> StoredKeys:
+        """Looks for the keys without connecting. Raises NoCredentials and KeyringUnavailable as `connect`."""
+        ...
+
     async def mark_disconnected(self) -> None:
         """Notes that the exchange could not be reached: the next `connect` looks for it again."""
         ...
@@ -83,6 +97,7 @@ class ExchangeConnector:
     """The `Connector` of guardian itself: connects when it is first needed, with the keys that are stored then.
 
     `account_of` returns the account of a key; it may query the exchange, and raises ExchangeError where that fails.
+    `known_account` returns what the store knows of it, or None.
     `log_name` returns the name of the home's log, which may guard the keys; None where the log cannot be read.
     A `network` is given by tests alone; see `guardian.exchange.network`.
     """
@@ -96,11 +111,14 @@ class ExchangeConnector:
         clock: Clock,
         log_name: Callable[[], str | None],
         network: Network | None = None,
+        *,
+        known_account: Callable[[ApiKeyPair], Awaitable[str | None]],
     ) -> None:
         self.environment = environment
         self._home = home
         self._paper = paper
         self._account_of = account_of
+        self._known_account = known_account
         self._clock = clock
         self._log_name = log_name
         self._network = network
@@ -128,6 +146,19 @@ class ExchangeConnector:
                 connection = self._connection = await self._connect(needs_keys)
                 self._is_disconnected = False
             return connection
+
+    async def stored_keys(self) -> StoredKeys:
+        """See `Connector.stored_keys`."""
+        paper = self._paper
+        if self.environment is not Environment.PAPER:
+            spot, futures = await self._keys(needed=True)
+            if spot is None:
+                return StoredKeys(account=None if futures is None else NO_ACCOUNT, keys_from=self._keys_from)
+            return StoredKeys(account=await self._known_account(spot), keys_from=self._keys_from)
+        if paper.endpoint is None or paper.api_key is None or paper.api_secret is None:
+            return StoredKeys(account=PAPER_ACCOUNT, keys_from=None)
+        pair = _paper_pair(paper.api_key, paper.api_secret)
+        return StoredKeys(account=await self._known_account(pair), keys_from=None)
 
     async def mark_disconnected(self) -> None:
         """See `Connector.mark_disconnected`. Only the embedded paper exchange may have ended and moved."""

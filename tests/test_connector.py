@@ -23,7 +23,9 @@ def connector(home: Path, environment: Environment) -> ExchangeConnector:
     async def account_of(*_: object) -> str:
         raise AssertionError("no account is queried")
 
-    return ExchangeConnector(environment, home, PaperSettings(), account_of, SYSTEM_CLOCK, lambda: "")
+    return ExchangeConnector(
+        environment, home, PaperSettings(), account_of, SYSTEM_CLOCK, lambda: "", known_account=account_of
+    )
 
 
 @pytest.mark.parametrize("needs_keys", [True, False])

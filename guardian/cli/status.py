@@ -28,10 +28,16 @@ _MINUTE_S: Final = 60
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option(
+    "--exchange", "asks_exchange", is_flag=True, help="Ask the exchange too: its clock, and what can be sold."
+)
 @policy_option
 @click.pass_context
-def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None:
+def command(ctx: click.Context, as_json: bool, asks_exchange: bool, policy_path: Path | None) -> None:
     """What is going on: orders that are not resolved, the trading state, what waits, and what is left of the budgets.
+
+    It is made of what guardian knows, and asks the exchange nothing. With --exchange it also says whether this
+    machine's clock agrees with the exchange's, and in which orders what guardian bought can be sold back now.
 
     Exit code 1 where trading is not active, the policy has problems, an order is not resolved, or there is no policy
     yet. 3 where neither is so, and the keyring or vault does not say whether there are keys.
@@ -43,13 +49,13 @@ def command(ctx: click.Context, as_json: bool, policy_path: Path | None) -> None
     from guardian.gate.reads.overview import Overview
 
     async def work(opened: OpenedHome) -> StatusView:
-        return await Overview(opened.context).status()
+        return await Overview(opened.context).status(asks_exchange=asks_exchange)
 
     status = with_home(policy_path, work, needs_policy=False)
     if as_json:
         print_json(to_plain(status))
     else:
-        _print_status(status)
+        _print_status(status, _sell_back_rows(status) if asks_exchange else _unsold_rows(status))
     if not as_json and policy_path is None and not has_own_policy():
         say(f"{NO_POLICY_YET}: the one that comes with guardian serves; `guardian init` makes yours")
     needs_attention = status.trading != "active" or status.policy_problems or status.unresolved
@@ -65,7 +71,7 @@ def _print_nothing_yet(*, as_json: bool) -> None:
     say_hint("`guardian init` makes it, with a policy to start from")
 
 
-def _print_status(status: StatusView) -> None:
+def _print_status(status: StatusView, unsold: list[tuple[str, object]]) -> None:
     # First of all, and on standard output: it is what a reader of a saved status must not miss.
     fields([("orders", Toned(status.orders, None if status.orders == "not stopped" else Tone.BAD))])
     fields(
@@ -83,7 +89,7 @@ def _print_status(status: StatusView) -> None:
         ("open orders", "none" if not status.open_orders else len(status.open_orders)),
         *(("", _describe(order)) for order in status.open_orders),
         ("last reconciled", "never" if status.reconciled is None else _when(status.reconciled)),
-        *_sell_back_rows(status),
+        *unsold,
         ("your yes", _proof(status)),
         ("armed", _mandate(status)),
         *_waiting_rows(status),
@@ -152,6 +158,12 @@ def _mandate(status: StatusView) -> str:
         f"{left} of {plain(armed.budget)} {armed.currency} left{each}, for {armed.left_s // 60}m, "
         f"on {', '.join(armed.symbols)}"
     )
+
+
+def _unsold_rows(status: StatusView) -> list[tuple[str, object]]:
+    """`bought, not sold   0.0033 BTC`, one line for each asset."""
+    lines = [f"{plain(quantity)} {asset}" for asset, quantity in sorted(status.unsold.items())] or ["nothing"]
+    return [("bought, not sold" if number == 0 else "", line) for number, line in enumerate(lines)]
 
 
 def _sell_back_rows(status: StatusView) -> list[tuple[str, object]]:

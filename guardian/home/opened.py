@@ -20,7 +20,7 @@ from guardian.domain.trading import Environment
 from guardian.errors import PolicyInvalid, StoreError
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.journal import Journal
-from guardian.gate.base.key_account import account_of, log_name
+from guardian.gate.base.key_account import account_of, known_account, log_name
 from guardian.gate.base.policy_file import PolicyFile
 from guardian.gate.owner.policy_approval import ApprovedPolicies
 from guardian.home.folder import DEFAULT_POLICY, home_folder, ready_made_policy
@@ -55,9 +55,15 @@ class Connectors:
         """The connector to an environment; a paper exchange of the user's own is where a policy says or last said."""
         if environment not in self._made:
             paper = next((one.paper for one in self._policies() if one.environment is environment), PaperSettings())
-            whose = partial(account_of, self._journal)
             self._made[environment] = ExchangeConnector(
-                environment, self._home, paper, whose, self._clock, partial(log_name, self._journal), self._network
+                environment,
+                self._home,
+                paper,
+                partial(account_of, self._journal),
+                self._clock,
+                partial(log_name, self._journal),
+                self._network,
+                known_account=partial(known_account, self._journal),
             )
         return self._made[environment]
 

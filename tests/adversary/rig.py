@@ -17,7 +17,7 @@ from unittest.mock import patch
 from guardian.bootstrap import Guardian, open_guardian
 from guardian.cli.orders.proposals import reject
 from guardian.cli.trading.resuming import resume, trading_shown
-from guardian.connector import Connection
+from guardian.connector import Connection, StoredKeys
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.requests import CancelOrder, CreateOrder, Request
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
@@ -123,6 +123,9 @@ class WireConnector:
         wire: Any = Wire(self._front)
         self.exchange._session.client().session = wire
         return Connection(exchange=self.exchange, account=ACCOUNT, has_keys=True)
+
+    async def stored_keys(self) -> StoredKeys:
+        return StoredKeys(account=ACCOUNT, keys_from=None)
 
     async def mark_disconnected(self) -> None:
         """The way is always the same."""

@@ -195,6 +195,19 @@ def test_resume_imports_no_exchange(home: Home, tmp_path: Path, sit_down: Callab
     assert imported(tmp_path) <= EVENT_LOOP
 
 
+def test_status_is_made_of_what_the_home_knows(made: Home, home: Home, tmp_path: Path) -> None:
+    """It imports no exchange and starts none; an open SELL would be taken off what was bought and is not sold."""
+    lone = tmp_path / "lone"
+    shutil.copytree(made.path, lone, ignore=shutil.ignore_patterns("paper*"))
+    for place in (home.path, lone):
+        done = ran(place, tmp_path, LISTS_MODULES, "status")
+        assert done.returncode == 0, done
+        for shown in (home.proposal_id, "BUY 0.0009 BTCUSDT at 50000", "bought, not sold  0.0004995 BTC"):
+            assert shown in done.stdout
+        assert imported(tmp_path) <= EVENT_LOOP
+    assert not list(lone.glob("paper*"))
+
+
 def test_status_without_keys_imports_no_exchange(home: Home, tmp_path: Path) -> None:
     """Without keys there is nothing to ask the exchange: its client is not imported, nor what only orders need."""
     (home.path / "policy.toml").write_text(toml(merged(BASE, {"environment": "testnet"})))
@@ -204,9 +217,9 @@ def test_status_without_keys_imports_no_exchange(home: Home, tmp_path: Path) -> 
     assert imported(tmp_path) <= EVENT_LOOP | KEYRING
 
 
-def test_status_imports_the_exchange_and_nothing_else(home: Home, tmp_path: Path) -> None:
-    """With keys it asks the exchange for its clock and what can be sold back, and needs its client for that alone."""
-    done = ran(home.path, tmp_path, LISTS_MODULES, "status")
+def test_status_imports_the_exchange_where_it_asks_it(home: Home, tmp_path: Path) -> None:
+    """It asks the exchange for its clock and what can be sold back, and needs its client for that alone."""
+    done = ran(home.path, tmp_path, LISTS_MODULES, "status", "--exchange")
     assert done.returncode == 0, done
     for shown in (home.proposal_id, "BUY 0.0009 BTCUSDT at 50000", "0.00049 BTC on BTCUSDT"):
         assert shown in done.stdout

@@ -250,6 +250,7 @@ def connector(world: World, **keys: str) -> ExchangeConnector:
         partial(key_account.account_of, journal),
         SYSTEM_CLOCK,
         partial(key_account.log_name, journal),
+        known_account=partial(key_account.known_account, journal),
     )
 
 

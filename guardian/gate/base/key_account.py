@@ -22,7 +22,7 @@ async def account_of(journal: Journal, pair: ApiKeyPair, exchange: Exchange) -> 
 
     Raises ExchangeError: the key is not remembered and the exchange could not be queried. Nothing is guessed.
     """
-    account = await _remembered(journal, pair)
+    account = await known_account(journal, pair)
     if account is None:
         reported = await exchange.account_name() or pair.fingerprint
         account = await _remember(journal, pair, reported)
@@ -39,7 +39,8 @@ def log_name(journal: Journal) -> str | None:
         return None
 
 
-async def _remembered(journal: Journal, pair: ApiKeyPair) -> str | None:
+async def known_account(journal: Journal, pair: ApiKeyPair) -> str | None:
+    """Returns the account of a key that the log remembers; None where it does not, or cannot be read."""
     try:
         return await journal.transact(
             lambda tx: tx.accounts.get(pair.environment, pair.fingerprint), patience_s=CANCEL_PATIENCE_S

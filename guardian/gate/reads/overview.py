@@ -70,7 +70,7 @@ class _FoundKeys:
 
 
 class Overview:
-    """Reads the status from the store and the policy, with the exchange's clock and what can be sold back there."""
+    """Reads the status from the store and the policy, and from the exchange its clock and what can be sold back."""
 
     def __init__(self, context: GateContext) -> None:
         self._context = context
@@ -80,11 +80,18 @@ class Overview:
         found = await self._keys()
         return found.account, found.keys
 
-    async def _keys(self) -> _FoundKeys:
-        """The keys, looked for once: where there are none, each look asks the keyring."""
+    async def _keys(self, *, asks_exchange: bool = True) -> _FoundKeys:
+        """The keys, looked for once: where there are none, each look asks the keyring.
+
+        An account that the store does not know is the exchange's to say, once for each key.
+        """
         if not self._context.is_chosen:
             return _FoundKeys("not looked for: no policy says for which environment")
         try:
+            if not asks_exchange:
+                stored = await self._context.connector.stored_keys()
+                if stored.account is not None:
+                    return _FoundKeys(PRESENT, account=stored.account, kept_in=stored.keys_from)
             connection = await self._context.connector.connect(needs_keys=True)
         except KeyringUnavailable as error:
             return _FoundKeys(error.message, are_unreadable=True)
@@ -92,11 +99,15 @@ class Overview:
             return _FoundKeys(error.message)
         return _FoundKeys(PRESENT, account=connection.account, kept_in=connection.keys_from)
 
-    async def status(self) -> StatusView:
-        """Raises StoreError."""
-        found = await self._keys()
-        sell_back = await self._sell_back(found.keys)
-        clock_fault = await self._clock_fault() if found.keys == PRESENT else ()
+    async def status(self, *, asks_exchange: bool = True) -> StatusView:
+        """The summary; without `asks_exchange` by what the store knows alone, with no fault of the exchange's.
+
+        Raises StoreError.
+        """
+        found = await self._keys(asks_exchange=asks_exchange)
+        asks = asks_exchange and found.keys == PRESENT
+        sell_back = await self._sell_back(found.keys) if asks else None
+        clock_fault = await self._clock_fault() if asks else ()
         faults = (*await self._log_fault(), *clock_fault)
         in_force, problems = await self._looked()
         status = await self._context.journal.transact(
@@ -235,6 +246,7 @@ class Overview:
             orders_since_person=None if usage is None else usage.orders_since_person,
             unconfirmed_since_person=_unconfirmed(usage),
             budgets=() if policy is None or usage is None else budgets(policy.limits, usage),
+            unsold=tx.usage.sellable(scope),
             sell_back=sell_back,
             policy_source=str(self._context.policy_file.path),
             policy_digest=None if policy is None else policy.digest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -142,8 +143,10 @@ class StatusView:
     unconfirmed_since_person: Decimal | None
     """None where some of it was judged in another currency; then a person is asked about every order."""
     budgets: tuple[Budget, ...]
+    unsold: Mapping[str, Decimal]
+    """What guardian bought and has neither sold nor offered, by asset."""
     sell_back: tuple[SellBack, ...] | None
-    """What guardian bought and can sell back without a budget; None where the exchange did not answer."""
+    """What of it can be sold back without a budget; None where the exchange was not asked, or did not answer."""
     policy_source: str
     policy_digest: str | None
     """Of the policy in force."""

@@ -88,6 +88,24 @@ def test_nothing_bought_is_nothing_to_sell_back_and_costs_no_request(room: Room)
     assert room.run(Overview(room.context).status()).sell_back == ()
 
 
+def test_status_without_the_exchange_is_made_of_what_the_store_knows(room: Room) -> None:
+    """No request and no connection; but the account of a key that was never used is the exchange's to say."""
+    buy(room, "0.0016", "0.0000016")
+    room.exchange.asked.clear()
+    connects = room.connector.connects
+    status = room.run(Overview(room.context).status(asks_exchange=False))
+    assert (room.exchange.asked, room.connector.connects) == ([], connects)
+    assert (dict(status.unsold), status.sell_back) == ({"BTC": D("0.0015984")}, None)
+    asked = room.run(Overview(room.context).status())
+    assert replace(asked, sell_back=None) == status
+    assert room.connector.connects > connects
+    room.connector.is_account_known, connects = False, room.connector.connects
+    assert room.run(Overview(room.context).status(asks_exchange=False)) == status
+    assert room.connector.connects == connects + 1
+    room.connector.failure = NoCredentials("no key")
+    assert "no key" in room.run(Overview(room.context).status(asks_exchange=False)).orders
+
+
 def test_what_cannot_be_asked_is_unknown_and_not_nothing(room: Room) -> None:
     """Without keys, or with an exchange that does not answer; balances need the store for nothing else."""
     buy(room, "0.0016", "0.0000016")

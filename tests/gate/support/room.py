@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from guardian.connector import Connection
+from guardian.connector import Connection, StoredKeys
 from guardian.domain.orders import (
     OrderSide,
     OrderSpec,
@@ -48,6 +48,7 @@ class FakeConnector:
     environment: Environment = Environment.PAPER
     has_wallet: bool = True
     account: str = ACCOUNT
+    is_account_known: bool = True
     failure: BaseException | None = None
     down: BaseException | None = None
     connects: int = 0
@@ -61,6 +62,11 @@ class FakeConnector:
             raise self.failure
         exchange: Any = self.exchange
         return Connection(exchange=exchange, account=self.account, has_keys=self.failure is None)
+
+    async def stored_keys(self) -> StoredKeys:
+        if self.failure is not None:
+            raise self.failure
+        return StoredKeys(account=self.account if self.is_account_known else None, keys_from=None)
 
     async def mark_disconnected(self) -> None:
         self.losses += 1
