@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import (
     ROUND_CEILING,
     ROUND_DOWN,
@@ -34,9 +34,13 @@ _EXACT: Final = Context(prec=200, traps=[InvalidOperation, DivisionByZero, Overf
 _UP: Final = Context(prec=200, rounding=ROUND_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
 _DOWN: Final = Context(prec=200, rounding=ROUND_DOWN, traps=[InvalidOperation, DivisionByZero, Overflow])
 
-_add: Final = _EXACT.add
-_subtract: Final = _EXACT.subtract
-_multiply: Final = _EXACT.multiply
+# The context's own methods: a judgement calls them thirty times, and a function around one takes longer than the sum.
+plus: Final[Callable[[Decimal, Decimal], Decimal]] = _EXACT.add
+"""Returns the exact sum of two amounts; `total` takes an iterable."""
+minus: Final[Callable[[Decimal, Decimal], Decimal]] = _EXACT.subtract
+"""Returns the exact difference."""
+times: Final[Callable[[Decimal, Decimal], Decimal]] = _EXACT.multiply
+"""Returns the exact product. Raises decimal.Inexact where it would have to round, as the sum and the difference do."""
 
 ZERO: Final = Decimal(0)
 ONE: Final = Decimal(1)
@@ -89,33 +93,12 @@ def plain(value: Decimal) -> str:
     return "0" if text == "-0" else text
 
 
-def times(first: Decimal, *others: Decimal) -> Decimal:
-    """Returns the exact product. Raises decimal.Inexact where it would have to round."""
-    product = first
-    for other in others:
-        product = _multiply(product, other)
-    return product
-
-
-def plus(first: Decimal = ZERO, *others: Decimal) -> Decimal:
-    """Returns the exact sum; `total` takes an iterable."""
-    result = first
-    for other in others:
-        result = _add(result, other)
-    return result
-
-
 def total(values: Iterable[Decimal]) -> Decimal:
     """Returns the exact sum of any number of amounts, zero for none."""
     result = ZERO
     for value in values:
-        result = _add(result, value)
+        result = plus(result, value)
     return result
-
-
-def minus(first: Decimal, second: Decimal) -> Decimal:
-    """Returns the exact difference."""
-    return _subtract(first, second)
 
 
 def negated(value: Decimal) -> Decimal:

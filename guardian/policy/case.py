@@ -57,9 +57,12 @@ class Case:
     """From the quote asset to the accounting currency; None where the quote asset is not known."""
     priced: Priced | None
     counted: Counted | None
-    sellable: Decimal | None
-    """Base asset that can be sold back as an exit; None where it is unknown."""
     is_exit: bool
+
+    @property
+    def sellable(self) -> Decimal | None:
+        """Base asset that can be sold back as an exit; None where it is unknown."""
+        return None if self.instrument is None else free_to_sell_back(self.instrument.base_asset, self.facts)
 
 
 def build_case(spec: OrderSpec, facts: Facts, policy: Policy) -> Case:
@@ -67,13 +70,13 @@ def build_case(spec: OrderSpec, facts: Facts, policy: Policy) -> Case:
     symbol = spec.symbol
     instrument, book, limits = facts.instruments.get(symbol), facts.books.get(symbol), policy.symbols.get(symbol)
     faults = price_faults(symbol, facts, policy)
-    order, path, priced, counted, can_sell = None, None, None, None, None
+    order, path, priced, counted, is_exit = None, None, None, None, False
     if instrument is not None:
         order = _order(spec, instrument, facts, policy)
         path = priced_path(instrument.quote_asset, facts, policy)
         priced = None if order is None else _price(order, instrument, book, facts.confirmed)
-        can_sell = free_to_sell_back(instrument.base_asset, facts)
-    is_exit = order is not None and spec.side is SELL and ZERO < order.quantity <= (can_sell or ZERO)
+        if order is not None and spec.side is SELL:
+            is_exit = ZERO < order.quantity <= (free_to_sell_back(instrument.base_asset, facts) or ZERO)
     if priced is not None and path is not None:
         cap = policy.limits.max_open_notional if limits is None else limits.max_notional
         counted = _count_exit(priced, path, faults, cap, facts, policy) if is_exit else _count(priced, path, facts)
@@ -90,7 +93,6 @@ def build_case(spec: OrderSpec, facts: Facts, policy: Policy) -> Case:
         path=path,
         priced=priced,
         counted=counted,
-        sellable=can_sell,
         is_exit=is_exit,
     )
 

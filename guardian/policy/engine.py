@@ -97,7 +97,8 @@ def needed_facts(spec: OrderSpec, policy: Policy, *, may_exit: bool) -> frozense
 def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
     """Judges one order on these facts under this policy: `deny > confirm > allow`, with every denial."""
     case = build_case(spec, facts, policy)
-    held = ZERO if facts.usage is None else sellable(facts.usage)
+    # Only an order for a symbol that is not listed is judged by fewer rules, unless it can be an exit.
+    held = ZERO if case.limits is not None or facts.usage is None else sellable(facts.usage)
     rules = rules_for(spec, policy, may_exit=may_be_exit(spec, held))
     denials = [denial for rule in rules for denial in rule.check(case)]
     counted, usage, decision, mandate_id = case.counted, facts.usage, Decision.DENY, None

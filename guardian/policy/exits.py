@@ -10,7 +10,7 @@ from typing import Final
 
 from guardian.domain.codes import Code
 from guardian.domain.instruments import Instrument
-from guardian.domain.money import EIGHTH_DIGIT, divided_down, divided_up, floor_to, minus, plain, plus, times
+from guardian.domain.money import EIGHTH_DIGIT, divided_down, divided_up, floor_to, minus, plain, plus, times, total
 from guardian.domain.orders import OrderSide
 from guardian.policy.case import Case
 from guardian.policy.conversion import Rate, largest_passing
@@ -55,23 +55,23 @@ def orders_to_sell(
     `price` is what they are sent at, `worst` what a unit of them counts for, both in the quote asset.
     """
     step = instrument.lot.step or EIGHTH_DIGIT
-    total = floor_to(sellable, step)
-    most = total
+    whole = floor_to(sellable, step)
+    most = whole
     if limits is not None:
-        most = min(total, limits.max_quantity, largest_passing(worst, rate, step, limits.max_notional))
+        most = min(whole, limits.max_quantity, largest_passing(worst, rate, step, limits.max_notional))
     largest, least = instrument.largest_valid(most, price), instrument.smallest_valid(price)
-    return () if largest is None or least is None else split_exit(total, largest, least, step)
+    return () if largest is None or least is None else split_exit(whole, largest, least, step)
 
 
-def split_exit(total: Decimal, most: Decimal, least: Decimal, step: Decimal) -> tuple[Decimal, ...]:
-    """Splits `total` into as few and as equal orders as `most` allows; a rest below `least` is left out."""
-    if total < least:
+def split_exit(whole: Decimal, most: Decimal, least: Decimal, step: Decimal) -> tuple[Decimal, ...]:
+    """Splits `whole` into as few and as equal orders as `most` allows; a rest below `least` is left out."""
+    if whole < least:
         return ()
-    count = divided_up(total, most).to_integral_value(rounding=ROUND_CEILING)
-    share = floor_to(divided_down(total, count), step)
+    count = divided_up(whole, most).to_integral_value(rounding=ROUND_CEILING)
+    share = floor_to(divided_down(whole, count), step)
     if share < least:
         return (most,) * int(minus(count, Decimal(1)))
-    larger = int(divided_down(minus(total, times(share, count)), step))
+    larger = int(divided_down(minus(whole, times(share, count)), step))
     return (plus(share, step),) * larger + (share,) * (int(count) - larger)
 
 
@@ -86,7 +86,7 @@ def exit_text(case: Case) -> str | None:
         return f"the largest exit is {plain(orders[0])} {asset}, all that can be sold back; it needs no budget"
     parts = " and ".join(f"{number} of {plain(quantity)}" for quantity, number in Counter(orders).items())
     return (
-        f"the largest exit is {plain(orders[0])} {asset}; all that can be sold back, {plain(plus(*orders))}, "
+        f"the largest exit is {plain(orders[0])} {asset}; all that can be sold back, {plain(total(orders))}, "
         f"goes in {len(orders)} orders without a budget: {parts}"
     )
 

@@ -196,9 +196,9 @@ def test_sums_products_and_differences_are_exact(first: Decimal, second: Decimal
     one, two, three = Fraction(first), Fraction(second), Fraction(third)
     with localcontext() as context:
         context.prec = 3
-        assert Fraction(times(first, second, third)) == one * two * three
-        assert Fraction(plus(first, second, third)) == one + two + three
-        assert Fraction(total([first, second])) == one + two
+        assert Fraction(times(times(first, second), third)) == one * two * three
+        assert Fraction(plus(plus(first, second), third)) == one + two + three
+        assert Fraction(total([first, second, third])) == one + two + three
         assert Fraction(minus(first, second)) == one - two
         assert Fraction(absolute_difference(first, second)) == abs(one - two)
     assert total([]) == 0

@@ -9,7 +9,7 @@ from typing import Final
 
 from guardian.domain.accounts import Balance, Balances, KeyPermissions
 from guardian.domain.market import Fee
-from guardian.domain.money import plus
+from guardian.domain.money import total
 from guardian.exchange.mapping.rows import Row, malformed
 
 _UID: Final = "uid-"
@@ -65,7 +65,7 @@ def fee(answer: object, symbol: str) -> Fee:
     parts = [row.row("standardCommission"), *map(row.row, extra)]
 
     def rate(name: str) -> Decimal:
-        return plus(*(part.number(name) for part in parts))
+        return total(part.number(name) for part in parts)
 
     discount = row.row("discount") if row.has("discount") else None
     is_on = (

@@ -209,10 +209,10 @@ def _total(
         currency=policy.accounting.currency,
         bought=_sum(worth.cost(row.quote_asset, row.bought_for) for row in rows),
         sold=_sum(worth.gain(row.quote_asset, row.sold_for) for row in rows),
-        fees=plus(*(fee for fee in fees.values() if fee is not None)),
+        fees=total(fee for fee in fees.values() if fee is not None),
         realised=None
         if gained is None
-        else minus(gained, plus(*(fee for fee in paid_apart.values() if fee is not None))),
+        else minus(gained, total(fee for fee in paid_apart.values() if fee is not None)),
         unrealised=_sum(worth.gain(row.quote_asset, row.unrealised) for row in rows),
         unpriced_fees={asset: fee for asset, fee in _by_asset(row.fees for row in rows).items() if fees[asset] is None},
     )

@@ -20,7 +20,7 @@ def commission_in_bnb(asset: str, received: Decimal, ledger: Ledger, feed: Feed,
 
     Of received BNB it is taken as it comes in.
     """
-    due = times(received, COMMISSION, DISCOUNT)
+    due = times(times(received, COMMISSION), DISCOUNT)
     if asset == DISCOUNT_ASSET:
         return round_down(due)
     quote = "USDT"

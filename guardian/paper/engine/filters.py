@@ -93,7 +93,7 @@ def _check_notional(order: PlaceOrder, listing: Listing, average: Decimal) -> No
 def _check_counts(order: PlaceOrder, listing: Listing, open_orders: tuple[Order, ...], held: Decimal) -> None:
     if order.side == "BUY" and listing.max_position > 0:
         wanted = total(other.remaining for other in open_orders if other.is_buy)
-        if plus(held, wanted, order.quantity) > listing.max_position:
+        if plus(plus(held, wanted), order.quantity) > listing.max_position:
             raise filter_failure("MAX_POSITION")
     if 0 < listing.max_orders <= len(open_orders):
         raise filter_failure("MAX_NUM_ORDERS")

@@ -66,7 +66,7 @@ class SeededFeed:
         prices = [self.last_price(symbol, moment) for moment in range(at - DAY_MS, at + 1, 900_000)]
         listing = LISTINGS[symbol]
         busy = Decimal(2 * _MILLION + _noise(self._seed, symbol, -2, at // DAY_MS)) / _MILLION
-        volume = floor_to(times(listing.usual_quantity, busy, Decimal(40_000)), listing.step)
+        volume = floor_to(times(times(listing.usual_quantity, busy), Decimal(40_000)), listing.step)
         mean = divided_up(total(prices), Decimal(len(prices)))
         last_trade = at // STEP_MS
         return Day(

@@ -140,7 +140,7 @@ def _greatest_position(facts: Facts, usage: Usage, order: ResolvedOrder, instrum
         yield Denial(code=Code.BALANCE_UNAVAILABLE, message=f"the account's balances are unavailable: {why}")
         return
     held = plus(facts.held.get(instrument.base_asset, ZERO), usage.bought_since)
-    after = plus(held, usage.open_buys, order.quantity)
+    after = plus(plus(held, usage.open_buys), order.quantity)
     if after > instrument.max_position:
         yield Denial(
             code=Code.FILTER_POSITION,

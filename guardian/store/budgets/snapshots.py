@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from guardian.domain.money import ZERO, minus, negated, plus
+from guardian.domain.money import ZERO, minus, negated, total
 from guardian.domain.order_states import FINAL_STATES, UNRESOLVED_STATES, VOID_STATES
 from guardian.domain.orders import OrderSide
 from guardian.store.schema.records import OrderRow, Scope
@@ -44,13 +44,13 @@ class Unseen:
 
     def taken(self, asset: str) -> Decimal:
         """Returns how much of the asset's free balance these orders may have taken since; never too little."""
-        return plus(*(_takes(row, asset) for row in self.orders))
+        return total(_takes(row, asset) for row in self.orders)
 
     def bought(self, asset: str) -> Decimal:
         """Returns how much of the asset orders have brought since."""
         before = {row.client_order_id: _brought(row, asset) for row in self.pending}
         executed = {row.client_order_id: _brought(row, asset) for row in (*self.now, *self.orders)}
-        return plus(*(minus(brought, before.get(name, ZERO)) for name, brought in executed.items()))
+        return total(minus(brought, before.get(name, ZERO)) for name, brought in executed.items())
 
 
 class SnapshotsPart:
