@@ -99,12 +99,14 @@ class Gate:
         client: str | None = None,
         by_owner: bool = False,
         part_of: CallInfo | None = None,
+        token: str | None = None,
     ) -> CallInfo:
         """Write the `call` row, also for unknown tools and invalid arguments.
 
         `by_owner` marks a call that the owner makes on the command line: it is not counted in the assistant's call
         budget. `client` is the name that the client gives itself, for the log alone. `part_of` is the call that this
-        one is made for; where the log did not take that, it is hardly waited for again.
+        one is made for; where the log did not take that, it is hardly waited for again. `token` is the digest of the
+        confirmation token of an order, which is looked up in the same transaction.
 
         Raises:
             StoreError: the row cannot be written, and the tool is not `cancel_order`; the call must not be handled.
@@ -131,6 +133,8 @@ class Gate:
             if context.server_start.must_end_mandates:
                 end_mandates(tx, RESTARTED)
             self._mandate = mandate_view(tx, context.environment)
+            if token is not None:
+                self._placer.lookups.look_up(tx, call_id, token)
             return opened, trading
 
         try:

@@ -23,8 +23,9 @@ from mcp.types import (
     ReadResourceRequestParams,
 )
 
-from guardian.domain.requests import CancelOrder
+from guardian.domain.requests import CancelOrder, CreateOrder
 from guardian.errors import StoreError
+from guardian.gate.base.calls import token_digest
 from guardian.gate.base.replies import Reply
 from guardian.server.elicitation import WAIT_S, ClientAsker
 from guardian.server.envelope import EnvelopeMeta, tool_result
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 MAX_URI: Final = 200
 """Characters of an address that an error repeats."""
+TOKEN_ARGUMENT: Final = "confirmation_token"  # noqa: S105 - the name of an argument
 _log: Final = logging.getLogger("guardian.server")
 
 
@@ -145,7 +147,9 @@ class OutermostGuard(Middleware):
         try:
             # Shielded: a call row that is written while the client goes away must not be left without its outcome row.
             with anyio.CancelScope(shield=True):
-                info = await self._gate.open_call(name, arguments, client=_client_of(context))
+                info = await self._gate.open_call(
+                    name, arguments, client=_client_of(context), token=_token_of(context.message)
+                )
         except StoreError as error:
             return log_unavailable(error)
         except Exception as fault:  # noqa: BLE001 - the outermost guard
@@ -214,6 +218,12 @@ def _unknown_resource(message: object) -> dict[str, str] | None:
     """The address of the resource that was requested, which the protocol wants in the error; None for all else."""
     uri = str(message.uri) if isinstance(message, ReadResourceRequestParams) else ""
     return {"uri": uri} if 0 < len(uri) <= MAX_URI and uri.isascii() and uri.isprintable() else None
+
+
+def _token_of(message: CallToolRequestParams) -> str | None:
+    """The digest of the confirmation token of an order, as far as one can be seen in unchecked arguments."""
+    token = (message.arguments or {}).get(TOKEN_ARGUMENT) if message.name == CreateOrder.tool else None
+    return token_digest(token) if isinstance(token, str) else None
 
 
 def _client_of(context: MiddlewareContext[Any]) -> str | None:

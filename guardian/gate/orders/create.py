@@ -12,7 +12,7 @@
 8. `send` sends a reserved order once and writes its outcome row.
 
 Up to step 4 no fact is fetched, so that denied calls do not use up the exchange's rate limits, and no token is burnt.
-Steps 2 to 4 are one transaction.
+Steps 2 to 4 are one transaction; where a token alone was given, they are a part of that of the call's row.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from guardian.gate.orders.redeem import proposal_to_redeem, reply_if_just_sent
 from guardian.gate.orders.send import Sender
 from guardian.gate.orders.shielded import run_to_completion
 from guardian.gate.orders.stages import Answered, FactsOutdated, PendingOrder, ReadyToSend
+from guardian.gate.orders.token_lookup import TokenLookups
 from guardian.gate.recovery.reconcile import why_not_compared
 from guardian.gate.recovery.refresh import refresh_open_orders
 from guardian.gate.situation.situations import situation_of_store, situation_without_account
@@ -45,7 +46,7 @@ from guardian.policy.engine import judge_tool
 from guardian.policy.facts import Facts
 from guardian.policy.rules.budget import calls_denial
 from guardian.store.database import Transaction
-from guardian.store.schema.records import Scope
+from guardian.store.schema.records import Proposal, Scope
 
 FACT_ROUNDS: Final = 3
 """Maximum number of times that facts are fetched: they may age in a queue, or another call may trade meanwhile."""
@@ -58,6 +59,7 @@ class OrderPlacer:
         self._context = context
         self._decider = OrderDecider(context)
         self._sender = sender
+        self.lookups = TokenLookups()
 
     async def create(self, call: CallInfo, request: CreateOrder, in_force: PolicyInForce) -> Reply:
         """One `create_order`, judged by one snapshot of the policy.
@@ -92,8 +94,27 @@ class OrderPlacer:
     async def _create(
         self, call: CallInfo, request: CreateOrder, connection: Connection, in_force: PolicyInForce
     ) -> Reply:
-        begun = await self._context.journal.transact(lambda tx: self._begin(tx, call, request, connection, in_force))
+        begun = self._begun_with_call(call, request, connection, in_force)
+        if begun is None:
+            begun = await self._context.journal.transact(
+                lambda tx: self._begin(tx, call, request, connection, in_force)
+            )
         return begun.reply if isinstance(begun, Answered) else await self._judge_and_send(*begun)
+
+    def _begun_with_call(
+        self, call: CallInfo, request: CreateOrder, connection: Connection, in_force: PolicyInForce
+    ) -> tuple[PendingOrder, Basis] | Answered | None:
+        """What `_begin` would return, by what was looked up with the call's row; None where that does not settle it."""
+        scope = self.lookups.scope = self._context.scope_of(connection)
+        if request.confirmation_token is None:
+            return None
+        kept = self.lookups.take(call.call_id, token_digest(request.confirmation_token.reveal()), scope)
+        if kept is None or request.stated:
+            return None
+        if isinstance(kept.found, Reply):
+            return Answered(kept.found)
+        order = _redeeming(kept.found, call, connection, scope, in_force)
+        return (order, kept.basis) if _is_judged_anyway(order) else None
 
     def _begin(
         self, tx: Transaction, call: CallInfo, request: CreateOrder, connection: Connection, in_force: PolicyInForce
@@ -122,14 +143,7 @@ class OrderPlacer:
         found = proposal_to_redeem(tx, token, scope, dict(request.stated))
         if isinstance(found, Reply):
             return Answered(found)
-        return PendingOrder(
-            call=call,
-            spec=spec_from(found.spec),
-            connection=connection,
-            scope=scope,
-            in_force=in_force,
-            proposal=found,
-        )
+        return _redeeming(found, call, connection, scope, in_force)
 
     async def _judge_and_send(self, order: PendingOrder, basis: Basis) -> Reply:
         """Fetch the facts, judge, and send what was allowed; with outdated facts, up to FACT_ROUNDS times."""
@@ -180,13 +194,26 @@ class OrderPlacer:
             return Answered(await self._sender.send(replace(step.reserved, slot=slot)))
 
 
+def _redeeming(
+    proposal: Proposal, call: CallInfo, connection: Connection, scope: Scope, in_force: PolicyInForce
+) -> PendingOrder:
+    """The order of a proposal whose token is redeemed."""
+    spec = spec_from(proposal.spec)
+    return PendingOrder(call=call, spec=spec, connection=connection, scope=scope, in_force=in_force, proposal=proposal)
+
+
+def _is_judged_anyway(order: PendingOrder) -> bool:
+    """Whether it is judged whether or not it may be an exit: within the call budget, on a symbol of the policy."""
+    return order.calls <= order.max_calls and order.spec.symbol in order.policy.symbols
+
+
 def _with_may_exit(tx: Transaction, order: PendingOrder) -> PendingOrder:
     """The order with `may_exit`, which is looked up only over the call budget and for unlisted symbols.
 
     Calls over the budget, or on symbols that the policy does not list, thus cost no request unless the order may be
     an exit, which is judged in full.
     """
-    if order.calls <= order.max_calls and order.spec.symbol in order.policy.symbols:
+    if _is_judged_anyway(order):
         return order
     held = tx.usage.sellable(order.scope, with_open_buys=True)
     # Only the exchange knows which assets a symbol trades; its name rules out most of them without a request.

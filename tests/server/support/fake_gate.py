@@ -101,6 +101,7 @@ class FakeGate:
         client: str | None = None,
         by_owner: bool = False,
         part_of: CallInfo | None = None,
+        token: str | None = None,
     ) -> CallInfo:
         if self.fail_open is not None and tool != "cancel_order":
             raise self.fail_open
