@@ -6,7 +6,7 @@ nothing is sent, since a rule that fails must never count as a rule that passed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,9 +25,9 @@ from guardian.policy.verdict import Decision, Denial, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One check and the facts that it looks at."""
+    """One check and the facts that it looks at. Most checks find one denial or none, and some find several."""
 
-    check: Callable[[Case], Iterator[Denial]]
+    check: Callable[[Case], Denial | Iterable[Denial] | None]
     needs: frozenset[Fact] = frozenset()
 
 
@@ -100,7 +100,7 @@ def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
     # Only an order for a symbol that is not listed is judged by fewer rules, unless it can be an exit.
     held = ZERO if case.limits is not None or facts.usage is None else sellable(facts.usage)
     rules = rules_for(spec, policy, may_exit=may_be_exit(spec, held))
-    denials = [denial for rule in rules for denial in rule.check(case)]
+    denials = _denials(case, rules)
     counted, usage, decision, mandate_id = case.counted, facts.usage, Decision.DENY, None
     if denials:
         denials = with_exit_hints(case, named_once(denials))
@@ -120,6 +120,20 @@ def judge_order(spec: OrderSpec, facts: Facts, policy: Policy) -> Verdict:
         is_exit=case.is_exit,
         mandate_id=mandate_id,
     )
+
+
+def _denials(case: Case, rules: Iterable[Rule]) -> list[Denial]:
+    """Returns what the rules deny, in their order."""
+    denials: list[Denial] = []
+    for rule in rules:
+        found = rule.check(case)
+        if found is None:
+            continue
+        if isinstance(found, Denial):
+            denials.append(found)
+        else:
+            denials.extend(found)
+    return denials
 
 
 def named_once(denials: Iterable[Denial]) -> list[Denial]:

@@ -20,13 +20,13 @@ from guardian.policy.verdict import Denial
 _NOT_FOR_EXITS: Final = "selling what guardian bought is not held back by this"
 
 
-def countable(case: Case) -> Iterator[Denial]:
+def countable(case: Case) -> Denial | None:
     """Every order that counts in a budget was judged in the accounting currency, or has a worth in it."""
     usage, currency = case.facts.usage, case.policy.accounting.currency
     if usage is None or not usage.uncounted or case.is_exit:
-        return
+        return None
     others = " and ".join(usage.uncounted)
-    yield Denial(
+    return Denial(
         code=Code.USAGE_UNKNOWN,
         message=f"orders that still count were judged in {others}, and what they are worth in {currency} is not known",
         observed=others,
@@ -36,42 +36,44 @@ def countable(case: Case) -> Iterator[Denial]:
     )
 
 
-def convertible(case: Case) -> Iterator[Denial]:
+def convertible(case: Case) -> Denial | None:
     """There is a declared path with usable prices to the accounting currency; nothing is taken to be 1:1.
 
     An exit is not held back by the market of another symbol; what it counts for then is worked out in the case.
     """
     if case.instrument is not None and isinstance(case.path, Unpriced) and not case.is_exit:
-        yield Denial(
+        return Denial(
             code=Code.CONVERSION_UNAVAILABLE,
             message=f"no way from {case.instrument.quote_asset} to {case.policy.accounting.currency}: "
             f"{case.path.reason}",
             hint=f"{case.path.hint}; {_NOT_FOR_EXITS}",
         )
+    return None
 
 
-def max_notional(case: Case) -> Iterator[Denial]:
+def max_notional(case: Case) -> Denial | None:
     """The order costs no more at worst than the symbol's `max_notional`."""
     counted = case.counted
     if case.limits is None or counted is None:
-        return
+        return None
     most = case.limits.max_notional
     if counted.notional > most:
         is_buy = counted.priced.order.side is BUY
         # What a SELL counts as is no cost: the bid, or its own price where that is higher.
         message = "the order costs too much at worst" if is_buy else "the order counts as too much, at the bid or above"
-        yield _over_limit(case, counted, Code.NOTIONAL_EXCEEDS_MAX, message, ZERO, most)
+        return _over_limit(case, counted, Code.NOTIONAL_EXCEEDS_MAX, message, ZERO, most)
+    return None
 
 
-def slicing(case: Case) -> Iterator[Denial]:
+def slicing(case: Case) -> Denial | None:
     """After an order over `max_notional`, the sum entered on that symbol and side is held to it for a while."""
     usage, counted = case.facts.usage, case.counted
     if case.limits is None or counted is None or usage is None or case.is_exit:
-        return
+        return None
     if usage.sliced_since_ms is None or counted.notional > case.limits.max_notional:
-        return
+        return None
     if plus(usage.sliced_entered, counted.notional) > case.limits.max_notional:
-        yield _over_limit(
+        return _over_limit(
             case,
             counted,
             Code.SLICING_EXCEEDS_MAX,
@@ -79,23 +81,25 @@ def slicing(case: Case) -> Iterator[Denial]:
             usage.sliced_entered,
             case.limits.max_notional,
         )
+    return None
 
 
-def max_quantity(case: Case) -> Iterator[Denial]:
+def max_quantity(case: Case) -> Denial | None:
     """The base quantity is no more than the symbol's `max_quantity`: it catches a value in the quantity field."""
     quantity = case.spec.quantity if case.order is None else case.order.quantity
     if case.limits is not None and quantity is not None and quantity > case.limits.max_quantity:
         base = case.instrument.base_asset if case.instrument is not None else "the base asset"
-        yield Denial(
+        return Denial(
             code=Code.QUANTITY_EXCEEDS_MAX,
             message=f"the quantity is in {base}, and this is more of it than the policy allows in one order",
             observed=plain(quantity),
             limit=plain(case.limits.max_quantity),
             hint="if a value was meant, use `quote_quantity` with a MARKET order",
         )
+    return None
 
 
-def max_position(case: Case) -> Iterator[Denial]:
+def max_position(case: Case) -> Denial | None:
     """A BUY leaves guardian with no more of the base asset than `max_position`, open and unknown orders included.
 
     What guardian holds of an asset is held to it over all symbols.
@@ -103,41 +107,44 @@ def max_position(case: Case) -> Iterator[Denial]:
     usage, priced = case.facts.usage, case.priced
     # A BUY's worst case is known whenever the order is known, so no BUY escapes here.
     if case.limits is None or usage is None or priced is None or priced.order.side is not BUY:
-        return
+        return None
     before = plus(usage.position, usage.open_buys)
     after = plus(before, priced.order.quantity)
     if after > case.limits.max_position:
-        yield Denial(
+        return Denial(
             code=Code.POSITION_EXCEEDS_MAX,
             message="guardian would hold more than the policy allows",
             observed=plain(after),
             limit=plain(case.limits.max_position),
             hint=_at_most_hint(priced, minus(case.limits.max_position, before)),
         )
+    return None
 
 
-def max_open_notional(case: Case) -> Iterator[Denial]:
+def max_open_notional(case: Case) -> Denial | None:
     """Open and unknown orders, this one included, are worth no more than `limits.max_open_notional`."""
     usage, counted = case.facts.usage, case.counted
     if counted is None or usage is None or case.is_exit:
-        return
+        return None
     spent, most = usage.open_notional, case.policy.limits.max_open_notional
     if plus(spent, counted.notional) > most:
         message = "open orders would be worth too much"
-        yield _over_limit(case, counted, Code.OPEN_NOTIONAL_EXCEEDS_MAX, message, spent, most)
+        return _over_limit(case, counted, Code.OPEN_NOTIONAL_EXCEEDS_MAX, message, spent, most)
+    return None
 
 
-def max_open_orders(case: Case) -> Iterator[Denial]:
+def max_open_orders(case: Case) -> Denial | None:
     """No more orders are open or unknown, this one included, than `limits.max_open_orders`."""
     usage, most = case.facts.usage, case.policy.limits.max_open_orders
     if usage is not None and not case.is_exit and usage.open_orders >= most:
-        yield Denial(
+        return Denial(
             code=Code.OPEN_ORDERS_EXCEED_MAX,
             message="as many orders as the policy allows are open or unknown",
             observed=str(usage.open_orders + 1),
             limit=str(most),
             hint="cancel one with `cancel_order` first",
         )
+    return None
 
 
 def rolling_notional(case: Case) -> Iterator[Denial]:
@@ -176,20 +183,20 @@ def max_orders(case: Case) -> Iterator[Denial]:
             )
 
 
-def daily_loss(case: Case) -> Iterator[Denial]:
+def daily_loss(case: Case) -> Denial | None:
     """What guardian's trading lost within 24 hours, marked to market, is no more than `limits.max_daily_loss`."""
     usage, most = case.facts.usage, case.policy.limits.max_daily_loss
     if usage is None or case.is_exit:
-        return
+        return None
     loss = day_loss(usage.traded, case.facts, case.policy)
     if isinstance(loss, Unpriced):
-        yield Denial(
+        return Denial(
             code=Code.DAILY_LOSS_UNKNOWN,
             message=f"what guardian's trading lost within 24h is not known: {loss.reason}",
             hint=f"{loss.hint}; {_NOT_FOR_EXITS}",
         )
-    elif loss > most:
-        yield Denial(
+    if loss > most:
+        return Denial(
             code=Code.DAILY_LOSS_EXCEEDS_MAX,
             message="guardian's trading has lost too much within 24h, open positions at today's prices included",
             observed=f"{plain(loss)} {case.policy.accounting.currency}",
@@ -197,25 +204,27 @@ def daily_loss(case: Case) -> Iterator[Denial]:
             hint="the loss counts for 24h; selling what guardian bought passes, "
             "and all else after the owner runs `guardian resume`",
         )
+    return None
 
 
-def duplicate(case: Case) -> Iterator[Denial]:
+def duplicate(case: Case) -> Denial | None:
     """The same order was not sent within `limits.duplicate_window`, and none like it is unknown.
 
     An exit passes: what was sold or may have been sold is no longer held, so nothing is sold twice.
     """
     usage = case.facts.usage
     if usage is not None and usage.duplicate_of is not None and not case.is_exit:
-        yield Denial(
+        return Denial(
             code=Code.DUPLICATE_ORDER,
             message=f"the same order was sent a moment ago as `{usage.duplicate_of}`, or its fate is not known yet",
             observed=usage.duplicate_of,
             limit=duration_text(case.policy.limits.duplicate_window_ms),
             hint="look at it with `get_orders` before asking again",
         )
+    return None
 
 
-def unresolved(case: Case) -> Iterator[Denial]:
+def unresolved(case: Case) -> Denial | None:
     """While an order of the symbol may exist or not, the symbol takes no new ones.
 
     An exit passes: what an unknown SELL may have sold is deducted in full from what is held, and an unknown BUY adds
@@ -223,8 +232,8 @@ def unresolved(case: Case) -> Iterator[Denial]:
     """
     usage = case.facts.usage
     if usage is None or usage.unresolved_on_symbol is None or case.is_exit:
-        return
-    yield Denial(
+        return None
+    return Denial(
         code=Code.ORDER_UNRESOLVED,
         message=f"the fate of the order `{usage.unresolved_on_symbol}` is not known yet; guardian keeps asking for it",
         observed=usage.unresolved_on_symbol,
@@ -233,59 +242,61 @@ def unresolved(case: Case) -> Iterator[Denial]:
     )
 
 
-def free_quote(case: Case) -> Iterator[Denial]:
+def free_quote(case: Case) -> Denial | None:
     """After a BUY, at least `limits.min_free_quote` of the quote asset is left free.
 
     A SELL is an exit only of what the account really has, so its balances are needed as well.
     """
     priced = case.priced
     if case.facts.free is None:
-        yield Denial(
+        return Denial(
             code=Code.BALANCE_UNAVAILABLE,
             message=f"the account's balances are unavailable: {case.facts.why_missing(Fact.BALANCES)}",
             hint="try again in a moment",
         )
-        return
     if priced is None or priced.order.side is not BUY:
-        return
+        return None
     asset, floor = priced.instrument.quote_asset, case.policy.limits.min_free_quote
     free = free_now(asset, case.facts)
     left = minus(free, priced.quote_notional)
     if left < floor:
-        yield Denial(
+        return Denial(
             code=Code.FREE_QUOTE_BELOW_MIN,
             message=f"{plain(free)} {asset} is free, and the order takes {plain(priced.quote_notional)} at worst",
             observed=plain(left),
             limit=plain(floor),
             hint=_largest_hint(priced, Rate(), minus(free, floor)),
         )
+    return None
 
 
-def free_base(case: Case) -> Iterator[Denial]:
+def free_base(case: Case) -> Denial | None:
     """A SELL sells no more than the account has free: the exchange would refuse it.
 
     After a purchase whose fee was taken of what was bought that is less than the quantity of the purchase.
     """
     order, instrument = case.order, case.instrument
     if order is None or instrument is None or order.side is not SELL or case.facts.free is None:
-        return
+        return None
     asset = instrument.base_asset
     free = max(free_now(asset, case.facts), ZERO)
     if order.quantity > free:
-        yield Denial(
+        return Denial(
             code=Code.FREE_BASE_BELOW_QUANTITY,
             message=f"the account has less {asset} free than the order sells",
             observed=plain(order.quantity),
             limit=plain(free),
             hint=_largest_valid_hint(instrument, free, order.price),
         )
+    return None
 
 
-def calls(case: Case) -> Iterator[Denial]:
+def calls(case: Case) -> Denial | None:
     """No more calls of `create_order` within a minute than `limits.max_calls_per_minute`; exits pass."""
     usage, most = case.facts.usage, case.policy.limits.max_calls_per_minute
     if usage is not None and not case.is_exit and usage.calls_last_minute > most:
-        yield calls_denial(usage.calls_last_minute, most)
+        return calls_denial(usage.calls_last_minute, most)
+    return None
 
 
 def calls_denial(seen: int, most: int) -> Denial:

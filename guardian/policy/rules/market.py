@@ -24,30 +24,31 @@ _FILTER_CODES: Final = {
 }
 
 
-def instrument_trading(case: Case) -> Iterator[Denial]:
+def instrument_trading(case: Case) -> Denial | None:
     """The exchange lists the symbol, its rules are at hand, and it takes new orders of this type."""
     symbol = case.spec.symbol
     if symbol in case.facts.unlisted:
-        yield Denial(
+        return Denial(
             code=Code.SYMBOL_UNKNOWN,
             message="the exchange does not list this symbol",
             observed=symbol,
             hint="`get_available_assets` lists what it has",
         )
-    elif case.instrument is None:
+    if case.instrument is None:
         why = case.facts.why_missing(Fact.INSTRUMENT)
-        yield Denial(
+        return Denial(
             code=Code.INSTRUMENT_UNAVAILABLE,
             message=f"the symbol's trading rules are unavailable: {why}",
             hint="try again in a moment",
         )
-    elif not case.instrument.is_trading:
-        yield Denial(
+    if not case.instrument.is_trading:
+        return Denial(
             code=Code.SYMBOL_NOT_TRADING,
             message="the exchange takes no new orders for this symbol now",
             observed=case.instrument.status,
             limit="TRADING",
         )
+    return None
 
 
 def exchange_filters(case: Case) -> Iterator[Denial]:
@@ -75,7 +76,9 @@ def exchange_filters(case: Case) -> Iterator[Denial]:
         )
     if case.facts.usage is not None:
         yield from _order_counts(case, case.facts.usage, order, instrument)
-        yield from _greatest_position(case.facts, case.facts.usage, order, instrument)
+        position = _greatest_position(case.facts, case.facts.usage, order, instrument)
+        if position is not None:
+            yield position
 
 
 def _valid_value(case: Case, instrument: Instrument, order: ResolvedOrder, breach: FilterBreach) -> str:
@@ -131,23 +134,23 @@ def _order_counts(case: Case, usage: Usage, order: ResolvedOrder, instrument: In
             )
 
 
-def _greatest_position(facts: Facts, usage: Usage, order: ResolvedOrder, instrument: Instrument) -> Iterator[Denial]:
+def _greatest_position(facts: Facts, usage: Usage, order: ResolvedOrder, instrument: Instrument) -> Denial | None:
     """MAX_POSITION: what the account holds, free and locked, and what open orders may add, this one included."""
     if instrument.max_position <= 0 or order.side is not BUY:
-        return
+        return None
     if facts.held is None:
         why = facts.why_missing(Fact.BALANCES)
-        yield Denial(code=Code.BALANCE_UNAVAILABLE, message=f"the account's balances are unavailable: {why}")
-        return
+        return Denial(code=Code.BALANCE_UNAVAILABLE, message=f"the account's balances are unavailable: {why}")
     held = plus(facts.held.get(instrument.base_asset, ZERO), usage.bought_since)
     after = plus(plus(held, usage.open_buys), order.quantity)
     if after > instrument.max_position:
-        yield Denial(
+        return Denial(
             code=Code.FILTER_POSITION,
             message="the exchange's filter MAX_POSITION does not admit holding this much",
             observed=plain(after),
             limit=plain(instrument.max_position),
         )
+    return None
 
 
 def price_usable(case: Case) -> Iterator[Denial]:
@@ -177,7 +180,7 @@ def _unusable(code: Code, fault: PriceFault, hint: str) -> Denial:
     return Denial(code=code, message=fault.message, observed=fault.observed, limit=fault.limit, hint=hint)
 
 
-def collar(case: Case) -> Iterator[Denial]:
+def collar(case: Case) -> Denial | None:
     """A BUY pays at most the ask plus the collar, a SELL takes at least the bid less it.
 
     The limit price of a stop order is held to its stop price instead of the market. An order that a person confirmed is
@@ -185,7 +188,7 @@ def collar(case: Case) -> Iterator[Denial]:
     """
     order, book = case.order, case.book
     if order is None or book is None or not book.is_usable:
-        return
+        return None
     buying = order.side is BUY
     *_, market = _markets(case, order.side, book)
     name = "the ask" if buying else "the bid"
@@ -195,29 +198,31 @@ def collar(case: Case) -> Iterator[Denial]:
     if order.price > bound if buying else order.price < bound:
         tick = ZERO if case.instrument is None else case.instrument.price.step
         named = plain(floor_to(bound, tick) if buying else ceil_to(bound, tick))
-        yield Denial(
+        return Denial(
             code=Code.PRICE_OUTSIDE_COLLAR,
             message=f"the price is more than {percent_text(case.policy.prices.collar)} past {name} {plain(market)}",
             observed=plain(order.price),
             limit=plain(bound),
             hint=f"the price must be {'at most' if buying else 'at least'} {named}",
         )
+    return None
 
 
-def stop_distance(case: Case) -> Iterator[Denial]:
+def stop_distance(case: Case) -> Denial | None:
     """A stop price is within `prices.stop_distance` of the market."""
     order, book = case.order, case.book
     if order is None or order.stop_price is None or book is None or not book.is_usable:
-        return
+        return None
     markets, distance = _markets(case, order.side, book), case.policy.prices.stop_distance
     if all(absolute_difference(order.stop_price, market) > times(market, distance) for market in markets):
         low, high = _away(markets[0], distance, up=False), _away(markets[0], distance, up=True)
-        yield Denial(
+        return Denial(
             code=Code.STOP_PRICE_TOO_FAR,
             message=f"the stop price is more than {percent_text(distance)} from the market",
             observed=plain(order.stop_price),
             limit=f"{plain(low)} to {plain(high)}",
         )
+    return None
 
 
 def _markets(case: Case, side: OrderSide, book: BookTop) -> tuple[Decimal, ...]:
@@ -230,21 +235,22 @@ def _markets(case: Case, side: OrderSide, book: BookTop) -> tuple[Decimal, ...]:
     return (book.bid,) if shown is None or shown >= book.bid else (book.bid, shown)
 
 
-def clock(case: Case) -> Iterator[Denial]:
+def clock(case: Case) -> Denial | None:
     """This machine's clock is within 1 s of the exchange's."""
     skew = case.facts.clock_skew_ms
     if skew is None:
         why = case.facts.why_missing(Fact.CLOCK)
         message = f"the exchange's clock is unavailable: {why}"
-        yield Denial(code=Code.CLOCK_UNKNOWN, message=message, hint="try again")
-    elif abs(skew) > CLOCK_LIMIT_MS:
-        yield Denial(
+        return Denial(code=Code.CLOCK_UNKNOWN, message=message, hint="try again")
+    if abs(skew) > CLOCK_LIMIT_MS:
+        return Denial(
             code=Code.CLOCK_SKEWED,
             message="this machine's clock is too far from the exchange's",
             observed=f"{skew} ms",
             limit=f"{CLOCK_LIMIT_MS} ms",
             hint="set the system clock to synchronise itself with a time server",
         )
+    return None
 
 
 def _away(price: Decimal, fraction: Decimal, *, up: bool) -> Decimal:
