@@ -57,6 +57,10 @@ class LimitRow:
     most: int = 0
     """The limit that the exchange's listing names; 0 where it is not known."""
 
+    def with_use(self, use: Use) -> LimitRow:
+        """Returns the row with this use; itself where that is the same."""
+        return self if use is self.use else LimitRow(use, self.hold, self.most)
+
     def joined(self, own: LimitRow) -> LimitRow:
         """Returns the row of the file with what this process knows of it."""
         hold = own.hold if own.hold.until_ms > self.hold.until_ms else self.hold

@@ -68,7 +68,7 @@ class Charge:
     def taken_from(self, row: LimitRow, priority: Priority, now_ms: int) -> LimitRow:
         """Returns the row with the charge on it."""
         use = row.use.taken(self.amount, now_ms, self.budget.length_ms)
-        return replace(row, use=replace(use, reserve=use.reserve + self.amount) if priority is Priority.CANCEL else use)
+        return row.with_use(replace(use, reserve=use.reserve + self.amount) if priority is Priority.CANCEL else use)
 
     def wait_ms(self, row: LimitRow, priority: Priority, now_ms: int, part: int) -> int:
         """Returns how long until it fits into the share of its priority, of which it has one `part`-th; 0 for now."""
@@ -164,7 +164,7 @@ class RateLimits:
             for charge in slot.charges:
                 row, length_ms = at.rows[charge.name], charge.budget.length_ms
                 use = row.use.at(at.now_ms, length_ms).given_back(charge.amount, slot.taken_ms, length_ms)
-                at.rows[charge.name] = replace(row, use=use)
+                at.rows[charge.name] = row.with_use(use)
 
         self._change(slot.names, change)
 
@@ -302,10 +302,12 @@ class RateLimits:
         """Takes all the charges of the slot at once and returns None, or takes nothing and returns the longest wait."""
         rows, now = at.rows, at.now_ms
         for name in slot.names:
-            rows[name] = replace(rows[name], hold=self._holds.see(name, rows[name].hold, now))
+            row = rows[name]
+            hold = self._holds.see(name, row.hold, now)
+            rows[name] = row if hold is row.hold else replace(row, hold=hold)
         for charge in slot.charges:
-            use = rows[charge.name].use.at(now, charge.budget.length_ms)
-            rows[charge.name] = replace(rows[charge.name], use=use)
+            row = rows[charge.name]
+            rows[charge.name] = row.with_use(row.use.at(now, charge.budget.length_ms))
         is_reduced = priority is not Priority.CANCEL and at.is_reduced(charge.name for charge in slot.charges)
         part = REDUCED_TO_ONE_IN if is_reduced else 1
         waits = self._holds.waits(slot.names, priority)
@@ -343,4 +345,4 @@ def _settle(at: Counting, slot: Slot, reported: Mapping[str, int]) -> None:
         use = row.use.at(at.now_ms, length_ms).answered(
             charge.amount, slot.taken_ms, reported.get(charge.budget.header), at.now_ms, length_ms
         )
-        at.rows[charge.name] = replace(row, use=use)
+        at.rows[charge.name] = row.with_use(use)

@@ -91,6 +91,8 @@ class Use:
             return other
         if other.number < self.number:
             return self
+        if other.reported <= self.reported and other.reserve <= self.reserve:
+            return self
         return replace(self, reported=max(self.reported, other.reported), reserve=max(self.reserve, other.reserve))
 
     def given_back(self, amount: int, taken_ms: int, length_ms: int) -> Use:

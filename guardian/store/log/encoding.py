@@ -190,6 +190,8 @@ def _array(value: Sequence[object], bounds: _Bounds, depth: int) -> list[object]
 
 
 def _text(value: str, bounds: _Bounds) -> str:
+    if len(value) <= bounds.text and value.isascii():  # nearly all are so
+        return str(value)
     kept = _writable(value[: bounds.text])
     if len(value) <= bounds.text:
         return kept
