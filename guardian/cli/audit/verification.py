@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import click
 
 from guardian.cli.support.exit_codes import FINE, NO
-from guardian.cli.support.render import Tone, Toned, fields, print_json, print_line, say
+from guardian.cli.support.render import Tone, Toned, fields, print_json, print_line, say, say_over
 from guardian.cli.support.terminal import is_terminal
 from guardian.cli.support.times import utc_time, with_relative
 from guardian.errors import NotPrivate
@@ -65,18 +65,12 @@ class _ProgressLine:
         """Shows the number of rows that were verified; nothing of a short log."""
         if total >= SHOWS_PROGRESS:
             self._is_shown = True
-            _overwrite(f"verified {min(done, total)} of {total} rows")
+            say_over(f"verified {min(done, total)} of {total} rows")
 
     def clear(self) -> None:
         """Takes away what was shown."""
         if self._is_shown:
-            _overwrite("")
-
-
-def _overwrite(text: str) -> None:
-    # A terminal that is gone is no reason not to verify; the report says so where it cannot be printed.
-    with suppress(OSError):
-        click.echo(f"\r{text:50}\r", nl=False, err=True)
+            say_over("")
 
 
 def _report_dict(report: Report) -> dict[str, object]:

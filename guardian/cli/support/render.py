@@ -22,6 +22,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -38,6 +39,7 @@ from guardian.system.typed_command import as_typed
 MAX_LINE: Final = 8_000
 MAX_CELL: Final = 65_536
 """Characters that are shown of one line of words, and of one value."""
+_PROGRESS_WIDTH: Final = 50
 _GAP: Final = 2
 _MIN_WIDTH: Final = 8
 """Columns that may wrap are not made narrower than this."""
@@ -76,6 +78,12 @@ def shows_colour(stream: TextIO) -> bool:
 def say_warning(text: str) -> None:
     """As `say`, in red where that is shown: something that the owner has to see."""
     say(f"guardian: warning: {text}", Tone.BAD, bold=True)
+
+
+def say_over(text: str) -> None:
+    """Short words on standard error that the next ones are written over, such as how far something is."""
+    with suppress(OSError):  # a terminal that is gone is no reason to stop; what follows says so
+        click.echo(f"\r{clean(text, _PROGRESS_WIDTH):{_PROGRESS_WIDTH}}\r", nl=False, err=True)
 
 
 def say(text: str, tone: Tone | None = None, *, bold: bool = False) -> None:

@@ -191,6 +191,8 @@ def strings(data: Any) -> Any:
 
 ROOT = Path(__file__).parents[3] / "guardian"
 PRINTS = {"cli/support/render.py", "cli/support/owner.py"}
+TO_PROGRAMS = {"store/definitions/sqlite_module.py", "store/log/verify_helper.py"}
+"""These are processes of their own, whose output is a module's text and the JSON of a count."""
 CALLS = {"print", "click.echo", "click.secho", "click.style", "sys.stdout.write", "sys.stderr.write"}
 
 
@@ -198,7 +200,7 @@ def test_nothing_prints_but_the_functions_that_clean() -> None:
     """Only two modules write to a terminal, and what they write is cleaned there."""
     found = []
     for path in sorted(ROOT.rglob("*.py")):
-        if path.relative_to(ROOT).as_posix() in PRINTS:
+        if path.relative_to(ROOT).as_posix() in PRINTS | TO_PROGRAMS:
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):

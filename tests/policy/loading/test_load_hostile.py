@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guardian.errors import PolicyInvalid, PolicyMistake
-from guardian.policy.loading import examples
+from guardian.policy import engine
 from guardian.policy.loading.lines import MAX_DEPTH, NestsTooDeep, find_lines
 from guardian.policy.loading.load import MAX_CHARACTERS, MAX_EXAMPLES, load_policy
 from tests.support.profiles import tries
@@ -100,7 +100,7 @@ def test_arithmetic_that_fails_is_a_mistake_of_the_example(monkeypatch: pytest.M
     def raises(*_: object) -> NoReturn:
         raise Inexact
 
-    monkeypatch.setattr(examples, "judge_order", raises)
+    monkeypatch.setattr(engine, "judge_order", raises)
     with pytest.raises(PolicyInvalid, match="its numbers cannot be worked with"):
         load_policy(EXAMPLE)
 
