@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from guardian.credentials.http_token import TokenDigest
     from guardian.server.http.http_server import Transport
+    from guardian.server.process.first_line import FirstLine
 
 PORT: Final = 8737
 """Where clients find the server over HTTP unless another port is named: clients need one that stays."""
@@ -85,8 +86,12 @@ def command(
 
 
 def _serve_stdio(policy_path: Path | None) -> None:
-    server = _server(policy_path)
-    if sys.stdin.isatty():
+    from guardian.server.process.first_line import begin_first_line
+
+    # Before the input is read: on Windows a question about a pipe waits for whoever reads it.
+    is_terminal = sys.stdin.isatty()
+    server = _server(policy_path, first_line=begin_first_line())
+    if is_terminal:
         say("guardian: waiting for an MCP client on standard input; end it with Ctrl-D or Ctrl-C")
     try:
         server.run(transport="stdio", show_banner=False)
@@ -137,18 +142,18 @@ def _take_passphrase(descriptor: int) -> None:
     PROCESS_VAULTS.give(read_descriptor(descriptor))
 
 
-def _server(policy_path: Path | None, *, is_over_http: bool = False) -> FastMCP:
+def _server(policy_path: Path | None, *, is_over_http: bool = False, first_line: FirstLine | None = None) -> FastMCP:
     # FastMCP makes a million objects that stay; looking for garbage among them is a quarter of the time it takes.
     gc.disable()
     try:
-        server = _built_server(policy_path, is_over_http)
+        server = _built_server(policy_path, is_over_http, first_line)
         gc.freeze()
     finally:
         gc.enable()
     return server
 
 
-def _built_server(policy_path: Path | None, is_over_http: bool) -> FastMCP:
+def _built_server(policy_path: Path | None, is_over_http: bool, first_line: FirstLine | None) -> FastMCP:
     from guardian.server.process.deferred_models import models_built_on_use
 
     with models_built_on_use():
@@ -170,4 +175,5 @@ def _built_server(policy_path: Path | None, is_over_http: bool) -> FastMCP:
         shutdown=shutdown,
         changes=changes,
         background=background,
+        first_line=first_line,
     )

@@ -14,12 +14,15 @@ from mcp.server.request_state import RequestStateSecurity
 
 from guardian import __version__
 from guardian.server.elicitation import WAIT_S
+from guardian.server.instructions import INSTRUCTIONS
 from guardian.server.middleware import OutermostGuard
 from guardian.server.process.background_start import BackgroundStart
+from guardian.server.process.first_line import FirstLine
+from guardian.server.process.line_replay import replay
 from guardian.server.process.list_changes import ToolListChanges
 from guardian.server.process.shutdown import CLOSE_TIMEOUT_S, Shutdown
 from guardian.server.registration import as_tool
-from guardian.server.resources import INSTRUCTIONS, add_resources
+from guardian.server.resources import add_resources
 from guardian.server.tools import ALL_TOOLS
 from guardian.system.clock import wall_clock_ms
 
@@ -65,6 +68,7 @@ def build_server(
     zone: tzinfo | None = None,
     changes: ToolListChanges | None = None,
     background: BackgroundStart | None = None,
+    first_line: FirstLine | None = None,
 ) -> FastMCP:
     """The server in front of `gate`: the 17 tools, the resources, the prompt, and the outermost guard.
 
@@ -73,7 +77,8 @@ def build_server(
     set here, none is left to a default. `shutdown` knows of the calls that are being served, where the process has one.
     A question that the client puts to the person is waited for `wait_s` at most. `zone` is given by tests alone.
     Clients are notified by `changes` when the list of tools is another one; without, nothing of the kind is declared.
-    `background` is opened by the first list or call, where the process has work that waits for it.
+    `background` is opened by the first list or call, where the process has work that waits for it. `first_line` was
+    read from standard input before, and is served as if the transport had read it.
     """
     guard = OutermostGuard(gate, now_ms=now_ms, shutdown=shutdown, wait_s=wait_s, zone=zone, background=background)
 
@@ -82,6 +87,8 @@ def build_server(
         around = lifespan()
         await around.__aenter__()
         try:
+            if first_line is not None:
+                await first_line.wait()  # two readers would each get a part of it
             yield {}
         finally:
             # When the client closes its end, everything here is being cancelled; what is open is closed all the same.
@@ -108,4 +115,6 @@ def build_server(
     add_resources(server, gate)
     if changes is not None:
         changes.serve_on(server)
+    if first_line is not None:
+        replay(first_line, server)
     return server

@@ -27,7 +27,7 @@ from guardian.domain.requests import (
 from guardian.domain.secrets import Secret
 from guardian.domain.text.plain_data import to_plain
 from guardian.gate.base.replies import done
-from guardian.server.resources import INSTRUCTIONS
+from guardian.server.instructions import INSTRUCTIONS
 from tests.server.support.fake_gate import ARGUMENTS, RETURNS, Connect, FakeGate, sample
 from tests.server.support.validators import reply_schema
 from tests.support.present import present
