@@ -422,3 +422,12 @@ def test_a_secret_among_plain_data_is_refused_without_naming_it() -> None:
     """A secret anywhere in it makes the whole of it fail."""
     with pytest.raises(TypeError, match="a secret cannot be written"):
         to_plain({"deep": [{"er": CreateOrder(confirmation_token=Secret(CANARY))}]})
+
+
+def test_text_of_a_type_of_its_own_is_plain() -> None:
+    """As it is: JSON writes it like any other text."""
+
+    class Name(str):
+        __slots__ = ()
+
+    assert to_plain({"name": Name("BTCUSDT")}) == {"name": "BTCUSDT"}

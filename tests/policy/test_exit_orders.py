@@ -133,3 +133,8 @@ def test_every_order_that_is_named_passes(held: str, price: str) -> None:
         assert sum(orders) <= D(held)
         for quantity in orders:
             assert codes(judged(a_sell(quantity=str(quantity), price=price), facts_now)) == []
+
+
+def test_rest_that_is_too_little_for_any_order_is_none() -> None:
+    """Less than the least order is left where it is."""
+    assert split_exit(Decimal("0.5"), Decimal(5), Decimal(1), Decimal("0.1")) == ()

@@ -13,8 +13,10 @@ from guardian.domain.codes import Code, Outcome
 from guardian.domain.orders import OrderSide, OrderSpec, OrderType
 from guardian.domain.requests import CreateOrder
 from guardian.domain.secrets import Secret
+from guardian.errors import StoreUnavailable
 from guardian.gate.base.calls import CallInfo, token_digest
 from guardian.gate.base.replies import OrderPlaced, OrderProposed, Reply
+from guardian.gate.orders import token_lookup
 from guardian.gate.orders.token_lookup import MAX_KEPT
 from tests.support.world import WIDE, World, a_world
 
@@ -124,3 +126,33 @@ async def test_call_whose_look_up_was_dropped_is_answered_all_the_same(caller: C
     reply = await caller.redeem(call, token)
     assert isinstance(reply.data, OrderPlaced)
     assert caller.sent == 1
+
+
+async def test_fault_of_the_look_up_is_left_to_the_order(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call has its row, and the token is looked up again with the order."""
+    _, token = await caller.propose("0.001")
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as changed:
+        changed.setattr(token_lookup, "proposal_to_redeem", fails)
+        call = await caller.begin(token)
+    reply = await caller.redeem(call, token)
+    assert isinstance(reply.data, OrderPlaced), reply
+    assert caller.sent == 1
+
+
+async def test_store_that_fails_in_the_look_up_refuses_the_call(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transaction has the row of the call, which is not there either then."""
+    _, token = await caller.propose("0.001")
+
+    def fails(*_: object) -> None:
+        raise StoreUnavailable("the disk is gone")
+
+    monkeypatch.setattr(token_lookup, "proposal_to_redeem", fails)
+    with pytest.raises(StoreUnavailable):
+        await caller.begin(token)
+    assert caller.sent == 0

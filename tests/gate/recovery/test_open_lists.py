@@ -456,3 +456,64 @@ def room(tmp_path: Path) -> Iterator[Room]:
         yield made
     finally:
         made.close()
+
+
+# -- what waits, and what fails on the way
+
+
+def test_without_any_weight_left_nothing_is_asked_and_all_of_it_stays_due(room: Room) -> None:
+    """The list of open orders waits for weight as queries do, and is sent once there is some."""
+    names = opened(room, 2)
+    task = background(room)
+    task.resolver.budget._left_s = -1000.0
+    room.run(task.tick())
+    assert room.exchange.asked == []
+    task.resolver.budget._left_s = MOST_AT_ONCE / WEIGHT_PER_S
+    room.exchange.becomes(names[0], "FILLED", "0.001")
+    room.run(task.tick())
+    assert room.row(names[0]).state is OrderState.FILLED
+
+
+def test_order_that_a_list_lacks_is_queried_as_soon_as_there_is_weight(room: Room) -> None:
+    """A list may be sent with the last of the weight; what it lacks stays wanted until it is known."""
+    names = opened(room, 2)
+    room.exchange.becomes(names[0], "FILLED", "0.001")
+    task = background(room)
+    task.resolver.budget._left_s = 2.0
+    room.run(task.tick())
+    assert room.exchange.names() == ["open_orders"]
+    assert room.row(names[0]).state is OrderState.OPEN
+    task.resolver.budget._left_s = MOST_AT_ONCE / WEIGHT_PER_S
+    room.run(task.tick())
+    assert "order" in room.exchange.names()
+    assert room.row(names[0]).state is OrderState.FILLED
+
+
+def test_list_that_is_refused_is_asked_as_seldom_as_for_an_unknown_order(room: Room) -> None:
+    """Once in 45 s at the most; another symbol's keeps its pace."""
+    opened(room, 2)
+    room.exchange.fails["open_orders"] = ExchangeRejected(-1121, "Invalid symbol.", http_status=400)
+    run_for(room, background(room), 300)
+    assert 3 <= room.exchange.names().count("open_orders") <= 8
+
+
+def test_list_of_recent_orders_that_fails_is_replaced_by_queries(room: Room) -> None:
+    """Every order that has ended is found by its own query."""
+    names = opened(room, 8)
+    for name in names[:7]:
+        room.exchange.becomes(name, "CANCELED")
+    room.exchange.fails["all_orders"] = ExchangeUnavailable("the answer does not have the expected shape")
+    found = once(room)
+    assert [found[name] for name in names] == [OrderState.CANCELLED] * 7 + [OrderState.OPEN]
+    assert room.exchange.names().count("order") == 7
+
+
+def test_trades_that_cannot_be_fetched_take_back_nothing_of_the_round(room: Room) -> None:
+    """The fill is recorded, the failure is raised at the end, and the fees are fetched later."""
+    (name,) = opened(room, 1)
+    room.exchange.becomes(name, "FILLED", "0.001")
+    room.exchange.fails["my_trades"] = ExchangeUnavailable("down")
+    with pytest.raises(ExchangeUnavailable):
+        once(room)
+    assert room.row(name).state is OrderState.FILLED
+    assert room.fees(name) == {}
