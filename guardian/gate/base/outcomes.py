@@ -66,6 +66,8 @@ class OutcomeWriter:
         self._unanchored: Head | None = None
         """Where the log ended after the last order, until the checkpoint has it."""
         self._task: asyncio.Task[None] | None = None
+        """Waits `WRITE_AFTER_S`, or until `_wait_no_longer` is set, and writes what is due."""
+        self._wait_no_longer = asyncio.Event()
 
     async def transact(self, work: Callable[[Transaction], Result], *, patience_s: float | None = None) -> Result:
         """`Journal.transact`, with all rows that are due before what `work` writes."""
@@ -94,6 +96,11 @@ class OutcomeWriter:
         with anyio.CancelScope(shield=True):
             while self._unsettled or self._unanchored is not None:
                 await self._journal.run(self._settle)
+            task = self._task
+            if task is not None and task is not asyncio.current_task():
+                # It has nothing left to wait for, and no event loop may end under it.
+                self._wait_no_longer.set()
+                await asyncio.wait({task})
 
     def _settle(self) -> None:
         if self._unsettled:
@@ -141,11 +148,13 @@ class OutcomeWriter:
 
         async def wait_and_settle() -> None:
             try:
-                await asyncio.sleep(WRITE_AFTER_S)
+                with anyio.move_on_after(WRITE_AFTER_S):
+                    await self._wait_no_longer.wait()
             finally:
                 await self.settle()
 
         if self._task is None or self._task.done():
+            self._wait_no_longer = asyncio.Event()
             self._task = asyncio.get_running_loop().create_task(wait_and_settle())
 
     async def write_with_order(

@@ -304,6 +304,20 @@ def test_waiting_is_not_given_up_with_the_waiter(room: Room) -> None:
     assert room.phases() == ["call", "outcome"]
 
 
+def test_waiting_leaves_no_task_to_an_event_loop_that_is_closed(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once nothing is due, nothing of the writer waits any longer: an event loop may be stopped in the next moment."""
+    monkeypatch.setattr(outcomes, "WRITE_AFTER_S", 3600)
+
+    async def work() -> set[asyncio.Task[Any]]:
+        before = asyncio.all_tasks()
+        await read(room)
+        await room.gate.settle()
+        return asyncio.all_tasks() - before
+
+    assert room.run(work()) == set()
+    assert room.phases() == ["call", "outcome"]
+
+
 def test_end_of_the_event_loop_writes_what_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where nobody waits, an event loop that ends leaves no row behind."""
     monkeypatch.setattr(outcomes, "WRITE_AFTER_S", 3600)
