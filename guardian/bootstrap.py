@@ -115,6 +115,7 @@ class Guardian(OpenedHome):
     async def close(self) -> None:
         """Close the exchange's connections and, once every outcome row that is due is written, the store."""
         await self.gate.settle()
+        await self.gate.context.compared.end()
         await OpenedHome.close(self)  # `super()` does not know a class with slots
 
 

@@ -23,6 +23,7 @@ from guardian.paper.host.standalone import PaperServer
 from guardian.server.app import build_server
 from guardian.store.opening import begin_log
 from tests.support import prefork
+from tests.support.loops import end_loop
 
 T = TypeVar("T")
 Envelope = dict[str, Any]
@@ -175,9 +176,7 @@ class Assistant:
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._session.result(30)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(30)
-        self._loop.close()
+        end_loop(self._loop, self._thread)
 
 
 class World:

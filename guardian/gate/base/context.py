@@ -43,6 +43,13 @@ class ComparedScopes:
         # A waiter that is cancelled leaves the comparison running for the others.
         return await asyncio.shield(task)
 
+    async def end(self) -> None:
+        """Ends the comparisons that still run, once no call waits for them any more."""
+        running = [task for task in self._tasks.values() if not task.done()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
     async def _compare(self, scope: Scope, compare: Callable[[], Awaitable[str | None]]) -> str | None:
         why = await compare()
         if why is None:

@@ -18,6 +18,7 @@ from guardian.credentials.owner_items import OwnerItems
 from guardian.credentials.turns import KeyringQueue, Turn
 from guardian.loopback.listening import listen
 from tests.support.keyring import MemoryKeyring
+from tests.support.loops import end_loop
 
 T = TypeVar("T")
 PATIENCE_S = 30
@@ -90,9 +91,7 @@ class ServedConsole:
         self._ended = True
         self._loop.call_soon_threadsafe(self._stop.set)
         self._serving.result(PATIENCE_S)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(PATIENCE_S)
-        self._loop.close()
+        end_loop(self._loop, self._thread)
 
 
 @dataclass(frozen=True)

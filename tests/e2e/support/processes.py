@@ -24,6 +24,7 @@ from guardian.paper.host.home import stop
 from guardian.store.opening import begin_log
 from tests.support import prefork
 from tests.support.forked_stdio import ForkedStdio
+from tests.support.loops import end_loop
 
 T = TypeVar("T")
 Envelope = dict[str, Any]
@@ -179,9 +180,7 @@ class Served:
             return
         self._loop.call_soon_threadsafe(self._stop.set)
         self._session.result(PATIENCE_S)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(PATIENCE_S)
-        self._loop.close()
+        end_loop(self._loop, self._thread)
 
 
 INITIALIZE = {
