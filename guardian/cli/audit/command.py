@@ -1,71 +1,23 @@
 """`guardian audit`: read the log of every call, verify that it is whole, and compare it with the exchange.
 
 Nothing here writes to the log but `reconcile`, and `verify` where the log is broken: that halts trading.
+
+A command with a file of its own is listed in SUBCOMMANDS; such a file imports what it works with only where it runs.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from guardian.cli.audit.log_options import CheckpointParam, Moment, SymbolParam, json_option
 from guardian.cli.parser.groups import CommandGroup
 from guardian.cli.support.options import policy_option
-from guardian.cli.support.times import moment_ms
-from guardian.domain.text.names import is_name
 
 if TYPE_CHECKING:
     from guardian.store.log.checkpoint import Checkpoint
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in UTC.")
-
-
-class Moment(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
-    """A time, as milliseconds since the epoch."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Fails on what is no time."""
-        if isinstance(value, int):
-            return value
-        try:
-            return moment_ms(str(value), datetime.now().astimezone())
-        except (ValueError, OverflowError, OSError):
-            self.fail("not a time: `2h` (ago), `today`, `yesterday`, `2026-11-01`, or an ISO date and time", param, ctx)
-
-
-class SymbolParam(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
-    """A symbol as the exchange writes it."""
-
-    name = "symbol"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Fails on what is no symbol."""
-        text = str(value)
-        if not is_name(text):
-            self.fail("not a symbol: `BTCUSDT`, exactly as the exchange lists it", param, ctx)
-        return text
-
-
-class CheckpointParam(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
-    """A checkpoint: a file, or `SEQ:DIGEST`."""
-
-    name = "checkpoint"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Checkpoint:
-        """Fails on what is no checkpoint."""
-        from guardian.store.log.checkpoint import parse_checkpoint
-
-        text = str(value)
-        try:
-            if Path(text).is_file():
-                text = Path(text).read_text(encoding="utf-8", errors="replace")
-            return parse_checkpoint(text)
-        except (ValueError, OSError) as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.group(cls=CommandGroup, invoke_without_command=True)
@@ -76,7 +28,7 @@ def command(ctx: click.Context) -> None:
         ctx.invoke(list_calls)
 
 
-@command.command("list")
+@click.command("list")
 @click.option("--since", type=Moment(), help="From then on: 2h, today, yesterday, 2026-11-01, or an ISO time.")
 @click.option("--until", type=Moment(), help="Before then.")
 @click.option("--tool", help="Calls of this tool.")
@@ -106,7 +58,7 @@ def list_calls(
     print_calls(wanted, as_json=as_json)
 
 
-@command.command("show")
+@click.command("show")
 @click.argument("name", metavar="CALL_ID|ROW|CLIENT_ORDER_ID|last")
 @json_option
 @click.pass_context
@@ -117,7 +69,7 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
     print_call(ctx, name, as_json=as_json)
 
 
-@command.command("verify")
+@click.command("verify")
 @click.option("--checkpoint", type=CheckpointParam(), metavar="FILE|SEQ:DIGEST", help="One that you kept elsewhere.")
 @json_option
 @click.pass_context
@@ -133,7 +85,7 @@ def verify(ctx: click.Context, checkpoint: Checkpoint | None, as_json: bool) -> 
     ctx.exit(verify_log(checkpoint, as_json=as_json))
 
 
-@command.command("reconcile")
+@click.command("reconcile")
 @click.option("--symbol", "symbols", multiple=True, type=SymbolParam(), help="Only this symbol; can be repeated.")
 @policy_option
 @json_option
@@ -148,7 +100,7 @@ def reconcile_(ctx: click.Context, symbols: tuple[str, ...], policy_path: Path |
     ctx.exit(reconcile(policy_path, symbols, as_json=as_json))
 
 
-@command.command("receipt")
+@click.command("receipt")
 @click.argument("order", required=False)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this new file.")
 @click.option("--check", type=click.Path(path_type=Path, dir_okay=False), help="Check a receipt, without any home.")
@@ -169,7 +121,7 @@ def receipt(ctx: click.Context, order: str | None, out: Path | None, check: Path
     ctx.exit(receipts.receipt_of(str(order), out))
 
 
-@command.command("checkpoint")
+@click.command("checkpoint")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")
 @click.pass_context
 def checkpoint(ctx: click.Context, out: Path | None) -> None:
@@ -177,3 +129,16 @@ def checkpoint(ctx: click.Context, out: Path | None) -> None:
     from guardian.cli.audit.verification import write_checkpoint
 
     write_checkpoint(ctx, out)
+
+
+SUBCOMMANDS: Final = (
+    list_calls,
+    show,
+    verify,
+    reconcile_,
+    receipt,
+    checkpoint,
+)
+"""Every command of the group, in the order of its help."""
+for subcommand in SUBCOMMANDS:
+    command.add_command(subcommand)
