@@ -25,6 +25,7 @@ from guardian.server.process.first_line import FirstLine
 from guardian.server.process.line_replay import Replayed, WithoutReply, messages
 from guardian.server.process.list_changes import ToolListChanges
 from tests.server.support.fake_gate import FakeGate, as_gate
+from tests.support import prefork
 from tests.support.present import present
 from tests.support.said_lines import faults
 
@@ -226,7 +227,9 @@ class Process:
     def __init__(self, home: Path, program: str, **variables: str) -> None:
         kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LANG", "TEMP") if name in os.environ}
         own = {"HOME": str(home), "USERPROFILE": str(home), "GUARDIAN_HOME": str(home / "guardian")}
-        self.process = subprocess.Popen(
+        # A fork has imported everything, which matters to the early answer and not to the server without it.
+        popen = prefork.popen if program == WITHOUT else subprocess.Popen
+        self.process = popen(
             [sys.executable, "-c", program],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**kept, **own, **variables},
         )  # fmt: skip
@@ -248,7 +251,8 @@ class Process:
 
 
 SERVE: Final = "import sys; from guardian.cli.app import main; sys.exit(main(['serve']))"
-WITHOUT: Final = "from guardian.server.process import first_line as f; f.begin_first_line = lambda: None; " + SERVE
+LATE: Final = "from guardian.server.process import first_line as f; f.begin_first_line = lambda: None; "
+WITHOUT: Final = LATE + SERVE
 HELD: Final = f"""
 import gc, sys, time
 def held():
@@ -344,7 +348,7 @@ def test_ctrl_c_between_the_answer_and_the_start_ends_the_server_without_a_trace
 
 def test_server_that_cannot_start_says_so_after_the_answer(start: Any) -> None:
     """Its client sees the end of the output; the words and the exit code are those without the early answer."""
-    one, without = start(FAILING), start(f"{WITHOUT.removesuffix(SERVE)}{FAILING}")
+    one, without = start(FAILING), start(f"{LATE}{FAILING}")
     one.write(as_line(initialize()))
     assert one.line()["id"] == 0
     assert one.end() == without.end() == (3, [], "guardian: error: the store is damaged\n")
