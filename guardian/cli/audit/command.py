@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from guardian.cli.audit.export.command import export
 from guardian.cli.audit.log_options import CheckpointParam, Moment, SymbolParam, json_option
 from guardian.cli.parser.groups import CommandGroup
 from guardian.cli.support.options import policy_option
@@ -136,6 +137,7 @@ SUBCOMMANDS: Final = (
     show,
     verify,
     reconcile_,
+    export,
     receipt,
     checkpoint,
 )

@@ -43,12 +43,12 @@ def verify_log(checkpoint: Checkpoint | None, *, as_json: bool) -> int:
 
 
 @contextmanager
-def progress_shown() -> Iterator[Progress | None]:
-    """Shows how far verifying is: one line of standard error, which ends empty. Nothing where that is no terminal."""
+def progress_shown(done: str = "verified") -> Iterator[Progress | None]:
+    """Shows how many rows are `done`: one line of standard error, which ends empty. Nothing where it is no terminal."""
     if not is_terminal(sys.stderr):
         yield None
         return
-    line = _ProgressLine()
+    line = _ProgressLine(done)
     try:
         yield line.show
     finally:
@@ -58,14 +58,15 @@ def progress_shown() -> Iterator[Progress | None]:
 class _ProgressLine:
     """A line of a terminal that is written again and again."""
 
-    def __init__(self) -> None:
+    def __init__(self, done: str) -> None:
+        self._done = done
         self._is_shown = False
 
     def show(self, done: int, total: int) -> None:
-        """Shows the number of rows that were verified; nothing of a short log."""
+        """Shows the number of rows that are done; nothing of a short log."""
         if total >= SHOWS_PROGRESS:
             self._is_shown = True
-            say_over(f"verified {min(done, total)} of {total} rows")
+            say_over(f"{self._done} {min(done, total)} of {total} rows")
 
     def clear(self) -> None:
         """Takes away what was shown."""

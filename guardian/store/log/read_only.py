@@ -23,6 +23,7 @@ from guardian.store.log.statements import (
     ROW_AT,
     ROW_COLUMNS,
     ROWS_AFTER,
+    ROWS_BETWEEN,
     TIME_AT_OR_AFTER,
 )
 from guardian.store.schema.files import APPLICATION_ID, DATABASE_NAME
@@ -174,6 +175,16 @@ def row_at(connection: sqlite3.Connection, seq: int) -> LogRow | None:
 def rows_after(connection: sqlite3.Connection, seq: int, limit: int = 500) -> list[LogRow]:
     """Returns the rows that follow that one, oldest first, `limit` at most."""
     return [LogRow(*found) for found in connection.execute(ROWS_AFTER, {"after": seq, "limit": limit})]
+
+
+def rows_between(connection: sqlite3.Connection, after: int, last: int) -> Iterator[LogRow]:
+    """Yields the rows that follow that one, up to `last`, oldest first, read in batches. Raises sqlite3.Error."""
+    while after < last:
+        rows = connection.execute(ROWS_BETWEEN, {"after": after, "last": last, "limit": BATCH}).fetchall()
+        if not rows:
+            return
+        yield from (LogRow(*row) for row in rows)
+        after = rows[-1][0]
 
 
 def last_seq(connection: sqlite3.Connection) -> int:

@@ -137,6 +137,16 @@ CORRECTIONS_WITHOUT_ROW: Final = (
     "SELECT DISTINCT client_order_id FROM flows WHERE kind NOT IN ('trade', 'fee') AND client_order_id NOT IN "
     f"(SELECT key FROM audit WHERE phase = 'event' AND key LIKE '{CORRECTION}%')"
 )
+TRADE_COLUMNS: Final = (
+    "id", "clock_ms", "kind", "asset", "change", "client_order_id", "environment", "account", "symbol", "base_asset",
+    "quote_asset", "side", "order_type", "order_id", "proposal_id", "call_id",
+)  # fmt: skip
+"""The columns of a flow of an order, with those of its order."""
+_TRADE: Final = ", ".join(f"{'f' if number < 5 else 'o'}.{name}" for number, name in enumerate(TRADE_COLUMNS))
+FLOWS_OF_ORDERS_AFTER: Final = (
+    f"SELECT {_TRADE} FROM flows f JOIN orders o ON o.client_order_id = f.client_order_id "
+    "WHERE f.kind IN ('trade', 'fee') AND f.id > :after ORDER BY f.id LIMIT :limit"
+)
 BEGIN_READING: Final = "BEGIN"
 """What is read until END_READING is of one moment, whatever others write meanwhile."""
 END_READING: Final = "COMMIT"
