@@ -18,7 +18,7 @@ from guardian.domain.money import ZERO, minus, negated, plus, total
 from guardian.domain.orders import BUY, SELL, OrderSide
 from guardian.store.answers.average_cost import CostPool, joined
 from guardian.store.answers.fifo import FifoPool
-from guardian.store.answers.worth import Rates
+from guardian.store.answers.past_prices import Rates
 from guardian.store.schema.records import CORRECTION, Scope
 from guardian.store.transaction.ledger import Flow, FlowKind
 
@@ -36,7 +36,7 @@ class EntryKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class TradeEntry:
     """What became known at one time of one order or correction.
 
     `amount`, `fifo` and `average` are in the quote asset; what ends in `_worth` is the same in the accounting currency,
@@ -79,7 +79,7 @@ class NotCounted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
+class AccountLedger:
     """All that the figures of one environment and account are made of."""
 
     scope: Scope
@@ -148,7 +148,7 @@ class TradeFigures:
     total: TotalTrades
     positions: Mapping[str, Decimal]
     """By asset, over all symbols and with corrections that belong to none, at the end of the period."""
-    entries: tuple[Entry, ...]
+    entries: tuple[TradeEntry, ...]
     """Those of the period, in their order."""
     not_counted: tuple[NotCounted, ...]
 
@@ -161,11 +161,11 @@ class _Account:
     fifo: FifoPool
     opening: Decimal = ZERO
     position: Decimal = ZERO
-    entries: list[tuple[int, Entry]] = field(default_factory=list)
+    entries: list[tuple[int, TradeEntry]] = field(default_factory=list)
 
 
 def figures_of(
-    ledger: Ledger, *, since_ms: int | None = None, until_ms: int | None = None, symbol: str | None = None
+    ledger: AccountLedger, *, since_ms: int | None = None, until_ms: int | None = None, symbol: str | None = None
 ) -> TradeFigures:
     """Returns the figures of a period, of one symbol or of all. `until_ms` is exclusive; None is without an end."""
     flows = [flow for flow in ledger.flows if until_ms is None or flow.time_ms < until_ms]
@@ -192,7 +192,7 @@ def _is_of_interest(account: _Account) -> bool:
     return bool(account.entries or account.position or account.opening)
 
 
-def _account(symbol: str, flows: list[Flow], ledger: Ledger, since_ms: int | None) -> _Account:
+def _account(symbol: str, flows: list[Flow], ledger: AccountLedger, since_ms: int | None) -> _Account:
     base, quote = ledger.pairs[symbol]
     account = _Account(CostPool(base, quote), FifoPool(base, quote))
     for group in _groups(flows, quote):
@@ -237,7 +237,7 @@ def _entry(
     gained: tuple[Decimal, Decimal],
     apart: Mapping[str, Decimal],
     rates: Rates,
-) -> Entry:
+) -> TradeEntry:
     first, paid = group[0]
     kind, quote, time_ms = _kind(first, pool.quote_asset), pool.quote_asset, first.time_ms
     is_buy = pool.is_buy(first.source)
@@ -253,7 +253,7 @@ def _entry(
         if flow.kind is FlowKind.FEE:
             fees[flow.asset] = minus(fees.get(flow.asset, ZERO), flow.change)
     average, fifo = gained
-    return Entry(
+    return TradeEntry(
         time_ms=time_ms,
         symbol=first.symbol,
         base_asset=pool.base_asset,
@@ -328,7 +328,7 @@ class _Sum:
         return minus(self.known, amount) if self.is_whole else None
 
 
-def _total(entries: Iterable[Entry], rates: Rates) -> TotalTrades:
+def _total(entries: Iterable[TradeEntry], rates: Rates) -> TotalTrades:
     bought, sold, fees, apart, fifo, average = (_Sum() for _ in range(6))
     unpriced: dict[str, Decimal] = {}
 

@@ -13,7 +13,14 @@ from dataclasses import fields
 from typing import Final
 
 from guardian.store.schema.records import CORRECTION, FLOOR, FLOOR_END, FOUND, Proposal
-from guardian.store.schema.sqlite_dialect import CALL_EVENT_SQL, CALL_PHASES_SQL, OUTSTANDING_SQL, UNRESOLVED_SQL
+from guardian.store.schema.sqlite_dialect import (
+    CALL_EVENT_SQL,
+    CALL_PHASES_SQL,
+    NOT_ADOPTED_SQL,
+    OUTSTANDING_SQL,
+    UNKNOWN_FEES_SQL,
+    UNRESOLVED_SQL,
+)
 
 ROW_COLUMNS: Final = (
     "seq", "prev_hash", "digest", "call_id", "phase", "ts_ms", "tool", "symbol", "outcome", "environment", "account",
@@ -150,3 +157,21 @@ FLOWS_OF_ORDERS_AFTER: Final = (
 BEGIN_READING: Final = "BEGIN"
 """What is read until END_READING is of one moment, whatever others write meanwhile."""
 END_READING: Final = "COMMIT"
+
+# What was traded
+
+FLOWS_IN_ORDER: Final = (
+    "SELECT environment, account, id, symbol, client_order_id, clock_ms, kind, asset, change FROM flows ORDER BY id"
+)
+PAIRS: Final = "SELECT DISTINCT environment, account, symbol, base_asset, quote_asset FROM holdings WHERE symbol <> ''"
+ORDERS_NOT_COUNTED: Final = (
+    "SELECT environment, account, client_order_id, symbol, state, adopted FROM orders "
+    f"WHERE {UNRESOLVED_SQL} OR {NOT_ADOPTED_SQL} OR ({UNKNOWN_FEES_SQL}) ORDER BY intent_seq"
+)
+NEWEST_POLICY_TEXT: Final = "SELECT text FROM policies ORDER BY ordinal DESC LIMIT 1"
+CURRENCY_OF_NEWEST_ORDER: Final = "SELECT currency FROM orders ORDER BY intent_seq DESC LIMIT 1"
+JUDGED_BOOKS: Final = (
+    # The price of one book in the facts of each order that was judged and sent.
+    "SELECT ts_ms, json_extract(CAST(body AS TEXT), :path) price FROM audit WHERE client_order_id IS NOT NULL "
+    "AND environment = :environment AND account = :account AND price IS NOT NULL ORDER BY seq"
+)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardian.domain.orders import BUY, SELL
-from guardian.store.answers.trades import EntryKind, Ledger, TradeFigures, figures_of
-from guardian.store.answers.worth import PricePoint, Rates
+from guardian.store.answers.past_prices import PricePoint, Rates
+from guardian.store.answers.trades import AccountLedger, EntryKind, TradeFigures, figures_of
 from guardian.store.schema.records import Scope
 from guardian.store.transaction.ledger import Flow, FlowKind
 from tests.gate.support.profit_oracle import UNIT, Step, books_of, flows_of
@@ -30,8 +30,8 @@ RATES = Rates(
 )
 
 
-def ledger(flows: list[Flow], rates: Rates = RATES) -> Ledger:
-    return Ledger(scope=SCOPE, flows=tuple(flows), pairs=ASSETS, rates=rates)
+def ledger(flows: list[Flow], rates: Rates = RATES) -> AccountLedger:
+    return AccountLedger(scope=SCOPE, flows=tuple(flows), pairs=ASSETS, rates=rates)
 
 
 def of(steps: list[Step], since_ms: int | None = None, until_ms: int | None = None) -> TradeFigures:
