@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from guardian.cli.audit.answers.trades_command import trades
 from guardian.cli.audit.export.command import export
 from guardian.cli.audit.log_options import CheckpointParam, Moment, SymbolParam, json_option
 from guardian.cli.parser.groups import CommandGroup
@@ -135,6 +136,7 @@ def checkpoint(ctx: click.Context, out: Path | None) -> None:
 SUBCOMMANDS: Final = (
     list_calls,
     show,
+    trades,
     verify,
     reconcile_,
     export,

@@ -26,7 +26,7 @@ class Rates:
     points: Mapping[str, Sequence[PricePoint]] = field(default_factory=dict)
 
     def rate(self, asset: str, time_ms: int) -> Decimal | None:
-        """Returns the newest price of an asset at that time, else the first after it; None where there is none."""
+        """Returns the newest price of an asset at that time, else the first after it; None without any."""
         if asset == self.currency:
             return ONE
         points = self.points.get(asset)

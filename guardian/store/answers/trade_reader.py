@@ -189,7 +189,7 @@ def _values(scope: Scope) -> dict[str, object]:
 
 
 def _price(value: object) -> Decimal | None:
-    """A price of the log; None for what is none."""
+    """A price of the log; None for anything else."""
     try:
         price = Decimal(str(value))
     except InvalidOperation:

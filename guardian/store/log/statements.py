@@ -172,6 +172,7 @@ NEWEST_POLICY_TEXT: Final = "SELECT text FROM policies ORDER BY ordinal DESC LIM
 CURRENCY_OF_NEWEST_ORDER: Final = "SELECT currency FROM orders ORDER BY intent_seq DESC LIMIT 1"
 JUDGED_BOOKS: Final = (
     # The price of one book in the facts of each order that was judged and sent.
-    "SELECT ts_ms, json_extract(CAST(body AS TEXT), :path) price FROM audit WHERE client_order_id IS NOT NULL "
-    "AND environment = :environment AND account = :account AND price IS NOT NULL ORDER BY seq"
+    "SELECT ts_ms, json_extract(CAST(body AS TEXT), :path) price FROM audit INDEXED BY ux_audit_order "
+    "WHERE client_order_id IS NOT NULL AND environment = :environment AND account = :account "
+    "AND price IS NOT NULL ORDER BY seq"
 )
