@@ -51,7 +51,12 @@ class Guardian(OpenedHome):
             await begin()
             await work()
 
-        works: list[Callable[[], Awaitable[None]]] = [self._warm_up, self._resolve_here, self._check_key]
+        works: list[Callable[[], Awaitable[None]]] = [
+            self._warm_up,
+            self._resolve_here,
+            self._check_key,
+            self._keep_seal,
+        ]
         works += [partial(_resolve, one) for one in elsewhere]
         tasks = [asyncio.create_task(after_begin(work)) for work in works]
         for task in tasks:
@@ -76,6 +81,11 @@ class Guardian(OpenedHome):
 
         await self.gate.chosen.wait()
         await check_forever(self.gate.context)
+
+    async def _keep_seal(self) -> None:
+        from guardian.gate.seal.keeping import keep_seal
+
+        await keep_seal(self.journal)
 
     def _end_mandates(self) -> None:
         """End the session mandates, which were given to the servers that ran then; else the first call has to."""

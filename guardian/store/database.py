@@ -29,7 +29,7 @@ from guardian.store.log.checkpoint import write_checkpoint
 from guardian.store.log.encoding import GENESIS
 from guardian.store.log.read_only import read_only, row_at
 from guardian.store.log.tail import LogTail, read_tail
-from guardian.store.log.verify import CHAIN_IS_BROKEN, Finding
+from guardian.store.log_findings import CHAIN_IS_BROKEN, Finding
 from guardian.store.opening import OpenFile, open_file, patient_until
 from guardian.store.owner.approvers import ApproversPart
 from guardian.store.owner.mandates import MandatesPart

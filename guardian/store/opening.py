@@ -12,8 +12,9 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from guardian.errors import StoreCorrupt, StoreLost, StoreUnavailable
-from guardian.store.log.checkpoint import Checkpoint, read_checkpoint
-from guardian.store.log.verify import Finding, verify_tail
+from guardian.store.log.checkpoint import read_checkpoint
+from guardian.store.log.verify import verify_tail
+from guardian.store.log_findings import Finding
 from guardian.store.schema.files import (
     APPLICATION_ID,
     CHECKPOINT_NAME,
@@ -22,6 +23,7 @@ from guardian.store.schema.files import (
     POLICY_NAME,
     SCHEMA_VERSION,
 )
+from guardian.store.schema.records import Checkpoint
 from guardian.store.schema.sqlite_dialect import (
     BEGIN,
     COMMIT,

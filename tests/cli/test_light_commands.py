@@ -158,7 +158,6 @@ def trading_state(home: Path) -> TradingState:
         (("reject", "PROPOSAL"), "turned down", 0),
         (("disarm",), "", 0),
         (("audit",), "create_order", 0),
-        (("audit", "verify"), "", 0),
         (("audit", "trades"), "gained, FIFO", 0),
         (("policy", "check"), "", 0),
         (("policy", "show"), "max_open_notional", 0),
@@ -175,6 +174,13 @@ def test_command_imports_none_of_the_slow_libraries(
     done = ran(home.path, tmp_path, LISTS_MODULES, *words)
     assert (done.returncode, said in done.stdout + done.stderr) == (code, True), done
     assert imported(tmp_path) == set()
+
+
+def test_log_is_verified_without_importing_more_than_the_keyring(home: Home, tmp_path: Path) -> None:
+    """`guardian audit verify` asks the keyring for the key of the log, and imports nothing of the exchange."""
+    done = ran(home.path, tmp_path, LISTS_MODULES, "audit", "verify")
+    assert (done.returncode, "INTACT IN ITSELF" in done.stdout) == (3, True), done
+    assert imported(tmp_path) <= KEYRING
 
 
 def test_keys_are_listed_without_importing_more_than_the_keyring(home: Home, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from guardian.cli.support.render import say, say_error, say_hint
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError
 from guardian.home.log import open_journal
-from guardian.store.log.verify import Report
+from guardian.store.log_findings import Report
 
 
 def halt_for(report: Report) -> None:

@@ -14,12 +14,13 @@ import click
 
 from guardian.cli.audit.answers.trades_command import trades
 from guardian.cli.audit.export.command import export
-from guardian.cli.audit.log_options import CheckpointParam, Moment, SymbolParam, json_option
+from guardian.cli.audit.log_options import CheckpointParam, Moment, PublicKeyParam, SymbolParam, json_option
 from guardian.cli.parser.groups import CommandGroup
 from guardian.cli.support.options import policy_option
 
 if TYPE_CHECKING:
-    from guardian.store.log.checkpoint import Checkpoint
+    from guardian.store.schema.records import Checkpoint
+    from guardian.store.seal.note import VerifierKey
 
 
 @click.group(cls=CommandGroup, invoke_without_command=True)
@@ -73,18 +74,42 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
 
 @click.command("verify")
 @click.option("--checkpoint", type=CheckpointParam(), metavar="FILE|SEQ:DIGEST", help="One that you kept elsewhere.")
+@click.option(
+    "--pubkey", type=PublicKeyParam(), metavar="FILE|KEY", help="The log's public key that you kept elsewhere."
+)
 @json_option
 @click.pass_context
-def verify(ctx: click.Context, checkpoint: Checkpoint | None, as_json: bool) -> None:
+def verify(ctx: click.Context, checkpoint: Checkpoint | None, pubkey: VerifierKey | None, as_json: bool) -> None:
     """Verify that no row was changed, moved, left out, or cut off before a checkpoint. A broken log halts trading.
 
     What you resumed trading after is found again, and does not halt it again.
 
-    0: intact. 1: it was tampered with or is damaged. 3: it could not be looked at, which says nothing.
+    0: intact, and something outside the folder proves it: the keyring, a public key or a checkpoint. 1: it was
+    tampered with or is damaged. 3: it is intact in itself and nothing proves more, or it could not be looked at.
     """
     from guardian.cli.audit.verification import verify_log
 
-    ctx.exit(verify_log(checkpoint, as_json=as_json))
+    ctx.exit(verify_log(checkpoint, pubkey, as_json=as_json))
+
+
+@click.command("seal")
+@click.option("--folder", type=click.Path(path_type=Path), help="Keep signed checkpoints in this folder too.")
+@click.option("--no-folder", is_flag=True, help="Keep them in no second folder any more.")
+@click.pass_context
+def seal(ctx: click.Context, folder: Path | None, no_folder: bool) -> None:
+    """Seal the log with a secret in the keyring or vault, and print the public key that verifies it anywhere.
+
+    From then on checkpoints are signed, and `verify` finds what a program has forged that can write the folder and
+    not open the keyring. `init`, `keys add`, `pin set` and `passkey add` seal it too. A synced folder or a USB stick
+    is a good second folder; while it is away nothing stops.
+
+    0: sealed. 1: the log is not intact, or the folder is missing. 3: the keyring did not answer.
+    """
+    from guardian.cli.audit import seal_command
+
+    if folder is not None and no_folder:
+        raise click.UsageError("either `--folder` or `--no-folder`")
+    ctx.exit(seal_command.seal(folder, no_folder=no_folder))
 
 
 @click.command("reconcile")
@@ -142,6 +167,7 @@ SUBCOMMANDS: Final = (
     export,
     receipt,
     checkpoint,
+    seal,
 )
 """Every command of the group, in the order of its help."""
 for subcommand in SUBCOMMANDS:

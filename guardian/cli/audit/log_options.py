@@ -12,7 +12,8 @@ from guardian.cli.support.times import moment_ms
 from guardian.domain.text.names import is_name
 
 if TYPE_CHECKING:
-    from guardian.store.log.checkpoint import Checkpoint
+    from guardian.store.schema.records import Checkpoint
+    from guardian.store.seal.note import VerifierKey
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in UTC.")
 
@@ -59,5 +60,23 @@ class CheckpointParam(click.ParamType):  # type: ignore[type-arg]  # not generic
             if Path(text).is_file():
                 text = Path(text).read_text(encoding="utf-8", errors="replace")
             return parse_checkpoint(text)
+        except (ValueError, OSError) as error:
+            self.fail(str(error), param, ctx)
+
+
+class PublicKeyParam(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
+    """The public key of a log, or a file that has it."""
+
+    name = "public key"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> VerifierKey:
+        """Fails on what is no public key."""
+        from guardian.store.seal.note import parse_verifier_key
+
+        text = str(value)
+        try:
+            if Path(text).is_file():
+                text = Path(text).read_text(encoding="utf-8", errors="replace")
+            return parse_verifier_key(text)
         except (ValueError, OSError) as error:
             self.fail(str(error), param, ctx)

@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from guardian.domain.trading import TradingState
 from guardian.errors import StoreCorrupt, StoreError, StoreUnavailable
 from guardian.store.database import Store, Transaction
 from guardian.store.emergency import EmergencyFile
-from guardian.store.log.checkpoint import Checkpoint, keep_checkpoint
+from guardian.store.log.checkpoint import keep_checkpoint
 from guardian.store.log.redaction import without_token_shapes
-from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding
+from guardian.store.log_findings import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding
 from guardian.store.opening import patient_until
+from guardian.store.schema.records import Checkpoint
 
 if TYPE_CHECKING:
     from guardian.policy.model import Policy
@@ -24,6 +25,20 @@ if TYPE_CHECKING:
     from guardian.system.clock import Clock
 
 Result = TypeVar("Result")
+
+
+class CheckpointSigner(Protocol):
+    """What signs checkpoints of the log, where the keyring has its key."""
+
+    def advance(self) -> bool:
+        """Signs the last row, if everything up to it is as it was written."""
+
+    def advance_if_due(self) -> None:
+        """As `advance`, where enough was written or the last signature is old."""
+
+    def close(self) -> None:
+        """Signs the last row, and returns soon."""
+
 
 CANCEL_PATIENCE_S: Final = 3.0
 """How long each transaction of a cancel waits for others. After the first that fails it continues without the store."""
@@ -45,6 +60,8 @@ class Journal:
         self._clock = clock
         self._store: Store | None = None
         self._lock = threading.Lock()
+        self.signer: CheckpointSigner | None = None
+        """Set once the keyring has answered; until then, and without one, checkpoints have no signature."""
 
     async def run(self, work: Callable[[], Result], *, is_first: bool = False) -> Result:
         """Run blocking work off the event loop; it is not abandoned when the caller is cancelled.
@@ -137,6 +154,9 @@ class Journal:
 
     def anchor(self, head: Head) -> None:
         """Bring the checkpoint outside the database up to a committed row; losing one only makes it older."""
+        if self.signer is not None:
+            self.signer.advance()
+            return
         keep_checkpoint(self.home, Checkpoint(seq=head.seq, digest=head.digest.hex()))
 
     def trading(self, tx: Transaction) -> tuple[TradingState, str | None]:
@@ -168,6 +188,8 @@ class Journal:
 
     def close(self) -> None:
         """Close the store, if it was opened."""
+        if self.signer is not None:
+            self.signer.close()
         with self._lock:
             if self._store is not None:
                 self._store.close()

@@ -21,6 +21,7 @@ from guardian.store.schema.sqlite_dialect import (
     UNKNOWN_FEES_SQL,
     UNRESOLVED_SQL,
 )
+from guardian.store.seal.seal_rows import SEAL, SEAL_END
 
 ROW_COLUMNS: Final = (
     "seq", "prev_hash", "digest", "call_id", "phase", "ts_ms", "tool", "symbol", "outcome", "environment", "account",
@@ -112,6 +113,8 @@ WAITING_CHANGES: Final = (
 
 # Verifying
 
+FIRST_DIGEST: Final = "SELECT digest FROM audit ORDER BY seq LIMIT 1"
+ROWS_OF_SEAL: Final = f"SELECT seq, key, body FROM audit WHERE key >= '{SEAL}' AND key < '{SEAL_END}' ORDER BY seq"
 ROWS_AFTER: Final = f"SELECT {_ROW} FROM audit WHERE seq > :after ORDER BY seq LIMIT :limit"
 ROWS_BETWEEN: Final = f"SELECT {_ROW} FROM audit WHERE seq > :after AND seq <= :last ORDER BY seq LIMIT :limit"
 LAST_ROWS: Final = f"SELECT {_ROW} FROM audit ORDER BY seq DESC LIMIT :limit"

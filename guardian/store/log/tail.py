@@ -12,11 +12,10 @@ from hashlib import sha256
 from typing import Final
 
 from guardian.errors import StoreCorrupt
-from guardian.store.log.checkpoint import Checkpoint
 from guardian.store.log.encoding import GENESIS, digest_of
-from guardian.store.log.verify import Finding, FindingKind, evidence_of, lost_row
+from guardian.store.log_findings import Finding, FindingKind, evidence_of, lost_row
 from guardian.store.schema import sqlite_statements as sql
-from guardian.store.schema.records import Head
+from guardian.store.schema.records import Checkpoint, Head
 from guardian.store.schema.sqlite_errors import RESTORE_HINT
 
 MAX_SEQ: Final = 2**62

@@ -1,59 +1,48 @@
 """Verifying the log: what can be proven of it, from the file alone and with a checkpoint kept elsewhere.
 
-| finding   | what was done to the log                                                        |
-|-----------|---------------------------------------------------------------------------------|
-| CONTENT   | a body, a digest or a link was changed: the digest is not that of the row       |
-| COLUMN    | a column says something else than the body                                       |
-| GAP       | rows are missing before this one                                                |
-| CHAIN     | a row does not follow on the one before it: rows were rewritten or moved        |
-| TRUNCATED | the row of a checkpoint is gone: the log was cut off, or an older copy was put back |
-| REWRITTEN | the row of a checkpoint is another one than it was                              |
-| ORDER     | an order without its intent row, or an intent row without its order             |
-| LEDGER    | flows do not add up to what an order executed, or to what is held              |
-| OWNER     | a passkey, or the weakest proof that is accepted, is not what the log has      |
-| SCHEMA    | a table, index or trigger of the store is missing                               |
-| DAMAGED   | SQLite's own check of the file failed                                           |
-
-The end of the log is verified each time that the store is opened, see `verify_tail`. What is found halts trading, see
-`guardian.store.transaction.broken_chain`.
+The kinds of damage are in `guardian.store.log_findings`. The end of the log is verified each time that the store is
+opened, see `verify_tail`. What is found halts trading, see `guardian.store.transaction.broken_chain`.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from hashlib import sha256
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from guardian.errors import StoreCorrupt
-from guardian.store.log.checkpoint import Checkpoint, read_checkpoint
+from guardian.errors import GuardianError, StoreCorrupt
+from guardian.store.log.checkpoint import kept_checkpoint, kept_copy
 from guardian.store.log.encoding import GENESIS, count_intact
 from guardian.store.log.read_only import BATCH, LogRow, database_path, read_only
 from guardian.store.log.statements import (
     DIGEST_AT,
     FIRST_AND_LAST_SEQ,
+    FIRST_DIGEST,
     INTENTS_WITHOUT_ORDER,
     LAST_ROWS,
     ORDERS_WITHOUT_ROW,
     ROW_COLUMNS,
     ROWS_BETWEEN,
+    ROWS_OF_SEAL,
 )
 from guardian.store.log.verify_helper import Helper, helper_for
 from guardian.store.log.verify_tables import imbalances, owner_differences
+from guardian.store.log_findings import REPORTED_BY, Anchor, Finding, FindingKind, Report, evidence_of, lost_row
 from guardian.store.schema.files import CHECKPOINT_NAME
+from guardian.store.schema.records import Checkpoint
 from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES, damages, part_names
+from guardian.store.seal.checks import KeptCheckpoint, SealCheck
+from guardian.store.seal.evidence import NO_EVIDENCE, SealEvidence
+from guardian.store.seal.seal_rows import seal_rows
 
+GIVEN: Final = "given"
+KEYRING: Final = "keyring"
+"""Sources of checkpoints, besides the names of files and folders."""
 MAX_FINDINGS: Final = 1000
 TAIL: Final = 256
 """Rows at the end of the log that are verified when it is opened: a few milliseconds."""
-BROKEN_CHAIN: Final = "broken_chain"
-"""The cause of a halt, and the kind of an emergency record, that is about the log itself."""
-CHAIN_IS_BROKEN: Final = "the chain of the log is broken"
-REPORTED_BY: Final = f"{BROKEN_CHAIN}:"
-"""The prefix of the key of a row that reports a broken chain. See `guardian.store.transaction.broken_chain`."""
 
 _SEQ, _DIGEST, _TIME = (ROW_COLUMNS.index(name) for name in ("seq", "digest", "ts_ms"))
 _BEFORE_ALL, _AFTER_ALL = -(2**62), 2**63 - 1
@@ -62,99 +51,15 @@ Progress = Callable[[int, int], None]
 """Is called with the number of rows that were verified, and of all that there were at the beginning, both about."""
 
 
-class FindingKind(StrEnum):
-    """What is wrong; see the table above."""
+def verify(
+    place: Path,
+    checkpoint: Checkpoint | None = None,
+    progress: Progress | None = None,
+    evidence: SealEvidence = NO_EVIDENCE,
+) -> Report:
+    """Verifies the log of a home folder (or a copy of `guardian.db`) against every checkpoint that is known of it.
 
-    CONTENT = "CONTENT"
-    COLUMN = "COLUMN"
-    GAP = "GAP"
-    CHAIN = "CHAIN"
-    TRUNCATED = "TRUNCATED"
-    REWRITTEN = "REWRITTEN"
-    ORDER = "ORDER"
-    LEDGER = "LEDGER"
-    OWNER = "OWNER"
-    SCHEMA = "SCHEMA"
-    DAMAGED = "DAMAGED"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that is wrong, and the row where it shows."""
-
-    kind: FindingKind
-    message: str
-    seq: int | None = None
-    lost: Checkpoint | None = None
-    """The row that was there once, for TRUNCATED and REWRITTEN."""
-    evidence: str = ""
-    """What distinguishes this damage from another at the same row."""
-    is_reported: bool = False
-    """Whether the row where it shows is the one that reports it."""
-
-    @property
-    def identity(self) -> str:
-        """The same damage has the same identity, whoever finds it and however often."""
-        if self.lost is not None:
-            return f"LOST {self.lost.seq} {self.lost.digest[:16]}"
-        known = sha256(f"{self.message}\0{self.evidence}".encode("utf-8", "backslashreplace")).hexdigest()
-        return f"{self.kind.value} {self.seq or 0} {known[:16]}"
-
-
-def evidence_of(*what: object) -> str:
-    """Returns a short digest of what is in the file in place of what was written."""
-    return sha256(repr(what).encode("utf-8", "backslashreplace")).hexdigest()
-
-
-def lost_row(row: Checkpoint, *, is_there: bool, last_seq: int, source: str | None = None) -> Finding:
-    """Returns the finding that a row which was there once is gone, or is another one now."""
-    where = "" if source is None else f" of the checkpoint ({source})"
-    if is_there:
-        message = f"row {row.seq} is not the one{where or ' that was written'}"
-        return Finding(kind=FindingKind.REWRITTEN, seq=row.seq, message=message, lost=row)
-    message = f"the log ends at row {last_seq}, and row {row.seq}{where} is gone"
-    if last_seq > row.seq:
-        message = f"row {row.seq}{where} is gone"
-    return Finding(kind=FindingKind.TRUNCATED, seq=min(last_seq, row.seq), message=message, lost=row)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Anchor:
-    """A checkpoint that the log was held against: where it came from, and whether the log has its row."""
-
-    source: str
-    seq: int
-    holds: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What was looked at and what was found. Rows that were cut off after the last anchor cannot be seen."""
-
-    path: Path
-    rows: int
-    last_seq: int
-    head: str | None
-    """The digest of the last row, in hex."""
-    first_ts_ms: int | None
-    last_ts_ms: int | None
-    anchors: tuple[Anchor, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def is_intact(self) -> bool:
-        """Nothing was found."""
-        return not self.findings
-
-    @property
-    def unanchored(self) -> int:
-        """Rows after the last checkpoint: chained, but whether some were cut off after them cannot be seen."""
-        return max(0, self.last_seq - max((anchor.seq for anchor in self.anchors), default=0))
-
-
-def verify(place: Path, checkpoint: Checkpoint | None = None, progress: Progress | None = None) -> Report:
-    """Verifies the log of a home folder (or a copy of `guardian.db`) against its own checkpoint and the one given.
-
+    These are its own, that in the second folder, the one given and what `evidence` has, which has to be read before.
     `progress` is called after each batch of rows.
 
     Raises:
@@ -163,12 +68,17 @@ def verify(place: Path, checkpoint: Checkpoint | None = None, progress: Progress
     path = database_path(place)
     verification = Verification()
     # Anchors first: the log only grows, so whatever they name must be in what is read after them.
-    anchors = _anchors(path, checkpoint, verification)
+    seal = _seal_of(path, evidence, verification)
+    anchors = {one.source: Checkpoint(seq=one.seq, digest=one.digest) for one in seal.trusted}
+    if evidence.anchor is not None:
+        anchors[KEYRING] = Checkpoint(seq=evidence.anchor.seq, digest=evidence.anchor.digest)
+    if checkpoint is not None:
+        anchors[GIVEN] = checkpoint
     if not path.exists() and anchors:
         most = max(anchors.values(), key=lambda anchor: anchor.seq)
         message = f"`{path.name}` is gone, but a checkpoint knows of {most.seq} rows"
         verification.add(Finding(kind=FindingKind.TRUNCATED, message=message, lost=most))
-        return verification.report(path, anchors)
+        return verification.report(path, anchors, seal)
     try:
         with read_only(path) as connection:
             verification.check_rows(path, connection, anchors, progress)
@@ -180,7 +90,8 @@ def verify(place: Path, checkpoint: Checkpoint | None = None, progress: Progress
     except StoreCorrupt as error:
         verification.found(FindingKind.DAMAGED, None, error.message)
     verification.check_anchors(anchors)
-    return verification.report(path, anchors)
+    verification.check_seal(seal, is_home=place.is_dir())
+    return verification.report(path, anchors, seal)
 
 
 def verify_tail(connection: sqlite3.Connection, checkpoint: Checkpoint | None) -> tuple[Finding, ...]:
@@ -200,18 +111,30 @@ def verify_tail(connection: sqlite3.Connection, checkpoint: Checkpoint | None) -
     return tuple(finding for finding in verification.findings if not finding.is_reported)
 
 
-def _anchors(path: Path, given: Checkpoint | None, verification: Verification) -> dict[str, Checkpoint]:
-    anchors = {} if given is None else {"given": given}
+def _seal_of(path: Path, evidence: SealEvidence, verification: Verification) -> SealCheck:
+    """Returns the seal of the log with its checkpoints: the copy first, which is written after the home's own."""
+    name, rows, kept = None, seal_rows(()), list[KeptCheckpoint]()
+    with suppress(GuardianError), read_only(path) as connection:
+        rows = seal_rows(connection.execute(ROWS_OF_SEAL).fetchall())
+        first = connection.execute(FIRST_DIGEST).fetchone()
+        name = None if first is None else _hex(first[0])[:32]
+    unread: tuple[str, ...] = ()
+    if rows.folder is not None and name is not None:
+        try:
+            kept.append(kept_copy(rows.folder, name))
+        except (OSError, ValueError):
+            unread = (f"the second folder `{rows.folder}` is not there, or has no checkpoint of this log",)
     try:
-        own = read_checkpoint(path.parent)
-    except StoreCorrupt as error:
-        verification.found(FindingKind.DAMAGED, None, error.message)
-    except OSError:
-        own = None
+        own = kept_checkpoint(path.parent)
+    except (StoreCorrupt, OSError) as error:
+        verification.found(
+            FindingKind.DAMAGED,
+            None,
+            error.message if isinstance(error, StoreCorrupt) else f"`{CHECKPOINT_NAME}` cannot be read",
+        )
     else:
-        if own is not None:
-            anchors[CHECKPOINT_NAME] = own
-    return anchors
+        kept += [] if own is None else [own]
+    return SealCheck(name, rows, evidence, kept, unread=unread)
 
 
 class Verification:
@@ -365,11 +288,18 @@ class Verification:
             is_there = anchor.seq in self._at_anchor
             self.add(lost_row(anchor, is_there=is_there, last_seq=self._seq, source=source))
 
+    def check_seal(self, seal: SealCheck, *, is_home: bool) -> None:
+        """Checks the public key of the log, and the signatures and the age of its checkpoints."""
+        for problem in seal.problems(self._seq, is_home=is_home):
+            self.found(FindingKind(problem.kind), problem.seq, problem.message)
+
     def _holds(self, anchor: Checkpoint) -> bool:
         return self._at_anchor.get(anchor.seq) == anchor.digest
 
-    def report(self, path: Path, anchors: dict[str, Checkpoint]) -> Report:
+    def report(self, path: Path, anchors: dict[str, Checkpoint], seal: SealCheck) -> Report:
         """Returns what was found."""
+        given = anchors.get(GIVEN)
+        is_given = given is not None and self._holds(given)
         return Report(
             path=path,
             rows=self._rows,
@@ -380,7 +310,10 @@ class Verification:
             anchors=tuple(
                 Anchor(source=source, seq=anchor.seq, holds=self._holds(anchor)) for source, anchor in anchors.items()
             ),
-            findings=tuple(self.findings),
+            findings=tuple(finding for finding in self.findings if finding.identity not in seal.accepted),
+            accepted=tuple(finding for finding in self.findings if finding.identity in seal.accepted),
+            proven_by=seal.proven_by() or ("the checkpoint that was given" if is_given else None),
+            unchecked=tuple(seal.unchecked()),
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from guardian.domain.trading import TradingState
-from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, REPORTED_BY, Finding
+from guardian.store.log_findings import BROKEN_CHAIN, CHAIN_IS_BROKEN, REPORTED_BY, Finding
 from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import Record
 from guardian.store.transaction.audit import AuditPart

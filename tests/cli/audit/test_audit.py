@@ -366,14 +366,27 @@ def test_nothing_is_shown_of_no_log(log: Log) -> None:
 # -- verify and checkpoint
 
 
-def test_intact_log_is_exit_0(log: Log) -> None:
-    """The report says what was looked at."""
+def test_intact_log_that_nothing_vouches_for_is_exit_3(log: Log) -> None:
+    """The report says what was looked at, and what could not be: who can write the folder can have made all of it."""
     log.call(1)
     code, out, err = log.run("verify")
-    assert code == 0
-    assert "INTACT" in out
+    assert code == 3
+    assert "INTACT IN ITSELF, NOT PROVEN" in out
     assert "row 2, ok" in out
-    assert err == ""
+    assert "not checked: the log is not sealed" in err
+    code, report = log.json("verify")
+    assert (code, report["result"], report["proven_by"], report["findings"]) == (3, "unproven", None, [])
+    assert any("not sealed" in sentence for sentence in report["unchecked"])
+
+
+def test_intact_log_is_exit_0_where_a_kept_checkpoint_vouches_for_it(log: Log) -> None:
+    """Something outside the folder says that the log had this row, and it has."""
+    log.call(1)
+    given = ":".join(log.run("checkpoint")[1].split()[1:])
+    code, out, _ = log.run("verify", "--checkpoint", given)
+    assert code == 0
+    assert re.search(r"^result +INTACT$", out, re.MULTILINE)
+    assert "the checkpoint that was given" in out
 
 
 @pytest.mark.parametrize(
@@ -433,7 +446,7 @@ def test_checkpoint_kept_elsewhere_finds_what_the_own_one_does_not(log: Log, tmp
         assert log.run("verify", "--checkpoint", given)[0] == 0
     tamper(log, "DELETE FROM audit WHERE seq > 4")
     (log.home / "audit.checkpoint").unlink()
-    assert log.run("verify")[0] == 0
+    assert log.run("verify")[0] == 3
     for given in (str(kept), short):
         code, _, err = log.run("verify", "--checkpoint", given)
         assert code == 1
@@ -497,8 +510,8 @@ def test_reading_changes_nothing(log: Log) -> None:
     """No command of `audit` writes a byte of the database or of its checkpoint."""
     log.call(1)
     before = [(log.home / name).read_bytes() for name in ("guardian.db", "audit.checkpoint")]
-    for arguments in (("list",), ("show", "last"), ("verify",), ("checkpoint",)):
-        assert log.run(*arguments)[0] == 0
+    for arguments, code in ((("list",), 0), (("show", "last"), 0), (("verify",), 3), (("checkpoint",), 0)):
+        assert log.run(*arguments)[0] == code
     assert [(log.home / name).read_bytes() for name in ("guardian.db", "audit.checkpoint")] == before
 
 

@@ -12,7 +12,8 @@ from guardian.domain.codes import Outcome
 from guardian.domain.trading import TradingState
 from guardian.errors import StoreCorrupt, StoreUnavailable
 from guardian.gate.base.journal import EMERGENCY_REASON
-from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding, FindingKind, verify
+from guardian.store.log.verify import verify
+from guardian.store.log_findings import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding, FindingKind
 from tests.gate.support.fakes import Room, denials
 from tests.support.tamper import tamper
 

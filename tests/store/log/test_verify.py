@@ -18,11 +18,12 @@ import pytest
 
 from guardian.domain.order_states import OrderState
 from guardian.errors import StoreUnavailable
-from guardian.store.log.checkpoint import Checkpoint, read_checkpoint
+from guardian.store.log.checkpoint import read_checkpoint
 from guardian.store.log.encoding import digest_of
-from guardian.store.log.verify import FindingKind, verify
+from guardian.store.log.verify import verify
+from guardian.store.log_findings import FindingKind
 from guardian.store.schema.files import CHECKPOINT_NAME
-from guardian.store.schema.records import Phase, Record
+from guardian.store.schema.records import Checkpoint, Phase, Record
 from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES
 from tests.store.support.store_world import World
 from tests.support import prefork

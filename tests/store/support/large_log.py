@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Final
 
 from guardian.domain.order_states import OrderState
-from guardian.store.log.checkpoint import Checkpoint, keep_checkpoint
+from guardian.store.log.checkpoint import keep_checkpoint
 from guardian.store.log.encoding import GENESIS, body_of, client_order_id, columns_of, digest_of
 from guardian.store.log.statements import ROW_COLUMNS
-from guardian.store.schema.records import Phase, Record
+from guardian.store.schema.records import Checkpoint, Phase, Record
 from tests.store.support.store_world import START_MS, World
 
 ORDER_EVERY: Final = 50

@@ -15,11 +15,12 @@ import pytest
 from guardian.domain.trading import TradingState
 from guardian.errors import StoreCorrupt
 from guardian.store.emergency import EmergencyFile
-from guardian.store.log.checkpoint import Checkpoint, keep_checkpoint, read_checkpoint
+from guardian.store.log.checkpoint import keep_checkpoint, read_checkpoint
 from guardian.store.log.encoding import digest_of
-from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, TAIL, FindingKind, verify
+from guardian.store.log.verify import TAIL, verify
+from guardian.store.log_findings import BROKEN_CHAIN, CHAIN_IS_BROKEN, FindingKind
 from guardian.store.schema.files import CHECKPOINT_NAME
-from guardian.store.schema.records import Phase, Record, TradingStatus
+from guardian.store.schema.records import Checkpoint, Phase, Record, TradingStatus
 from tests.store.support.store_world import World
 from tests.support.present import present
 from tests.support.tamper import tamper

@@ -18,7 +18,8 @@ from guardian.domain.orders import Fees, OrderSide
 from guardian.errors import StoreConflict
 from guardian.policy.facts import DayTrading
 from guardian.store.database import Transaction
-from guardian.store.log.verify import FindingKind, verify
+from guardian.store.log.verify import verify
+from guardian.store.log_findings import FindingKind
 from guardian.store.schema.records import Phase, Record, Scope
 from tests.store.support.store_world import MINUTE, World
 from tests.support.profiles import tries

@@ -278,6 +278,13 @@ def _permissions_unread(data: Data) -> Words:
     return Words(what="what the key of live may do could not be read:", result=_because(data), tone=Tone.BAD)
 
 
+def _checkpoint_folder(data: Data) -> Words:
+    folder = named(data, "folder")
+    if not folder:
+        return Words(what="checkpoints are kept in no second folder any more")
+    return Words(what="checkpoints are kept in a second folder too:", result=folder)
+
+
 EVENT_WORDS: Final[Mapping[str, Callable[[Data], Words]]] = {
     "halted": _halted,
     "reducing": _reducing,
@@ -285,6 +292,8 @@ EVENT_WORDS: Final[Mapping[str, Callable[[Data], Words]]] = {
     "broken_chain": _broken_chain,
     "emergency": _emergency,
     "log_begun": _said("a new log was begun"),
+    "log_sealed": _said("the log is sealed: its checkpoints are signed from now on"),
+    "checkpoint_folder": _checkpoint_folder,
     "approved": _approved,
     "rejected": _rejected,
     "withdrawn": _withdrawn,

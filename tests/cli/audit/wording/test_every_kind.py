@@ -11,7 +11,7 @@ import pytest
 from guardian.cli.audit.wording.event_words import EVENT_WORDS
 from guardian.domain.trading import TradingState
 from guardian.gate.recovery.order_reports import DifferenceKind
-from guardian.store.log.verify import BROKEN_CHAIN
+from guardian.store.log_findings import BROKEN_CHAIN
 
 ROOT = Path(__file__).parents[4] / "guardian"
 FOLDERS = ("gate", "store", "cli")
