@@ -34,9 +34,10 @@ from guardian.store.opening import OpenFile, open_file, patient_until
 from guardian.store.owner.approvers import ApproversPart
 from guardian.store.owner.mandates import MandatesPart
 from guardian.store.owner.policy_approvals import PolicyApprovalsPart
+from guardian.store.schema.cells import READ_FAILURES, first_strange_cell
 from guardian.store.schema.files import DATABASE_NAME
 from guardian.store.schema.records import Entry, Head
-from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
+from guardian.store.schema.sqlite_errors import RESTORE_HINT, damaged_cell, translated
 from guardian.store.transaction.audit import AuditPart
 from guardian.store.transaction.broken_chain import BrokenChainPart
 from guardian.store.transaction.corrections import CorrectionsPart
@@ -179,6 +180,12 @@ class Transaction:
         return self.unit.head
 
 
+def _damaged_cell(file: OpenFile, error: BaseException) -> StoreCorrupt | None:
+    """Returns the error that names the cell which a transaction failed on; None where it did not fail on one."""
+    sentence = first_strange_cell(file.connection) if isinstance(error, (*READ_FAILURES, StoreCorrupt)) else None
+    return None if sentence is None else damaged_cell(sentence)
+
+
 class Store:
     """The one way to write. Thread-safe: one transaction at a time in a process, and between processes by SQLite."""
 
@@ -234,7 +241,10 @@ class Store:
                 self._commit(file, tx)
                 self._known = tx.head
             except BaseException as error:
-                self._give_up(file, error)
+                damaged = _damaged_cell(file, error)
+                self._give_up(file, damaged or error)
+                if damaged is not None:
+                    raise damaged from error
                 raise
             finally:
                 tx.unit.end()

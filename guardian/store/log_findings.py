@@ -13,6 +13,7 @@
 | OWNER     | a passkey, or the weakest proof that is accepted, is not what the log has      |
 | CHECKPOINT | a checkpoint of a sealed log is missing, unsigned, of another log, or older than one elsewhere |
 | SEAL      | the row of a sealed log's public key is gone, or names another key             |
+| CELL      | a cell has a type or a form that guardian never writes there                   |
 | SCHEMA    | a table, index or trigger of the store is missing                               |
 | DAMAGED   | SQLite's own check of the file failed                                           |
 """
@@ -48,6 +49,7 @@ class FindingKind(StrEnum):
     OWNER = "OWNER"
     CHECKPOINT = "CHECKPOINT"
     SEAL = "SEAL"
+    CELL = "CELL"
     SCHEMA = "SCHEMA"
     DAMAGED = "DAMAGED"
 

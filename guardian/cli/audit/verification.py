@@ -37,16 +37,20 @@ def verify_log(checkpoint: Checkpoint | None, pubkey: VerifierKey | None = None,
     evidence = gather_evidence(home, pubkey, asks_nothing=not is_terminal(sys.stderr))
     with progress_shown() as progress:
         report = verify(home, checkpoint, progress, evidence)
+    say_halted = None
+    if not report.is_intact:
+        # Only here: halting opens the store, and verifying does not. Before anything is printed: whoever reads that may
+        # have gone away, or not read on.
+        from guardian.cli.audit.broken_chain import halt_for
+
+        say_halted = halt_for(report)
     if as_json:
         print_json(_report_dict(report))
     else:
         _print_report(report)
-    if report.is_intact:
+    if say_halted is None:
         return FINE if report.is_proven else COULD_NOT_TELL
-    # Only here: halting opens the store, and verifying does not.
-    from guardian.cli.audit.broken_chain import halt_for
-
-    halt_for(report)
+    say_halted()
     return NO
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from guardian.system.local_times import clock_time as clock_time  # the other times that commands write
 from guardian.system.local_times import local_time as local_time
+from guardian.system.local_times import no_time
 
 _AGO: Final = re.compile(r"([1-9][0-9]{0,5})\s*(s|m|h|d|w)", re.ASCII)
 _SPANS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -50,8 +51,11 @@ def with_relative(milliseconds: int, now_ms: int) -> str:
 
 
 def utc_time(milliseconds: int) -> str:
-    """ISO 8601 in UTC, to the millisecond."""
-    return f"{_utc(milliseconds):%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+    """ISO 8601 in UTC, to the millisecond; `(no time: 9223372036854775807 ms)` beyond the year 9999."""
+    try:
+        return f"{_utc(milliseconds):%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+    except (ValueError, OverflowError, OSError):  # what the system's clock cannot show
+        return no_time(milliseconds)
 
 
 def _utc(milliseconds: int) -> datetime:

@@ -11,7 +11,7 @@ from typing import Final
 
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
 from guardian.store.log.encoding import GENESIS
-from guardian.store.log.read_only import LogRow, database_path, first_seq_at, read_only, row_at
+from guardian.store.log.read_only import LogRow, database_path, first_seq_at, read_only, row_at, row_to_show
 from guardian.store.log.statements import (
     CALLS_AND_EVENTS,
     CALLS_OF_SYMBOL,
@@ -128,7 +128,7 @@ class History:
         if first.call_id is None:
             return (first,)
         rows = self._connection.execute(ROWS_OF_CALL, {"call_id": first.call_id}).fetchall()
-        return tuple(sorted((LogRow(*row) for row in rows), key=lambda row: row.seq))
+        return tuple(sorted((row_to_show(row) for row in rows), key=lambda row: row.seq))
 
     def follows(self, row: LogRow) -> bool:
         """Returns whether the row before it has the digest that it names."""
@@ -147,7 +147,7 @@ class History:
         found = self._connection.execute(statement, {"name": name}).fetchone()
         if found is None and name.isascii() and name.isdigit() and len(name) < 18:
             return row_at(self._connection, int(name))
-        return None if found is None else LogRow(*found)
+        return None if found is None else row_to_show(found)
 
     def _unresolved(self) -> Iterator[HistoryLine]:
         for row in self._connection.execute(CALLS_OF_UNRESOLVED_ORDERS).fetchall():
@@ -187,9 +187,9 @@ def _listing(wanted: CallFilter) -> str:
 
 def _line(columns: tuple[object, ...], order_state: object) -> HistoryLine:
     """Returns the line of a row and the other row of its call, if that is there."""
-    this = LogRow(*columns[:_WIDTH])  # type: ignore[arg-type]  # columns of audit
+    this = row_to_show(columns[:_WIDTH])
     there = columns[_WIDTH : 2 * _WIDTH]
-    other = None if there[0] is None else LogRow(*there)  # type: ignore[arg-type]  # columns of audit
+    other = None if there[0] is None else row_to_show(there)
     if this.phase == "outcome":
         # Without its call row, which somebody removed, the outcome is shown in its place; verify says more.
         return HistoryLine(row=other or this, outcome_row=this)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from guardian.errors import StoreConflict
-from guardian.store.log.read_only import BATCH, LogRow, read_only, row_at
+from guardian.store.log.read_only import BATCH, LogRow, read_only, row_at, row_to_show
 from guardian.store.log.statements import (
     APPROVAL_OF_MANDATE,
     APPROVAL_OF_PROPOSAL,
@@ -92,11 +92,11 @@ def order_rows(home: Path, name: str) -> OrderRows:
 
 def _first(connection: sqlite3.Connection, statement: str, values: dict[str, object]) -> LogRow | None:
     found = connection.execute(statement, values).fetchone()
-    return None if found is None else LogRow(*found)
+    return None if found is None else row_to_show(found)
 
 
 def _outcome(connection: sqlite3.Connection, intent: LogRow) -> LogRow | None:
-    rows = [LogRow(*row) for row in connection.execute(ROWS_OF_CALL, {"call_id": intent.call_id}).fetchall()]
+    rows = [row_to_show(row) for row in connection.execute(ROWS_OF_CALL, {"call_id": intent.call_id}).fetchall()]
     return next((row for row in rows if row.phase == "outcome"), None)
 
 

@@ -30,6 +30,7 @@ from guardian.store.log.statements import (
 from guardian.store.log.verify_helper import Helper, helper_for
 from guardian.store.log.verify_tables import imbalances, owner_differences
 from guardian.store.log_findings import REPORTED_BY, Anchor, Finding, FindingKind, Report, evidence_of, lost_row
+from guardian.store.schema.cells import strange_cells
 from guardian.store.schema.files import CHECKPOINT_NAME
 from guardian.store.schema.records import Checkpoint
 from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES, damages, part_names
@@ -83,6 +84,7 @@ def verify(
         with read_only(path) as connection:
             verification.check_rows(path, connection, anchors, progress)
             verification.check_schema(connection)
+            verification.check_cells(connection)
             verification.check_orders(connection)
             verification.check_ledger(connection)
             verification.check_owner(connection)
@@ -275,6 +277,11 @@ class Verification:
         for name in sorted(TRIGGER_NAMES - part_names(connection, "trigger")):
             self.found(FindingKind.SCHEMA, None, f"the trigger `{name}` was removed")
 
+    def check_cells(self, connection: sqlite3.Connection) -> None:
+        """Checks that each cell of the other tables has the type and the form that guardian writes."""
+        for sentence in strange_cells(connection):
+            self.found(FindingKind.CELL, None, sentence)
+
     def check_file(self, connection: sqlite3.Connection) -> None:
         """Runs SQLite's own check: a damaged page can be where the chain does not look."""
         for line in damages(connection, 5):
@@ -305,8 +312,8 @@ class Verification:
             rows=self._rows,
             last_seq=self._seq,
             head=_hex(self._digest) if self._rows else None,
-            first_ts_ms=self._first_ts,
-            last_ts_ms=self._last_ts,
+            first_ts_ms=_time(self._first_ts),
+            last_ts_ms=_time(self._last_ts),
             anchors=tuple(
                 Anchor(source=source, seq=anchor.seq, holds=self._holds(anchor)) for source, anchor in anchors.items()
             ),
@@ -315,6 +322,11 @@ class Verification:
             proven_by=seal.proven_by() or ("the checkpoint that was given" if is_given else None),
             unchecked=tuple(seal.unchecked()),
         )
+
+
+def _time(value: object) -> int | None:
+    """Returns a time as it is in the file; None for a value that is no number."""
+    return value if isinstance(value, int) else None
 
 
 def _hex(digest: object) -> str:

@@ -212,7 +212,8 @@ def test_ledger_that_does_not_add_up_is_found(traded: World, statement: str) -> 
     """LEDGER: what could be sold as an exit, or was lost in a day, was made more or less than it is."""
     assert verify(traded.home).is_intact
     tamper(traded, statement)
-    assert kinds(traded) == {FindingKind.LEDGER}
+    is_no_amount = {FindingKind.CELL} if "'much'" in statement else set()
+    assert kinds(traded) == {FindingKind.LEDGER} | is_no_amount
 
 
 def test_removed_trigger_is_found(log: World) -> None:
