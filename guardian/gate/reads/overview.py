@@ -32,15 +32,14 @@ from guardian.gate.reads.status_views import (
     waiting_view,
 )
 from guardian.gate.recovery.fees import known_fees
-from guardian.gate.recovery.schedule import reconciled_mark
 from guardian.policy.model import Channel, Policy
-from guardian.policy.prices import CLOCK_LIMIT_MS
 from guardian.store.database import Transaction
-from guardian.store.log.history import CallFilter, HistoryLine, open_history
 from guardian.store.schema.records import OrderRow, Scope, StatusUsage
+from guardian.store.transaction.timestamps import reconciled_mark
 
 if TYPE_CHECKING:
     from guardian.gate.reads.selling_back import SellBack
+    from guardian.store.log.history import HistoryLine
 
 PRESENT: Final = "present"
 WRITABLE_MARK: Final = "status/writable"
@@ -158,6 +157,9 @@ class Overview:
         return await self._context.journal.run(lambda: self._recent(limit))
 
     def _recent(self, limit: int) -> tuple[RecentCall, ...]:
+        # Here and not at the top, as is all that the owner's `status` has no use for.
+        from guardian.store.log.history import CallFilter, open_history
+
         with open_history(self._context.journal.home) as log:
             listing = log.newest(CallFilter(limit=limit))
         return tuple(
@@ -175,6 +177,8 @@ class Overview:
 
     async def _clock_fault(self) -> tuple[str, ...]:
         """Why an order would be denied for the clock now; empty where it would not."""
+        from guardian.policy.prices import CLOCK_LIMIT_MS
+
         try:
             connection = await self._context.connector.connect(needs_keys=True)
             skew_ms = await connection.exchange.clock_skew_ms()
