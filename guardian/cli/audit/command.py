@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from guardian.cli.audit.answers.order_command import order
 from guardian.cli.audit.answers.trades_command import trades
 from guardian.cli.audit.export.command import export
 from guardian.cli.audit.log_options import CheckpointParam, Moment, PublicKeyParam, SymbolParam, json_option
@@ -161,6 +162,7 @@ def checkpoint(ctx: click.Context, out: Path | None) -> None:
 SUBCOMMANDS: Final = (
     list_calls,
     show,
+    order,
     trades,
     verify,
     reconcile_,

@@ -16,6 +16,7 @@ from typing import Final
 
 from guardian.domain.money import ONE, divided_down, times
 from guardian.domain.order_states import UNRESOLVED_STATES
+from guardian.errors import StoreCorrupt
 from guardian.store.answers.average_cost import joined
 from guardian.store.answers.past_prices import PricePoint, Rates
 from guardian.store.answers.trades import AccountLedger, NotCounted
@@ -31,6 +32,7 @@ from guardian.store.log.statements import (
     PAIRS,
 )
 from guardian.store.schema.records import Scope
+from guardian.store.schema.sqlite_errors import RESTORE_HINT
 from guardian.store.transaction.ledger import Flow, FlowKind
 
 _CURRENCY: Final = "USDT"
@@ -55,6 +57,9 @@ def read_ledgers(home: Path) -> tuple[AccountLedger, ...]:
         connection.execute(BEGIN_READING)
         try:
             return _read(connection)
+        except (InvalidOperation, KeyError):
+            message = "the ledger of `guardian.db` holds amounts that guardian did not write"
+            raise StoreCorrupt(message, hint=RESTORE_HINT) from None
         finally:
             connection.execute(END_READING)
 

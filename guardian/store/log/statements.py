@@ -179,3 +179,32 @@ JUDGED_BOOKS: Final = (
     "WHERE client_order_id IS NOT NULL AND environment = :environment AND account = :account "
     "AND price IS NOT NULL ORDER BY seq"
 )
+
+# The life of an order
+
+ORDER_BY_ID: Final = "SELECT * FROM orders WHERE client_order_id = :name"
+ORDERS_BY_BEGINNING: Final = (
+    "SELECT * FROM orders WHERE client_order_id >= :name AND client_order_id < :name || '~' LIMIT :limit"
+)
+ORDERS_BY_EXCHANGE_ID: Final = "SELECT * FROM orders WHERE order_id = :number ORDER BY intent_seq DESC LIMIT :limit"
+ORDER_OF_CALL: Final = "SELECT * FROM orders WHERE call_id = :call_id"
+NEWEST_CALL_OF_TOOL: Final = f"SELECT {_ROW} FROM audit WHERE phase = 'call' AND tool = :tool ORDER BY seq DESC LIMIT 1"
+PROPOSING_OUTCOMES: Final = (
+    # Each call that was answered with this proposal, along the outcomes of that kind.
+    f"SELECT {_ROW} FROM audit WHERE phase = 'outcome' AND outcome = 'confirmation_required' "
+    "AND seq >= :low AND seq < :high AND instr(body, CAST(:needle AS BLOB)) > 0 ORDER BY seq LIMIT :limit"
+)
+EVENTS_NAMING: Final = (
+    # Events within a stretch of the log that name something: few rows, since a proposal lives for minutes.
+    f"SELECT {_ROW} FROM audit NOT INDEXED WHERE seq >= :low AND seq < :high AND phase = 'event' "
+    "AND instr(body, CAST(:needle AS BLOB)) > 0 ORDER BY seq LIMIT :limit"
+)
+CALLS_NAMING: Final = (
+    f"SELECT {_ROW} FROM audit WHERE phase = 'call' AND tool = :tool AND seq >= :low "
+    "AND instr(body, CAST(:needle AS BLOB)) > 0 ORDER BY seq LIMIT :limit"
+)
+ROWS_WITH_KEYS: Final = f"SELECT {_ROW} FROM audit WHERE key >= :low AND key < :high ORDER BY key LIMIT :limit"
+FLOWS_OF_ORDER_IN_TIME: Final = (
+    "SELECT clock_ms, kind, asset, change FROM flows WHERE client_order_id = :name ORDER BY id"
+)
+POLICY_TEXT: Final = "SELECT text FROM policies WHERE digest = :digest ORDER BY ordinal DESC LIMIT 1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
@@ -215,6 +216,18 @@ def test_a_policy_that_cannot_be_read_leaves_the_usual_currency(trading: Trading
     trading.filled("1", "100")
     (found,) = trading.json()
     assert found["total"]["currency"] == "USDT"
+
+
+@pytest.mark.parametrize("change", ["change = 'much'", "kind = 'x'"])
+def test_a_ledger_that_guardian_did_not_write_is_named(trading: Trading, change: str) -> None:
+    """No sum is made of what cannot be read, and there is no traceback."""
+    trading.filled("1", "100")
+    with closing(sqlite3.connect(trading.world.home / "guardian.db", isolation_level=None)) as connection:
+        connection.execute("DROP TRIGGER flows_no_update")
+        connection.execute(f"UPDATE flows SET {change}")
+    code, out, err = trading.run()
+    assert (code, out) == (3, "")
+    assert "did not write" in err
 
 
 @pytest.mark.parametrize(
