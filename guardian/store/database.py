@@ -28,7 +28,7 @@ from guardian.store.budgets.usage import UsagePart
 from guardian.store.log.checkpoint import write_checkpoint
 from guardian.store.log.encoding import GENESIS
 from guardian.store.log.read_only import read_only, row_at
-from guardian.store.log.tail import LogTail, read_tail
+from guardian.store.log.tail import LogTail, head_after, read_tail
 from guardian.store.log_findings import CHAIN_IS_BROKEN, Finding
 from guardian.store.opening import OpenFile, open_file, patient_until
 from guardian.store.owner.approvers import ApproversPart
@@ -58,8 +58,6 @@ _TRIES: Final = 3
 """How often a transaction begins: a break of the chain is recorded in one of its own, and then it begins again."""
 HEAD_PATIENCE_S: Final = 1.0
 """How long the checkpoint waits for the head of the log; without it, it is written the next time."""
-MAX_JUMP: Final = 1_000_000
-"""Maximum number of lost rows after which the log continues; a checkpoint that says more is not believed."""
 
 
 class Transaction:
@@ -192,6 +190,7 @@ class Store:
     def __init__(self, home: Path, clock: Clock, file: OpenFile) -> None:
         self.home = home
         self._path = home / DATABASE_NAME
+        self._clock = clock
         self._time = WindowTime(clock)
         self._queue = WriteQueue()
         self._file: OpenFile | None = file
@@ -207,12 +206,12 @@ class Store:
         """Opens the store of a home, and makes it if the home has no store yet.
 
         Raises:
-            StoreUnavailable: it cannot be opened or made now, or is of another version.
+            StoreUnavailable: it cannot be opened or made now, or is of a newer version.
             StoreCorrupt: `guardian.db` is not guardian's or is damaged; or its chain is broken and that cannot be
                 written.
             StoreLost: it is gone from a home that has a policy or a checkpoint.
         """
-        store = cls(home, clock, open_file(home, create=True))
+        store = cls(home, clock, open_file(home, create=True, now_ms=clock.now_ms()))
         store.anchor()
         return store
 
@@ -275,7 +274,7 @@ class Store:
         if self._closed:
             raise StoreUnavailable("the store is closed")
         if self._file is None:
-            self._file = open_file(self.home, create=False)
+            self._file = open_file(self.home, create=False, now_ms=self._clock.now_ms())
         try:
             found = self._path.stat()
         except OSError:
@@ -327,16 +326,9 @@ class Store:
     def _record_break(self, file: OpenFile, end: LogTail, findings: Sequence[Finding]) -> None:
         """Halts trading for a broken chain, in the open transaction, and continues from what is there.
 
-        Rows that are gone keep their numbers: the log continues after the last of them and names its digest, so that
-        the gap is seen for good, and what was acknowledged is not taken for a new damage.
-
         Raises StoreCorrupt: that could not be written. The chain is then found broken by the next transaction too.
         """
-        head = end.head
-        for lost in (finding.lost for finding in findings if finding.lost is not None):
-            if head.seq < lost.seq <= end.head.seq + MAX_JUMP:
-                head = Head(lost.seq, bytes.fromhex(lost.digest))
-        tx = self._transaction(file, end, head)
+        tx = self._transaction(file, end, head_after(end.head, findings))
         try:
             is_new = tx.broken_chain.record(findings)
             file.commit()

@@ -107,14 +107,15 @@ class OpenFile:
         self.connection.close()
 
 
-def open_file(home: Path, *, create: bool) -> OpenFile:
+def open_file(home: Path, *, create: bool, now_ms: int) -> OpenFile:
     """Opens the database of a home under the home's lock, and makes it where the home never had one.
 
     A log that is whole as a file and broken as a chain is opened: `findings` says so, and the store halts trading.
+    One that an older guardian wrote is brought up to date: see `guardian.store.migrations`. `now_ms` is the wall clock.
 
     Raises:
         NotPrivate: the home or a file in it is another user's, open to others, or a link.
-        StoreUnavailable: it cannot be opened or made now, or is of another version.
+        StoreUnavailable: it cannot be opened or made now, is newer, or is older and open elsewhere.
         StoreCorrupt: it is not guardian's, or it is damaged.
         StoreLost: it is gone from a home that has a policy or a checkpoint.
     """
@@ -130,7 +131,7 @@ def open_file(home: Path, *, create: bool) -> OpenFile:
                 if is_lost(home):
                     raise _lost(checkpoint)
                 _make_private_file(path)
-            return _opened(path, checkpoint, create=create)
+            return _opened(path, checkpoint, create=create, now_ms=now_ms)
     except Timeout:
         raise StoreUnavailable(
             "another process is opening the store and does not finish", hint="`guardian status` tries again"
@@ -162,7 +163,7 @@ def begin_log(home: Path) -> None:
             if (home / CHECKPOINT_NAME).exists():
                 (home / CHECKPOINT_NAME).replace(_unused(home, f"{CHECKPOINT_NAME}.lost"))
             _make_private_file(path)
-            _opened(path, None, create=True).close()
+            _opened(path, None, create=True, now_ms=0).close()  # it is new: nothing is migrated
     except Timeout:
         raise StoreUnavailable("another process is opening the store and does not finish") from None
     except (OSError, sqlite3.Error) as error:
@@ -193,7 +194,7 @@ def _make_private_file(path: Path) -> None:
         raise StoreCorrupt(f"`{path.name}` is not a database", hint=RESTORE_HINT)
 
 
-def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool) -> OpenFile:
+def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool, now_ms: int) -> OpenFile:
     connection = _connect(path)
     try:
         found = path.stat()
@@ -204,6 +205,7 @@ def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool) -> OpenF
                 connection.execute(statement)
             file.commit()
         _check(connection, path)
+        _bring_up_to_date(connection, path, checkpoint, now_ms)
         file.findings = verify_tail(connection, checkpoint)
         # From here on `begin` waits, and nothing but it: whoever has begun has the one lock of writers.
         set_busy_timeout(connection, 0)
@@ -243,16 +245,26 @@ def _is_new(connection: sqlite3.Connection) -> bool:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Raises StoreCorrupt unless this is a whole guardian store, and StoreUnavailable if it is of another version."""
+    """Raises StoreCorrupt unless this is a whole file of guardian's, and StoreUnavailable if a newer one wrote it."""
     if application_id(connection) != APPLICATION_ID:
         raise StoreCorrupt(f"`{path.name}` is not a guardian store", hint="move it away, or restore it from a backup")
     version = schema_version(connection)
     if version > SCHEMA_VERSION:
-        raise StoreUnavailable(f"`{path.name}` was written by a newer guardian", hint="upgrade guardian")
-    if 0 < version < SCHEMA_VERSION:
-        hint = "start with another GUARDIAN_HOME, or keep the guardian that wrote it"
-        raise StoreUnavailable(f"`{path.name}` was written by an older guardian", hint=hint)
-    if version != SCHEMA_VERSION or PARTS - part_names(connection):
+        raise StoreUnavailable(
+            f"`{path.name}` was written by a newer guardian (version {version} of its tables; this one knows "
+            f"{SCHEMA_VERSION})",
+            hint="upgrade guardian, or restore a backup from before",
+        )
+    if version <= 0 or (version == SCHEMA_VERSION and PARTS - part_names(connection)):
         raise StoreCorrupt(f"`{path.name}` lacks parts of a guardian store", hint=RESTORE_HINT)
     if path.stat().st_size <= QUICK_CHECK_BYTES and damages(connection, 1):
         raise StoreCorrupt(f"`{path.name}` is damaged", hint=RESTORE_HINT)
+
+
+def _bring_up_to_date(connection: sqlite3.Connection, path: Path, checkpoint: Checkpoint | None, now_ms: int) -> None:
+    version = schema_version(connection)
+    if version < SCHEMA_VERSION:
+        # Here and not at the top: it is needed once after an update.
+        from guardian.store.migrations.migrate import migrate
+
+        migrate(connection, path, version, checkpoint, now_ms=now_ms)

@@ -166,13 +166,26 @@ def file_as_a_whole(path: Path, *, replaces: bool) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         if replaces:
             draft.replace(path)
-        elif os.name == "posix":
-            _link(draft, path)  # a rename would take the place of what is there
+            _flush_folder(path.parent)
         else:
-            draft.rename(path)  # on Windows it does not
-        _flush_folder(path.parent)
+            publish_file(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def publish_file(draft: Path, path: Path) -> None:
+    """Gives a finished file beside it the name `path`.
+
+    Raises:
+        FileExistsError: something has that name; it is left as it is.
+        OSError: it could not be done; nothing has that name.
+    """
+    if os.name == "posix":
+        _link(draft, path)  # a rename would take the place of what is there
+        draft.unlink(missing_ok=True)
+    else:
+        draft.rename(path)  # on Windows it does not
+    _flush_folder(path.parent)
 
 
 def create_file(path: Path, content: bytes) -> None:

@@ -29,8 +29,8 @@ from guardian.store.log.statements import (
 )
 from guardian.store.schema.any_text import AnyTextConnection
 from guardian.store.schema.cells import READ_FAILURES, first_strange_cell
-from guardian.store.schema.files import APPLICATION_ID, DATABASE_NAME
-from guardian.store.schema.sqlite_dialect import application_id, part_names
+from guardian.store.schema.files import APPLICATION_ID, DATABASE_NAME, SCHEMA_VERSION
+from guardian.store.schema.sqlite_dialect import application_id, part_names, schema_version
 from guardian.store.schema.sqlite_errors import RESTORE_HINT, damaged_cell, translated
 
 BATCH: Final = 5000
@@ -174,6 +174,7 @@ def read_only(path: Path) -> Iterator[sqlite3.Connection]:
         with _opened(path) as connection:
             if _application_id(connection) != APPLICATION_ID:
                 raise StoreCorrupt(f"`{path.name}` is not a guardian store", hint=RESTORE_HINT)
+            _require_version(connection, path)
             try:
                 yield connection
             except READ_FAILURES as error:
@@ -197,6 +198,16 @@ def find_damaged_cell(home: Path) -> StoreCorrupt | None:
     with read_only(home / DATABASE_NAME) as connection:
         sentence = first_strange_cell(connection)
     return None if sentence is None else damaged_cell(sentence)
+
+
+def _require_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises StoreUnavailable where the tables are those of another version, which cannot be read by this one."""
+    version = schema_version(connection)
+    if version > SCHEMA_VERSION:
+        raise StoreUnavailable(f"`{path.name}` was written by a newer guardian", hint="upgrade guardian")
+    if version < SCHEMA_VERSION:
+        hint = "in guardian's home `guardian status` brings it up to date; a copy elsewhere is read by its own guardian"
+        raise StoreUnavailable(f"`{path.name}` was written by an older guardian", hint=hint)
 
 
 def _application_id(connection: sqlite3.Connection) -> int:

@@ -7,6 +7,7 @@ against its digest here; those between it and the last known one are verified at
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -20,6 +21,8 @@ from guardian.store.schema.sqlite_errors import RESTORE_HINT
 
 MAX_SEQ: Final = 2**62
 """Behind it SQLite has no numbers left for rows."""
+MAX_JUMP: Final = 1_000_000
+"""Maximum number of lost rows after which the log continues; a checkpoint that says more is not believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,19 @@ def read_tail(connection: sqlite3.Connection, known: Head) -> LogTail:
         findings += _of_newest(head, known, prev_hash, body)
     window_ms = max(window_ms, ts_ms if isinstance(ts_ms, int) else 0)
     return LogTail(head=head, window_ms=window_ms, findings=tuple(findings))
+
+
+def head_after(last: Head, findings: Iterable[Finding]) -> Head:
+    """Returns the head that the log continues after, where it ends at `last` and rows after that may be lost.
+
+    Rows that are gone keep their numbers: the log continues after the last of them and names its digest, so that the
+    gap is seen for good, and what was acknowledged is not taken for a new damage.
+    """
+    head = last
+    for lost in (finding.lost for finding in findings if finding.lost is not None):
+        if head.seq < lost.seq <= last.seq + MAX_JUMP:
+            head = Head(lost.seq, bytes.fromhex(lost.digest))
+    return head
 
 
 def _of_newest(head: Head, known: Head, prev_hash: object, body: object) -> list[Finding]:

@@ -39,6 +39,21 @@ def use_wal(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] == "wal")
 
 
+def leave_wal(connection: sqlite3.Connection) -> bool:
+    """Switches the file to a rollback journal; returns False where another connection has it open with its log."""
+    try:
+        return bool(connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0] == "delete")
+    except sqlite3.OperationalError as error:
+        if (error.sqlite_errorcode or 0) & 0xFF not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise
+        return False
+
+
+def set_schema_version(connection: sqlite3.Connection, version: int) -> None:
+    """Writes the version of the schema into the file's header, within the open transaction."""
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
 def configure(connection: sqlite3.Connection) -> None:
     """Makes commits durable, and has every interlock of the schema enforced."""
     # fullfsync: on macOS a plain fsync does not flush the drive's own cache.

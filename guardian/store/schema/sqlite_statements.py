@@ -290,7 +290,7 @@ SCHEMA: Final = (
     "PRAGMA application_id = 1735550001"
     ),
     (
-    "PRAGMA user_version = 5"
+    "PRAGMA user_version = 6"
     ),
 )
 """What creates everything of a new file, in this order."""
