@@ -12,7 +12,7 @@ from guardian.cli.support.vault_prompt import unlock_vault
 from guardian.credentials.log.home_items import HomeItems
 from guardian.domain.owner.statement import Statement, StatementKind
 from guardian.errors import CredentialsError
-from guardian.gate.seal import loss
+from guardian.gate.seal import accepted_loss
 from guardian.gate.seal.log_evidence import gather_evidence, keyring_items, seal_of_log
 from guardian.home.folder import checked_home
 from guardian.home.log import open_journal
@@ -28,11 +28,11 @@ def accept_loss(reason: str, policy_path: Path | None) -> int:
     journal = open_journal(home)
     try:
         with journal.transaction() as tx:
-            lost = loss.unaccepted_losses(tx)
+            lost = accepted_loss.unaccepted_losses(tx)
         # Opening the log may have written that it is broken: what it says now is what is accepted.
         found = verify(home, evidence=gather_evidence(home)).findings
         items = _items(home)
-        acceptable = [one for one in found if one.kind in loss.ACCEPTABLE]
+        acceptable = [one for one in found if one.kind in accepted_loss.ACCEPTABLE]
         has_no_key = is_without_key(home, items)
         if not acceptable and not lost and not has_no_key:
             say("there is nothing to accept: no row is missing or changed")
@@ -46,7 +46,7 @@ def accept_loss(reason: str, policy_path: Path | None) -> int:
         if proof is None:
             say("nothing was changed")
             return NO
-        report = loss.accept_loss(journal, items, acceptable, reason, proof, secrets.token_bytes)
+        report = accepted_loss.accept_loss(journal, items, acceptable, reason, proof, secrets.token_bytes)
     except CredentialsError as error:
         say_error(f"nothing was accepted: {error.message}")
         say_hint(error.hint or "`guardian doctor` says what is wrong with the keyring")

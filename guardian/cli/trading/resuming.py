@@ -11,7 +11,7 @@ from guardian.domain.money import plain
 from guardian.domain.owner.statement import Statement, StatementKind
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError
-from guardian.gate.seal.loss import require_no_loss
+from guardian.gate.seal.accepted_loss import require_no_loss
 from guardian.home.opened import OpenedHome
 from guardian.store.schema.records import OrderRow, TradingStatus
 

@@ -9,8 +9,8 @@ import pytest
 from guardian.domain.owner.proof import Proof, ProofGiven
 from guardian.errors import CredentialsError, GuardianError, KeyringUnavailable
 from guardian.gate.base.journal import Journal
+from guardian.gate.seal.accepted_loss import ACCEPTABLE, accept_loss, require_no_loss, unaccepted_losses
 from guardian.gate.seal.keeping import begin_seal
-from guardian.gate.seal.loss import ACCEPTABLE, accept_loss, require_no_loss, unaccepted_losses
 from guardian.store.log.checkpoint import kept_checkpoint
 from guardian.store.log.verify import verify
 from guardian.store.log_findings import FindingKind, Report
