@@ -60,7 +60,7 @@ def accept_loss(reason: str, policy_path: Path | None) -> int:
 
 
 def _items(home: Path) -> HomeItems | None:
-    """Returns the keyring of a home whose log is sealed, or can be; None where there is none and it is not sealed."""
+    """Returns the keyring of a home whose log is sealed, or can be; None without a keyring, where it is not sealed."""
     try:
         return keyring_items(home)
     except CredentialsError:
