@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,7 +60,6 @@ from guardian.exchange.listings import Listings, by_symbol, json_list, together
 from guardian.exchange.mapping import account, candles, futures, market, orders, wallet
 from guardian.exchange.mapping.request_fields import one_id, page, period
 from guardian.exchange.network import Network
-from guardian.exchange.order_slots import order_slot, slot_ahead
 from guardian.exchange.session import ExchangeSession, signers_by_family
 from guardian.system.clock import Clock
 
@@ -195,21 +194,22 @@ class Exchange:
 
     # -- orders
 
-    def order_slot(self, ahead: Slot | None = None) -> AbstractAsyncContextManager[Slot]:
+    @asynccontextmanager
+    async def order_slot(self) -> AsyncIterator[Slot]:
         """Takes a slot in the rate limits for one order, before the order is reserved; waits at most 2 s for it.
 
-        It is passed to `place_order`, or given back. One from `order_slot_ahead` is used if it still holds.
+        It is passed to `place_order`, or given back where it was not used.
 
         Raises:
             ExchangeRateLimited: it would take longer, or the exchange asked to be left alone; carries the seconds.
             ExchangeUnavailable: the key turned out to be of another account; see `expect_account`.
         """
         self._require_account()
-        return order_slot(self._client(), self._session.rate_limits, ahead)
-
-    def order_slot_ahead(self) -> AbstractAsyncContextManager[Slot | None]:
-        """Takes a slot for `order_slot` while the facts are fetched; None where none is free now."""
-        return slot_ahead(self._client(), self._session.rate_limits)
+        slot = await self._client().take_order_slot()
+        try:
+            yield slot
+        finally:
+            self._session.rate_limits.give_back(slot)
 
     async def place_order(
         self, order: ResolvedOrder, *, client_order_id: str, timestamp_ms: int, slot: Slot | None = None

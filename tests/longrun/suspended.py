@@ -125,9 +125,9 @@ def trap(point: str) -> None:
         sleep_once("between the cancel's send and its reply")
         return report
 
-    def order_slot(self: Exchange, ahead: Any = None) -> Any:
+    def order_slot(self: Exchange) -> Any:
         sleep_once("with the facts in hand")
-        return real_slot(self, ahead)
+        return real_slot(self)
 
     def append(audit: AuditPart, record: Record) -> Entry:
         written = real_append(audit, record)

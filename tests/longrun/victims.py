@@ -144,9 +144,9 @@ class Trap:
         real = Exchange.order_slot
 
         @asynccontextmanager
-        async def order_slot(exchange: Exchange, ahead: Any = None) -> AsyncIterator[Any]:
+        async def order_slot(exchange: Exchange) -> AsyncIterator[Any]:
             self.at("after the facts")
-            async with real(exchange, ahead) as slot:
+            async with real(exchange) as slot:
                 self.at("with a slot in the limits")
                 yield slot
 

@@ -174,10 +174,10 @@ class GuardedClient(AsyncClient):  # type: ignore[misc]  # python-binance has no
             raise tried.outcome
         return tried.outcome
 
-    async def take_order_slot(self, *, waits: bool = True) -> Slot:
+    async def take_order_slot(self) -> Slot:
         """Takes the slot in the limits for one order, before the order is on disk. Raises ExchangeRateLimited."""
         endpoint = self._spec.permitted["POST", f"{self.API_URL}/v3/order"]
-        return await self._rate_limits.take(endpoint, {}, self._account(endpoint), waits=waits)
+        return await self._rate_limits.take(endpoint, {}, self._account(endpoint))
 
     async def _read(
         self, endpoint: Endpoint, address: str, parameters: dict[str, object], signer: Signer | None

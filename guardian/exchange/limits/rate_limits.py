@@ -53,8 +53,6 @@ SETTLE_AFTER_S: Final = 0.02
 """How long the count of an answer waits for a request that takes it along, before it is changed by itself."""
 
 
-FRESH_MS: Final = 250
-"""How long a slot may have been held when its request is about to be made: a part of `windows.EDGE_MS`."""
 MAX_TICKS: Final = 4
 """How many turns of the event loop a request lets pass for others that are made at once with it."""
 
@@ -132,10 +130,10 @@ class RateLimits:
         """What was answered and is not settled yet."""
         self._settling: asyncio.TimerHandle | None = None
 
-    async def take(self, endpoint: Endpoint, parameters: Parameters, account: str, *, waits: bool = True) -> Slot:
+    async def take(self, endpoint: Endpoint, parameters: Parameters, account: str) -> Slot:
         """Takes what the request costs, in turn, as soon as it fits. Budgets of an account are counted by `account`.
 
-        A cancel never queues: it has the last share for itself. Unless it `waits`, it fits now or not at all.
+        A cancel never queues: it has the last share for itself.
 
         Raises:
             ExchangeRateLimited: it would not fit within its patience; carries the seconds until it may. Nothing was
@@ -147,7 +145,7 @@ class RateLimits:
             self._charge(endpoint.family, cost.budget, cost.amount, account) for cost in costs_of(endpoint, parameters)
         )
         slot = Slot(family=self._family_row(endpoint.family), charges=charges)
-        patient_until = self._clock.monotonic() + (PATIENCE_S[priority] if waits else 0.0)
+        patient_until = self._clock.monotonic() + PATIENCE_S[priority]
         if priority is Priority.CANCEL:
             await self._take_by(patient_until, priority, [slot])
             return slot
@@ -155,12 +153,6 @@ class RateLimits:
         if meter is not None:
             meter.add(charges[0].amount)
         return slot
-
-    def still_holds(self, slot: Slot) -> bool:
-        """Whether a slot can be used now: it was taken a moment ago, and the exchange requested no pause since."""
-        age_ms = self._clock.now_ms() - slot.taken_ms
-        is_fresh = slot.is_taken and not slot.is_used and 0 <= age_ms <= FRESH_MS
-        return is_fresh and not self._holds.waits(slot.names, Priority.ORDER)
 
     def give_back(self, slot: Slot) -> None:
         """Undoes a slot with which no request was made."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from guardian.connector import Connection
 from guardian.domain.requests import CreateOrder
@@ -47,9 +47,6 @@ from guardian.policy.facts import Facts
 from guardian.policy.rules.budget import calls_denial
 from guardian.store.database import Transaction
 from guardian.store.schema.records import Proposal, Scope
-
-if TYPE_CHECKING:
-    from guardian.exchange.limits.rate_limits import Slot
 
 FACT_ROUNDS: Final = 3
 """Maximum number of times that facts are fetched: they may age in a queue, or another call may trade meanwhile."""
@@ -154,23 +151,12 @@ class OrderPlacer:
         rounds = 0
         while True:
             rounds += 1
-            step = await self._round(order, basis, uncompared, is_last=rounds >= FACT_ROUNDS)
+            facts = replace(await self._fetch_facts(order, basis), uncompared=uncompared)
+            # A cancelled call or a closed STDIN does not interrupt what is between the reservation and the outcome.
+            step = await run_to_completion(self._decide_and_send(order, facts, basis, is_last=rounds >= FACT_ROUNDS))
             if isinstance(step, Answered):
                 return step.reply
             basis = step.basis
-
-    async def _round(
-        self, order: PendingOrder, basis: Basis, uncompared: str | None, *, is_last: bool
-    ) -> Answered | FactsOutdated:
-        """Fetch the facts, with a slot for the order taken meanwhile; decide, and send what was allowed."""
-        fetching = asyncio.ensure_future(self._fetch_facts(order, basis))
-        try:
-            async with order.connection.exchange.order_slot_ahead() as ahead:
-                facts = replace(await fetching, uncompared=uncompared)
-                # A cancelled call or a closed STDIN does not interrupt what is between reservation and outcome.
-                return await run_to_completion(self._decide_and_send(order, facts, basis, ahead, is_last=is_last))
-        finally:
-            fetching.cancel()
 
     async def _fetch_facts(self, order: PendingOrder, basis: Basis) -> Facts:
         """The facts of the order; meanwhile the open orders that change what it can sell back are refreshed,
@@ -195,11 +181,11 @@ class OrderPlacer:
         return facts
 
     async def _decide_and_send(
-        self, order: PendingOrder, facts: Facts, basis: Basis, ahead: Slot | None, *, is_last: bool
+        self, order: PendingOrder, facts: Facts, basis: Basis, *, is_last: bool
     ) -> Answered | FactsOutdated:
         """Decide in one transaction, and send the order if it reserved one."""
         # The slot in the exchange's limits first: an order that has no room there reserves nothing and burns no token.
-        async with order.connection.exchange.order_slot(ahead) as slot:
+        async with order.connection.exchange.order_slot() as slot:
             step = await self._context.journal.transact(
                 lambda tx: self._decider.decide(tx, order, facts, basis, is_last=is_last)
             )

@@ -8,7 +8,6 @@ import pytest
 
 from guardian.errors import ExchangeRateLimited
 from guardian.exchange.environments import Endpoint
-from guardian.exchange.limits.rate_limits import FRESH_MS
 from tests.exchange.http.test_error_mapping import ID
 from tests.exchange.http.test_wire import limit_order
 from tests.exchange.support.exchange_setup import served
@@ -26,9 +25,7 @@ from tests.exchange.support.limits_setup import (
     limits,
     take,
 )
-from tests.exchange.support.loopback_exchange import Told
 from tests.exchange.support.virtual_time import VirtualTime
-from tests.support.present import present
 
 pytestmark = pytest.mark.anyio
 
@@ -205,51 +202,3 @@ async def test_slot_for_an_order_is_taken_before_and_used_once() -> None:
             await exchange.place_order(limit_order(), **order, slot=slot)
     assert len(server.seen) == 95
     assert all("slot" not in seen.parameters for seen in server.seen)
-
-
-async def test_slot_that_was_taken_ahead_is_the_orders_slot() -> None:
-    """Nothing is taken twice, and what no order used is free again."""
-    now = 1_700_000_005_000
-    async with served(now=lambda: now) as (_, exchange):
-        for _ in range(200):
-            async with exchange.order_slot_ahead() as ahead, exchange.order_slot(ahead) as slot:
-                assert slot is ahead is not None
-        for _ in range(95):
-            async with exchange.order_slot_ahead() as ahead, exchange.order_slot(ahead) as slot:
-                await exchange.place_order(limit_order(), client_order_id=ID, timestamp_ms=now, slot=slot)
-        async with exchange.order_slot_ahead() as ahead:
-            assert ahead is None
-            with pytest.raises(ExchangeRateLimited):
-                async with exchange.order_slot(ahead):
-                    pass
-
-
-async def test_slot_that_was_held_for_long_is_given_back_and_another_is_taken() -> None:
-    """A request counts in the window in which it was taken: what is about to be sent was taken a moment ago."""
-    now = [1_700_000_005_000]
-    async with served(now=lambda: now[0]) as (_, exchange):
-        async with exchange.order_slot_ahead() as ahead:
-            now[0] += FRESH_MS
-            async with exchange.order_slot(ahead) as slot:
-                assert slot is ahead
-        async with exchange.order_slot_ahead() as ahead:
-            now[0] += FRESH_MS + 1
-            async with exchange.order_slot(ahead) as slot:
-                assert slot is not ahead
-                assert present(ahead).is_used
-        for _ in range(95):
-            async with exchange.order_slot() as slot:
-                await exchange.place_order(limit_order(), client_order_id=ID, timestamp_ms=now[0], slot=slot)
-
-
-async def test_slot_that_was_taken_ahead_is_not_used_once_the_exchange_asks_for_a_pause() -> None:
-    """A 429 to one of the facts holds the order too, although its slot was taken before."""
-    answers = [Told(status=429, headers={"Retry-After": "30"})]
-    replies = served(lambda _: answers.pop() if answers else Told(body=[]))
-    async with replies as (_, exchange), exchange.order_slot_ahead() as ahead:
-        with pytest.raises(ExchangeRateLimited):
-            await exchange.balances()
-        with pytest.raises(ExchangeRateLimited):
-            async with exchange.order_slot(ahead):
-                pass
-        assert present(ahead).is_used

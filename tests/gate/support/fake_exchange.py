@@ -169,12 +169,7 @@ class FakeExchange:
     # -- orders
 
     @asynccontextmanager
-    async def order_slot_ahead(self) -> AsyncIterator[None]:
-        """None was free: the slot is taken when the facts are there."""
-        yield
-
-    @asynccontextmanager
-    async def order_slot(self, ahead: object = None) -> AsyncIterator[None]:
+    async def order_slot(self) -> AsyncIterator[None]:
         """There is always room in the limits but where `fails` says otherwise."""
         if "order_slot" in self.fails:
             raise self.fails["order_slot"]
