@@ -24,7 +24,7 @@ COMMANDS = (
     ("halt",),
 )
 CODES: Final = {("status",): (0, 1), ("audit", "verify"): (0, 3)}
-"""How a command may end where that is not 0 alone: trading is halted after the first round, and the log is not sealed."""
+"""How a command ends where that is not 0 alone: trading is halted after the first round, and the log is not sealed."""
 
 
 def measure(bench: Bench) -> None:
