@@ -108,7 +108,8 @@ def _finding_dicts(findings: Sequence[Finding]) -> list[dict[str, object]]:
     return [{"kind": f.kind.value, "seq": f.seq, "message": f.message} for f in findings]
 
 
-def _print_report(report: Report) -> None:
+def report_fields(report: Report) -> list[tuple[str, object]]:
+    """Returns what verifying a log found, in words: a name and its value each, the result last."""
     shown: list[tuple[str, object]] = [("log", str(report.path)), ("rows", report.rows)]
     if report.first_ts_ms is not None and report.last_ts_ms is not None:
         shown.append(("from", with_relative(report.first_ts_ms, wall_clock_ms())))
@@ -124,7 +125,11 @@ def _print_report(report: Report) -> None:
     if report.is_intact:
         shown.append(("proven by", report.proven_by or "nothing outside this folder"))
     shown.append(("result", _result(report)))
-    fields(shown)
+    return shown
+
+
+def _print_report(report: Report) -> None:
+    fields(report_fields(report))
     for finding in report.findings:
         say(f"{finding.kind.value}: {finding.message}", Tone.BAD)
     for finding in report.accepted:

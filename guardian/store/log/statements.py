@@ -113,7 +113,7 @@ WAITING_CHANGES: Final = (
 
 # Verifying
 
-FIRST_DIGEST: Final = "SELECT digest FROM audit WHERE seq = 1"
+FIRST_DIGEST: Final = "SELECT digest FROM audit ORDER BY seq LIMIT 1"
 ROWS_OF_SEAL: Final = f"SELECT seq, key, body FROM audit WHERE key >= '{SEAL}' AND key < '{SEAL_END}' ORDER BY seq"
 ROWS_AFTER: Final = f"SELECT {_ROW} FROM audit WHERE seq > :after ORDER BY seq LIMIT :limit"
 ROWS_BETWEEN: Final = f"SELECT {_ROW} FROM audit WHERE seq > :after AND seq <= :last ORDER BY seq LIMIT :limit"
@@ -156,6 +156,27 @@ _TRADE: Final = ", ".join(f"{'f' if number < 5 else 'o'}.{name}" for number, nam
 FLOWS_OF_ORDERS_AFTER: Final = (
     f"SELECT {_TRADE} FROM flows f JOIN orders o ON o.client_order_id = f.client_order_id "
     "WHERE f.kind IN ('trade', 'fee') AND f.id > :after ORDER BY f.id LIMIT :limit"
+)
+
+# The report
+
+CALL_TIMES_BETWEEN: Final = (
+    "SELECT seq, phase, call_id, ts_ms, tool, outcome FROM audit WHERE seq > :after AND seq <= :last "
+    "ORDER BY seq LIMIT :limit"
+)
+"""Without bodies, which are most of the file."""
+DENIED_BETWEEN: Final = (
+    f"SELECT {_ROW} FROM audit WHERE phase = 'outcome' AND outcome = 'denied' AND seq > :after AND seq <= :last "
+    "ORDER BY seq LIMIT :limit"
+)
+INTENTS_BETWEEN: Final = (
+    f"SELECT {', '.join(f'audit.{name}' for name in ROW_COLUMNS)} FROM orders "
+    "JOIN audit ON audit.seq = orders.intent_seq AND audit.phase = 'intent' "
+    "WHERE orders.intent_seq > :after AND orders.intent_seq <= :last ORDER BY orders.intent_seq LIMIT :limit"
+)
+POLICY_TEXTS: Final = "SELECT digest, text FROM policies"
+PROPOSALS_BETWEEN: Final = (
+    f"SELECT {_PROPOSAL} FROM proposals WHERE created_ms >= :since AND created_ms < :until ORDER BY ordinal DESC"
 )
 BEGIN_READING: Final = "BEGIN"
 """What is read until END_READING is of one moment, whatever others write meanwhile."""
