@@ -79,19 +79,31 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
 @click.option(
     "--pubkey", type=PublicKeyParam(), metavar="FILE|KEY", help="The log's public key that you kept elsewhere."
 )
+@click.option("--with-exchange", is_flag=True, help="Ask the exchange too: it lists guardian's own orders.")
+@policy_option
 @json_option
 @click.pass_context
-def verify(ctx: click.Context, checkpoint: Checkpoint | None, pubkey: VerifierKey | None, as_json: bool) -> None:
+def verify(
+    ctx: click.Context,
+    checkpoint: Checkpoint | None,
+    pubkey: VerifierKey | None,
+    with_exchange: bool,
+    policy_path: Path | None,
+    as_json: bool,
+) -> None:
     """Verify that no row was changed, moved, left out, or cut off before a checkpoint. A broken log halts trading.
 
-    What you resumed trading after is found again, and does not halt it again.
+    What you resumed trading after is found again, and does not halt it again. With --with-exchange ids, fills, fees and
+    times of guardian's own orders are held against the exchange's lists, and what only one of them has is named.
 
     0: intact, and something outside the folder proves it: the keyring, a public key or a checkpoint. 1: it was
     tampered with or is damaged. 3: it is intact in itself and nothing proves more, or it could not be looked at.
     """
+    from guardian.cli.audit.testimony import heard
     from guardian.cli.audit.verification import verify_log
 
-    ctx.exit(verify_log(checkpoint, pubkey, as_json=as_json))
+    witness = (lambda: heard(policy_path)) if with_exchange else None
+    ctx.exit(verify_log(checkpoint, pubkey, as_json=as_json, witness=witness))
 
 
 @click.command("seal")
@@ -121,6 +133,8 @@ def seal(ctx: click.Context, folder: Path | None, no_folder: bool) -> None:
 @click.pass_context
 def reconcile_(ctx: click.Context, symbols: tuple[str, ...], policy_path: Path | None, as_json: bool) -> None:
     """Compare the store with the open and recent orders at the exchange, and bring it up to date.
+
+    Then all of guardian's own orders are held against the exchange's lists, as `verify --with-exchange` does.
 
     0: they agree. 1: they differed; each difference is in the log. 3: it could not be done, or not for every symbol.
     """

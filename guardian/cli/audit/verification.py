@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import click
 
+from guardian.cli.audit.testimony import HeardExchange
 from guardian.cli.support.exit_codes import COULD_NOT_TELL, FINE, NO
 from guardian.cli.support.render import Tone, Toned, fields, print_json, print_line, say, say_hint, say_over
 from guardian.cli.support.terminal import is_terminal
@@ -29,8 +30,17 @@ SHOWS_PROGRESS: Final = 50_000
 """Rows: a log with fewer is verified before anybody could read how far that is."""
 
 
-def verify_log(checkpoint: Checkpoint | None, pubkey: VerifierKey | None = None, *, as_json: bool) -> int:
-    """Verify the log of the home, print what is found, and halt trading where it is broken; the exit code."""
+def verify_log(
+    checkpoint: Checkpoint | None,
+    pubkey: VerifierKey | None = None,
+    *,
+    as_json: bool,
+    witness: Callable[[], HeardExchange] | None = None,
+) -> int:
+    """Verify the log of the home, print what is found, and halt trading where it is broken; the exit code.
+
+    With `witness` the exchange is asked as well: 1 where either finds something, else 3 where either cannot tell.
+    """
     home = checked_home()
     unlock_or_say(home)
     # What is outside the folder is read first: the log only grows, so it must have all that is named there.
@@ -44,14 +54,20 @@ def verify_log(checkpoint: Checkpoint | None, pubkey: VerifierKey | None = None,
         from guardian.cli.audit.broken_chain import halt_for
 
         say_halted = halt_for(report)
+    testimony = None if witness is None else witness()
     if as_json:
-        print_json(_report_dict(report))
+        document = _report_dict(report)
+        print_json(document if testimony is None else {**document, "exchange": testimony.as_dict()})
     else:
         _print_report(report)
-    if say_halted is None:
-        return FINE if report.is_proven else COULD_NOT_TELL
-    say_halted()
-    return NO
+        if testimony is not None:
+            testimony.print()
+    if say_halted is not None:
+        say_halted()
+        return NO
+    code = FINE if report.is_proven else COULD_NOT_TELL
+    codes = {code} if testimony is None else {code, testimony.exit_code}
+    return next(code for code in (NO, COULD_NOT_TELL, FINE) if code in codes)
 
 
 @contextmanager

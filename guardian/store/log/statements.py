@@ -229,3 +229,20 @@ FLOWS_OF_ORDER_IN_TIME: Final = (
     "SELECT clock_ms, kind, asset, change FROM flows WHERE client_order_id = :name ORDER BY id"
 )
 POLICY_TEXT: Final = "SELECT text FROM policies WHERE digest = :digest ORDER BY ordinal DESC LIMIT 1"
+
+# What the exchange is a witness of
+
+LOGGED_ORDERS: Final = (
+    # Whether the log has the row that an order's id is made of, or that of its being found at the exchange.
+    "SELECT o.client_order_id, o.symbol, o.base_asset, o.quote_asset, o.side, o.wire_type, o.quantity, o.price, "
+    "o.stop_price, o.order_id, o.created_ms, o.sent_ms, o.updated_ms, o.state, o.executed_quantity, "
+    "o.executed_quote_quantity, o.fee_quantity, o.adopted, a.seq, f.seq FROM orders o "
+    "LEFT JOIN audit a ON a.client_order_id = o.client_order_id "
+    f"LEFT JOIN audit f ON f.key = '{FOUND}' || o.environment || '/' || o.client_order_id "
+    "WHERE o.environment = :environment AND o.account = :account ORDER BY o.intent_seq"
+)
+INTENT_IDS: Final = "SELECT client_order_id FROM audit WHERE client_order_id IS NOT NULL"
+LOGGED_FEES: Final = (
+    "SELECT client_order_id, asset, change FROM flows "
+    "WHERE environment = :environment AND account = :account AND kind = 'fee' ORDER BY id"
+)
