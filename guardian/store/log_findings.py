@@ -14,7 +14,7 @@
 | CHECKPOINT | a checkpoint of a sealed log is missing, unsigned, of another log, or older than one elsewhere |
 | SEAL      | the row of a sealed log's public key is gone, or names another key             |
 | CELL      | a cell has a type or a form that guardian never writes there                   |
-| SCHEMA    | a table, index or trigger of the store is missing                               |
+| SCHEMA    | a table, index or trigger is missing, another one than guardian's, or foreign   |
 | DAMAGED   | SQLite's own check of the file failed                                           |
 """
 

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from guardian.errors import StoreCorrupt, StoreLost, StoreUnavailable
 from guardian.store.log.checkpoint import read_checkpoint
 from guardian.store.log.verify import verify_tail
-from guardian.store.log_findings import Finding
+from guardian.store.log_findings import Finding, FindingKind
 from guardian.store.schema.files import (
     APPLICATION_ID,
     CHECKPOINT_NAME,
@@ -23,6 +23,7 @@ from guardian.store.schema.files import (
     POLICY_NAME,
     SCHEMA_VERSION,
 )
+from guardian.store.schema.parts import schema_differences
 from guardian.store.schema.records import Checkpoint
 from guardian.store.schema.sqlite_dialect import (
     BEGIN,
@@ -37,7 +38,7 @@ from guardian.store.schema.sqlite_dialect import (
     use_wal,
 )
 from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
-from guardian.store.schema.sqlite_statements import PARTS, SCHEMA
+from guardian.store.schema.sqlite_statements import SCHEMA
 from guardian.system.private_files import check_home, make_folder, prepare_file
 
 LOCK_TIMEOUT_S: Final = 30.0
@@ -64,7 +65,7 @@ class OpenFile:
     identity: tuple[int, int]
     """Device and inode."""
     findings: tuple[Finding, ...] = ()
-    """What is wrong with the end of the log, or with the checkpoint's row, as it was opened."""
+    """What is wrong with the schema, the end of the log, or the checkpoint's row, as it was opened."""
 
     @property
     def in_transaction(self) -> bool:
@@ -206,7 +207,7 @@ def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool, now_ms: 
             file.commit()
         _check(connection, path)
         _bring_up_to_date(connection, path, checkpoint, now_ms)
-        file.findings = verify_tail(connection, checkpoint)
+        file.findings = (*_weaknesses(connection), *verify_tail(connection, checkpoint))
         # From here on `begin` waits, and nothing but it: whoever has begun has the one lock of writers.
         set_busy_timeout(connection, 0)
     except BaseException:
@@ -255,7 +256,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
             f"{SCHEMA_VERSION})",
             hint="upgrade guardian, or restore a backup from before",
         )
-    if version <= 0 or (version == SCHEMA_VERSION and PARTS - part_names(connection)):
+    if version <= 0 or (version == SCHEMA_VERSION and any(one.is_missing for one in schema_differences(connection))):
         raise StoreCorrupt(f"`{path.name}` lacks parts of a guardian store", hint=RESTORE_HINT)
     if path.stat().st_size <= QUICK_CHECK_BYTES and damages(connection, 1):
         raise StoreCorrupt(f"`{path.name}` is damaged", hint=RESTORE_HINT)
@@ -268,3 +269,10 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path, checkpoint: Ch
         from guardian.store.migrations.migrate import migrate
 
         migrate(connection, path, version, checkpoint, now_ms=now_ms)
+
+
+def _weaknesses(connection: sqlite3.Connection) -> tuple[Finding, ...]:
+    """Returns the findings on triggers, and on tables and indexes that are not as guardian makes them."""
+    return tuple(
+        Finding(kind=FindingKind.SCHEMA, message=one.message) for one in schema_differences(connection) if one.weakens
+    )

@@ -25,6 +25,9 @@ def halt_for(report: Report) -> Callable[[], None]:
             journal.close()
     except GuardianError as error:
         return partial(_print_failure, error)
+    if state is TradingState.HALTED and any(finding.lost is not None for finding in report.findings):
+        way = "put the newest copy of the log back, or `guardian audit accept-loss --reason TEXT`"
+        return partial(say, f"trading is halted; {way}")
     if state is TradingState.HALTED:
         return partial(say, "trading is halted; `guardian resume` lets it continue all the same")
     return partial(say, f"trading is {state.value}: all of this was reported before the owner resumed")

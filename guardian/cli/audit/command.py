@@ -19,6 +19,7 @@ from guardian.cli.audit.log_options import CheckpointParam, Moment, PublicKeyPar
 from guardian.cli.audit.report.command import report
 from guardian.cli.parser.groups import CommandGroup
 from guardian.cli.support.options import policy_option
+from guardian.cli.support.owner import require_owner
 
 if TYPE_CHECKING:
     from guardian.store.schema.records import Checkpoint
@@ -126,6 +127,24 @@ def seal(ctx: click.Context, folder: Path | None, no_folder: bool) -> None:
     ctx.exit(seal_command.seal(folder, no_folder=no_folder))
 
 
+@click.command("accept-loss")
+@click.option("--reason", required=True, help="Why you accept it: a copy that was put back, a disk that failed.")
+@policy_option
+@click.pass_context
+def accept_loss(ctx: click.Context, reason: str, policy_path: Path | None) -> None:
+    """Accept that rows of the log are gone or changed, so that trading can be resumed and checkpoints go on.
+
+    Shows all of it and asks you. A row of the log names it, signed where the log is sealed; `verify` reports it as
+    accepted from then on, and new damage as new. A newer copy of `guardian.db` that you have is better: put it back.
+
+    0: accepted. 1: you said no, there is nothing to accept, or other damage is left. 3: the keyring did not answer.
+    """
+    require_owner("accept a loss")
+    from guardian.cli.audit import accepting
+
+    ctx.exit(accepting.accept_loss(reason, policy_path))
+
+
 @click.command("reconcile")
 @click.option("--symbol", "symbols", multiple=True, type=SymbolParam(), help="Only this symbol; can be repeated.")
 @policy_option
@@ -186,6 +205,7 @@ SUBCOMMANDS: Final = (
     receipt,
     checkpoint,
     seal,
+    accept_loss,
 )
 """Every command of the group, in the order of its help."""
 for subcommand in SUBCOMMANDS:

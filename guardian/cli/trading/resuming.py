@@ -11,6 +11,7 @@ from guardian.domain.money import plain
 from guardian.domain.owner.statement import Statement, StatementKind
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError
+from guardian.gate.seal.accepted_loss import require_no_loss
 from guardian.home.opened import OpenedHome
 from guardian.store.schema.records import OrderRow, TradingStatus
 
@@ -82,6 +83,7 @@ def resume(opened: OpenedHome, shown: ShownTrading, target: TradingState) -> Non
         emergency.import_into(opened.journal.store())
         came_meanwhile = True
     with opened.journal.transaction() as tx:
+        require_no_loss(tx)
         if (
             came_meanwhile
             or tx.trading.status() != shown.stored

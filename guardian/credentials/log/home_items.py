@@ -78,13 +78,18 @@ class HomeItems:
         return self._items.backend_name
 
     @property
+    def is_vault(self) -> bool:
+        """Whether the items are in a vault, which lies in the home itself."""
+        return isinstance(self._backend, VaultBackend)
+
+    @property
     def keeps_anchors(self) -> bool:
         """Whether an anchor may be set again and again here.
 
         Not in a vault, which lies in the home and is rolled back with it. Not in macOS' Keychain, where each new value
         takes away the owner's "Always Allow", and so the next read may open a window.
         """
-        return not isinstance(self._backend, VaultBackend) and sys.platform != "darwin"
+        return not self.is_vault and sys.platform != "darwin"
 
     def root(self, log: str) -> KeptRoot | None:
         """Returns the root secret of a log; None where it is missing."""

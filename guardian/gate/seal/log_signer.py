@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 EVERY_ROWS: Final = 64
 EVERY_S: Final = 60.0
+RESTART_WAIT_S: Final = 60.0
 LAST_WAIT_S: Final = 2.0
 """How long leaving waits for the keyring."""
 _SEQ, _DIGEST = (ROW_COLUMNS.index(name) for name in ("seq", "digest"))
@@ -54,13 +55,17 @@ class LogSigner:
         self._signed: Checkpoint | None = None
         self._signed_at = monotonic()
 
-    def begin_at(self, verified: Checkpoint, *, replaces: bool = False) -> bool:
-        """Signs a row up to which the whole log was verified; False where that could not be written.
-
-        With `replaces` in place of every checkpoint that there is.
-        """
+    def begin_at(self, verified: Checkpoint) -> bool:
+        """Signs a row up to which the whole log was verified; False where that could not be written."""
         with self._lock:
-            return self._sign(verified, replaces=replaces)
+            return self._sign(verified)
+
+    def restart_at(self, verified: Checkpoint) -> bool:
+        """As `begin_at`, in place of every checkpoint and anchor that there is: the owner has accepted a loss."""
+        with self._lock:
+            is_signed = self._sign(verified, replaces=True)
+        self._anchors.close(RESTART_WAIT_S)
+        return is_signed
 
     def advance(self) -> bool:
         """Signs the last row of the log, if all rows up to it follow on the last signed checkpoint; else False."""

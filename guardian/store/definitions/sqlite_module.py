@@ -32,7 +32,7 @@ from guardian.store.definitions.owner_tables import OWNER
 from guardian.store.definitions.table_base import Table
 from guardian.store.definitions.tables import CHANGING_ORDER_COLUMNS, CONTROL, ORDERS
 from guardian.store.schema.files import APPLICATION_ID, SCHEMA_VERSION
-from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES, header_statements, triggers
+from guardian.store.schema.sqlite_dialect import header_statements, triggers
 
 COMMAND: Final = "python -m guardian.store.definitions.sqlite_module > guardian/store/schema/sqlite_statements.py"
 DEFINITIONS: Final = (
@@ -125,13 +125,6 @@ def schema_statements() -> tuple[str, ...]:
     )
 
 
-def part_names() -> frozenset[str]:
-    """Returns the names of all tables, indexes and triggers."""
-    tables = Table.metadata.sorted_tables
-    indexes = {str(index.name) for table in tables for index in table.indexes}
-    return frozenset({table.name for table in tables} | indexes | TRIGGER_NAMES)
-
-
 def _sql(statement: ExecutableDDLElement | UpdateBase) -> str:
     """Returns a statement of the schema as one line of SQL."""
     return " ".join(str(statement.compile(dialect=_DIALECT)).split())
@@ -141,8 +134,7 @@ def _schema_section() -> str:
     lines = ["", "# The schema", "", "SCHEMA: Final = ("]
     for sql in schema_statements():
         lines += ["    (", *_text([sql]), "    ),"]
-    lines += [")", '"""What creates everything of a new file, in this order."""', "PARTS: Final = frozenset({"]
-    lines += [*_names(sorted(part_names())), "})", '"""The names of all tables, indexes and triggers."""', ""]
+    lines += [")", '"""What creates everything of a new file, in this order."""', ""]
     return "\n".join(lines)
 
 

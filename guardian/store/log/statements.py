@@ -113,7 +113,7 @@ WAITING_CHANGES: Final = (
 
 # Verifying
 
-FIRST_DIGEST: Final = "SELECT digest FROM audit ORDER BY seq LIMIT 1"
+FIRST_DIGEST: Final = "SELECT digest FROM audit WHERE seq = 1"
 ROWS_OF_SEAL: Final = f"SELECT seq, key, body FROM audit WHERE key >= '{SEAL}' AND key < '{SEAL_END}' ORDER BY seq"
 ROWS_AFTER: Final = f"SELECT {_ROW} FROM audit WHERE seq > :after ORDER BY seq LIMIT :limit"
 ROWS_BETWEEN: Final = f"SELECT {_ROW} FROM audit WHERE seq > :after AND seq <= :last ORDER BY seq LIMIT :limit"

@@ -32,8 +32,9 @@ from guardian.store.log.verify_tables import imbalances, owner_differences
 from guardian.store.log_findings import REPORTED_BY, Anchor, Finding, FindingKind, Report, evidence_of, lost_row
 from guardian.store.schema.cells import strange_cells
 from guardian.store.schema.files import CHECKPOINT_NAME
+from guardian.store.schema.parts import schema_differences
 from guardian.store.schema.records import Checkpoint
-from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES, damages, part_names
+from guardian.store.schema.sqlite_dialect import damages
 from guardian.store.seal.checks import KeptCheckpoint, SealCheck
 from guardian.store.seal.evidence import NO_EVIDENCE, SealEvidence
 from guardian.store.seal.seal_rows import seal_rows
@@ -273,9 +274,9 @@ class Verification:
             self.found(FindingKind.OWNER, None, message)
 
     def check_schema(self, connection: sqlite3.Connection) -> None:
-        """Checks that the triggers are there, which keep the log append-only."""
-        for name in sorted(TRIGGER_NAMES - part_names(connection, "trigger")):
-            self.found(FindingKind.SCHEMA, None, f"the trigger `{name}` was removed")
+        """Compares every table, index and trigger with those that guardian makes."""
+        for difference in schema_differences(connection):
+            self.found(FindingKind.SCHEMA, None, difference.message)
 
     def check_cells(self, connection: sqlite3.Connection) -> None:
         """Checks that each cell of the other tables has the type and the form that guardian writes."""

@@ -82,10 +82,15 @@ def schema_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def part_names(connection: sqlite3.Connection, kind: str | None = None) -> frozenset[str]:
-    """Returns the names of all tables, indexes and triggers of the file, or of those of one kind."""
-    with closing(connection.execute("SELECT name, type FROM sqlite_master")) as rows:
-        return frozenset(name for name, kind_of_it in rows if kind in {None, kind_of_it})
+def part_names(connection: sqlite3.Connection) -> frozenset[str]:
+    """Returns the names of all tables, indexes, triggers and views of the file."""
+    with closing(connection.execute("SELECT name FROM sqlite_master")) as rows:
+        return frozenset(name for (name,) in rows)
+
+
+def stored_parts(connection: sqlite3.Connection) -> list[tuple[str, str, str | None]]:
+    """Returns the kind, name and statement of everything in the file; an index of a key has no statement."""
+    return connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
 
 
 def damages(connection: sqlite3.Connection, limit: int) -> list[str]:
@@ -187,6 +192,3 @@ def triggers(fixed_order_columns: Iterable[str]) -> dict[str, str]:
         "redemptions_no_update": _aborts("UPDATE ON redemptions", "append-only"),
         "redemptions_no_delete": _aborts("DELETE ON redemptions", "append-only"),
     }
-
-
-TRIGGER_NAMES: Final = frozenset(triggers(()))

@@ -294,21 +294,6 @@ SCHEMA: Final = (
     ),
 )
 """What creates everything of a new file, in this order."""
-PARTS: Final = frozenset({
-    "accounts", "accounts_no_delete", "accounts_no_update", "acts", "audit", "audit_no_delete",
-    "audit_no_update", "control", "flows", "flows_no_delete", "flows_no_update", "holdings",
-    "ix_acts_scope", "ix_audit_event", "ix_audit_minute", "ix_audit_outcome", "ix_audit_symbol",
-    "ix_audit_tool", "ix_flows_clock", "ix_flows_order", "ix_flows_window", "ix_holdings_asset",
-    "ix_mandates_scope", "ix_orders_fees", "ix_orders_fingerprint", "ix_orders_found", "ix_orders_mandate",
-    "ix_orders_pending", "ix_orders_sent", "ix_orders_seq", "ix_orders_symbol", "ix_orders_window",
-    "ix_policy_approvals", "ix_proposals_order", "ix_proposals_waiting", "ix_slicing_scope", "leases",
-    "mandates", "mandates_ended", "mandates_no_delete", "marks", "orders", "orders_born", "orders_fixed",
-    "orders_moves", "orders_no_delete", "owner", "owner_changes", "passkeys", "passkeys_no_delete",
-    "policies", "policy_approvals", "policy_approvals_no_delete", "policy_approvals_no_update", "proposals",
-    "proposals_ended", "proposals_no_delete", "redemptions", "redemptions_no_delete",
-    "redemptions_no_update", "slicing", "ux_audit_call_phase", "ux_audit_key", "ux_audit_order",
-})
-"""The names of all tables, indexes and triggers."""
 
 # guardian.store.definitions.log_statements
 

@@ -94,6 +94,8 @@ class SealCheck:
         """Yields what could not be verified, each in a sentence for people."""
         yield from self._evidence.unchecked
         yield from self._unread
+        if self._rows.keys and self._evidence.keys is None and not self._evidence.unchecked:
+            yield "the log is sealed, and the keyring does not have its secret"
         given = self._evidence.given
         if given is not None and not self._knows_given:
             yield "the public key that was given is not the one that this log has"

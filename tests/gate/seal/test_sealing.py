@@ -89,7 +89,7 @@ def test_sealing_that_ended_early_is_finished_by_the_next(
 ) -> None:
     """Killed after the secret, the row or the checkpoint: the next sealing finishes it, with the same key."""
     place = {
-        "key": "guardian.gate.seal.sealing._write_key",
+        "key": "guardian.gate.seal.sealing.write_key",
         "row": "guardian.gate.seal.log_signer.keep_note",
         "note": "guardian.credentials.log.home_items.HomeItems.mark_sealed",
     }[after]

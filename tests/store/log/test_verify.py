@@ -23,8 +23,8 @@ from guardian.store.log.encoding import digest_of
 from guardian.store.log.verify import verify
 from guardian.store.log_findings import FindingKind
 from guardian.store.schema.files import CHECKPOINT_NAME
+from guardian.store.schema.parts import known_parts
 from guardian.store.schema.records import Checkpoint, Phase, Record
-from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES
 from tests.store.support.store_world import World
 from tests.support import prefork
 from tests.support.present import present
@@ -222,12 +222,12 @@ def test_removed_trigger_is_found(log: World) -> None:
     assert kinds(log) == {FindingKind.SCHEMA}
 
 
-@pytest.mark.parametrize("name", sorted(TRIGGER_NAMES))
-def test_each_trigger_of_the_schema_is_missed_when_it_is_removed(log: World, name: str) -> None:
+@pytest.mark.parametrize(("kind", "name"), sorted(part for part in known_parts() if part[0] != "table"))
+def test_each_trigger_and_index_of_the_schema_is_missed_when_it_is_removed(log: World, kind: str, name: str) -> None:
     """Those of proposals, accounts and redemptions too."""
     with closing(sqlite3.connect(log.home / "guardian.db")) as connection:
-        connection.execute(f"DROP TRIGGER {name}")
-    assert [finding.message for finding in verify(log.home).findings] == [f"the trigger `{name}` was removed"]
+        connection.execute(f"DROP {kind} {name}")
+    assert [finding.message for finding in verify(log.home).findings] == [f"the {kind} `{name}` was removed"]
 
 
 def test_damaged_index_is_found(log: World) -> None:

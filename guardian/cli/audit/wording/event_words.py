@@ -278,6 +278,10 @@ def _permissions_unread(data: Data) -> Words:
     return Words(what="what the key of live may do could not be read:", result=_because(data), tone=Tone.BAD)
 
 
+def _loss_accepted(data: Data) -> Words:
+    return Words(what="LOSS ACCEPTED by you:", result=_because(data), tone=Tone.BAD)
+
+
 def _checkpoint_folder(data: Data) -> Words:
     folder = named(data, "folder")
     if not folder:
@@ -294,6 +298,7 @@ EVENT_WORDS: Final[Mapping[str, Callable[[Data], Words]]] = {
     "log_begun": _said("a new log was begun"),
     "log_sealed": _said("the log is sealed: its checkpoints are signed from now on"),
     "checkpoint_folder": _checkpoint_folder,
+    "loss_accepted": _loss_accepted,
     "approved": _approved,
     "rejected": _rejected,
     "withdrawn": _withdrawn,
