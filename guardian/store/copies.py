@@ -13,13 +13,13 @@ from guardian.store.schema.sqlite_dialect import leave_wal
 from guardian.system.private_files import prepare_file, publish_file
 
 
-def dated_name(folder: Path, name: str, now_ms: int) -> Path:
-    """Returns a path in the folder that nothing has yet: the name, and the time in UTC to the second."""
+def dated_name(folder: Path, name: str, now_ms: int, *, suffix: str = "") -> Path:
+    """Returns a path in the folder that nothing has yet: the name, the time in UTC to the second, and the suffix."""
     at = datetime.fromtimestamp(now_ms / 1000, tz=UTC).strftime("%Y%m%dT%H%M%SZ")
-    path, number = folder / f"{name}-{at}", 1
+    path, number = folder / f"{name}-{at}{suffix}", 1
     while os.path.lexists(path):
         number += 1
-        path = folder / f"{name}-{at}-{number}"
+        path = folder / f"{name}-{at}-{number}{suffix}"
     return path
 
 

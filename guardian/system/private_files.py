@@ -166,7 +166,7 @@ def file_as_a_whole(path: Path, *, replaces: bool) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         if replaces:
             draft.replace(path)
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
         else:
             publish_file(draft, path)
     finally:
@@ -185,7 +185,7 @@ def publish_file(draft: Path, path: Path) -> None:
         draft.unlink(missing_ok=True)
     else:
         draft.rename(path)  # on Windows it does not
-    _flush_folder(path.parent)
+    flush_folder(path.parent)
 
 
 def create_file(path: Path, content: bytes) -> None:
@@ -211,7 +211,7 @@ def _link(draft: Path, path: Path) -> None:
         draft.replace(path)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Puts the names in a folder on the disk: until then, a machine that loses power may have the older file again."""
     if os.name != "posix":
         return

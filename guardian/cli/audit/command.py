@@ -14,6 +14,7 @@ import click
 
 from guardian.cli.audit.answers.order_command import order
 from guardian.cli.audit.answers.trades_command import trades
+from guardian.cli.audit.backups.command import backup, restore
 from guardian.cli.audit.export.command import export
 from guardian.cli.audit.log_options import CheckpointParam, Moment, PublicKeyParam, SymbolParam, json_option
 from guardian.cli.audit.report.command import report
@@ -206,6 +207,8 @@ SUBCOMMANDS: Final = (
     checkpoint,
     seal,
     accept_loss,
+    backup,
+    restore,
 )
 """Every command of the group, in the order of its help."""
 for subcommand in SUBCOMMANDS:

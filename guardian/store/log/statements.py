@@ -35,6 +35,7 @@ _ROW: Final = ", ".join(ROW_COLUMNS)
 ROW_AT: Final = f"SELECT {_ROW} FROM audit WHERE seq = :seq"
 DIGEST_AT: Final = "SELECT digest FROM audit WHERE seq = :seq"
 FIRST_AND_LAST_SEQ: Final = "SELECT min(seq), max(seq) FROM audit"
+NUMBER_OF_ORDERS: Final = "SELECT count(*) FROM orders"
 TIME_AT_OR_AFTER: Final = "SELECT seq, ts_ms FROM audit WHERE seq >= :seq ORDER BY seq LIMIT 1"
 LAST_CALL: Final = f"SELECT {_ROW} FROM audit WHERE phase = 'call' ORDER BY seq DESC LIMIT 1"
 INTENT_OF_ORDER: Final = f"SELECT {_ROW} FROM audit WHERE client_order_id = :name"

@@ -120,6 +120,18 @@ def _emergency(data: Data) -> Words:
     return Words(what="taken from the emergency file:", result=result, tone=Tone.BAD)
 
 
+def _migrated(data: Data) -> Words:
+    versions = joined("from version", named(data, "from"), "to", named(data, "to"), by=" ")
+    return Words(what="guardian was updated: the log's tables", result=versions)
+
+
+def _restored(data: Data) -> Words:
+    lost = named(data, "lost_rows")
+    what = f"RESTORED from a backup that ends with row {named(part(data, 'backup'), 'seq')}, trading halted"
+    result = joined(_by(data), _how(data), f"{lost} rows out of use" if lost not in {"", "0"} else "")
+    return Words(what=f"{what},", result=result, tone=Tone.BAD)
+
+
 # Proposals
 
 
@@ -295,6 +307,8 @@ EVENT_WORDS: Final[Mapping[str, Callable[[Data], Words]]] = {
     "resumed": _resumed,
     "broken_chain": _broken_chain,
     "emergency": _emergency,
+    "schema_migrated": _migrated,
+    "restored": _restored,
     "log_begun": _said("a new log was begun"),
     "log_sealed": _said("the log is sealed: its checkpoints are signed from now on"),
     "checkpoint_folder": _checkpoint_folder,
