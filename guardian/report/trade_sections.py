@@ -17,7 +17,7 @@ from guardian.report.report_figures import AccountFigures, ReportFigures
 from guardian.report.time_steps import TimeSteps
 from guardian.store.answers.trades import EntryKind, SymbolTrades, TradeEntry, TradeFigures
 
-MOST_TRADES: Final = 100
+MOST_TRADES: Final = 60
 """The newest; the export has all."""
 _BUYS: Final = frozenset({EntryKind.BUY})
 

@@ -46,6 +46,9 @@ CONTRAST: Final = """
 }
 """
 """Every text whose contrast is below that of WCAG 2.2, 1.4.3, level AA."""
+A4_WIDTH: Final = 688
+"""Pixels of CSS that are left of A4 between the margins of the page."""
+INSIDE: Final = "one.getBoundingClientRect().right <= document.body.getBoundingClientRect().right + 1"
 OVERLAPS: Final = """
 () => [...document.querySelectorAll(".axis")].flatMap((axis) => {
   const boxes = [...axis.querySelectorAll("text")].map((one) => one.getBoundingClientRect());
@@ -137,6 +140,8 @@ def test_paper_is_white_and_has_all_of_the_page(browser: Browser, report: Writte
     assert seen.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert seen.page.evaluate(CONTRAST) == []
     assert not seen.page.locator("details").first.is_visible()
+    seen.page.set_viewport_size({"width": A4_WIDTH, "height": 900})
+    assert seen.page.evaluate(f"[...document.querySelectorAll('td, th')].every((one) => {INSIDE})")
     paper = seen.page.pdf(format="A4")
     assert paper.startswith(b"%PDF")
     assert 2 <= paper.count(b"/Type /Page\n") + paper.count(b"/Type /Page ") <= 12

@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 
 import click
 
-from guardian.cli.audit.export.log_lines import LOG_COLUMNS, csv_cells, ndjson_line, verified_rows
+from guardian.cli.audit.export.log_lines import LOG_COLUMNS, csv_cells, ndjson_line, read_rows
 from guardian.cli.audit.export.manifest import Exported, manifest_json, manifest_path
 from guardian.cli.audit.export.trade_lines import TRADE_CSV_COLUMNS, trade_lines
 from guardian.cli.audit.verification import progress_shown
@@ -192,14 +192,14 @@ def _write_rows(wanted: Wanted, sink: Sink, connection: sqlite3.Connection, expo
     last = 0 if exported.head is None else exported.head[0]
     if wanted.until_ms is not None:
         last = min(last, first_seq_at(connection, wanted.until_ms) - 1)
-    rows = verified_rows(rows_between(connection, first - 1, last), row_at(connection, first - 1))
+    rows = read_rows(rows_between(connection, first - 1, last), row_at(connection, first - 1))
     with progress_shown("exported") as progress:
-        for row, verified in rows:
+        for read in rows:
             if wanted.format is ExportFormat.CSV:
-                sink.write_cells(csv_cells(row, verified=verified, redact=wanted.redact))
+                sink.write_cells(csv_cells(read, redact=wanted.redact))
             else:
-                sink.write(ndjson_line(row, verified=verified, redact=wanted.redact) + "\n")
-            exported.add(row.seq, row.ts_ms, verified=verified)
+                sink.write(ndjson_line(read, redact=wanted.redact) + "\n")
+            exported.add(read.row.seq, read.row.ts_ms, verified=read.verified)
             if progress is not None and exported.rows % PROGRESS_EVERY == 0:
                 progress(exported.rows, last - first + 1)
 

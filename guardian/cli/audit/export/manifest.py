@@ -12,6 +12,7 @@ from typing import Final
 
 from guardian import __version__
 from guardian.cli.support.times import utc_time
+from guardian.domain.milliseconds import LATEST_MS
 
 MANIFEST_VERSION: Final = 1
 FORMAT_VERSION: Final = 1
@@ -64,7 +65,7 @@ def manifest_json(exported: Exported, file: Path, now_ms: int) -> bytes:
         "rows": exported.rows,
         "changed_rows": exported.changed_rows,
         "redacted": exported.redacted,
-        "requested": {"since": _time(exported.since_ms), "until": _time(exported.until_ms)},
+        "requested": {"since": utc_or_none(exported.since_ms), "until": utc_or_none(exported.until_ms)},
         "first": _end(exported.first),
         "last": _end(exported.last),
         "head": _point(exported.head),
@@ -80,11 +81,9 @@ def _point(point: tuple[int, str] | None) -> dict[str, object] | None:
 
 
 def _end(end: tuple[int, object] | None) -> dict[str, object] | None:
-    return None if end is None else {"number": end[0], "time": _time(end[1])}
+    return None if end is None else {"number": end[0], "time": utc_or_none(end[1])}
 
 
-def _time(milliseconds: object) -> str | None:
-    try:
-        return utc_time(milliseconds) if isinstance(milliseconds, int) else None
-    except (ValueError, OverflowError, OSError):
-        return None
+def utc_or_none(milliseconds: object) -> str | None:
+    """Returns the time of a cell; None where it holds no time, which somebody wrote into it."""
+    return utc_time(milliseconds) if isinstance(milliseconds, int) and 0 <= milliseconds <= LATEST_MS else None

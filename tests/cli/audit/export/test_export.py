@@ -246,6 +246,10 @@ def test_cell_of_any_type_is_written(exporting: Exporting, form: str, cell: obje
     code, out, _ = exporting.run("--format", form)
     assert code in {1, 3}
     assert code == 3 or len(out.splitlines()) == (4 if form == "ndjson" else 5)
+    if form == "ndjson" and code == 1:
+        second = json.loads(out.splitlines()[1])
+        assert second["verified"] is False
+        assert (second["time"] is None) == (column == "ts_ms")
 
 
 def test_redacted_export_has_no_account_and_no_address(exporting: Exporting) -> None:
