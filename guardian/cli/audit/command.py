@@ -8,7 +8,7 @@ A command with a file of its own is listed in SUBCOMMANDS; such a file imports w
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,7 +16,8 @@ from guardian.cli.audit.answers.order_command import order
 from guardian.cli.audit.answers.trades_command import trades
 from guardian.cli.audit.backups.command import backup, restore
 from guardian.cli.audit.export.command import export
-from guardian.cli.audit.log_options import CheckpointParam, Moment, PublicKeyParam, SymbolParam, json_option
+from guardian.cli.audit.listing.filter_options import DEFAULT_LIMIT, TypedFilter, filter_options
+from guardian.cli.audit.log_options import CheckpointParam, PublicKeyParam, SymbolParam, json_option
 from guardian.cli.audit.report.command import report
 from guardian.cli.parser.groups import CommandGroup
 from guardian.cli.support.options import policy_option
@@ -27,42 +28,44 @@ if TYPE_CHECKING:
     from guardian.store.seal.note import VerifierKey
 
 
-@click.group(cls=CommandGroup, invoke_without_command=True)
+class ListingGroup(CommandGroup):
+    """The group of the log's commands: options alone are those of `list`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As the group's; `guardian audit -n 5` is `guardian audit list -n 5`."""
+        if args and args[0].startswith("-") and args[0] not in {"--", *ctx.help_option_names}:
+            args = [str(list_calls.name), *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=ListingGroup, invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Read and verify the log of every call. Alone it lists the newest."""
+    """Read and verify the log of every call. Alone, or with options alone, it is `list`."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_calls)
 
 
 @click.command("list")
-@click.option("--since", type=Moment(), help="From then on: 2h, today, yesterday, 2026-11-01, or an ISO time.")
-@click.option("--until", type=Moment(), help="Before then.")
-@click.option("--tool", help="Calls of this tool.")
-@click.option("--symbol", help="Calls about this symbol.")
-@click.option("--outcome", help="Calls with this outcome, for instance done, denied, unknown; or pending.")
+@filter_options
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Maximum number of calls."
-)
+    "-n", "--limit", type=click.IntRange(1, 100_000),
+    help=f"The newest N lines. Without it the newest {DEFAULT_LIMIT}; all of a window of time, and all as JSON.",
+)  # fmt: skip
+@click.option("-f", "--follow", "follows", is_flag=True, help="Then print each new line, until Ctrl-C.")
 @json_option
-def list_calls(
-    since: int | None = None,
-    until: int | None = None,
-    tool: str | None = None,
-    symbol: str | None = None,
-    outcome: str | None = None,
-    limit: int = 50,
-    as_json: bool = False,
-) -> None:
-    """List the newest calls, the newest last, one line each.
+@click.pass_context
+def list_calls(ctx: click.Context, /, *, follows: bool, as_json: bool, **typed: Any) -> None:  # noqa: ANN401
+    """List calls and events, one line each, the newest last.
 
-    Calls whose order may be at the exchange and is not known to be come first. `!` marks a row that was changed.
+    Calls whose order may be at the exchange and is not known to be come first, marked `?`. `!` marks a row that was
+    changed. Times are yours on screen, and UTC in JSON. Every option can be combined with every other.
+
+    As JSON it is one list; with --follow it is one document a line.
     """
-    from guardian.cli.audit.calls import print_calls
-    from guardian.store.log.history import CallFilter
+    from guardian.cli.audit.listing.list_command import print_list
 
-    wanted = CallFilter(since_ms=since, until_ms=until, tool=tool, symbol=symbol, outcome=outcome, limit=limit)
-    print_calls(wanted, as_json=as_json)
+    ctx.exit(print_list(TypedFilter(**typed), follows=follows, as_json=as_json))
 
 
 @click.command("show")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from guardian.store.schema.records import Checkpoint
     from guardian.store.seal.note import VerifierKey
 
+NO_TIME: Final = (
+    "not a time: `2h` (ago), `9pm`, `17:05`, `today`, `yesterday`, `monday`, `2026-11-01`, or an ISO date and time"
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in UTC.")
 
 
@@ -30,7 +33,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # not generic in click
         try:
             return moment_ms(str(value), datetime.now().astimezone())
         except (ValueError, OverflowError, OSError):
-            self.fail("not a time: `2h` (ago), `today`, `yesterday`, `2026-11-01`, or an ISO date and time", param, ctx)
+            self.fail(NO_TIME, param, ctx)
 
 
 class SymbolParam(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1

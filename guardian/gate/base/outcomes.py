@@ -239,14 +239,24 @@ def _append(tx: Transaction, outcomes: Sequence[DueOutcome]) -> None:
 
 
 def outcome_row(call: CallInfo, scope: Scope | None, reply: Reply, fields: Mapping[str, str]) -> Record:
-    """The outcome row of a call; without a scope it is that of no account."""
+    """The outcome row of a call; without a scope it is that of no account.
+
+    A call with a token, or one that withdraws a proposal, names no symbol: its outcome has that of the order.
+    """
     return Record(
         phase=Phase.OUTCOME,
         call_id=call.call_id,
         tool=call.tool,
-        symbol=call.symbol,
+        symbol=call.symbol or symbol_of_order(reply),
         outcome=reply.outcome.value,
         environment=None if scope is None else scope.environment,
         account=None if scope is None else scope.account,
         body={**reply_body(reply), **fields},
     )
+
+
+def symbol_of_order(reply: Reply) -> str | None:
+    """Returns the symbol of the order that a reply is about; None where it is about none."""
+    order = getattr(reply.data, "order", None) or (reply.judged or {}).get("order")
+    symbol = order.get("symbol") if isinstance(order, Mapping) else getattr(order, "symbol", None)
+    return symbol if isinstance(symbol, str) else None

@@ -39,7 +39,7 @@ from guardian.store.transaction.timestamps import reconciled_mark
 
 if TYPE_CHECKING:
     from guardian.gate.reads.selling_back import SellBack
-    from guardian.store.log.history import HistoryLine
+    from guardian.store.history.history_lines import HistoryLine
 
 PRESENT: Final = "present"
 WRITABLE_MARK: Final = "status/writable"
@@ -158,7 +158,8 @@ class Overview:
 
     def _recent(self, limit: int) -> tuple[RecentCall, ...]:
         # Here and not at the top, as is all that the owner's `status` has no use for.
-        from guardian.store.log.history import CallFilter, open_history
+        from guardian.store.history.call_filter import CallFilter
+        from guardian.store.history.history import open_history
 
         with open_history(self._context.journal.home) as log:
             listing = log.newest(CallFilter(limit=limit))

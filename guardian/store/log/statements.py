@@ -12,10 +12,12 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Final
 
+from guardian.domain.codes import CREATE_ORDER
 from guardian.store.schema.records import CORRECTION, FLOOR, FLOOR_END, FOUND, Proposal
 from guardian.store.schema.sqlite_dialect import (
     CALL_EVENT_SQL,
     CALL_PHASES_SQL,
+    EVENT_SQL,
     NOT_ADOPTED_SQL,
     OUTSTANDING_SQL,
     UNKNOWN_FEES_SQL,
@@ -46,46 +48,121 @@ ROWS_OF_CALL: Final = (
     f"UNION ALL SELECT {_ROW} FROM audit WHERE call_id = :call_id AND {CALL_EVENT_SQL}"
 )
 
-# Listing calls: from the newest row back along one index
+# Listing calls and events: along one index, from the newest row back or from the oldest on
 
-_THIS: Final = ", ".join(f"this.{name}" for name in ROW_COLUMNS)
-"""The row that a listing walks on."""
-_OTHER: Final = ", ".join(f"other.{name}" for name in ROW_COLUMNS)
-"""The outcome of its call, or the call of its outcome; all NULL where it is missing."""
-_THE_CALL: Final = f"other.call_id = this.call_id AND other.phase = 'call' AND other.{CALL_PHASES_SQL}"
+ORDER_COLUMNS: Final = (
+    "client_order_id", "proposal_id", "environment", "symbol", "side", "order_type", "quantity", "quote_quantity",
+    "price", "stop_price", "quote_asset", "state", "order_id", "executed_quantity", "executed_quote_quantity",
+)  # fmt: skip
+"""The columns of an order that a line shows, as it is now."""
+_ALL_OF: Final = {
+    name: ", ".join(f"{name}.{column}" for column in columns)
+    for name, columns in (
+        ("this", ROW_COLUMNS), ("other", ROW_COLUMNS), ("intent", ROW_COLUMNS), ("placed", ORDER_COLUMNS),
+    )
+}  # fmt: skip
+_THIS, _OTHER, _INTENT, _PLACED = _ALL_OF.values()
 _ITS_OUTCOME: Final = f"other.call_id = this.call_id AND other.phase = 'outcome' AND other.{CALL_PHASES_SQL}"
-_NEWEST: Final = "this.seq >= :low AND this.seq < :high ORDER BY this.seq DESC LIMIT :limit"
-_FITS: Final = "(:tool IS NULL OR this.tool = :tool) AND (:symbol IS NULL OR this.symbol = :symbol)"
+_ITS_INTENT: Final = f"intent.call_id = this.call_id AND intent.phase = 'intent' AND intent.{CALL_PHASES_SQL}"
+_LINES: Final = (
+    f"SELECT {_THIS}, {_OTHER}, {_INTENT}, {_PLACED} FROM audit this "
+    f"LEFT JOIN audit other ON {_ITS_OUTCOME} AND this.phase = 'call' "
+    f"LEFT JOIN audit intent ON {_ITS_INTENT} AND this.phase = 'call' AND this.tool = '{CREATE_ORDER}' "
+    f"LEFT JOIN orders placed ON placed.call_id = this.call_id AND this.phase = 'call' AND this.tool = '{CREATE_ORDER}'"
+)
+"""A row with the outcome and the intent of its call and the order that it sent; all NULL where they are missing."""
+_NAMED: Final = (
+    "(instr(this.body, :name) > 0 OR instr(other.body, :name) > 0 "
+    "OR instr(this.body, :proposal) > 0 OR instr(other.body, :proposal) > 0 OR this.call_id = :call_id)"
+)
+_NARROWED: Final = (
+    "(:tool IS NULL OR this.tool = :tool) AND (:outcome IS NULL OR other.outcome IS :outcome) "
+    "AND (:client IS NULL OR instr(this.body, :client) > 0) AND (:kind IS NULL OR instr(this.body, :kind) > 0) "
+    "AND (:side IS NULL OR placed.side IS NULL OR placed.side = :side) "
+    "AND (:symbol IS NULL OR this.symbol = :symbol OR (this.symbol IS NULL AND this.phase = 'call' "
+    "AND (placed.symbol IS NULL OR placed.symbol = :symbol))) "
+    f"AND (:name IS NULL OR {_NAMED})"
+)
+"""What SQLite leaves out before a line is made of a row; whoever asks looks at each line again."""
+NEWEST_FIRST, OLDEST_FIRST = "DESC", "ASC"
 
-CALLS_AND_EVENTS: Final = (
-    f"SELECT {_THIS}, {_OTHER} FROM audit this LEFT JOIN audit other ON {_ITS_OUTCOME} AND this.phase = 'call' "
-    f"WHERE this.phase IN ('call', 'event') AND {_NEWEST}"
-)
-CALLS_OF_TOOL: Final = (
-    f"SELECT {_THIS}, {_OTHER} FROM audit this LEFT JOIN audit other ON {_ITS_OUTCOME} "
-    f"WHERE this.phase = 'call' AND this.tool = :tool AND {_NEWEST}"
-)
-CALLS_OF_SYMBOL: Final = (
-    f"SELECT {_THIS}, {_OTHER} FROM audit this LEFT JOIN audit other ON {_ITS_OUTCOME} "
-    f"WHERE this.phase = 'call' AND this.symbol = :symbol AND (:tool IS NULL OR this.tool = :tool) AND {_NEWEST}"
-)
-CALLS_WITH_OUTCOME: Final = (
-    f"SELECT {_THIS}, {_OTHER} FROM audit this LEFT JOIN audit other ON {_THE_CALL} "
-    f"WHERE this.phase = 'outcome' AND this.outcome = :outcome AND {_FITS} AND {_NEWEST}"
+
+def _walk(where: str, direction: str) -> str:
+    """Returns the statement that walks along the rows that a condition holds for, within two rows of the log."""
+    return (
+        f"{_LINES} WHERE {where} AND this.seq >= :low AND this.seq < :high AND {_NARROWED} "
+        f"ORDER BY this.seq {direction} LIMIT :limit"
+    )
+
+
+_WALKS: Final = {
+    "all": "this.phase IN ('call', 'event')",
+    "tool": "this.phase = 'call' AND this.tool = :of_tool",
+    "symbol": "this.phase = 'call' AND this.symbol = :symbol",
+    "unnamed": "this.phase = 'call' AND this.tool = :of_tool AND this.symbol IS NULL",
+    "event": f"this.{EVENT_SQL}",
+    "event of symbol": f"this.{EVENT_SQL} AND this.symbol = :symbol",
+}
+WALKS: Final = {
+    (name, direction): _walk(where, direction)
+    for name, where in _WALKS.items()
+    for direction in (NEWEST_FIRST, OLDEST_FIRST)
+}
+"""By what is walked along and the direction: every call and event, or those of a tool, a symbol or a kind.
+
+`unnamed` are calls without a symbol of their own, as those with a token are.
+"""
+LINE_AT: Final = f"{_LINES} WHERE this.seq = :seq"
+CALLS_ENDED: Final = (
+    # A call row that somebody removed has its outcome in its place; verify says more.
+    "SELECT coalesce(called.seq, ended.seq) FROM audit ended "
+    f"LEFT JOIN audit called ON called.call_id = ended.call_id AND called.phase = 'call' AND called.{CALL_PHASES_SQL} "
+    "WHERE ended.phase = 'outcome' AND ended.outcome = :outcome AND ended.seq >= :low"
 )
 CALLS_WITHOUT_OUTCOME: Final = (
     # One walk along the index of calls, which has all that this needs: half a million joins take far longer.
-    f"SELECT {_THIS}, {_OTHER} FROM (SELECT call_id FROM audit WHERE {CALL_PHASES_SQL} "
+    f"SELECT this.seq FROM (SELECT call_id FROM audit WHERE {CALL_PHASES_SQL} "
     "GROUP BY call_id HAVING max(phase) <> 'outcome') open_call "
-    f"JOIN audit this ON this.call_id = open_call.call_id AND this.phase = 'call' AND this.{CALL_PHASES_SQL} "
-    f"LEFT JOIN audit other ON {_ITS_OUTCOME} WHERE {_FITS} AND {_NEWEST}"
+    f"JOIN audit this ON this.call_id = open_call.call_id AND this.phase = 'call' AND this.{CALL_PHASES_SQL}"
 )
-CALLS_OF_UNRESOLVED_ORDERS: Final = (
-    f"SELECT {_THIS}, {_OTHER}, orders.state FROM orders "
-    f"JOIN audit this ON this.call_id = orders.call_id AND this.phase = 'call' AND this.{CALL_PHASES_SQL} "
-    f"LEFT JOIN audit other ON {_ITS_OUTCOME} WHERE orders.{UNRESOLVED_SQL} ORDER BY orders.intent_seq"
+CALLS_IN_STATE: Final = (
+    # CROSS JOIN: the few orders first, and not every call.
+    f"SELECT this.seq FROM orders CROSS JOIN audit this ON this.call_id = orders.call_id AND this.phase = 'call' "
+    f"AND this.{CALL_PHASES_SQL} WHERE orders.state = :state"
+)
+ROWS_WITH_TEXT: Final = (
+    f"SELECT seq, phase, call_id FROM audit WHERE seq >= :low AND ({EVENT_SQL} OR instr(body, :needle) > 0)"
+)
+"""Every event, and the rows of calls whose body has a text."""
+CALLS_OF_TOOL: Final = "SELECT seq FROM audit WHERE phase = 'call' AND tool = :tool AND seq >= :low"
+FIRST_SEQ_OF_CALL: Final = f"SELECT min(seq) FROM audit WHERE call_id = :call_id AND {CALL_PHASES_SQL}"
+CALLS_UNRESOLVED: Final = (
+    f"SELECT this.seq FROM orders JOIN audit this ON this.call_id = orders.call_id AND this.phase = 'call' "
+    f"AND this.{CALL_PHASES_SQL} WHERE orders.{UNRESOLVED_SQL} ORDER BY orders.intent_seq"
 )
 UNRESOLVED_COUNT: Final = f"SELECT count(*) FROM orders WHERE {UNRESOLVED_SQL}"
+_WITHIN: Final = "AND seq >= :low AND seq < :high"
+COUNT_OF_CALLS: Final = f"SELECT count(*) FROM audit INDEXED BY ix_audit_tool WHERE phase = 'call' {_WITHIN}"
+COUNT_OF_CALL_ROWS: Final = (
+    f"SELECT count(*) FROM audit INDEXED BY ux_audit_call_phase WHERE {CALL_PHASES_SQL} {_WITHIN}"
+)
+COUNT_OF_TOOL: Final = f"SELECT count(*) FROM audit WHERE phase = 'call' AND tool = :tool {_WITHIN}"
+
+# The names that a log knows
+
+NEXT_SYMBOL: Final = "SELECT min(symbol) FROM audit WHERE phase = 'call' AND symbol IS NOT NULL AND symbol > :after"
+SYMBOLS_OF_ORDERS: Final = "SELECT DISTINCT symbol FROM orders"
+BODIES_OF_NEWEST_CALLS: Final = "SELECT body FROM audit WHERE phase = 'call' ORDER BY seq DESC LIMIT :limit"
+_NAMES: Final = "SELECT client_order_id, proposal_id, call_id FROM orders"
+NAMES_BY_CLIENT_ORDER_ID: Final = f"{_NAMES} WHERE client_order_id = :name"
+NAMES_BY_ORDER_ID: Final = f"{_NAMES} WHERE order_id = :name ORDER BY intent_seq DESC LIMIT 1"
+NAMES_BY_CALL: Final = f"{_NAMES} WHERE call_id = :name"
+NAMES_OF_LAST: Final = f"{_NAMES} ORDER BY intent_seq DESC LIMIT 1"
+NAMES_BY_PROPOSAL: Final = (
+    "SELECT proposals.client_order_id, proposals.id, orders.call_id FROM proposals "
+    "LEFT JOIN orders ON orders.client_order_id = proposals.client_order_id WHERE proposals.id = :name"
+)
+QUOTE_ASSET: Final = "SELECT quote_asset FROM orders WHERE client_order_id = :name"
 
 # Proposals
 

@@ -109,6 +109,8 @@ def _quoted(states: frozenset[OrderState]) -> str:
 
 CALL_PHASES_SQL: Final = "phase IN ('call', 'intent', 'outcome')"
 """Rows of the log of which each call has at most one."""
+EVENT_SQL: Final = "phase = 'event'"
+"""Rows of the log that are no part of a call."""
 CALL_EVENT_SQL: Final = "phase = 'event' AND call_id IS NOT NULL"
 """Events of a call."""
 MINUTE_SQL: Final = "phase = 'call' AND tool <> 'cancel_order'"

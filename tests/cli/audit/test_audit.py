@@ -137,11 +137,11 @@ def test_each_call_is_one_line_with_its_outcome_and_the_newest_is_last(log: Log)
     code, out, _ = log.run()
     head, first, second = out.splitlines()
     assert code == 0
-    assert head.split() == ["row", "time", "tool", "symbol", "outcome", "detail"]
-    assert first.split()[0] == "1"
-    assert "get_ticker" in first
-    assert "create_order" in second
-    assert "denied" in second
+    zone = f"{datetime.now().astimezone():%Z %z}"
+    assert head.split(maxsplit=2) == ["row", "time", f"({zone})"]
+    when = local_time(START_MS)
+    assert first == f"    1  {when}  ticker BTCUSDT"
+    assert second == f"    3  {when}  BTCUSDT denied"
 
 
 def test_detail_is_the_code_of_the_error(log: Log) -> None:
@@ -162,7 +162,7 @@ def test_events_are_listed_among_the_calls(log: Log) -> None:
     log.write(Record(phase=Phase.EVENT, body={"kind": "halted"}))
     line = log.json("list")[1][-1]
     assert (line["phase"], line["tool"], line["outcome"], line["detail"]) == ("event", None, None, "halted")
-    assert "(event)" in log.run()[1]
+    assert log.run()[1].splitlines()[-1] == f"    3  {local_time(START_MS)}  HALTED"
 
 
 def test_call_without_outcome_is_pending(log: Log) -> None:
@@ -188,7 +188,8 @@ def test_unresolved_orders_come_first_and_are_counted(log: Log) -> None:
     code, out, err = log.run("list", "--limit", "2")
     lines = out.splitlines()
     assert code == 0
-    assert "order unknown" in lines[1]
+    when = local_time(START_MS)
+    assert lines[1] == f"   ?1  {when}  BUY 1 BTCUSDT at 1 (1 USDT) may be at the exchange, not known yet"
     assert len(lines) == 4
     assert "1 order may be at the exchange" in err
     assert [line["order_state"] for line in log.json("list", "--limit", "2")[1]] == ["unknown", None, None]
@@ -203,7 +204,7 @@ def test_unresolved_orders_come_first_and_are_counted(log: Log) -> None:
         (("--tool", "create_order", "--symbol", "ETHUSDT"), ["call-3"]),
         (("--outcome", "denied", "--symbol", "ETHUSDT"), ["call-4"]),
         (("--outcome", "denied", "--tool", "create_order", "--limit", "1"), ["call-2"]),
-        (("--tool", "nothing"), []),
+        (("--tool", "get_balance"), []),
         (("--limit", "2"), ["call-3", "call-4"]),
     ],
 )
@@ -244,7 +245,7 @@ def test_since_and_until_bound_the_time(log: Log) -> None:
 def test_nothing_that_fits_is_said(log: Log) -> None:
     """An empty table is not a silent one."""
     log.call(1)
-    code, out, err = log.run("list", "--tool", "nothing")
+    code, out, err = log.run("list", "--tool", "get_balance")
     assert (code, out) == (0, "")
     assert "no call fits" in err
 
@@ -297,16 +298,15 @@ def test_changed_row_is_marked(log: Log) -> None:
     assert log.run()[1].splitlines()[2].startswith(" !3") or "!3" in log.run()[1]
 
 
-def test_table_fits_a_narrow_terminal(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On 40 columns words are folded, not cut: every letter of them is there."""
-    log.call(1, tool="get_universal_transfer_history")
+def test_list_fits_a_narrow_terminal(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On 40 columns words go on below one another, and none is folded."""
+    log.write(Record(phase=Phase.EVENT, body={"kind": "halted", "by": "owner", "reason": "the market moves too fast"}))
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     lines = re.sub(r"\x1b\[[0-9;]*m", "", log.run()[1]).splitlines()
-    assert max(len(line.rstrip()) for line in lines) <= 50
-    start = lines[0].index("tool")
-    folded = "".join(line[start : start + 8].strip() for line in lines[1:])
-    assert folded == "get_universal_transfer_history"
+    clock = f"{datetime.fromtimestamp(START_MS // 1000).astimezone():%H:%M:%S}"
+    assert lines[2:] == [f"    1  {clock}  HALTED by you: the", " " * 17 + "market moves too fast"]
+    assert max(map(len, lines)) <= 40
 
 
 # -- show

@@ -120,7 +120,7 @@ def test_the_life_of_a_filled_order_is_whole(shown: Shown) -> None:
     assert texts[1].startswith("needs your yes, counts as 30.300505")
     assert "bid/ask 60000/60001, costs at most 30.300505" in texts[2]
     assert "with the token" in texts[3]
-    assert texts[5] == (f"LIMIT IOC BUY 0.0005 BTCUSDT at 60601.01 (30.3), as {shown.played.filled['client_order_id']}")
+    assert texts[5] == (f"LIMIT IOC BUY 0.0005 BTCUSDT at 60601.01, as {shown.played.filled['client_order_id']}")
     assert texts[6] == f"filled, 60001 on average, fees 0.0000005 BTC, exchange id {shown.played.filled['order_id']}"
     assert [one for one in life["steps"] if one["verified"] is False] == []
     assert life["missing"] == [

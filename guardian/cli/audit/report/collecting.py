@@ -30,7 +30,8 @@ from guardian.store.answers.period_reader import (
 )
 from guardian.store.answers.trade_reader import read_ledgers
 from guardian.store.answers.trades import TradeFigures, figures_of
-from guardian.store.log.history import CallFilter, History
+from guardian.store.history.call_filter import CallFilter
+from guardian.store.history.history import History
 from guardian.store.log.read_only import LogRow, first_seq_at, last_seq, read_only, row_at
 from guardian.store.schema.files import DATABASE_NAME
 

@@ -30,9 +30,9 @@ READS: Final = {
     "get_universal_transfer_history": "transfers",
 }
 """What each reading tool reads, in short."""
-_ABOUT: Final = ("symbol", "coin", "base_asset", "quote_asset", "account_type", "status", "client_order_id", "order_id")
-"""The arguments of a read that its line names."""
-PENDING: Final = "no answer yet"
+_ABOUT: Final = ("coin", "base_asset", "quote_asset", "account_type", "status", "client_order_id", "order_id")
+"""The arguments of a read that its line names, after the symbol."""
+NO_ANSWER: Final = "no answer yet"
 _ENDED: Final = {
     Outcome.DENIED.value: ("denied", Tone.BAD),
     Outcome.INVALID.value: ("invalid", Tone.BAD),
@@ -63,14 +63,14 @@ def words_of_call(
     if words.result:
         return words
     if outcome is None:
-        return Words(what=words.what, result=PENDING, tone=Tone.WAITING)
+        return Words(what=words.what, result=NO_ANSWER, tone=Tone.WAITING)
     return _not_done(words.what, outcome, ended)
 
 
 def _read(call: LogRow, asked: Mapping[str, object]) -> str:
     tool = shown(call.tool or "an unknown tool")
-    about = (named(asked, name) for name in _ABOUT)
-    return joined(READS.get(tool, tool), *about, by=" ")
+    symbol = named(asked, "symbol") or ("" if call.symbol is None else shown(call.symbol))
+    return joined(READS.get(tool, tool), symbol, *(named(asked, name) for name in _ABOUT), by=" ")
 
 
 def _not_done(what: str, outcome: LogRow, ended: Mapping[str, object]) -> Words:
@@ -93,14 +93,15 @@ def _order(
         stored, replied, part(sent, "asked"), asked, part(sent, "order"), part(ended, "judged", "order"),
         {"symbol": call.symbol},
     )  # fmt: skip
-    what, proposal = order_text(order), named(sent, "proposal")
+    is_refused = bool(part(ended, "error")) and not stored
+    what, proposal = order_text(order, with_worth=not is_refused), named(sent, "proposal")
     by = f", proposal {proposal}" if proposal else ""
     if part(ended, "data").get("already_placed") is True:
         return Words(what=what, result="was sent before; nothing was sent now")
     state = named(stored, "state") or named(ended, "state") or (named(replied, "state") if not stored else "")
     waiting = named(part(ended, "data"), "proposal_id")
     if waiting and not stored:
-        return Words(what=what, result=f"needs your yes: proposal {waiting}", tone=Tone.WAITING)
+        return Words(what=what, result=f"proposed: {waiting}", tone=Tone.WAITING)
     if state and not part(ended, "error"):
         result, tone = state_text(order, state)
         return Words(what=what, result=result + by, tone=tone)

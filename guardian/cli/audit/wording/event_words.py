@@ -8,6 +8,7 @@ from typing import Final
 from guardian.cli.audit.wording.order_words import order_fields, order_text, reported_order, state_text
 from guardian.cli.audit.wording.words import Words, joined, listed, named, part, short_id, shown
 from guardian.cli.support.render import Tone
+from guardian.domain.order_states import UNRESOLVED_STATES
 from guardian.domain.owner.proof import Proof
 from guardian.store.log.read_only import LogRow
 
@@ -93,12 +94,13 @@ def _ordered(data: Data) -> dict[str, object]:
 
 
 def _halted(data: Data) -> Words:
-    return Words(what="HALTED", result=joined(_by(data), _because(data), by=": "), tone=Tone.BAD)
+    result = joined(joined("HALTED", _by(data), by=" "), _because(data), by=": ")
+    return Words(what="", result=result, tone=Tone.BAD)
 
 
 def _reducing(data: Data) -> Words:
-    result = joined(_by(data), _because(data), by=": ")
-    return Words(what="REDUCING: only selling back is let through,", result=result, tone=Tone.BAD)
+    result = joined(joined("REDUCING", _by(data), by=" "), _because(data), by=": ")
+    return Words(what="", result=result, tone=Tone.BAD)
 
 
 def _resumed(data: Data) -> Words:
@@ -109,7 +111,7 @@ def _resumed(data: Data) -> Words:
 
 
 def _broken_chain(data: Data) -> Words:
-    return Words(what="LOG BROKEN", result=_because(data), tone=Tone.BAD)
+    return Words(what="", result=joined("LOG BROKEN", _because(data), by=": "), tone=Tone.BAD)
 
 
 def _emergency(data: Data) -> Words:
@@ -169,7 +171,7 @@ def _resolved(data: Data) -> Words:
     order = reported_order(data)
     result, tone = state_text(order, named(data, "is"))
     was = named(data, "was")
-    result = joined(result + (f" (was {was})" if was else ""), named(data, "why"), by=": ")
+    result = joined(result + (f" (was {was})" if was in UNRESOLVED_STATES else ""), named(data, "why"), by=": ")
     return Words(what=f"{_order_of(data)}:", result=result, tone=tone)
 
 

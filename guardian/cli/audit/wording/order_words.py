@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import Final
 
 from guardian.cli.audit.wording.words import amount, joined, money, named, part, rounded_to_digits
@@ -44,14 +44,12 @@ def order_fields(*sources: Mapping[str, object]) -> dict[str, object]:
     return found
 
 
-def order_text(order: Mapping[str, object]) -> str:
+def order_text(order: Mapping[str, object], *, with_worth: bool = True) -> str:
     """Returns what an order buys or sells, at which price, and for how much in all, as far as its fields say so."""
     if not any(order.get(name) for name in _ASKED):
         return "an order"
-    what = joined(
-        named(order, "side"), named(order, "quantity") or _base(order), named(order, "symbol"), by=" "
-    )  # fmt: skip
-    return joined(what, _price(order), _worth(order), by=" ")
+    what = joined(named(order, "side"), named(order, "quantity") or _base(order), named(order, "symbol"), by=" ")
+    return joined(what, _price(order), _worth(order) if with_worth else "", by=" ")
 
 
 def _base(order: Mapping[str, object]) -> str:
@@ -85,14 +83,18 @@ def _is_all(order: Mapping[str, object]) -> bool:
 
 def _worth(order: Mapping[str, object]) -> str:
     asset, quote = named(order, "quote_asset"), amount(order.get("executed_quote_quantity"))
+    if not asset:
+        return ""
     if average_price(order) is not None and quote is not None and _is_all(order):
         return f"({money(quote, asset)})"
     quantity, price = amount(order.get("quantity")), amount(order.get("price"))
     if quantity is None or price is None:
         return ""
-    sum_, is_market = money(times(quantity, price), asset), named(order, "order_type") == "MARKET"
-    bound = ("at least " if named(order, "side") == "SELL" else "at most ") if is_market else ""
-    return f"({bound}{sum_})"
+    if named(order, "order_type") != "MARKET":
+        return f"({money(times(quantity, price), asset)})"
+    is_sell = named(order, "side") == "SELL"
+    bound, rounding = ("min", ROUND_DOWN) if is_sell else ("max", ROUND_UP)
+    return f"({bound} {money(times(quantity, price), asset, rounding)})"
 
 
 def state_text(order: Mapping[str, object], state: str) -> tuple[str, Tone | None]:

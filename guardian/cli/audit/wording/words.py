@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Final
 
 from guardian.cli.support.render import Tone
@@ -76,9 +76,10 @@ def amount(value: object) -> Decimal | None:
     return found if found.is_finite() and -64 < found.adjusted() < 64 else None
 
 
-def money(value: Decimal, asset: str) -> str:
-    """Returns `53.94 USDT`: to the cent, or to eight significant digits below 1; every digit where that is shorter."""
-    rounded = value.quantize(_CENTS) if abs(value) >= 1 and value.adjusted() < 20 else rounded_to_digits(value)
+def money(value: Decimal, asset: str, rounding: str = ROUND_HALF_EVEN) -> str:
+    """Returns `53.94 USDT`: to the cent, or to eight significant digits below 1."""
+    is_large = abs(value) >= 1 and value.adjusted() < 20
+    rounded = value.quantize(_CENTS, rounding) if is_large else rounded_to_digits(value)
     return f"{plain(rounded)} {asset}".rstrip()
 
 
