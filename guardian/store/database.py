@@ -49,7 +49,7 @@ from guardian.store.transaction.orders import OrdersPart
 from guardian.store.transaction.proposals import ProposalsPart
 from guardian.store.transaction.timestamps import TimestampsPart
 from guardian.store.transaction.trading_state import TradingPart
-from guardian.store.transaction.unit import Unit
+from guardian.store.transaction.unit import MacSource, Unit
 from guardian.store.window_time import WindowTime
 from guardian.store.write_queue import WriteQueue
 from guardian.system.clock import Clock
@@ -199,6 +199,8 @@ class Store:
         """Which file it is, for good: a file that is put in its place is not written."""
         self._known = Head(0, GENESIS)
         """Where the log ended when this process last looked."""
+        self.mac_source: MacSource | None = None
+        """Set by whoever can have the key of a sealed log."""
         self._closed = False
 
     @classmethod
@@ -321,7 +323,9 @@ class Store:
     def _transaction(self, file: OpenFile, end: LogTail, head: Head) -> Transaction:
         """Returns a transaction that continues the log after `head`, in the file's open one."""
         window_ms, clock_ms = self._time.read(end.window_ms)
-        return Transaction(Unit(file.connection, now_ms=window_ms, clock_ms=clock_ms, head=head))
+        return Transaction(
+            Unit(file.connection, now_ms=window_ms, clock_ms=clock_ms, head=head, mac_source=self.mac_source)
+        )
 
     def _record_break(self, file: OpenFile, end: LogTail, findings: Sequence[Finding]) -> None:
         """Halts trading for a broken chain, in the open transaction, and continues from what is there.

@@ -14,6 +14,7 @@
 | CHECKPOINT | a checkpoint of a sealed log is missing, unsigned, of another log, or older than one elsewhere |
 | SEAL      | the row of a sealed log's public key is gone, or names another key             |
 | CELL      | a cell has a type or a form that guardian never writes there                   |
+| MAC       | a row of a sealed log was not written with its key                             |
 | SCHEMA    | a table, index or trigger is missing, another one than guardian's, or foreign   |
 | DAMAGED   | SQLite's own check of the file failed                                           |
 """
@@ -49,6 +50,7 @@ class FindingKind(StrEnum):
     OWNER = "OWNER"
     CHECKPOINT = "CHECKPOINT"
     SEAL = "SEAL"
+    MAC = "MAC"
     CELL = "CELL"
     SCHEMA = "SCHEMA"
     DAMAGED = "DAMAGED"
@@ -122,6 +124,9 @@ class Report:
     """What vouches for the log from outside its folder; None where nothing does."""
     unchecked: tuple[str, ...] = ()
     """What could not be verified, each in a sentence for people."""
+
+    without_mac: int = 0
+    """Rows that a process without the key wrote after the log was sealed, of kinds that let no money move."""
 
     @property
     def is_intact(self) -> bool:

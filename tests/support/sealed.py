@@ -9,6 +9,7 @@ from pathlib import Path
 from guardian.credentials.log.home_items import HomeItems
 from guardian.credentials.turns import KeyringQueue, Turn
 from guardian.gate.base.journal import Journal
+from guardian.gate.seal.keeping import SealKeeper
 from guardian.gate.seal.log_evidence import gather_evidence
 from guardian.gate.seal.sealing import Sealed, seal_log
 from guardian.store.log.verify import verify
@@ -34,8 +35,11 @@ class SealedHome:
         return HomeItems(self.keyring, KeyringQueue(3.0, Turn()), self.home)
 
     @contextmanager
-    def journal(self) -> Iterator[Journal]:
+    def journal(self, *, has_key: bool = True) -> Iterator[Journal]:
+        """The journal of a process; without `has_key` of one that never looks at the keyring."""
         journal = Journal(self.home, ClockOf(lambda: self.now_ms))
+        if has_key:
+            journal.use_seal(SealKeeper(journal, items=self.items))
         try:
             yield journal
         finally:

@@ -107,6 +107,7 @@ def _report_dict(report: Report) -> dict[str, object]:
         "result": "intact" if report.is_proven else "unproven" if report.is_intact else "tampered",
         "proven_by": report.proven_by,
         "unchecked": report.unchecked,
+        "without_mac": report.without_mac,
         "path": report.path,
         "rows": report.rows,
         "last_seq": report.last_seq,
@@ -150,6 +151,8 @@ def _print_report(report: Report) -> None:
         say(f"{finding.kind.value}: {finding.message}", Tone.BAD)
     for finding in report.accepted:
         say(f"accepted by you: {finding.kind.value}: {finding.message}")
+    if report.without_mac:
+        say(f"{report.without_mac} rows were written without the key: calls, reads, halts and the like")
     for sentence in report.unchecked:
         say(f"not checked: {sentence}")
     if not report.anchors and report.rows:

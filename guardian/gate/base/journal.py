@@ -19,6 +19,7 @@ from guardian.store.log.redaction import without_token_shapes
 from guardian.store.log_findings import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding
 from guardian.store.opening import patient_until
 from guardian.store.schema.records import Checkpoint
+from guardian.store.transaction.unit import MacSource
 
 if TYPE_CHECKING:
     from guardian.policy.model import Policy
@@ -28,14 +29,20 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-class CheckpointSigner(Protocol):
-    """What signs checkpoints of the log, where the keyring has its key."""
+class HomeSeal(MacSource, Protocol):
+    """The seal of the log in this process; see `guardian.gate.seal.keeping`."""
+
+    has_begun: bool
+    """Whether `begin` was done."""
+
+    def begin(self) -> None:
+        """Looks for lost rows, which halts trading, and signs the log as it is now."""
 
     def advance(self) -> bool:
-        """Signs the last row, if everything up to it is as it was written."""
+        """Signs the last row, if everything up to it is as it was written; False where nothing was signed."""
 
-    def advance_if_due(self) -> None:
-        """As `advance`, where enough was written or the last signature is old."""
+    def look(self) -> None:
+        """Signs where enough was written or the last signature is old."""
 
     def close(self) -> None:
         """Signs the last row, and returns soon."""
@@ -61,8 +68,25 @@ class Journal:
         self._clock = clock
         self._store: Store | None = None
         self._lock = threading.Lock()
-        self.signer: CheckpointSigner | None = None
-        """Set once the keyring has answered; until then, and without one, checkpoints have no signature."""
+        self.seal: HomeSeal | None = None
+        self._seal_lock = threading.Lock()
+
+    def use_seal(self, seal: HomeSeal) -> None:
+        """Writes MACs and signed checkpoints by this from now on, where it has the key of the log."""
+        self.seal = seal
+        if self._store is not None:
+            self._store.mac_source = seal
+
+    def begin_seal(self) -> None:
+        """Looks once whether the keyring knows of rows that the log has lost; before that no order is sent."""
+        with self._seal_lock:
+            if self.seal is not None and not self.seal.has_begun:
+                self.seal.begin()
+
+    @property
+    def has_begun_seal(self) -> bool:
+        """Whether that was done, or there is nothing to do it."""
+        return self.seal is None or self.seal.has_begun
 
     async def run(self, work: Callable[[], Result], *, is_first: bool = False) -> Result:
         """Run blocking work off the event loop; it is not abandoned when the caller is cancelled.
@@ -103,6 +127,7 @@ class Journal:
             if self._store is None:
                 try:
                     self._store = Store.open(self.home, self._clock)
+                    self._store.mac_source = self.seal
                 except StoreCorrupt as error:
                     self._halt_beside(error.message)
                     raise
@@ -157,8 +182,7 @@ class Journal:
 
     def anchor(self, head: Head) -> None:
         """Bring the checkpoint outside the database up to a committed row; losing one only makes it older."""
-        if self.signer is not None:
-            self.signer.advance()
+        if self.seal is not None and self.seal.advance():
             return
         keep_checkpoint(self.home, Checkpoint(seq=head.seq, digest=head.digest.hex()))
 
@@ -191,8 +215,8 @@ class Journal:
 
     def close(self) -> None:
         """Close the store, if it was opened."""
-        if self.signer is not None:
-            self.signer.close()
+        if self.seal is not None and self._store is not None:
+            self.seal.close()
         with self._lock:
             if self._store is not None:
                 self._store.close()

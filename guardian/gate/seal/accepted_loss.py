@@ -12,7 +12,7 @@ from guardian.errors import GuardianError, KeyringUnavailable
 from guardian.gate.base.journal import Journal
 from guardian.gate.seal.log_evidence import evidence_of, seal_of_log
 from guardian.gate.seal.log_signer import LogSigner
-from guardian.gate.seal.sealing import begun_log_name, write_key
+from guardian.gate.seal.sealing import begun_log_name, use_keys, write_key
 from guardian.store.database import Transaction
 from guardian.store.log.verify import verify
 from guardian.store.log_findings import REPORTED_BY, Finding, FindingKind, Report
@@ -34,6 +34,7 @@ ACCEPTABLE: Final = frozenset(
         FindingKind.TRUNCATED,
         FindingKind.REWRITTEN,
         FindingKind.CHECKPOINT,
+        FindingKind.MAC,
         FindingKind.SEAL,
     }
 )
@@ -79,21 +80,22 @@ def accept_loss(
     name = begun_log_name(journal)
     if items is None and seal_of_log(journal.home).rows.keys:
         raise KeyringUnavailable("the log is sealed, and only its key can sign that a loss is accepted")
-    identities, keys, evidence = [one.identity for one in findings], None, NO_EVIDENCE
+    identities, evidence = [one.identity for one in findings], NO_EVIDENCE
+    signer: LogSigner | None = None
     if items is not None:
         has_no_key = items.root(name) is None
-        keys = SealKeys(items.make_root(name, random_bytes).key_bytes, name)
-        write_key(journal, keys.verifier)
+        signer = use_keys(journal, SealKeys(items.make_root(name, random_bytes).key_bytes, name), items)
+        write_key(journal, signer.keys.verifier)
         evidence = evidence_of(items, name)
         if has_no_key:  # the key of before is lost, and its row is accepted with the rest
             found = verify(journal.home, evidence=evidence).findings
             identities += [one.identity for one in found if one.kind is FindingKind.SEAL]
+    keys = None if signer is None else signer.keys
     _write_loss(journal, keys, name, identities, reason[:MAX_REASON], proof)
     report = verify(journal.home, evidence=evidence)
     is_whole = all(one.kind is FindingKind.CHECKPOINT for one in report.findings)
-    if items is None or keys is None or not is_whole or report.head is None:
+    if items is None or signer is None or not is_whole or report.head is None:
         return report
-    signer = LogSigner(journal.home, keys, items, seal_of_log(journal.home).rows.folder)
     signer.restart_at(Checkpoint(seq=report.last_seq, digest=report.head))
     items.mark_sealed(name)
     return verify(journal.home, evidence=evidence_of(items, name))

@@ -18,9 +18,12 @@ from guardian.errors import GuardianError
 from guardian.store.log.checkpoint import keep_copy, keep_note, kept_checkpoint
 from guardian.store.log.encoding import count_intact
 from guardian.store.log.read_only import BATCH, database_path, last_seq, read_only
-from guardian.store.log.statements import DIGEST_AT, ROW_COLUMNS, ROWS_BETWEEN
+from guardian.store.log.statements import DIGEST_AT, MACS_AFTER, ROW_COLUMNS, ROWS_BETWEEN, ROWS_OF_SEAL
 from guardian.store.schema.records import Checkpoint
+from guardian.store.seal.macs import MacCheck
+from guardian.store.seal.note import Note
 from guardian.store.seal.seal_keys import SealKeys
+from guardian.store.seal.seal_rows import seal_rows
 
 if TYPE_CHECKING:
     from guardian.credentials.log.home_items import HomeItems
@@ -53,6 +56,8 @@ class LogSigner:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._signed: Checkpoint | None = None
+        self.newest: Note | None = None
+        """The newest checkpoint that this process signed."""
         self._signed_at = monotonic()
 
     def begin_at(self, verified: Checkpoint) -> bool:
@@ -75,20 +80,19 @@ class LogSigner:
             except (GuardianError, OSError, sqlite3.Error, ValueError):
                 return False  # the checkpoint is only older then
 
-    def advance_if_due(self) -> None:
-        """As `advance`, where EVERY_ROWS were written, or any for EVERY_S."""
+    def advance_if_due(self) -> bool:
+        """As `advance`, where EVERY_ROWS were written, or any for EVERY_S; else False."""
         signed = 0 if self._signed is None else self._signed.seq
         try:
             with read_only(database_path(self._home)) as connection:
                 new = last_seq(connection) - signed
         except (GuardianError, sqlite3.Error):
-            return
-        if new >= EVERY_ROWS or (new > 0 and self._monotonic() - self._signed_at >= EVERY_S):
-            self.advance()
+            return False
+        is_due = new >= EVERY_ROWS or (new > 0 and self._monotonic() - self._signed_at >= EVERY_S)
+        return is_due and self.advance()
 
     def close(self) -> None:
-        """Signs the last row, and waits for the keyring, LAST_WAIT_S at most."""
-        self.advance()
+        """Waits for the keyring, LAST_WAIT_S at most."""
         self._anchors.close(LAST_WAIT_S)
 
     def _advance(self) -> bool:
@@ -96,7 +100,7 @@ class LogSigner:
         if base is None:
             return False
         with read_only(database_path(self._home)) as connection:
-            verified = verified_after(connection, base)
+            verified = verified_after(connection, base, self.keys)
         if verified is None:
             return False
         return self._sign(verified)
@@ -115,22 +119,30 @@ class LogSigner:
         # The home's own first: no other may be later than it.
         if not keep_note(self._home, note, replaces=replaces):
             return False
-        self._signed = checkpoint
+        self._signed, self.newest = checkpoint, note
         if self._folder is not None:
             keep_copy(self._folder, note)
         self._anchors.keep(checkpoint, replaces=replaces)
         return True
 
 
-def verified_after(connection: sqlite3.Connection, base: Checkpoint) -> Checkpoint | None:
-    """Returns the last row of the log, if its row `base` is there and every row after it is intact; else None."""
+def verified_after(connection: sqlite3.Connection, base: Checkpoint, keys: SealKeys) -> Checkpoint | None:
+    """Returns the last row of the log, if its row `base` is there and every row after it is intact; else None.
+
+    Intact: it follows on the one before it, and has the right MAC, or needs none.
+    """
     at = connection.execute(DIGEST_AT, {"seq": base.seq}).fetchone()
     if at is None or at[0] != bytes.fromhex(base.digest):
         return None
     seq, digest = base.seq, at[0]
+    sealed_at = seal_rows(connection.execute(ROWS_OF_SEAL).fetchall()).sealed_at(keys.verifier.text)
+    check = MacCheck(keys, sealed_at)
     while True:
         rows = connection.execute(ROWS_BETWEEN, {"after": seq, "last": 2**63 - 1, "limit": BATCH}).fetchall()
         if count_intact(rows, 0, seq, digest) < len(rows):
+            return None
+        macs = connection.execute(MACS_AFTER, {"after": seq, "limit": len(rows)}).fetchall()
+        if any(check.problems(macs)):
             return None
         if not rows:
             return Checkpoint(seq=seq, digest=digest.hex())

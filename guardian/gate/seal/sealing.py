@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from guardian.errors import CredentialsError, StoreCorrupt, StoreUnavailable
 from guardian.gate.base.journal import Journal
+from guardian.gate.seal.keeping import SealKeeper
 from guardian.gate.seal.log_evidence import evidence_of, seal_of_log
 from guardian.gate.seal.log_signer import LogSigner
 from guardian.store.log.verify import verify
@@ -54,9 +55,9 @@ def seal_log(journal: Journal, items: HomeItems, random_bytes: Callable[[int], b
         why = f"the log is not intact, so it is not sealed: {findings[0].message}"
         raise StoreCorrupt(why, hint="`guardian audit verify` shows all of it")
     root = items.make_root(name, random_bytes)
-    keys = SealKeys(root.key_bytes, name)
+    signer = use_keys(journal, SealKeys(root.key_bytes, name), items)
+    keys = signer.keys
     is_new = write_key(journal, keys.verifier)
-    signer = LogSigner(journal.home, keys, items, seal_of_log(journal.home).rows.folder)
     if report.head is not None and (is_new or is_unfinished):
         signer.begin_at(Checkpoint(seq=report.last_seq, digest=report.head))
     is_signed = signer.advance()
@@ -65,6 +66,15 @@ def seal_log(journal: Journal, items: HomeItems, random_bytes: Callable[[int], b
     signer.close()
     _anchor_first(items, name, journal)
     return Sealed(verifier=keys.verifier, is_new=is_new, is_signed=is_signed)
+
+
+def use_keys(journal: Journal, keys: SealKeys, items: HomeItems) -> LogSigner:
+    """Has the journal write with the keys of its log from now on; returns the signer."""
+    keeper = SealKeeper(journal)
+    signer = LogSigner(journal.home, keys, items, seal_of_log(journal.home).rows.folder)
+    keeper.adopt(signer)
+    journal.use_seal(keeper)
+    return signer
 
 
 def name_folder(journal: Journal, folder: str | None) -> None:

@@ -60,6 +60,8 @@ class AuditTable(Table, table=True):
             ),
         )
     )
+    mac: bytes | None = blob_column(required=False)
+    """Of the digest, under the key of a sealed log; None where a process without the key wrote the row."""
 
 
 class OrderTable(Table, table=True):
@@ -266,6 +268,15 @@ class LeaseTable(Table, table=True):
     renewals: int
 
 
+class CheckpointTable(Table, table=True):
+    """The newest signed checkpoint of a sealed log, as it is beside the database too."""
+
+    __tablename__ = "checkpoints"
+
+    seq: int = Field(primary_key=True)
+    note: str = text_column()
+
+
 class AccountTable(Table, table=True):
     """The account of each key, by its fingerprint, as the exchange reported it when the key was first used."""
 
@@ -306,6 +317,7 @@ REDEMPTIONS: Final = RedemptionTable.__table__  # type: ignore[attr-defined]  # 
 CONTROL: Final = ControlTable.__table__  # type: ignore[attr-defined]  # as above
 ACTS: Final = ActTable.__table__  # type: ignore[attr-defined]  # as above
 SLICING: Final = SlicingTable.__table__  # type: ignore[attr-defined]  # as above
+CHECKPOINTS: Final = CheckpointTable.__table__  # type: ignore[attr-defined]  # as above
 LEASES: Final = LeaseTable.__table__  # type: ignore[attr-defined]  # as above
 ACCOUNTS: Final = AccountTable.__table__  # type: ignore[attr-defined]  # as above
 MARKS: Final = MarkTable.__table__  # type: ignore[attr-defined]  # as above

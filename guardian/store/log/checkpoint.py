@@ -19,7 +19,7 @@ from typing import Final, Protocol
 from filelock import FileLock, Timeout
 
 from guardian.errors import NotPrivate, StoreCorrupt
-from guardian.store.schema.files import CHECKPOINT_LOCK_NAME, CHECKPOINT_NAME
+from guardian.store.schema.files import CHECKPOINT_LOCK_NAME, CHECKPOINT_NAME, DATABASE_NAME
 from guardian.store.schema.records import CHECKPOINT_ORIGIN, Checkpoint, Entry
 from guardian.store.seal.checks import KeptCheckpoint
 from guardian.store.seal.note import MAX_NOTE_BYTES, Note, is_note, parse_note
@@ -130,6 +130,15 @@ def kept_copy(folder: str, log: str) -> KeptCheckpoint:
     with open_without_waiting(Path(folder) / copy_name(log)) as file:
         note = parse_note(file.read(MAX_NOTE_BYTES).decode("utf-8", "replace"))
     return KeptCheckpoint(source=folder, seq=note.seq, digest=note.digest, note=note)
+
+
+def note_in_log(text: object) -> KeptCheckpoint:
+    """Returns the signed checkpoint that the database has. Raises StoreCorrupt where it is not one."""
+    try:
+        note = parse_note(str(text))
+    except ValueError:
+        raise StoreCorrupt("the checkpoint in the database is damaged") from None
+    return KeptCheckpoint(source=DATABASE_NAME, seq=note.seq, digest=note.digest, note=note)
 
 
 def kept_checkpoint(home: Path) -> KeptCheckpoint | None:

@@ -191,6 +191,11 @@ WAITING_CHANGES: Final = (
 
 # Verifying
 
+KEPT_CHECKPOINT: Final = "SELECT seq, note FROM checkpoints ORDER BY seq DESC LIMIT 1"
+MACS_AFTER: Final = (
+    "SELECT seq, digest, mac, phase, CASE WHEN mac IS NULL AND phase = 'event' THEN body END FROM audit "
+    "WHERE seq > :after ORDER BY seq LIMIT :limit"
+)
 FIRST_DIGEST: Final = "SELECT digest FROM audit WHERE seq = 1"
 ROWS_OF_SEAL: Final = f"SELECT seq, key, body FROM audit WHERE key >= '{SEAL}' AND key < '{SEAL_END}' ORDER BY seq"
 ROWS_AFTER: Final = f"SELECT {_ROW} FROM audit WHERE seq > :after ORDER BY seq LIMIT :limit"

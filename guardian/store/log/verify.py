@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from guardian.errors import GuardianError, StoreCorrupt
-from guardian.store.log.checkpoint import kept_checkpoint, kept_copy
+from guardian.store.log.checkpoint import kept_checkpoint, kept_copy, note_in_log
 from guardian.store.log.encoding import GENESIS, count_intact
 from guardian.store.log.read_only import BATCH, LogRow, database_path, read_only
 from guardian.store.log.statements import (
@@ -21,7 +21,9 @@ from guardian.store.log.statements import (
     FIRST_AND_LAST_SEQ,
     FIRST_DIGEST,
     INTENTS_WITHOUT_ORDER,
+    KEPT_CHECKPOINT,
     LAST_ROWS,
+    MACS_AFTER,
     ORDERS_WITHOUT_ROW,
     ROW_COLUMNS,
     ROWS_BETWEEN,
@@ -37,6 +39,7 @@ from guardian.store.schema.records import Checkpoint
 from guardian.store.schema.sqlite_dialect import damages
 from guardian.store.seal.checks import KeptCheckpoint, SealCheck
 from guardian.store.seal.evidence import NO_EVIDENCE, SealEvidence
+from guardian.store.seal.macs import MacCheck, MacRow
 from guardian.store.seal.seal_rows import seal_rows
 
 GIVEN: Final = "given"
@@ -84,6 +87,7 @@ def verify(
     try:
         with read_only(path) as connection:
             verification.check_rows(path, connection, anchors, progress)
+            verification.check_macs(connection, seal)
             verification.check_schema(connection)
             verification.check_cells(connection)
             verification.check_orders(connection)
@@ -115,13 +119,18 @@ def verify_tail(connection: sqlite3.Connection, checkpoint: Checkpoint | None) -
 
 
 def _seal_of(path: Path, evidence: SealEvidence, verification: Verification) -> SealCheck:
-    """Returns the seal of the log with its checkpoints: the copy first, which is written after the home's own."""
-    name, rows, kept = None, seal_rows(()), list[KeptCheckpoint]()
+    """Returns the seal of the log with its checkpoints: first those that are written after the home's own."""
+    name, rows, in_log = None, seal_rows(()), list[object]()
     with suppress(GuardianError), read_only(path) as connection:
         rows = seal_rows(connection.execute(ROWS_OF_SEAL).fetchall())
         first = connection.execute(FIRST_DIGEST).fetchone()
         name = None if first is None else _hex(first[0])[:32]
-    unread: tuple[str, ...] = ()
+        in_log = [row[1] for row in connection.execute(KEPT_CHECKPOINT).fetchall()]
+    kept, unread = list[KeptCheckpoint](), tuple[str, ...]()
+    try:
+        kept += map(note_in_log, in_log)
+    except StoreCorrupt as error:
+        verification.found(FindingKind.DAMAGED, None, error.message)
     if rows.folder is not None and name is not None:
         try:
             kept.append(kept_copy(rows.folder, name))
@@ -129,12 +138,10 @@ def _seal_of(path: Path, evidence: SealEvidence, verification: Verification) -> 
             unread = (f"the second folder `{rows.folder}` is not there, or has no checkpoint of this log",)
     try:
         own = kept_checkpoint(path.parent)
-    except (StoreCorrupt, OSError) as error:
-        verification.found(
-            FindingKind.DAMAGED,
-            None,
-            error.message if isinstance(error, StoreCorrupt) else f"`{CHECKPOINT_NAME}` cannot be read",
-        )
+    except StoreCorrupt as error:
+        verification.found(FindingKind.DAMAGED, None, error.message)
+    except OSError:
+        verification.found(FindingKind.DAMAGED, None, f"`{CHECKPOINT_NAME}` cannot be read")
     else:
         kept += [] if own is None else [own]
     return SealCheck(name, rows, evidence, kept, unread=unread)
@@ -152,6 +159,7 @@ class Verification:
         self._first_ts: int | None = None
         self._last_ts: int | None = None
         self._at_anchor: dict[int, str] = {}
+        self._without_mac = 0
 
     def found(self, kind: FindingKind, seq: int | None, message: str) -> None:
         """Adds a finding whose message says everything."""
@@ -296,6 +304,20 @@ class Verification:
             is_there = anchor.seq in self._at_anchor
             self.add(lost_row(anchor, is_there=is_there, last_seq=self._seq, source=source))
 
+    def check_macs(self, connection: sqlite3.Connection, seal: SealCheck) -> None:
+        """Checks the MAC of every row that has one, and that none lacks one that needs it; only with the log's key."""
+        keys, after = seal.mac_keys, _BEFORE_ALL
+        if keys is None:
+            return
+        check = MacCheck(keys, seal.sealed_at)
+        rows: list[MacRow] = []
+        while after == _BEFORE_ALL or len(rows) == BATCH:
+            rows = connection.execute(MACS_AFTER, {"after": after, "limit": BATCH}).fetchall()
+            for problem in check.problems(rows):
+                self.found(FindingKind(problem.kind), problem.seq, problem.message)
+            after = rows[-1][0] if rows else _AFTER_ALL
+        self._without_mac = check.without
+
     def check_seal(self, seal: SealCheck, *, is_home: bool) -> None:
         """Checks the public key of the log, and the signatures and the age of its checkpoints."""
         for problem in seal.problems(self._seq, is_home=is_home):
@@ -322,6 +344,7 @@ class Verification:
             accepted=tuple(finding for finding in self.findings if finding.identity in seal.accepted),
             proven_by=seal.proven_by() or ("the checkpoint that was given" if is_given else None),
             unchecked=tuple(seal.unchecked()),
+            without_mac=self._without_mac,
         )
 
 

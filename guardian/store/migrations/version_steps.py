@@ -23,7 +23,7 @@ STEPS: Final[Mapping[int, Step]] = {
     2: first_steps.to_3,
     3: first_steps.to_4,
     4: first_steps.to_5,
-    5: (),
+    5: ("ALTER TABLE audit ADD COLUMN mac BLOB",),
 }
 """By the version that a step begins with. A step has all that is new in one release."""
 

@@ -30,8 +30,11 @@ SCHEMA: Final = (
     "CREATE TABLE audit ( seq INTEGER NOT NULL, prev_hash BLOB NOT NULL, digest BLOB NOT NULL, call_id TEXT, "
     "phase TEXT NOT NULL, ts_ms INTEGER NOT NULL, tool TEXT, symbol TEXT, outcome TEXT, environment TEXT, account"
     " TEXT, \"key\" TEXT, body BLOB NOT NULL, client_order_id TEXT GENERATED ALWAYS AS (CASE WHEN phase = 'intent' "
-    "THEN 'g1-' || lower(substr(hex(digest), 1, 32)) END) VIRTUAL, PRIMARY KEY (seq), UNIQUE (prev_hash), UNIQUE "
-    "(digest) )"
+    "THEN 'g1-' || lower(substr(hex(digest), 1, 32)) END) VIRTUAL, mac BLOB, PRIMARY KEY (seq), UNIQUE "
+    "(prev_hash), UNIQUE (digest) )"
+    ),
+    (
+    "CREATE TABLE checkpoints ( seq INTEGER NOT NULL, note TEXT NOT NULL, PRIMARY KEY (seq) )"
     ),
     (
     "CREATE TABLE control ( id INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT, since_ms INTEGER, \"by\" TEXT, "
@@ -299,11 +302,11 @@ SCHEMA: Final = (
 
 APPEND_ROW: Final = CompiledStatement(
     "INSERT INTO audit (seq, prev_hash, digest, call_id, phase, ts_ms, tool, symbol, outcome, environment, "
-    "account, \"key\", body) VALUES (:seq, :prev_hash, :digest, :call_id, :phase, :ts_ms, :tool, :symbol, :outcome,"
-    " :environment, :account, :key, :body)",
+    "account, \"key\", body, mac) VALUES (:seq, :prev_hash, :digest, :call_id, :phase, :ts_ms, :tool, :symbol, "
+    ":outcome, :environment, :account, :key, :body, :mac)",
     parameters=frozenset({
-        "account", "body", "call_id", "digest", "environment", "key", "outcome", "phase", "prev_hash",
-        "seq", "symbol", "tool", "ts_ms",
+        "account", "body", "call_id", "digest", "environment", "key", "mac", "outcome", "phase",
+        "prev_hash", "seq", "symbol", "tool", "ts_ms",
     }),
 )
 READS_SINCE: Final = CompiledStatement(
@@ -1532,6 +1535,22 @@ DELETE_TIMESTAMP: Final = CompiledStatement(
     parameters=frozenset({
         "name",
     }),
+)
+INSERT_CHECKPOINT: Final = CompiledStatement(
+    "INSERT INTO checkpoints (seq, note) VALUES (:seq, :note)",
+    parameters=frozenset({
+        "note", "seq",
+    }),
+)
+NEWEST_CHECKPOINT: Final = CompiledStatement(
+    "SELECT max(checkpoints.seq) AS seq "
+    "FROM checkpoints",
+    columns=(
+        "seq",
+    ),
+)
+DELETE_CHECKPOINTS: Final = CompiledStatement(
+    "DELETE FROM checkpoints",
 )
 INSERT_KEY_ACCOUNT: Final = CompiledStatement(
     "INSERT INTO accounts (environment, fingerprint, account, first_seen_ms) VALUES (:environment, :fingerprint, "

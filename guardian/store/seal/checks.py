@@ -9,7 +9,8 @@ from typing import Final
 from guardian.store.schema.files import CHECKPOINT_NAME
 from guardian.store.seal.evidence import SealEvidence
 from guardian.store.seal.note import Note, VerifierKey
-from guardian.store.seal.seal_rows import SealRows
+from guardian.store.seal.seal_keys import SealKeys
+from guardian.store.seal.seal_rows import NEVER, SealRows
 
 OWN: Final = CHECKPOINT_NAME
 """The source of the checkpoint in the home."""
@@ -63,6 +64,16 @@ class SealCheck:
     def key(self) -> VerifierKey | None:
         """The key that checkpoints must be signed by: the one known from outside, else the one that the log has."""
         return self._outside or self._rows.verifier
+
+    @property
+    def mac_keys(self) -> SealKeys | None:
+        """The keys that MACs can be verified with: those from the keyring."""
+        return self._evidence.keys
+
+    @property
+    def sealed_at(self) -> int:
+        """The row from which on rows have MACs."""
+        return NEVER if self._outside is None else self._rows.sealed_at(self._outside.text)
 
     @property
     def is_sealed(self) -> bool:

@@ -55,6 +55,14 @@ class SealRows:
                 continue
         return None
 
+    def sealed_at(self, key: str) -> int:
+        """Returns the row of a public key; NEVER where the log does not have it."""
+        return next((seq for seq, text in self.keys if text == key), NEVER)
+
+
+NEVER: Final = 2**63 - 1
+"""After every row: where a log was sealed that was not."""
+
 
 def seal_rows(rows: Iterable[tuple[int, str, object]]) -> SealRows:
     """Returns what the rows say, each with its number, key and body, oldest first; what cannot be read is left out."""

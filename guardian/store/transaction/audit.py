@@ -12,6 +12,7 @@ from guardian.store.log.redaction import token_digest, token_pieces, without
 from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.compiled_statement import DIGESTS_AT_ONCE, CompiledStatement, filled
 from guardian.store.schema.records import Entry, Head, OpenedCall, Phase, Record
+from guardian.store.seal.macs import needs_mac
 from guardian.store.transaction.trading_state import TradingPart
 from guardian.store.transaction.unit import Unit
 
@@ -40,6 +41,7 @@ class AuditPart:
         seq = self._unit.head.seq + 1
         digest = digest_of(self._unit.head.digest, seq, body)
         values = {"seq": seq, "prev_hash": self._unit.head.digest, "digest": digest, "body": body, **columns}
+        values["mac"] = self._mac_of(record, digest)
         if self._unit.write(sql.APPEND_ROW, values) != 1:
             raise StoreUnavailable("the log took no row")
         self._unit.head = Head(seq, digest)
@@ -52,6 +54,21 @@ class AuditPart:
             ts_ms=self._unit.now_ms,
             client_order_id=client_order_id(digest) if record.phase is Phase.INTENT else None,
         )
+
+    def _mac_of(self, record: Record, digest: bytes) -> bytes | None:
+        """Returns the MAC of a row. Raises StoreUnavailable where a sealed log takes no such row without one."""
+        source = self._unit.mac_source
+        if source is None:
+            return None
+        if needs_mac(record.phase.value, record.body.get("kind")):
+            return source.required_mac_of(digest)
+        return source.mac_of(digest)
+
+    def keep_checkpoint(self, seq: int, note: str) -> None:
+        """Keeps a signed checkpoint of committed rows in place of the one before. Raises StoreError."""
+        if (self._unit.value(sql.NEWEST_CHECKPOINT) or 0) != seq:
+            self._unit.write(sql.DELETE_CHECKPOINTS)
+            self._unit.write(sql.INSERT_CHECKPOINT, {"seq": seq, "note": note})
 
     def _written(self, record: Record) -> tuple[dict[str, str | int | None], bytes]:
         """Returns the columns and the body of a row."""

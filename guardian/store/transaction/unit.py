@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from guardian.errors import StoreError
 from guardian.store.schema.compiled_statement import CompiledStatement
@@ -16,10 +16,31 @@ ROW = Mapping[str, Any]
 NO_VALUES: Final[Mapping[str, object]] = {}
 
 
+class MacSource(Protocol):
+    """Where the MACs of rows come from."""
+
+    def mac_of(self, digest: bytes) -> bytes | None:
+        """Returns the MAC of a row; None where this process does not have the key, or the log is not sealed."""
+
+    def required_mac_of(self, digest: bytes) -> bytes | None:
+        """As `mac_of`, and asks the keyring for the key where it was not asked; None where the log is not sealed.
+
+        Raises StoreUnavailable: the log is sealed and the key is unavailable.
+        """
+
+
 class Unit:
     """One unit of work: what is recorded all together or not at all."""
 
-    def __init__(self, connection: sqlite3.Connection, *, now_ms: int, clock_ms: int, head: Head) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        now_ms: int,
+        clock_ms: int,
+        head: Head,
+        mac_source: MacSource | None = None,
+    ) -> None:
         self.now_ms = now_ms
         """Window time: it never goes back, in no process of this home and over no restart."""
         self.clock_ms = clock_ms
@@ -32,6 +53,7 @@ class Unit:
         """Whether any writing statement was run."""
         self.failed: StoreError | None = None
         """Why this transaction cannot be committed any more."""
+        self.mac_source = mac_source
         self._connection: sqlite3.Connection | None = connection
 
     def end(self) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from guardian.gate.seal.keeping import begin_seal
 from guardian.gate.seal.log_signer import EVERY_ROWS, EVERY_S, LogSigner
 from guardian.store.log.checkpoint import kept_checkpoint
 from guardian.store.log_findings import FindingKind
@@ -149,7 +148,7 @@ def test_server_signs_from_its_start_to_its_end(home: SealedHome) -> None:
     home.seal()
     with home.journal() as journal:
         home.append(journal)
-        begin_seal(journal, items=home.items)
+        journal.begin_seal()
         assert signed(home) == 3
         home.append(journal)
         with journal.transaction() as tx:
@@ -166,8 +165,8 @@ def test_server_without_a_keyring_signs_nothing_and_serves(home: SealedHome, tmp
     home.seal()
     keyring, home.keyring = home.keyring, MemoryKeyring()
     with home.journal() as journal:
-        begin_seal(journal, items=home.items)
-        assert journal.signer is None
+        journal.begin_seal()
+        assert present(journal.seal).mac_of(bytes(32)) is None
         home.append(journal, 2)
     home.keyring = keyring
     assert signed(home) == 2
@@ -179,13 +178,13 @@ def test_anchor_ahead_of_the_log_halts_trading_at_the_start(home: SealedHome) ->
     home.seal()
     old = {path.name: path.read_bytes() for path in home.home.iterdir() if path.is_file()}
     with home.journal() as journal:
-        begin_seal(journal, items=home.items)
+        journal.begin_seal()
         home.append(journal, 4)
     for name, content in old.items():
         (home.home / name).write_bytes(content)
     with home.journal() as journal:
-        begin_seal(journal, items=home.items)
-        assert journal.signer is None
+        journal.begin_seal()
+        assert present(journal.seal).mac_of(bytes(32)) is None
         with journal.transaction() as tx:
             state, reason = journal.trading(tx)
     assert state.value == "halted"

@@ -10,7 +10,6 @@ from guardian.domain.owner.proof import Proof, ProofGiven
 from guardian.errors import CredentialsError, GuardianError, KeyringUnavailable
 from guardian.gate.base.journal import Journal
 from guardian.gate.seal.accepted_loss import ACCEPTABLE, accept_loss, require_no_loss, unaccepted_losses
-from guardian.gate.seal.keeping import begin_seal
 from guardian.store.log.checkpoint import kept_checkpoint
 from guardian.store.log.verify import verify
 from guardian.store.log_findings import FindingKind, Report
@@ -40,11 +39,11 @@ def rolled_back(home: SealedHome) -> None:
     home.seal()
     old = files_of(home)
     with home.journal() as journal:
-        begin_seal(journal, items=home.items)
+        journal.begin_seal()
         home.append(journal, 4)
     put_back(home, old)
     with home.journal() as journal:
-        begin_seal(journal, items=home.items)
+        journal.begin_seal()
 
 
 def accept(home: SealedHome, journal: Journal) -> Report:
@@ -70,7 +69,7 @@ def test_accepted_loss_is_a_note_and_the_log_is_proven_again(home: SealedHome) -
     assert FindingKind.TRUNCATED in home.kinds()
     with home.journal() as journal:
         accept(home, journal)
-        begin_seal(journal, items=home.items)
+        journal.begin_seal()
         home.append(journal, 3)
     report = home.verified()
     assert report.is_proven
@@ -84,12 +83,12 @@ def test_checkpoint_of_the_lost_rows_that_was_kept_elsewhere_is_accepted_too(hom
     home.seal()
     old = files_of(home)
     with home.journal() as journal:
-        begin_seal(journal, items=home.items)
+        journal.begin_seal()
         home.append(journal, 4)
     kept = present(kept_checkpoint(home.home))
     put_back(home, old)
     with home.journal() as journal:
-        begin_seal(journal, items=home.items)
+        journal.begin_seal()
         accept(home, journal)
     given = present(kept.note)
     report = verify(home.home, Checkpoint(seq=given.seq, digest=given.digest), evidence=home.evidence())
@@ -145,7 +144,7 @@ def test_log_that_replaced_a_lost_one_can_be_accepted(home: SealedHome) -> None:
     put_back(home, {})
     with home.journal() as journal:
         home.append(journal)
-        begin_seal(journal, items=home.items)
+        journal.begin_seal()
         with journal.transaction() as tx:
             assert unaccepted_losses(tx)
             assert journal.trading(tx)[0].value == "halted"

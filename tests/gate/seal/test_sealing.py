@@ -143,7 +143,12 @@ def test_second_folder_has_the_checkpoint_too(home: SealedHome, tmp_path: Path) 
     name = present(seal_of_log(home.home).name)
     copy = parse_note((folder / copy_name(name)).read_text())
     assert copy == present(kept_checkpoint(home.home)).note
-    assert {anchor.source for anchor in home.verified().anchors} == {"audit.checkpoint", "keyring", str(folder)}
+    assert {anchor.source for anchor in home.verified().anchors} == {
+        "audit.checkpoint",
+        "guardian.db",
+        "keyring",
+        str(folder),
+    }
 
 
 def test_second_folder_that_is_away_stops_nothing(home: SealedHome, tmp_path: Path) -> None:
