@@ -152,7 +152,7 @@ def _print_report(report: Report) -> None:
     for finding in report.accepted:
         say(f"accepted by you: {finding.kind.value}: {finding.message}")
     if report.without_mac:
-        say(f"{report.without_mac} rows were written without the key: calls, reads, halts and the like")
+        say(f"{report.without_mac} rows were written without the key: calls, reads, halts and rejections")
     for sentence in report.unchecked:
         say(f"not checked: {sentence}")
     if not report.anchors and report.rows:
