@@ -162,6 +162,7 @@ def trading_state(home: Path) -> TradingState:
         (("audit", "show", "last"), "create_order", 0),
         (("audit", "trades"), "gained, FIFO", 0),
         (("audit", "order", "last"), "needs your yes", 0),
+        (("audit", "stats"), "create_order", 0),
         (("policy", "check"), "", 0),
         (("policy", "show"), "max_open_notional", 0),
         (("settle", "no-such-order"), "terminal", 1),

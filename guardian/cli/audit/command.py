@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from guardian.cli.audit.answers.order_command import order
+from guardian.cli.audit.answers.stats_command import stats
 from guardian.cli.audit.answers.trades_command import trades
 from guardian.cli.audit.backups.command import backup, restore
 from guardian.cli.audit.export.command import export
@@ -202,6 +203,7 @@ SUBCOMMANDS: Final = (
     show,
     order,
     trades,
+    stats,
     verify,
     reconcile_,
     export,

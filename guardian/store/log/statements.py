@@ -36,7 +36,10 @@ _ROW: Final = ", ".join(ROW_COLUMNS)
 
 ROW_AT: Final = f"SELECT {_ROW} FROM audit WHERE seq = :seq"
 DIGEST_AT: Final = "SELECT digest FROM audit WHERE seq = :seq"
-FIRST_AND_LAST_SEQ: Final = "SELECT min(seq), max(seq) FROM audit"
+FIRST_AND_LAST_SEQ: Final = (
+    # Two statements in one: both in one would be a walk along the whole log.
+    "SELECT (SELECT min(seq) FROM audit), (SELECT max(seq) FROM audit)"
+)
 NUMBER_OF_ORDERS: Final = "SELECT count(*) FROM orders"
 TIME_AT_OR_AFTER: Final = "SELECT seq, ts_ms FROM audit WHERE seq >= :seq ORDER BY seq LIMIT 1"
 LAST_CALL: Final = f"SELECT {_ROW} FROM audit WHERE phase = 'call' ORDER BY seq DESC LIMIT 1"
@@ -328,4 +331,65 @@ INTENT_IDS: Final = "SELECT client_order_id FROM audit WHERE client_order_id IS 
 LOGGED_FEES: Final = (
     "SELECT client_order_id, asset, change FROM flows "
     "WHERE environment = :environment AND account = :account AND kind = 'fee' ORDER BY id"
+)
+
+# How much was done: counts along one index each, and the latency of the newest calls of each line
+
+# Each names its index: the planner would walk along the rows of the period, which are a hundred times as many bytes.
+
+_PERIOD: Final = "seq >= :low AND seq < :high"
+_CALLS_FROM: Final = f"FROM audit INDEXED BY ix_audit_tool WHERE phase = 'call' AND {_PERIOD}"
+_NAMED_FROM: Final = f"FROM audit INDEXED BY ix_audit_symbol WHERE phase = 'call' AND symbol IS NOT NULL AND {_PERIOD}"
+_ENDS_FROM: Final = f"FROM audit INDEXED BY ix_audit_outcome WHERE phase = 'outcome' AND {_PERIOD}"
+CALLS_BY_TOOL: Final = f"SELECT tool, count(*) {_CALLS_FROM} AND tool IS NOT NULL GROUP BY tool"
+CALLS_BY_SYMBOL: Final = f"SELECT symbol, count(*) {_NAMED_FROM} GROUP BY symbol"
+CALLS_BY_OUTCOME: Final = f"SELECT outcome, count(*) {_ENDS_FROM} AND outcome IS NOT NULL GROUP BY outcome"
+CALLS_WITH_TOOL: Final = f"SELECT count(*) {_CALLS_FROM} AND tool = :tool"
+DENIED_COUNT: Final = f"SELECT count(*) {_ENDS_FROM} AND outcome = 'denied'"
+DENIED_BY_TOOL: Final = f"SELECT tool, count(*) {_ENDS_FROM} AND outcome = 'denied' GROUP BY tool"
+DENIED_BY_SYMBOL: Final = f"SELECT symbol, count(*) {_ENDS_FROM} AND outcome = 'denied' GROUP BY symbol"
+ORDERS_BY_TOKEN: Final = (
+    # The call of an order that a token placed does not name its symbol.
+    "SELECT o.symbol, count(*) FROM orders o CROSS JOIN audit c ON c.call_id = o.call_id AND c.phase = 'call' "
+    f"AND c.{CALL_PHASES_SQL} WHERE o.intent_seq >= :low AND o.intent_seq < :high AND c.symbol IS NULL "
+    "GROUP BY o.symbol"
+)
+COUNTED_ORDERS: Final = (
+    "SELECT o.call_id, o.symbol, o.notional, o.currency, o.state, o.intent_seq, a.outcome FROM orders o "
+    f"LEFT JOIN audit a ON a.call_id = o.call_id AND a.phase = 'outcome' AND a.{CALL_PHASES_SQL} "
+    "WHERE o.intent_seq >= :low AND o.intent_seq < :high ORDER BY o.intent_seq"
+)
+_ITS_END: Final = f"o.call_id = c.call_id AND o.phase = 'outcome' AND o.{CALL_PHASES_SQL}"
+_ITS_CALL: Final = f"c.call_id = o.call_id AND c.phase = 'call' AND c.{CALL_PHASES_SQL}"
+
+
+LATENCIES_OF_TOOL: Final = (
+    f"SELECT o.ts_ms - c.ts_ms FROM (SELECT call_id, ts_ms {_CALLS_FROM} AND tool = :name "
+    f"ORDER BY seq DESC LIMIT :limit) c JOIN audit o ON {_ITS_END}"
+)
+LATENCIES_OF_SYMBOL: Final = (
+    f"SELECT o.ts_ms - c.ts_ms FROM (SELECT call_id, ts_ms {_NAMED_FROM} AND symbol = :name "
+    f"ORDER BY seq DESC LIMIT :limit) c JOIN audit o ON {_ITS_END}"
+)
+LATENCIES_BETWEEN: Final = (
+    "SELECT o.ts_ms - c.ts_ms FROM (SELECT call_id, ts_ms FROM audit NOT INDEXED WHERE phase = 'call' "
+    f"AND seq >= :low AND seq < :high ORDER BY seq DESC LIMIT :limit) c JOIN audit o ON {_ITS_END}"
+)
+LATENCIES_OF_OUTCOME: Final = (
+    f"SELECT o.ts_ms - c.ts_ms FROM (SELECT call_id, ts_ms {_ENDS_FROM} AND outcome = :name "
+    f"ORDER BY seq DESC LIMIT :limit) o JOIN audit c ON {_ITS_CALL}"
+)
+NEWEST_CALL_BODIES: Final = (
+    "SELECT c.seq, c.call_id, c.body FROM audit c NOT INDEXED WHERE c.phase = 'call' AND c.seq >= :low "
+    "AND c.seq < :high ORDER BY c.seq DESC LIMIT :limit"
+)
+NEWEST_ENDS: Final = (
+    # With the time of the call; along the outcomes of one kind.
+    f"SELECT o.seq, o.body, o.ts_ms - c.ts_ms FROM (SELECT seq, call_id, ts_ms, body {_ENDS_FROM} "
+    f"AND outcome = :name ORDER BY seq DESC LIMIT :limit) o LEFT JOIN audit c ON {_ITS_CALL}"
+)
+ENDS_OF_CALLS: Final = (
+    f"SELECT c.call_id, o.outcome, o.ts_ms - c.ts_ms FROM (SELECT call_id, ts_ms FROM audit NOT INDEXED "
+    "WHERE phase = 'call' AND seq >= :low AND seq < :high ORDER BY seq DESC LIMIT :limit) c "
+    f"JOIN audit o ON {_ITS_END}"
 )
