@@ -16,6 +16,8 @@ NEARLY_ALL: Final = 0.9
 """The share from which a bar has another colour."""
 MAX_TEXT: Final = 400
 """Characters of one text: whoever wrote it does not decide how long the page is."""
+MOST_ROWS: Final = 40
+"""Of a table or a list whose length somebody else decides; the others are counted below it."""
 Child = Element | str | None
 
 
@@ -58,6 +60,13 @@ def table(
     head = element("thead", element("tr", *heads))
     made = element("table", element("caption", caption), head, body, class_=class_)
     return element("div", made, class_="scrolls", tabindex="0", role="region", aria_label=caption)
+
+
+def not_shown(count: int) -> Element | None:
+    """Returns the sentence about the rows beyond MOST_ROWS, where there are any."""
+    if count <= MOST_ROWS:
+        return None
+    return element("p", f"{count - MOST_ROWS:,} more are not shown here.", class_="note")
 
 
 def head(name: str, *, number: bool = False) -> Element:

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 from guardian.report.activity import Activity, ToolActivity
 from guardian.report.charts import Chart, Series, figure
-from guardian.report.elements import Child, element, head, meter, number, table
+from guardian.report.elements import MOST_ROWS, Child, element, head, meter, not_shown, number, table
 from guardian.report.number_text import NONE, counted, duration, exact, moment, percent
 from guardian.report.report_figures import ApprovalLine, Denials, ReportFigures, VerificationWords
 from guardian.report.time_steps import TimeSteps
@@ -34,8 +34,7 @@ def attention(figures: ReportFigures) -> Element | None:
     items += [element("li", f"{moment(time_ms)}: ", element("strong", what)) for time_ms, what in figures.unresolved]
     items += [
         element("li", f"{one.order} waits for your answer: ", element("code", f"guardian approve {one.proposal_id}"))
-        for one in figures.approvals
-        if one.waits
+        for one in [one for one in figures.approvals if one.waits][:MOST_ROWS]
     ]
     if not items:
         return None
@@ -53,9 +52,9 @@ def calls_section(figures: ReportFigures) -> Element:
         head("Tool"), head("Calls", number=True), head("Not done", number=True), head("Median", number=True),
         head("95 of 100 within", number=True), head("Longest", number=True),
     ]  # fmt: skip
-    tools = table("Calls by tool, and the time from call to answer", heads, map(_tool_row, activity.tools))
+    tools = table("Calls by tool, and the time from call to answer", heads, map(_tool_row, activity.tools[:MOST_ROWS]))
     drawn = element("div", figure(_calls_chart(activity, figures.steps)), _outcomes(activity), class_="charts")
-    section.extend((drawn, element("div", tools, class_="card")))
+    section.extend((drawn, element("div", tools, not_shown(len(activity.tools)), class_="card")))
     return section
 
 
@@ -66,10 +65,15 @@ def _outcomes(activity: Activity) -> Element:
             number(f"{count:,}"),
             number(percent(Decimal(count) / activity.calls)),
         )
-        for outcome, count in activity.outcomes.items()
+        for outcome, count in list(activity.outcomes.items())[:MOST_ROWS]
     ]
     heads = [head("Outcome"), head("Calls", number=True), head("Share", number=True)]
-    return element("div", table(f"How {counted(activity.calls, 'call')} ended", heads, rows), class_="card")
+    return element(
+        "div",
+        table(f"How {counted(activity.calls, 'call')} ended", heads, rows),
+        not_shown(len(activity.outcomes)),
+        class_="card",
+    )
 
 
 def _calls_chart(activity: Activity, steps: TimeSteps) -> Chart:
@@ -114,11 +118,13 @@ def denials_section(denials: Denials) -> Element:
             number(f"{count:,}"),
             element("td", meter(count / most, warns=False)),
         )
-        for rule, count in denials.by_rule
+        for rule, count in denials.by_rule[:MOST_ROWS]
     ]
     what = counted(denials.count, "call was denied", "calls were denied")
     section.append(element("p", f"{what}. A call may be denied by several rules.", class_="lead"))
-    section.append(element("div", table("Denials by rule", heads, rows), class_="card"))
+    section.append(
+        element("div", table("Denials by rule", heads, rows), not_shown(len(denials.by_rule)), class_="card")
+    )
     listed = [(element("td", moment(at), class_="time"), asked, why) for at, asked, why in denials.newest]
     newest = table("The newest denials", [head("Time"), head("Asked"), head("Why not")], listed, class_="words")
     section.append(element("div", newest, class_="card"))
@@ -178,8 +184,11 @@ def verification_section(verification: VerificationWords | None) -> Element:
     section.append(element("p", result, class_="lead"))
     details = (part for name, value in verification.details for part in (element("dt", name), element("dd", value)))
     section.append(element("dl", *details, class_="details card"))
-    if verification.findings:
-        section.append(element("ul", *(element("li", finding) for finding in verification.findings), class_="findings"))
+    for texts, kind in ((verification.findings, "findings"), (verification.notes, "notes")):
+        if texts:
+            more = not_shown(len(texts))
+            section.append(element("ul", *(element("li", one) for one in texts[:MOST_ROWS]), class_=kind))
+            section.extend([] if more is None else [more])
     note = "This page is a copy: whoever has it can change it. What proves the log is "
     section.append(element("p", note, element("code", "guardian audit verify"), ".", class_="note"))
     return section

@@ -20,6 +20,8 @@ class VerificationWords:
     """`good`, `wait` or `bad`."""
     details: tuple[tuple[str, str], ...]
     findings: tuple[str, ...]
+    notes: tuple[str, ...]
+    """What the owner accepted, and what could not be checked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

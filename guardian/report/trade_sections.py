@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from guardian.domain.money import ZERO, plus
 from guardian.report.charts import Chart, Series, figure, stepped
-from guardian.report.elements import Child, element, head, meter, number, table
+from guardian.report.elements import MOST_ROWS, Child, element, head, meter, not_shown, number, table
 from guardian.report.limit_use import LimitUse
 from guardian.report.number_text import NONE, counted, exact, moment, percent, rounded
 from guardian.report.report_figures import AccountFigures, ReportFigures
@@ -140,7 +140,8 @@ def _symbols(trades: TradeFigures) -> Element:
         head("Symbol"), head("Orders", number=True), head("Bought", number=True), head("Sold", number=True),
         head("Profit, FIFO", number=True), head("Position", number=True),
     ]  # fmt: skip
-    return element("div", table("By symbol", heads, map(_symbol_row, trades.symbols)), class_="card")
+    shown = table("By symbol", heads, map(_symbol_row, trades.symbols[:MOST_ROWS]))
+    return element("div", shown, not_shown(len(trades.symbols)), class_="card")
 
 
 def _symbol_row(one: SymbolTrades) -> Iterator[Child]:
@@ -170,9 +171,9 @@ def _fees(trades: TradeFigures) -> Element:
     heads = [head("Asset"), head("Paid", number=True), head(f"In {trades.total.currency}", number=True)]
     rows = [
         (element("th", asset, scope="row"), number(exact(amount)), number(exact(worths[asset])))
-        for asset, amount in sorted(amounts.items())
+        for asset, amount in sorted(amounts.items())[:MOST_ROWS]
     ]
-    return element("div", table("Fees by asset", heads, rows), class_="card")
+    return element("div", table("Fees by asset", heads, rows), not_shown(len(amounts)), class_="card")
 
 
 def _newest(trades: TradeFigures) -> Element:
@@ -216,7 +217,8 @@ def _limits(limits: tuple[LimitUse, ...], environment: str) -> Element:
         head("When"),
     ]  # fmt: skip
     caption = f"How near orders on {environment} came to each limit of the policy at that time"
-    return element("div", table(caption, heads, map(_limit_row, limits)), class_="card")
+    shown = table(caption, heads, map(_limit_row, limits[:MOST_ROWS]))
+    return element("div", shown, not_shown(len(limits)), class_="card")
 
 
 def _limit_row(use: LimitUse) -> Iterator[Child]:

@@ -21,7 +21,7 @@ from tests.support.world import BASE, a_world_at_home, merged, toml
 LIBRARIES = frozenset(
     {
         "Crypto", "aiohttp", "anyio", "bcrypt", "binance", "certifi", "cryptography", "dateparser", "fastmcp", "fido2",
-        "httpx", "keyring", "mcp", "mcp_types", "multidict", "pydantic", "pydantic_core", "requests", "rich",
+        "httpx", "keyring", "mcp", "mcp_types", "multidict", "pydantic", "pydantic_core", "pygal", "requests", "rich",
         "sqlalchemy", "sqlmodel", "starlette", "uvicorn", "websockets", "yarl",
     }
 )  # fmt: skip

@@ -15,8 +15,9 @@ from guardian.report.number_text import rounded
 from guardian.store.answers.trade_reader import read_ledgers
 from guardian.store.answers.trades import figures_of
 from tests.report.conftest import HOSTILE, Write, Written
-from tests.report.support.busy_month import DAY, LAST_MS
+from tests.report.support.busy_month import DAY, LAST_MS, write_busy_month
 from tests.report.test_elements import Read
+from tests.store.support.store_world import START_MS
 from tests.support.tamper import tamper
 
 MOST_BYTES = 300_000
@@ -101,6 +102,18 @@ def test_hostile_text_is_text(report: Written) -> None:
     assert HOSTILE.replace("\u202e", "\\u202e") in read.text
     assert "\u202e" not in report.text
     assert "<script" not in report.text
+
+
+def test_page_stays_small_whatever_was_called_and_found(tmp_path: Path, write: Write) -> None:
+    """A model calls hundreds of tools that do not exist, and a program changes every row: the rest is counted."""
+    home = tmp_path / "home"
+    write_busy_month(home, days=2, unknown_tools=600)
+    tamper(Home(home), "UPDATE audit SET symbol = 'x' || hex(randomblob(60)), outcome = hex(randomblob(50))")
+    page = write(home, now_ms=START_MS + 3 * DAY, code=1).text
+    assert len(page.encode()) < MOST_BYTES
+    tools, findings = page.split("<caption>Calls by tool")[1].split("Is the log whole?")
+    assert "more are not shown here" in tools
+    assert "more are not shown here" in findings
 
 
 def test_window_bounds_what_is_shown(month: Path, write: Write, report: Written) -> None:

@@ -191,9 +191,11 @@ class Month:
         self.world.attempt(lambda tx: tx.audit.append(Record(phase=Phase.EVENT, body=body)))
 
 
-def write_busy_month(home: Path, *, days: int = 30, hostile: str = "") -> None:
-    """Makes the home. `hostile` is a text that a model and the exchange put wherever they can."""
+def write_busy_month(home: Path, *, days: int = 30, hostile: str = "", unknown_tools: int = 0) -> None:
+    """Makes the home. `hostile` is a text that a model puts wherever it can; it may call tools that are unknown."""
     month = Month(home, Random(20270115))
+    for number in range(unknown_tools):
+        month.begin(f"no_tool_{number}_{'x' * 100}", {})
     for day in range(days):
         start = START_MS + day * DAY
         for _ in range(month.random.randint(0, 5)):

@@ -90,12 +90,13 @@ def in_words(found: Report) -> VerificationWords:
         time_ms = times.get(name)
         plain = value.value if isinstance(value, Toned) else value
         shown.append((name, str(plain) if time_ms is None else local_time(time_ms)))
-    notes = [f"{one.kind.value}: {one.message}" for one in found.findings]
-    notes += [f"accepted by you: {one.kind.value}: {one.message}" for one in found.accepted]
+    findings = [f"{one.kind.value}: {one.message}" for one in found.findings]
+    notes = [f"accepted by you: {one.kind.value}: {one.message}" for one in found.accepted]
     notes += [f"not checked: {sentence}" for sentence in found.unchecked]
     return VerificationWords(
         result=str(toned.value),
         tone=_TONES.get(toned.tone, "wait") if toned.tone is not None else "wait",
         details=tuple(shown),
-        findings=tuple(notes),
+        findings=tuple(findings),
+        notes=tuple(notes),
     )

@@ -11,7 +11,7 @@ from guardian.cli.app import main
 from guardian.domain.secrets import Secret
 from guardian.paper.host.standalone import PaperServer
 from guardian.store.log.redaction import short_digest
-from tests.e2e.support.canaries import API_KEY, API_SECRET, found_in
+from tests.e2e.support.canaries import API_KEY, API_SECRET, forms, found_in
 from tests.support.world import World
 
 EVERY_EXPORT = [
@@ -44,7 +44,8 @@ def test_no_export_has_a_key_or_a_confirmation_token(tmp_path: Path, monkeypatch
         written += (tmp_path / f"{number}.out").read_text("utf-8")
         written += (tmp_path / f"{number}.out.manifest.json").read_text("utf-8")
     assert found_in(written) == set()
-    assert [token for token in tokens if token in written or token[::-1] in written or token[6:] in written] == []
+    lower = written.lower().encode()
+    assert [how for token in tokens for how, form in forms(token).items() if form in lower] == []
     # The calls that had them are there, with a digest in the place of each token.
     assert all(short_digest(token) in written for token in tokens)
     lines = [json.loads(line) for line in (tmp_path / "0.out").read_text("utf-8").splitlines()]
