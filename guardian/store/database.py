@@ -16,7 +16,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,7 @@ from guardian.store.budgets.persons_acts import PersonsActsPart
 from guardian.store.budgets.slicing import SlicingPart
 from guardian.store.budgets.snapshots import SnapshotsPart
 from guardian.store.budgets.usage import UsagePart
+from guardian.store.disk_space import free_bytes, give_up_ballast
 from guardian.store.log.checkpoint import write_checkpoint
 from guardian.store.log.encoding import GENESIS
 from guardian.store.log.read_only import read_only, row_at
@@ -37,7 +38,7 @@ from guardian.store.owner.policy_approvals import PolicyApprovalsPart
 from guardian.store.schema.cells import READ_FAILURES, first_strange_cell
 from guardian.store.schema.files import DATABASE_NAME
 from guardian.store.schema.records import Entry, Head
-from guardian.store.schema.sqlite_errors import RESTORE_HINT, damaged_cell, translated
+from guardian.store.schema.sqlite_errors import DISK_IS_FULL, RESTORE_HINT, damaged_cell, translated
 from guardian.store.transaction.audit import AuditPart
 from guardian.store.transaction.broken_chain import BrokenChainPart
 from guardian.store.transaction.corrections import CorrectionsPart
@@ -52,6 +53,7 @@ from guardian.store.transaction.trading_state import TradingPart
 from guardian.store.transaction.unit import MacSource, Unit
 from guardian.store.window_time import WindowTime
 from guardian.store.write_queue import WriteQueue
+from guardian.store.wrong_time import WrongTimePart
 from guardian.system.clock import Clock
 
 _TRIES: Final = 3
@@ -134,6 +136,11 @@ class Transaction:
         return BrokenChainPart(self.unit, self.audit, self.trading)
 
     @cached_property
+    def wrong_time(self) -> WrongTimePart:
+        """A log whose time is not this machine's."""
+        return WrongTimePart(self.unit, self.audit, self.trading, self.proposals, self.timestamps)
+
+    @cached_property
     def ledger(self) -> LedgerPart:
         """What orders brought and cost."""
         return LedgerPart(self.unit)
@@ -192,6 +199,8 @@ class Store:
         self._path = home / DATABASE_NAME
         self._clock = clock
         self._time = WindowTime(clock)
+        self._free = partial(free_bytes, home)
+        self._made_room = False
         self._queue = WriteQueue()
         self._file: OpenFile | None = file
         """None after a failure of the disk, until a later call opens it again."""
@@ -310,10 +319,15 @@ class Store:
                 file.begin(until_s)
                 end = read_tail(file.connection, self._known)
                 findings = (*file.findings, *end.findings)
-                if not findings:
-                    self._known = end.head
-                    return self._transaction(file, end, end.head)
-                self._record_break(file, end, findings)
+                if findings:
+                    self._record_break(file, end, findings)
+                    continue
+                tx = self._transaction(file, end, end.head)
+                self._known = end.head
+                if not self._halts_for_time(tx, end):
+                    return tx
+                file.commit()
+                self._known = tx.head
             raise StoreCorrupt(f"{CHAIN_IS_BROKEN}, again and again", hint=RESTORE_HINT)
         except (sqlite3.Error, StoreError) as error:
             failure = translated(error)
@@ -324,8 +338,36 @@ class Store:
         """Returns a transaction that continues the log after `head`, in the file's open one."""
         window_ms, clock_ms = self._time.read(end.window_ms)
         return Transaction(
-            Unit(file.connection, now_ms=window_ms, clock_ms=clock_ms, head=head, mac_source=self.mac_source)
+            Unit(
+                file.connection,
+                now_ms=window_ms,
+                clock_ms=clock_ms,
+                head=head,
+                mac_source=self.mac_source,
+                free=self._free,
+            )
         )
+
+    def _halts_for_time(self, tx: Transaction, end: LogTail) -> bool:
+        """Writes a halt for a log whose time is not the clock's; returns whether it did, so that it is to be committed.
+
+        Raises StoreError.
+        """
+        if end.is_time_lost:
+            tx.wrong_time.halt_for_lost()
+            return True
+        return tx.wrong_time.is_ahead(end.window_ms) and tx.wrong_time.halt_for_ahead(end.window_ms)
+
+    def set_time_back(self) -> bool:
+        """Sets the time of the log back to the clock, where it is further ahead than MAX_AHEAD_MS, for the owner.
+
+        Returns whether it was. Raises StoreError.
+        """
+        with self.transaction() as tx:
+            if not tx.wrong_time.is_ahead(tx.now_ms):
+                return False
+            tx.wrong_time.set_back()
+        return True
 
     def _record_break(self, file: OpenFile, end: LogTail, findings: Sequence[Finding]) -> None:
         """Halts trading for a broken chain, in the open transaction, and continues from what is there.
@@ -354,10 +396,17 @@ class Store:
         except sqlite3.Error as error:
             raise translated(error) from None
 
+    def made_room(self) -> bool:
+        """Returns whether the disk was full since the last call of this, and the ballast made a little room."""
+        made, self._made_room = self._made_room, False
+        return made
+
     def _give_up(self, file: OpenFile, error: BaseException) -> None:
         """Rolls back; after a failure of the disk also lets go of the file, so that the next call opens it again."""
         with suppress(Exception):
             file.rollback()
+        if isinstance(error, StoreUnavailable) and DISK_IS_FULL in error.message:
+            self._made_room = give_up_ballast(self.home)
         if file.in_transaction or (isinstance(error, StoreError) and not isinstance(error, StoreConflict)):
             self._drop()
 

@@ -15,6 +15,7 @@
 | SEAL      | the row of a sealed log's public key is gone, or names another key             |
 | CELL      | a cell has a type or a form that guardian never writes there                   |
 | MAC       | a row of a sealed log was not written with its key                             |
+| TIME      | the log's time is more than a day ahead of this machine's clock                |
 | SCHEMA    | a table, index or trigger is missing, another one than guardian's, or foreign   |
 | DAMAGED   | SQLite's own check of the file failed                                           |
 """
@@ -52,6 +53,7 @@ class FindingKind(StrEnum):
     SEAL = "SEAL"
     MAC = "MAC"
     CELL = "CELL"
+    TIME = "TIME"
     SCHEMA = "SCHEMA"
     DAMAGED = "DAMAGED"
 

@@ -46,7 +46,7 @@ def verify_log(
     # What is outside the folder is read first: the log only grows, so it must have all that is named there.
     evidence = gather_evidence(home, pubkey, asks_nothing=not is_terminal(sys.stderr))
     with progress_shown() as progress:
-        report = verify(home, checkpoint, progress, evidence)
+        report = verify(home, checkpoint, progress, evidence, now_ms=wall_clock_ms())
     say_halted = None
     if not report.is_intact:
         # Only here: halting opens the store, and verifying does not. Before anything is printed: whoever reads that may

@@ -82,6 +82,7 @@ def resume(opened: OpenedHome, shown: ShownTrading, target: TradingState) -> Non
         # The start could not take it into the log, or it came since. Its records have to be shown first.
         emergency.import_into(opened.journal.store())
         came_meanwhile = True
+    opened.journal.store().set_time_back()  # before all else: what is written from here on has the right time
     with opened.journal.transaction() as tx:
         require_no_loss(tx)
         if (

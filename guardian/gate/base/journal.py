@@ -180,6 +180,10 @@ class Journal:
         with self.transaction(patience_s=patience_s) as tx:
             return tx.audit.append(record)
 
+    def made_room(self) -> bool:
+        """Whether the disk was full since this was last asked and a little room was made, so that it is worth a try."""
+        return self._store is not None and self._store.made_room()
+
     def anchor(self, head: Head) -> None:
         """Bring the checkpoint outside the database up to a committed row; losing one only makes it older."""
         if self.seal is not None and self.seal.advance():

@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 import anyio
 
 from guardian.domain.requests import TOOLS, WRITING_TOOLS, CancelOrder
-from guardian.errors import StoreConflict
+from guardian.errors import StoreConflict, StoreUnavailable
 from guardian.gate.base.calls import CallInfo, reply_body, safe_traceback
 from guardian.gate.base.journal import CANCEL_PATIENCE_S, Journal
 from guardian.gate.base.replies import Reply
@@ -184,11 +184,19 @@ class OutcomeWriter:
         symbol: str,
         update: Callable[[Transaction], None],
     ) -> None:
-        try:
+        def write() -> Head:
             with self._journal.transaction() as tx:
                 tx.audit.append(outcome_row(call, scope, reply, fields))
                 update(tx)
-                head = tx.head
+                return tx.head
+
+        try:
+            try:
+                head = write()
+            except StoreUnavailable:
+                if not self._journal.made_room():
+                    raise
+                head = write()  # on a full disk, in the room that was kept for this
         except Exception as error:  # noqa: BLE001 - whatever the reason: an order was sent and its outcome is not on disk
             # Trading halts in every process until the row is in the log.
             record = {"kind": "outcome", "call_id": call.call_id, "symbol": symbol, "outcome": reply.outcome.value}

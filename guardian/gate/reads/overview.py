@@ -34,6 +34,7 @@ from guardian.gate.reads.status_views import (
 from guardian.gate.recovery.fees import known_fees
 from guardian.policy.model import Channel, Policy
 from guardian.store.database import Transaction
+from guardian.store.disk_space import ORDERS_NEED, free_bytes, require_space
 from guardian.store.schema.records import OrderRow, Scope, StatusUsage
 from guardian.store.transaction.timestamps import reconciled_mark
 
@@ -107,7 +108,7 @@ class Overview:
         asks = asks_exchange and found.keys == PRESENT
         sell_back = await self._sell_back(found.keys) if asks else None
         clock_fault = await self._clock_fault() if asks else ()
-        faults = (*await self._log_fault(), *clock_fault)
+        faults = (*await self._log_fault(), *self._disk_fault(), *clock_fault)
         in_force, problems = await self._looked()
         status = await self._context.journal.transact(
             lambda tx: self._status(tx, found.account, found.keys, in_force, problems, sell_back, faults)
@@ -188,6 +189,14 @@ class Overview:
         if abs(skew_ms) <= CLOCK_LIMIT_MS:
             return ()
         return (f"this machine's clock is {skew_ms} ms from the exchange's",)
+
+    def _disk_fault(self) -> tuple[str, ...]:
+        """Why an order would be refused for want of room on the disk; empty where it would not."""
+        try:
+            require_space(free_bytes(self._context.journal.home), ORDERS_NEED, "no order is created")
+        except StoreError as error:
+            return (error.message,)
+        return ()
 
     async def _log_fault(self) -> tuple[str, ...]:
         """Why the log cannot be written now, found by writing a timestamp to it; empty where it can."""

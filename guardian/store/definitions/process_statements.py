@@ -17,11 +17,15 @@ RENEW_LEASE: Final = (
     .where(_THIS_LEASE)
     .values(holder=bindparam("holder"), expires_ms=bindparam("expires_ms"), renewals=bindparam("renewals"))
 )
+BRING_BACK_LEASES: Final = (
+    update(LEASES).where(LEASES.c.expires_ms > bindparam("now")).values(expires_ms=bindparam("now"))
+)
 DELETE_LEASE: Final = delete(LEASES).where(_THIS_LEASE, LEASES.c.holder == bindparam("holder"))
 
 _THIS_TIMESTAMP: Final = MARKS.c.name == bindparam("name")
 INSERT_TIMESTAMP: Final = new_row(MARKS)
 TIMESTAMP_BY_NAME: Final = select(MARKS.c.ts_ms).where(_THIS_TIMESTAMP)
+BRING_BACK_TIMESTAMPS: Final = update(MARKS).where(MARKS.c.ts_ms > bindparam("now")).values(ts_ms=bindparam("now"))
 DELETE_TIMESTAMP: Final = delete(MARKS).where(_THIS_TIMESTAMP)
 
 INSERT_CHECKPOINT: Final = new_row(CHECKPOINTS)

@@ -12,9 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from guardian.domain.milliseconds import DAY_MS
 from guardian.errors import GuardianError, StoreCorrupt
 from guardian.store.log.checkpoint import kept_checkpoint, kept_copy, note_in_log
 from guardian.store.log.encoding import GENESIS, count_intact
+from guardian.store.log.proposal_reader import logged_ms
 from guardian.store.log.read_only import BATCH, LogRow, database_path, read_only
 from guardian.store.log.statements import (
     DIGEST_AT,
@@ -32,6 +34,7 @@ from guardian.store.log.statements import (
 from guardian.store.log.verify_helper import Helper, helper_for
 from guardian.store.log.verify_tables import imbalances, owner_differences
 from guardian.store.log_findings import REPORTED_BY, Anchor, Finding, FindingKind, Report, evidence_of, lost_row
+from guardian.store.log_times import MAX_AHEAD_MS
 from guardian.store.schema.cells import strange_cells
 from guardian.store.schema.files import CHECKPOINT_NAME
 from guardian.store.schema.parts import schema_differences
@@ -61,11 +64,13 @@ def verify(
     checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
     evidence: SealEvidence = NO_EVIDENCE,
+    *,
+    now_ms: int | None = None,
 ) -> Report:
     """Verifies the log of a home folder (or a copy of `guardian.db`) against every checkpoint that is known of it.
 
     These are its own, that in the second folder, the one given and what `evidence` has, which has to be read before.
-    `progress` is called after each batch of rows.
+    `progress` is called after each batch of rows. With `now_ms`, the wall clock, a log far ahead of it is found.
 
     Raises:
         StoreUnavailable: there is no database, or it cannot be read now; nothing is said about the log then.
@@ -90,6 +95,7 @@ def verify(
             verification.check_macs(connection, seal)
             verification.check_schema(connection)
             verification.check_cells(connection)
+            verification.check_time(connection, now_ms)
             verification.check_orders(connection)
             verification.check_ledger(connection)
             verification.check_owner(connection)
@@ -290,6 +296,14 @@ class Verification:
         """Checks that each cell of the other tables has the type and the form that guardian writes."""
         for sentence in strange_cells(connection):
             self.found(FindingKind.CELL, None, sentence)
+
+    def check_time(self, connection: sqlite3.Connection, now_ms: int | None) -> None:
+        """Checks that the log's time is not further ahead of the clock than MAX_AHEAD_MS."""
+        with suppress(StoreCorrupt):  # where there is no time, that is a finding already
+            if now_ms is not None and (ahead_ms := logged_ms(connection) - now_ms) > MAX_AHEAD_MS:
+                days = ahead_ms // DAY_MS
+                message = f"the log's time is {days} day{'' if days == 1 else 's'} ahead of this machine's clock"
+                self.found(FindingKind.TIME, None, message)
 
     def check_file(self, connection: sqlite3.Connection) -> None:
         """Runs SQLite's own check: a damaged page can be where the chain does not look."""

@@ -11,8 +11,10 @@ from guardian.store.schema.any_text import is_undecodable
 _PRIMARY: Final = 0xFF
 """SQLite's extended error codes keep the plain one in their last byte."""
 
+DISK_IS_FULL: Final = "the disk is full"
+
 _REASONS: Final[dict[int, tuple[str, str]]] = {
-    sqlite3.SQLITE_FULL: ("the disk is full", "free some space; guardian continues by itself"),
+    sqlite3.SQLITE_FULL: (DISK_IS_FULL, "free some space; guardian continues by itself"),
     sqlite3.SQLITE_READONLY: (
         "its folder or file is read-only",
         "make guardian's home writable for you; guardian continues by itself",

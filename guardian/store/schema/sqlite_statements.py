@@ -312,9 +312,10 @@ APPEND_ROW: Final = CompiledStatement(
 READS_SINCE: Final = CompiledStatement(
     "SELECT count(*) AS calls "
     "FROM audit INDEXED BY ix_audit_minute "
-    "WHERE phase = 'call' AND tool <> 'cancel_order' AND audit.ts_ms > :since AND audit.tool != 'create_order'",
+    "WHERE phase = 'call' AND tool <> 'cancel_order' AND audit.ts_ms > :since AND audit.ts_ms <= :now AND "
+    "audit.tool != 'create_order'",
     parameters=frozenset({
-        "since",
+        "now", "since",
     }),
     columns=(
         "calls",
@@ -323,10 +324,10 @@ READS_SINCE: Final = CompiledStatement(
 CREATES_SINCE: Final = CompiledStatement(
     "SELECT count(*) AS calls "
     "FROM audit INDEXED BY ix_audit_minute "
-    "WHERE phase = 'call' AND tool <> 'cancel_order' AND audit.ts_ms > :since AND audit.tool = 'create_order' AND"
-    " audit.\"key\" IS NULL",
+    "WHERE phase = 'call' AND tool <> 'cancel_order' AND audit.ts_ms > :since AND audit.ts_ms <= :now AND "
+    "audit.tool = 'create_order' AND audit.\"key\" IS NULL",
     parameters=frozenset({
-        "since",
+        "now", "since",
     }),
     columns=(
         "calls",
@@ -405,8 +406,10 @@ INTENT_OF_ORDER: Final = CompiledStatement(
     ),
 )
 LOG_TAIL: Final = CompiledStatement(
-    "SELECT control.window_ms AS window_ms, last.seq, last.digest, last.prev_hash, last.ts_ms, CASE WHEN "
-    "(last.seq = :seq AND last.digest = :digest) THEN NULL ELSE last.body END AS body, known.digest AS known "
+    "SELECT CASE WHEN (typeof(control.window_ms) = 'integer') THEN control.window_ms END AS window_ms, last.seq, "
+    "last.digest, last.prev_hash, CASE WHEN (typeof(last.ts_ms) = 'integer') THEN last.ts_ms END AS ts_ms, CASE "
+    "WHEN (last.seq = :seq AND last.digest = :digest) THEN NULL ELSE last.body END AS body, known.digest AS known"
+    " "
     "FROM control LEFT OUTER JOIN (SELECT audit.seq AS seq, audit.digest AS digest, audit.prev_hash AS prev_hash,"
     " audit.ts_ms AS ts_ms, audit.body AS body "
     "FROM audit ORDER BY audit.seq DESC "
@@ -436,6 +439,12 @@ SET_TRADING_REASON: Final = CompiledStatement(
     "UPDATE control SET reason=:reason WHERE control.id = 1",
     parameters=frozenset({
         "reason",
+    }),
+)
+SET_WINDOW: Final = CompiledStatement(
+    "UPDATE control SET window_ms=:now WHERE control.id = 1",
+    parameters=frozenset({
+        "now",
     }),
 )
 KEEP_WINDOW: Final = CompiledStatement(
@@ -598,9 +607,10 @@ NEWEST_ENVIRONMENT: Final = CompiledStatement(
 RESERVED_SINCE: Final = CompiledStatement(
     "SELECT count(*) AS orders "
     "FROM orders "
-    "WHERE orders.environment = :environment AND orders.account = :account AND orders.reserved_ms > :after",
+    "WHERE orders.environment = :environment AND orders.account = :account AND orders.reserved_ms > :after AND "
+    "orders.reserved_ms <= :now",
     parameters=frozenset({
-        "account", "after", "environment",
+        "account", "after", "environment", "now",
     }),
     columns=(
         "orders",
@@ -852,9 +862,10 @@ COUNTED_IN_WINDOW: Final = CompiledStatement(
     "orders.quantity, orders.state, orders.is_exit, orders.confirmed, orders.reserved_ms, orders.sent_ms "
     "FROM orders "
     "WHERE orders.environment = :environment AND orders.account = :account AND (orders.reserved_ms > :after OR "
-    "orders.sent_ms > :clock_after)",
+    "orders.sent_ms > :clock_after) AND (orders.reserved_ms <= :now OR orders.sent_ms <= :clock_now OR :set_back "
+    "> :after)",
     parameters=frozenset({
-        "account", "after", "clock_after", "environment",
+        "account", "after", "clock_after", "clock_now", "environment", "now", "set_back",
     }),
     columns=(
         "currency", "notional", "quote_asset", "quote_notional", "base_asset", "quantity", "state",
@@ -893,12 +904,14 @@ DUPLICATE_OF: Final = CompiledStatement(
     "FROM (SELECT orders.client_order_id AS client_order_id, orders.intent_seq AS intent_seq "
     "FROM orders INDEXED BY ix_orders_fingerprint "
     "WHERE orders.environment = :environment AND orders.account = :account AND orders.fingerprint = :fingerprint "
-    "AND (NOT state IN ('not_placed', 'rejected') OR given_up = 1) AND orders.reserved_ms > :after UNION ALL "
-    "SELECT orders.client_order_id AS client_order_id, orders.intent_seq AS intent_seq "
+    "AND (NOT state IN ('not_placed', 'rejected') OR given_up = 1) AND orders.reserved_ms > :after AND "
+    "(orders.reserved_ms <= :now OR orders.sent_ms <= :clock_now OR :set_back > :after) UNION ALL SELECT "
+    "orders.client_order_id AS client_order_id, orders.intent_seq AS intent_seq "
     "FROM orders INDEXED BY ix_orders_sent "
     "WHERE orders.environment = :environment AND orders.account = :account AND orders.fingerprint = :fingerprint "
-    "AND (NOT state IN ('not_placed', 'rejected') OR given_up = 1) AND orders.sent_ms > :clock_after UNION ALL "
-    "SELECT orders.client_order_id AS client_order_id, orders.intent_seq AS intent_seq "
+    "AND (NOT state IN ('not_placed', 'rejected') OR given_up = 1) AND orders.sent_ms > :clock_after AND "
+    "(orders.reserved_ms <= :now OR orders.sent_ms <= :clock_now OR :set_back > :after) UNION ALL SELECT "
+    "orders.client_order_id AS client_order_id, orders.intent_seq AS intent_seq "
     "FROM orders INDEXED BY ix_orders_pending "
     "WHERE orders.environment = :environment AND orders.account = :account AND orders.fingerprint = :fingerprint "
     "AND (NOT state IN ('not_placed', 'rejected') OR given_up = 1) AND state IN ('open', 'part_filled', "
@@ -906,7 +919,7 @@ DUPLICATE_OF: Final = CompiledStatement(
     "DESC "
     "LIMIT 1 OFFSET 0",
     parameters=frozenset({
-        "account", "after", "clock_after", "environment", "fingerprint",
+        "account", "after", "clock_after", "clock_now", "environment", "fingerprint", "now", "set_back",
     }),
     columns=(
         "client_order_id",
@@ -983,6 +996,12 @@ CLEAR_MARKS: Final = CompiledStatement(
         "account", "environment", "side", "symbol",
     }),
 )
+BRING_BACK_MARKS: Final = CompiledStatement(
+    "UPDATE slicing SET since_ms=:now WHERE slicing.since_ms > :now",
+    parameters=frozenset({
+        "now",
+    }),
+)
 CLEAR_OTHER_MARKS: Final = CompiledStatement(
     "DELETE FROM slicing WHERE slicing.environment = :environment AND slicing.account = :account AND "
     "slicing.symbol = :symbol AND slicing.side = :side AND (slicing.since_ms != :since_ms OR slicing.since_seq !="
@@ -1017,9 +1036,10 @@ FLOWS_IN_WINDOW: Final = CompiledStatement(
     "SELECT flows.symbol, flows.asset, flows.change "
     "FROM flows "
     "WHERE flows.environment = :environment AND flows.account = :account AND (flows.ts_ms > :after OR "
-    "flows.clock_ms > :clock_after)",
+    "flows.clock_ms > :clock_after) AND (flows.ts_ms <= :now OR flows.clock_ms <= :clock_now OR :set_back > "
+    ":after)",
     parameters=frozenset({
-        "account", "after", "clock_after", "environment",
+        "account", "after", "clock_after", "clock_now", "environment", "now", "set_back",
     }),
     columns=(
         "symbol", "asset", "change",
@@ -1507,6 +1527,12 @@ RENEW_LEASE: Final = CompiledStatement(
         "expires_ms", "holder", "lease", "renewals",
     }),
 )
+BRING_BACK_LEASES: Final = CompiledStatement(
+    "UPDATE leases SET expires_ms=:now WHERE leases.expires_ms > :now",
+    parameters=frozenset({
+        "now",
+    }),
+)
 DELETE_LEASE: Final = CompiledStatement(
     "DELETE FROM leases WHERE leases.name = :lease AND leases.holder = :holder",
     parameters=frozenset({
@@ -1529,6 +1555,12 @@ TIMESTAMP_BY_NAME: Final = CompiledStatement(
     columns=(
         "ts_ms",
     ),
+)
+BRING_BACK_TIMESTAMPS: Final = CompiledStatement(
+    "UPDATE marks SET ts_ms=:now WHERE marks.ts_ms > :now",
+    parameters=frozenset({
+        "now",
+    }),
 )
 DELETE_TIMESTAMP: Final = CompiledStatement(
     "DELETE FROM marks WHERE marks.name = :name",

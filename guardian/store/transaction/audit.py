@@ -104,7 +104,7 @@ class AuditPart:
         return self._seen_last_minute(sql.CREATES_SINCE)
 
     def _seen_last_minute(self, calls: CompiledStatement) -> int:
-        return int(self._unit.value(calls, {"since": self._unit.now_ms - MINUTE_MS}))
+        return int(self._unit.value(calls, {"since": self._unit.now_ms - MINUTE_MS, "now": self._unit.now_ms}))
 
     def has_key(self, key: str) -> bool:
         """Returns whether the log has a row with this key."""

@@ -25,7 +25,7 @@ from tests.support.clock import ClockOf
 from tests.support.present import present
 from tests.support.tamper import tamper
 
-START_MS = 1_800_000_000_000
+START_MS = 1_736_928_000_000
 HOUR = 3_600_000
 
 
@@ -267,8 +267,8 @@ def test_limit_is_a_positive_number(log: Log, limit: str) -> None:
 def test_times_are_local_on_screen_and_utc_in_json(log: Log, elsewhere: None) -> None:
     """A person reads their own clock; a script reads UTC."""
     log.call(1)
-    assert log.json("list")[1][0]["time"] == "2027-01-15T08:00:00.000Z"
-    assert "2027-01-15 13:30:00" in log.run()[1]
+    assert log.json("list")[1][0]["time"] == "2025-01-15T08:00:00.000Z"
+    assert "2025-01-15 13:30:00" in log.run()[1]
 
 
 def test_words_of_a_model_cannot_move_the_cursor(log: Log) -> None:
@@ -533,4 +533,4 @@ def test_times_as_people_write_them(elsewhere: None) -> None:
     assert utc("2026-11-01") == "2026-10-31T18:30:00+00:00"
     assert utc("2026-11-01T12:00") == "2026-11-01T06:30:00+00:00"
     assert utc("2026-11-01T12:00:00Z") == "2026-11-01T12:00:00+00:00"
-    assert local_time(START_MS) == "2027-01-15 13:30:00"
+    assert local_time(START_MS) == "2025-01-15 13:30:00"

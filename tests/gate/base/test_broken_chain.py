@@ -110,7 +110,7 @@ def test_store_that_is_restored_stays_halted_until_the_owner_resumes(busy: Room)
     assert trading(busy)[0] is TradingState.HALTED
     for _ in range(2):
         busy.journal.close()
-        guardian = open_guardian(busy.policy_path, home=busy.home)
+        guardian = open_guardian(busy.policy_path, home=busy.home, clock=busy.clock)
         busy.run(guardian.close())
         state, reason = trading(busy)
         assert (state, "is damaged" in str(reason)) == (TradingState.HALTED, True)

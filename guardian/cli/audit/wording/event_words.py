@@ -114,6 +114,10 @@ def _broken_chain(data: Data) -> Words:
     return Words(what="", result=joined("LOG BROKEN", _because(data), by=": "), tone=Tone.BAD)
 
 
+def _time_set_back(data: Data) -> Words:
+    return Words(what="the log's time was set back", result=f"from {named(data, 'from')} to {named(data, 'to')}")
+
+
 def _emergency(data: Data) -> Words:
     record = part(data, "record")
     what = {"call": "a cancel", "outcome": "an outcome"}.get(named(record, "kind"), named(record, "kind") or "a record")
@@ -308,6 +312,7 @@ EVENT_WORDS: Final[Mapping[str, Callable[[Data], Words]]] = {
     "reducing": _reducing,
     "resumed": _resumed,
     "broken_chain": _broken_chain,
+    "time_set_back": _time_set_back,
     "emergency": _emergency,
     "schema_migrated": _migrated,
     "restored": _restored,
