@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -30,7 +30,6 @@ from guardian.store.log.read_only import (
 from guardian.store.log.statements import (
     BODIES_OF_NEWEST_CALLS,
     CALLS_UNRESOLVED,
-    COUNT_OF_CALL_ROWS,
     COUNT_OF_CALLS,
     COUNT_OF_TOOL,
     FIRST_AND_LAST_SEQ,
@@ -175,14 +174,12 @@ class History:
         """Returns how many calls and events, or calls of a tool, begin within two rows of the log."""
         values = {"tool": tool, "low": low, "high": high}
         if tool is not None:
-            return self._number(COUNT_OF_TOOL, values)
+            return int(self._connection.execute(COUNT_OF_TOOL, values).fetchone()[0])
         least, most = self._connection.execute(FIRST_AND_LAST_SEQ).fetchone()
         # The rows of a log have no gaps; where somebody made one, verify finds it.
         rows = 0 if least is None else max(min(high, most + 1) - max(low, least), 0)
-        return self._number(COUNT_OF_CALLS, values) + rows - self._number(COUNT_OF_CALL_ROWS, values)
-
-    def _number(self, statement: str, values: Mapping[str, object]) -> int:
-        return int(self._connection.execute(statement, values).fetchone()[0])
+        calls, rows_of_calls = self._connection.execute(COUNT_OF_CALLS, values).fetchone()
+        return int(calls) + rows - int(rows_of_calls)
 
     # What a log knows
 
