@@ -43,7 +43,7 @@ from guardian.store.log.statements import (
 LATENCY_CALLS: Final = 10_000
 """Calls whose latency is looked at, over all lines together."""
 LEAST_OF_LINE: Final = 50
-NEWEST_BODIES: Final = 40_000
+NEWEST_BODIES: Final = 20_000
 """Rows whose bodies are read where no period was named."""
 _NO_BOUND: Final = 2**62
 _FOUND: Final = "(found at the exchange)"

@@ -30,6 +30,8 @@ _EVENTS = {
     "order_contradicted": "corrected",
     "order_adopted": "adopted",
     "order_not_in_log": "found",
+    "halted": "halted",
+    "reducing": "halted",
 }
 """What an event is called in the timeline; every other is what guardian learnt of the order."""
 
