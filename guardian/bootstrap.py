@@ -15,6 +15,7 @@ from guardian.domain.trading import Environment
 from guardian.errors import GuardianError, StoreError
 from guardian.exchange.network import Network
 from guardian.gate.base.context import GateContext
+from guardian.gate.owner.policy_history import PolicyHistory
 from guardian.gate.owner.session_mandate import RESTARTED, end_mandates
 from guardian.gate.pipeline import Gate
 from guardian.gate.recovery.reconcile import why_not_compared
@@ -154,7 +155,7 @@ def open_guardian(
     return Guardian(
         home=opened.home,
         context=opened.context,
-        gate=Gate(opened.context),
+        gate=Gate(opened.context, PolicyHistory(opened.journal)),
         journal=opened.journal,
         policy_file=opened.policy_file,
         connectors=opened.connectors,

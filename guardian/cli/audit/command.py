@@ -150,6 +150,22 @@ def accept_loss(ctx: click.Context, reason: str, policy_path: Path | None) -> No
     ctx.exit(accepting.accept_loss(reason, policy_path))
 
 
+@click.command("policies")
+@click.argument("digest", required=False)
+@json_option
+@click.pass_context
+def policies(ctx: click.Context, digest: str | None, as_json: bool) -> None:
+    """List every policy that was in force, the newest last, with what became looser or tighter; or print one.
+
+    DIGEST is the beginning of a digest, eight digits or more: the text of that policy is printed.
+
+    0: fine. 1: there is no such policy, or a row was changed since it was logged. 3: the log could not be read.
+    """
+    from guardian.cli.audit.policy_list import list_policies, print_policy
+
+    ctx.exit(list_policies(as_json=as_json) if digest is None else print_policy(digest))
+
+
 @click.command("reconcile")
 @click.option("--symbol", "symbols", multiple=True, type=SymbolParam(), help="Only this symbol; can be repeated.")
 @policy_option
@@ -214,6 +230,7 @@ SUBCOMMANDS: Final = (
     accept_loss,
     backup,
     restore,
+    policies,
 )
 """Every command of the group, in the order of its help."""
 for subcommand in SUBCOMMANDS:

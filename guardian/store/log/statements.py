@@ -204,6 +204,8 @@ MACS_AFTER: Final = (
 )
 FIRST_DIGEST: Final = "SELECT digest FROM audit WHERE seq = 1"
 ROWS_OF_SEAL: Final = f"SELECT seq, key, body FROM audit WHERE key >= '{SEAL}' AND key < '{SEAL_END}' ORDER BY seq"
+POLICY_ROWS: Final = f"SELECT {_ROW} FROM audit WHERE key >= 'policy:' AND key < 'policy;' ORDER BY seq"
+"""Which policies were in force, see `guardian.gate.owner.policy_history`."""
 ROWS_AFTER: Final = f"SELECT {_ROW} FROM audit WHERE seq > :after ORDER BY seq LIMIT :limit"
 ROWS_BETWEEN: Final = f"SELECT {_ROW} FROM audit WHERE seq > :after AND seq <= :last ORDER BY seq LIMIT :limit"
 LAST_ROWS: Final = f"SELECT {_ROW} FROM audit ORDER BY seq DESC LIMIT :limit"

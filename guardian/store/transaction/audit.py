@@ -110,6 +110,12 @@ class AuditPart:
         """Returns whether the log has a row with this key."""
         return self._unit.value(sql.SEQ_OF_KEY, {"key": key}) is not None
 
+    def newest_with_key(self, prefix: str) -> bytes | None:
+        """Returns the body of the newest row whose key begins with `prefix`; None where there is no such row."""
+        after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        body = self._unit.value(sql.NEWEST_BODY_OF_KEYS, {"low": prefix, "high": after})
+        return None if body is None else bytes(body)
+
     def body_at(self, seq: int) -> bytes | None:
         """Returns the body of a row, as it was written; None where the log has no such row."""
         body = self._unit.value(sql.BODY_AT, {"seq": seq})

@@ -231,6 +231,25 @@ def _policy(said: str, tone: Tone | None = None) -> Callable[[Data], Words]:
     return words
 
 
+def _policy_in_force(data: Data) -> Words:
+    changes = {name: listed(data.get(name)) for name in ("looser", "tighter")}
+    said = [
+        f"{name}: {joined(*(_key_change(change) for change in changes[name]))}" for name in changes if changes[name]
+    ]
+    before = named(data, "in_place_of")
+    what = joined("policy CHANGED:" if before else "policy in force:", short_id(named(data, "policy")),
+                  named(data, "environment"), by=" ")  # fmt: skip
+    approved = f"approved in row {named(data, 'approval')}" if named(data, "approval") else ""
+    no_limit = "no limit changed" if before and data.get("looser") is not None and not said else ""
+    tone = Tone.WAITING if changes["looser"] else None
+    return Words(what=what, result=joined(*said, no_limit, approved, by="; "), tone=tone)
+
+
+def _key_change(change: object) -> str:
+    data = change if isinstance(change, dict) else {}
+    return f"{named(data, 'key')} {named(data, 'before')} -> {named(data, 'after')}"
+
+
 def _armed(data: Data) -> Words:
     fields = _statement(data)
     symbols = joined(*map(shown, listed(fields.get("symbols"))), by=" ")
@@ -336,6 +355,8 @@ EVENT_WORDS: Final[Mapping[str, Callable[[Data], Words]]] = {
     "cancelling_foreign": _foreign("you are cancelling"),
     "cancelled_foreign": _foreign("you cancelled"),
     "position_set": _position_set,
+    "policy_in_force": _policy_in_force,
+    "policy_text": _said("more of the text of the policy in the row before"),
     "policy_approved": _policy("policy APPROVED:", Tone.GOOD),
     "policy_tightened": _policy("policy became tighter:"),
     "policy_adopted": _policy("policy in force:"),
