@@ -81,21 +81,22 @@ def test_a_symbol_and_all_of_them_are_blocks(trading: Trading) -> None:
     """Bought twice, sold once: each sum has its asset, and both ways to count the gain stand below one another."""
     trading.filled("1", "100", "0.001")
     trading.filled("1", "300")
-    trading.filled("1", "400", side=SELL)
+    trading.filled("1", "390", side=SELL)
     code, out, err = trading.run()
     lines = {line.strip() for line in out.splitlines()}
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == "PAPER, account a1"
     for line in (
         "bought           2 BTC for 400 USDT",
-        "sold             1 BTC for 400 USDT",
+        "sold             1 BTC for 390 USDT",
         "fees             0.001 BTC",
-        "gained, FIFO     299.7 USDT",
-        "gained, average  199.89994997 USDT",
+        "gained, FIFO     289.7 USDT",
+        "gained, average  189.89994997 USDT",
         "position         0.999 BTC",
         "in all, in USDT",
         "bought for       400",
         "holds            0.999 BTC",
+        "spent in all     10 USDT",
     ):
         assert line in lines, out
     assert max(map(len, out.splitlines())) <= 80

@@ -8,7 +8,7 @@ from typing import Final
 
 from guardian.cli.support.render import Tone, Toned, fields, print_json, print_line, say
 from guardian.cli.support.times import local_time, utc_time
-from guardian.domain.money import plain
+from guardian.domain.money import negated, plain
 from guardian.domain.text.escaping import clean
 from guardian.domain.text.plain_data import to_plain
 from guardian.home.folder import checked_home
@@ -65,7 +65,8 @@ def _print(figures: TradeFigures) -> None:
         fields([(f"  {name}", value) for name, value in _of_symbol(one)])
     print_line("")
     print_line(f"in all, in {figures.total.currency}")
-    fields([(f"  {name}", value) for name, value in (*_of_all(figures.total), ("holds", _sums(figures.positions)))])
+    rows = (*_of_all(figures.total), *_holdings(figures.positions))
+    fields([(f"  {name}", value) for name, value in rows])
     _say_gaps(figures)
 
 
@@ -103,6 +104,14 @@ def _of_all(found: TotalTrades) -> Iterator[tuple[str, object]]:
     yield "fees", plain(found.fees)
     yield "gained, FIFO", "not known" if found.fifo is None else _gain(found.fifo, "after all fees")
     yield "gained, average", "not known" if found.average is None else _gain(found.average, "after all fees")
+
+
+def _holdings(positions: Mapping[str, Decimal]) -> Iterator[tuple[str, object]]:
+    """What guardian holds of each asset by its trading, and what it has spent of the account's own."""
+    yield "holds", _sums({asset: held for asset, held in positions.items() if held > 0})
+    spent = {asset: negated(held) for asset, held in positions.items() if held < 0}
+    if spent:
+        yield "spent in all", _sums(spent)
 
 
 def _gain(value: Decimal, what: str) -> Toned:
