@@ -17,6 +17,8 @@ from guardian.policy.model import Limits, Policy
 from guardian.report.time_steps import TimeSteps
 
 ROLLING: Final = "rolling_notional"
+ORDERS: Final = "orders"
+"""The unit of a limit that counts orders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +101,10 @@ def _shared(
         yield f"{ROLLING} {duration_text(window.window_ms)}", used, window.maximum, currency
     for counted in limits.max_orders:
         used = _sum(_amount(ordered.get(str(counted.window_ms))), one)
-        yield f"max_orders {duration_text(counted.window_ms)}", used, counted.maximum, "orders"
-    yield "max_open_orders", _sum(_amount(usage.get("open_orders")), one), limits.max_open_orders, "orders"
+        yield f"max_orders {duration_text(counted.window_ms)}", used, counted.maximum, ORDERS
+    yield "max_open_orders", _sum(_amount(usage.get("open_orders")), one), limits.max_open_orders, ORDERS
     since = _sum(_amount(usage.get("orders_since_person")), one)
-    yield "halt_after_orders", since, limits.halt_after_orders, "orders"
+    yield "halt_after_orders", since, limits.halt_after_orders, ORDERS
 
 
 _ORDER: Final = (

@@ -138,9 +138,10 @@ def approvals_section(approvals: tuple[ApprovalLine, ...]) -> Element:
         section.append(element("p", "No order was put to a person in this period.", class_="quiet"))
         return section
     took = sorted(one.took_ms for one in approvals if one.took_ms is not None)
-    answered = (
-        f" A yes took {duration(took[len(took) // 2])} in the middle, {duration(took[-1])} at most." if took else ""
-    )
+    answered = ""
+    if took:
+        half, slowest = duration(took[(len(took) - 1) // 2]), duration(took[-1])
+        answered = f" Half of the answers took {half} or less, the slowest {slowest}."
     states = ", ".join(
         f"{sum(one.state == state for one in approvals):,} {state}"
         for state in sorted({one.state for one in approvals})

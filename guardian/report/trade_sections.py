@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 from guardian.domain.money import ZERO, plus
 from guardian.report.charts import Chart, Series, figure, stepped
 from guardian.report.elements import MOST_ROWS, Child, element, head, meter, not_shown, number, table
-from guardian.report.limit_use import LimitUse
+from guardian.report.limit_use import ORDERS, LimitUse
 from guardian.report.number_text import NONE, counted, exact, moment, percent, rounded
 from guardian.report.report_figures import AccountFigures, ReportFigures
 from guardian.report.time_steps import TimeSteps
@@ -223,8 +223,9 @@ def _limits(limits: tuple[LimitUse, ...], environment: str) -> Element:
 
 def _limit_row(use: LimitUse) -> Iterator[Child]:
     unit = f" {use.unit}" if use.unit else ""
+    is_one_order = use.unit == ORDERS and use.used == 1
     yield element("th", use.name, scope="row")
-    yield number(f"{exact(use.used)}{unit}")
+    yield number("1 order" if is_one_order else f"{exact(use.used)}{unit}")
     yield number(exact(use.limit))
-    yield element("td", meter(float(use.share)), percent(use.share), class_="number share")
+    yield element("td", meter(float(use.share)), element("span", percent(use.share)), class_="number share")
     yield element("td", moment(use.time_ms), class_="time")

@@ -72,7 +72,8 @@ def test_every_part_of_the_report_is_there(report: Written) -> None:
     assert "may be at the exchange, not known yet" in read.split("Trading on PAPER")[0]
     for said in (
         "rolling_notional 24h", "max_notional BTCUSDT", "NOTIONAL_EXCEEDS_MAX",
-        "606.01 USDT over max_notional 100 USDT", "rejected", "with the PIN", "lunch", "INTACT", "create_order",
+        "606.01 USDT over max_notional 100 USDT", "rejected", "with the PIN",
+        "Half of the answers took", "1 order", "lunch", "INTACT", "create_order",
     ):  # fmt: skip
         assert said in read, said
 
