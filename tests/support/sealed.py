@@ -53,7 +53,11 @@ class SealedHome:
         for _ in range(count):
             self.calls += 1
             with journal.transaction() as tx:
-                tx.audit.append(Record(phase=Phase.CALL, call_id=f"c{self.calls}", tool="get_ticker"))
+                tx.audit.append(self.record(f"c{self.calls}"))
+
+    @staticmethod
+    def record(call_id: str) -> Record:
+        return Record(phase=Phase.CALL, call_id=call_id, tool="get_ticker")
 
     def evidence(self) -> SealEvidence:
         return gather_evidence(self.home, items=self.items)
