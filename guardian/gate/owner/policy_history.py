@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -29,6 +30,8 @@ TEXT_CONTINUED: Final = "policy_text"
 """The kind of a row that has more of the text of the one before it."""
 KEYS: Final = "policy:"
 _TEXT_KEYS: Final = "policy-text:"
+HIDDEN: Final = "(not in the log)"
+_KEY_IN_TEXT: Final = re.compile(r"""(\bapi_(?:key|secret)["']?\s*=\s*)(?:"[^"\n]*"|'[^'\n]*')""")
 _PIECE: Final = 2000
 """Characters of one piece of a text: a longer one would be cut in a row."""
 _PIECES: Final = 6
@@ -72,7 +75,8 @@ class PolicyHistory:
         if known is None or known.digest != digest:
             known = self._loaded(tx, data)
         approved = tx.policy_approvals.in_force(environment)
-        pieces = list(_pieces(policy.text))
+        text = _without_keys(policy)
+        pieces = list(_pieces(text))
         first, rest = pieces[:_PIECES], pieces[_PIECES:]
         more = [rest[start : start + _PIECES] for start in range(0, len(rest), _PIECES)]
         place = tx.head.seq + 1
@@ -88,6 +92,7 @@ class PolicyHistory:
             **_changes(known, policy),
             "row": place,
             "rows": 1 + len(more),
+            "is_whole": text == policy.text,
             "text": first,
         }
         self._append(tx, environment, f"{KEYS}{environment}:{place}", body)
@@ -114,6 +119,14 @@ def text_of(rows: Sequence[Mapping[str, object]]) -> str:
     """Returns the text of a policy, from what its rows say; a row without a text adds nothing."""
     pieces = (row.get("text") for row in rows)
     return "".join(str(piece) for some in pieces if isinstance(some, list) for piece in some)
+
+
+def _without_keys(policy: Policy) -> str:
+    """Returns the text of a policy without the keys of a paper exchange of the user's own: no key is in the log."""
+    text = _KEY_IN_TEXT.sub(rf'\1"{HIDDEN}"', policy.text)
+    keys = [key.reveal() for key in (policy.paper.api_key, policy.paper.api_secret) if key is not None]
+    # Written so that they are not found, by an escape for instance: then nothing of the text is in the log.
+    return HIDDEN if any(key in text for key in keys) or (keys and text == policy.text) else text
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -140,3 +140,17 @@ def test_list_says_what_changed_and_what_was_tampered_with(
     tamper(room, "UPDATE audit SET body = replace(body, 'max_notional', 'max_notionel') WHERE key LIKE 'policy:%'")
     assert main(["audit", "policies"]) == 1
     assert "was changed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["sim-key-1234567890", r"sim\u002dkey-1234567890"])
+def test_no_key_of_a_policy_is_in_the_log(room: Room, key: str) -> None:
+    """The keys of a paper exchange of one's own are left out of the text, however they are written."""
+    text = room.policy_path.read_text("utf-8").replace("[paper]\n", "")
+    paper = f'[paper]\nendpoint = "http://127.0.0.1:18080"\napi_key = "{key}"\napi_secret = \'another-secret-98765\'\n'
+    room.write(f"{text}\n{paper}")
+    assert read(room) is Outcome.DONE
+    (row,) = logged(room)
+    assert "(not in the log)" in "".join(row["text"])
+    assert row["is_whole"] is False
+    for secret in ("sim-key-1234567890", "another-secret-98765", key):
+        assert secret not in room.log_text()
