@@ -54,7 +54,7 @@ class CallFilter:
     since_ms: int | None = None
     until_ms: int | None = None
     spans: tuple[tuple[int, int], ...] | None = None
-    """Within one of these besides, in order and apart from one another."""
+    """Within one of these besides, in order and apart from one another; with none of them nothing is wanted."""
     tool: str | None = None
     symbol: str | None = None
     outcome: str | None = None
@@ -83,7 +83,8 @@ class CallFilter:
         """The spans of time that it admits, oldest first."""
         low = EVER[0] if self.since_ms is None else self.since_ms
         high = EVER[1] if self.until_ms is None else self.until_ms
-        cut = ((max(start, low), min(end, high)) for start, end in self.spans or (EVER,))
+        spans = (EVER,) if self.spans is None else self.spans
+        cut = ((max(start, low), min(end, high)) for start, end in spans)
         return tuple((start, end) for start, end in cut if start < end)
 
     def admits_time(self, ts_ms: object) -> bool:

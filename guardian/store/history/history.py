@@ -196,6 +196,11 @@ class History:
         first = row_at(self._connection, 1)
         return first.ts_ms if first is not None and isinstance(first.ts_ms, int) else None
 
+    def last_ms(self) -> int | None:
+        """Returns the time of the newest row; None where the log is empty, or that is no time."""
+        last = row_at(self._connection, self.last_seq())
+        return last.ts_ms if last is not None and isinstance(last.ts_ms, int) else None
+
     def symbols(self) -> list[str]:
         """Returns every symbol that a call named or an order was placed on, in order."""
         found, after = set[str](), ""

@@ -127,6 +127,9 @@ def filter_of(
     spans = None
     if typed.between is not None:
         horizon = now + timedelta(days=days_ahead)
+        last = log.last_ms()
+        if last is not None and last > horizon.timestamp() * 1000:  # the clock was ahead when it was written
+            horizon = datetime.fromtimestamp(last // 1000 + 1).astimezone()
         spans = _spans(typed.between, typed.since, typed.until, log.first_ms(), horizon)
     order = None
     if typed.order is not None:

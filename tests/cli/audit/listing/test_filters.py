@@ -178,3 +178,14 @@ def test_order_is_found_under_each_of_its_names(made: RandomLog, log: History) -
     assert by_id is not None
     assert log.names_of("last") == by_id
     assert log.names_of(str(by_id.call_id)) == by_id
+
+
+def test_part_of_a_day_holds_for_a_log_that_is_ahead_of_the_clock(made: RandomLog, log: History) -> None:
+    """What was written while the clock was ahead is found; a window without that part of a day holds nothing."""
+    earlier = datetime.fromtimestamp(START_MS // 1000 - 100 * 86_400).astimezone()
+    typed = {"between": (time(2), time(5))}
+    wanted = filter_of(TypedFilter(between=(time(2), time(5)), limit=None), log, earlier, text_of)
+    expected = [truth.seq for truth in made.truths if is_in_time(truth, typed) and not truth.is_unresolved]
+    assert [line.row.seq for line in log.newest(wanted).lines] == expected
+    nothing = filter_of(TypedFilter(between=(time(2), time(5)), since=2**40 * 10), log, earlier, text_of)
+    assert list(log.oldest_first(nothing)) == []
