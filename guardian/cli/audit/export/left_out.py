@@ -1,7 +1,8 @@
-"""What `--redact` leaves out: whose account it is, and where its coins are kept."""
+"""What an export leaves out: keys of a paper exchange always; with `--redact`, whose account and which addresses."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Final
 
@@ -10,6 +11,23 @@ ACCOUNT_FIELDS: Final = frozenset(
     {"account", "uid", "address", "address_tag", "transaction_id", "email", "fingerprint"}
 )
 """Names of fields that identify an account, a key, or a place of coins on a chain."""
+
+_PAPER_KEY: Final = re.compile(
+    r"""(\bapi_(?:key|secret)\b["']?\s*=\s*)("{3}.*?"{3}|'{3}.*?'{3}|"(?:[^"\\]|\\.)*"|'[^']*')""", re.DOTALL
+)
+"""A key of `[paper]` in the text of a policy, which the log keeps as it was."""
+
+
+def without_paper_keys(value: object) -> object:
+    """Returns JSON data without the keys of a paper exchange in the text of a policy."""
+    match value:
+        case str():
+            return _PAPER_KEY.sub(rf'\1"{LEFT_OUT}"', value)
+        case dict():
+            return {name: without_paper_keys(item) for name, item in value.items()}
+        case list():
+            return [without_paper_keys(item) for item in value]
+    return value
 
 
 def without_accounts(value: object, accounts: Collection[str]) -> object:

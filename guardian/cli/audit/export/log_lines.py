@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from guardian.cli.audit.export.left_out import LEFT_OUT, without_accounts
+from guardian.cli.audit.export.left_out import LEFT_OUT, without_accounts, without_paper_keys
 from guardian.cli.audit.export.manifest import FORMAT_VERSION, utc_or_none
 from guardian.cli.audit.export.spreadsheet_cells import spreadsheet_cell
 from guardian.store.log.encoding import COLUMNS, client_order_id
@@ -61,6 +61,8 @@ def _document(read: ReadRow, *, redact: bool) -> dict[str, object]:
     row = read.row
     data: object = _as_text(row.body) if read.document is None else read.document.get("data")
     account: object = row.account
+    if row.phase == "event":
+        data = without_paper_keys(data)
     if redact:
         data = without_accounts(data, [row.account] if isinstance(row.account, str) and row.account else [])
         account = None if row.account is None else LEFT_OUT
