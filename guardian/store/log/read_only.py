@@ -64,13 +64,19 @@ class LogRow:
     body: bytes
 
     @property
-    def document(self) -> dict[str, object] | None:
-        """The body as JSON; None where it is not valid JSON."""
+    def parsed(self) -> dict[str, object] | None:
+        """The body as JSON, whatever is in it; None where it is not valid JSON."""
         try:
             found = json.loads(self.body)
         except (ValueError, RecursionError, TypeError):
             return None
-        return found if isinstance(found, dict) and _is_printable(found) else None
+        return found if isinstance(found, dict) else None
+
+    @property
+    def document(self) -> dict[str, object] | None:
+        """The same; None also where JSON could not be written of it, which guardian never writes."""
+        found = self.parsed
+        return found if _is_printable(found) else None
 
     @property
     def data(self) -> dict[str, object]:
@@ -89,7 +95,7 @@ class LogRow:
     @property
     def changed_columns(self) -> tuple[str, ...]:
         """The columns that say something else than the body."""
-        document = self.document
+        document = self.parsed
         if document is None:
             return COLUMNS
         return tuple(name for name in COLUMNS if getattr(self, name) != document.get(name))
