@@ -62,7 +62,9 @@ def test_read_whose_row_was_lost_is_shown_as_it_is(
     shown = machine.run("audit", "show", call)
     assert (shown.returncode, faults(shown.stderr)) == (0, []), shown
     listed = json.loads(machine.run("audit", "list", "--json").stdout)
-    assert {line["call_id"]: line["outcome"] for line in listed} == {first: "done", call: "pending"}
+    # The row of the policy that judged the first call is no call's.
+    calls = {line["call_id"]: line["outcome"] for line in listed if line["call_id"] is not None}
+    assert calls == {first: "done", call: "pending"}
     pending = json.loads(machine.run("audit", "list", "--outcome", "pending", "--json").stdout)
     assert [line["call_id"] for line in pending] == [call]
     assert machine.run("status").returncode == 0
