@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 from typing import Final, NoReturn
 
-from guardian.domain.secrets import Secret
 from guardian.store.seal.note import Note, Signature, VerifierKey, name_of, text_of
 
 ROOT_BYTES: Final = 32
@@ -17,7 +16,7 @@ _SIGNING_INFO: Final = b"guardian/checkpoint-ed25519/v1"
 class SealKeys:
     """Signs checkpoints and makes the MAC of rows of one log. Neither key can be read, printed or pickled."""
 
-    __slots__ = ("_mac_key", "_sign", "log", "verifier")
+    __slots__ = ("_keyed_mac", "_sign", "log", "verifier")
 
     def __init__(self, root: bytes, log: str) -> None:
         # They take 30 ms to import, and few commands use them.
@@ -35,7 +34,8 @@ class SealKeys:
         self.log = log
         self.verifier = VerifierKey(name_of(log), signing_key.public_key().public_bytes_raw())
         self._sign = signing_key.sign
-        self._mac_key = Secret(derived(_MAC_INFO).hex())
+        # With the key taken in already: a copy of it is what each row of the log costs.
+        self._keyed_mac = hmac.new(derived(_MAC_INFO), digestmod="sha256")
 
     def __repr__(self) -> str:
         return f"SealKeys({self.log!r})"
@@ -45,7 +45,9 @@ class SealKeys:
 
     def mac_of(self, digest: bytes) -> bytes:
         """Returns the MAC of a row, from its digest."""
-        return hmac.digest(bytes.fromhex(self._mac_key.reveal()), digest, "sha256")
+        mac = self._keyed_mac.copy()
+        mac.update(digest)
+        return mac.digest()
 
     def note(self, seq: int, digest: str) -> Note:
         """Returns the signed checkpoint of a row."""
