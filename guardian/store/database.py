@@ -326,6 +326,7 @@ class Store:
                 self._known = end.head
                 if not self._halts_for_time(tx, end):
                     return tx
+                tx.audit.append_state()
                 file.commit()
                 self._known = tx.head
             raise StoreCorrupt(f"{CHAIN_IS_BROKEN}, again and again", hint=RESTORE_HINT)
@@ -377,6 +378,7 @@ class Store:
         tx = self._transaction(file, end, head_after(end.head, findings))
         try:
             is_new = tx.broken_chain.record(findings)
+            tx.audit.append_state()
             file.commit()
         except (StoreError, sqlite3.Error) as error:
             why = f"{CHAIN_IS_BROKEN}: {findings[0].message}; that could not be written: {translated(error).message}"
@@ -389,6 +391,7 @@ class Store:
     def _commit(self, file: OpenFile, tx: Transaction) -> None:
         if tx.unit.failed is not None:
             raise tx.unit.failed
+        tx.audit.append_state()
         if tx.unit.wrote and not tx.unit.appended:  # otherwise the row itself keeps the window time
             tx.trading.keep_window()
         try:

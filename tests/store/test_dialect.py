@@ -10,7 +10,9 @@ from typing import Final
 import pytest
 
 STORE: Final = Path(__file__).parent.parent.parent / "guardian" / "store"
-IN_SQLITES_WORDS: Final = frozenset({"schema/sqlite_dialect.py", "log/statements.py", "schema/sqlite_statements.py"})
+IN_SQLITES_WORDS: Final = frozenset(
+    {"schema/sqlite_dialect.py", "log/statements.py", "schema/sqlite_statements.py", "state/table_statements.py"}
+)
 MIGRATIONS: Final = "migrations/"
 """They are about databases of SQLite alone: another engine has no older homes."""
 _SQL: Final = re.compile(

@@ -9,17 +9,20 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from guardian.domain.milliseconds import DAY_MS
 from guardian.errors import GuardianError, StoreCorrupt
 from guardian.store.log.checkpoint import kept_checkpoint, kept_copy, note_in_log
-from guardian.store.log.encoding import GENESIS, count_intact
+from guardian.store.log.encoding import GENESIS, STATE, count_intact
 from guardian.store.log.proposal_reader import logged_ms
 from guardian.store.log.read_only import BATCH, LogRow, database_path, read_only
 from guardian.store.log.statements import (
+    BEGIN_READING,
     DIGEST_AT,
+    END_READING,
     FIRST_AND_LAST_SEQ,
     FIRST_DIGEST,
     INTENTS_WITHOUT_ORDER,
@@ -44,6 +47,8 @@ from guardian.store.seal.checks import KeptCheckpoint, SealCheck
 from guardian.store.seal.evidence import NO_EVIDENCE, SealEvidence
 from guardian.store.seal.macs import MacCheck, MacRow
 from guardian.store.seal.seal_rows import seal_rows
+from guardian.store.state.table_differences import table_differences
+from guardian.store.state.table_state import TableState
 
 GIVEN: Final = "given"
 KEYRING: Final = "keyring"
@@ -92,6 +97,7 @@ def verify(
     try:
         with read_only(path) as connection:
             verification.check_rows(path, connection, anchors, progress)
+            verification.check_tables(connection, anchors, progress)
             verification.check_macs(connection, seal)
             verification.check_schema(connection)
             verification.check_cells(connection)
@@ -166,6 +172,7 @@ class Verification:
         self._last_ts: int | None = None
         self._at_anchor: dict[int, str] = {}
         self._without_mac = 0
+        self._state = TableState()
 
     def found(self, kind: FindingKind, seq: int | None, message: str) -> None:
         """Adds a finding whose message says everything."""
@@ -219,10 +226,15 @@ class Verification:
         found = helper.result()
         if found is None or self._first_ts is None or (self._seq, self._digest) != (helper.after, helper.digest):
             return
+        try:
+            state = TableState.unpacked(found.state)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return
         for seq in wanted:
             at = connection.execute(DIGEST_AT, {"seq": seq}).fetchone()
             if at is not None and helper.after < seq <= found.seq:
                 self._at_anchor[seq] = _hex(at[0])
+        self._state.take_over(state)
         self._rows += found.count
         self._read, self._seq, self._digest = found.seq, found.seq, bytes.fromhex(found.digest)
         self._last_ts = found.ts_ms
@@ -231,7 +243,7 @@ class Verification:
         """Verifies the rows that follow, oldest first, each with ROW_COLUMNS."""
         at = 0
         while at < len(rows):
-            intact = rows[at : at + count_intact(rows, at, self._seq, self._digest)]
+            intact = rows[at : at + count_intact(rows, at, self._seq, self._digest, self._state.apply)]
             if intact:
                 self._seq, self._digest, self._last_ts = (intact[-1][index] for index in (_SEQ, _DIGEST, _TIME))
                 self._rows += len(intact)
@@ -244,6 +256,8 @@ class Verification:
 
     def _row(self, row: LogRow) -> None:
         self._rows += 1
+        if row.phase == STATE:
+            self._state.apply(row.seq, row.data)
         if row.seq != self._seq + 1:
             missing = (
                 f"row {self._seq + 1} is" if row.seq == self._seq + 2 else f"rows {self._seq + 1} to {row.seq - 1} are"
@@ -269,6 +283,18 @@ class Verification:
         is_link = kind in {FindingKind.GAP, FindingKind.CHAIN}
         is_reported = is_link and isinstance(row.key, str) and row.key.startswith(REPORTED_BY)
         self.add(Finding(kind=kind, seq=row.seq, message=message, evidence=evidence_of(*what), is_reported=is_reported))
+
+    def check_tables(
+        self, connection: sqlite3.Connection, anchors: dict[str, Checkpoint], progress: Progress | None
+    ) -> None:
+        """Compares the other tables with what the log says of them, both of one moment, whatever others write."""
+        connection.execute(BEGIN_READING)
+        try:
+            self._check_up_to(_AFTER_ALL, connection, {anchor.seq for anchor in anchors.values()}, progress)
+            for seq, sentence in islice(table_differences(connection, self._state), MAX_FINDINGS):
+                self.found(FindingKind.STATE, seq, sentence)
+        finally:
+            connection.execute(END_READING)
 
     def check_orders(self, connection: sqlite3.Connection) -> None:
         """Checks that every order has its intent row, or the row of its being found, and every intent row its order."""

@@ -100,6 +100,7 @@ def _in_one_transaction(
         migration = Migration(unit=unit, audit=audit, old=version, new=SCHEMA_VERSION, copy=copy.name)
         for ending in ENDINGS:
             ending(migration)
+        audit.append_state()
     finally:
         unit.end()
     connection.execute(COMMIT)

@@ -46,7 +46,12 @@ def record_migration(migration: Migration) -> None:
     migration.audit.append(Record.event(None, body))
 
 
-ENDINGS: Final[tuple[Callable[[Migration], None], ...]] = (record_migration,)
+def record_tables(migration: Migration) -> None:
+    """Appends the rows of the other tables, which the log of an older guardian does not have. Raises StoreError."""
+    migration.audit.append_baseline(f"migrated from version {migration.old}")
+
+
+ENDINGS: Final[tuple[Callable[[Migration], None], ...]] = (record_migration, record_tables)
 """What is done at the end of a migration from any older version, in this order."""
 
 

@@ -58,6 +58,8 @@ class Phase(StrEnum):
     """An order is about to be sent; its client order id is made of this row's digest."""
     OUTCOME = "outcome"
     EVENT = "event"
+    STATE = "state"
+    """What a transaction changed in the other tables: each row as it is now; of no call, and not listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

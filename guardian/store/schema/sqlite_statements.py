@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from guardian.store.schema.compiled_statement import CompiledStatement
+from guardian.store.schema.compiled_statement import CompiledStatement, LoggedTable
 
 # fmt: off
 
@@ -298,6 +298,167 @@ SCHEMA: Final = (
 )
 """What creates everything of a new file, in this order."""
 
+# The tables whose rows the log has
+
+LOGGED: Final = {
+    "accounts": LoggedTable(
+        "accounts",
+        (
+        "environment", "fingerprint",
+        ),
+        (
+        "environment", "fingerprint", "account", "first_seen_ms",
+        ),
+    ),
+    "acts": LoggedTable(
+        "acts",
+        (
+        "id",
+        ),
+        (
+        "id", "environment", "account", "seq", "ts_ms", "what",
+        ),
+    ),
+    "control": LoggedTable(
+        "control",
+        (
+        "id",
+        ),
+        (
+        "id", "state", "reason", "since_ms", "by",
+        ),
+    ),
+    "flows": LoggedTable(
+        "flows",
+        (
+        "id",
+        ),
+        (
+        "id", "environment", "account", "symbol", "client_order_id", "ts_ms", "clock_ms", "kind", "asset",
+        "change",
+        ),
+    ),
+    "holdings": LoggedTable(
+        "holdings",
+        (
+        "environment", "account", "symbol", "asset",
+        ),
+        (
+        "environment", "account", "symbol", "asset", "base_asset", "quote_asset", "quantity", "last_price",
+        ),
+    ),
+    "mandates": LoggedTable(
+        "mandates",
+        (
+        "ordinal",
+        ),
+        (
+        "ordinal", "id", "environment", "account", "currency", "budget", "max_order", "symbols",
+        "policy_digest", "policy_text", "approval_seq", "created_ms", "expires_ms", "ended_ms",
+        "ended_reason",
+        ),
+    ),
+    "marks": LoggedTable(
+        "marks",
+        (
+        "name",
+        ),
+        (
+        "name", "ts_ms",
+        ),
+    ),
+    "orders": LoggedTable(
+        "orders",
+        (
+        "client_order_id",
+        ),
+        (
+        "client_order_id", "intent_seq", "environment", "account", "call_id", "proposal_id", "symbol",
+        "base_asset", "quote_asset", "side", "order_type", "wire_type", "time_in_force", "price",
+        "stop_price", "quantity", "quote_quantity", "fingerprint", "notional", "quote_notional", "currency",
+        "is_exit", "confirmed", "mandate_id", "reserved_ms", "sent_ms", "state", "order_id",
+        "executed_quantity", "executed_quote_quantity", "fee_quantity", "updated_ms", "corrections",
+        "created_ms", "exchange_status", "amended_quantity", "absent_ms", "given_up", "adopted",
+        ),
+    ),
+    "owner": LoggedTable(
+        "owner",
+        (
+        "id",
+        ),
+        (
+        "id", "floor", "pin_since_ms", "pin_digest", "pin_tries",
+        ),
+    ),
+    "owner_changes": LoggedTable(
+        "owner_changes",
+        (
+        "id",
+        ),
+        (
+        "id", "kind", "detail", "requested_ms", "effective_ms", "state",
+        ),
+    ),
+    "passkeys": LoggedTable(
+        "passkeys",
+        (
+        "credential_id",
+        ),
+        (
+        "credential_id", "public_key", "name", "sign_count", "created_ms", "removed_ms",
+        ),
+    ),
+    "policies": LoggedTable(
+        "policies",
+        (
+        "ordinal",
+        ),
+        (
+        "ordinal", "digest", "text", "stored_ms",
+        ),
+    ),
+    "policy_approvals": LoggedTable(
+        "policy_approvals",
+        (
+        "ordinal",
+        ),
+        (
+        "ordinal", "environment", "digest", "text", "approval_seq", "approved_ms", "effective_ms",
+        ),
+    ),
+    "proposals": LoggedTable(
+        "proposals",
+        (
+        "ordinal",
+        ),
+        (
+        "ordinal", "id", "environment", "account", "order_key", "symbol", "side", "spec", "resolved",
+        "policy_digest", "policy_source", "token_ttl_ms", "notional", "quote_notional", "quote_asset",
+        "currency", "shown_bid", "shown_ask", "created_ms", "expires_ms", "state", "token_digest",
+        "token_expires_ms", "approved_ms", "proof", "approval_seq", "reason", "client_order_id",
+        ),
+    ),
+    "redemptions": LoggedTable(
+        "redemptions",
+        (
+        "proposal_id",
+        ),
+        (
+        "proposal_id", "token_digest", "client_order_id", "ts_ms",
+        ),
+    ),
+    "slicing": LoggedTable(
+        "slicing",
+        (
+        "id",
+        ),
+        (
+        "id", "environment", "account", "symbol", "side", "since_ms", "since_seq",
+        ),
+    ),
+}
+"""By name."""
+
 # guardian.store.definitions.log_statements
 
 APPEND_ROW: Final = CompiledStatement(
@@ -430,16 +591,19 @@ TRADING_STATUS: Final = CompiledStatement(
     ),
 )
 SET_TRADING: Final = CompiledStatement(
-    "UPDATE control SET state=:state, reason=:reason, since_ms=:since_ms, \"by\"=:by WHERE control.id = 1",
+    "UPDATE control SET state=:state, reason=:reason, since_ms=:since_ms, \"by\"=:by WHERE control.id = 1 RETURNING"
+    " id, state, reason, since_ms, \"by\"",
     parameters=frozenset({
         "by", "reason", "since_ms", "state",
     }),
+    logged=LOGGED["control"],
 )
 SET_TRADING_REASON: Final = CompiledStatement(
-    "UPDATE control SET reason=:reason WHERE control.id = 1",
+    "UPDATE control SET reason=:reason WHERE control.id = 1 RETURNING id, state, reason, since_ms, \"by\"",
     parameters=frozenset({
         "reason",
     }),
+    logged=LOGGED["control"],
 )
 SET_WINDOW: Final = CompiledStatement(
     "UPDATE control SET window_ms=:now WHERE control.id = 1",
@@ -467,7 +631,11 @@ INSERT_ORDER: Final = CompiledStatement(
     ":quote_quantity, :fingerprint, :notional, :quote_notional, :currency, :is_exit, :confirmed, :mandate_id, "
     ":reserved_ms, :sent_ms, :state, :order_id, :executed_quantity, :executed_quote_quantity, :fee_quantity, "
     ":updated_ms, :corrections, :created_ms, :exchange_status, :amended_quantity, :absent_ms, :given_up, "
-    ":adopted)",
+    ":adopted) RETURNING client_order_id, intent_seq, environment, account, call_id, proposal_id, symbol, "
+    "base_asset, quote_asset, side, order_type, wire_type, time_in_force, price, stop_price, quantity, "
+    "quote_quantity, fingerprint, notional, quote_notional, currency, is_exit, confirmed, mandate_id, "
+    "reserved_ms, sent_ms, state, order_id, executed_quantity, executed_quote_quantity, fee_quantity, updated_ms,"
+    " corrections, created_ms, exchange_status, amended_quantity, absent_ms, given_up, adopted",
     parameters=frozenset({
         "absent_ms", "account", "adopted", "amended_quantity", "base_asset", "call_id", "client_order_id",
         "confirmed", "corrections", "created_ms", "currency", "environment", "exchange_status",
@@ -476,28 +644,47 @@ INSERT_ORDER: Final = CompiledStatement(
         "quantity", "quote_asset", "quote_notional", "quote_quantity", "reserved_ms", "sent_ms", "side",
         "state", "stop_price", "symbol", "time_in_force", "updated_ms", "wire_type",
     }),
+    logged=LOGGED["orders"],
 )
 MOVE_ORDER: Final = CompiledStatement(
     "UPDATE orders SET state=:state, order_id=:order_id, executed_quantity=:executed_quantity, "
     "executed_quote_quantity=:executed_quote_quantity, fee_quantity=:fee_quantity, updated_ms=:updated_ms, "
     "corrections=:corrections, created_ms=:created_ms, exchange_status=:exchange_status, "
-    "amended_quantity=:amended_quantity, given_up=:given_up WHERE orders.client_order_id = :name",
+    "amended_quantity=:amended_quantity, given_up=:given_up WHERE orders.client_order_id = :name RETURNING "
+    "client_order_id, intent_seq, environment, account, call_id, proposal_id, symbol, base_asset, quote_asset, "
+    "side, order_type, wire_type, time_in_force, price, stop_price, quantity, quote_quantity, fingerprint, "
+    "notional, quote_notional, currency, is_exit, confirmed, mandate_id, reserved_ms, sent_ms, state, order_id, "
+    "executed_quantity, executed_quote_quantity, fee_quantity, updated_ms, corrections, created_ms, "
+    "exchange_status, amended_quantity, absent_ms, given_up, adopted",
     parameters=frozenset({
         "amended_quantity", "corrections", "created_ms", "exchange_status", "executed_quantity",
         "executed_quote_quantity", "fee_quantity", "given_up", "name", "order_id", "state", "updated_ms",
     }),
+    logged=LOGGED["orders"],
 )
 SET_ABSENT: Final = CompiledStatement(
-    "UPDATE orders SET absent_ms=:absent_ms WHERE orders.client_order_id = :name",
+    "UPDATE orders SET absent_ms=:absent_ms WHERE orders.client_order_id = :name RETURNING client_order_id, "
+    "intent_seq, environment, account, call_id, proposal_id, symbol, base_asset, quote_asset, side, order_type, "
+    "wire_type, time_in_force, price, stop_price, quantity, quote_quantity, fingerprint, notional, "
+    "quote_notional, currency, is_exit, confirmed, mandate_id, reserved_ms, sent_ms, state, order_id, "
+    "executed_quantity, executed_quote_quantity, fee_quantity, updated_ms, corrections, created_ms, "
+    "exchange_status, amended_quantity, absent_ms, given_up, adopted",
     parameters=frozenset({
         "absent_ms", "name",
     }),
+    logged=LOGGED["orders"],
 )
 ADOPT_ORDER: Final = CompiledStatement(
-    "UPDATE orders SET adopted=1 WHERE orders.client_order_id = :name",
+    "UPDATE orders SET adopted=1 WHERE orders.client_order_id = :name RETURNING client_order_id, intent_seq, "
+    "environment, account, call_id, proposal_id, symbol, base_asset, quote_asset, side, order_type, wire_type, "
+    "time_in_force, price, stop_price, quantity, quote_quantity, fingerprint, notional, quote_notional, currency,"
+    " is_exit, confirmed, mandate_id, reserved_ms, sent_ms, state, order_id, executed_quantity, "
+    "executed_quote_quantity, fee_quantity, updated_ms, corrections, created_ms, exchange_status, "
+    "amended_quantity, absent_ms, given_up, adopted",
     parameters=frozenset({
         "name",
     }),
+    logged=LOGGED["orders"],
 )
 ORDER_BY_NAME: Final = CompiledStatement(
     "SELECT orders.client_order_id, orders.intent_seq, orders.environment, orders.account, orders.call_id, "
@@ -951,10 +1138,11 @@ ORDERS_SINCE: Final = CompiledStatement(
 )
 RECORD_ACT: Final = CompiledStatement(
     "INSERT INTO acts (environment, account, seq, ts_ms, what) VALUES (:environment, :account, :seq, :ts_ms, "
-    ":what)",
+    ":what) RETURNING id, environment, account, seq, ts_ms, what",
     parameters=frozenset({
         "account", "environment", "seq", "ts_ms", "what",
     }),
+    logged=LOGGED["acts"],
 )
 NEWEST_ACT: Final = CompiledStatement(
     "SELECT max(newest.seq) AS seq "
@@ -972,10 +1160,12 @@ NEWEST_ACT: Final = CompiledStatement(
 )
 ADD_MARK: Final = CompiledStatement(
     "INSERT INTO slicing (environment, account, symbol, side, since_ms, since_seq) VALUES (:environment, "
-    ":account, :symbol, :side, :since_ms, :since_seq)",
+    ":account, :symbol, :side, :since_ms, :since_seq) RETURNING id, environment, account, symbol, side, since_ms,"
+    " since_seq",
     parameters=frozenset({
         "account", "environment", "side", "since_ms", "since_seq", "symbol",
     }),
+    logged=LOGGED["slicing"],
 )
 MARKS_ON_SIDE: Final = CompiledStatement(
     "SELECT slicing.since_ms, slicing.since_seq "
@@ -991,35 +1181,43 @@ MARKS_ON_SIDE: Final = CompiledStatement(
 )
 CLEAR_MARKS: Final = CompiledStatement(
     "DELETE FROM slicing WHERE slicing.environment = :environment AND slicing.account = :account AND "
-    "slicing.symbol = :symbol AND slicing.side = :side",
+    "slicing.symbol = :symbol AND slicing.side = :side RETURNING id",
     parameters=frozenset({
         "account", "environment", "side", "symbol",
     }),
+    logged=LOGGED["slicing"],
+    deletes=True,
 )
 BRING_BACK_MARKS: Final = CompiledStatement(
-    "UPDATE slicing SET since_ms=:now WHERE slicing.since_ms > :now",
+    "UPDATE slicing SET since_ms=:now WHERE slicing.since_ms > :now RETURNING id, environment, account, symbol, "
+    "side, since_ms, since_seq",
     parameters=frozenset({
         "now",
     }),
+    logged=LOGGED["slicing"],
 )
 CLEAR_OTHER_MARKS: Final = CompiledStatement(
     "DELETE FROM slicing WHERE slicing.environment = :environment AND slicing.account = :account AND "
     "slicing.symbol = :symbol AND slicing.side = :side AND (slicing.since_ms != :since_ms OR slicing.since_seq !="
-    " :since_seq)",
+    " :since_seq) RETURNING id",
     parameters=frozenset({
         "account", "environment", "side", "since_ms", "since_seq", "symbol",
     }),
+    logged=LOGGED["slicing"],
+    deletes=True,
 )
 
 # guardian.store.definitions.ledger_statements
 
 ADD_FLOW: Final = CompiledStatement(
     "INSERT INTO flows (environment, account, symbol, client_order_id, ts_ms, clock_ms, kind, asset, change) "
-    "VALUES (:environment, :account, :symbol, :client_order_id, :ts_ms, :clock_ms, :kind, :asset, :change)",
+    "VALUES (:environment, :account, :symbol, :client_order_id, :ts_ms, :clock_ms, :kind, :asset, :change) "
+    "RETURNING id, environment, account, symbol, client_order_id, ts_ms, clock_ms, kind, asset, change",
     parameters=frozenset({
         "account", "asset", "change", "client_order_id", "clock_ms", "environment", "kind", "symbol",
         "ts_ms",
     }),
+    logged=LOGGED["flows"],
 )
 FLOWS_OF_ORDER: Final = CompiledStatement(
     "SELECT flows.kind, flows.asset, flows.change "
@@ -1060,24 +1258,30 @@ FLOWS_AFTER: Final = CompiledStatement(
 )
 INSERT_HOLDING: Final = CompiledStatement(
     "INSERT INTO holdings (environment, account, symbol, asset, base_asset, quote_asset, quantity) VALUES "
-    "(:environment, :account, :symbol, :asset, :base_asset, :quote_asset, :quantity)",
+    "(:environment, :account, :symbol, :asset, :base_asset, :quote_asset, :quantity) RETURNING environment, "
+    "account, symbol, asset, base_asset, quote_asset, quantity, last_price",
     parameters=frozenset({
         "account", "asset", "base_asset", "environment", "quantity", "quote_asset", "symbol",
     }),
+    logged=LOGGED["holdings"],
 )
 SET_HELD_QUANTITY: Final = CompiledStatement(
     "UPDATE holdings SET quantity=:quantity WHERE holdings.environment = :environment AND holdings.account = "
-    ":account AND holdings.symbol = :symbol AND holdings.asset = :asset",
+    ":account AND holdings.symbol = :symbol AND holdings.asset = :asset RETURNING environment, account, symbol, "
+    "asset, base_asset, quote_asset, quantity, last_price",
     parameters=frozenset({
         "account", "asset", "environment", "quantity", "symbol",
     }),
+    logged=LOGGED["holdings"],
 )
 SET_LAST_PRICE: Final = CompiledStatement(
     "UPDATE holdings SET last_price=:last_price WHERE holdings.environment = :environment AND holdings.account = "
-    ":account AND holdings.symbol = :symbol AND holdings.asset = :asset",
+    ":account AND holdings.symbol = :symbol AND holdings.asset = :asset RETURNING environment, account, symbol, "
+    "asset, base_asset, quote_asset, quantity, last_price",
     parameters=frozenset({
         "account", "asset", "environment", "last_price", "symbol",
     }),
+    logged=LOGGED["holdings"],
 )
 HELD_QUANTITY: Final = CompiledStatement(
     "SELECT holdings.quantity "
@@ -1146,12 +1350,16 @@ INSERT_PROPOSAL: Final = CompiledStatement(
     "policy_source, token_ttl_ms, notional, quote_notional, quote_asset, currency, shown_bid, shown_ask, "
     "created_ms, expires_ms, state) VALUES (:id, :environment, :account, :order_key, :symbol, :side, :spec, "
     ":resolved, :policy_digest, :policy_source, :token_ttl_ms, :notional, :quote_notional, :quote_asset, "
-    ":currency, :shown_bid, :shown_ask, :created_ms, :expires_ms, :state)",
+    ":currency, :shown_bid, :shown_ask, :created_ms, :expires_ms, :state) RETURNING ordinal, id, environment, "
+    "account, order_key, symbol, side, spec, resolved, policy_digest, policy_source, token_ttl_ms, notional, "
+    "quote_notional, quote_asset, currency, shown_bid, shown_ask, created_ms, expires_ms, state, token_digest, "
+    "token_expires_ms, approved_ms, proof, approval_seq, reason, client_order_id",
     parameters=frozenset({
         "account", "created_ms", "currency", "environment", "expires_ms", "id", "notional", "order_key",
         "policy_digest", "policy_source", "quote_asset", "quote_notional", "resolved", "shown_ask",
         "shown_bid", "side", "spec", "state", "symbol", "token_ttl_ms",
     }),
+    logged=LOGGED["proposals"],
 )
 PROPOSAL_BY_ID: Final = CompiledStatement(
     "SELECT proposals.id, proposals.environment, proposals.account, proposals.order_key, proposals.symbol, "
@@ -1256,39 +1464,56 @@ ISSUED_TOKENS: Final = CompiledStatement(
 )
 GIVE_TOKEN: Final = CompiledStatement(
     "UPDATE proposals SET token_digest=:token_digest, token_expires_ms=:token_expires_ms WHERE proposals.id = "
-    ":proposal_id AND state IN ('waiting', 'approved')",
+    ":proposal_id AND state IN ('waiting', 'approved') RETURNING ordinal, id, environment, account, order_key, "
+    "symbol, side, spec, resolved, policy_digest, policy_source, token_ttl_ms, notional, quote_notional, "
+    "quote_asset, currency, shown_bid, shown_ask, created_ms, expires_ms, state, token_digest, token_expires_ms, "
+    "approved_ms, proof, approval_seq, reason, client_order_id",
     parameters=frozenset({
         "proposal_id", "token_digest", "token_expires_ms",
     }),
+    logged=LOGGED["proposals"],
 )
 APPROVE_PROPOSAL: Final = CompiledStatement(
     "UPDATE proposals SET state=:state, token_digest=:token_digest, token_expires_ms=:token_expires_ms, "
     "approved_ms=:approved_ms, proof=:proof, approval_seq=:approval_seq WHERE proposals.id = :proposal_id AND "
-    "state IN ('waiting', 'approved')",
+    "state IN ('waiting', 'approved') RETURNING ordinal, id, environment, account, order_key, symbol, side, spec,"
+    " resolved, policy_digest, policy_source, token_ttl_ms, notional, quote_notional, quote_asset, currency, "
+    "shown_bid, shown_ask, created_ms, expires_ms, state, token_digest, token_expires_ms, approved_ms, proof, "
+    "approval_seq, reason, client_order_id",
     parameters=frozenset({
         "approval_seq", "approved_ms", "proof", "proposal_id", "state", "token_digest", "token_expires_ms",
     }),
+    logged=LOGGED["proposals"],
 )
 END_PROPOSAL: Final = CompiledStatement(
     "UPDATE proposals SET state=:state, reason=:reason WHERE proposals.id = :proposal_id AND state IN ('waiting',"
-    " 'approved')",
+    " 'approved') RETURNING ordinal, id, environment, account, order_key, symbol, side, spec, resolved, "
+    "policy_digest, policy_source, token_ttl_ms, notional, quote_notional, quote_asset, currency, shown_bid, "
+    "shown_ask, created_ms, expires_ms, state, token_digest, token_expires_ms, approved_ms, proof, approval_seq, "
+    "reason, client_order_id",
     parameters=frozenset({
         "proposal_id", "reason", "state",
     }),
+    logged=LOGGED["proposals"],
 )
 SEND_PROPOSAL: Final = CompiledStatement(
     "UPDATE proposals SET state=:state, client_order_id=:client_order_id WHERE proposals.id = :proposal_id AND "
-    "state IN ('waiting', 'approved')",
+    "state IN ('waiting', 'approved') RETURNING ordinal, id, environment, account, order_key, symbol, side, spec,"
+    " resolved, policy_digest, policy_source, token_ttl_ms, notional, quote_notional, quote_asset, currency, "
+    "shown_bid, shown_ask, created_ms, expires_ms, state, token_digest, token_expires_ms, approved_ms, proof, "
+    "approval_seq, reason, client_order_id",
     parameters=frozenset({
         "client_order_id", "proposal_id", "state",
     }),
+    logged=LOGGED["proposals"],
 )
 INSERT_REDEMPTION: Final = CompiledStatement(
     "INSERT INTO redemptions (proposal_id, token_digest, client_order_id, ts_ms) VALUES (:proposal_id, "
-    ":token_digest, :client_order_id, :ts_ms)",
+    ":token_digest, :client_order_id, :ts_ms) RETURNING proposal_id, token_digest, client_order_id, ts_ms",
     parameters=frozenset({
         "client_order_id", "proposal_id", "token_digest", "ts_ms",
     }),
+    logged=LOGGED["redemptions"],
 )
 
 # guardian.store.definitions.owner_statements
@@ -1301,29 +1526,37 @@ OWNER_STATUS: Final = CompiledStatement(
     ),
 )
 SET_FLOOR: Final = CompiledStatement(
-    "UPDATE owner SET floor=:floor WHERE owner.id = 1",
+    "UPDATE owner SET floor=:floor WHERE owner.id = 1 RETURNING id, floor, pin_since_ms, pin_digest, pin_tries",
     parameters=frozenset({
         "floor",
     }),
+    logged=LOGGED["owner"],
 )
 SET_PIN: Final = CompiledStatement(
-    "UPDATE owner SET pin_since_ms=:pin_since_ms, pin_digest=:pin_digest, pin_tries=0 WHERE owner.id = 1",
+    "UPDATE owner SET pin_since_ms=:pin_since_ms, pin_digest=:pin_digest, pin_tries=0 WHERE owner.id = 1 "
+    "RETURNING id, floor, pin_since_ms, pin_digest, pin_tries",
     parameters=frozenset({
         "pin_digest", "pin_since_ms",
     }),
+    logged=LOGGED["owner"],
 )
 COUNT_PIN_TRY: Final = CompiledStatement(
-    "UPDATE owner SET pin_tries=(owner.pin_tries + 1) WHERE owner.id = 1",
+    "UPDATE owner SET pin_tries=(owner.pin_tries + 1) WHERE owner.id = 1 RETURNING id, floor, pin_since_ms, "
+    "pin_digest, pin_tries",
+    logged=LOGGED["owner"],
 )
 RESET_PIN_TRIES: Final = CompiledStatement(
-    "UPDATE owner SET pin_tries=0 WHERE owner.id = 1",
+    "UPDATE owner SET pin_tries=0 WHERE owner.id = 1 RETURNING id, floor, pin_since_ms, pin_digest, pin_tries",
+    logged=LOGGED["owner"],
 )
 INSERT_PASSKEY: Final = CompiledStatement(
     "INSERT INTO passkeys (credential_id, public_key, name, sign_count, created_ms) VALUES (:credential_id, "
-    ":public_key, :name, :sign_count, :created_ms)",
+    ":public_key, :name, :sign_count, :created_ms) RETURNING credential_id, public_key, name, sign_count, "
+    "created_ms, removed_ms",
     parameters=frozenset({
         "created_ms", "credential_id", "name", "public_key", "sign_count",
     }),
+    logged=LOGGED["passkeys"],
 )
 PASSKEYS_NOW: Final = CompiledStatement(
     "SELECT passkeys.credential_id, passkeys.public_key, passkeys.name, passkeys.sign_count, passkeys.created_ms,"
@@ -1347,24 +1580,28 @@ PASSKEY_BY_ID: Final = CompiledStatement(
 )
 REMOVE_PASSKEY: Final = CompiledStatement(
     "UPDATE passkeys SET removed_ms=:now WHERE passkeys.credential_id = :credential AND passkeys.removed_ms IS "
-    "NULL",
+    "NULL RETURNING credential_id, public_key, name, sign_count, created_ms, removed_ms",
     parameters=frozenset({
         "credential", "now",
     }),
+    logged=LOGGED["passkeys"],
 )
 COUNT_ASSERTION: Final = CompiledStatement(
     "UPDATE passkeys SET sign_count=:counter WHERE passkeys.credential_id = :credential AND passkeys.removed_ms "
-    "IS NULL AND (passkeys.sign_count < :counter OR passkeys.sign_count = 0 AND :counter = 0)",
+    "IS NULL AND (passkeys.sign_count < :counter OR passkeys.sign_count = 0 AND :counter = 0) RETURNING "
+    "credential_id, public_key, name, sign_count, created_ms, removed_ms",
     parameters=frozenset({
         "counter", "credential",
     }),
+    logged=LOGGED["passkeys"],
 )
 INSERT_OWNER_CHANGE: Final = CompiledStatement(
     "INSERT INTO owner_changes (kind, detail, requested_ms, effective_ms, state) VALUES (:kind, :detail, "
-    ":requested_ms, :effective_ms, :state)",
+    ":requested_ms, :effective_ms, :state) RETURNING id, kind, detail, requested_ms, effective_ms, state",
     parameters=frozenset({
         "detail", "effective_ms", "kind", "requested_ms", "state",
     }),
+    logged=LOGGED["owner_changes"],
 )
 WAITING_OWNER_CHANGES: Final = CompiledStatement(
     "SELECT owner_changes.id, owner_changes.kind, owner_changes.detail, owner_changes.requested_ms, "
@@ -1377,19 +1614,23 @@ WAITING_OWNER_CHANGES: Final = CompiledStatement(
 )
 END_OWNER_CHANGE: Final = CompiledStatement(
     "UPDATE owner_changes SET state=:state WHERE owner_changes.id = :change_id AND owner_changes.state = "
-    "'waiting'",
+    "'waiting' RETURNING id, kind, detail, requested_ms, effective_ms, state",
     parameters=frozenset({
         "change_id", "state",
     }),
+    logged=LOGGED["owner_changes"],
 )
 INSERT_MANDATE: Final = CompiledStatement(
     "INSERT INTO mandates (id, environment, account, currency, budget, max_order, symbols, policy_digest, "
     "policy_text, approval_seq, created_ms, expires_ms) VALUES (:id, :environment, :account, :currency, :budget, "
-    ":max_order, :symbols, :policy_digest, :policy_text, :approval_seq, :created_ms, :expires_ms)",
+    ":max_order, :symbols, :policy_digest, :policy_text, :approval_seq, :created_ms, :expires_ms) RETURNING "
+    "ordinal, id, environment, account, currency, budget, max_order, symbols, policy_digest, policy_text, "
+    "approval_seq, created_ms, expires_ms, ended_ms, ended_reason",
     parameters=frozenset({
         "account", "approval_seq", "budget", "created_ms", "currency", "environment", "expires_ms", "id",
         "max_order", "policy_digest", "policy_text", "symbols",
     }),
+    logged=LOGGED["mandates"],
 )
 NEWEST_MANDATE: Final = CompiledStatement(
     "SELECT mandates.ordinal, mandates.id, mandates.environment, mandates.account, mandates.currency, "
@@ -1446,31 +1687,41 @@ COUNTED_UNDER_MANDATE: Final = CompiledStatement(
     ),
 )
 END_MANDATES: Final = CompiledStatement(
-    "UPDATE mandates SET ended_ms=:ended_ms, ended_reason=:ended_reason WHERE mandates.ended_ms IS NULL",
+    "UPDATE mandates SET ended_ms=:ended_ms, ended_reason=:ended_reason WHERE mandates.ended_ms IS NULL RETURNING"
+    " ordinal, id, environment, account, currency, budget, max_order, symbols, policy_digest, policy_text, "
+    "approval_seq, created_ms, expires_ms, ended_ms, ended_reason",
     parameters=frozenset({
         "ended_ms", "ended_reason",
     }),
+    logged=LOGGED["mandates"],
 )
 END_MANDATES_IN_SCOPE: Final = CompiledStatement(
     "UPDATE mandates SET ended_ms=:ended_ms, ended_reason=:ended_reason WHERE mandates.ended_ms IS NULL AND "
-    "mandates.environment = :environment AND mandates.account = :account",
+    "mandates.environment = :environment AND mandates.account = :account RETURNING ordinal, id, environment, "
+    "account, currency, budget, max_order, symbols, policy_digest, policy_text, approval_seq, created_ms, "
+    "expires_ms, ended_ms, ended_reason",
     parameters=frozenset({
         "account", "ended_ms", "ended_reason", "environment",
     }),
+    logged=LOGGED["mandates"],
 )
 KEEP_MANDATE: Final = CompiledStatement(
     "UPDATE mandates SET policy_digest=:policy_digest, policy_text=:policy_text WHERE mandates.id = :mandate_id "
-    "AND mandates.ended_ms IS NULL",
+    "AND mandates.ended_ms IS NULL RETURNING ordinal, id, environment, account, currency, budget, max_order, "
+    "symbols, policy_digest, policy_text, approval_seq, created_ms, expires_ms, ended_ms, ended_reason",
     parameters=frozenset({
         "mandate_id", "policy_digest", "policy_text",
     }),
+    logged=LOGGED["mandates"],
 )
 INSERT_POLICY_APPROVAL: Final = CompiledStatement(
     "INSERT INTO policy_approvals (environment, digest, text, approval_seq, approved_ms, effective_ms) VALUES "
-    "(:environment, :digest, :text, :approval_seq, :approved_ms, :effective_ms)",
+    "(:environment, :digest, :text, :approval_seq, :approved_ms, :effective_ms) RETURNING ordinal, environment, "
+    "digest, text, approval_seq, approved_ms, effective_ms",
     parameters=frozenset({
         "approval_seq", "approved_ms", "digest", "effective_ms", "environment", "text",
     }),
+    logged=LOGGED["policy_approvals"],
 )
 NEWEST_POLICY_APPROVAL: Final = CompiledStatement(
     "SELECT policy_approvals.ordinal, policy_approvals.environment, policy_approvals.digest, "
@@ -1540,10 +1791,11 @@ DELETE_LEASE: Final = CompiledStatement(
     }),
 )
 INSERT_TIMESTAMP: Final = CompiledStatement(
-    "INSERT INTO marks (name, ts_ms) VALUES (:name, :ts_ms)",
+    "INSERT INTO marks (name, ts_ms) VALUES (:name, :ts_ms) RETURNING name, ts_ms",
     parameters=frozenset({
         "name", "ts_ms",
     }),
+    logged=LOGGED["marks"],
 )
 TIMESTAMP_BY_NAME: Final = CompiledStatement(
     "SELECT marks.ts_ms "
@@ -1557,16 +1809,19 @@ TIMESTAMP_BY_NAME: Final = CompiledStatement(
     ),
 )
 BRING_BACK_TIMESTAMPS: Final = CompiledStatement(
-    "UPDATE marks SET ts_ms=:now WHERE marks.ts_ms > :now",
+    "UPDATE marks SET ts_ms=:now WHERE marks.ts_ms > :now RETURNING name, ts_ms",
     parameters=frozenset({
         "now",
     }),
+    logged=LOGGED["marks"],
 )
 DELETE_TIMESTAMP: Final = CompiledStatement(
-    "DELETE FROM marks WHERE marks.name = :name",
+    "DELETE FROM marks WHERE marks.name = :name RETURNING name",
     parameters=frozenset({
         "name",
     }),
+    logged=LOGGED["marks"],
+    deletes=True,
 )
 INSERT_CHECKPOINT: Final = CompiledStatement(
     "INSERT INTO checkpoints (seq, note) VALUES (:seq, :note)",
@@ -1586,10 +1841,11 @@ DELETE_CHECKPOINTS: Final = CompiledStatement(
 )
 INSERT_KEY_ACCOUNT: Final = CompiledStatement(
     "INSERT INTO accounts (environment, fingerprint, account, first_seen_ms) VALUES (:environment, :fingerprint, "
-    ":account, :first_seen_ms)",
+    ":account, :first_seen_ms) RETURNING environment, fingerprint, account, first_seen_ms",
     parameters=frozenset({
         "account", "environment", "fingerprint", "first_seen_ms",
     }),
+    logged=LOGGED["accounts"],
 )
 KEY_ACCOUNT: Final = CompiledStatement(
     "SELECT accounts.account "
@@ -1603,10 +1859,12 @@ KEY_ACCOUNT: Final = CompiledStatement(
     ),
 )
 INSERT_POLICY: Final = CompiledStatement(
-    "INSERT INTO policies (digest, text, stored_ms) VALUES (:digest, :text, :stored_ms)",
+    "INSERT INTO policies (digest, text, stored_ms) VALUES (:digest, :text, :stored_ms) RETURNING ordinal, "
+    "digest, text, stored_ms",
     parameters=frozenset({
         "digest", "stored_ms", "text",
     }),
+    logged=LOGGED["policies"],
 )
 NEWEST_POLICIES: Final = CompiledStatement(
     "SELECT policies.digest, policies.text, policies.stored_ms "

@@ -12,6 +12,7 @@ from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.compiled_statement import CompiledStatement
 from guardian.store.schema.records import Head, Scope
 from guardian.store.schema.sqlite_errors import UNWRITTEN, translated
+from guardian.store.state.row_images import Changes
 
 ROW = Mapping[str, Any]
 """A row by column name; the table's class in `guardian.store.definitions` says what is in it."""
@@ -56,6 +57,8 @@ class Unit:
         """How many rows of the log this transaction appended."""
         self.wrote = False
         """Whether any writing statement was run."""
+        self.changes = Changes()
+        """What was written into other tables than the log, and is not in the log yet."""
         self.failed: StoreError | None = None
         """Why this transaction cannot be committed any more."""
         self.mac_source = mac_source
@@ -117,8 +120,11 @@ class Unit:
     def write(self, statement: CompiledStatement, values: Mapping[str, object] = NO_VALUES) -> int:
         """Runs one writing statement; returns how many rows it changed. Raises StoreError."""
         self.wrote = True
-        _, changed = self._run(statement, values)
-        return changed
+        found, changed = self._run(statement, values)
+        if statement.logged is None:
+            return changed
+        self.changes.note(statement.logged, found, deleted=statement.deletes)
+        return len(found)
 
     def _run(self, statement: CompiledStatement, values: Mapping[str, object]) -> tuple[list[tuple[Any, ...]], int]:
         """Returns all rows of a statement, so that no cursor stays open, and how many it changed.

@@ -51,7 +51,9 @@ def test_intent_has_its_client_order_id(exporting: Exporting) -> None:
     """The one that the exchange has too."""
     name = exporting.world.place()
     _, out, _ = exporting.run()
-    assert json.loads(out)["client_order_id"] == name
+    intent, state = map(json.loads, out.splitlines())
+    assert (intent["client_order_id"], state["phase"], state["client_order_id"]) == (name, "state", None)
+    assert state["data"]["tables"]["orders"][0]["client_order_id"] == name
 
 
 def test_csv_has_the_same_and_the_local_time(exporting: Exporting) -> None:
