@@ -42,7 +42,7 @@ class TableState:
 
     def _write(self, name: str, seq: int, images: list[dict[str, object]]) -> None:
         table, known = LOGGED[name], self.tables[name]
-        place = seq.to_bytes(_SEQ_BYTES, "big")
+        place = seq.to_bytes(_SEQ_BYTES, "big", signed=True)
         for image in images:
             known[key_in(table, image)] = image_digest(image) + place
 
@@ -83,7 +83,7 @@ class TableState:
 
 def seq_in(value: bytes) -> int:
     """Returns the row of the log that has the last image; 0 for a row that each file begins with."""
-    return int.from_bytes(value[-_SEQ_BYTES:], "big")
+    return int.from_bytes(value[-_SEQ_BYTES:], "big", signed=True)
 
 
 def is_image(value: bytes, image: Mapping[str, object]) -> bool:
