@@ -28,6 +28,12 @@ ALL_ROWS: Final = {
     name: CompiledStatement(statement, columns=LOGGED[name].columns) for name, statement in ROWS_OF_TABLE.items()
 }
 """The same, as a transaction runs them."""
+LOG_COLUMNS: Final = (
+    "seq", "prev_hash", "digest", "call_id", "phase", "ts_ms", "tool", "symbol", "outcome", "environment", "account",
+    "key", "body", "mac",
+)  # fmt: skip
+"""All columns of a row of the log."""
+WHOLE_ROWS_AFTER: Final = f"SELECT {', '.join(LOG_COLUMNS)} FROM audit WHERE seq > :after ORDER BY seq LIMIT :limit"
 IMAGE_ROW: Final = "SELECT body FROM audit WHERE seq = :seq"
 
 
