@@ -22,6 +22,7 @@ from guardian.domain.owner.proof import Proof
 from guardian.domain.text.escaping import clean
 from guardian.domain.trading import TradingState
 from guardian.store.schema.records import Phase, ProposalState
+from guardian.store.schema.sqlite_dialect import cells, column_types, table_names
 from guardian.store.schema.sqlite_statements import SCHEMA
 
 MOST_NAMED: Final = 20
@@ -56,20 +57,14 @@ def first_strange_cell(connection: sqlite3.Connection) -> str | None:
 
 
 def _all(connection: sqlite3.Connection) -> Iterator[str]:
-    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()}
+    there = frozenset(table_names(connection))
     for table, columns in _tables().items():
         if table in there:
             yield from _of_table(connection, table, columns)
 
 
 def _of_table(connection: sqlite3.Connection, table: str, columns: dict[str, tuple[str, bool]]) -> Iterator[str]:
-    newest = f" ORDER BY rowid DESC LIMIT {_NEWEST_ROWS}" if table == "audit" else ""
-    # The bytes of a text come as a blob, so that one that is not UTF-8 is seen; its type is asked besides.
-    read = ", ".join(
-        f'typeof("{name}"), CASE typeof("{name}") WHEN \'text\' THEN CAST("{name}" AS BLOB) ELSE "{name}" END'
-        for name in columns
-    )
-    rows = connection.execute(f'SELECT rowid, {read} FROM "{table}"{newest}')  # noqa: S608 - names of the schema
+    rows = cells(connection, table, columns, _NEWEST_ROWS if table == "audit" else None)
     if table == "control":
         found = rows.fetchall()
         if [row[0] for row in found] != [1]:
@@ -110,12 +105,10 @@ def _tables() -> dict[str, dict[str, tuple[str, bool]]]:
     with closing(sqlite3.connect(":memory:")) as empty:
         for statement in SCHEMA:
             empty.execute(statement)
-        names = empty.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
-        for (table,) in names:
-            columns = empty.execute(f'PRAGMA table_info("{table}")').fetchall()  # without generated columns
+        for table in table_names(empty):
             found[table] = {
-                name: ("integer" if _INTEGER.match(kind) else "blob" if kind == "BLOB" else "text", bool(filled))
-                for _, name, kind, filled, _, _ in columns
+                name: ("integer" if _INTEGER.match(kind) else "blob" if kind == "BLOB" else "text", filled)
+                for name, kind, filled in column_types(empty, table)
             }
     return found
 

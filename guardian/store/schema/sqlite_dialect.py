@@ -88,6 +88,31 @@ def part_names(connection: sqlite3.Connection) -> frozenset[str]:
         return frozenset(name for (name,) in rows)
 
 
+def table_names(connection: sqlite3.Connection) -> list[str]:
+    """Returns the names of all tables of the file, in order. Raises sqlite3.Error."""
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+    return [name for (name,) in rows]
+
+
+def column_types(connection: sqlite3.Connection, table: str) -> list[tuple[str, str, bool]]:
+    """Returns name, declared type and whether it is always filled of each column, generated ones left out."""
+    columns = connection.execute(f'PRAGMA table_info("{table}")').fetchall()
+    return [(name, kind, bool(filled)) for _, name, kind, filled, _, _ in columns]
+
+
+def cells(connection: sqlite3.Connection, table: str, columns: Iterable[str], newest: int | None) -> sqlite3.Cursor:
+    """Returns each row of a table: its number, then the type and the value of each column; the newest only, if asked.
+
+    The bytes of a text come as a blob, so that one that is not UTF-8 is seen. Raises sqlite3.Error.
+    """
+    read = ", ".join(
+        f'typeof("{name}"), CASE typeof("{name}") WHEN \'text\' THEN CAST("{name}" AS BLOB) ELSE "{name}" END'
+        for name in columns
+    )
+    last = "" if newest is None else f" ORDER BY rowid DESC LIMIT {newest}"
+    return connection.execute(f'SELECT rowid, {read} FROM "{table}"{last}')  # noqa: S608 - names of the schema
+
+
 def stored_parts(connection: sqlite3.Connection) -> list[tuple[str, str, str | None]]:
     """Returns the kind, name and statement of everything in the file; an index of a key has no statement."""
     return connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()

@@ -21,6 +21,7 @@ from guardian.store.log.verify import verify
 from guardian.store.opening import is_lost
 from guardian.store.schema.files import CHECKPOINT_NAME, DATABASE_NAME, SCHEMA_VERSION
 from guardian.store.schema.records import Record
+from guardian.system.clock import wall_clock_ms
 from tests.store.migrations.older_home import OlderHome
 from tests.store.support.store_world import World
 from tests.support.present import present
@@ -31,7 +32,8 @@ class Desk:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.world = World(home)
+        # As the commands have it, which no log may be far ahead of.
+        self.world = World(home, wall_clock_ms())
         self.answer = "yes"
         self.questions: list[str] = []
 
