@@ -15,7 +15,7 @@ import click
 from guardian.cli.audit.answers.order_command import order
 from guardian.cli.audit.answers.stats_command import stats
 from guardian.cli.audit.answers.trades_command import trades
-from guardian.cli.audit.backups.command import backup, restore
+from guardian.cli.audit.backups.command import backup, rebuild, restore
 from guardian.cli.audit.export.command import export
 from guardian.cli.audit.listing.filter_options import DEFAULT_LIMIT, TypedFilter, filter_options
 from guardian.cli.audit.log_options import CheckpointParam, PublicKeyParam, SymbolParam, json_option
@@ -230,6 +230,7 @@ SUBCOMMANDS: Final = (
     accept_loss,
     backup,
     restore,
+    rebuild,
     policies,
 )
 """Every command of the group, in the order of its help."""

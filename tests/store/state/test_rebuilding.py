@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from guardian.errors import StoreConflict
+from guardian.store.answers.rebuilding import rebuild
 from guardian.store.log.verify import verify
-from guardian.store.rebuilding import rebuild
 from guardian.store.schema.parts import known_parts, parts_in
 from guardian.store.schema.sqlite_statements import LOGGED
 from guardian.store.state.table_statements import ROWS_OF_TABLE

@@ -1,4 +1,7 @@
-"""`guardian audit backup` and `restore`: the options; `backing_up` and `putting_back` do the work."""
+"""`guardian audit backup`, `restore` and `rebuild`: the options.
+
+`backing_up`, `putting_back` and `fresh_database` do the work.
+"""
 
 from __future__ import annotations
 
@@ -41,3 +44,20 @@ def restore(ctx: click.Context, source: Path) -> None:
     from guardian.cli.audit.backups.putting_back import put_back
 
     ctx.exit(put_back(source))
+
+
+@click.command("rebuild")
+@click.argument("target", metavar="[TO]", required=False, type=click.Path(path_type=Path))
+@json_option
+@click.pass_context
+def rebuild(ctx: click.Context, target: Path | None, as_json: bool) -> None:
+    """Make a fresh database from the log alone: the new file TO, or a dated name in the folder TO or in the home.
+
+    Nothing of the home is changed. It says where the orders, budgets and other tables of the home differ from what the
+    log has. `guardian audit restore TO` puts the new database in the place of the old one.
+
+    0: nothing differs. 1: written, and something differs or the log is broken; or TO is there already. 3: not written.
+    """
+    from guardian.cli.audit.backups.fresh_database import rebuild_from_log
+
+    ctx.exit(rebuild_from_log(target, as_json=as_json))
