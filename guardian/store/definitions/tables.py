@@ -19,6 +19,7 @@ from guardian.store.schema.sqlite_dialect import (
     NOT_ADOPTED_SQL,
     OUTSTANDING_SQL,
     PENDING_SQL,
+    STATE_SQL,
     UNKNOWN_FEES_SQL,
 )
 
@@ -36,6 +37,7 @@ class AuditTable(Table, table=True):
         Index("ix_audit_symbol", "symbol", "seq", sqlite_where=text("phase = 'call' AND symbol IS NOT NULL")),
         Index("ix_audit_outcome", "outcome", "seq", sqlite_where=text("phase = 'outcome'")),
         Index("ix_audit_minute", "ts_ms", sqlite_where=text(MINUTE_SQL)),
+        Index("ix_audit_state", "phase", "seq", sqlite_where=text(STATE_SQL)),
     )
 
     seq: int = Field(primary_key=True)

@@ -31,6 +31,7 @@ from guardian.store.log.statements import (
     BODIES_OF_NEWEST_CALLS,
     CALLS_UNRESOLVED,
     COUNT_OF_CALLS,
+    COUNT_OF_STATES,
     COUNT_OF_TOOL,
     FIRST_AND_LAST_SEQ,
     FIRST_OF_CALL,
@@ -179,7 +180,8 @@ class History:
         # The rows of a log have no gaps; where somebody made one, verify finds it.
         rows = 0 if least is None else max(min(high, most + 1) - max(low, least), 0)
         calls, rows_of_calls = self._connection.execute(COUNT_OF_CALLS, values).fetchone()
-        return int(calls) + rows - int(rows_of_calls)
+        (rows_of_states,) = self._connection.execute(COUNT_OF_STATES, values).fetchone()
+        return int(calls) + rows - int(rows_of_calls) - int(rows_of_states)
 
     # What a log knows
 

@@ -21,6 +21,7 @@ from guardian.store.schema.sqlite_dialect import (
     NOT_ADOPTED_SQL,
     OUTSTANDING_SQL,
     PENDING_SQL,
+    STATE_SQL,
     UNKNOWN_FEES_SQL,
     UNRESOLVED_SQL,
 )
@@ -135,7 +136,8 @@ CALLS_IN_STATE: Final = (
     f"AND this.{CALL_PHASES_SQL} WHERE orders.state = :state"
 )
 ROWS_WITH_TEXT: Final = (
-    f"SELECT seq, phase, call_id FROM audit WHERE seq >= :low AND ({EVENT_SQL} OR instr(body, :needle) > 0)"
+    f"SELECT seq, phase, call_id FROM audit WHERE seq >= :low AND NOT {STATE_SQL} "
+    f"AND ({EVENT_SQL} OR instr(body, :needle) > 0)"
 )
 """Every event, and the rows of calls whose body has a text."""
 CALLS_OF_TOOL: Final = "SELECT seq FROM audit WHERE phase = 'call' AND tool = :tool AND seq >= :low"
@@ -152,6 +154,8 @@ COUNT_OF_CALLS: Final = (
     f"SELECT total(phase = 'call'), count(*) FROM audit WHERE {CALL_PHASES_SQL} AND +seq >= :low AND +seq < :high"
 )
 """How many calls, and how many rows of calls: the index has all that this needs."""
+COUNT_OF_STATES: Final = f"SELECT count(*) FROM audit WHERE {STATE_SQL} AND seq >= :low AND seq < :high"
+"""How many rows hold what other tables have, which are no lines."""
 COUNT_OF_TOOL: Final = f"SELECT count(*) FROM audit WHERE phase = 'call' AND tool = :tool {_WITHIN}"
 
 # The names that a log knows

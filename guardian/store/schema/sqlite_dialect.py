@@ -138,6 +138,8 @@ EVENT_SQL: Final = "phase = 'event'"
 """Rows of the log that are no part of a call."""
 CALL_EVENT_SQL: Final = "phase = 'event' AND call_id IS NOT NULL"
 """Events of a call."""
+STATE_SQL: Final = "phase = 'state'"
+"""Rows of the log that hold what a transaction wrote to the other tables: no line of a list shows them."""
 MINUTE_SQL: Final = "phase = 'call' AND tool <> 'cancel_order'"
 """Calls that count against the calls of a minute."""
 

@@ -129,6 +129,9 @@ SCHEMA: Final = (
     "CREATE INDEX ix_audit_outcome ON audit (outcome, seq) WHERE phase = 'outcome'"
     ),
     (
+    "CREATE INDEX ix_audit_state ON audit (phase, seq) WHERE phase = 'state'"
+    ),
+    (
     "CREATE INDEX ix_audit_symbol ON audit (symbol, seq) WHERE phase = 'call' AND symbol IS NOT NULL"
     ),
     (

@@ -36,6 +36,7 @@ ALONE: Final = {
     "CALLS_OF_TOOL": "SEARCH audit USING INDEX ix_audit_tool (tool=? AND seq>?)",
     "FIRST_SEQ_OF_CALL": "SEARCH audit USING COVERING INDEX ux_audit_call_phase (call_id=? AND phase=?)",
     "COUNT_OF_CALLS": "SCAN audit USING COVERING INDEX ux_audit_call_phase",
+    "COUNT_OF_STATES": "SEARCH audit USING COVERING INDEX ix_audit_state (phase=? AND seq>? AND seq<?)",
     "COUNT_OF_TOOL": "SEARCH audit USING INDEX ix_audit_tool (tool=? AND seq>? AND seq<?)",
     "NEXT_SYMBOL": "SEARCH audit USING INDEX ix_audit_symbol (symbol>?)",
     "NAMES_BY_CALL": "SEARCH orders USING INDEX sqlite_autoindex_orders_3 (call_id=?)",
