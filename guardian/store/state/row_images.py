@@ -2,8 +2,9 @@
 
     {"tables": {"orders": [{"client_order_id": "g1-...", ...}]}, "deleted": {"slicing": [{"id": 3}]}}
 
-A value that is NULL is left out. A baseline, which has all rows that there are, has `"baseline"` besides: the number of
-the part, from 1. What the log said before the first part does not count any more.
+A value that is NULL is left out, and so are keys in the text of a policy: see `policy_texts`. A baseline, which has all
+rows that there are, has `"baseline"` besides: the number of the part, from 1. What the log said before the first part
+does not count any more.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from guardian.store.schema.compiled_statement import Key, LoggedTable
 from guardian.store.schema.sqlite_statements import LOGGED
+from guardian.store.state.policy_texts import with_hidden_keys
 
 GONE: Final = "gone/"
 """How the name of a timestamp begins that an order's end depends on; of the others none decides anything."""
@@ -42,8 +44,8 @@ def is_logged(table: LoggedTable, row: Sequence[object]) -> bool:
 
 
 def image_of(table: LoggedTable, row: Sequence[object]) -> dict[str, object]:
-    """Returns a row by the names of its columns, without those that are NULL."""
-    return {name: value for name, value in zip(table.columns, row, strict=True) if value is not None}
+    """Returns a row by the names of its columns, without those that are NULL, and without the keys of a policy."""
+    return with_hidden_keys({name: value for name, value in zip(table.columns, row, strict=True) if value is not None})
 
 
 def row_of(table: LoggedTable, image: Mapping[str, Any]) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ from typing import Final
 from guardian.domain.text.escaping import clean
 from guardian.store.schema.compiled_statement import Key
 from guardian.store.schema.sqlite_statements import LOGGED
+from guardian.store.state.policy_texts import DIGEST, TEXTS
 from guardian.store.state.row_images import image_digest, image_of, key_in
 from guardian.store.state.table_state import TableState, first_image, is_image, seq_in
 from guardian.store.state.table_statements import IMAGE_ROW, ONE_ROW, ROWS_OF_TABLE
@@ -83,7 +84,8 @@ def _called(name: str, image: Mapping[str, object]) -> str:
 
 
 def _changed(name: str, image: Mapping[str, object], logged: Mapping[str, object]) -> str:
-    differing = [column for column in LOGGED[name].columns if image.get(column) != logged.get(column)]
+    columns = [*LOGGED[name].columns, *(f"{text}{DIGEST}" for text in LOGGED[name].columns if text in TEXTS)]
+    differing = [column for column in columns if image.get(column) != logged.get(column)]
     if not differing:
         return f"{_called(name, logged)}: a value has another type than in the log"
     pieces = [
