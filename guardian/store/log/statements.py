@@ -290,10 +290,10 @@ ORDERS_NOT_COUNTED: Final = (
 NEWEST_POLICY_TEXT: Final = "SELECT text FROM policies ORDER BY ordinal DESC LIMIT 1"
 CURRENCY_OF_NEWEST_ORDER: Final = "SELECT currency FROM orders ORDER BY intent_seq DESC LIMIT 1"
 JUDGED_BOOKS: Final = (
-    # The price of one book in the facts of each order that was judged and sent.
-    "SELECT ts_ms, json_extract(CAST(body AS TEXT), :path) price FROM audit INDEXED BY ux_audit_order "
-    "WHERE client_order_id IS NOT NULL AND environment = :environment AND account = :account "
-    "AND price IS NOT NULL ORDER BY seq"
+    # The price of one book in the facts of each order that was judged and sent; a damaged row has none.
+    "SELECT ts_ms, CASE WHEN json_valid(CAST(body AS TEXT)) THEN json_extract(CAST(body AS TEXT), :path) END price "
+    "FROM audit INDEXED BY ux_audit_order WHERE client_order_id IS NOT NULL AND environment = :environment "
+    "AND account = :account AND typeof(ts_ms) = 'integer' AND price IS NOT NULL ORDER BY seq"
 )
 
 # The life of an order
