@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-import click
-
 from guardian.cli.support.exit_codes import FINE, NO
-from guardian.cli.support.render import Column, Tone, Toned, print_json, say, say_error, say_hint, table
+from guardian.cli.support.render import Column, Tone, Toned, print_json, print_line, say, say_error, say_hint, table
 from guardian.cli.support.times import local_time, utc_time
 from guardian.gate.owner.policy_history import text_of
 from guardian.home.folder import checked_home
@@ -70,7 +68,8 @@ def print_policy(digest: str) -> int:
         say_hint("`guardian audit policies` lists them")
         return NO
     (one,) = named.values()
-    click.echo(one.text, nl=not one.text.endswith("\n"))
+    for line in one.text.removesuffix("\n").split("\n"):
+        print_line(line)
     return _exit_code([one])
 
 
