@@ -188,7 +188,7 @@ class OutcomeWriter:
             with self._journal.transaction() as tx:
                 tx.audit.append(outcome_row(call, scope, reply, fields))
                 update(tx)
-                return tx.head
+            return tx.head  # with the row about the order's table, which the commit appends
 
         try:
             try:
