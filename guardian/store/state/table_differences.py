@@ -10,6 +10,7 @@ from typing import Final
 
 from guardian.domain.text.escaping import clean
 from guardian.store.schema.compiled_statement import Key
+from guardian.store.schema.sqlite_dialect import stored_parts
 from guardian.store.schema.sqlite_statements import LOGGED
 from guardian.store.state.policy_texts import DIGEST, TEXTS
 from guardian.store.state.row_images import image_digest, image_of, key_in
@@ -45,9 +46,12 @@ def table_differences(connection: sqlite3.Connection, state: TableState) -> Iter
     """Yields each difference with the row of the log that has the last image. Raises sqlite3.Error.
 
     It is called in one read transaction, in which `state` was brought up to the last row of the log. What it finds is
-    taken out of `state`.
+    taken out of `state`. A table that the file lacks is passed over: `schema_differences` says that.
     """
+    there = {name for kind, name, _ in stored_parts(connection) if kind == "table"}
     for name, table in LOGGED.items():
+        if name not in there:
+            continue
         known = state.tables[name]
         for row in connection.execute(ROWS_OF_TABLE[name]):
             image = image_of(table, row)
