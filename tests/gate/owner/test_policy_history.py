@@ -68,8 +68,7 @@ def test_edit_is_logged_with_what_became_looser_and_tighter(room: Room) -> None:
     (change,) = looser["looser"]
     assert (change["key"], change["before"], change["after"]) == ("symbols.BTCUSDT.max_notional", "7", "100")
     assert looser["in_place_of"] == tighter["policy"]
-    phases = [phase for (phase,) in room.sql("SELECT phase FROM audit ORDER BY seq")]
-    assert phases == ["call", "event", "outcome"] * 3
+    assert room.phases() == ["call", "event", "outcome"] * 3
 
 
 def test_change_of_another_process_is_not_logged_twice_and_is_compared(room: Room) -> None:
@@ -82,6 +81,21 @@ def test_change_of_another_process_is_not_logged_twice_and_is_compared(room: Roo
     room.gate = mine
     read(room)
     assert [one["tighter"] is not None for one in logged(room)] == [False, True]
+
+
+@pytest.mark.parametrize("body", ["[]", "no JSON", "{}", '{"data": []}', '{"data": {"row": "1", "rows": 1}}'])
+def test_row_that_was_changed_is_compared_with_nothing(room: Room, body: str) -> None:
+    """The policy in force is logged all the same, after a restart, without saying what it changed."""
+    read(room)
+    tamper(room, f"UPDATE audit SET body = CAST('{body}' AS BLOB) WHERE key LIKE 'policy:%'")
+    room.again()
+    room.gate = Gate(room.context, PolicyHistory(room.journal))
+    room.policy({"symbols": {"BTCUSDT": {"max_notional": "7"}}})
+    assert read(room) is Outcome.DONE
+    ((changed,),) = room.sql("SELECT body FROM audit WHERE key LIKE 'policy:%' ORDER BY seq DESC LIMIT 1")
+    newest = json.loads(changed)["data"]
+    assert (newest["in_place_of"], newest["looser"], newest["tighter"]) == (None, None, None)
+    assert newest["policy"] == load_policy(room.policy_path.read_text("utf-8")).digest
 
 
 def test_policy_that_the_log_does_not_take_judges_nothing(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,3 +168,22 @@ def test_no_key_of_a_policy_is_in_the_log(room: Room, key: str) -> None:
     assert row["is_whole"] is False
     for secret in ("sim-key-1234567890", "another-secret-98765", key):
         assert secret not in room.log_text()
+
+
+def test_policy_whose_text_is_not_in_the_log_is_compared_with_nothing(room: Room) -> None:
+    """After a restart nobody knows what it said; the row names it by its digest, and says nothing of what changed."""
+    text = room.policy_path.read_text("utf-8")
+    paper = (
+        '[paper]\nendpoint = "http://127.0.0.1:18080"\napi_key = "sim-key-1234567890"\napi_secret = "another-98765"\n'
+    )
+    room.write(text.replace("[paper]\n", "") + f"\n{paper}# another-98765\n")
+    assert read(room) is Outcome.DONE
+    room.again()
+    room.gate = Gate(room.context, PolicyHistory(room.journal))
+    room.write(text)
+    assert read(room) is Outcome.DONE
+    hidden, newest = logged(room)
+    assert hidden["text"] == ["(not in the log)"]
+    assert "another-98765" not in room.log_text()
+    assert newest["in_place_of"] == hidden["policy"]
+    assert (newest["looser"], newest["tighter"]) == (None, None)
