@@ -17,12 +17,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from guardian.domain.money import plain
 from guardian.domain.order_states import OrderState
-from guardian.store.log.checkpoint import keep_checkpoint
+from guardian.store.log.checkpoint import Checkpoint, keep_checkpoint
 from guardian.store.log.encoding import GENESIS, body_of, client_order_id, columns_of, digest_of
 from guardian.store.log.statements import ROW_COLUMNS
-from guardian.store.schema.records import Checkpoint, Phase, Record
+from guardian.store.schema.records import Phase, Record
 from tests.store.support.store_world import START_MS, World
 
 ORDER_EVERY: Final = 50
@@ -119,7 +118,7 @@ def _fill(
     connection: sqlite3.Connection, writer: _Writer, rows: int, shape: Mapping[str, list[dict[str, object]]]
 ) -> None:
     number, orders, marks = 0, list[tuple[str, int, str]](), ", ".join("?" * len(ROW_COLUMNS))
-    placed = flows = 0
+    placed = 0
     while writer.seq < rows:
         chunk: list[_Row] = []
         while writer.seq < rows and len(chunk) < CHUNK:
@@ -128,27 +127,13 @@ def _fill(
         connection.executemany(f"INSERT INTO audit ({', '.join(ROW_COLUMNS)}) VALUES ({marks})", chunk)
         for name, seq, call_id in orders:
             own = {"client_order_id": name, "intent_seq": seq, "call_id": call_id}
-            written = {"orders": [{**shape["orders"][0], **own}], "flows": list[dict[str, object]]()}
+            _insert(connection, "orders", {**shape["orders"][0], **own})
             for flow in shape["flows"]:
-                flows += 1
-                written["flows"].append({**flow, "id": flows, "client_order_id": name})
-            _write(connection, writer, written)
+                _insert(connection, "flows", {**flow, "id": None, "client_order_id": name})
         placed += len(orders)
         orders.clear()
-    held = [{**row, "quantity": plain(Decimal(str(row["quantity"])) * placed)} for row in shape["holdings"]]
-    _write(connection, writer, {"holdings": held})
-
-
-def _write(connection: sqlite3.Connection, writer: _Writer, written: dict[str, list[dict[str, object]]]) -> None:
-    """Insert rows into other tables, with the row of the log that says so."""
-    for table, rows in written.items():
-        for row in rows:
-            _insert(connection, table, row)
-    images = {
-        table: [{k: v for k, v in row.items() if v is not None} for row in rows] for table, rows in written.items()
-    }
-    values = dict(zip(ROW_COLUMNS, writer.row(Record(phase=Phase.STATE, body={"tables": images})), strict=True))
-    _insert(connection, "audit", {f'"{name}"': value for name, value in values.items()})
+    for held in shape["holdings"]:
+        _insert(connection, "holdings", {**held, "quantity": str(Decimal(str(held["quantity"])) * placed)})
 
 
 def _insert(connection: sqlite3.Connection, table: str, values: Mapping[str, object]) -> None:

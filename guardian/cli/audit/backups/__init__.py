@@ -1,1 +1,0 @@
-"""`guardian audit backup` and `guardian audit restore`."""

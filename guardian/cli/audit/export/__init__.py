@@ -1,1 +1,0 @@
-"""`guardian audit export`: the log, or the trades in it, as a file for other programs."""

@@ -1,1 +1,0 @@
-"""`guardian audit report`: the log of a period as one page for a person."""

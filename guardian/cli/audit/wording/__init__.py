@@ -1,1 +1,0 @@
-"""What the rows of the log mean, in words for a person."""

@@ -1,1 +1,0 @@
-"""What the keyring keeps of the log."""

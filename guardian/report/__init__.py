@@ -1,1 +1,0 @@
-"""The report of `guardian audit report`: figures in, one HTML file out. No I/O but its own style sheet."""

@@ -1,1 +1,0 @@
-"""Answers about trading, from the ledger and the log: pure figures, and the readers that fetch what they need."""

@@ -1,1 +1,0 @@
-"""Tests of how the log is listed, filtered, laid out and followed."""

@@ -1,1 +1,0 @@
-"""Tests of what the rows of the log mean in words."""

@@ -1,1 +1,0 @@
-"""Tests of homes that an older guardian made."""
