@@ -15,6 +15,7 @@ from guardian.domain.trading import Environment
 from guardian.errors import GuardianError, StoreError
 from guardian.exchange.network import Network
 from guardian.gate.base.context import GateContext
+from guardian.gate.owner.policy_history import PolicyHistory
 from guardian.gate.owner.session_mandate import RESTARTED, end_mandates
 from guardian.gate.pipeline import Gate
 from guardian.gate.recovery.reconcile import why_not_compared
@@ -51,7 +52,12 @@ class Guardian(OpenedHome):
             await begin()
             await work()
 
-        works: list[Callable[[], Awaitable[None]]] = [self._warm_up, self._resolve_here, self._check_key]
+        works: list[Callable[[], Awaitable[None]]] = [
+            self._warm_up,
+            self._resolve_here,
+            self._check_key,
+            self._keep_seal,
+        ]
         works += [partial(_resolve, one) for one in elsewhere]
         tasks = [asyncio.create_task(after_begin(work)) for work in works]
         for task in tasks:
@@ -76,6 +82,11 @@ class Guardian(OpenedHome):
 
         await self.gate.chosen.wait()
         await check_forever(self.gate.context)
+
+    async def _keep_seal(self) -> None:
+        from guardian.gate.seal.keeping import keep_seal
+
+        await keep_seal(self.journal)
 
     def _end_mandates(self) -> None:
         """End the session mandates, which were given to the servers that ran then; else the first call has to."""
@@ -144,7 +155,7 @@ def open_guardian(
     return Guardian(
         home=opened.home,
         context=opened.context,
-        gate=Gate(opened.context),
+        gate=Gate(opened.context, PolicyHistory(opened.journal)),
         journal=opened.journal,
         policy_file=opened.policy_file,
         connectors=opened.connectors,

@@ -218,6 +218,10 @@ def _print_error(error: GuardianError, run: Run) -> int:
 def _print_bug(error: Exception, run: Run) -> int:
     import traceback
 
+    damaged = _damaged_cell()
+    if damaged is not None:
+        return _print_error(damaged, run)
+
     # The text of a foreign exception may hold anything, a signed address for one; the kind and the place do not.
     package = Path(__file__).parents[1]
     ours = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(package)]
@@ -228,6 +232,17 @@ def _print_bug(error: Exception, run: Run) -> int:
     if not run.debug:
         say_hint("`guardian --debug ...` with the same command shows the way to it")
     return COULD_NOT_TELL
+
+
+def _damaged_cell() -> GuardianError | None:
+    """Returns what is wrong with the home's log, where that can have been the cause of an exception."""
+    try:
+        from guardian.home.folder import home_folder
+        from guardian.store.log.read_only import find_damaged_cell
+
+        return find_damaged_cell(home_folder())
+    except Exception:  # noqa: BLE001 - the exception that this is about is printed then
+        return None
 
 
 def _print_traceback(error: BaseException) -> None:

@@ -16,6 +16,7 @@ from guardian.cli.support.render import Column, Tone, Toned, fields, print_json,
 from guardian.cli.support.times import with_relative
 from guardian.domain.money import plain
 from guardian.home.folder import home_folder
+from guardian.store.disk_space import SCARCE, free_bytes
 from guardian.system.clock import wall_clock_ms
 
 if TYPE_CHECKING:
@@ -104,6 +105,9 @@ def _print_status(status: StatusView, unsold: list[tuple[str, object]]) -> None:
     )
     for change in status.owner_changes:
         say_warning(change)
+    free = free_bytes(home_folder())
+    if free is not None and free < SCARCE:
+        say_warning(f"only {free // 1_000_000} MB are free on the disk of guardian's home")
     if status.policy_waiting is not None:
         for line in _waiting_lines(status.policy_waiting):
             say(line)

@@ -12,7 +12,9 @@ from guardian.domain.text.escaping import clean
 from guardian.errors import StoreConflict
 from guardian.gate.orders.proposal_views import end_of_proposal
 from guardian.store.database import Transaction
-from guardian.store.log.history import CallFilter, HistoryLine, open_history
+from guardian.store.history.call_filter import CallFilter
+from guardian.store.history.history import open_history
+from guardian.store.history.history_lines import HistoryLine
 from guardian.store.schema.records import Proposal
 
 MAX_CLIENT: Final = 60

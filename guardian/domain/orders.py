@@ -173,6 +173,8 @@ class Trade:
     order_id: int
     time: int
     fill: Fill
+    trade_id: int = 0
+    """The exchange's own number of it, which grows on a symbol."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

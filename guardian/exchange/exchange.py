@@ -275,11 +275,11 @@ class Exchange:
         fields = {"symbol": symbol, "limit": limit, "startTime": start_time, "orderId": order_id}
         return orders.orders(await self._read(lambda client: client.get_all_orders(**fields)))
 
-    async def my_trades(self, symbol: str, order_id: int) -> tuple[Trade, ...]:
-        """Returns the executions of an order, with the fees, oldest first: all of them up to 1,000."""
-        fields = {"symbol": symbol, "orderId": order_id, "limit": 1000}
+    async def my_trades(self, symbol: str, order_id: int | None = None, first: int | None = None) -> tuple[Trade, ...]:
+        """Returns at most 1,000 executions, oldest first: of an order, from an id of theirs on, or the newest."""
+        fields = {"symbol": symbol, "orderId": order_id, "fromId": first, "limit": 1000}
         found = orders.trades(await self._read(lambda client: client.get_my_trades(**fields)))
-        if any(trade.order_id != order_id for trade in found):
+        if order_id is not None and any(trade.order_id != order_id for trade in found):
             raise ExchangeUnavailable("the exchange's answer is about another order")
         return found
 

@@ -44,6 +44,7 @@ from guardian.gate.cancels.withdraw import ProposalWithdrawer
 from guardian.gate.client_questions import ApprovedInClient, ClientAnswer, ClientQuestion, ClientQuestions
 from guardian.gate.orders.create import OrderPlacer
 from guardian.gate.orders.send import Sender
+from guardian.gate.owner.policy_history import JudgingPolicy, PolicyHistory
 from guardian.gate.owner.session_mandate import RESTARTED, end_mandates, mandate_view
 from guardian.gate.reads.overview import Overview
 from guardian.gate.reads.reads import Reader
@@ -59,10 +60,12 @@ _IMPATIENCE_S: Final = 0.1
 class Gate:
     """Opens, answers and closes every call of every tool."""
 
-    def __init__(self, context: GateContext) -> None:
+    def __init__(self, context: GateContext, history: PolicyHistory | None = None) -> None:
         self.chosen = asyncio.Event()
         """Set once the environment is known."""
         self._outcomes = OutcomeWriter(context.journal)
+        self._history = history
+        """Writes which policy is in force; None where nothing but single calls is looked at."""
         self._mandate: MandateView | None = None
         """What is left of a session mandate, as the newest call found it."""
         self._answer_in(context)
@@ -227,8 +230,9 @@ class Gate:
                 lambda one: self.cancel_one(one, client=call.client, by_owner=call.by_owner, part_of=call),
             )
         if isinstance(request, CancelOrder):
-            return await self._canceller.cancel(call, request, cancel_foreign=self._cancels_foreign(call))
+            return await self._canceller.cancel(call, request, cancel_foreign=await self._cancels_foreign(call))
         in_force = self._in_force(call)
+        await self._log_policy(in_force, call)
         if isinstance(request, CreateOrder):
             return await self._placer.create(call, request, in_force)
         verdict = judge_tool(request, in_force.policy, call.calls_last_minute)
@@ -250,14 +254,23 @@ class Gate:
         await self.close_call(call, reply)
         return reply
 
-    def _cancels_foreign(self, call: CallInfo) -> bool:
+    async def _cancels_foreign(self, call: CallInfo) -> bool:
         """Whether the policy allows cancelling orders that guardian did not place; its own need no policy."""
         try:
-            policy = self._in_force(call).policy
-        except PolicyInvalid:
+            in_force = self._in_force(call)
+            policy = in_force.policy
+            if not policy.tools.cancel_foreign or CancelOrder.tool not in policy.tools.allowed:
+                return False
+            await self._log_policy(in_force, call)
+        except (PolicyInvalid, StoreError):
             return False
-        tools = policy.tools
-        return tools.cancel_foreign and CancelOrder.tool in tools.allowed and policy.environment is self.environment
+        return policy.environment is self.environment
+
+    async def _log_policy(self, in_force: PolicyInForce, call: CallInfo) -> None:
+        """Has the log say which policy judges this call, where that has changed. Raises StoreError."""
+        if self._history is not None:
+            judging = JudgingPolicy(policy=in_force.policy, source=in_force.source, client=call.client)
+            await self._history.ensure_logged(judging)
 
     async def ask_client(self, call: CallInfo, reply: Reply) -> ClientQuestion | None:
         """The question to the person in front of the client, where this reply needs one and the policy allows it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from guardian.gate.base.journal import Journal
+from guardian.gate.seal.keeping import SealKeeper
 from guardian.home.folder import home_folder, make_home
 from guardian.system.clock import SYSTEM_CLOCK, Clock
 
@@ -18,4 +19,6 @@ def open_journal(home: Path | None = None, *, clock: Clock = SYSTEM_CLOCK) -> Jo
     """
     folder = home_folder() if home is None else home
     make_home(folder)
-    return Journal(folder, clock)
+    journal = Journal(folder, clock)
+    journal.use_seal(SealKeeper(journal))
+    return journal

@@ -27,6 +27,7 @@ from guardian.home.folder import DEFAULT_POLICY, home_folder, ready_made_policy
 from guardian.home.log import open_journal
 from guardian.policy.loading.load import load_policy
 from guardian.policy.model import PaperSettings, Policy
+from guardian.store.disk_space import preallocate_ballast
 from guardian.store.schema.files import POLICY_NAME
 from guardian.system.clock import SYSTEM_CLOCK, Clock
 from guardian.system.private_files import check_home
@@ -149,6 +150,7 @@ def open_home(
     with suppress(OSError):  # what cannot be looked at cannot be opened either: each call says so
         check_home(folder)
     journal.emergency.preallocate()
+    preallocate_ballast(folder)
     imported = _import_emergency(journal)
     policy_file = policy_file_of(folder, policy_path, journal)
     connectors, environment, is_chosen = (

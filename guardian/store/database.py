@@ -16,7 +16,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -25,18 +25,20 @@ from guardian.store.budgets.persons_acts import PersonsActsPart
 from guardian.store.budgets.slicing import SlicingPart
 from guardian.store.budgets.snapshots import SnapshotsPart
 from guardian.store.budgets.usage import UsagePart
+from guardian.store.disk_space import free_bytes, give_up_ballast
 from guardian.store.log.checkpoint import write_checkpoint
 from guardian.store.log.encoding import GENESIS
 from guardian.store.log.read_only import read_only, row_at
-from guardian.store.log.tail import LogTail, read_tail
-from guardian.store.log.verify import CHAIN_IS_BROKEN, Finding
+from guardian.store.log.tail import LogTail, head_after, read_tail
+from guardian.store.log_findings import CHAIN_IS_BROKEN, Finding
 from guardian.store.opening import OpenFile, open_file, patient_until
 from guardian.store.owner.approvers import ApproversPart
 from guardian.store.owner.mandates import MandatesPart
 from guardian.store.owner.policy_approvals import PolicyApprovalsPart
+from guardian.store.schema.cells import READ_FAILURES, first_strange_cell
 from guardian.store.schema.files import DATABASE_NAME
 from guardian.store.schema.records import Entry, Head
-from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
+from guardian.store.schema.sqlite_errors import DISK_IS_FULL, RESTORE_HINT, damaged_cell, translated
 from guardian.store.transaction.audit import AuditPart
 from guardian.store.transaction.broken_chain import BrokenChainPart
 from guardian.store.transaction.corrections import CorrectionsPart
@@ -48,17 +50,16 @@ from guardian.store.transaction.orders import OrdersPart
 from guardian.store.transaction.proposals import ProposalsPart
 from guardian.store.transaction.timestamps import TimestampsPart
 from guardian.store.transaction.trading_state import TradingPart
-from guardian.store.transaction.unit import Unit
+from guardian.store.transaction.unit import MacSource, Unit
 from guardian.store.window_time import WindowTime
 from guardian.store.write_queue import WriteQueue
+from guardian.store.wrong_time import WrongTimePart
 from guardian.system.clock import Clock
 
 _TRIES: Final = 3
 """How often a transaction begins: a break of the chain is recorded in one of its own, and then it begins again."""
 HEAD_PATIENCE_S: Final = 1.0
 """How long the checkpoint waits for the head of the log; without it, it is written the next time."""
-MAX_JUMP: Final = 1_000_000
-"""Maximum number of lost rows after which the log continues; a checkpoint that says more is not believed."""
 
 
 class Transaction:
@@ -135,6 +136,11 @@ class Transaction:
         return BrokenChainPart(self.unit, self.audit, self.trading)
 
     @cached_property
+    def wrong_time(self) -> WrongTimePart:
+        """A log whose time is not this machine's."""
+        return WrongTimePart(self.unit, self.audit, self.trading, self.proposals, self.timestamps)
+
+    @cached_property
     def ledger(self) -> LedgerPart:
         """What orders brought and cost."""
         return LedgerPart(self.unit)
@@ -179,13 +185,22 @@ class Transaction:
         return self.unit.head
 
 
+def _damaged_cell(file: OpenFile, error: BaseException) -> StoreCorrupt | None:
+    """Returns the error that names the cell which a transaction failed on; None where it did not fail on one."""
+    sentence = first_strange_cell(file.connection) if isinstance(error, (*READ_FAILURES, StoreCorrupt)) else None
+    return None if sentence is None else damaged_cell(sentence)
+
+
 class Store:
     """The one way to write. Thread-safe: one transaction at a time in a process, and between processes by SQLite."""
 
     def __init__(self, home: Path, clock: Clock, file: OpenFile) -> None:
         self.home = home
         self._path = home / DATABASE_NAME
+        self._clock = clock
         self._time = WindowTime(clock)
+        self._free = partial(free_bytes, home)
+        self._made_room = False
         self._queue = WriteQueue()
         self._file: OpenFile | None = file
         """None after a failure of the disk, until a later call opens it again."""
@@ -193,6 +208,8 @@ class Store:
         """Which file it is, for good: a file that is put in its place is not written."""
         self._known = Head(0, GENESIS)
         """Where the log ended when this process last looked."""
+        self.mac_source: MacSource | None = None
+        """Set by whoever can have the key of a sealed log."""
         self._closed = False
 
     @classmethod
@@ -200,12 +217,12 @@ class Store:
         """Opens the store of a home, and makes it if the home has no store yet.
 
         Raises:
-            StoreUnavailable: it cannot be opened or made now, or is of another version.
+            StoreUnavailable: it cannot be opened or made now, or is of a newer version.
             StoreCorrupt: `guardian.db` is not guardian's or is damaged; or its chain is broken and that cannot be
                 written.
             StoreLost: it is gone from a home that has a policy or a checkpoint.
         """
-        store = cls(home, clock, open_file(home, create=True))
+        store = cls(home, clock, open_file(home, create=True, now_ms=clock.now_ms()))
         store.anchor()
         return store
 
@@ -234,7 +251,10 @@ class Store:
                 self._commit(file, tx)
                 self._known = tx.head
             except BaseException as error:
-                self._give_up(file, error)
+                damaged = _damaged_cell(file, error)
+                self._give_up(file, damaged or error)
+                if damaged is not None:
+                    raise damaged from error
                 raise
             finally:
                 tx.unit.end()
@@ -265,7 +285,7 @@ class Store:
         if self._closed:
             raise StoreUnavailable("the store is closed")
         if self._file is None:
-            self._file = open_file(self.home, create=False)
+            self._file = open_file(self.home, create=False, now_ms=self._clock.now_ms())
         try:
             found = self._path.stat()
         except OSError:
@@ -299,10 +319,16 @@ class Store:
                 file.begin(until_s)
                 end = read_tail(file.connection, self._known)
                 findings = (*file.findings, *end.findings)
-                if not findings:
-                    self._known = end.head
-                    return self._transaction(file, end, end.head)
-                self._record_break(file, end, findings)
+                if findings:
+                    self._record_break(file, end, findings)
+                    continue
+                tx = self._transaction(file, end, end.head)
+                self._known = end.head
+                if not self._halts_for_time(tx, end):
+                    return tx
+                tx.audit.append_state()
+                file.commit()
+                self._known = tx.head
             raise StoreCorrupt(f"{CHAIN_IS_BROKEN}, again and again", hint=RESTORE_HINT)
         except (sqlite3.Error, StoreError) as error:
             failure = translated(error)
@@ -312,23 +338,47 @@ class Store:
     def _transaction(self, file: OpenFile, end: LogTail, head: Head) -> Transaction:
         """Returns a transaction that continues the log after `head`, in the file's open one."""
         window_ms, clock_ms = self._time.read(end.window_ms)
-        return Transaction(Unit(file.connection, now_ms=window_ms, clock_ms=clock_ms, head=head))
+        return Transaction(
+            Unit(
+                file.connection,
+                now_ms=window_ms,
+                clock_ms=clock_ms,
+                head=head,
+                mac_source=self.mac_source,
+                free=self._free,
+            )
+        )
+
+    def _halts_for_time(self, tx: Transaction, end: LogTail) -> bool:
+        """Writes a halt for a log whose time is not the clock's; returns whether it did, so that it is to be committed.
+
+        Raises StoreError.
+        """
+        if end.is_time_lost:
+            tx.wrong_time.halt_for_lost()
+            return True
+        return tx.wrong_time.is_ahead(end.window_ms) and tx.wrong_time.halt_for_ahead(end.window_ms)
+
+    def set_time_back(self) -> bool:
+        """Sets the time of the log back to the clock, where it is further ahead than MAX_AHEAD_MS, for the owner.
+
+        Returns whether it was. Raises StoreError.
+        """
+        with self.transaction() as tx:
+            if not tx.wrong_time.is_ahead(tx.now_ms):
+                return False
+            tx.wrong_time.set_back()
+        return True
 
     def _record_break(self, file: OpenFile, end: LogTail, findings: Sequence[Finding]) -> None:
         """Halts trading for a broken chain, in the open transaction, and continues from what is there.
 
-        Rows that are gone keep their numbers: the log continues after the last of them and names its digest, so that
-        the gap is seen for good, and what was acknowledged is not taken for a new damage.
-
         Raises StoreCorrupt: that could not be written. The chain is then found broken by the next transaction too.
         """
-        head = end.head
-        for lost in (finding.lost for finding in findings if finding.lost is not None):
-            if head.seq < lost.seq <= end.head.seq + MAX_JUMP:
-                head = Head(lost.seq, bytes.fromhex(lost.digest))
-        tx = self._transaction(file, end, head)
+        tx = self._transaction(file, end, head_after(end.head, findings))
         try:
             is_new = tx.broken_chain.record(findings)
+            tx.audit.append_state()
             file.commit()
         except (StoreError, sqlite3.Error) as error:
             why = f"{CHAIN_IS_BROKEN}: {findings[0].message}; that could not be written: {translated(error).message}"
@@ -341,6 +391,7 @@ class Store:
     def _commit(self, file: OpenFile, tx: Transaction) -> None:
         if tx.unit.failed is not None:
             raise tx.unit.failed
+        tx.audit.append_state()
         if tx.unit.wrote and not tx.unit.appended:  # otherwise the row itself keeps the window time
             tx.trading.keep_window()
         try:
@@ -348,10 +399,17 @@ class Store:
         except sqlite3.Error as error:
             raise translated(error) from None
 
+    def made_room(self) -> bool:
+        """Returns whether the disk was full since the last call of this, and the ballast made a little room."""
+        made, self._made_room = self._made_room, False
+        return made
+
     def _give_up(self, file: OpenFile, error: BaseException) -> None:
         """Rolls back; after a failure of the disk also lets go of the file, so that the next call opens it again."""
         with suppress(Exception):
             file.rollback()
+        if isinstance(error, StoreUnavailable) and DISK_IS_FULL in error.message:
+            self._made_room = give_up_ballast(self.home)
         if file.in_transaction or (isinstance(error, StoreError) and not isinstance(error, StoreConflict)):
             self._drop()
 

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from guardian.errors import NotPrivate, StoreUnavailable
 from guardian.store.log.encoding import body_of
-from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding, FindingKind
+from guardian.store.log_findings import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding, FindingKind
 from guardian.store.schema.files import EMERGENCY_LOCK_NAME, EMERGENCY_NAME
 from guardian.store.schema.records import Record
 from guardian.system.private_files import make_folder, open_private, prepare_file, read_private

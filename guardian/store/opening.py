@@ -12,8 +12,9 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from guardian.errors import StoreCorrupt, StoreLost, StoreUnavailable
-from guardian.store.log.checkpoint import Checkpoint, read_checkpoint
-from guardian.store.log.verify import Finding, verify_tail
+from guardian.store.log.checkpoint import read_checkpoint
+from guardian.store.log.verify import verify_tail
+from guardian.store.log_findings import Finding, FindingKind
 from guardian.store.schema.files import (
     APPLICATION_ID,
     CHECKPOINT_NAME,
@@ -22,6 +23,8 @@ from guardian.store.schema.files import (
     POLICY_NAME,
     SCHEMA_VERSION,
 )
+from guardian.store.schema.parts import schema_differences
+from guardian.store.schema.records import Checkpoint
 from guardian.store.schema.sqlite_dialect import (
     BEGIN,
     COMMIT,
@@ -35,7 +38,7 @@ from guardian.store.schema.sqlite_dialect import (
     use_wal,
 )
 from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
-from guardian.store.schema.sqlite_statements import PARTS, SCHEMA
+from guardian.store.schema.sqlite_statements import SCHEMA
 from guardian.system.private_files import check_home, make_folder, prepare_file
 
 LOCK_TIMEOUT_S: Final = 30.0
@@ -62,7 +65,7 @@ class OpenFile:
     identity: tuple[int, int]
     """Device and inode."""
     findings: tuple[Finding, ...] = ()
-    """What is wrong with the end of the log, or with the checkpoint's row, as it was opened."""
+    """What is wrong with the schema, the end of the log, or the checkpoint's row, as it was opened."""
 
     @property
     def in_transaction(self) -> bool:
@@ -105,14 +108,15 @@ class OpenFile:
         self.connection.close()
 
 
-def open_file(home: Path, *, create: bool) -> OpenFile:
+def open_file(home: Path, *, create: bool, now_ms: int) -> OpenFile:
     """Opens the database of a home under the home's lock, and makes it where the home never had one.
 
     A log that is whole as a file and broken as a chain is opened: `findings` says so, and the store halts trading.
+    One that an older guardian wrote is brought up to date: see `guardian.store.migrations`. `now_ms` is the wall clock.
 
     Raises:
         NotPrivate: the home or a file in it is another user's, open to others, or a link.
-        StoreUnavailable: it cannot be opened or made now, or is of another version.
+        StoreUnavailable: it cannot be opened or made now, is newer, or is older and open elsewhere.
         StoreCorrupt: it is not guardian's, or it is damaged.
         StoreLost: it is gone from a home that has a policy or a checkpoint.
     """
@@ -128,7 +132,7 @@ def open_file(home: Path, *, create: bool) -> OpenFile:
                 if is_lost(home):
                     raise _lost(checkpoint)
                 _make_private_file(path)
-            return _opened(path, checkpoint, create=create)
+            return _opened(path, checkpoint, create=create, now_ms=now_ms)
     except Timeout:
         raise StoreUnavailable(
             "another process is opening the store and does not finish", hint="`guardian status` tries again"
@@ -160,7 +164,7 @@ def begin_log(home: Path) -> None:
             if (home / CHECKPOINT_NAME).exists():
                 (home / CHECKPOINT_NAME).replace(_unused(home, f"{CHECKPOINT_NAME}.lost"))
             _make_private_file(path)
-            _opened(path, None, create=True).close()
+            _opened(path, None, create=True, now_ms=0).close()  # it is new: nothing is migrated
     except Timeout:
         raise StoreUnavailable("another process is opening the store and does not finish") from None
     except (OSError, sqlite3.Error) as error:
@@ -191,7 +195,7 @@ def _make_private_file(path: Path) -> None:
         raise StoreCorrupt(f"`{path.name}` is not a database", hint=RESTORE_HINT)
 
 
-def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool) -> OpenFile:
+def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool, now_ms: int) -> OpenFile:
     connection = _connect(path)
     try:
         found = path.stat()
@@ -202,7 +206,8 @@ def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool) -> OpenF
                 connection.execute(statement)
             file.commit()
         _check(connection, path)
-        file.findings = verify_tail(connection, checkpoint)
+        _bring_up_to_date(connection, path, checkpoint, now_ms)
+        file.findings = (*_weaknesses(connection), *verify_tail(connection, checkpoint))
         # From here on `begin` waits, and nothing but it: whoever has begun has the one lock of writers.
         set_busy_timeout(connection, 0)
     except BaseException:
@@ -241,16 +246,33 @@ def _is_new(connection: sqlite3.Connection) -> bool:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Raises StoreCorrupt unless this is a whole guardian store, and StoreUnavailable if it is of another version."""
+    """Raises StoreCorrupt unless this is a whole file of guardian's, and StoreUnavailable if a newer one wrote it."""
     if application_id(connection) != APPLICATION_ID:
         raise StoreCorrupt(f"`{path.name}` is not a guardian store", hint="move it away, or restore it from a backup")
     version = schema_version(connection)
     if version > SCHEMA_VERSION:
-        raise StoreUnavailable(f"`{path.name}` was written by a newer guardian", hint="upgrade guardian")
-    if 0 < version < SCHEMA_VERSION:
-        hint = "start with another GUARDIAN_HOME, or keep the guardian that wrote it"
-        raise StoreUnavailable(f"`{path.name}` was written by an older guardian", hint=hint)
-    if version != SCHEMA_VERSION or PARTS - part_names(connection):
+        raise StoreUnavailable(
+            f"`{path.name}` was written by a newer guardian (version {version} of its tables; this one knows "
+            f"{SCHEMA_VERSION})",
+            hint="upgrade guardian, or restore a backup from before",
+        )
+    if version <= 0 or (version == SCHEMA_VERSION and any(one.is_missing for one in schema_differences(connection))):
         raise StoreCorrupt(f"`{path.name}` lacks parts of a guardian store", hint=RESTORE_HINT)
     if path.stat().st_size <= QUICK_CHECK_BYTES and damages(connection, 1):
         raise StoreCorrupt(f"`{path.name}` is damaged", hint=RESTORE_HINT)
+
+
+def _bring_up_to_date(connection: sqlite3.Connection, path: Path, checkpoint: Checkpoint | None, now_ms: int) -> None:
+    version = schema_version(connection)
+    if version < SCHEMA_VERSION:
+        # Here and not at the top: it is needed once after an update.
+        from guardian.store.migrations.migrate import migrate
+
+        migrate(connection, path, version, checkpoint, now_ms=now_ms)
+
+
+def _weaknesses(connection: sqlite3.Connection) -> tuple[Finding, ...]:
+    """Returns the findings on triggers, and on tables and indexes that are not as guardian makes them."""
+    return tuple(
+        Finding(kind=FindingKind.SCHEMA, message=one.message) for one in schema_differences(connection) if one.weakens
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from guardian.store.log.proposal_reader import logged_ms, outstanding_proposals, proposal_by_id
-from guardian.store.log.read_only import LogRow, database_path, first_seq_at, read_only, rows_after
+from guardian.store.log.read_only import database_path, first_seq_at, read_only, row_to_show, rows_after
 from guardian.store.log.statements import FIRST_OF_CALL, WAITING_CHANGES
 from guardian.store.owner.owner_records import ChangeKind, OwnerChange
 from guardian.store.schema.records import Proposal
@@ -42,25 +42,25 @@ class WaitingProposals:
         """Returns the outstanding proposals of all scopes. Raises StoreError."""
         with read_only(self._path) as connection:
             now_ms = self._time.read(logged_ms(connection))[0]
-            found = outstanding_proposals(connection)
-        return WaitingNow(proposals=tuple(one for one in found if one.is_outstanding(now_ms)), now_ms=now_ms)
+            found = tuple(one for one in outstanding_proposals(connection) if one.is_outstanding(now_ms))
+        return WaitingNow(proposals=found, now_ms=now_ms)
 
     def owner_changes(self) -> tuple[tuple[OwnerChange, ...], int]:
         """Returns the changes of passkeys and PIN that nobody proved, and the window time in ms. Raises StoreError."""
         with read_only(self._path) as connection:
             now_ms = self._time.read(logged_ms(connection))[0]
             rows = connection.execute(WAITING_CHANGES).fetchall()
-        found = (
-            OwnerChange(
-                id=number,
-                kind=ChangeKind(kind),
-                detail=json.loads(detail),
-                requested_ms=requested_ms,
-                effective_ms=effective_ms,
+            found = (
+                OwnerChange(
+                    id=number,
+                    kind=ChangeKind(kind),
+                    detail=json.loads(detail),
+                    requested_ms=requested_ms,
+                    effective_ms=effective_ms,
+                )
+                for number, kind, detail, requested_ms, effective_ms in rows
             )
-            for number, kind, detail, requested_ms, effective_ms in rows
-        )
-        return tuple(one for one in found if one.is_waiting(now_ms)), now_ms
+            return tuple(one for one in found if one.is_waiting(now_ms)), now_ms
 
     def client_of(self, proposal: Proposal) -> str | None:
         """Returns the name that the client gave itself which the order came from; None where the log does not say.
@@ -73,7 +73,7 @@ class WaitingProposals:
                 made = row.data.get("data")
                 if row.phase == "outcome" and isinstance(made, dict) and made.get("proposal_id") == proposal.id:
                     call = connection.execute(FIRST_OF_CALL, {"name": row.call_id}).fetchone()
-                    client = None if call is None else LogRow(*call).data.get("client")
+                    client = None if call is None else row_to_show(call).data.get("client")
                     return client if isinstance(client, str) else None
         return None
 

@@ -13,8 +13,8 @@ import secrets
 import shlex
 import stat
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -144,22 +144,60 @@ def open_without_waiting(path: Path) -> BinaryIO:
         raise
 
 
-def create_file(path: Path, content: bytes) -> None:
-    """Creates a file as a whole, for its owner alone and on the disk before this returns.
+@contextmanager
+def file_as_a_whole(path: Path, *, replaces: bool) -> Iterator[BinaryIO]:
+    """Yields a file to write, which is at `path` once this ends without an error, and until then beside it.
+
+    It is for its owner alone, and on the disk before this returns. With `replaces` it takes the place of what is there.
 
     Raises:
-        FileExistsError: something is there; it is left as it is.
-        OSError: it could not be written; nothing is there.
+        FileExistsError: something is there, without `replaces`; it is left as it is.
+        NotPrivate: what is there, with `replaces`, is a link, a folder, a device or a pipe; it is left as it was.
+        OSError: it could not be written; what was there is as it was, and nothing is beside it.
     """
-    draft = _draft_of(path, content)
+    if replaces:
+        with suppress(FileNotFoundError):
+            _raise_problems([_kind_problem(path, path.lstat().st_mode)])
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
-        if os.name == "posix":
-            _link(draft, path)  # a rename would take the place of what is there
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE_FLAGS, FILE_MODE), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if replaces:
+            draft.replace(path)
+            flush_folder(path.parent)
         else:
-            draft.rename(path)  # on Windows it does not
-        _flush_folder(path.parent)
+            publish_file(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def publish_file(draft: Path, path: Path) -> None:
+    """Gives a finished file beside it the name `path`.
+
+    Raises:
+        FileExistsError: something has that name; it is left as it is.
+        OSError: it could not be done; nothing has that name.
+    """
+    if os.name == "posix":
+        _link(draft, path)  # a rename would take the place of what is there
+        draft.unlink(missing_ok=True)
+    else:
+        draft.rename(path)  # on Windows it does not
+    flush_folder(path.parent)
+
+
+def create_file(path: Path, content: bytes) -> None:
+    """Creates a file as a whole. Raises FileExistsError and OSError as `file_as_a_whole`."""
+    with file_as_a_whole(path, replaces=False) as file:
+        file.write(content)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replaces a file as a whole. Raises NotPrivate and OSError as `file_as_a_whole`."""
+    with file_as_a_whole(path, replaces=True) as file:
+        file.write(content)
 
 
 def _link(draft: Path, path: Path) -> None:
@@ -173,38 +211,7 @@ def _link(draft: Path, path: Path) -> None:
         draft.replace(path)
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Replaces a file as a whole, for its owner alone and on the disk before this returns.
-
-    Raises:
-        NotPrivate: what is there is a link, a folder, a device or a pipe; it is left as it was.
-        OSError: it could not be written; the old file is as it was.
-    """
-    with suppress(FileNotFoundError):
-        _raise_problems([_kind_problem(path, path.lstat().st_mode)])
-    draft = _draft_of(path, content)
-    try:
-        draft.replace(path)
-        _flush_folder(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _draft_of(path: Path, content: bytes) -> Path:
-    """A new file beside the path, for its owner alone and on the disk; nothing is left of one that fails."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE_FLAGS, FILE_MODE), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    return draft
-
-
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Puts the names in a folder on the disk: until then, a machine that loses power may have the older file again."""
     if os.name != "posix":
         return

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from guardian.gate.owner.policy_history import IN_FORCE
 from tests.e2e.support.processes import Person, query
 from tests.support import prefork
 from tests.support.world import Assistant, World, a_world_at_home, codes
@@ -93,7 +94,7 @@ def test_person_approves_and_the_token_works_once_through_the_server(
     assert token not in person.seen
     assert world.sent() == []
     assert states(world) == {name: "approved"}
-    assert events(world) == ["approved"]
+    assert events(world) == [IN_FORCE, "approved"]
     again = assistant.order(quote_quantity="50")
     assert (again["data"]["proposal_id"], again["data"]["state"]) == (name, "approved")
     first = assistant.call("create_order", confirmation_token=token)
@@ -168,7 +169,7 @@ def test_anything_but_yes_approves_nothing(world: World, sit_down: Callable[...,
     assert ("guardian: stopped" if answer == "\x03" else "nothing was approved") in person.seen
     assert "Traceback" not in person.seen
     assert states(world) == {name: "waiting"}
-    assert (events(world), world.sent()) == ([], [])
+    assert (events(world), world.sent()) == ([IN_FORCE], [])
 
 
 def test_terminal_that_is_closed_approves_nothing(world: World, sit_down: Callable[..., Person]) -> None:
@@ -271,7 +272,7 @@ def test_rejecting_needs_no_terminal_and_is_final(world: World, sit_down: Callab
     assert (again.returncode, "turned down by a person; there is nothing" in again.stderr) == (1, True)
     unknown = world.command("reject", "NOPE")
     assert (unknown.returncode, "no proposal `NOPE`" in unknown.stderr) == (1, True)
-    assert events(world) == ["approved", "rejected"]
+    assert events(world) == [IN_FORCE, "approved", "rejected"]
 
 
 def test_reason_of_a_rejection_reaches_the_log_and_the_assistant_as_foreign_text(world: World) -> None:
@@ -287,7 +288,9 @@ def test_reason_of_a_rejection_reaches_the_log_and_the_assistant_as_foreign_text
     assert words.isprintable()
     assert len(words) < 400
     assert not any("too early" in str(value) for key, value in again.items() if key != "rejected_because")
-    (row,) = [json.loads(row["body"]) for row in query(world.home, "SELECT body FROM audit WHERE phase = 'event'")]
+    rows = query(world.home, "SELECT body FROM audit WHERE phase = 'event' ORDER BY seq")
+    first, row = (json.loads(row["body"]) for row in rows)
+    assert first["data"]["kind"] == IN_FORCE
     assert (row["data"]["kind"], row["data"]["reason"]) == ("rejected", words)
 
 
@@ -311,7 +314,7 @@ def test_halt_stops_creates_and_resume_lets_them_go_on(world: World, sit_down: C
         assert person.leaves() == (code, "")
     assert trading(world) == "active"
     assert states(world) == {name: "waiting"}
-    assert events(world) == ["halted", "resumed"]
+    assert events(world) == [IN_FORCE, "halted", "resumed"]
     assert assistant.order(quote_quantity="40")["outcome"] == "confirmation_required"
 
 

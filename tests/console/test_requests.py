@@ -287,7 +287,8 @@ def test_what_waits_is_shown_with_who_asked(world: World, page: RawBrowser) -> N
     assert one["money"] == "costs at most 49.6928282 USDT before fees"
     assert one["asked_by"]
     assert shown["trading"] == "active"
-    assert [call["tool"] for call in shown["tail"]] == ["create_order"]
+    tail = [(call["tool"], call["detail"]) for call in shown["tail"]]
+    assert tail == [("create_order", None), (None, "policy_in_force")]
     assert "tail" not in page.post("now", {"known_seq": shown["last_seq"]}).json
 
 

@@ -95,7 +95,7 @@ def test_home_that_is_open_to_others_is_refused(home: Path, mode: int, capsys: p
         assert f"hint: `chmod -R go-rwx {home}`" in told
     subprocess.run(["chmod", "-R", "go-rwx", str(home)], check=True)
     home.chmod(stat.S_IMODE(home.stat().st_mode) & 0o777)
-    assert main(["audit", "verify"]) == 0
+    assert main(["audit", "verify"]) == 3
 
 
 def test_every_file_that_is_open_to_others_is_refused(home: Path) -> None:
@@ -121,7 +121,7 @@ def test_every_file_that_is_a_link_is_refused(home: Path, tmp_path: Path) -> Non
         assert target.read_bytes() == before
         path.unlink()
         target.rename(path)
-    assert main(["audit", "verify"]) == 0
+    assert main(["audit", "verify"]) == 3
 
 
 def test_emergency_file_follows_no_link(home: Path, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_home_of_another_user_is_refused(
         assert f"`{home}` belongs to user {STRANGER}, and guardian runs as `root` (user 0)" in told
         assert f"`chown -Rh 0 {home}`" in told
     subprocess.run(["chown", "-Rh", "0", str(home)], check=True)
-    assert main(["audit", "verify"]) == 0
+    assert main(["audit", "verify"]) == 3
 
 
 @as_root

@@ -1,24 +1,25 @@
-"""`guardian audit list` and `show`: rows of the log, and whether they are as they were written."""
+"""`guardian audit show`: every row of one call, with whether it is as it was written."""
 
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
+import re
+from collections.abc import Mapping
 from typing import Final
 
 import click
 
+from guardian.cli.audit.listing.line_words import time_or_none
+from guardian.cli.audit.listing.list_command import NOTHING_YET, has_log
 from guardian.cli.support.exit_codes import NO
-from guardian.cli.support.render import Column, Tone, Toned, fields, print_json, print_line, say, table
-from guardian.cli.support.times import clock_time, local_time, relative, utc_time, with_relative
+from guardian.cli.support.render import Tone, Toned, fields, print_json, print_line, say
+from guardian.cli.support.times import local_time, with_relative
 from guardian.domain.codes import Outcome
-from guardian.domain.text.escaping import clean
 from guardian.home.folder import checked_home
+from guardian.store.history.history import History, open_history
+from guardian.store.history.history_lines import PENDING
 from guardian.store.log.encoding import client_order_id
-from guardian.store.log.history import PENDING, CallFilter, History, HistoryLine, HistoryPage, open_history
 from guardian.store.log.read_only import LogRow
-from guardian.store.schema.files import CHECKPOINT_NAME, DATABASE_NAME
 from guardian.system.clock import wall_clock_ms
 
 _TONES: Final = {
@@ -31,83 +32,15 @@ _TONES: Final = {
     Outcome.FAILED: Tone.BAD,
 }
 """How the outcome of a call is shown."""
-NOTHING_YET = "the log is empty: no call has been made yet"
-
-
-def _has_log(home: Path) -> bool:
-    return (home / DATABASE_NAME).exists() or (home / CHECKPOINT_NAME).exists()
-
-
-def print_calls(wanted: CallFilter, *, as_json: bool) -> None:
-    """Print the newest calls that are wanted, unresolved ones first."""
-    home = checked_home()
-    if not _has_log(home):
-        if as_json:
-            print_json([])
-        say(NOTHING_YET)
-        return
-    with open_history(home) as log:
-        listing = log.newest(wanted)
-        unresolved = log.unresolved_count()
-    lines = (*listing.unresolved, *listing.lines)
-    if as_json:
-        print_json([_as_dict(line) for line in lines])
-    elif lines:
-        _print_lines(listing)
-    else:
-        narrowed = wanted != CallFilter(limit=wanted.limit)
-        say("no call fits" if narrowed else NOTHING_YET)
-    if unresolved:
-        say(f"{unresolved} order{'s' if unresolved != 1 else ''} may be at the exchange and not known to be")
-
-
-def _when(milliseconds: int, now_ms: int) -> str:
-    """`16:20:30 (3 min ago)` for a person; the whole time alone through a pipe, whose reader compares lists."""
-    if not sys.stdout.isatty():
-        return local_time(milliseconds)
-    return f"{clock_time(milliseconds)} ({relative(milliseconds, now_ms)})"
-
-
-def _print_lines(listing: HistoryPage) -> None:
-    now_ms = wall_clock_ms()
-    table(
-        [Column("row", right=True, whole=True), "time", "tool", "symbol", "outcome", "detail"],
-        [
-            (
-                Toned(f"{'' if line.is_whole else '!'}{line.row.seq}", None if line.is_whole else Tone.BAD),
-                _when(line.row.ts_ms, now_ms),
-                line.row.tool or f"({line.row.phase})",
-                line.row.symbol,
-                Toned(line.outcome, _TONES.get(line.outcome or "")),
-                line.detail if line.reason is None else f"{line.detail}: {line.reason}",
-            )
-            for line in (*listing.unresolved, *listing.lines)
-        ],
-    )
-
-
-def _as_dict(line: HistoryLine) -> dict[str, object]:
-    row = line.row
-    return {
-        "seq": row.seq,
-        "time": utc_time(row.ts_ms),
-        "call_id": row.call_id,
-        "phase": row.phase,
-        "tool": row.tool,
-        "symbol": row.symbol,
-        "outcome": line.outcome,
-        "detail": line.detail,
-        "reason": line.reason,
-        "environment": row.environment,
-        "order_state": line.order_state,
-        "verified": line.is_whole,
-    }
+_TIME_NAMES: Final = re.compile(r"(?:_ms|time|timestamp)\Z")
+"""The names of fields that hold milliseconds since 1970, if their value can be that."""
+_MILLISECONDS: Final = re.compile(r"[1-3][0-9]{12}", re.ASCII)
 
 
 def print_call(ctx: click.Context, name: str, *, as_json: bool) -> None:
     """Print every row of the call, the row or the order of that name; ends the command where there are no such rows."""
     home = checked_home()
-    if not _has_log(home):
+    if not has_log(home):
         say(NOTHING_YET)
         ctx.exit(NO)
     with open_history(home) as log:
@@ -138,7 +71,7 @@ def _print_row(row: LogRow, problem: str | None) -> None:
     shown: list[tuple[str, object]] = [
         ("row", row.seq),
         ("phase", row.phase),
-        ("time", with_relative(row.ts_ms, wall_clock_ms())),
+        ("time", _with_local_time(row.ts_ms)),
         ("call", row.call_id),
         ("tool", row.tool),
         ("symbol", row.symbol),
@@ -148,22 +81,48 @@ def _print_row(row: LogRow, problem: str | None) -> None:
     ]
     if row.phase == "intent":
         shown.append(("client order id", client_order_id(row.digest)))
-    shown += [
-        (f"  {clean(key)}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True))
-        for key, value in sorted(row.data.items())
-    ]
-    shown += [
-        ("digest", bytes(row.digest).hex()),
-        ("verified", Toned("yes", Tone.GOOD) if problem is None else Toned(problem, Tone.BAD)),
-    ]
     fields([(label, value) for label, value in shown if value is not None])
+    for line in _indented(row.data):
+        print_line(f"  {line}")
+    fields(
+        [
+            ("digest", bytes(row.digest).hex()),
+            ("verified", Toned("yes", Tone.GOOD) if problem is None else Toned(problem, Tone.BAD)),
+        ]
+    )
+
+
+def _indented(data: Mapping[str, object]) -> list[str]:
+    """Returns what a row holds as the lines of its JSON, with the local time beside each time since 1970."""
+    text = json.dumps(_with_times(data), ensure_ascii=False, sort_keys=True, indent=2)
+    # Not `splitlines`, which also splits at what a model wrote into a text.
+    return text.split("\n")[1:-1] if data else []
+
+
+def _with_times(data: object, name: str = "") -> object:
+    match data:
+        case dict():
+            return {str(key): _with_times(value, str(key)) for key, value in data.items()}
+        case list():
+            return [_with_times(value, name) for value in data]
+        case int() | str() if _TIME_NAMES.search(name) and _MILLISECONDS.fullmatch(str(data)):
+            return f"{data} ({local_time(int(data))})"
+    return data
+
+
+def _with_local_time(milliseconds: object) -> str:
+    """Returns when a row was written and how long ago; what is no time, which somebody put there, as it is."""
+    try:
+        return with_relative(int(str(milliseconds)), wall_clock_ms())
+    except (ValueError, OverflowError, OSError):
+        return str(milliseconds)
 
 
 def _row_dict(row: LogRow, problem: str | None) -> dict[str, object]:
     return {
         "seq": row.seq,
         "phase": row.phase,
-        "time": utc_time(row.ts_ms),
+        "time": time_or_none(row.ts_ms),
         "call_id": row.call_id,
         "tool": row.tool,
         "symbol": row.symbol,

@@ -5,30 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from guardian.cli.support.exit_codes import COULD_NOT_TELL, FINE, NO
+from guardian.cli.audit.testimony import HeardExchange
+from guardian.cli.support.exit_codes import COULD_NOT_TELL, NO
 from guardian.cli.support.opened_home import with_home
 from guardian.cli.support.render import fields, print_json, say
 from guardian.domain.money import plain
 from guardian.domain.text.escaping import clean
 from guardian.domain.text.plain_data import to_plain
 from guardian.gate.recovery.reconcile import Reconciled, Reconciler
+from guardian.gate.witness.witnesses import ExchangeWitness, Witnessed
 from guardian.home.opened import OpenedHome
 
 
 def reconcile(policy_path: Path | None, symbols: Sequence[str], *, as_json: bool) -> int:
     """Compare the store with the exchange on these symbols, on all where there are none; the exit code."""
 
-    async def work(opened: OpenedHome) -> Reconciled:
-        return await Reconciler(opened.context).run(tuple(symbols) or None)
+    async def work(opened: OpenedHome) -> tuple[Reconciled, Witnessed]:
+        found = await Reconciler(opened.context).run(tuple(symbols) or None)
+        return found, await ExchangeWitness(opened.context).testify(tuple(symbols) or None)
 
-    found = with_home(policy_path, work)
+    found, witnessed = with_home(policy_path, work)
+    testimony = HeardExchange(witnessed)
     if as_json:
-        print_json(to_plain(found))
+        plain_data = to_plain(found)
+        document = plain_data if isinstance(plain_data, dict) else {}
+        print_json({**document, "testimony": testimony.as_dict()})
     else:
         _print_reconciled(found)
-    if found.refused:
+        testimony.print()
+    if found.refused or testimony.exit_code == COULD_NOT_TELL:
         return COULD_NOT_TELL
-    return NO if found.differences else FINE
+    return NO if found.differences else testimony.exit_code
 
 
 def _print_reconciled(found: Reconciled) -> None:

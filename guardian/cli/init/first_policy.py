@@ -29,6 +29,7 @@ from guardian.gate.base.journal import Journal
 from guardian.gate.base.policy_file import read_policy_text
 from guardian.gate.owner.policy_approval import ApprovedPolicies
 from guardian.home.folder import DEFAULT_POLICY, HOME_VARIABLE, home_folder, ready_made_policy
+from guardian.home.seal_at_use import seal_home
 from guardian.policy.loading.load import load_policy
 from guardian.policy.looser import compare_policies
 from guardian.policy.model import Policy
@@ -83,6 +84,8 @@ def set_up_home(ctx: click.Context, wishes: Wishes, now: datetime) -> None:
         say_hint(f"set {HOME_VARIABLE} to a folder that you can write")
         ctx.exit(NO)
     say(f"made `{policy}` from the `{name}` policy; read it, it is yours to edit")
+    if (sealed := seal_home(asks_nothing=True)) is not None:
+        say(sealed)
     if copy is not None:
         say(f"the policy from before is in `{copy}`")
         with_journal(lambda journal: _say_whether_it_is_in_force(journal, made))

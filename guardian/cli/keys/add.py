@@ -17,6 +17,7 @@ from guardian.credentials.key_checks import check_pair
 from guardian.domain.secrets import ApiKeyPair, KeyKind, Secret
 from guardian.domain.trading import Environment
 from guardian.errors import CredentialsError, ExchangeError, KeyringUnavailable
+from guardian.home.seal_at_use import seal_home
 
 if TYPE_CHECKING:
     from guardian.cli.keys.reading.given import Given
@@ -56,6 +57,8 @@ def add(environment: str, family: str, kind: str | None, file: Path | None, from
     prompts.take_owners_yes(store, "add", slot, pair.fingerprint)
     stored = store_key(store, slot, given.signing.kind, api_key, given.signing.value, is_waiting=is_waiting)
     note_added(stored)
+    if (sealed := seal_home()) is not None:
+        say(sealed)
     say(f"stored in `{store.backend_name}` and read back")
     fields(shown_fields(stored))
     if given.places:

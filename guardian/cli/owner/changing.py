@@ -16,6 +16,7 @@ from guardian.gate.owner.agreement import Agreement
 from guardian.gate.owner.changes import OwnerChanges, change_statement
 from guardian.home.folder import home_folder
 from guardian.home.log import open_journal
+from guardian.home.seal_at_use import seal_home
 from guardian.proofs.pin_hash import UnfitPin, pin_hash
 from guardian.store.owner.owner_records import ChangeKind
 
@@ -81,6 +82,7 @@ def add_passkey(name: str, *, wait: bool) -> int:
     def act(owner: _Owner, given: ProofGiven | None) -> bool:
         if not _register_on_page(owner.changes, name, given):
             return False
+        _say_seal()
         say(f"the passkey `{name}` is registered; the policy demands it with `proof = 'passkey'`")
         return True
 
@@ -104,6 +106,11 @@ def remove_passkey(name: str, *, wait: bool) -> int:
     return _with_owner(ChangeKind.PASSKEY_REMOVE, name, f"remove the passkey `{name}`?", wait=wait, act=act)
 
 
+def _say_seal() -> None:
+    if (sealed := seal_home()) is not None:
+        say(sealed)
+
+
 def set_new_pin(*, wait: bool) -> int:
     """Set the PIN; returns the exit code."""
 
@@ -120,6 +127,7 @@ def set_new_pin(*, wait: bool) -> int:
             say_error("the two differ")
             return False
         owner.changes.set_pin(hashed, given)
+        _say_seal()
         say('the PIN is set; with `proof = "pin"` under [confirmation] the policy demands it')
         return True
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from guardian.domain.text.nearest import nearest
+
+_LISTED: Final = 20
+"""Words that are listed in a message beside the one that was likely meant."""
 
 
 class OneOf(click.Choice):  # type: ignore[type-arg]  # noqa: TID251 - not generic in click 8.1; the one use
@@ -15,7 +20,9 @@ class OneOf(click.Choice):  # type: ignore[type-arg]  # noqa: TID251 - not gener
         try:
             return str(super().convert(value, param, ctx))
         except click.BadParameter as error:
-            like = nearest(str(value).lower(), map(str, self.choices))
+            words = {str(choice).lower(): str(choice) for choice in self.choices}
+            like = nearest(str(value).lower(), words)
             if like is None:
                 raise
-            self.fail(f"{error.message.removesuffix('.')}; did you mean `{like}`?", param, ctx)
+            said = error.message.removesuffix(".") if len(words) <= _LISTED else f"there is no `{value}`"
+            self.fail(f"{said}; did you mean `{words[like]}`?", param, ctx)

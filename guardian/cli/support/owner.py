@@ -60,13 +60,15 @@ def agree(
     is_over: Callable[[], bool] | None = None,
     monotonic: Callable[[], float] = time.monotonic,
     usb_key: bool = False,
+    log_in: Path | None = None,
 ) -> ProofGiven | None:
     """Take the owner's yes to a statement, by the proof that the home demands; None where they say no.
 
     A terminal's is the answer to `question`; a PIN is typed, and nothing is a no; a passkey signs the statement. Run
     outside of an event loop, where Ctrl-C would wait for the answer. With `is_over`, which is asked a few times a
     second, None also once that is so, and an answer has to leave time for reading: see `ask_considered`.
-    With `usb_key` a USB security key signs, whatever is demanded: nothing is stronger.
+    With `usb_key` a USB security key signs, whatever is demanded: nothing is stronger. `log_in` is the folder whose log
+    says what is demanded, and gets the row, in place of the home's.
 
     Raises:
         OwnerNotPresent: there is no terminal.
@@ -78,7 +80,7 @@ def agree(
     from guardian.home.log import open_journal
     from guardian.store.schema.records import Record
 
-    journal = open_journal()
+    journal = open_journal(log_in)
     try:
         agreement = Agreement(journal, random_bytes=secrets.token_bytes, pins=_pin_hashes)
         demanded = agreement.demanded(_proof_of_policy(policy_path, journal))

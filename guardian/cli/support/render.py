@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -129,9 +130,49 @@ def print_json(document: object) -> None:
     Takes Decimal (as a plain decimal string), aware datetime (ISO 8601 in UTC with a Z) and Path besides the usual.
     Raises TypeError for everything else, a Secret above all, and ValueError for NaN.
     """
-    text = json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False, default=_json_value)
+    click.echo(_json_text(document, indent=2))
+
+
+def print_json_list(documents: Iterable[object]) -> None:
+    """A JSON list on standard output, in the form of `print_json`, each item written before the next one is made."""
+    is_empty = True
+    for document in documents:
+        text = _json_text(document, indent=2).replace("\n", "\n  ")
+        click.echo(("[\n  " if is_empty else ",\n  ") + text, nl=False)
+        is_empty = False
+    click.echo("[]" if is_empty else "\n]")
+
+
+def print_json_line(document: object) -> None:
+    """One JSON document on one line of standard output, at once: what follows a log comes in such lines."""
+    click.echo(_json_text(document, indent=None))
+    sys.stdout.flush()
+
+
+def _json_text(document: object, *, indent: int | None) -> str:
+    text = json.dumps(document, indent=indent, ensure_ascii=True, allow_nan=False, default=_json_value)
     # DEL is the one control character that JSON leaves as it is.
-    click.echo(text.replace("\x7f", "\\u007f"))
+    return text.replace("\x7f", "\\u007f")
+
+
+def print_laid_out_line(line: str) -> None:
+    """One line on standard output that its maker cleaned and coloured, at once."""
+    click.echo(line)
+    sys.stdout.flush()
+
+
+def print_laid_out(lines: Iterable[str]) -> None:
+    """Lines on standard output, cleaned and coloured by their maker; in a pager where a terminal is too short."""
+    if not (sys.stdout.isatty() and sys.stdin is not None and sys.stdin.isatty()):
+        for line in lines:
+            click.echo(line)
+        return
+    made = list(lines)
+    if len(made) < shutil.get_terminal_size().lines:
+        for line in made:
+            click.echo(line)
+        return
+    click.echo_via_pager("".join(f"{line}\n" for line in made), color=shows_colour(sys.stdout))
 
 
 def _json_value(value: object) -> str:
@@ -167,8 +208,13 @@ def _tone(value: object) -> Tone | None:
     return value.tone if isinstance(value, Toned) else None
 
 
+def styled(text: str, tone: Tone | None) -> str:
+    """Returns a text in its tone's colour; for lines that are laid out by their maker."""
+    return text if tone is None else click.style(text, fg=tone.value)
+
+
 def _painted(text: str, tone: Tone | None) -> str:
-    return text if tone is None or not shows_colour(sys.stdout) else click.style(text, fg=tone.value)
+    return styled(text, tone) if shows_colour(sys.stdout) else text
 
 
 def fields(rows: Sequence[tuple[str, object]]) -> None:

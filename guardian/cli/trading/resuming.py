@@ -11,6 +11,7 @@ from guardian.domain.money import plain
 from guardian.domain.owner.statement import Statement, StatementKind
 from guardian.domain.trading import TradingState
 from guardian.errors import GuardianError
+from guardian.gate.seal.accepted_loss import require_no_loss
 from guardian.home.opened import OpenedHome
 from guardian.store.schema.records import OrderRow, TradingStatus
 
@@ -81,7 +82,9 @@ def resume(opened: OpenedHome, shown: ShownTrading, target: TradingState) -> Non
         # The start could not take it into the log, or it came since. Its records have to be shown first.
         emergency.import_into(opened.journal.store())
         came_meanwhile = True
+    opened.journal.store().set_time_back()  # before all else: what is written from here on has the right time
     with opened.journal.transaction() as tx:
+        require_no_loss(tx)
         if (
             came_meanwhile
             or tx.trading.status() != shown.stored

@@ -47,7 +47,8 @@ def cancelled(answer: object) -> OrderReport:
 def trades(answer: object) -> tuple[Trade, ...]:
     """Returns a list of `GET /api/v3/myTrades`."""
     return tuple(
-        Trade(order_id=row.integer("orderId"), time=row.integer("time"), fill=_fill(row)) for row in rows(answer)
+        Trade(order_id=row.integer("orderId"), time=row.integer("time"), fill=_fill(row), trade_id=row.integer("id"))
+        for row in rows(answer)
     )
 
 

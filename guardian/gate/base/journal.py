@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from guardian.domain.trading import TradingState
 from guardian.errors import StoreCorrupt, StoreError, StoreUnavailable
 from guardian.store.database import Store, Transaction
 from guardian.store.emergency import EmergencyFile
-from guardian.store.log.checkpoint import Checkpoint, keep_checkpoint
+from guardian.store.log.checkpoint import keep_checkpoint
 from guardian.store.log.redaction import without_token_shapes
-from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding
+from guardian.store.log_findings import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding
 from guardian.store.opening import patient_until
+from guardian.store.schema.records import Checkpoint
+from guardian.store.transaction.unit import MacSource
 
 if TYPE_CHECKING:
     from guardian.policy.model import Policy
@@ -24,6 +27,26 @@ if TYPE_CHECKING:
     from guardian.system.clock import Clock
 
 Result = TypeVar("Result")
+
+
+class HomeSeal(MacSource, Protocol):
+    """The seal of the log in this process; see `guardian.gate.seal.keeping`."""
+
+    has_begun: bool
+    """Whether `begin` was done."""
+
+    def begin(self) -> None:
+        """Looks for lost rows, which halts trading, and signs the log as it is now."""
+
+    def advance(self) -> bool:
+        """Signs the last row, if everything up to it is as it was written; False where nothing was signed."""
+
+    def look(self) -> None:
+        """Signs where enough was written or the last signature is old."""
+
+    def close(self) -> None:
+        """Signs the last row, and returns soon."""
+
 
 CANCEL_PATIENCE_S: Final = 3.0
 """How long each transaction of a cancel waits for others. After the first that fails it continues without the store."""
@@ -45,12 +68,33 @@ class Journal:
         self._clock = clock
         self._store: Store | None = None
         self._lock = threading.Lock()
+        self.seal: HomeSeal | None = None
+        self._seal_lock = threading.Lock()
+
+    def use_seal(self, seal: HomeSeal) -> None:
+        """Writes MACs and signed checkpoints by this from now on, where it has the key of the log."""
+        self.seal = seal
+        if self._store is not None:
+            self._store.mac_source = seal
+
+    def begin_seal(self) -> None:
+        """Looks once whether the keyring knows of rows that the log has lost; before that no order is sent."""
+        with self._seal_lock:
+            if self.seal is not None and not self.seal.has_begun:
+                self.seal.begin()
+
+    @property
+    def has_begun_seal(self) -> bool:
+        """Whether that was done, or there is nothing to do it."""
+        return self.seal is None or self.seal.has_begun
 
     async def run(self, work: Callable[[], Result], *, is_first: bool = False) -> Result:
         """Run blocking work off the event loop; it is not abandoned when the caller is cancelled.
 
         With `is_first` it does not wait for a thread: the others may all wait for a store that somebody holds.
         """
+        if "anyio" not in sys.modules:
+            return await _run_in_thread(work, is_first=is_first)
         # Here and not at the top: what works without an event loop, as a halt does, has no use for it.
         import anyio.to_thread
 
@@ -83,6 +127,7 @@ class Journal:
             if self._store is None:
                 try:
                     self._store = Store.open(self.home, self._clock)
+                    self._store.mac_source = self.seal
                 except StoreCorrupt as error:
                     self._halt_beside(error.message)
                     raise
@@ -135,8 +180,14 @@ class Journal:
         with self.transaction(patience_s=patience_s) as tx:
             return tx.audit.append(record)
 
+    def made_room(self) -> bool:
+        """Whether the disk was full since this was last asked and a little room was made, so that it is worth a try."""
+        return self._store is not None and self._store.made_room()
+
     def anchor(self, head: Head) -> None:
         """Bring the checkpoint outside the database up to a committed row; losing one only makes it older."""
+        if self.seal is not None and self.seal.advance():
+            return
         keep_checkpoint(self.home, Checkpoint(seq=head.seq, digest=head.digest.hex()))
 
     def trading(self, tx: Transaction) -> tuple[TradingState, str | None]:
@@ -168,7 +219,23 @@ class Journal:
 
     def close(self) -> None:
         """Close the store, if it was opened."""
+        if self.seal is not None and self._store is not None:
+            self.seal.close()
         with self._lock:
             if self._store is not None:
                 self._store.close()
                 self._store = None
+
+
+async def _run_in_thread(work: Callable[[], Result], *, is_first: bool) -> Result:
+    """The same without anyio, for a command that uses nothing of it: importing it is a tenth of what `status` takes."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    if not is_first:
+        return await asyncio.to_thread(work)
+    own = ThreadPoolExecutor(max_workers=1)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(own, work)
+    finally:
+        own.shutdown(wait=False)

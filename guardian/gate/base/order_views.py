@@ -11,11 +11,15 @@ from guardian.domain.money import ZERO, divided_up, plain, round_down
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX, Fees, OrderReport, TimeInForce, fees_of
 from guardian.gate.base.replies import OrderView
 from guardian.store.schema.records import OrderRow
+from guardian.system.local_times import no_time
 
 
 def iso(milliseconds: int) -> str:
-    """Milliseconds since the epoch as ISO 8601 in UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(milliseconds // 1000, tz=UTC)
+    """Milliseconds since the epoch as ISO 8601 in UTC, to the millisecond; a number that is no time as it is."""
+    try:
+        moment = datetime.fromtimestamp(milliseconds // 1000, tz=UTC)
+    except (ValueError, OverflowError, OSError):  # beyond the year 9999
+        return no_time(milliseconds)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
 
 

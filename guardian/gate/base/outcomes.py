@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 import anyio
 
 from guardian.domain.requests import TOOLS, WRITING_TOOLS, CancelOrder
-from guardian.errors import StoreConflict
+from guardian.errors import StoreConflict, StoreUnavailable
 from guardian.gate.base.calls import CallInfo, reply_body, safe_traceback
 from guardian.gate.base.journal import CANCEL_PATIENCE_S, Journal
 from guardian.gate.base.replies import Reply
@@ -184,11 +184,19 @@ class OutcomeWriter:
         symbol: str,
         update: Callable[[Transaction], None],
     ) -> None:
-        try:
+        def write() -> Head:
             with self._journal.transaction() as tx:
                 tx.audit.append(outcome_row(call, scope, reply, fields))
                 update(tx)
-                head = tx.head
+            return tx.head  # with the row about the order's table, which the commit appends
+
+        try:
+            try:
+                head = write()
+            except StoreUnavailable:
+                if not self._journal.made_room():
+                    raise
+                head = write()  # on a full disk, in the room that was kept for this
         except Exception as error:  # noqa: BLE001 - whatever the reason: an order was sent and its outcome is not on disk
             # Trading halts in every process until the row is in the log.
             record = {"kind": "outcome", "call_id": call.call_id, "symbol": symbol, "outcome": reply.outcome.value}
@@ -239,14 +247,24 @@ def _append(tx: Transaction, outcomes: Sequence[DueOutcome]) -> None:
 
 
 def outcome_row(call: CallInfo, scope: Scope | None, reply: Reply, fields: Mapping[str, str]) -> Record:
-    """The outcome row of a call; without a scope it is that of no account."""
+    """The outcome row of a call; without a scope it is that of no account.
+
+    A call with a token, or one that withdraws a proposal, names no symbol: its outcome has that of the order.
+    """
     return Record(
         phase=Phase.OUTCOME,
         call_id=call.call_id,
         tool=call.tool,
-        symbol=call.symbol,
+        symbol=call.symbol or symbol_of_order(reply),
         outcome=reply.outcome.value,
         environment=None if scope is None else scope.environment,
         account=None if scope is None else scope.account,
         body={**reply_body(reply), **fields},
     )
+
+
+def symbol_of_order(reply: Reply) -> str | None:
+    """Returns the symbol of the order that a reply is about; None where it is about none."""
+    order = getattr(reply.data, "order", None) or (reply.judged or {}).get("order")
+    symbol = order.get("symbol") if isinstance(order, Mapping) else getattr(order, "symbol", None)
+    return symbol if isinstance(symbol, str) else None

@@ -70,6 +70,9 @@ class OrderPlacer:
         if tool.denials:
             return await self._with_situation(denied(tool.denials), None, in_force)
         connection = await self._context.connector.connect(needs_keys=True)
+        journal = self._context.journal
+        if not journal.has_begun_seal:  # the keyring may know of rows that the log has lost, which halts trading
+            await journal.run(journal.begin_seal)
         reply = await self._create(call, request, connection, in_force)
         return await self._with_situation(reply, self._context.scope_of(connection), in_force)
 

@@ -12,7 +12,6 @@ from guardian.domain.orders import OrderSide, OrderSpec, OrderType, TimeInForce
 from guardian.domain.owner.proof import Proof
 from guardian.gate.base.calls import new_token, token_digest
 from guardian.gate.orders.proposal_views import proposal_state, waiting_order
-from guardian.gate.orders.stages import costed_order
 from guardian.gate.owner.demand import demanded_proof
 from guardian.policy.facts import Confirmed, Facts
 from guardian.policy.model import Channel, Policy
@@ -44,6 +43,9 @@ def propose(
 
     The token is None except with `channel = "chat"`. Returns the denial where too many proposals wait.
     """
+    # Here and not at the top: `guardian status` lists what waits, and proposes nothing.
+    from guardian.gate.orders.stages import costed_order
+
     costs, policy = costed_order(verdict), in_force.policy
     order = costs.order
     proposal = tx.proposals.newest_for(scope, order_key(order.spec))

@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from guardian.domain.milliseconds import SECOND_MS
 from guardian.domain.owner.proof import Proof, ProofGiven, proof_from
@@ -27,11 +27,13 @@ from guardian.gate.base.policy_file import PolicyStanding, WaitingPolicy
 from guardian.gate.owner.demand import demanded_proof
 from guardian.gate.owner.order_approval import why_not_proven
 from guardian.policy.loading.load import load_policy
-from guardian.policy.looser import PolicyComparison, compare_policies
 from guardian.policy.model import Policy
 from guardian.store.database import Transaction
 from guardian.store.owner.owner_records import ApprovedPolicy
 from guardian.store.schema.records import Record
+
+if TYPE_CHECKING:
+    from guardian.policy.looser import PolicyComparison
 
 APPROVED: Final = "policy_approved"
 TIGHTENED: Final = "policy_tightened"
@@ -121,6 +123,9 @@ class ApprovedPolicies:
         standing = self._standing(state, policy)
         if standing.waiting is None and standing.unapproved is None:
             return None
+        # Here and not at the top, as below: most homes compare no policies.
+        from guardian.policy.looser import PolicyComparison, compare_policies
+
         approved = self._approved(state)
         is_live = policy.environment is Environment.LIVE
         delays = [policy.live.loosening_delay_ms, *([] if approved is None else [approved.live.loosening_delay_ms])]
@@ -187,6 +192,8 @@ class ApprovedPolicies:
         return self._loaded[1]
 
     def _comparison(self, approved: Policy, policy: Policy) -> PolicyComparison:
+        from guardian.policy.looser import compare_policies
+
         pair = (approved.digest, policy.digest)
         if self._compared is None or self._compared[0] != pair:
             self._compared = (pair, compare_policies(approved, policy))
@@ -284,6 +291,8 @@ def _first_standing(state: _State, policy: Policy) -> PolicyStanding:
     """Returns which policy is in force where none was approved: on `live` no order is created before a person's yes."""
     if policy.environment is not Environment.LIVE:
         return PolicyStanding(in_force=policy)
+    from guardian.policy.looser import PolicyComparison
+
     waiting = _waiting(state, policy, PolicyComparison())
     if waiting.effective_ms is None:
         waiting = replace(waiting, looser=(NEVER_APPROVED,))

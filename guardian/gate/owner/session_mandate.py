@@ -22,7 +22,6 @@ from guardian.gate.owner.demand import demanded_proof
 from guardian.gate.owner.order_approval import why_not_proven
 from guardian.policy.facts import MandateFacts
 from guardian.policy.loading.load import load_policy
-from guardian.policy.looser import compare_policies
 from guardian.policy.model import Policy
 from guardian.store.database import Transaction
 from guardian.store.owner.owner_records import Mandate, NewMandate
@@ -198,6 +197,9 @@ def _holds_under(tx: Transaction, mandate: Mandate, policy: Policy) -> bool:
     """Whether the policy in force is nowhere looser than the one that the mandate was given under."""
     if mandate.policy_digest == policy.digest:
         return True
+    # Here and not at the top: policies are hardly ever compared.
+    from guardian.policy.looser import compare_policies
+
     try:
         changes = compare_policies(load_policy(mandate.policy_text), policy)
         looser = ", ".join(change.key for change in changes.looser)

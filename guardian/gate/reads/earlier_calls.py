@@ -18,7 +18,7 @@ from guardian.gate.base.order_views import iso, note_on_row
 from guardian.gate.base.replies import EarlierCall, EarlierDenial, ExchangeWords
 from guardian.gate.orders.proposal_views import end_of_proposal, proposal_state
 from guardian.store.database import Transaction
-from guardian.store.log.history import open_history
+from guardian.store.history.history import open_history
 from guardian.store.log.read_only import LogRow
 from guardian.store.schema.records import OrderRow, Phase, ProposalState
 

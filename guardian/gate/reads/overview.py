@@ -32,15 +32,15 @@ from guardian.gate.reads.status_views import (
     waiting_view,
 )
 from guardian.gate.recovery.fees import known_fees
-from guardian.gate.recovery.schedule import reconciled_mark
 from guardian.policy.model import Channel, Policy
-from guardian.policy.prices import CLOCK_LIMIT_MS
 from guardian.store.database import Transaction
-from guardian.store.log.history import CallFilter, HistoryLine, open_history
+from guardian.store.disk_space import ORDERS_NEED, free_bytes, require_space
 from guardian.store.schema.records import OrderRow, Scope, StatusUsage
+from guardian.store.transaction.timestamps import reconciled_mark
 
 if TYPE_CHECKING:
     from guardian.gate.reads.selling_back import SellBack
+    from guardian.store.history.history_lines import HistoryLine
 
 PRESENT: Final = "present"
 WRITABLE_MARK: Final = "status/writable"
@@ -108,7 +108,7 @@ class Overview:
         asks = asks_exchange and found.keys == PRESENT
         sell_back = await self._sell_back(found.keys) if asks else None
         clock_fault = await self._clock_fault() if asks else ()
-        faults = (*await self._log_fault(), *clock_fault)
+        faults = (*await self._log_fault(), *self._disk_fault(), *clock_fault)
         in_force, problems = await self._looked()
         status = await self._context.journal.transact(
             lambda tx: self._status(tx, found.account, found.keys, in_force, problems, sell_back, faults)
@@ -158,6 +158,10 @@ class Overview:
         return await self._context.journal.run(lambda: self._recent(limit))
 
     def _recent(self, limit: int) -> tuple[RecentCall, ...]:
+        # Here and not at the top, as is all that the owner's `status` has no use for.
+        from guardian.store.history.call_filter import CallFilter
+        from guardian.store.history.history import open_history
+
         with open_history(self._context.journal.home) as log:
             listing = log.newest(CallFilter(limit=limit))
         return tuple(
@@ -175,6 +179,8 @@ class Overview:
 
     async def _clock_fault(self) -> tuple[str, ...]:
         """Why an order would be denied for the clock now; empty where it would not."""
+        from guardian.policy.prices import CLOCK_LIMIT_MS
+
         try:
             connection = await self._context.connector.connect(needs_keys=True)
             skew_ms = await connection.exchange.clock_skew_ms()
@@ -183,6 +189,14 @@ class Overview:
         if abs(skew_ms) <= CLOCK_LIMIT_MS:
             return ()
         return (f"this machine's clock is {skew_ms} ms from the exchange's",)
+
+    def _disk_fault(self) -> tuple[str, ...]:
+        """Why an order would be refused for want of room on the disk; empty where it would not."""
+        try:
+            require_space(free_bytes(self._context.journal.home), ORDERS_NEED, "no order is created")
+        except StoreError as error:
+            return (error.message,)
+        return ()
 
     async def _log_fault(self) -> tuple[str, ...]:
         """Why the log cannot be written now, found by writing a timestamp to it; empty where it can."""

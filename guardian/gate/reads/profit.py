@@ -1,7 +1,7 @@
 """`get_pnl` on the spot account: what guardian's own trading bought, sold, paid and gained, from its ledger.
 
 A fill is dated to when guardian learnt of it: with the reply to the order, or when it next queried the order. Fills
-that became known together are one. The gains are those of `guardian.gate.reads.average_cost`. What is not in the
+that became known together are one. The gains are those of `guardian.store.answers.average_cost`. What is not in the
 accounting currency is converted at current prices, which pass every check of a price: a gain at the cheaper side of
 each book and rounded down at the eighth digit, a cost at the dearer side and rounded up. Without the exchange, all that
 needs no price is given all the same.
@@ -21,13 +21,13 @@ from guardian.errors import NoCredentials
 from guardian.gate.base.context import GateContext
 from guardian.gate.base.facts import gather_prices
 from guardian.gate.base.replies import Reply, done
-from guardian.gate.reads.average_cost import CostPool, pools_of
 from guardian.gate.reads.profit_views import SpotProfit, SymbolProfit, TotalProfit, UncountedOrder, UnknownCost
 from guardian.policy.conversion import Unpriced, convert_gain, priced_path
 from guardian.policy.facts import Facts
 from guardian.policy.loss import LossNeeds
 from guardian.policy.model import Policy
 from guardian.policy.prices import PriceFault, usable_price
+from guardian.store.answers.average_cost import CostPool, pools_of
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
 from guardian.store.transaction.ledger import Flow

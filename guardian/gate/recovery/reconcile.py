@@ -28,11 +28,11 @@ from guardian.gate.recovery.order_reports import (
     query_order,
     row_of,
 )
-from guardian.gate.recovery.schedule import reconciled_mark
 from guardian.gate.recovery.unlogged_orders import ValuedOrder, enter_unlogged, value_unlogged
 from guardian.store.database import Transaction
 from guardian.store.schema.records import OrderRow, Scope
 from guardian.store.transaction.orders import is_in_doubt
+from guardian.store.transaction.timestamps import reconciled_mark
 
 if TYPE_CHECKING:
     from guardian.exchange.exchange import Exchange

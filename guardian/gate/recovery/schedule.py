@@ -20,7 +20,7 @@ from guardian.domain.orders import OrderReport
 from guardian.exchange.limits.weight_meter import WeightMeter
 from guardian.exchange.limits.weights import ALL_OPEN_ORDERS, ONE_ORDER, OPEN_ORDERS
 from guardian.gate.base.context import GateContext
-from guardian.store.schema.records import OrderRow, Scope
+from guardian.store.schema.records import OrderRow
 
 _log: Final = logging.getLogger("guardian.gate")
 
@@ -48,11 +48,6 @@ WEIGHT_PER_S: Final = 8
 MOST_AT_ONCE: Final = 240
 KEPT_FOR_LISTS: Final = ALL_OPEN_ORDERS
 """What is left for the lists of open orders, of which one replaces many requests, when anything else is sent."""
-
-
-def reconciled_mark(scope: Scope) -> str:
-    """The key of the stored time at which all of a scope's orders were compared last."""
-    return f"reconciled/{scope.environment}/{scope.account}"
 
 
 @dataclass(slots=True)

@@ -180,8 +180,17 @@ class UsagePart:
         )
 
     def _within(self, rows: list[ROW], window_ms: int) -> list[ROW]:
-        after = self._unit.window_values(window_ms)
-        return [row for row in rows if row["reserved_ms"] > after["after"] or row["sent_ms"] > after["clock_after"]]
+        window = self._unit.window_values(window_ms)
+        return [
+            row
+            for row in rows
+            if (row["reserved_ms"] > window["after"] or row["sent_ms"] > window["clock_after"])
+            and (
+                row["reserved_ms"] <= window["now"]
+                or row["sent_ms"] <= window["clock_now"]
+                or window["set_back"] > window["after"]
+            )
+        ]
 
     def _duplicate_of(self, scope: Scope, order: OrderSpec, window_ms: int) -> str | None:
         values = {**scope_values(scope), "fingerprint": order.fingerprint, **self._unit.window_values(window_ms)}

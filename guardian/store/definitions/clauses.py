@@ -13,6 +13,12 @@ def in_scope(table: FromClause) -> ColumnElement[bool]:
     return and_(table.c.environment == bindparam("environment"), table.c.account == bindparam("account"))
 
 
+def before_the_end(time: ColumnElement[int], clock: ColumnElement[int]) -> ColumnElement[bool]:
+    """Returns the condition that what has this time is not after the end of a window; see `Unit.window_values`."""
+    is_past = (time <= bindparam("now")) | (clock <= bindparam("clock_now"))
+    return is_past | (bindparam("set_back") > bindparam("after"))
+
+
 def new_row(table: Table, *, without: Collection[str] = ()) -> Insert:
     """Returns the statement that inserts one row, with a parameter of the same name for each column but `without`."""
     names = (column.name for column in table.columns)

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, select, update
 
-from guardian.store.definitions.clauses import in_scope, new_row
+from guardian.store.definitions.clauses import before_the_end, in_scope, new_row
 from guardian.store.definitions.tables import FLOWS, HOLDINGS
 
 ADD_FLOW: Final = new_row(FLOWS, without=("id",))
@@ -16,6 +16,7 @@ FLOWS_OF_ORDER: Final = select(FLOWS.c.kind, FLOWS.c.asset, FLOWS.c.change).wher
 FLOWS_IN_WINDOW: Final = select(FLOWS.c.symbol, FLOWS.c.asset, FLOWS.c.change).where(
     in_scope(FLOWS),
     (FLOWS.c.ts_ms > bindparam("after")) | (FLOWS.c.clock_ms > bindparam("clock_after")),
+    before_the_end(FLOWS.c.ts_ms, FLOWS.c.clock_ms),
 )
 FLOWS_AFTER: Final = (
     select(

@@ -16,7 +16,12 @@ APPEND_ROW: Final = new_row(AUDIT, without=("client_order_id",))
 
 # The condition in literal words, so that SQLite sees that the partial index covers it.
 _COUNT: Final = select(func.count().label("calls")).select_from(AUDIT)
-_CALLS: Final = by_index(_COUNT, AUDIT, "ix_audit_minute").where(text(MINUTE_SQL), AUDIT.c.ts_ms > bindparam("since"))
+_CALLS: Final = by_index(_COUNT, AUDIT, "ix_audit_minute").where(
+    # None has a later time than now but those from before the owner set the time back.
+    text(MINUTE_SQL),
+    AUDIT.c.ts_ms > bindparam("since"),
+    AUDIT.c.ts_ms <= bindparam("now"),
+)
 READS_SINCE: Final = _CALLS.where(AUDIT.c.tool != CreateOrder.tool)
 # A call of the owner's has a key, which no call of the assistant's can have.
 CREATES_SINCE: Final = _CALLS.where(AUDIT.c.tool == CreateOrder.tool, AUDIT.c.key.is_(None))
@@ -41,6 +46,11 @@ def _as_stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return type_coerce(column, NullType())
 
 
+def _if_integer(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Returns a column's integer; NULL for a value of another type, of which a text may not even be readable."""
+    return case((func.typeof(column) == "integer", _as_stored(column)))
+
+
 _KNOWN: Final = AUDIT.alias("known")
 _LAST: Final = (
     select(*(_as_stored(AUDIT.c[name]).label(name) for name in ("seq", "digest", "prev_hash", "ts_ms", "body")))
@@ -51,8 +61,8 @@ _LAST: Final = (
 _IS_KNOWN: Final = and_(_LAST.c.seq == bindparam("seq"), _LAST.c.digest == bindparam("digest"))
 LOG_TAIL: Final = (
     select(
-        _as_stored(CONTROL.c.window_ms).label("window_ms"),
-        _LAST.c.seq, _LAST.c.digest, _LAST.c.prev_hash, _LAST.c.ts_ms,
+        _if_integer(CONTROL.c.window_ms).label("window_ms"),
+        _LAST.c.seq, _LAST.c.digest, _LAST.c.prev_hash, _if_integer(_LAST.c.ts_ms).label("ts_ms"),
         # The body of the newest row is read only where another process wrote it.
         case((_IS_KNOWN, null()), else_=_LAST.c.body).label("body"),
         _as_stored(_KNOWN.c.digest).label("known"),
@@ -69,4 +79,5 @@ SET_TRADING: Final = _CONTROL.values(
     state=bindparam("state"), reason=bindparam("reason"), since_ms=bindparam("since_ms"), by=bindparam("by")
 )
 SET_TRADING_REASON: Final = _CONTROL.values(reason=bindparam("reason"))
+SET_WINDOW: Final = _CONTROL.values(window_ms=bindparam("now"))
 KEEP_WINDOW: Final = _CONTROL.where(CONTROL.c.window_ms < bindparam("now")).values(window_ms=bindparam("now"))

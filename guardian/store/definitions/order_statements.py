@@ -47,7 +47,9 @@ ACCOUNT_AFTER: Final = (
 )
 NEWEST_ENVIRONMENT: Final = select(ORDERS.c.environment).order_by(ORDERS.c.intent_seq.desc()).limit(1)
 _RESERVED_AFTER: Final = ORDERS.c.reserved_ms > bindparam("after")
-RESERVED_SINCE: Final = select(func.count().label("orders")).where(_IN_SCOPE, _RESERVED_AFTER)
+RESERVED_SINCE: Final = select(func.count().label("orders")).where(
+    _IN_SCOPE, _RESERVED_AFTER, ORDERS.c.reserved_ms <= bindparam("now")
+)
 
 # Orders that have not ended, or whose end has something left to do
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, FromClause, SelectBase, UpdateBase, insert
+from sqlalchemy import BindParameter, Delete, FromClause, SelectBase, Table, Update, UpdateBase, insert
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
@@ -29,10 +29,10 @@ from guardian.store.definitions import (
     proposal_statements,
 )
 from guardian.store.definitions.owner_tables import OWNER
-from guardian.store.definitions.table_base import Table
+from guardian.store.definitions.table_base import Table as BaseTable
 from guardian.store.definitions.tables import CHANGING_ORDER_COLUMNS, CONTROL, ORDERS
 from guardian.store.schema.files import APPLICATION_ID, SCHEMA_VERSION
-from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES, header_statements, triggers
+from guardian.store.schema.sqlite_dialect import header_statements, triggers
 
 COMMAND: Final = "python -m guardian.store.definitions.sqlite_module > guardian/store/schema/sqlite_statements.py"
 DEFINITIONS: Final = (
@@ -44,6 +44,10 @@ DEFINITIONS: Final = (
     owner_statements,
     process_statements,
 )
+NOT_LOGGED: Final = frozenset({"audit", "checkpoints", "leases"})
+"""The log, what anchors it, and what only says which process polls: every other table's rows are in the log too."""
+COLUMNS_NOT_LOGGED: Final = {"control": frozenset({"window_ms"})}
+"""Each row of the log has the window time."""
 WIDTH: Final = 108
 """Characters of SQL in a line of the module."""
 
@@ -61,7 +65,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from guardian.store.schema.compiled_statement import CompiledStatement
+from guardian.store.schema.compiled_statement import CompiledStatement, LoggedTable
 
 # fmt: off
 '''
@@ -93,7 +97,7 @@ _DIALECT: Final = _Dialect(paramstyle="named")
 
 def sqlite_module() -> str:
     """Returns the text of the whole module."""
-    sections = [_HEADER, _schema_section()]
+    sections = [_HEADER, _schema_section(), _logged_section()]
     for module in DEFINITIONS:
         sections.append(f"\n# {module.__name__}\n\n")
         sections += (_entry(name, statement) for name, statement in definitions_in(module))
@@ -109,7 +113,7 @@ def definitions_in(module: ModuleType) -> Iterator[tuple[str, SelectBase | Updat
 
 def schema_statements() -> tuple[str, ...]:
     """Returns the statements that create everything of a new file, in their order."""
-    tables = Table.metadata.sorted_tables
+    tables = BaseTable.metadata.sorted_tables
     indexes = sorted((index for table in tables for index in table.indexes), key=lambda index: str(index.name))
     fixed = [column.name for column in ORDERS.columns if column.name not in CHANGING_ORDER_COLUMNS]
     first_rows = (
@@ -125,13 +129,6 @@ def schema_statements() -> tuple[str, ...]:
     )
 
 
-def part_names() -> frozenset[str]:
-    """Returns the names of all tables, indexes and triggers."""
-    tables = Table.metadata.sorted_tables
-    indexes = {str(index.name) for table in tables for index in table.indexes}
-    return frozenset({table.name for table in tables} | indexes | TRIGGER_NAMES)
-
-
 def _sql(statement: ExecutableDDLElement | UpdateBase) -> str:
     """Returns a statement of the schema as one line of SQL."""
     return " ".join(str(statement.compile(dialect=_DIALECT)).split())
@@ -141,13 +138,55 @@ def _schema_section() -> str:
     lines = ["", "# The schema", "", "SCHEMA: Final = ("]
     for sql in schema_statements():
         lines += ["    (", *_text([sql]), "    ),"]
-    lines += [")", '"""What creates everything of a new file, in this order."""', "PARTS: Final = frozenset({"]
-    lines += [*_names(sorted(part_names())), "})", '"""The names of all tables, indexes and triggers."""', ""]
+    lines += [")", '"""What creates everything of a new file, in this order."""', ""]
     return "\n".join(lines)
+
+
+def logged_columns(table: Table) -> tuple[str, ...]:
+    """Returns the columns of a table that the log has of each row; none of a table that it does not have."""
+    if table.name in NOT_LOGGED:
+        return ()
+    left_out = COLUMNS_NOT_LOGGED.get(table.name, frozenset())
+    return tuple(column.name for column in table.columns if column.name not in left_out)
+
+
+def _logged_section() -> str:
+    lines = ["", "# The tables whose rows the log has", "", "LOGGED: Final = {"]
+    for table in sorted(BaseTable.metadata.tables.values(), key=lambda table: table.name):
+        if columns := logged_columns(table):
+            keys = [column.name for column in table.primary_key]
+            lines += [f'    "{table.name}": LoggedTable(', f'        "{table.name}",', "        ("]
+            lines += [
+                *_names(keys, indent=8),
+                "        ),",
+                "        (",
+                *_names(columns, indent=8),
+                "        ),",
+                "    ),",
+            ]
+    return "\n".join([*lines, "}", '"""By name."""', ""])
+
+
+def _logged_table(statement: SelectBase | UpdateBase) -> Table | None:
+    """Returns the table that a statement writes, where the log has what it writes there."""
+    if not isinstance(statement, UpdateBase):
+        return None
+    table = statement.table
+    assert isinstance(table, Table)
+    columns = logged_columns(table)
+    if isinstance(statement, Update):
+        changed = {str(getattr(column, "name", column)) for column in statement._values or ()}  # noqa: SLF001 - a public name is missing
+        assert not changed & {column.name for column in table.primary_key}, "a key would be another row's in the log"
+        return table if changed & set(columns) else None
+    return table if columns else None
 
 
 def _entry(name: str, statement: SelectBase | UpdateBase) -> str:
     """Returns one statement of the module."""
+    table, deletes = _logged_table(statement), isinstance(statement, Delete)
+    if table is not None and isinstance(statement, UpdateBase):
+        wanted = [column.name for column in table.primary_key] if deletes else logged_columns(table)
+        statement = statement.returning(*(table.columns[name] for name in wanted))
     compiled = statement.compile(dialect=_DIALECT)
     lines = [f"{name}: Final = CompiledStatement(", *_text(str(compiled).splitlines())]
     lines[-1] += ","
@@ -155,6 +194,8 @@ def _entry(name: str, statement: SelectBase | UpdateBase) -> str:
         lines += ["    parameters=frozenset({", *_names(sorted(compiled.params), indent=8), "    }),"]
     if isinstance(statement, SelectBase):
         lines += ["    columns=(", *_names(statement.selected_columns.keys(), indent=8), "    ),"]
+    if table is not None:
+        lines += [f'    logged=LOGGED["{table.name}"],', *(["    deletes=True,"] if deletes else [])]
     return "\n".join([*lines, ")", ""])
 
 

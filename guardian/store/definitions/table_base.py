@@ -18,5 +18,5 @@ def text_column(*, required: bool = True, unique: bool = False) -> Any:  # noqa:
     return Field(sa_column=Column(Text, nullable=not required, unique=unique))
 
 
-def blob_column(*, unique: bool = False) -> Any:  # noqa: ANN401 - what SQLModel's Field gives
-    return Field(sa_column=Column(LargeBinary, nullable=False, unique=unique))
+def blob_column(*, unique: bool = False, required: bool = True) -> Any:  # noqa: ANN401 - what SQLModel's Field gives
+    return Field(sa_column=Column(LargeBinary, nullable=not required, unique=unique))

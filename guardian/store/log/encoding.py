@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
@@ -20,7 +20,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from guardian.domain.orders import CLIENT_ORDER_ID_PREFIX
-from guardian.store.schema.records import Record
+from guardian.store.schema.records import Phase, Record
 
 GENESIS: Final = bytes(32)
 """Used as the digest of the row before the first."""
@@ -30,6 +30,8 @@ _DOMAIN: Final = b"guardian/audit/entry/v1\0"
 
 COLUMNS: Final = ("call_id", "phase", "ts_ms", "tool", "symbol", "outcome", "environment", "account", "key")
 """The columns that a body repeats."""
+
+STATE: Final = Phase.STATE.value
 
 MAX_COLUMN: Final = 128
 """Characters; what is longer in a model's words (the name of a tool that does not exist) is cut."""
@@ -62,11 +64,18 @@ _columns_in: Final = itemgetter(*COLUMNS)
 _read_json: Final = json.JSONDecoder().raw_decode
 
 
-def count_intact(rows: Sequence[tuple[Any, ...]], start: int, seq: int, digest: object) -> int:
+def count_intact(
+    rows: Sequence[tuple[Any, ...]],
+    start: int,
+    seq: int,
+    digest: object,
+    on_state: Callable[[int, Mapping[str, Any]], None] | None = None,
+) -> int:
     """Returns how many of the rows, beginning at `start`, are as they were written after row `seq` with that digest.
 
     A row is its number, the digest of the row before it, its own digest, COLUMNS and its body. The count ends before
-    the first row of which this could not be proven, whatever the reason: it may be intact nevertheless.
+    the first row of which this could not be proven, whatever the reason: it may be intact nevertheless. `on_state` is
+    called with the number and the data of each row that says what other tables hold.
 
     Verifying a log is little else than this, so there is no object for a row and no call for each check of it.
     """
@@ -86,6 +95,8 @@ def count_intact(rows: Sequence[tuple[Any, ...]], start: int, seq: int, digest: 
             if end != len(text) or _columns_in(document) != row[3:-1]:
                 return at - start
             seq, digest = number, own
+            if on_state is not None and row[4] == STATE:
+                on_state(number, document["data"])
     except (KeyError, RecursionError, TypeError, ValueError, struct.error):
         return at - start  # a cell holds something of another type, or the body is not JSON
     return len(rows) - start

@@ -1,20 +1,23 @@
-"""Reads the rows of the log that show how one order came about, without writing to the file."""
+"""Reads how one order came about, and what all orders brought and cost, without writing to the file."""
 
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from guardian.errors import StoreConflict
-from guardian.store.log.read_only import LogRow, read_only, row_at
+from guardian.store.log.read_only import BATCH, LogRow, read_only, row_at, row_to_show
 from guardian.store.log.statements import (
     APPROVAL_OF_MANDATE,
     APPROVAL_OF_PROPOSAL,
+    FLOWS_OF_ORDERS_AFTER,
     INTENT_OF_ORDER,
     ORDER_OF_PROPOSAL,
     REGISTRATION_BEFORE,
     ROWS_OF_CALL,
+    TRADE_COLUMNS,
 )
 from guardian.store.schema.files import DATABASE_NAME
 
@@ -28,6 +31,41 @@ class OrderRows:
     approval: LogRow | None
     """Of the order itself or of the mandate that it was sent under; None where nobody was asked."""
     registration: LogRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFlow:
+    """What an order brought (above zero) or cost of an asset, as it is in the file. The fields are TRADE_COLUMNS."""
+
+    id: int
+    clock_ms: int
+    """When guardian learnt of it, by the clock."""
+    kind: str
+    """`trade` or `fee`."""
+    asset: str
+    change: str
+    client_order_id: str
+    environment: str
+    account: str
+    symbol: str
+    base_asset: str
+    quote_asset: str
+    side: str
+    order_type: str
+    order_id: int | None
+    proposal_id: str | None
+    call_id: str | None
+
+
+assert tuple(field.name for field in fields(OrderFlow)) == TRADE_COLUMNS
+
+
+def order_flows(connection: sqlite3.Connection) -> Iterator[OrderFlow]:
+    """Yields what every order brought and cost, in the order in which it became known. Raises sqlite3.Error."""
+    after = -1
+    while rows := connection.execute(FLOWS_OF_ORDERS_AFTER, {"after": after, "limit": BATCH}).fetchall():
+        yield from (OrderFlow(*row) for row in rows)
+        after = rows[-1][0]
 
 
 def order_rows(home: Path, name: str) -> OrderRows:
@@ -54,11 +92,11 @@ def order_rows(home: Path, name: str) -> OrderRows:
 
 def _first(connection: sqlite3.Connection, statement: str, values: dict[str, object]) -> LogRow | None:
     found = connection.execute(statement, values).fetchone()
-    return None if found is None else LogRow(*found)
+    return None if found is None else row_to_show(found)
 
 
 def _outcome(connection: sqlite3.Connection, intent: LogRow) -> LogRow | None:
-    rows = [LogRow(*row) for row in connection.execute(ROWS_OF_CALL, {"call_id": intent.call_id}).fetchall()]
+    rows = [row_to_show(row) for row in connection.execute(ROWS_OF_CALL, {"call_id": intent.call_id}).fetchall()]
     return next((row for row in rows if row.phase == "outcome"), None)
 
 

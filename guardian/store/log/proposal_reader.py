@@ -14,6 +14,7 @@ from typing import Any
 from guardian.domain.owner.proof import Proof
 from guardian.errors import StoreCorrupt
 from guardian.store.log.statements import LOGGED_TIME, OUTSTANDING_PROPOSALS, PROPOSAL_BY_ID, PROPOSAL_COLUMNS
+from guardian.store.log_times import latest_time
 from guardian.store.schema.records import Proposal, ProposalState, Scope
 from guardian.store.schema.sqlite_errors import RESTORE_HINT
 
@@ -45,9 +46,9 @@ def proposal_by_id(connection: sqlite3.Connection, proposal_id: str) -> Proposal
 def logged_ms(connection: sqlite3.Connection) -> int:
     """Returns the latest window time in the log, as the next transaction would find it. Raises StoreCorrupt."""
     row = connection.execute(LOGGED_TIME).fetchone()
-    if row is None or not isinstance(row[0], int):
-        raise StoreCorrupt("`guardian.db` holds numbers that guardian did not write", hint=RESTORE_HINT)
-    return max(row[0], row[1] if isinstance(row[1], int) else 0)
+    if row is None:
+        raise StoreCorrupt("`guardian.db` has lost its trading state, the row of `control`", hint=RESTORE_HINT)
+    return latest_time(*row)
 
 
 def _proposal(row: tuple[Any, ...]) -> Proposal:

@@ -6,15 +6,16 @@ A long read would keep SQLite from ever emptying its write-ahead log, so nothing
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from guardian.errors import StoreCorrupt, StoreUnavailable
 from guardian.store.log.encoding import COLUMNS, digest_of
@@ -23,17 +24,24 @@ from guardian.store.log.statements import (
     ROW_AT,
     ROW_COLUMNS,
     ROWS_AFTER,
+    ROWS_BETWEEN,
     TIME_AT_OR_AFTER,
 )
-from guardian.store.schema.files import APPLICATION_ID, DATABASE_NAME
-from guardian.store.schema.sqlite_dialect import application_id, part_names
-from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
+from guardian.store.schema.any_text import AnyTextConnection
+from guardian.store.schema.cells import READ_FAILURES, first_strange_cell
+from guardian.store.schema.files import APPLICATION_ID, DATABASE_NAME, SCHEMA_VERSION
+from guardian.store.schema.sqlite_dialect import application_id, part_names, schema_version
+from guardian.store.schema.sqlite_errors import RESTORE_HINT, damaged_cell, translated
 
 BATCH: Final = 5000
 """Rows in one read of the whole log: short enough not to delay a writer."""
 _BUSY_TIMEOUT_S: Final = 5.0
+_MOST_LEVELS: Final = 64
+"""How deep a body is nested at most, several times what guardian writes: a deeper one is no body of guardian's."""
 _TRIES: Final = 20
 _PAUSE_S: Final = 0.05
+_LAST_SEQ: Final = 2**62
+"""Behind it are no rows of guardian's, see `tail`."""
 _CANNOT_OPEN: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 
 
@@ -56,13 +64,19 @@ class LogRow:
     body: bytes
 
     @property
-    def document(self) -> dict[str, object] | None:
-        """The body as JSON; None where it is not valid JSON."""
+    def parsed(self) -> dict[str, object] | None:
+        """The body as JSON, whatever is in it; None where it is not valid JSON."""
         try:
             found = json.loads(self.body)
         except (ValueError, RecursionError, TypeError):
             return None
         return found if isinstance(found, dict) else None
+
+    @property
+    def document(self) -> dict[str, object] | None:
+        """The same; None also where JSON could not be written of it, which guardian never writes."""
+        found = self.parsed
+        return found if _is_printable(found) else None
 
     @property
     def data(self) -> dict[str, object]:
@@ -81,10 +95,71 @@ class LogRow:
     @property
     def changed_columns(self) -> tuple[str, ...]:
         """The columns that say something else than the body."""
-        document = self.document
+        document = self.parsed
         if document is None:
             return COLUMNS
         return tuple(name for name in COLUMNS if getattr(self, name) != document.get(name))
+
+
+def _is_printable(value: object, levels: int = _MOST_LEVELS) -> bool:
+    """Returns whether JSON can be written of what a body says: each number is finite, and the nesting is not deep."""
+    match value:
+        case float():
+            return math.isfinite(value)
+        case dict():
+            return levels > 0 and all(_is_printable(item, levels - 1) for item in value.values())
+        case list():
+            return levels > 0 and all(_is_printable(item, levels - 1) for item in value)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow(LogRow):
+    """A row with cells of another type than guardian writes, as it can be shown; `stored` is what is in the file."""
+
+    stored: LogRow
+
+    @property
+    def has_its_digest(self) -> bool:
+        """Whether the row as it is in the file has its digest."""
+        return self.stored.has_its_digest
+
+    @property
+    def changed_columns(self) -> tuple[str, ...]:
+        """The columns that say something else than the body, in the file."""
+        return self.stored.changed_columns
+
+
+_BLOBS: Final = frozenset({"prev_hash", "digest", "body"})
+_TYPES: Final = {
+    name: (bytes,) if name in _BLOBS else (int,) if name in {"seq", "ts_ms"} else (str, type(None))
+    for name in ROW_COLUMNS
+} | {"phase": (str,)}
+"""The types that the cells of a row have."""
+
+
+def row_to_show(columns: Sequence[Any]) -> LogRow:
+    """Returns a row of the log, with ROW_COLUMNS, for readers that print it: each field has the type that it says.
+
+    A cell of another type, which somebody put there, is text that says so; verification finds it.
+    """
+    row = LogRow(*columns)
+    if all(type(value) in _TYPES[name] for name, value in zip(ROW_COLUMNS, columns, strict=True)):
+        return row
+    shown = {name: _shown(name, value) for name, value in zip(ROW_COLUMNS, columns, strict=True)}
+    if not isinstance(row.ts_ms, int):
+        logged = (row.document or {}).get("ts_ms")
+        shown["ts_ms"] = logged if isinstance(logged, int) else 0
+    return ShownRow(**shown, stored=row)
+
+
+def _shown(name: str, value: object) -> Any:  # noqa: ANN401 - of the type of the field
+    if name in _BLOBS:
+        return value if isinstance(value, bytes) else str(value).encode("utf-8", "backslashreplace")
+    if name in {"seq", "ts_ms"} or isinstance(value, str) or (value is None and name != "phase"):
+        return value
+    what = f"{len(value)} bytes" if isinstance(value, bytes) else "nothing" if value is None else f"a number, {value}"
+    return f"(not text: {what})"
 
 
 assert tuple(field.name for field in fields(LogRow)) == ROW_COLUMNS
@@ -105,12 +180,40 @@ def read_only(path: Path) -> Iterator[sqlite3.Connection]:
         with _opened(path) as connection:
             if _application_id(connection) != APPLICATION_ID:
                 raise StoreCorrupt(f"`{path.name}` is not a guardian store", hint=RESTORE_HINT)
-            yield connection
+            _require_version(connection, path)
+            try:
+                yield connection
+            except READ_FAILURES as error:
+                # Whoever may write the file may put anything anywhere: that is said, and is no bug.
+                damaged = first_strange_cell(connection)
+                if damaged is None:
+                    raise
+                raise damaged_cell(damaged) from error
     except (sqlite3.Error, OSError) as error:
         failure = translated(error)
         if isinstance(failure, StoreCorrupt):
             raise failure from None
         raise StoreUnavailable(failure.message.replace("written", "read"), hint=failure.hint) from None
+
+
+def find_damaged_cell(home: Path) -> StoreCorrupt | None:
+    """Returns the error that names the first cell which guardian never wrote so; None where none is found.
+
+    Raises StoreError where the log cannot be read.
+    """
+    with read_only(home / DATABASE_NAME) as connection:
+        sentence = first_strange_cell(connection)
+    return None if sentence is None else damaged_cell(sentence)
+
+
+def _require_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises StoreUnavailable where the tables are those of another version, which cannot be read by this one."""
+    version = schema_version(connection)
+    if version > SCHEMA_VERSION:
+        raise StoreUnavailable(f"`{path.name}` was written by a newer guardian", hint="upgrade guardian")
+    if version < SCHEMA_VERSION:
+        hint = "in guardian's home `guardian status` brings it up to date; a copy elsewhere is read by its own guardian"
+        raise StoreUnavailable(f"`{path.name}` was written by an older guardian", hint=hint)
 
 
 def _application_id(connection: sqlite3.Connection) -> int:
@@ -150,7 +253,11 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _connect(path: Path, how: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None
+        f"{path.absolute().as_uri()}?{how}",
+        uri=True,
+        timeout=_BUSY_TIMEOUT_S,
+        isolation_level=None,
+        factory=AnyTextConnection,
     )
     try:
         part_names(connection)  # SQLite opens the file only when something is read
@@ -168,12 +275,22 @@ def database_path(place: Path) -> Path:
 def row_at(connection: sqlite3.Connection, seq: int) -> LogRow | None:
     """Returns one row of the log; None where it is missing."""
     found = connection.execute(ROW_AT, {"seq": seq}).fetchone()
-    return None if found is None else LogRow(*found)
+    return None if found is None else row_to_show(found)
 
 
 def rows_after(connection: sqlite3.Connection, seq: int, limit: int = 500) -> list[LogRow]:
     """Returns the rows that follow that one, oldest first, `limit` at most."""
-    return [LogRow(*found) for found in connection.execute(ROWS_AFTER, {"after": seq, "limit": limit})]
+    return [row_to_show(found) for found in connection.execute(ROWS_AFTER, {"after": seq, "limit": limit})]
+
+
+def rows_between(connection: sqlite3.Connection, after: int, last: int) -> Iterator[LogRow]:
+    """Yields the rows that follow that one, up to `last`, oldest first, read in batches. Raises sqlite3.Error."""
+    while after < last:
+        rows = connection.execute(ROWS_BETWEEN, {"after": after, "last": last, "limit": BATCH}).fetchall()
+        if not rows:
+            return
+        yield from (LogRow(*row) for row in rows)
+        after = rows[-1][0]
 
 
 def last_seq(connection: sqlite3.Connection) -> int:
@@ -189,11 +306,11 @@ def first_seq_at(connection: sqlite3.Connection, ts_ms: int) -> int:
     least, most = connection.execute(FIRST_AND_LAST_SEQ).fetchone()
     if least is None:
         return 1
-    low, high = least, most + 1
+    low, high = least, min(most, _LAST_SEQ) + 1
     while low < high:
         middle = (low + high) // 2
         found = connection.execute(TIME_AT_OR_AFTER, {"seq": middle}).fetchone()
-        if found is None or found[1] >= ts_ms:
+        if found is None or not isinstance(found[1], int) or found[1] >= ts_ms:
             high = middle
         else:
             low = found[0] + 1

@@ -7,20 +7,23 @@ against its digest here; those between it and the last known one are verified at
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
 from guardian.errors import StoreCorrupt
-from guardian.store.log.checkpoint import Checkpoint
 from guardian.store.log.encoding import GENESIS, digest_of
-from guardian.store.log.verify import Finding, FindingKind, evidence_of, lost_row
+from guardian.store.log_findings import Finding, FindingKind, evidence_of, lost_row
+from guardian.store.log_times import is_time, latest_time
 from guardian.store.schema import sqlite_statements as sql
-from guardian.store.schema.records import Head
+from guardian.store.schema.records import Checkpoint, Head
 from guardian.store.schema.sqlite_errors import RESTORE_HINT
 
 MAX_SEQ: Final = 2**62
 """Behind it SQLite has no numbers left for rows."""
+MAX_JUMP: Final = 1_000_000
+"""Maximum number of lost rows after which the log continues; a checkpoint that says more is not believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,8 @@ class LogTail:
     head: Head
     window_ms: int
     findings: tuple[Finding, ...]
+    is_time_lost: bool = False
+    """Whether the stored window time is no time."""
 
 
 def read_tail(connection: sqlite3.Connection, known: Head) -> LogTail:
@@ -37,15 +42,15 @@ def read_tail(connection: sqlite3.Connection, known: Head) -> LogTail:
 
     Raises:
         sqlite3.Error: it cannot be read.
-        StoreCorrupt: no row can follow there, or the time is missing or not a number.
+        StoreCorrupt: no row can follow there, or the row of the trading state is missing.
     """
     # There is one row of the trading state, which has the window time, and all of its rows are read.
     rows = connection.execute(sql.LOG_TAIL.sql, {"seq": known.seq, "digest": known.digest}).fetchall()
     if len(rows) != 1:
-        raise StoreCorrupt("`guardian.db` has lost its trading state", hint=RESTORE_HINT)
+        raise StoreCorrupt("`guardian.db` has lost its trading state, the row of `control`", hint=RESTORE_HINT)
     window_ms, seq, digest, prev_hash, ts_ms, body, known_digest = rows[0]
     head = Head(seq or 0, GENESIS if seq is None else _blob(digest))
-    if not 0 <= head.seq < MAX_SEQ or not isinstance(window_ms, int):
+    if not 0 <= head.seq < MAX_SEQ:
         raise StoreCorrupt("`guardian.db` holds numbers that guardian did not write", hint=RESTORE_HINT)
     findings: list[Finding] = []
     if known.seq > 0 and known_digest != known.digest:
@@ -53,8 +58,21 @@ def read_tail(connection: sqlite3.Connection, known: Head) -> LogTail:
         findings.append(lost_row(lost, is_there=known_digest is not None, last_seq=head.seq))
     elif head != known and seq is not None:
         findings += _of_newest(head, known, prev_hash, body)
-    window_ms = max(window_ms, ts_ms if isinstance(ts_ms, int) else 0)
-    return LogTail(head=head, window_ms=window_ms, findings=tuple(findings))
+    latest_ms, is_lost = latest_time(window_ms, ts_ms), not is_time(window_ms)
+    return LogTail(head=head, window_ms=latest_ms, findings=tuple(findings), is_time_lost=is_lost)
+
+
+def head_after(last: Head, findings: Iterable[Finding]) -> Head:
+    """Returns the head that the log continues after, where it ends at `last` and rows after that may be lost.
+
+    Rows that are gone keep their numbers: the log continues after the last of them and names its digest, so that the
+    gap is seen for good, and what was acknowledged is not taken for a new damage.
+    """
+    head = last
+    for lost in (finding.lost for finding in findings if finding.lost is not None):
+        if head.seq < lost.seq <= last.seq + MAX_JUMP:
+            head = Head(lost.seq, bytes.fromhex(lost.digest))
+    return head
 
 
 def _of_newest(head: Head, known: Head, prev_hash: object, body: object) -> list[Finding]:

@@ -1,59 +1,61 @@
 """Verifying the log: what can be proven of it, from the file alone and with a checkpoint kept elsewhere.
 
-| finding   | what was done to the log                                                        |
-|-----------|---------------------------------------------------------------------------------|
-| CONTENT   | a body, a digest or a link was changed: the digest is not that of the row       |
-| COLUMN    | a column says something else than the body                                       |
-| GAP       | rows are missing before this one                                                |
-| CHAIN     | a row does not follow on the one before it: rows were rewritten or moved        |
-| TRUNCATED | the row of a checkpoint is gone: the log was cut off, or an older copy was put back |
-| REWRITTEN | the row of a checkpoint is another one than it was                              |
-| ORDER     | an order without its intent row, or an intent row without its order             |
-| LEDGER    | flows do not add up to what an order executed, or to what is held              |
-| OWNER     | a passkey, or the weakest proof that is accepted, is not what the log has      |
-| SCHEMA    | a table, index or trigger of the store is missing                               |
-| DAMAGED   | SQLite's own check of the file failed                                           |
-
-The end of the log is verified each time that the store is opened, see `verify_tail`. What is found halts trading, see
-`guardian.store.transaction.broken_chain`.
+The kinds of damage are in `guardian.store.log_findings`. The end of the log is verified each time that the store is
+opened, see `verify_tail`. What is found halts trading, see `guardian.store.transaction.broken_chain`.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from hashlib import sha256
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from guardian.errors import StoreCorrupt
-from guardian.store.log.checkpoint import Checkpoint, read_checkpoint
-from guardian.store.log.encoding import GENESIS, count_intact
+from guardian.domain.milliseconds import DAY_MS
+from guardian.errors import GuardianError, StoreCorrupt
+from guardian.store.log.checkpoint import kept_checkpoint, kept_copy, note_in_log
+from guardian.store.log.encoding import GENESIS, STATE, count_intact
+from guardian.store.log.proposal_reader import logged_ms
 from guardian.store.log.read_only import BATCH, LogRow, database_path, read_only
 from guardian.store.log.statements import (
+    BEGIN_READING,
     DIGEST_AT,
+    END_READING,
     FIRST_AND_LAST_SEQ,
+    FIRST_DIGEST,
     INTENTS_WITHOUT_ORDER,
+    KEPT_CHECKPOINT,
     LAST_ROWS,
+    MACS_AFTER,
     ORDERS_WITHOUT_ROW,
     ROW_COLUMNS,
     ROWS_BETWEEN,
+    ROWS_OF_SEAL,
 )
 from guardian.store.log.verify_helper import Helper, helper_for
 from guardian.store.log.verify_tables import imbalances, owner_differences
+from guardian.store.log_findings import REPORTED_BY, Anchor, Finding, FindingKind, Report, evidence_of, lost_row
+from guardian.store.log_times import MAX_AHEAD_MS
+from guardian.store.schema.cells import strange_cells
 from guardian.store.schema.files import CHECKPOINT_NAME
-from guardian.store.schema.sqlite_dialect import TRIGGER_NAMES, damages, part_names
+from guardian.store.schema.parts import schema_differences
+from guardian.store.schema.records import Checkpoint
+from guardian.store.schema.sqlite_dialect import damages
+from guardian.store.seal.checks import KeptCheckpoint, SealCheck
+from guardian.store.seal.evidence import NO_EVIDENCE, SealEvidence
+from guardian.store.seal.macs import MacCheck, MacRow
+from guardian.store.seal.seal_rows import seal_rows
+from guardian.store.state.table_differences import table_differences
+from guardian.store.state.table_state import TableState
 
+GIVEN: Final = "given"
+KEYRING: Final = "keyring"
+"""Sources of checkpoints, besides the names of files and folders."""
 MAX_FINDINGS: Final = 1000
 TAIL: Final = 256
 """Rows at the end of the log that are verified when it is opened: a few milliseconds."""
-BROKEN_CHAIN: Final = "broken_chain"
-"""The cause of a halt, and the kind of an emergency record, that is about the log itself."""
-CHAIN_IS_BROKEN: Final = "the chain of the log is broken"
-REPORTED_BY: Final = f"{BROKEN_CHAIN}:"
-"""The prefix of the key of a row that reports a broken chain. See `guardian.store.transaction.broken_chain`."""
 
 _SEQ, _DIGEST, _TIME = (ROW_COLUMNS.index(name) for name in ("seq", "digest", "ts_ms"))
 _BEFORE_ALL, _AFTER_ALL = -(2**62), 2**63 - 1
@@ -62,100 +64,18 @@ Progress = Callable[[int, int], None]
 """Is called with the number of rows that were verified, and of all that there were at the beginning, both about."""
 
 
-class FindingKind(StrEnum):
-    """What is wrong; see the table above."""
+def verify(
+    place: Path,
+    checkpoint: Checkpoint | None = None,
+    progress: Progress | None = None,
+    evidence: SealEvidence = NO_EVIDENCE,
+    *,
+    now_ms: int | None = None,
+) -> Report:
+    """Verifies the log of a home folder (or a copy of `guardian.db`) against every checkpoint that is known of it.
 
-    CONTENT = "CONTENT"
-    COLUMN = "COLUMN"
-    GAP = "GAP"
-    CHAIN = "CHAIN"
-    TRUNCATED = "TRUNCATED"
-    REWRITTEN = "REWRITTEN"
-    ORDER = "ORDER"
-    LEDGER = "LEDGER"
-    OWNER = "OWNER"
-    SCHEMA = "SCHEMA"
-    DAMAGED = "DAMAGED"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that is wrong, and the row where it shows."""
-
-    kind: FindingKind
-    message: str
-    seq: int | None = None
-    lost: Checkpoint | None = None
-    """The row that was there once, for TRUNCATED and REWRITTEN."""
-    evidence: str = ""
-    """What distinguishes this damage from another at the same row."""
-    is_reported: bool = False
-    """Whether the row where it shows is the one that reports it."""
-
-    @property
-    def identity(self) -> str:
-        """The same damage has the same identity, whoever finds it and however often."""
-        if self.lost is not None:
-            return f"LOST {self.lost.seq} {self.lost.digest[:16]}"
-        known = sha256(f"{self.message}\0{self.evidence}".encode("utf-8", "backslashreplace")).hexdigest()
-        return f"{self.kind.value} {self.seq or 0} {known[:16]}"
-
-
-def evidence_of(*what: object) -> str:
-    """Returns a short digest of what is in the file in place of what was written."""
-    return sha256(repr(what).encode("utf-8", "backslashreplace")).hexdigest()
-
-
-def lost_row(row: Checkpoint, *, is_there: bool, last_seq: int, source: str | None = None) -> Finding:
-    """Returns the finding that a row which was there once is gone, or is another one now."""
-    where = "" if source is None else f" of the checkpoint ({source})"
-    if is_there:
-        message = f"row {row.seq} is not the one{where or ' that was written'}"
-        return Finding(kind=FindingKind.REWRITTEN, seq=row.seq, message=message, lost=row)
-    message = f"the log ends at row {last_seq}, and row {row.seq}{where} is gone"
-    if last_seq > row.seq:
-        message = f"row {row.seq}{where} is gone"
-    return Finding(kind=FindingKind.TRUNCATED, seq=min(last_seq, row.seq), message=message, lost=row)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Anchor:
-    """A checkpoint that the log was held against: where it came from, and whether the log has its row."""
-
-    source: str
-    seq: int
-    holds: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What was looked at and what was found. Rows that were cut off after the last anchor cannot be seen."""
-
-    path: Path
-    rows: int
-    last_seq: int
-    head: str | None
-    """The digest of the last row, in hex."""
-    first_ts_ms: int | None
-    last_ts_ms: int | None
-    anchors: tuple[Anchor, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def is_intact(self) -> bool:
-        """Nothing was found."""
-        return not self.findings
-
-    @property
-    def unanchored(self) -> int:
-        """Rows after the last checkpoint: chained, but whether some were cut off after them cannot be seen."""
-        return max(0, self.last_seq - max((anchor.seq for anchor in self.anchors), default=0))
-
-
-def verify(place: Path, checkpoint: Checkpoint | None = None, progress: Progress | None = None) -> Report:
-    """Verifies the log of a home folder (or a copy of `guardian.db`) against its own checkpoint and the one given.
-
-    `progress` is called after each batch of rows.
+    These are its own, that in the second folder, the one given and what `evidence` has, which has to be read before.
+    `progress` is called after each batch of rows. With `now_ms`, the wall clock, a log far ahead of it is found.
 
     Raises:
         StoreUnavailable: there is no database, or it cannot be read now; nothing is said about the log then.
@@ -163,16 +83,25 @@ def verify(place: Path, checkpoint: Checkpoint | None = None, progress: Progress
     path = database_path(place)
     verification = Verification()
     # Anchors first: the log only grows, so whatever they name must be in what is read after them.
-    anchors = _anchors(path, checkpoint, verification)
+    seal = _seal_of(path, evidence, verification)
+    anchors = {one.source: Checkpoint(seq=one.seq, digest=one.digest) for one in seal.trusted}
+    if evidence.anchor is not None:
+        anchors[KEYRING] = Checkpoint(seq=evidence.anchor.seq, digest=evidence.anchor.digest)
+    if checkpoint is not None:
+        anchors[GIVEN] = checkpoint
     if not path.exists() and anchors:
         most = max(anchors.values(), key=lambda anchor: anchor.seq)
         message = f"`{path.name}` is gone, but a checkpoint knows of {most.seq} rows"
         verification.add(Finding(kind=FindingKind.TRUNCATED, message=message, lost=most))
-        return verification.report(path, anchors)
+        return verification.report(path, anchors, seal)
     try:
         with read_only(path) as connection:
             verification.check_rows(path, connection, anchors, progress)
+            verification.check_tables(connection, anchors, progress)
+            verification.check_macs(connection, seal)
             verification.check_schema(connection)
+            verification.check_cells(connection)
+            verification.check_time(connection, now_ms)
             verification.check_orders(connection)
             verification.check_ledger(connection)
             verification.check_owner(connection)
@@ -180,7 +109,8 @@ def verify(place: Path, checkpoint: Checkpoint | None = None, progress: Progress
     except StoreCorrupt as error:
         verification.found(FindingKind.DAMAGED, None, error.message)
     verification.check_anchors(anchors)
-    return verification.report(path, anchors)
+    verification.check_seal(seal, is_home=place.is_dir())
+    return verification.report(path, anchors, seal)
 
 
 def verify_tail(connection: sqlite3.Connection, checkpoint: Checkpoint | None) -> tuple[Finding, ...]:
@@ -200,18 +130,33 @@ def verify_tail(connection: sqlite3.Connection, checkpoint: Checkpoint | None) -
     return tuple(finding for finding in verification.findings if not finding.is_reported)
 
 
-def _anchors(path: Path, given: Checkpoint | None, verification: Verification) -> dict[str, Checkpoint]:
-    anchors = {} if given is None else {"given": given}
+def _seal_of(path: Path, evidence: SealEvidence, verification: Verification) -> SealCheck:
+    """Returns the seal of the log with its checkpoints: first those that are written after the home's own."""
+    name, rows, in_log = None, seal_rows(()), list[object]()
+    with suppress(GuardianError), read_only(path) as connection:
+        rows = seal_rows(connection.execute(ROWS_OF_SEAL).fetchall())
+        first = connection.execute(FIRST_DIGEST).fetchone()
+        name = None if first is None else _hex(first[0])[:32]
+        in_log = [row[1] for row in connection.execute(KEPT_CHECKPOINT).fetchall()]
+    kept, unread = list[KeptCheckpoint](), tuple[str, ...]()
     try:
-        own = read_checkpoint(path.parent)
+        kept += map(note_in_log, in_log)
+    except StoreCorrupt as error:
+        verification.found(FindingKind.DAMAGED, None, error.message)
+    if rows.folder is not None and name is not None:
+        try:
+            kept.append(kept_copy(rows.folder, name))
+        except (OSError, ValueError):
+            unread = (f"the second folder `{rows.folder}` is not there, or has no checkpoint of this log",)
+    try:
+        own = kept_checkpoint(path.parent)
     except StoreCorrupt as error:
         verification.found(FindingKind.DAMAGED, None, error.message)
     except OSError:
-        own = None
+        verification.found(FindingKind.DAMAGED, None, f"`{CHECKPOINT_NAME}` cannot be read")
     else:
-        if own is not None:
-            anchors[CHECKPOINT_NAME] = own
-    return anchors
+        kept += [] if own is None else [own]
+    return SealCheck(name, rows, evidence, kept, unread=unread)
 
 
 class Verification:
@@ -226,6 +171,8 @@ class Verification:
         self._first_ts: int | None = None
         self._last_ts: int | None = None
         self._at_anchor: dict[int, str] = {}
+        self._without_mac = 0
+        self._state = TableState()
 
     def found(self, kind: FindingKind, seq: int | None, message: str) -> None:
         """Adds a finding whose message says everything."""
@@ -279,10 +226,15 @@ class Verification:
         found = helper.result()
         if found is None or self._first_ts is None or (self._seq, self._digest) != (helper.after, helper.digest):
             return
+        try:
+            state = TableState.unpacked(found.state)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return
         for seq in wanted:
             at = connection.execute(DIGEST_AT, {"seq": seq}).fetchone()
             if at is not None and helper.after < seq <= found.seq:
                 self._at_anchor[seq] = _hex(at[0])
+        self._state.take_over(state)
         self._rows += found.count
         self._read, self._seq, self._digest = found.seq, found.seq, bytes.fromhex(found.digest)
         self._last_ts = found.ts_ms
@@ -291,7 +243,7 @@ class Verification:
         """Verifies the rows that follow, oldest first, each with ROW_COLUMNS."""
         at = 0
         while at < len(rows):
-            intact = rows[at : at + count_intact(rows, at, self._seq, self._digest)]
+            intact = rows[at : at + count_intact(rows, at, self._seq, self._digest, self._state.apply)]
             if intact:
                 self._seq, self._digest, self._last_ts = (intact[-1][index] for index in (_SEQ, _DIGEST, _TIME))
                 self._rows += len(intact)
@@ -304,6 +256,8 @@ class Verification:
 
     def _row(self, row: LogRow) -> None:
         self._rows += 1
+        if row.phase == STATE:
+            self._state.apply(row.seq, row.data)
         if row.seq != self._seq + 1:
             missing = (
                 f"row {self._seq + 1} is" if row.seq == self._seq + 2 else f"rows {self._seq + 1} to {row.seq - 1} are"
@@ -330,6 +284,18 @@ class Verification:
         is_reported = is_link and isinstance(row.key, str) and row.key.startswith(REPORTED_BY)
         self.add(Finding(kind=kind, seq=row.seq, message=message, evidence=evidence_of(*what), is_reported=is_reported))
 
+    def check_tables(
+        self, connection: sqlite3.Connection, anchors: dict[str, Checkpoint], progress: Progress | None
+    ) -> None:
+        """Compares the other tables with what the log says of them, both of one moment, whatever others write."""
+        connection.execute(BEGIN_READING)
+        try:
+            self._check_up_to(_AFTER_ALL, connection, {anchor.seq for anchor in anchors.values()}, progress)
+            for seq, sentence in islice(table_differences(connection, self._state), MAX_FINDINGS):
+                self.found(FindingKind.STATE, seq, sentence)
+        finally:
+            connection.execute(END_READING)
+
     def check_orders(self, connection: sqlite3.Connection) -> None:
         """Checks that every order has its intent row, or the row of its being found, and every intent row its order."""
         for name, seq in connection.execute(ORDERS_WITHOUT_ROW, {"last": self._seq}).fetchall():
@@ -348,9 +314,22 @@ class Verification:
             self.found(FindingKind.OWNER, None, message)
 
     def check_schema(self, connection: sqlite3.Connection) -> None:
-        """Checks that the triggers are there, which keep the log append-only."""
-        for name in sorted(TRIGGER_NAMES - part_names(connection, "trigger")):
-            self.found(FindingKind.SCHEMA, None, f"the trigger `{name}` was removed")
+        """Compares every table, index and trigger with those that guardian makes."""
+        for difference in schema_differences(connection):
+            self.found(FindingKind.SCHEMA, None, difference.message)
+
+    def check_cells(self, connection: sqlite3.Connection) -> None:
+        """Checks that each cell of the other tables has the type and the form that guardian writes."""
+        for sentence in strange_cells(connection):
+            self.found(FindingKind.CELL, None, sentence)
+
+    def check_time(self, connection: sqlite3.Connection, now_ms: int | None) -> None:
+        """Checks that the log's time is not further ahead of the clock than MAX_AHEAD_MS."""
+        with suppress(StoreCorrupt):  # where there is no time, that is a finding already
+            if now_ms is not None and (ahead_ms := logged_ms(connection) - now_ms) > MAX_AHEAD_MS:
+                days = ahead_ms // DAY_MS
+                message = f"the log's time is {days} day{'' if days == 1 else 's'} ahead of this machine's clock"
+                self.found(FindingKind.TIME, None, message)
 
     def check_file(self, connection: sqlite3.Connection) -> None:
         """Runs SQLite's own check: a damaged page can be where the chain does not look."""
@@ -365,23 +344,53 @@ class Verification:
             is_there = anchor.seq in self._at_anchor
             self.add(lost_row(anchor, is_there=is_there, last_seq=self._seq, source=source))
 
+    def check_macs(self, connection: sqlite3.Connection, seal: SealCheck) -> None:
+        """Checks the MAC of every row that has one, and that none lacks one that needs it; only with the log's key."""
+        keys, after = seal.mac_keys, _BEFORE_ALL
+        if keys is None:
+            return
+        check = MacCheck(keys, seal.sealed_at)
+        rows: list[MacRow] = []
+        while after == _BEFORE_ALL or len(rows) == BATCH:
+            rows = connection.execute(MACS_AFTER, {"after": after, "limit": BATCH}).fetchall()
+            for problem in check.problems(rows):
+                self.found(FindingKind(problem.kind), problem.seq, problem.message)
+            after = rows[-1][0] if rows else _AFTER_ALL
+        self._without_mac = check.without
+
+    def check_seal(self, seal: SealCheck, *, is_home: bool) -> None:
+        """Checks the public key of the log, and the signatures and the age of its checkpoints."""
+        for problem in seal.problems(self._seq, is_home=is_home):
+            self.found(FindingKind(problem.kind), problem.seq, problem.message)
+
     def _holds(self, anchor: Checkpoint) -> bool:
         return self._at_anchor.get(anchor.seq) == anchor.digest
 
-    def report(self, path: Path, anchors: dict[str, Checkpoint]) -> Report:
+    def report(self, path: Path, anchors: dict[str, Checkpoint], seal: SealCheck) -> Report:
         """Returns what was found."""
+        given = anchors.get(GIVEN)
+        is_given = given is not None and self._holds(given)
         return Report(
             path=path,
             rows=self._rows,
             last_seq=self._seq,
             head=_hex(self._digest) if self._rows else None,
-            first_ts_ms=self._first_ts,
-            last_ts_ms=self._last_ts,
+            first_ts_ms=_time(self._first_ts),
+            last_ts_ms=_time(self._last_ts),
             anchors=tuple(
                 Anchor(source=source, seq=anchor.seq, holds=self._holds(anchor)) for source, anchor in anchors.items()
             ),
-            findings=tuple(self.findings),
+            findings=tuple(finding for finding in self.findings if finding.identity not in seal.accepted),
+            accepted=tuple(finding for finding in self.findings if finding.identity in seal.accepted),
+            proven_by=seal.proven_by() or ("the checkpoint that was given" if is_given else None),
+            unchecked=tuple(seal.unchecked()),
+            without_mac=self._without_mac,
         )
+
+
+def _time(value: object) -> int | None:
+    """Returns a time as it is in the file; None for a value that is no number."""
+    return value if isinstance(value, int) else None
 
 
 def _hex(digest: object) -> str:

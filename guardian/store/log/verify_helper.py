@@ -17,12 +17,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from guardian.errors import GuardianError
 from guardian.store.log.encoding import count_intact
 from guardian.store.log.read_only import BATCH, read_only
 from guardian.store.log.statements import DIGEST_AT, FIRST_AND_LAST_SEQ, ROW_COLUMNS, ROWS_BETWEEN
+from guardian.store.state.table_state import TableState
 
 LEAST_ROWS: Final = 100_000
 """A log with fewer is verified before a second process has begun."""
@@ -37,6 +38,8 @@ class IntactRows:
     seq: int
     digest: str
     ts_ms: int
+    state: dict[str, Any]
+    """What they say of the other tables, as `TableState.packed` has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +94,15 @@ def _started(path: Path, connection: sqlite3.Connection) -> Helper | None:
 
 def prove(connection: sqlite3.Connection, seq: int, digest: bytes, last: int) -> IntactRows | None:
     """Returns the rows after `seq` up to `last` where each of them is intact; None otherwise."""
-    after, time = seq, None
+    after, time, state = seq, None, TableState(of_part=True)
     while seq < last:
         rows = connection.execute(ROWS_BETWEEN, {"after": seq, "last": last, "limit": BATCH}).fetchall()
-        if not rows or count_intact(rows, 0, seq, digest) < len(rows):
+        if not rows or count_intact(rows, 0, seq, digest, state.apply) < len(rows):
             return None
         seq, digest, time = (rows[-1][index] for index in (_SEQ, _DIGEST, _TIME))
-    return None if time is None else IntactRows(count=last - after, seq=seq, digest=digest.hex(), ts_ms=time)
+    if time is None:
+        return None
+    return IntactRows(count=last - after, seq=seq, digest=digest.hex(), ts_ms=time, state=state.packed())
 
 
 def main(arguments: list[str]) -> int:

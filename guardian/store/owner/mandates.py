@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from guardian.domain.money import ZERO, plain, plus
+from guardian.store.disk_space import ACTS_NEED
 from guardian.store.owner.owner_records import Mandate, NewMandate
 from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import Scope
@@ -23,7 +24,11 @@ class MandatesPart:
         self._unit = unit
 
     def add(self, mandate: NewMandate, *, random_bytes: Callable[[int], bytes]) -> Mandate:
-        """Stores a mandate, in place of one that its scope still has, and returns it."""
+        """Stores a mandate, in place of one that its scope still has, and returns it.
+
+        Raises StoreUnavailable: little of the disk is free.
+        """
+        self._unit.require_space(ACTS_NEED, "nothing is armed")
         self.end(REPLACED, scope=mandate.scope)
         made = Mandate(
             id=random_bytes(8).hex(), **{name: getattr(mandate, name) for name in NewMandate.__dataclass_fields__}

@@ -11,6 +11,27 @@ DIGESTS_AT_ONCE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedTable:
+    """A table whose rows the log has too, each as it was after the transaction that wrote it last."""
+
+    name: str
+    keys: tuple[str, ...]
+    """The columns of the primary key."""
+    columns: tuple[str, ...]
+    """All columns that the log has, in the order of the table."""
+
+    def key_of(self, row: Sequence[object]) -> Key:
+        """Returns the primary key of a row that has all columns in their order."""
+        if len(self.keys) == 1:
+            return row[self.columns.index(self.keys[0])]
+        return tuple(row[self.columns.index(name)] for name in self.keys)
+
+
+Key = object
+"""A primary key: a value, or a tuple of values where it has several columns."""
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledStatement:
     """One statement as SQL, with a parameter `:name` for each value that its caller gives."""
 
@@ -18,6 +39,12 @@ class CompiledStatement:
     parameters: frozenset[str] = frozenset()
     columns: tuple[str, ...] = ()
     """The names of the columns of a query's rows."""
+    logged: LoggedTable | None = None
+    """The table that a writing statement changes, where the log has its rows.
+
+    It then returns each row that it wrote with the table's columns, or of each row that it deleted the key.
+    """
+    deletes: bool = False
 
 
 def filled(name: str, values: Sequence[object], count: int) -> dict[str, object]:

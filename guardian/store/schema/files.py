@@ -15,5 +15,5 @@ EMERGENCY_LOCK_NAME: Final = "emergency.lock"
 
 APPLICATION_ID: Final = 0x67726431
 """`grd1`, in the header of the database: what it is."""
-SCHEMA_VERSION: Final = 5
-"""`user_version`: raised by each change of the tables."""
+SCHEMA_VERSION: Final = 6
+"""`user_version`: raised once by each release that changes the tables; see `guardian.store.migrations`."""

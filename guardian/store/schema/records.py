@@ -23,6 +23,8 @@ FLOOR: Final = "floor/"
 """How the key of a row about the weakest proof that the home accepts begins; the number of the row follows."""
 FLOOR_END: Final = "floor0"
 """After all of these keys, in order."""
+CHECKPOINT_ORIGIN: Final = "guardian/audit/chain/v1"
+"""What the line of a checkpoint without a signature begins with."""
 CORRECTION: Final = "position/"
 """How the key of the log's row of a corrected position begins."""
 
@@ -56,6 +58,8 @@ class Phase(StrEnum):
     """An order is about to be sent; its client order id is made of this row's digest."""
     OUTCOME = "outcome"
     EVENT = "event"
+    STATE = "state"
+    """What a transaction changed in the other tables: each row as it is now; of no call, and not listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,19 @@ class Record:
             key=key,
             body=body,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """How far the log went: a row's number and its digest in hex."""
+
+    seq: int
+    digest: str
+
+    @property
+    def line(self) -> str:
+        """The text of a checkpoint file."""
+        return f"{CHECKPOINT_ORIGIN} {self.seq} {self.digest}\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

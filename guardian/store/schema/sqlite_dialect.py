@@ -39,6 +39,21 @@ def use_wal(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] == "wal")
 
 
+def leave_wal(connection: sqlite3.Connection) -> bool:
+    """Switches the file to a rollback journal; returns False where another connection has it open with its log."""
+    try:
+        return bool(connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0] == "delete")
+    except sqlite3.OperationalError as error:
+        if (error.sqlite_errorcode or 0) & 0xFF not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise
+        return False
+
+
+def set_schema_version(connection: sqlite3.Connection, version: int) -> None:
+    """Writes the version of the schema into the file's header, within the open transaction."""
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
 def configure(connection: sqlite3.Connection) -> None:
     """Makes commits durable, and has every interlock of the schema enforced."""
     # fullfsync: on macOS a plain fsync does not flush the drive's own cache.
@@ -67,10 +82,40 @@ def schema_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def part_names(connection: sqlite3.Connection, kind: str | None = None) -> frozenset[str]:
-    """Returns the names of all tables, indexes and triggers of the file, or of those of one kind."""
-    with closing(connection.execute("SELECT name, type FROM sqlite_master")) as rows:
-        return frozenset(name for name, kind_of_it in rows if kind in {None, kind_of_it})
+def part_names(connection: sqlite3.Connection) -> frozenset[str]:
+    """Returns the names of all tables, indexes, triggers and views of the file."""
+    with closing(connection.execute("SELECT name FROM sqlite_master")) as rows:
+        return frozenset(name for (name,) in rows)
+
+
+def table_names(connection: sqlite3.Connection) -> list[str]:
+    """Returns the names of all tables of the file, in order. Raises sqlite3.Error."""
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+    return [name for (name,) in rows]
+
+
+def column_types(connection: sqlite3.Connection, table: str) -> list[tuple[str, str, bool]]:
+    """Returns name, declared type and whether it is always filled of each column, generated ones left out."""
+    columns = connection.execute(f'PRAGMA table_info("{table}")').fetchall()
+    return [(name, kind, bool(filled)) for _, name, kind, filled, _, _ in columns]
+
+
+def cells(connection: sqlite3.Connection, table: str, columns: Iterable[str], newest: int | None) -> sqlite3.Cursor:
+    """Returns each row of a table: its number, then the type and the value of each column; the newest only, if asked.
+
+    The bytes of a text come as a blob, so that one that is not UTF-8 is seen. Raises sqlite3.Error.
+    """
+    read = ", ".join(
+        f'typeof("{name}"), CASE typeof("{name}") WHEN \'text\' THEN CAST("{name}" AS BLOB) ELSE "{name}" END'
+        for name in columns
+    )
+    last = "" if newest is None else f" ORDER BY rowid DESC LIMIT {newest}"
+    return connection.execute(f'SELECT rowid, {read} FROM "{table}"{last}')  # noqa: S608 - names of the schema
+
+
+def stored_parts(connection: sqlite3.Connection) -> list[tuple[str, str, str | None]]:
+    """Returns the kind, name and statement of everything in the file; an index of a key has no statement."""
+    return connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
 
 
 def damages(connection: sqlite3.Connection, limit: int) -> list[str]:
@@ -89,8 +134,12 @@ def _quoted(states: frozenset[OrderState]) -> str:
 
 CALL_PHASES_SQL: Final = "phase IN ('call', 'intent', 'outcome')"
 """Rows of the log of which each call has at most one."""
+EVENT_SQL: Final = "phase = 'event'"
+"""Rows of the log that are no part of a call."""
 CALL_EVENT_SQL: Final = "phase = 'event' AND call_id IS NOT NULL"
 """Events of a call."""
+STATE_SQL: Final = "phase = 'state'"
+"""Rows of the log that hold what a transaction wrote to the other tables: no line of a list shows them."""
 MINUTE_SQL: Final = "phase = 'call' AND tool <> 'cancel_order'"
 """Calls that count against the calls of a minute."""
 
@@ -172,6 +221,3 @@ def triggers(fixed_order_columns: Iterable[str]) -> dict[str, str]:
         "redemptions_no_update": _aborts("UPDATE ON redemptions", "append-only"),
         "redemptions_no_delete": _aborts("DELETE ON redemptions", "append-only"),
     }
-
-
-TRIGGER_NAMES: Final = frozenset(triggers(()))

@@ -6,12 +6,15 @@ import sqlite3
 from typing import Final
 
 from guardian.errors import StoreConflict, StoreCorrupt, StoreError, StoreUnavailable
+from guardian.store.schema.any_text import is_undecodable
 
 _PRIMARY: Final = 0xFF
 """SQLite's extended error codes keep the plain one in their last byte."""
 
+DISK_IS_FULL: Final = "the disk is full"
+
 _REASONS: Final[dict[int, tuple[str, str]]] = {
-    sqlite3.SQLITE_FULL: ("the disk is full", "free some space; guardian continues by itself"),
+    sqlite3.SQLITE_FULL: (DISK_IS_FULL, "free some space; guardian continues by itself"),
     sqlite3.SQLITE_READONLY: (
         "its folder or file is read-only",
         "make guardian's home writable for you; guardian continues by itself",
@@ -44,6 +47,8 @@ def translated(error: Exception) -> StoreError:
         return error
     if isinstance(error, sqlite3.IntegrityError):
         return StoreConflict("this was done already, or it would break an interlock of the store")
+    if is_undecodable(error):
+        return StoreCorrupt("`guardian.db` has text that is not UTF-8, which guardian never writes", hint=RESTORE_HINT)
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", None) or 0
         if code & _PRIMARY in _DAMAGED:
@@ -56,3 +61,8 @@ def translated(error: Exception) -> StoreError:
             hint="look whether guardian's home is there, writable for you, and not full",
         )
     return StoreUnavailable("the log cannot be written: it cannot hold such a value")
+
+
+def damaged_cell(sentence: str) -> StoreCorrupt:
+    """Returns the error for a cell that guardian never wrote so; `sentence` names it, see `cells`."""
+    return StoreCorrupt(f"`guardian.db` was changed: {sentence}", hint=RESTORE_HINT)

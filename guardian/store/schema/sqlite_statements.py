@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from guardian.store.schema.compiled_statement import CompiledStatement
+from guardian.store.schema.compiled_statement import CompiledStatement, LoggedTable
 
 # fmt: off
 
@@ -30,8 +30,11 @@ SCHEMA: Final = (
     "CREATE TABLE audit ( seq INTEGER NOT NULL, prev_hash BLOB NOT NULL, digest BLOB NOT NULL, call_id TEXT, "
     "phase TEXT NOT NULL, ts_ms INTEGER NOT NULL, tool TEXT, symbol TEXT, outcome TEXT, environment TEXT, account"
     " TEXT, \"key\" TEXT, body BLOB NOT NULL, client_order_id TEXT GENERATED ALWAYS AS (CASE WHEN phase = 'intent' "
-    "THEN 'g1-' || lower(substr(hex(digest), 1, 32)) END) VIRTUAL, PRIMARY KEY (seq), UNIQUE (prev_hash), UNIQUE "
-    "(digest) )"
+    "THEN 'g1-' || lower(substr(hex(digest), 1, 32)) END) VIRTUAL, mac BLOB, PRIMARY KEY (seq), UNIQUE "
+    "(prev_hash), UNIQUE (digest) )"
+    ),
+    (
+    "CREATE TABLE checkpoints ( seq INTEGER NOT NULL, note TEXT NOT NULL, PRIMARY KEY (seq) )"
     ),
     (
     "CREATE TABLE control ( id INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT, since_ms INTEGER, \"by\" TEXT, "
@@ -124,6 +127,9 @@ SCHEMA: Final = (
     ),
     (
     "CREATE INDEX ix_audit_outcome ON audit (outcome, seq) WHERE phase = 'outcome'"
+    ),
+    (
+    "CREATE INDEX ix_audit_state ON audit (phase, seq) WHERE phase = 'state'"
     ),
     (
     "CREATE INDEX ix_audit_symbol ON audit (symbol, seq) WHERE phase = 'call' AND symbol IS NOT NULL"
@@ -290,43 +296,190 @@ SCHEMA: Final = (
     "PRAGMA application_id = 1735550001"
     ),
     (
-    "PRAGMA user_version = 5"
+    "PRAGMA user_version = 6"
     ),
 )
 """What creates everything of a new file, in this order."""
-PARTS: Final = frozenset({
-    "accounts", "accounts_no_delete", "accounts_no_update", "acts", "audit", "audit_no_delete",
-    "audit_no_update", "control", "flows", "flows_no_delete", "flows_no_update", "holdings",
-    "ix_acts_scope", "ix_audit_event", "ix_audit_minute", "ix_audit_outcome", "ix_audit_symbol",
-    "ix_audit_tool", "ix_flows_clock", "ix_flows_order", "ix_flows_window", "ix_holdings_asset",
-    "ix_mandates_scope", "ix_orders_fees", "ix_orders_fingerprint", "ix_orders_found", "ix_orders_mandate",
-    "ix_orders_pending", "ix_orders_sent", "ix_orders_seq", "ix_orders_symbol", "ix_orders_window",
-    "ix_policy_approvals", "ix_proposals_order", "ix_proposals_waiting", "ix_slicing_scope", "leases",
-    "mandates", "mandates_ended", "mandates_no_delete", "marks", "orders", "orders_born", "orders_fixed",
-    "orders_moves", "orders_no_delete", "owner", "owner_changes", "passkeys", "passkeys_no_delete",
-    "policies", "policy_approvals", "policy_approvals_no_delete", "policy_approvals_no_update", "proposals",
-    "proposals_ended", "proposals_no_delete", "redemptions", "redemptions_no_delete",
-    "redemptions_no_update", "slicing", "ux_audit_call_phase", "ux_audit_key", "ux_audit_order",
-})
-"""The names of all tables, indexes and triggers."""
+
+# The tables whose rows the log has
+
+LOGGED: Final = {
+    "accounts": LoggedTable(
+        "accounts",
+        (
+        "environment", "fingerprint",
+        ),
+        (
+        "environment", "fingerprint", "account", "first_seen_ms",
+        ),
+    ),
+    "acts": LoggedTable(
+        "acts",
+        (
+        "id",
+        ),
+        (
+        "id", "environment", "account", "seq", "ts_ms", "what",
+        ),
+    ),
+    "control": LoggedTable(
+        "control",
+        (
+        "id",
+        ),
+        (
+        "id", "state", "reason", "since_ms", "by",
+        ),
+    ),
+    "flows": LoggedTable(
+        "flows",
+        (
+        "id",
+        ),
+        (
+        "id", "environment", "account", "symbol", "client_order_id", "ts_ms", "clock_ms", "kind", "asset",
+        "change",
+        ),
+    ),
+    "holdings": LoggedTable(
+        "holdings",
+        (
+        "environment", "account", "symbol", "asset",
+        ),
+        (
+        "environment", "account", "symbol", "asset", "base_asset", "quote_asset", "quantity", "last_price",
+        ),
+    ),
+    "mandates": LoggedTable(
+        "mandates",
+        (
+        "ordinal",
+        ),
+        (
+        "ordinal", "id", "environment", "account", "currency", "budget", "max_order", "symbols",
+        "policy_digest", "policy_text", "approval_seq", "created_ms", "expires_ms", "ended_ms",
+        "ended_reason",
+        ),
+    ),
+    "marks": LoggedTable(
+        "marks",
+        (
+        "name",
+        ),
+        (
+        "name", "ts_ms",
+        ),
+    ),
+    "orders": LoggedTable(
+        "orders",
+        (
+        "client_order_id",
+        ),
+        (
+        "client_order_id", "intent_seq", "environment", "account", "call_id", "proposal_id", "symbol",
+        "base_asset", "quote_asset", "side", "order_type", "wire_type", "time_in_force", "price",
+        "stop_price", "quantity", "quote_quantity", "fingerprint", "notional", "quote_notional", "currency",
+        "is_exit", "confirmed", "mandate_id", "reserved_ms", "sent_ms", "state", "order_id",
+        "executed_quantity", "executed_quote_quantity", "fee_quantity", "updated_ms", "corrections",
+        "created_ms", "exchange_status", "amended_quantity", "absent_ms", "given_up", "adopted",
+        ),
+    ),
+    "owner": LoggedTable(
+        "owner",
+        (
+        "id",
+        ),
+        (
+        "id", "floor", "pin_since_ms", "pin_digest", "pin_tries",
+        ),
+    ),
+    "owner_changes": LoggedTable(
+        "owner_changes",
+        (
+        "id",
+        ),
+        (
+        "id", "kind", "detail", "requested_ms", "effective_ms", "state",
+        ),
+    ),
+    "passkeys": LoggedTable(
+        "passkeys",
+        (
+        "credential_id",
+        ),
+        (
+        "credential_id", "public_key", "name", "sign_count", "created_ms", "removed_ms",
+        ),
+    ),
+    "policies": LoggedTable(
+        "policies",
+        (
+        "ordinal",
+        ),
+        (
+        "ordinal", "digest", "text", "stored_ms",
+        ),
+    ),
+    "policy_approvals": LoggedTable(
+        "policy_approvals",
+        (
+        "ordinal",
+        ),
+        (
+        "ordinal", "environment", "digest", "text", "approval_seq", "approved_ms", "effective_ms",
+        ),
+    ),
+    "proposals": LoggedTable(
+        "proposals",
+        (
+        "ordinal",
+        ),
+        (
+        "ordinal", "id", "environment", "account", "order_key", "symbol", "side", "spec", "resolved",
+        "policy_digest", "policy_source", "token_ttl_ms", "notional", "quote_notional", "quote_asset",
+        "currency", "shown_bid", "shown_ask", "created_ms", "expires_ms", "state", "token_digest",
+        "token_expires_ms", "approved_ms", "proof", "approval_seq", "reason", "client_order_id",
+        ),
+    ),
+    "redemptions": LoggedTable(
+        "redemptions",
+        (
+        "proposal_id",
+        ),
+        (
+        "proposal_id", "token_digest", "client_order_id", "ts_ms",
+        ),
+    ),
+    "slicing": LoggedTable(
+        "slicing",
+        (
+        "id",
+        ),
+        (
+        "id", "environment", "account", "symbol", "side", "since_ms", "since_seq",
+        ),
+    ),
+}
+"""By name."""
 
 # guardian.store.definitions.log_statements
 
 APPEND_ROW: Final = CompiledStatement(
     "INSERT INTO audit (seq, prev_hash, digest, call_id, phase, ts_ms, tool, symbol, outcome, environment, "
-    "account, \"key\", body) VALUES (:seq, :prev_hash, :digest, :call_id, :phase, :ts_ms, :tool, :symbol, :outcome,"
-    " :environment, :account, :key, :body)",
+    "account, \"key\", body, mac) VALUES (:seq, :prev_hash, :digest, :call_id, :phase, :ts_ms, :tool, :symbol, "
+    ":outcome, :environment, :account, :key, :body, :mac)",
     parameters=frozenset({
-        "account", "body", "call_id", "digest", "environment", "key", "outcome", "phase", "prev_hash",
-        "seq", "symbol", "tool", "ts_ms",
+        "account", "body", "call_id", "digest", "environment", "key", "mac", "outcome", "phase",
+        "prev_hash", "seq", "symbol", "tool", "ts_ms",
     }),
 )
 READS_SINCE: Final = CompiledStatement(
     "SELECT count(*) AS calls "
     "FROM audit INDEXED BY ix_audit_minute "
-    "WHERE phase = 'call' AND tool <> 'cancel_order' AND audit.ts_ms > :since AND audit.tool != 'create_order'",
+    "WHERE phase = 'call' AND tool <> 'cancel_order' AND audit.ts_ms > :since AND audit.ts_ms <= :now AND "
+    "audit.tool != 'create_order'",
     parameters=frozenset({
-        "since",
+        "now", "since",
     }),
     columns=(
         "calls",
@@ -335,10 +488,10 @@ READS_SINCE: Final = CompiledStatement(
 CREATES_SINCE: Final = CompiledStatement(
     "SELECT count(*) AS calls "
     "FROM audit INDEXED BY ix_audit_minute "
-    "WHERE phase = 'call' AND tool <> 'cancel_order' AND audit.ts_ms > :since AND audit.tool = 'create_order' AND"
-    " audit.\"key\" IS NULL",
+    "WHERE phase = 'call' AND tool <> 'cancel_order' AND audit.ts_ms > :since AND audit.ts_ms <= :now AND "
+    "audit.tool = 'create_order' AND audit.\"key\" IS NULL",
     parameters=frozenset({
-        "since",
+        "now", "since",
     }),
     columns=(
         "calls",
@@ -417,8 +570,10 @@ INTENT_OF_ORDER: Final = CompiledStatement(
     ),
 )
 LOG_TAIL: Final = CompiledStatement(
-    "SELECT control.window_ms AS window_ms, last.seq, last.digest, last.prev_hash, last.ts_ms, CASE WHEN "
-    "(last.seq = :seq AND last.digest = :digest) THEN NULL ELSE last.body END AS body, known.digest AS known "
+    "SELECT CASE WHEN (typeof(control.window_ms) = 'integer') THEN control.window_ms END AS window_ms, last.seq, "
+    "last.digest, last.prev_hash, CASE WHEN (typeof(last.ts_ms) = 'integer') THEN last.ts_ms END AS ts_ms, CASE "
+    "WHEN (last.seq = :seq AND last.digest = :digest) THEN NULL ELSE last.body END AS body, known.digest AS known"
+    " "
     "FROM control LEFT OUTER JOIN (SELECT audit.seq AS seq, audit.digest AS digest, audit.prev_hash AS prev_hash,"
     " audit.ts_ms AS ts_ms, audit.body AS body "
     "FROM audit ORDER BY audit.seq DESC "
@@ -439,15 +594,24 @@ TRADING_STATUS: Final = CompiledStatement(
     ),
 )
 SET_TRADING: Final = CompiledStatement(
-    "UPDATE control SET state=:state, reason=:reason, since_ms=:since_ms, \"by\"=:by WHERE control.id = 1",
+    "UPDATE control SET state=:state, reason=:reason, since_ms=:since_ms, \"by\"=:by WHERE control.id = 1 RETURNING"
+    " id, state, reason, since_ms, \"by\"",
     parameters=frozenset({
         "by", "reason", "since_ms", "state",
     }),
+    logged=LOGGED["control"],
 )
 SET_TRADING_REASON: Final = CompiledStatement(
-    "UPDATE control SET reason=:reason WHERE control.id = 1",
+    "UPDATE control SET reason=:reason WHERE control.id = 1 RETURNING id, state, reason, since_ms, \"by\"",
     parameters=frozenset({
         "reason",
+    }),
+    logged=LOGGED["control"],
+)
+SET_WINDOW: Final = CompiledStatement(
+    "UPDATE control SET window_ms=:now WHERE control.id = 1",
+    parameters=frozenset({
+        "now",
     }),
 )
 KEEP_WINDOW: Final = CompiledStatement(
@@ -470,7 +634,11 @@ INSERT_ORDER: Final = CompiledStatement(
     ":quote_quantity, :fingerprint, :notional, :quote_notional, :currency, :is_exit, :confirmed, :mandate_id, "
     ":reserved_ms, :sent_ms, :state, :order_id, :executed_quantity, :executed_quote_quantity, :fee_quantity, "
     ":updated_ms, :corrections, :created_ms, :exchange_status, :amended_quantity, :absent_ms, :given_up, "
-    ":adopted)",
+    ":adopted) RETURNING client_order_id, intent_seq, environment, account, call_id, proposal_id, symbol, "
+    "base_asset, quote_asset, side, order_type, wire_type, time_in_force, price, stop_price, quantity, "
+    "quote_quantity, fingerprint, notional, quote_notional, currency, is_exit, confirmed, mandate_id, "
+    "reserved_ms, sent_ms, state, order_id, executed_quantity, executed_quote_quantity, fee_quantity, updated_ms,"
+    " corrections, created_ms, exchange_status, amended_quantity, absent_ms, given_up, adopted",
     parameters=frozenset({
         "absent_ms", "account", "adopted", "amended_quantity", "base_asset", "call_id", "client_order_id",
         "confirmed", "corrections", "created_ms", "currency", "environment", "exchange_status",
@@ -479,28 +647,47 @@ INSERT_ORDER: Final = CompiledStatement(
         "quantity", "quote_asset", "quote_notional", "quote_quantity", "reserved_ms", "sent_ms", "side",
         "state", "stop_price", "symbol", "time_in_force", "updated_ms", "wire_type",
     }),
+    logged=LOGGED["orders"],
 )
 MOVE_ORDER: Final = CompiledStatement(
     "UPDATE orders SET state=:state, order_id=:order_id, executed_quantity=:executed_quantity, "
     "executed_quote_quantity=:executed_quote_quantity, fee_quantity=:fee_quantity, updated_ms=:updated_ms, "
     "corrections=:corrections, created_ms=:created_ms, exchange_status=:exchange_status, "
-    "amended_quantity=:amended_quantity, given_up=:given_up WHERE orders.client_order_id = :name",
+    "amended_quantity=:amended_quantity, given_up=:given_up WHERE orders.client_order_id = :name RETURNING "
+    "client_order_id, intent_seq, environment, account, call_id, proposal_id, symbol, base_asset, quote_asset, "
+    "side, order_type, wire_type, time_in_force, price, stop_price, quantity, quote_quantity, fingerprint, "
+    "notional, quote_notional, currency, is_exit, confirmed, mandate_id, reserved_ms, sent_ms, state, order_id, "
+    "executed_quantity, executed_quote_quantity, fee_quantity, updated_ms, corrections, created_ms, "
+    "exchange_status, amended_quantity, absent_ms, given_up, adopted",
     parameters=frozenset({
         "amended_quantity", "corrections", "created_ms", "exchange_status", "executed_quantity",
         "executed_quote_quantity", "fee_quantity", "given_up", "name", "order_id", "state", "updated_ms",
     }),
+    logged=LOGGED["orders"],
 )
 SET_ABSENT: Final = CompiledStatement(
-    "UPDATE orders SET absent_ms=:absent_ms WHERE orders.client_order_id = :name",
+    "UPDATE orders SET absent_ms=:absent_ms WHERE orders.client_order_id = :name RETURNING client_order_id, "
+    "intent_seq, environment, account, call_id, proposal_id, symbol, base_asset, quote_asset, side, order_type, "
+    "wire_type, time_in_force, price, stop_price, quantity, quote_quantity, fingerprint, notional, "
+    "quote_notional, currency, is_exit, confirmed, mandate_id, reserved_ms, sent_ms, state, order_id, "
+    "executed_quantity, executed_quote_quantity, fee_quantity, updated_ms, corrections, created_ms, "
+    "exchange_status, amended_quantity, absent_ms, given_up, adopted",
     parameters=frozenset({
         "absent_ms", "name",
     }),
+    logged=LOGGED["orders"],
 )
 ADOPT_ORDER: Final = CompiledStatement(
-    "UPDATE orders SET adopted=1 WHERE orders.client_order_id = :name",
+    "UPDATE orders SET adopted=1 WHERE orders.client_order_id = :name RETURNING client_order_id, intent_seq, "
+    "environment, account, call_id, proposal_id, symbol, base_asset, quote_asset, side, order_type, wire_type, "
+    "time_in_force, price, stop_price, quantity, quote_quantity, fingerprint, notional, quote_notional, currency,"
+    " is_exit, confirmed, mandate_id, reserved_ms, sent_ms, state, order_id, executed_quantity, "
+    "executed_quote_quantity, fee_quantity, updated_ms, corrections, created_ms, exchange_status, "
+    "amended_quantity, absent_ms, given_up, adopted",
     parameters=frozenset({
         "name",
     }),
+    logged=LOGGED["orders"],
 )
 ORDER_BY_NAME: Final = CompiledStatement(
     "SELECT orders.client_order_id, orders.intent_seq, orders.environment, orders.account, orders.call_id, "
@@ -610,9 +797,10 @@ NEWEST_ENVIRONMENT: Final = CompiledStatement(
 RESERVED_SINCE: Final = CompiledStatement(
     "SELECT count(*) AS orders "
     "FROM orders "
-    "WHERE orders.environment = :environment AND orders.account = :account AND orders.reserved_ms > :after",
+    "WHERE orders.environment = :environment AND orders.account = :account AND orders.reserved_ms > :after AND "
+    "orders.reserved_ms <= :now",
     parameters=frozenset({
-        "account", "after", "environment",
+        "account", "after", "environment", "now",
     }),
     columns=(
         "orders",
@@ -864,9 +1052,10 @@ COUNTED_IN_WINDOW: Final = CompiledStatement(
     "orders.quantity, orders.state, orders.is_exit, orders.confirmed, orders.reserved_ms, orders.sent_ms "
     "FROM orders "
     "WHERE orders.environment = :environment AND orders.account = :account AND (orders.reserved_ms > :after OR "
-    "orders.sent_ms > :clock_after)",
+    "orders.sent_ms > :clock_after) AND (orders.reserved_ms <= :now OR orders.sent_ms <= :clock_now OR :set_back "
+    "> :after)",
     parameters=frozenset({
-        "account", "after", "clock_after", "environment",
+        "account", "after", "clock_after", "clock_now", "environment", "now", "set_back",
     }),
     columns=(
         "currency", "notional", "quote_asset", "quote_notional", "base_asset", "quantity", "state",
@@ -905,12 +1094,14 @@ DUPLICATE_OF: Final = CompiledStatement(
     "FROM (SELECT orders.client_order_id AS client_order_id, orders.intent_seq AS intent_seq "
     "FROM orders INDEXED BY ix_orders_fingerprint "
     "WHERE orders.environment = :environment AND orders.account = :account AND orders.fingerprint = :fingerprint "
-    "AND (NOT state IN ('not_placed', 'rejected') OR given_up = 1) AND orders.reserved_ms > :after UNION ALL "
-    "SELECT orders.client_order_id AS client_order_id, orders.intent_seq AS intent_seq "
+    "AND (NOT state IN ('not_placed', 'rejected') OR given_up = 1) AND orders.reserved_ms > :after AND "
+    "(orders.reserved_ms <= :now OR orders.sent_ms <= :clock_now OR :set_back > :after) UNION ALL SELECT "
+    "orders.client_order_id AS client_order_id, orders.intent_seq AS intent_seq "
     "FROM orders INDEXED BY ix_orders_sent "
     "WHERE orders.environment = :environment AND orders.account = :account AND orders.fingerprint = :fingerprint "
-    "AND (NOT state IN ('not_placed', 'rejected') OR given_up = 1) AND orders.sent_ms > :clock_after UNION ALL "
-    "SELECT orders.client_order_id AS client_order_id, orders.intent_seq AS intent_seq "
+    "AND (NOT state IN ('not_placed', 'rejected') OR given_up = 1) AND orders.sent_ms > :clock_after AND "
+    "(orders.reserved_ms <= :now OR orders.sent_ms <= :clock_now OR :set_back > :after) UNION ALL SELECT "
+    "orders.client_order_id AS client_order_id, orders.intent_seq AS intent_seq "
     "FROM orders INDEXED BY ix_orders_pending "
     "WHERE orders.environment = :environment AND orders.account = :account AND orders.fingerprint = :fingerprint "
     "AND (NOT state IN ('not_placed', 'rejected') OR given_up = 1) AND state IN ('open', 'part_filled', "
@@ -918,7 +1109,7 @@ DUPLICATE_OF: Final = CompiledStatement(
     "DESC "
     "LIMIT 1 OFFSET 0",
     parameters=frozenset({
-        "account", "after", "clock_after", "environment", "fingerprint",
+        "account", "after", "clock_after", "clock_now", "environment", "fingerprint", "now", "set_back",
     }),
     columns=(
         "client_order_id",
@@ -950,10 +1141,11 @@ ORDERS_SINCE: Final = CompiledStatement(
 )
 RECORD_ACT: Final = CompiledStatement(
     "INSERT INTO acts (environment, account, seq, ts_ms, what) VALUES (:environment, :account, :seq, :ts_ms, "
-    ":what)",
+    ":what) RETURNING id, environment, account, seq, ts_ms, what",
     parameters=frozenset({
         "account", "environment", "seq", "ts_ms", "what",
     }),
+    logged=LOGGED["acts"],
 )
 NEWEST_ACT: Final = CompiledStatement(
     "SELECT max(newest.seq) AS seq "
@@ -971,10 +1163,12 @@ NEWEST_ACT: Final = CompiledStatement(
 )
 ADD_MARK: Final = CompiledStatement(
     "INSERT INTO slicing (environment, account, symbol, side, since_ms, since_seq) VALUES (:environment, "
-    ":account, :symbol, :side, :since_ms, :since_seq)",
+    ":account, :symbol, :side, :since_ms, :since_seq) RETURNING id, environment, account, symbol, side, since_ms,"
+    " since_seq",
     parameters=frozenset({
         "account", "environment", "side", "since_ms", "since_seq", "symbol",
     }),
+    logged=LOGGED["slicing"],
 )
 MARKS_ON_SIDE: Final = CompiledStatement(
     "SELECT slicing.since_ms, slicing.since_seq "
@@ -990,29 +1184,43 @@ MARKS_ON_SIDE: Final = CompiledStatement(
 )
 CLEAR_MARKS: Final = CompiledStatement(
     "DELETE FROM slicing WHERE slicing.environment = :environment AND slicing.account = :account AND "
-    "slicing.symbol = :symbol AND slicing.side = :side",
+    "slicing.symbol = :symbol AND slicing.side = :side RETURNING id",
     parameters=frozenset({
         "account", "environment", "side", "symbol",
     }),
+    logged=LOGGED["slicing"],
+    deletes=True,
+)
+BRING_BACK_MARKS: Final = CompiledStatement(
+    "UPDATE slicing SET since_ms=:now WHERE slicing.since_ms > :now RETURNING id, environment, account, symbol, "
+    "side, since_ms, since_seq",
+    parameters=frozenset({
+        "now",
+    }),
+    logged=LOGGED["slicing"],
 )
 CLEAR_OTHER_MARKS: Final = CompiledStatement(
     "DELETE FROM slicing WHERE slicing.environment = :environment AND slicing.account = :account AND "
     "slicing.symbol = :symbol AND slicing.side = :side AND (slicing.since_ms != :since_ms OR slicing.since_seq !="
-    " :since_seq)",
+    " :since_seq) RETURNING id",
     parameters=frozenset({
         "account", "environment", "side", "since_ms", "since_seq", "symbol",
     }),
+    logged=LOGGED["slicing"],
+    deletes=True,
 )
 
 # guardian.store.definitions.ledger_statements
 
 ADD_FLOW: Final = CompiledStatement(
     "INSERT INTO flows (environment, account, symbol, client_order_id, ts_ms, clock_ms, kind, asset, change) "
-    "VALUES (:environment, :account, :symbol, :client_order_id, :ts_ms, :clock_ms, :kind, :asset, :change)",
+    "VALUES (:environment, :account, :symbol, :client_order_id, :ts_ms, :clock_ms, :kind, :asset, :change) "
+    "RETURNING id, environment, account, symbol, client_order_id, ts_ms, clock_ms, kind, asset, change",
     parameters=frozenset({
         "account", "asset", "change", "client_order_id", "clock_ms", "environment", "kind", "symbol",
         "ts_ms",
     }),
+    logged=LOGGED["flows"],
 )
 FLOWS_OF_ORDER: Final = CompiledStatement(
     "SELECT flows.kind, flows.asset, flows.change "
@@ -1029,9 +1237,10 @@ FLOWS_IN_WINDOW: Final = CompiledStatement(
     "SELECT flows.symbol, flows.asset, flows.change "
     "FROM flows "
     "WHERE flows.environment = :environment AND flows.account = :account AND (flows.ts_ms > :after OR "
-    "flows.clock_ms > :clock_after)",
+    "flows.clock_ms > :clock_after) AND (flows.ts_ms <= :now OR flows.clock_ms <= :clock_now OR :set_back > "
+    ":after)",
     parameters=frozenset({
-        "account", "after", "clock_after", "environment",
+        "account", "after", "clock_after", "clock_now", "environment", "now", "set_back",
     }),
     columns=(
         "symbol", "asset", "change",
@@ -1052,24 +1261,30 @@ FLOWS_AFTER: Final = CompiledStatement(
 )
 INSERT_HOLDING: Final = CompiledStatement(
     "INSERT INTO holdings (environment, account, symbol, asset, base_asset, quote_asset, quantity) VALUES "
-    "(:environment, :account, :symbol, :asset, :base_asset, :quote_asset, :quantity)",
+    "(:environment, :account, :symbol, :asset, :base_asset, :quote_asset, :quantity) RETURNING environment, "
+    "account, symbol, asset, base_asset, quote_asset, quantity, last_price",
     parameters=frozenset({
         "account", "asset", "base_asset", "environment", "quantity", "quote_asset", "symbol",
     }),
+    logged=LOGGED["holdings"],
 )
 SET_HELD_QUANTITY: Final = CompiledStatement(
     "UPDATE holdings SET quantity=:quantity WHERE holdings.environment = :environment AND holdings.account = "
-    ":account AND holdings.symbol = :symbol AND holdings.asset = :asset",
+    ":account AND holdings.symbol = :symbol AND holdings.asset = :asset RETURNING environment, account, symbol, "
+    "asset, base_asset, quote_asset, quantity, last_price",
     parameters=frozenset({
         "account", "asset", "environment", "quantity", "symbol",
     }),
+    logged=LOGGED["holdings"],
 )
 SET_LAST_PRICE: Final = CompiledStatement(
     "UPDATE holdings SET last_price=:last_price WHERE holdings.environment = :environment AND holdings.account = "
-    ":account AND holdings.symbol = :symbol AND holdings.asset = :asset",
+    ":account AND holdings.symbol = :symbol AND holdings.asset = :asset RETURNING environment, account, symbol, "
+    "asset, base_asset, quote_asset, quantity, last_price",
     parameters=frozenset({
         "account", "asset", "environment", "last_price", "symbol",
     }),
+    logged=LOGGED["holdings"],
 )
 HELD_QUANTITY: Final = CompiledStatement(
     "SELECT holdings.quantity "
@@ -1138,12 +1353,16 @@ INSERT_PROPOSAL: Final = CompiledStatement(
     "policy_source, token_ttl_ms, notional, quote_notional, quote_asset, currency, shown_bid, shown_ask, "
     "created_ms, expires_ms, state) VALUES (:id, :environment, :account, :order_key, :symbol, :side, :spec, "
     ":resolved, :policy_digest, :policy_source, :token_ttl_ms, :notional, :quote_notional, :quote_asset, "
-    ":currency, :shown_bid, :shown_ask, :created_ms, :expires_ms, :state)",
+    ":currency, :shown_bid, :shown_ask, :created_ms, :expires_ms, :state) RETURNING ordinal, id, environment, "
+    "account, order_key, symbol, side, spec, resolved, policy_digest, policy_source, token_ttl_ms, notional, "
+    "quote_notional, quote_asset, currency, shown_bid, shown_ask, created_ms, expires_ms, state, token_digest, "
+    "token_expires_ms, approved_ms, proof, approval_seq, reason, client_order_id",
     parameters=frozenset({
         "account", "created_ms", "currency", "environment", "expires_ms", "id", "notional", "order_key",
         "policy_digest", "policy_source", "quote_asset", "quote_notional", "resolved", "shown_ask",
         "shown_bid", "side", "spec", "state", "symbol", "token_ttl_ms",
     }),
+    logged=LOGGED["proposals"],
 )
 PROPOSAL_BY_ID: Final = CompiledStatement(
     "SELECT proposals.id, proposals.environment, proposals.account, proposals.order_key, proposals.symbol, "
@@ -1248,39 +1467,56 @@ ISSUED_TOKENS: Final = CompiledStatement(
 )
 GIVE_TOKEN: Final = CompiledStatement(
     "UPDATE proposals SET token_digest=:token_digest, token_expires_ms=:token_expires_ms WHERE proposals.id = "
-    ":proposal_id AND state IN ('waiting', 'approved')",
+    ":proposal_id AND state IN ('waiting', 'approved') RETURNING ordinal, id, environment, account, order_key, "
+    "symbol, side, spec, resolved, policy_digest, policy_source, token_ttl_ms, notional, quote_notional, "
+    "quote_asset, currency, shown_bid, shown_ask, created_ms, expires_ms, state, token_digest, token_expires_ms, "
+    "approved_ms, proof, approval_seq, reason, client_order_id",
     parameters=frozenset({
         "proposal_id", "token_digest", "token_expires_ms",
     }),
+    logged=LOGGED["proposals"],
 )
 APPROVE_PROPOSAL: Final = CompiledStatement(
     "UPDATE proposals SET state=:state, token_digest=:token_digest, token_expires_ms=:token_expires_ms, "
     "approved_ms=:approved_ms, proof=:proof, approval_seq=:approval_seq WHERE proposals.id = :proposal_id AND "
-    "state IN ('waiting', 'approved')",
+    "state IN ('waiting', 'approved') RETURNING ordinal, id, environment, account, order_key, symbol, side, spec,"
+    " resolved, policy_digest, policy_source, token_ttl_ms, notional, quote_notional, quote_asset, currency, "
+    "shown_bid, shown_ask, created_ms, expires_ms, state, token_digest, token_expires_ms, approved_ms, proof, "
+    "approval_seq, reason, client_order_id",
     parameters=frozenset({
         "approval_seq", "approved_ms", "proof", "proposal_id", "state", "token_digest", "token_expires_ms",
     }),
+    logged=LOGGED["proposals"],
 )
 END_PROPOSAL: Final = CompiledStatement(
     "UPDATE proposals SET state=:state, reason=:reason WHERE proposals.id = :proposal_id AND state IN ('waiting',"
-    " 'approved')",
+    " 'approved') RETURNING ordinal, id, environment, account, order_key, symbol, side, spec, resolved, "
+    "policy_digest, policy_source, token_ttl_ms, notional, quote_notional, quote_asset, currency, shown_bid, "
+    "shown_ask, created_ms, expires_ms, state, token_digest, token_expires_ms, approved_ms, proof, approval_seq, "
+    "reason, client_order_id",
     parameters=frozenset({
         "proposal_id", "reason", "state",
     }),
+    logged=LOGGED["proposals"],
 )
 SEND_PROPOSAL: Final = CompiledStatement(
     "UPDATE proposals SET state=:state, client_order_id=:client_order_id WHERE proposals.id = :proposal_id AND "
-    "state IN ('waiting', 'approved')",
+    "state IN ('waiting', 'approved') RETURNING ordinal, id, environment, account, order_key, symbol, side, spec,"
+    " resolved, policy_digest, policy_source, token_ttl_ms, notional, quote_notional, quote_asset, currency, "
+    "shown_bid, shown_ask, created_ms, expires_ms, state, token_digest, token_expires_ms, approved_ms, proof, "
+    "approval_seq, reason, client_order_id",
     parameters=frozenset({
         "client_order_id", "proposal_id", "state",
     }),
+    logged=LOGGED["proposals"],
 )
 INSERT_REDEMPTION: Final = CompiledStatement(
     "INSERT INTO redemptions (proposal_id, token_digest, client_order_id, ts_ms) VALUES (:proposal_id, "
-    ":token_digest, :client_order_id, :ts_ms)",
+    ":token_digest, :client_order_id, :ts_ms) RETURNING proposal_id, token_digest, client_order_id, ts_ms",
     parameters=frozenset({
         "client_order_id", "proposal_id", "token_digest", "ts_ms",
     }),
+    logged=LOGGED["redemptions"],
 )
 
 # guardian.store.definitions.owner_statements
@@ -1293,29 +1529,37 @@ OWNER_STATUS: Final = CompiledStatement(
     ),
 )
 SET_FLOOR: Final = CompiledStatement(
-    "UPDATE owner SET floor=:floor WHERE owner.id = 1",
+    "UPDATE owner SET floor=:floor WHERE owner.id = 1 RETURNING id, floor, pin_since_ms, pin_digest, pin_tries",
     parameters=frozenset({
         "floor",
     }),
+    logged=LOGGED["owner"],
 )
 SET_PIN: Final = CompiledStatement(
-    "UPDATE owner SET pin_since_ms=:pin_since_ms, pin_digest=:pin_digest, pin_tries=0 WHERE owner.id = 1",
+    "UPDATE owner SET pin_since_ms=:pin_since_ms, pin_digest=:pin_digest, pin_tries=0 WHERE owner.id = 1 "
+    "RETURNING id, floor, pin_since_ms, pin_digest, pin_tries",
     parameters=frozenset({
         "pin_digest", "pin_since_ms",
     }),
+    logged=LOGGED["owner"],
 )
 COUNT_PIN_TRY: Final = CompiledStatement(
-    "UPDATE owner SET pin_tries=(owner.pin_tries + 1) WHERE owner.id = 1",
+    "UPDATE owner SET pin_tries=(owner.pin_tries + 1) WHERE owner.id = 1 RETURNING id, floor, pin_since_ms, "
+    "pin_digest, pin_tries",
+    logged=LOGGED["owner"],
 )
 RESET_PIN_TRIES: Final = CompiledStatement(
-    "UPDATE owner SET pin_tries=0 WHERE owner.id = 1",
+    "UPDATE owner SET pin_tries=0 WHERE owner.id = 1 RETURNING id, floor, pin_since_ms, pin_digest, pin_tries",
+    logged=LOGGED["owner"],
 )
 INSERT_PASSKEY: Final = CompiledStatement(
     "INSERT INTO passkeys (credential_id, public_key, name, sign_count, created_ms) VALUES (:credential_id, "
-    ":public_key, :name, :sign_count, :created_ms)",
+    ":public_key, :name, :sign_count, :created_ms) RETURNING credential_id, public_key, name, sign_count, "
+    "created_ms, removed_ms",
     parameters=frozenset({
         "created_ms", "credential_id", "name", "public_key", "sign_count",
     }),
+    logged=LOGGED["passkeys"],
 )
 PASSKEYS_NOW: Final = CompiledStatement(
     "SELECT passkeys.credential_id, passkeys.public_key, passkeys.name, passkeys.sign_count, passkeys.created_ms,"
@@ -1339,24 +1583,28 @@ PASSKEY_BY_ID: Final = CompiledStatement(
 )
 REMOVE_PASSKEY: Final = CompiledStatement(
     "UPDATE passkeys SET removed_ms=:now WHERE passkeys.credential_id = :credential AND passkeys.removed_ms IS "
-    "NULL",
+    "NULL RETURNING credential_id, public_key, name, sign_count, created_ms, removed_ms",
     parameters=frozenset({
         "credential", "now",
     }),
+    logged=LOGGED["passkeys"],
 )
 COUNT_ASSERTION: Final = CompiledStatement(
     "UPDATE passkeys SET sign_count=:counter WHERE passkeys.credential_id = :credential AND passkeys.removed_ms "
-    "IS NULL AND (passkeys.sign_count < :counter OR passkeys.sign_count = 0 AND :counter = 0)",
+    "IS NULL AND (passkeys.sign_count < :counter OR passkeys.sign_count = 0 AND :counter = 0) RETURNING "
+    "credential_id, public_key, name, sign_count, created_ms, removed_ms",
     parameters=frozenset({
         "counter", "credential",
     }),
+    logged=LOGGED["passkeys"],
 )
 INSERT_OWNER_CHANGE: Final = CompiledStatement(
     "INSERT INTO owner_changes (kind, detail, requested_ms, effective_ms, state) VALUES (:kind, :detail, "
-    ":requested_ms, :effective_ms, :state)",
+    ":requested_ms, :effective_ms, :state) RETURNING id, kind, detail, requested_ms, effective_ms, state",
     parameters=frozenset({
         "detail", "effective_ms", "kind", "requested_ms", "state",
     }),
+    logged=LOGGED["owner_changes"],
 )
 WAITING_OWNER_CHANGES: Final = CompiledStatement(
     "SELECT owner_changes.id, owner_changes.kind, owner_changes.detail, owner_changes.requested_ms, "
@@ -1369,19 +1617,23 @@ WAITING_OWNER_CHANGES: Final = CompiledStatement(
 )
 END_OWNER_CHANGE: Final = CompiledStatement(
     "UPDATE owner_changes SET state=:state WHERE owner_changes.id = :change_id AND owner_changes.state = "
-    "'waiting'",
+    "'waiting' RETURNING id, kind, detail, requested_ms, effective_ms, state",
     parameters=frozenset({
         "change_id", "state",
     }),
+    logged=LOGGED["owner_changes"],
 )
 INSERT_MANDATE: Final = CompiledStatement(
     "INSERT INTO mandates (id, environment, account, currency, budget, max_order, symbols, policy_digest, "
     "policy_text, approval_seq, created_ms, expires_ms) VALUES (:id, :environment, :account, :currency, :budget, "
-    ":max_order, :symbols, :policy_digest, :policy_text, :approval_seq, :created_ms, :expires_ms)",
+    ":max_order, :symbols, :policy_digest, :policy_text, :approval_seq, :created_ms, :expires_ms) RETURNING "
+    "ordinal, id, environment, account, currency, budget, max_order, symbols, policy_digest, policy_text, "
+    "approval_seq, created_ms, expires_ms, ended_ms, ended_reason",
     parameters=frozenset({
         "account", "approval_seq", "budget", "created_ms", "currency", "environment", "expires_ms", "id",
         "max_order", "policy_digest", "policy_text", "symbols",
     }),
+    logged=LOGGED["mandates"],
 )
 NEWEST_MANDATE: Final = CompiledStatement(
     "SELECT mandates.ordinal, mandates.id, mandates.environment, mandates.account, mandates.currency, "
@@ -1438,31 +1690,41 @@ COUNTED_UNDER_MANDATE: Final = CompiledStatement(
     ),
 )
 END_MANDATES: Final = CompiledStatement(
-    "UPDATE mandates SET ended_ms=:ended_ms, ended_reason=:ended_reason WHERE mandates.ended_ms IS NULL",
+    "UPDATE mandates SET ended_ms=:ended_ms, ended_reason=:ended_reason WHERE mandates.ended_ms IS NULL RETURNING"
+    " ordinal, id, environment, account, currency, budget, max_order, symbols, policy_digest, policy_text, "
+    "approval_seq, created_ms, expires_ms, ended_ms, ended_reason",
     parameters=frozenset({
         "ended_ms", "ended_reason",
     }),
+    logged=LOGGED["mandates"],
 )
 END_MANDATES_IN_SCOPE: Final = CompiledStatement(
     "UPDATE mandates SET ended_ms=:ended_ms, ended_reason=:ended_reason WHERE mandates.ended_ms IS NULL AND "
-    "mandates.environment = :environment AND mandates.account = :account",
+    "mandates.environment = :environment AND mandates.account = :account RETURNING ordinal, id, environment, "
+    "account, currency, budget, max_order, symbols, policy_digest, policy_text, approval_seq, created_ms, "
+    "expires_ms, ended_ms, ended_reason",
     parameters=frozenset({
         "account", "ended_ms", "ended_reason", "environment",
     }),
+    logged=LOGGED["mandates"],
 )
 KEEP_MANDATE: Final = CompiledStatement(
     "UPDATE mandates SET policy_digest=:policy_digest, policy_text=:policy_text WHERE mandates.id = :mandate_id "
-    "AND mandates.ended_ms IS NULL",
+    "AND mandates.ended_ms IS NULL RETURNING ordinal, id, environment, account, currency, budget, max_order, "
+    "symbols, policy_digest, policy_text, approval_seq, created_ms, expires_ms, ended_ms, ended_reason",
     parameters=frozenset({
         "mandate_id", "policy_digest", "policy_text",
     }),
+    logged=LOGGED["mandates"],
 )
 INSERT_POLICY_APPROVAL: Final = CompiledStatement(
     "INSERT INTO policy_approvals (environment, digest, text, approval_seq, approved_ms, effective_ms) VALUES "
-    "(:environment, :digest, :text, :approval_seq, :approved_ms, :effective_ms)",
+    "(:environment, :digest, :text, :approval_seq, :approved_ms, :effective_ms) RETURNING ordinal, environment, "
+    "digest, text, approval_seq, approved_ms, effective_ms",
     parameters=frozenset({
         "approval_seq", "approved_ms", "digest", "effective_ms", "environment", "text",
     }),
+    logged=LOGGED["policy_approvals"],
 )
 NEWEST_POLICY_APPROVAL: Final = CompiledStatement(
     "SELECT policy_approvals.ordinal, policy_approvals.environment, policy_approvals.digest, "
@@ -1519,6 +1781,12 @@ RENEW_LEASE: Final = CompiledStatement(
         "expires_ms", "holder", "lease", "renewals",
     }),
 )
+BRING_BACK_LEASES: Final = CompiledStatement(
+    "UPDATE leases SET expires_ms=:now WHERE leases.expires_ms > :now",
+    parameters=frozenset({
+        "now",
+    }),
+)
 DELETE_LEASE: Final = CompiledStatement(
     "DELETE FROM leases WHERE leases.name = :lease AND leases.holder = :holder",
     parameters=frozenset({
@@ -1526,10 +1794,11 @@ DELETE_LEASE: Final = CompiledStatement(
     }),
 )
 INSERT_TIMESTAMP: Final = CompiledStatement(
-    "INSERT INTO marks (name, ts_ms) VALUES (:name, :ts_ms)",
+    "INSERT INTO marks (name, ts_ms) VALUES (:name, :ts_ms) RETURNING name, ts_ms",
     parameters=frozenset({
         "name", "ts_ms",
     }),
+    logged=LOGGED["marks"],
 )
 TIMESTAMP_BY_NAME: Final = CompiledStatement(
     "SELECT marks.ts_ms "
@@ -1542,18 +1811,44 @@ TIMESTAMP_BY_NAME: Final = CompiledStatement(
         "ts_ms",
     ),
 )
+BRING_BACK_TIMESTAMPS: Final = CompiledStatement(
+    "UPDATE marks SET ts_ms=:now WHERE marks.ts_ms > :now RETURNING name, ts_ms",
+    parameters=frozenset({
+        "now",
+    }),
+    logged=LOGGED["marks"],
+)
 DELETE_TIMESTAMP: Final = CompiledStatement(
-    "DELETE FROM marks WHERE marks.name = :name",
+    "DELETE FROM marks WHERE marks.name = :name RETURNING name",
     parameters=frozenset({
         "name",
     }),
+    logged=LOGGED["marks"],
+    deletes=True,
+)
+INSERT_CHECKPOINT: Final = CompiledStatement(
+    "INSERT INTO checkpoints (seq, note) VALUES (:seq, :note)",
+    parameters=frozenset({
+        "note", "seq",
+    }),
+)
+NEWEST_CHECKPOINT: Final = CompiledStatement(
+    "SELECT max(checkpoints.seq) AS seq "
+    "FROM checkpoints",
+    columns=(
+        "seq",
+    ),
+)
+DELETE_CHECKPOINTS: Final = CompiledStatement(
+    "DELETE FROM checkpoints",
 )
 INSERT_KEY_ACCOUNT: Final = CompiledStatement(
     "INSERT INTO accounts (environment, fingerprint, account, first_seen_ms) VALUES (:environment, :fingerprint, "
-    ":account, :first_seen_ms)",
+    ":account, :first_seen_ms) RETURNING environment, fingerprint, account, first_seen_ms",
     parameters=frozenset({
         "account", "environment", "fingerprint", "first_seen_ms",
     }),
+    logged=LOGGED["accounts"],
 )
 KEY_ACCOUNT: Final = CompiledStatement(
     "SELECT accounts.account "
@@ -1567,10 +1862,12 @@ KEY_ACCOUNT: Final = CompiledStatement(
     ),
 )
 INSERT_POLICY: Final = CompiledStatement(
-    "INSERT INTO policies (digest, text, stored_ms) VALUES (:digest, :text, :stored_ms)",
+    "INSERT INTO policies (digest, text, stored_ms) VALUES (:digest, :text, :stored_ms) RETURNING ordinal, "
+    "digest, text, stored_ms",
     parameters=frozenset({
         "digest", "stored_ms", "text",
     }),
+    logged=LOGGED["policies"],
 )
 NEWEST_POLICIES: Final = CompiledStatement(
     "SELECT policies.digest, policies.text, policies.stored_ms "

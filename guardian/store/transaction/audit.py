@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
+from typing import Final
 
 from guardian.domain.codes import CANCEL_ORDER, CREATE_ORDER
 from guardian.domain.milliseconds import MINUTE_MS
 from guardian.errors import StoreUnavailable
-from guardian.store.log.encoding import body_of, client_order_id, columns_of, digest_of
+from guardian.store.log.encoding import BODY_VERSION, body_of, client_order_id, columns_of, digest_of
 from guardian.store.log.redaction import token_digest, token_pieces, without
 from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.compiled_statement import DIGESTS_AT_ONCE, CompiledStatement, filled
 from guardian.store.schema.records import Entry, Head, OpenedCall, Phase, Record
+from guardian.store.seal.macs import needs_mac
+from guardian.store.state.row_images import exact_json, image_of
+from guardian.store.state.table_statements import ALL_ROWS
 from guardian.store.transaction.trading_state import TradingPart
 from guardian.store.transaction.unit import Unit
+
+BASELINE_ROWS: Final = 200
+"""Rows of other tables in one row of the log, at most, where all of them are written at once."""
+_STATE: Final = Record(phase=Phase.STATE)
 
 
 class AuditPart:
@@ -37,13 +47,8 @@ class AuditPart:
             given = {"tool": record.tool, "symbol": record.symbol, "account": record.account, "body": record.body}
             kept = without(given, tokens)
             columns, body = self._written(replace(record, **kept))  # type: ignore[arg-type]  # the same fields
-        seq = self._unit.head.seq + 1
-        digest = digest_of(self._unit.head.digest, seq, body)
-        values = {"seq": seq, "prev_hash": self._unit.head.digest, "digest": digest, "body": body, **columns}
-        if self._unit.write(sql.APPEND_ROW, values) != 1:
-            raise StoreUnavailable("the log took no row")
-        self._unit.head = Head(seq, digest)
-        self._unit.appended += 1
+        self._chain(record, columns, body)
+        seq, digest = self._unit.head.seq, self._unit.head.digest
         return Entry(
             seq=seq,
             digest=digest.hex(),
@@ -53,12 +58,70 @@ class AuditPart:
             client_order_id=client_order_id(digest) if record.phase is Phase.INTENT else None,
         )
 
+    def _mac_of(self, record: Record, digest: bytes) -> bytes | None:
+        """Returns the MAC of a row. Raises StoreUnavailable where a sealed log takes no such row without one."""
+        source = self._unit.mac_source
+        if source is None:
+            return None
+        if needs_mac(record.phase.value, record.body.get("kind")):
+            return source.required_mac_of(digest)
+        return source.mac_of(digest)
+
+    def keep_checkpoint(self, seq: int, note: str) -> None:
+        """Keeps a signed checkpoint of committed rows in place of the one before. Raises StoreError."""
+        if (self._unit.value(sql.NEWEST_CHECKPOINT) or 0) != seq:
+            self._unit.write(sql.DELETE_CHECKPOINTS)
+            self._unit.write(sql.INSERT_CHECKPOINT, {"seq": seq, "note": note})
+
+    def append_state(self) -> None:
+        """Appends the row that says what this transaction wrote into the other tables, if it wrote anything there.
+
+        It comes last, just before the commit: see `guardian.store.state`. Raises StoreUnavailable.
+        """
+        if self._unit.changes:
+            self._append_images(self._unit.changes.take())
+
+    def append_baseline(self, why: str) -> None:
+        """Appends all rows of the other tables as they are now: what the log said of them before does not count.
+
+        For a log that does not have them all, for instance of an older guardian. Raises StoreError.
+        """
+        self._unit.changes.take()
+        images = (
+            (name, image_of(table, row))
+            for name, table in sql.LOGGED.items()
+            for row in self._unit.tuples(ALL_ROWS[name])
+        )
+        part = 0
+        while chunk := list(islice(images, BASELINE_ROWS)):
+            part += 1
+            tables: dict[str, list[dict[str, object]]] = {}
+            for name, image in chunk:
+                tables.setdefault(name, []).append(image)
+            self._append_images({"baseline": part, "why": why, "tables": tables})
+
+    def _append_images(self, data: Mapping[str, object]) -> None:
+        columns = columns_of(_STATE, self._unit.now_ms)
+        self._chain(_STATE, columns, exact_json({"v": BODY_VERSION, **columns, **self._clock(), "data": data}))
+
+    def _chain(self, record: Record, columns: Mapping[str, str | int | None], body: bytes) -> None:
+        seq = self._unit.head.seq + 1
+        digest = digest_of(self._unit.head.digest, seq, body)
+        values = {"seq": seq, "prev_hash": self._unit.head.digest, "digest": digest, "body": body, **columns}
+        values["mac"] = self._mac_of(record, digest)
+        if self._unit.write(sql.APPEND_ROW, values) != 1:
+            raise StoreUnavailable("the log took no row")
+        self._unit.head = Head(seq, digest)
+        self._unit.appended += 1
+
+    def _clock(self) -> dict[str, int]:
+        """Returns the clock, where it differs: window time is what counts, and the row has both then."""
+        return {} if self._unit.clock_ms == self._unit.now_ms else {"clock_ms": self._unit.clock_ms}
+
     def _written(self, record: Record) -> tuple[dict[str, str | int | None], bytes]:
         """Returns the columns and the body of a row."""
         columns = columns_of(record, self._unit.now_ms)
-        # Window time is what counts; where the clock differs, the row has both.
-        clock = {} if self._unit.clock_ms == self._unit.now_ms else {"clock_ms": self._unit.clock_ms}
-        return columns, body_of({**columns, **clock}, record.body)
+        return columns, body_of({**columns, **self._clock()}, record.body)
 
     def _tokens_in(self, body: bytes) -> list[str]:
         """Returns the confirmation tokens in a row; queries the store only where something could be one."""
@@ -87,11 +150,17 @@ class AuditPart:
         return self._seen_last_minute(sql.CREATES_SINCE)
 
     def _seen_last_minute(self, calls: CompiledStatement) -> int:
-        return int(self._unit.value(calls, {"since": self._unit.now_ms - MINUTE_MS}))
+        return int(self._unit.value(calls, {"since": self._unit.now_ms - MINUTE_MS, "now": self._unit.now_ms}))
 
     def has_key(self, key: str) -> bool:
         """Returns whether the log has a row with this key."""
         return self._unit.value(sql.SEQ_OF_KEY, {"key": key}) is not None
+
+    def newest_with_key(self, prefix: str) -> bytes | None:
+        """Returns the body of the newest row whose key begins with `prefix`; None where there is no such row."""
+        after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        body = self._unit.value(sql.NEWEST_BODY_OF_KEYS, {"low": prefix, "high": after})
+        return None if body is None else bytes(body)
 
     def body_at(self, seq: int) -> bytes | None:
         """Returns the body of a row, as it was written; None where the log has no such row."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from guardian.domain.trading import TradingState
-from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, REPORTED_BY, Finding
+from guardian.store.log_findings import BROKEN_CHAIN, CHAIN_IS_BROKEN, REPORTED_BY, Finding, FindingKind
 from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.records import Record
 from guardian.store.transaction.audit import AuditPart
@@ -34,18 +34,20 @@ class BrokenChainPart:
         """Halts trading and appends a row for new findings; returns False where all were recorded. Raises StoreError.
 
         Where trading is halted already, the break is added to the reason, so that nobody resumes without knowing of it.
+        A schema that is not guardian's halts each time that the file is opened: its interlocks may be gone.
         """
         known = self._recorded_identities()
+        before = self._trading.status()
+        is_halted = before.state is TradingState.HALTED
         new = {
             finding.identity: finding
             for finding in findings
-            if not finding.is_reported and finding.identity not in known
+            if not finding.is_reported
+            and (finding.identity not in known or (finding.kind is FindingKind.SCHEMA and not is_halted))
         }
         if not new:
             return False
         reason = reason_of(list(new.values()))
-        before = self._trading.status()
-        is_halted = before.state is TradingState.HALTED
         if not is_halted or CHAIN_IS_BROKEN not in (before.reason or ""):
             self._trading.halt(reason, by="guardian")
         self._audit.append(

@@ -22,6 +22,7 @@ from guardian.domain.order_states import (
 from guardian.domain.orders import Fees, OrderReport
 from guardian.domain.report_match import contradiction
 from guardian.errors import StoreConflict
+from guardian.store.disk_space import ORDERS_NEED
 from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.compiled_statement import CompiledStatement, filled
 from guardian.store.schema.records import NewOrder, OrderRow, Scope, found_key
@@ -63,7 +64,9 @@ class OrdersPart:
         Raises:
             StoreConflict: there is no intent row with this client order id and call; or it is not reserved at
                 `now_ms`; or the call or the proposal has an order already.
+            StoreUnavailable: little of the disk is free, and what becomes of the order could not be written.
         """
+        self._unit.require_space(ORDERS_NEED, "no order is created")
         intent = self._unit.first(sql.INTENT_OF_ORDER, {"name": order.client_order_id})
         if intent is None or intent["call_id"] != order.call_id:
             raise self._unit.refused(StoreConflict("an order without its intent in the log is not reserved"))
@@ -264,7 +267,9 @@ class OrdersPart:
 
     def reserved_since(self, scope: Scope, after_ms: int) -> int:
         """Returns how many orders, exits included, were reserved after this moment of window time."""
-        return int(self._unit.value(sql.RESERVED_SINCE, {**scope_values(scope), "after": after_ms}))
+        return int(
+            self._unit.value(sql.RESERVED_SINCE, {**scope_values(scope), "after": after_ms, "now": self._unit.now_ms})
+        )
 
     def newest_environment(self) -> str | None:
         """Returns the environment of the order that was reserved last, of any account; None without any order."""

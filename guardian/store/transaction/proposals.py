@@ -9,6 +9,7 @@ from typing import Final
 from guardian.domain.money import plain
 from guardian.domain.owner.proof import Proof
 from guardian.errors import StoreConflict
+from guardian.store.disk_space import ACTS_NEED
 from guardian.store.log.proposal_reader import proposal_from
 from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.compiled_statement import CompiledStatement
@@ -32,7 +33,13 @@ class ProposalsPart:
         self._unit = unit
 
     def add(self, proposal: NewProposal, *, random_bytes: Callable[[int], bytes]) -> Proposal:
-        """Stores a proposal under a new short id, and returns it. Raises StoreConflict: no free id was found."""
+        """Stores a proposal under a new short id, and returns it.
+
+        Raises:
+            StoreConflict: no free id was found.
+            StoreUnavailable: little of the disk is free.
+        """
+        self._unit.require_space(ACTS_NEED, "nothing is proposed")
         made = Proposal(
             id=self._new_id(random_bytes),
             **{name: getattr(proposal, name) for name in NewProposal.__dataclass_fields__},
@@ -100,7 +107,9 @@ class ProposalsPart:
 
         Raises:
             StoreConflict: the proposal has ended or expired.
+            StoreUnavailable: little of the disk is free.
         """
+        self._unit.require_space(ACTS_NEED, "nothing is approved")
         proposal = self._open(proposal_id)
         if not proposal.is_outstanding(self._unit.now_ms):
             raise self._unit.refused(StoreConflict(f"proposal `{proposal_id}` has expired"))

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from guardian.store.schema import sqlite_statements as sql
+from guardian.store.schema.records import Scope
 from guardian.store.transaction.unit import Unit
+
+
+def reconciled_mark(scope: Scope) -> str:
+    """Returns the name of the timestamp at which all of a scope's orders were compared last."""
+    return f"reconciled/{scope.environment}/{scope.account}"
 
 
 class TimestampsPart:

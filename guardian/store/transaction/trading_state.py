@@ -24,8 +24,16 @@ class TradingPart:
         row = self._unit.first(sql.TRADING_STATUS)
         if row is None:  # the row is made with the file; without it nothing shows that trading is allowed
             return TradingStatus(state=TradingState.HALTED, reason="the store has no trading state")
+        reason, since_ms, by = row["reason"], row["since_ms"], row["by"]
+        try:
+            state = TradingState(row["state"])
+        except ValueError:  # a halt must still be written, and a resume set it right
+            state, reason = TradingState.HALTED, "the trading state in the store is not one that guardian writes"
         return TradingStatus(
-            state=TradingState(row["state"]), reason=row["reason"], since_ms=row["since_ms"], by=row["by"]
+            state=state,
+            reason=reason if isinstance(reason, str) else None,
+            since_ms=since_ms if isinstance(since_ms, int) else None,
+            by=by if isinstance(by, str) else None,
         )
 
     def set(self, state: TradingState, *, reason: str, by: str) -> None:
@@ -33,7 +41,8 @@ class TradingPart:
 
         A change of it ends every session mandate: what was allowed before a halt is not allowed after it.
         """
-        if self.status().state is state:
+        row = self._unit.first(sql.TRADING_STATUS)
+        if row is not None and row["state"] == state.value:  # not `status`: a state that is not guardian's is replaced
             return
         ended = {"ended_ms": self._unit.now_ms, "ended_reason": f"trading became {state.value}"}
         self._unit.write(sql.END_MANDATES, ended)

@@ -4,22 +4,49 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from guardian.errors import StoreError
+from guardian.store.disk_space import FreeBytes, require_space
+from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.compiled_statement import CompiledStatement
 from guardian.store.schema.records import Head, Scope
 from guardian.store.schema.sqlite_errors import UNWRITTEN, translated
+from guardian.store.state.row_images import Changes
 
 ROW = Mapping[str, Any]
 """A row by column name; the table's class in `guardian.store.definitions` says what is in it."""
+SET_BACK: Final = "time_set_back"
+"""The name of the timestamp, and the kind of the row, of the owner's setting the log's time back."""
 NO_VALUES: Final[Mapping[str, object]] = {}
+
+
+class MacSource(Protocol):
+    """Where the MACs of rows come from."""
+
+    def mac_of(self, digest: bytes) -> bytes | None:
+        """Returns the MAC of a row; None where this process does not have the key, or the log is not sealed."""
+
+    def required_mac_of(self, digest: bytes) -> bytes | None:
+        """As `mac_of`, and asks the keyring for the key where it was not asked; None where the log is not sealed.
+
+        Raises StoreUnavailable: the log is sealed and the key is unavailable.
+        """
 
 
 class Unit:
     """One unit of work: what is recorded all together or not at all."""
 
-    def __init__(self, connection: sqlite3.Connection, *, now_ms: int, clock_ms: int, head: Head) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        now_ms: int,
+        clock_ms: int,
+        head: Head,
+        mac_source: MacSource | None = None,
+        free: FreeBytes = lambda: None,
+    ) -> None:
         self.now_ms = now_ms
         """Window time: it never goes back, in no process of this home and over no restart."""
         self.clock_ms = clock_ms
@@ -30,17 +57,41 @@ class Unit:
         """How many rows of the log this transaction appended."""
         self.wrote = False
         """Whether any writing statement was run."""
+        self.changes = Changes()
+        """What was written into other tables than the log, and is not in the log yet."""
         self.failed: StoreError | None = None
         """Why this transaction cannot be committed any more."""
+        self.mac_source = mac_source
+        self._free = free
+        self._set_back_ms: int | None = None
         self._connection: sqlite3.Connection | None = connection
 
     def end(self) -> None:
         """Releases the connection: every later statement raises RuntimeError."""
         self._connection = None
 
+    def require_space(self, needed: int, what: str) -> None:
+        """Raises StoreUnavailable where less than `needed` bytes are free on the disk: `what` is refused then."""
+        try:
+            require_space(self._free(), needed, what)
+        except StoreError as error:
+            raise self.refused(error) from None
+
     def window_values(self, window_ms: int) -> dict[str, int]:
-        """Returns the starts of a window that ends now, in window time and by the clock, as parameters."""
-        return {"after": self.now_ms - window_ms, "clock_after": self.clock_ms - window_ms}
+        """Returns the starts of a window and its end, which is now, in window time and by the clock, as parameters.
+
+        `set_back` is when the owner set the log's time back; 0 if never. What has a later time than now was written
+        before that, and is in the window as long as that moment is.
+        """
+        if self._set_back_ms is None:
+            self._set_back_ms = int(self.value(sql.TIMESTAMP_BY_NAME, {"name": SET_BACK}) or 0)
+        return {
+            "after": self.now_ms - window_ms,
+            "clock_after": self.clock_ms - window_ms,
+            "now": self.now_ms,
+            "clock_now": self.clock_ms,
+            "set_back": self._set_back_ms,
+        }
 
     def refused(self, error: StoreError) -> StoreError:
         """Returns `error`, to be raised: nothing of this transaction is recorded, even where the caller catches it."""
@@ -69,8 +120,11 @@ class Unit:
     def write(self, statement: CompiledStatement, values: Mapping[str, object] = NO_VALUES) -> int:
         """Runs one writing statement; returns how many rows it changed. Raises StoreError."""
         self.wrote = True
-        _, changed = self._run(statement, values)
-        return changed
+        found, changed = self._run(statement, values)
+        if statement.logged is None:
+            return changed
+        self.changes.note(statement.logged, found, deleted=statement.deletes)
+        return len(found)
 
     def _run(self, statement: CompiledStatement, values: Mapping[str, object]) -> tuple[list[tuple[Any, ...]], int]:
         """Returns all rows of a statement, so that no cursor stays open, and how many it changed.

@@ -22,7 +22,7 @@ LISTS = (
     ("audit list", ("audit", "list")),
     ("audit list --tool", ("audit", "list", "--tool", "get_balance")),
     ("audit list --symbol", ("audit", "list", "--symbol", "ETHUSDT")),
-    ("audit list --outcome", ("audit", "list", "--outcome", "refused")),
+    ("audit list --outcome", ("audit", "list", "--outcome", "denied")),
     ("audit list --since", ("audit", "list", "--since", "2h")),
 )
 MANY_ROWS = 100_000

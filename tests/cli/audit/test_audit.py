@@ -25,7 +25,7 @@ from tests.support.clock import ClockOf
 from tests.support.present import present
 from tests.support.tamper import tamper
 
-START_MS = 1_800_000_000_000
+START_MS = 1_736_928_000_000
 HOUR = 3_600_000
 
 
@@ -137,11 +137,11 @@ def test_each_call_is_one_line_with_its_outcome_and_the_newest_is_last(log: Log)
     code, out, _ = log.run()
     head, first, second = out.splitlines()
     assert code == 0
-    assert head.split() == ["row", "time", "tool", "symbol", "outcome", "detail"]
-    assert first.split()[0] == "1"
-    assert "get_ticker" in first
-    assert "create_order" in second
-    assert "denied" in second
+    zone = f"{datetime.now().astimezone():%Z %z}"
+    assert head.split(maxsplit=2) == ["row", "time", f"({zone})"]
+    when = local_time(START_MS)
+    assert first == f"    1  {when}  ticker BTCUSDT"
+    assert second == f"    3  {when}  BTCUSDT denied"
 
 
 def test_detail_is_the_code_of_the_error(log: Log) -> None:
@@ -162,7 +162,7 @@ def test_events_are_listed_among_the_calls(log: Log) -> None:
     log.write(Record(phase=Phase.EVENT, body={"kind": "halted"}))
     line = log.json("list")[1][-1]
     assert (line["phase"], line["tool"], line["outcome"], line["detail"]) == ("event", None, None, "halted")
-    assert "(event)" in log.run()[1]
+    assert log.run()[1].splitlines()[-1] == f"    3  {local_time(START_MS)}  HALTED"
 
 
 def test_call_without_outcome_is_pending(log: Log) -> None:
@@ -188,7 +188,8 @@ def test_unresolved_orders_come_first_and_are_counted(log: Log) -> None:
     code, out, err = log.run("list", "--limit", "2")
     lines = out.splitlines()
     assert code == 0
-    assert "order unknown" in lines[1]
+    when = local_time(START_MS)
+    assert lines[1] == f"   ?1  {when}  BUY 1 BTCUSDT at 1 (1 USDT) may be at the exchange, not known yet"
     assert len(lines) == 4
     assert "1 order may be at the exchange" in err
     assert [line["order_state"] for line in log.json("list", "--limit", "2")[1]] == ["unknown", None, None]
@@ -203,7 +204,7 @@ def test_unresolved_orders_come_first_and_are_counted(log: Log) -> None:
         (("--tool", "create_order", "--symbol", "ETHUSDT"), ["call-3"]),
         (("--outcome", "denied", "--symbol", "ETHUSDT"), ["call-4"]),
         (("--outcome", "denied", "--tool", "create_order", "--limit", "1"), ["call-2"]),
-        (("--tool", "nothing"), []),
+        (("--tool", "get_balance"), []),
         (("--limit", "2"), ["call-3", "call-4"]),
     ],
 )
@@ -244,7 +245,7 @@ def test_since_and_until_bound_the_time(log: Log) -> None:
 def test_nothing_that_fits_is_said(log: Log) -> None:
     """An empty table is not a silent one."""
     log.call(1)
-    code, out, err = log.run("list", "--tool", "nothing")
+    code, out, err = log.run("list", "--tool", "get_balance")
     assert (code, out) == (0, "")
     assert "no call fits" in err
 
@@ -266,8 +267,8 @@ def test_limit_is_a_positive_number(log: Log, limit: str) -> None:
 def test_times_are_local_on_screen_and_utc_in_json(log: Log, elsewhere: None) -> None:
     """A person reads their own clock; a script reads UTC."""
     log.call(1)
-    assert log.json("list")[1][0]["time"] == "2027-01-15T08:00:00.000Z"
-    assert "2027-01-15 13:30:00" in log.run()[1]
+    assert log.json("list")[1][0]["time"] == "2025-01-15T08:00:00.000Z"
+    assert "2025-01-15 13:30:00" in log.run()[1]
 
 
 def test_words_of_a_model_cannot_move_the_cursor(log: Log) -> None:
@@ -297,16 +298,15 @@ def test_changed_row_is_marked(log: Log) -> None:
     assert log.run()[1].splitlines()[2].startswith(" !3") or "!3" in log.run()[1]
 
 
-def test_table_fits_a_narrow_terminal(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On 40 columns words are folded, not cut: every letter of them is there."""
-    log.call(1, tool="get_universal_transfer_history")
+def test_list_fits_a_narrow_terminal(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On 40 columns words go on below one another, and none is folded."""
+    log.write(Record(phase=Phase.EVENT, body={"kind": "halted", "by": "owner", "reason": "the market moves too fast"}))
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     lines = re.sub(r"\x1b\[[0-9;]*m", "", log.run()[1]).splitlines()
-    assert max(len(line.rstrip()) for line in lines) <= 50
-    start = lines[0].index("tool")
-    folded = "".join(line[start : start + 8].strip() for line in lines[1:])
-    assert folded == "get_universal_transfer_history"
+    clock = f"{datetime.fromtimestamp(START_MS // 1000).astimezone():%H:%M:%S}"
+    assert lines[2:] == [f"    1  {clock}  HALTED by you: the", " " * 17 + "market moves too fast"]
+    assert max(map(len, lines)) <= 40
 
 
 # -- show
@@ -321,8 +321,9 @@ def test_call_is_shown_with_all_its_rows(log: Log) -> None:
     log.call(1)
     entry = log.order(2)
     log.write(Record(phase=Phase.EVENT, call_id="call-2", body={"kind": "resolved"}))
-    rows = [(3, "call"), (4, "intent"), (5, "event")]
-    for name in ("call-2", "3", "4", "5", present(entry.client_order_id), "last"):
+    rows = [(3, "call"), (4, "intent"), (6, "event")]
+    assert names(log, "5") == [(5, "state")]  # what the order's transaction wrote: of no call, shown by its number
+    for name in ("call-2", "3", "4", "6", present(entry.client_order_id), "last"):
         assert names(log, name) == rows, name
     assert names(log, "1") == [(1, "call"), (2, "outcome")]
     out = log.run("show", "last")[1]
@@ -366,14 +367,27 @@ def test_nothing_is_shown_of_no_log(log: Log) -> None:
 # -- verify and checkpoint
 
 
-def test_intact_log_is_exit_0(log: Log) -> None:
-    """The report says what was looked at."""
+def test_intact_log_that_nothing_vouches_for_is_exit_3(log: Log) -> None:
+    """The report says what was looked at, and what could not be: who can write the folder can have made all of it."""
     log.call(1)
     code, out, err = log.run("verify")
-    assert code == 0
-    assert "INTACT" in out
+    assert code == 3
+    assert "INTACT IN ITSELF, NOT PROVEN" in out
     assert "row 2, ok" in out
-    assert err == ""
+    assert "not checked: the log is not sealed" in err
+    code, report = log.json("verify")
+    assert (code, report["result"], report["proven_by"], report["findings"]) == (3, "unproven", None, [])
+    assert any("not sealed" in sentence for sentence in report["unchecked"])
+
+
+def test_intact_log_is_exit_0_where_a_kept_checkpoint_vouches_for_it(log: Log) -> None:
+    """Something outside the folder says that the log had this row, and it has."""
+    log.call(1)
+    given = ":".join(log.run("checkpoint")[1].split()[1:])
+    code, out, _ = log.run("verify", "--checkpoint", given)
+    assert code == 0
+    assert re.search(r"^result +INTACT$", out, re.MULTILINE)
+    assert "the checkpoint that was given" in out
 
 
 @pytest.mark.parametrize(
@@ -433,11 +447,12 @@ def test_checkpoint_kept_elsewhere_finds_what_the_own_one_does_not(log: Log, tmp
         assert log.run("verify", "--checkpoint", given)[0] == 0
     tamper(log, "DELETE FROM audit WHERE seq > 4")
     (log.home / "audit.checkpoint").unlink()
-    assert log.run("verify")[0] == 0
-    for given in (str(kept), short):
+    assert log.run("verify")[0] == 3
+    # The first of them halts trading for it, by two rows that have the numbers of those that are gone.
+    for given, kind in ((str(kept), "TRUNCATED"), (short, "REWRITTEN")):
         code, _, err = log.run("verify", "--checkpoint", given)
         assert code == 1
-        assert "TRUNCATED" in err
+        assert kind in err
 
 
 def test_checkpoint_of_another_row_is_found(log: Log) -> None:
@@ -497,8 +512,8 @@ def test_reading_changes_nothing(log: Log) -> None:
     """No command of `audit` writes a byte of the database or of its checkpoint."""
     log.call(1)
     before = [(log.home / name).read_bytes() for name in ("guardian.db", "audit.checkpoint")]
-    for arguments in (("list",), ("show", "last"), ("verify",), ("checkpoint",)):
-        assert log.run(*arguments)[0] == 0
+    for arguments, code in ((("list",), 0), (("show", "last"), 0), (("verify",), 3), (("checkpoint",), 0)):
+        assert log.run(*arguments)[0] == code
     assert [(log.home / name).read_bytes() for name in ("guardian.db", "audit.checkpoint")] == before
 
 
@@ -520,4 +535,4 @@ def test_times_as_people_write_them(elsewhere: None) -> None:
     assert utc("2026-11-01") == "2026-10-31T18:30:00+00:00"
     assert utc("2026-11-01T12:00") == "2026-11-01T06:30:00+00:00"
     assert utc("2026-11-01T12:00:00Z") == "2026-11-01T12:00:00+00:00"
-    assert local_time(START_MS) == "2027-01-15 13:30:00"
+    assert local_time(START_MS) == "2025-01-15 13:30:00"

@@ -37,7 +37,7 @@ def test_agreement_and_differences_are_told_by_the_exit_code(world: World) -> No
     assert "fees found out" in differed.stdout
     again = json.loads(world.command("audit", "reconcile", "--json").stdout)
     assert (again["differences"], again["fees"]) == ([], 0)
-    assert world.command("audit", "verify").returncode == 0
+    assert world.command("audit", "verify").returncode == 3
 
 
 def test_what_cannot_be_told_is_exit_3_and_what_is_no_symbol_exit_2(world: World) -> None:

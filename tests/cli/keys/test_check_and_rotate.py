@@ -22,7 +22,8 @@ from guardian.domain.trading import Environment
 from guardian.home.folder import home_folder
 from guardian.paper.host.standalone import PaperServer
 from guardian.paper.keys import HmacVerifier, verifier_of
-from guardian.store.log.history import CallFilter, open_history
+from guardian.store.history.call_filter import CallFilter
+from guardian.store.history.history import open_history
 from tests.cli.keys.support.answers import answer_with
 from tests.cli.keys.test_keys import Person, at_a_terminal
 from tests.e2e.support.testnet_in_a_box import divert

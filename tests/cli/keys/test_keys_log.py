@@ -12,7 +12,8 @@ from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import KeyFamily, KeyKind, Secret
 from guardian.domain.trading import Environment
 from guardian.home.folder import home_folder
-from guardian.store.log.history import CallFilter, open_history
+from guardian.store.history.call_filter import CallFilter
+from guardian.store.history.history import open_history
 from tests.cli.keys.support.answers import answer_with
 
 

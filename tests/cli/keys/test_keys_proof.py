@@ -12,7 +12,8 @@ from guardian.credentials.owner_items import OwnerItems
 from guardian.credentials.store import CredentialStore
 from guardian.domain.secrets import KeyFamily, Secret
 from guardian.home.folder import home_folder, ready_made_policy
-from guardian.store.log.history import CallFilter, open_history
+from guardian.store.history.call_filter import CallFilter
+from guardian.store.history.history import open_history
 from guardian.store.opening import begin_log
 from tests.cli.keys.support.answers import answer_with
 from tests.support.keyring import MemoryKeyring

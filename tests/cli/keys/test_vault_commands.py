@@ -100,7 +100,9 @@ def test_vault_is_made_filled_listed_and_removed_at_a_terminal(
 
     shown = machine.run("keys", "vault", "status", "--json")
     assert shown.returncode == 0, shown.stderr
-    assert json.loads(shown.stdout)["items"] == ["guardian/binance/testnet"]
+    key, root = json.loads(shown.stdout)["items"]
+    assert key == "guardian/binance/testnet"
+    assert re.fullmatch("guardian/home/[0-9a-f]{32}", root), root  # the log is sealed with the first key
     assert "locked" in json.loads(shown.stdout)["state"]
 
     person = sit_down("keys", "vault", "remove")

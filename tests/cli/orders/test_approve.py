@@ -30,7 +30,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def phases(world: World, tool: str = "create_order") -> list[tuple[str, str | None]]:
     """The rows of the calls that `--submit` made, in order, with their outcomes."""
-    rows = query(world.home, "SELECT call_id, phase, outcome, body FROM audit ORDER BY seq")
+    rows = query(world.home, "SELECT call_id, phase, outcome, body FROM audit WHERE phase <> 'state' ORDER BY seq")
     ours = [row["call_id"] for row in rows if row["phase"] == "call" and b"approve --submit" in bytes(row["body"])]
     return [(row["phase"], row["outcome"]) for row in rows if row["call_id"] in ours and row["phase"] != "event"]
 

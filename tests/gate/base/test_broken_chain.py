@@ -12,7 +12,8 @@ from guardian.domain.codes import Outcome
 from guardian.domain.trading import TradingState
 from guardian.errors import StoreCorrupt, StoreUnavailable
 from guardian.gate.base.journal import EMERGENCY_REASON
-from guardian.store.log.verify import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding, FindingKind, verify
+from guardian.store.log.verify import verify
+from guardian.store.log_findings import BROKEN_CHAIN, CHAIN_IS_BROKEN, Finding, FindingKind
 from tests.gate.support.fakes import Room, denials
 from tests.support.tamper import tamper
 
@@ -109,7 +110,7 @@ def test_store_that_is_restored_stays_halted_until_the_owner_resumes(busy: Room)
     assert trading(busy)[0] is TradingState.HALTED
     for _ in range(2):
         busy.journal.close()
-        guardian = open_guardian(busy.policy_path, home=busy.home)
+        guardian = open_guardian(busy.policy_path, home=busy.home, clock=busy.clock)
         busy.run(guardian.close())
         state, reason = trading(busy)
         assert (state, "is damaged" in str(reason)) == (TradingState.HALTED, True)

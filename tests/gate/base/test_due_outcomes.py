@@ -63,7 +63,10 @@ async def read(room: Room) -> CallInfo:
 
 def trail(room: Room) -> list[tuple[str, str]]:
     """Each row of the log: its phase and its call."""
-    return [(phase, call) for phase, call in room.sql("SELECT phase, call_id FROM audit ORDER BY seq")]
+    return [
+        (phase, call)
+        for phase, call in room.sql("SELECT phase, call_id FROM audit WHERE phase <> 'state' ORDER BY seq")
+    ]
 
 
 def test_read_is_answered_before_its_outcome_row(room: Room) -> None:

@@ -428,7 +428,7 @@ def test_view_of_a_row_says_guardian_placed_it(room: Room) -> None:
     assert view.average_price == room.last().price
 
 
-def test_fault_is_told_with_what_led_to_it_and_is_bounded() -> None:
+def test_fault_is_logged_with_what_led_to_it_and_is_bounded() -> None:
     """Kinds and places of the whole chain, bounded in depth and length."""
     fault: BaseException = ValueError("the first")
     for number in range(20):
@@ -468,5 +468,7 @@ def test_calls_at_once_each_have_their_own_trail(room: Room) -> None:
         await asyncio.gather(*(room.acall(PRICE) for _ in range(10)))
 
     room.run(work())
-    rows = room.sql("SELECT call_id, count(*), count(DISTINCT phase) FROM audit GROUP BY call_id")
+    rows = room.sql(
+        "SELECT call_id, count(*), count(DISTINCT phase) FROM audit WHERE phase <> 'state' GROUP BY call_id"
+    )
     assert [(count, phases) for _, count, phases in rows] == [(2, 2)] * 10

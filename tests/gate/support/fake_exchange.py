@@ -32,6 +32,7 @@ from guardian.exchange.limits.weights import (
     OPEN_ORDERS,
     TRADES_OF_ORDER,
 )
+from guardian.gate.witness import exchange_lists
 from tests.gate.support.fake_clock import FakeClock
 
 D = Decimal
@@ -274,11 +275,22 @@ class FakeExchange:
         is_from_a_start = start_time is not None or order_id is not None
         return tuple(found[:limit] if is_from_a_start else found[-limit:])
 
-    async def my_trades(self, symbol: str, order_id: int) -> tuple[Trade, ...]:
-        await self._read("my_trades", symbol=symbol, order_id=order_id)
+    async def my_trades(self, symbol: str, order_id: int | None = None, first: int | None = None) -> tuple[Trade, ...]:
+        await self._read("my_trades", symbol=symbol, order_id=order_id, first=first)
+        if order_id is not None:
+            return tuple(trade for trade in self._executions() if trade.order_id == order_id)
+        symbols = {report.order_id: report.symbol for report in self.reports.values()}
+        found = [trade for trade in self._executions() if symbols.get(trade.order_id, symbol) == symbol]
+        page = exchange_lists.PAGE
+        return tuple([t for t in found if t.trade_id >= first][:page] if first is not None else found[-page:])
+
+    def _executions(self) -> tuple[Trade, ...]:
+        """All of them, numbered in the order of their orders."""
+        time = self.traded_ms or self.clock.now_ms()
+        fills = ((order_id, fill) for order_id, listed in sorted(self.trades.items()) for fill in listed)
         return tuple(
-            Trade(order_id=order_id, time=self.traded_ms or self.clock.now_ms(), fill=fill)
-            for fill in self.trades.get(order_id, ())
+            Trade(order_id=order_id, time=time, fill=fill, trade_id=number)
+            for number, (order_id, fill) in enumerate(fills, 1)
         )
 
     def _listed(self, symbol: str | None) -> tuple[OrderReport, ...]:

@@ -179,7 +179,7 @@ class Room:
         return rows
 
     def phases(self) -> list[str]:
-        return [phase for (phase,) in self.sql("SELECT phase FROM audit ORDER BY seq")]
+        return [phase for (phase,) in self.sql("SELECT phase FROM audit WHERE phase <> 'state' ORDER BY seq")]
 
     def log_text(self) -> str:
         return "\n".join(bytes(body).decode() for (body,) in self.sql("SELECT body FROM audit ORDER BY seq"))

@@ -7,15 +7,9 @@ import threading
 import pytest
 
 from guardian.errors import StoreCorrupt
-from guardian.store.log.checkpoint import (
-    Checkpoint,
-    keep_checkpoint,
-    parse_checkpoint,
-    read_checkpoint,
-    write_checkpoint,
-)
+from guardian.store.log.checkpoint import keep_checkpoint, parse_checkpoint, read_checkpoint, write_checkpoint
 from guardian.store.schema.files import CHECKPOINT_LOCK_NAME, CHECKPOINT_NAME
-from guardian.store.schema.records import Entry, Phase, Record
+from guardian.store.schema.records import Checkpoint, Entry, Phase, Record
 from tests.store.support.store_world import World
 from tests.support.present import present
 

@@ -12,11 +12,11 @@ from threading import Event, Thread
 import pytest
 
 from guardian.store.log import verify_helper
-from guardian.store.log.checkpoint import Checkpoint
 from guardian.store.log.read_only import BATCH
-from guardian.store.log.verify import Report, verify
+from guardian.store.log.verify import verify
 from guardian.store.log.verify_helper import Helper
-from guardian.store.schema.records import Phase, Record
+from guardian.store.log_findings import Report
+from guardian.store.schema.records import Checkpoint, Phase, Record
 from tests.store.support.store_world import World
 from tests.support.tamper import tamper
 

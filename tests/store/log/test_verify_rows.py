@@ -17,7 +17,8 @@ from guardian.store.log import verify as verify_module
 from guardian.store.log.encoding import GENESIS, body_of, columns_of, digest_of
 from guardian.store.log.read_only import LogRow
 from guardian.store.log.statements import ROW_COLUMNS
-from guardian.store.log.verify import Finding, FindingKind, Verification, evidence_of, verify
+from guardian.store.log.verify import Verification, verify
+from guardian.store.log_findings import Finding, FindingKind, evidence_of
 from guardian.store.schema.records import Phase, Record
 from tests.store.support.store_world import World
 from tests.support.profiles import tries

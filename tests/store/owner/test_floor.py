@@ -11,7 +11,8 @@ import pytest
 
 from guardian.domain.owner.proof import Passkey, Proof
 from guardian.store.database import Store
-from guardian.store.log.verify import FindingKind, verify
+from guardian.store.log.verify import verify
+from guardian.store.log_findings import FindingKind
 from guardian.system.clock import SYSTEM_CLOCK
 
 PASSKEY = Passkey(credential_id="Y3JlZA", public_key="a2V5", name="laptop", sign_count=0, created_ms=1)

@@ -17,11 +17,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from guardian.domain.money import plain
 from guardian.domain.order_states import OrderState
-from guardian.store.log.checkpoint import Checkpoint, keep_checkpoint
+from guardian.store.log.checkpoint import keep_checkpoint
 from guardian.store.log.encoding import GENESIS, body_of, client_order_id, columns_of, digest_of
 from guardian.store.log.statements import ROW_COLUMNS
-from guardian.store.schema.records import Phase, Record
+from guardian.store.schema.records import Checkpoint, Phase, Record
 from tests.store.support.store_world import START_MS, World
 
 ORDER_EVERY: Final = 50
@@ -118,7 +119,7 @@ def _fill(
     connection: sqlite3.Connection, writer: _Writer, rows: int, shape: Mapping[str, list[dict[str, object]]]
 ) -> None:
     number, orders, marks = 0, list[tuple[str, int, str]](), ", ".join("?" * len(ROW_COLUMNS))
-    placed = 0
+    placed = flows = 0
     while writer.seq < rows:
         chunk: list[_Row] = []
         while writer.seq < rows and len(chunk) < CHUNK:
@@ -127,13 +128,27 @@ def _fill(
         connection.executemany(f"INSERT INTO audit ({', '.join(ROW_COLUMNS)}) VALUES ({marks})", chunk)
         for name, seq, call_id in orders:
             own = {"client_order_id": name, "intent_seq": seq, "call_id": call_id}
-            _insert(connection, "orders", {**shape["orders"][0], **own})
+            written = {"orders": [{**shape["orders"][0], **own}], "flows": list[dict[str, object]]()}
             for flow in shape["flows"]:
-                _insert(connection, "flows", {**flow, "id": None, "client_order_id": name})
+                flows += 1
+                written["flows"].append({**flow, "id": flows, "client_order_id": name})
+            _write(connection, writer, written)
         placed += len(orders)
         orders.clear()
-    for held in shape["holdings"]:
-        _insert(connection, "holdings", {**held, "quantity": str(Decimal(str(held["quantity"])) * placed)})
+    held = [{**row, "quantity": plain(Decimal(str(row["quantity"])) * placed)} for row in shape["holdings"]]
+    _write(connection, writer, {"holdings": held})
+
+
+def _write(connection: sqlite3.Connection, writer: _Writer, written: dict[str, list[dict[str, object]]]) -> None:
+    """Insert rows into other tables, with the row of the log that says so."""
+    for table, rows in written.items():
+        for row in rows:
+            _insert(connection, table, row)
+    images = {
+        table: [{k: v for k, v in row.items() if v is not None} for row in rows] for table, rows in written.items()
+    }
+    values = dict(zip(ROW_COLUMNS, writer.row(Record(phase=Phase.STATE, body={"tables": images})), strict=True))
+    _insert(connection, "audit", {f'"{name}"': value for name, value in values.items()})
 
 
 def _insert(connection: sqlite3.Connection, table: str, values: Mapping[str, object]) -> None:

@@ -25,9 +25,9 @@ MINUTE = 60_000
 class World:
     """What the tests of the store work with."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, start_ms: int = START_MS) -> None:
         self.home = home
-        self.clock_ms = START_MS
+        self.clock_ms = start_ms
         self.monotonic_s = 100.0
         self.scope = Scope(environment="paper", account="a1")
         self.other = Scope(environment="testnet", account="a1")

@@ -18,7 +18,8 @@ from guardian.domain.orders import Fees, OrderSide
 from guardian.errors import StoreConflict
 from guardian.policy.facts import DayTrading
 from guardian.store.database import Transaction
-from guardian.store.log.verify import FindingKind, verify
+from guardian.store.log.verify import verify
+from guardian.store.log_findings import FindingKind
 from guardian.store.schema.records import Phase, Record, Scope
 from tests.store.support.store_world import MINUTE, World
 from tests.support.profiles import tries
@@ -298,7 +299,7 @@ def test_correction_needs_its_row_and_its_prices(world: World) -> None:
 
 
 def test_corrected_ledger_adds_up_and_one_by_hand_does_not(world: World) -> None:
-    """LEDGER: corrections with their rows are intact; a correction that no row reports is found."""
+    """Corrections with their rows are intact; one that no row reports is found, by the log (STATE) and by LEDGER."""
     trade(world, "BTCUSDT", OrderSide.BUY, "1", "50000")
     correct(world, "BTC", "0.5", {"BTCUSDT": "40000"})
     assert verify(world.home).is_intact
@@ -310,4 +311,7 @@ def test_corrected_ledger_adds_up_and_one_by_hand_does_not(world: World) -> None
     )
     connection.commit()
     connection.close()
-    assert [finding.kind for finding in verify(world.home).findings] == [FindingKind.LEDGER]
+    of_state, of_ledger = verify(world.home).findings
+    assert (of_state.kind, of_ledger.kind) == (FindingKind.STATE, FindingKind.LEDGER)
+    assert of_state.message.startswith("flow `")
+    assert of_state.message.endswith("` is not in the log")

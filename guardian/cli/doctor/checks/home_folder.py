@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,12 +11,11 @@ from guardian.cli.doctor.examined import Examined
 from guardian.cli.doctor.findings import Finding, ok, problem, unclear, warning
 from guardian.cli.support.times import relative
 from guardian.errors import NotPrivate
+from guardian.store.disk_space import ACTS_NEED, ORDERS_NEED, SCARCE, free_bytes
 from guardian.store.emergency import EmergencyFile
 from guardian.system.private_files import HOME_FILES, check_home, check_owner
 
-_NEEDED: Final = 50_000_000
-_SCARCE: Final = 500_000_000
-"""Bytes that are free on the disk."""
+_MAKE_ROOM: Final = "make room on that disk"
 _COPIES: Final = ("*.bak", "policy.toml.*", "guardian.db.*", "guardian-*.db*")
 _OLD_MS: Final = 90 * 86_400_000
 
@@ -49,13 +47,18 @@ def check_place(examined: Examined) -> Iterator[Finding]:
 
 def check_disk(examined: Examined) -> Iterator[Finding]:
     """The disk takes the log's next rows."""
-    there = next(place for place in (examined.home, *examined.home.parents) if place.exists())
-    free = shutil.disk_usage(there).free
+    free = free_bytes(examined.home)
+    if free is None:
+        yield unclear("disk", "the system does not say how much of the disk is free")
+        return
     text = f"{free // 1_000_000} MB are free on the disk of the home"
-    if free < _NEEDED:
-        yield problem("disk", f"{text}: where the log takes no row, no order is created", "make room on that disk")
-    elif free < _SCARCE:
-        yield warning("disk", text, "make room on that disk")
+    if free < ACTS_NEED:
+        refused = "no order is created, and nothing is proposed, approved or armed"
+        yield problem("disk", f"{text}: below {ACTS_NEED // 1_000_000} MB {refused}", _MAKE_ROOM)
+    elif free < ORDERS_NEED:
+        yield problem("disk", f"{text}: below {ORDERS_NEED // 1_000_000} MB no order is created", _MAKE_ROOM)
+    elif free < SCARCE:
+        yield warning("disk", f"{text}: below {ORDERS_NEED // 1_000_000} MB no order is created", _MAKE_ROOM)
     else:
         yield ok("disk", text)
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardian.gate.reads.average_cost import CostPool, pools_of
+from guardian.store.answers.average_cost import CostPool, pools_of
 from guardian.store.transaction.ledger import Flow, FlowKind
 from tests.gate.support.profit_oracle import UNIT, Step, books_of, flows_of
 

@@ -92,9 +92,14 @@ class CostPool:
             self._sell(flow.source, negated(flow.change), paid)
         self._settle()
 
+    def is_buy(self, source: str) -> bool | None:
+        """Returns whether an order that was taken in buys; None where it was not, or is a correction."""
+        so_far = self._orders.get(source)
+        return None if so_far is None else so_far.is_buy
+
     def _buy(self, order: str, quantity: Decimal, cost: Decimal) -> None:
         self._orders.setdefault(order, _OrderSoFar(is_buy=True))
-        self.held, self.cost = plus(self.held, quantity), plus(self.cost, cost)
+        self._add(order, quantity, cost)
         self._counted.bought = plus(self._counted.bought, quantity)
         self._counted.bought_for = plus(self._counted.bought_for, cost)
 
@@ -104,31 +109,31 @@ class CostPool:
         so_far.sold, so_far.covered = plus(so_far.sold, quantity), plus(so_far.covered, covered)
         counted.sold, counted.sold_for = plus(counted.sold, quantity), plus(counted.sold_for, proceeds)
         counted.unknown_cost = plus(counted.unknown_cost, minus(quantity, covered))
-        self._gain(proceeds, _share_down(proceeds, covered, quantity))
+        self._gain(proceeds, share_down(proceeds, covered, quantity))
         self._gain_of_held(negated(self._leave(covered)))
 
     def _pay(self, order: str, change: Decimal) -> None:
         """What an order paid or received turns out to be other than was known before."""
         so_far = self._orders.setdefault(order, _OrderSoFar(is_buy=change < 0))
         if so_far.is_buy:
-            self.cost = minus(self.cost, change)
+            self._raise_cost(order, negated(change))
             self._counted.bought_for = minus(self._counted.bought_for, change)
         else:
             self._counted.sold_for = plus(self._counted.sold_for, change)
-            self._gain(change, _share_down(change, so_far.covered, so_far.sold))
+            self._gain(change, share_down(change, so_far.covered, so_far.sold))
 
     def _charge(self, order: str, asset: str, fee: Decimal) -> None:
         self._counted.fees[asset] = plus(self._counted.fees.get(asset, ZERO), fee)
         so_far = self._orders.get(order)
         if asset == self.base_asset:
             taken = min(fee, self.held)
-            self.held = minus(self.held, taken)
+            self._shrink(order, taken)
             fee = minus(fee, taken)
         elif asset == self.quote_asset and so_far is not None:
             if so_far.is_buy:
-                self.cost = plus(self.cost, fee)
+                self._raise_cost(order, fee)
             else:
-                self._gain(negated(fee), negated(_share_up(fee, so_far.covered, so_far.sold)))
+                self._gain(negated(fee), negated(share_up(fee, so_far.covered, so_far.sold)))
             return
         if fee:
             self._counted.fees_apart[asset] = plus(self._counted.fees_apart.get(asset, ZERO), fee)
@@ -138,9 +143,21 @@ class CostPool:
         self._counted.corrected = plus(self._counted.corrected, change)
         self._leave(min(max(negated(change), ZERO), self.held))
 
+    def _add(self, order: str, quantity: Decimal, cost: Decimal) -> None:  # noqa: ARG002 - a lot has its order
+        """Adds what an order bought, and what that cost, to what is held."""
+        self.held, self.cost = plus(self.held, quantity), plus(self.cost, cost)
+
+    def _raise_cost(self, order: str, amount: Decimal) -> None:  # noqa: ARG002 - as above
+        """Adds to the cost of what an order bought."""
+        self.cost = plus(self.cost, amount)
+
+    def _shrink(self, order: str, quantity: Decimal) -> None:  # noqa: ARG002 - as above
+        """Takes a fee of an order off what is held, and leaves the cost."""
+        self.held = minus(self.held, quantity)
+
     def _leave(self, quantity: Decimal) -> Decimal:
         """Takes a quantity off what is held; returns its share of the cost."""
-        share = _share_up(self.cost, quantity, self.held)
+        share = share_up(self.cost, quantity, self.held)
         self.held, self.cost = minus(self.held, quantity), minus(self.cost, share)
         return share
 
@@ -171,13 +188,13 @@ def pools_of(
     for flow in flows:
         of_symbol[flow.symbol].append(flow)
     for symbol, pool in pools.items():
-        for flow, paid in _joined(of_symbol[symbol], pool.quote_asset):
+        for flow, paid in joined(of_symbol[symbol], pool.quote_asset):
             is_after_start = start_ms is None or flow.time_ms >= start_ms
             pool.take(flow, paid, counts=is_after_start and (end_ms is None or flow.time_ms <= end_ms))
     return pools
 
 
-def _joined(flows: list[Flow], quote_asset: str) -> Iterator[tuple[Flow, Decimal]]:
+def joined(flows: list[Flow], quote_asset: str) -> Iterator[tuple[Flow, Decimal]]:
     """Yields the flows of one symbol that move anything here, a trade's two sides as one."""
     position = 0
     while position < len(flows):
@@ -202,13 +219,13 @@ def _are_one_trade(flow: Flow, other: Flow, quote_asset: str) -> bool:
     )
 
 
-def _share_up(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+def share_up(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     """Returns the part of an amount that belongs to a part of a quantity, rounded up at the eighth digit."""
     if part == whole:
         return amount
     return min(round_up(divided_up(times(amount, part), whole)), amount)
 
 
-def _share_down(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+def share_down(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     """Returns the same, rounded down at the eighth digit."""
     return amount if part == whole else round_down(divided_down(times(amount, part), whole))

@@ -1,0 +1,1 @@
+"""`guardian audit backup` and `guardian audit restore`."""

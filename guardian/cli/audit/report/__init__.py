@@ -1,0 +1,1 @@
+"""`guardian audit report`: the log of a period as one page for a person."""

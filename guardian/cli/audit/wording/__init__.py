@@ -1,0 +1,1 @@
+"""What the rows of the log mean, in words for a person."""

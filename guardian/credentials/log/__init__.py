@@ -1,0 +1,1 @@
+"""What the keyring keeps of the log."""

@@ -1,0 +1,1 @@
+"""The history of calls and events, read from the log without touching the file."""

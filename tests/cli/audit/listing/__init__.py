@@ -1,0 +1,1 @@
+"""Tests of how the log is listed, filtered, laid out and followed."""

@@ -1,0 +1,1 @@
+"""Tests of what the rows of the log mean in words."""

@@ -1,0 +1,1 @@
+"""Tests of homes that an older guardian made."""
