@@ -1,10 +1,13 @@
-"""The text of a policy as the log has it: without the keys of a paper exchange. Pure."""
+"""The text of a policy as the log has it: without the keys of a paper exchange. Pure.
+
+A database that is made from the log has these texts, and so no digest of a text with keys.
+"""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Final
 
@@ -31,6 +34,17 @@ def with_hidden_keys(image: dict[str, object]) -> dict[str, object]:
     return found
 
 
+def is_rebuilt(image: Mapping[str, object], logged: Mapping[str, object]) -> bool:
+    """Whether an image differs from the log's in nothing but that it is of a row that was made from the log.
+
+    Its texts of policies are then those of the log, without their keys, and so are whole.
+    """
+    digests = {name + DIGEST for name in TEXTS} & (logged.keys() - image.keys())
+    if not digests or not all(HIDDEN in str(logged.get(name.removesuffix(DIGEST))) for name in digests):
+        return False
+    return image == {name: value for name, value in logged.items() if name not in digests}
+
+
 def without_keys(text: str) -> str:
     """Returns the text of a policy without its keys; nothing of it where one is written so that it is not found."""
     if "api" not in text and "\\" not in text:
@@ -39,10 +53,12 @@ def without_keys(text: str) -> str:
         keys = set(_keys_in(tomllib.loads(text)))
     except (tomllib.TOMLDecodeError, RecursionError):
         return HIDDEN
+    if not keys:
+        return text
     kept = _KEY.sub(rf'\1"{HIDDEN}"', text)
-    if keys and (kept == text or any(key and key in kept for key in keys)):
+    if kept == text or any(key and key in kept for key in keys) or without_keys(kept) != kept:
         return HIDDEN
-    return kept if keys else text
+    return kept
 
 
 def _keys_in(found: object) -> Iterator[str]:
@@ -50,7 +66,8 @@ def _keys_in(found: object) -> Iterator[str]:
         case dict():
             for name, value in found.items():
                 if name in _NAMES and isinstance(value, str):
-                    yield value
+                    if value != HIDDEN:
+                        yield value
                 else:
                     yield from _keys_in(value)
         case list():

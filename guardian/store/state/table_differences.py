@@ -12,7 +12,7 @@ from guardian.domain.text.escaping import clean
 from guardian.store.schema.compiled_statement import Key
 from guardian.store.schema.sqlite_dialect import stored_parts
 from guardian.store.schema.sqlite_statements import LOGGED
-from guardian.store.state.policy_texts import DIGEST, TEXTS
+from guardian.store.state.policy_texts import DIGEST, TEXTS, is_rebuilt
 from guardian.store.state.row_images import image_digest, image_of, key_in
 from guardian.store.state.table_state import TableState, first_image, is_image, seq_in
 from guardian.store.state.table_statements import IMAGE_ROW, ONE_ROW, ROWS_OF_TABLE
@@ -60,7 +60,9 @@ def table_differences(connection: sqlite3.Connection, state: TableState) -> Iter
             if value is None:
                 yield None, f"{_called(name, image)} is not in the log"
             elif not is_image(value, image):
-                yield seq_in(value) or None, _changed(name, image, _logged(connection, name, key, value))
+                logged = _logged(connection, name, key, value)
+                if not is_rebuilt(image, logged):
+                    yield seq_in(value) or None, _changed(name, image, logged)
         for key, value in known.items():
             logged = _logged(connection, name, key, value)
             yield seq_in(value) or None, f"{_called(name, logged)} is missing: the log has it"

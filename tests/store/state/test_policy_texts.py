@@ -39,6 +39,14 @@ def test_text_without_keys_is_kept_whole(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", WRITTEN)
+def test_text_of_the_log_is_as_it_is_in_a_database_that_is_made_from_it(text: str) -> None:
+    """Nothing is taken out of it a second time."""
+    kept = without_keys(text)
+    assert HIDDEN in kept
+    assert without_keys(kept) == kept
+
+
+@pytest.mark.parametrize("text", WRITTEN)
 def test_no_key_is_in_the_log_and_the_tables_are_as_it_says(world: World, text: str) -> None:
     """The transaction's row and a baseline have the policy without its keys, and verifying finds nothing."""
     world.attempt(lambda tx: tx.policies.remember("d1", text))

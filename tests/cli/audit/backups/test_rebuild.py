@@ -11,9 +11,19 @@ import pytest
 
 from guardian.cli.app import main
 from guardian.store.log.verify import verify
+from guardian.store.state.policy_texts import HIDDEN
 from guardian.system.clock import wall_clock_ms
 from tests.store.support.store_world import World
 from tests.support.tamper import tamper
+
+PAPER_POLICY = """schema = 1
+[paper]
+endpoint = "http://127.0.0.1:1"
+api_key = "k1"
+api_secret = "s1"
+[limits]
+max_notional = "900"
+"""
 
 
 @pytest.fixture
@@ -51,6 +61,37 @@ def test_edited_table_is_named_and_does_not_come_over(
     assert "INTACT" in said.out
     with closing(sqlite3.connect(target)) as connection:
         assert connection.execute("SELECT notional FROM orders").fetchall() == [("100",)]
+
+
+def test_home_with_keys_of_a_paper_exchange_is_rebuilt_and_verifies(
+    desk: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The log has the policy without its keys, and so has the new database; an edit of it is found all the same."""
+    desk.attempt(lambda tx: tx.policies.remember("d1", PAPER_POLICY))
+    target = tmp_path / "new.db"
+    assert main(["audit", "rebuild", str(target)]) == 0
+    assert "INTACT" in capsys.readouterr().out
+    with closing(sqlite3.connect(target)) as connection:
+        assert connection.execute("SELECT text FROM policies").fetchall() == [
+            (PAPER_POLICY.replace('"k1"', f'"{HIDDEN}"').replace('"s1"', f'"{HIDDEN}"'),)
+        ]
+        connection.execute("UPDATE policies SET text = replace(text, '900', '9000')")
+        connection.commit()
+    (finding,) = verify(target).findings
+    assert "policy `1`: `text` is " in finding.message
+
+
+def test_edit_beside_the_keys_of_a_paper_exchange_is_named(
+    desk: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the home that has the keys, whether the keys are edited or something else."""
+    desk.attempt(lambda tx: tx.policies.remember("d1", PAPER_POLICY))
+    tamper(desk, "UPDATE policies SET text = replace(text, 's1', 's2'), stored_ms = 1")
+    assert main(["audit", "rebuild", str(tmp_path / "new.db")]) == 1
+    said = capsys.readouterr().err
+    assert "policy `1`: `stored_ms` is 1, the log says" in said
+    assert "`text_sha256` is" in said
+    assert '"s2"' not in said
 
 
 def test_broken_log_is_rebuilt_as_broken_as_it_is(
