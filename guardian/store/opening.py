@@ -37,7 +37,7 @@ from guardian.store.schema.sqlite_dialect import (
     set_busy_timeout,
     use_wal,
 )
-from guardian.store.schema.sqlite_errors import RESTORE_HINT, translated
+from guardian.store.schema.sqlite_errors import RESTORE_HINT, require_sqlite, translated
 from guardian.store.schema.sqlite_statements import SCHEMA
 from guardian.system.private_files import check_home, make_folder, prepare_file
 
@@ -116,11 +116,13 @@ def open_file(home: Path, *, create: bool, now_ms: int) -> OpenFile:
 
     Raises:
         NotPrivate: the home or a file in it is another user's, open to others, or a link.
-        StoreUnavailable: it cannot be opened or made now, is newer, or is older and open elsewhere.
+        StoreUnavailable: it cannot be opened or made now, is newer, or is older and open elsewhere; or the SQLite of
+            this Python is too old.
         StoreCorrupt: it is not guardian's, or it is damaged.
         StoreLost: it is gone from a home that has a policy or a checkpoint.
     """
     path = home / DATABASE_NAME
+    require_sqlite()
     try:
         if create:
             make_folder(home)
@@ -155,6 +157,7 @@ def begin_log(home: Path) -> None:
     A log that is there is left as it is. Raises NotPrivate, StoreUnavailable and StoreCorrupt.
     """
     path = home / DATABASE_NAME
+    require_sqlite()
     try:
         make_folder(home)
         check_home(home)

@@ -66,6 +66,22 @@ def test_settings_hold_on_the_connection(world: World) -> None:
     assert {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in expected} == expected
 
 
+def test_sqlite_without_returning_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.11 on a system of SQLite 3.34 says what it found and what to install; 3.35 is enough."""
+    home = tmp_path / "home"
+    monkeypatch.setattr(sqlite3, "sqlite_version", "3.34.1")
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    for opening in (open_at, begin_log):
+        with pytest.raises(StoreUnavailable, match=r"this Python has SQLite 3\.34\.1, .* needs 3\.35") as refused:
+            opening(home)
+        assert "only-managed" in present(refused.value.hint)
+        assert not home.exists()
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 35, 0))
+    open_at(home).close()
+
+
 @pytest.mark.parametrize("content", [b"x", b"not a database " * 500, b"SQLite format 3\0" + bytes(4000)])
 def test_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
     """Garbage is not written over."""

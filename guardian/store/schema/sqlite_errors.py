@@ -40,6 +40,28 @@ UNWRITTEN: Final = (sqlite3.Error, ValueError, OverflowError)
 
 RESTORE_HINT: Final = "`guardian audit verify` shows more; restore `guardian.db` from a backup"
 
+LEAST_SQLITE: Final = (3, 35, 0)
+"""The first version of SQLite that has `RETURNING`, by which each transaction writes its rows into the log."""
+NEWER_SQLITE_HINT: Final = (
+    "install guardian with a Python that has a newer SQLite, as those of uv and python.org do: "
+    "`uv tool install --python 3.13 --python-preference only-managed --reinstall .`"
+)
+
+
+def why_too_old() -> str | None:
+    """Returns a sentence where the SQLite of this Python is older than LEAST_SQLITE; else None."""
+    if sqlite3.sqlite_version_info >= LEAST_SQLITE:
+        return None
+    least = ".".join(map(str, LEAST_SQLITE[:2]))
+    return f"this Python has SQLite {sqlite3.sqlite_version}, and guardian needs {least} or newer"
+
+
+def require_sqlite() -> None:
+    """Raises StoreUnavailable where the SQLite of this Python is older than LEAST_SQLITE."""
+    why = why_too_old()
+    if why is not None:
+        raise StoreUnavailable(f"the log cannot be opened: {why}", hint=NEWER_SQLITE_HINT)
+
 
 def translated(error: Exception) -> StoreError:
     """Returns the StoreError for what sqlite3 or the system raised."""

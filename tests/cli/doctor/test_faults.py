@@ -233,6 +233,16 @@ def test_fault_of_the_home_is_found_by_name(
     assert state_of(folder) == before
 
 
+def test_sqlite_that_is_too_old_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its version, the one that is needed, and what to type."""
+    monkeypatch.setattr(sqlite3, "sqlite_version", "3.34.1")
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    (one,) = [one for one in found(examined(folder)) if one.name == "versions.sqlite"]
+    assert one.health is Health.PROBLEM
+    assert "SQLite 3.34.1, and guardian needs 3.35 or newer" in one.text
+    assert "uv tool install" in str(one.remedy)
+
+
 def test_looser_policy_that_waits_is_found(folder: Path) -> None:
     """A file that is not in force is said to wait for the owner. (A home of paper takes every edit: it is in force.)"""
     names = {one.name: one.text for one in found(examined(folder))}

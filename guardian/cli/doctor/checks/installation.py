@@ -13,6 +13,7 @@ from typing import Final
 from guardian import __version__
 from guardian.cli.doctor.examined import Examined
 from guardian.cli.doctor.findings import Finding, ok, problem, unclear, warning
+from guardian.store.schema.sqlite_errors import NEWER_SQLITE_HINT, why_too_old
 from guardian.system.typed_command import NAME, typed_command
 
 _PACKAGE: Final = "guardian-mcp"
@@ -44,7 +45,10 @@ def libraries() -> list[str]:
 
 
 def check_versions(_examined: Examined) -> Iterator[Finding]:
-    """Guardian, Python, SQLite and the libraries are there."""
+    """Guardian, Python, SQLite and the libraries are there, and SQLite is new enough."""
+    too_old = why_too_old()
+    if too_old is not None:
+        yield problem("versions.sqlite", f"{too_old}: no order can be placed", NEWER_SQLITE_HINT)
     try:
         found = versions()
     except PackageNotFoundError:
