@@ -150,7 +150,29 @@ def logged_columns(table: Table) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns if column.name not in left_out)
 
 
+def _set_columns(statement: Update) -> frozenset[str]:
+    """Returns the columns that an UPDATE sets, of those that the log has."""
+    changed = {str(getattr(column, "name", column)) for column in statement._values or ()}  # noqa: SLF001 - a public name is missing
+    table = statement.table
+    assert isinstance(table, Table)
+    assert not changed & {column.name for column in table.primary_key}, "a key would be another row's in the log"
+    return frozenset(changed) & frozenset(logged_columns(table))
+
+
+def changing_columns() -> dict[str, frozenset[str]]:
+    """Returns by table the columns that any UPDATE sets, of those that the log has."""
+    found: dict[str, frozenset[str]] = {}
+    for module in DEFINITIONS:
+        for _, statement in definitions_in(module):
+            if isinstance(statement, Update):
+                table = statement.table
+                assert isinstance(table, Table)
+                found[table.name] = found.get(table.name, frozenset()) | _set_columns(statement)
+    return found
+
+
 def _logged_section() -> str:
+    changing = changing_columns()
     lines = ["", "# The tables whose rows the log has", "", "LOGGED: Final = {"]
     for table in sorted(BaseTable.metadata.tables.values(), key=lambda table: table.name):
         if columns := logged_columns(table):
@@ -162,8 +184,10 @@ def _logged_section() -> str:
                 "        (",
                 *_names(columns, indent=8),
                 "        ),",
-                "    ),",
             ]
+            if changing.get(table.name):
+                lines += ["        frozenset({", *_names(sorted(changing[table.name]), indent=8), "        }),"]
+            lines.append("    ),")
     return "\n".join([*lines, "}", '"""By name."""', ""])
 
 
@@ -173,12 +197,9 @@ def _logged_table(statement: SelectBase | UpdateBase) -> Table | None:
         return None
     table = statement.table
     assert isinstance(table, Table)
-    columns = logged_columns(table)
     if isinstance(statement, Update):
-        changed = {str(getattr(column, "name", column)) for column in statement._values or ()}  # noqa: SLF001 - a public name is missing
-        assert not changed & {column.name for column in table.primary_key}, "a key would be another row's in the log"
-        return table if changed & set(columns) else None
-    return table if columns else None
+        return table if _set_columns(statement) else None
+    return table if logged_columns(table) else None
 
 
 def _entry(name: str, statement: SelectBase | UpdateBase) -> str:
@@ -196,6 +217,8 @@ def _entry(name: str, statement: SelectBase | UpdateBase) -> str:
         lines += ["    columns=(", *_names(statement.selected_columns.keys(), indent=8), "    ),"]
     if table is not None:
         lines += [f'    logged=LOGGED["{table.name}"],', *(["    deletes=True,"] if deletes else [])]
+        if isinstance(statement, Update):
+            lines += ["    sets=frozenset({", *_names(sorted(_set_columns(statement)), indent=8), "    }),"]
     return "\n".join([*lines, ")", ""])
 
 

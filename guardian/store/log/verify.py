@@ -47,7 +47,7 @@ from guardian.store.seal.checks import KeptCheckpoint, SealCheck
 from guardian.store.seal.evidence import NO_EVIDENCE, SealEvidence
 from guardian.store.seal.macs import MacCheck, MacRow
 from guardian.store.seal.seal_rows import seal_rows
-from guardian.store.state.table_differences import table_differences
+from guardian.store.state.table_differences import image_differences, table_differences
 from guardian.store.state.table_state import TableState
 
 GIVEN: Final = "given"
@@ -256,8 +256,6 @@ class Verification:
 
     def _row(self, row: LogRow) -> None:
         self._rows += 1
-        if row.phase == STATE:
-            self._state.apply(row.seq, row.data)
         if row.seq != self._seq + 1:
             missing = (
                 f"row {self._seq + 1} is" if row.seq == self._seq + 2 else f"rows {self._seq + 1} to {row.seq - 1} are"
@@ -265,6 +263,10 @@ class Verification:
             self._at(row, FindingKind.GAP, f"{missing} missing before row {row.seq}", (self._digest, row.prev_hash))
         elif row.prev_hash != self._digest:
             self._at(row, FindingKind.CHAIN, f"row {row.seq} does not follow on the row before it", (self._digest,))
+        if row.seq != self._seq + 1 or row.prev_hash != self._digest or not row.has_its_digest:
+            self._state.lose_track(row.seq)
+        if row.phase == STATE:
+            self._state.apply(row.seq, row.data)
         if not row.has_its_digest:
             what = (row.prev_hash, row.digest, row.body)
             self._at(row, FindingKind.CONTENT, f"row {row.seq} was changed: its digest is another one", what)
@@ -291,8 +293,9 @@ class Verification:
         connection.execute(BEGIN_READING)
         try:
             self._check_up_to(_AFTER_ALL, connection, {anchor.seq for anchor in anchors.values()}, progress)
-            for seq, sentence in islice(table_differences(connection, self._state), MAX_FINDINGS):
-                self.found(FindingKind.STATE, seq, sentence)
+            for differences in (image_differences, table_differences):
+                for seq, sentence in islice(differences(connection, self._state), MAX_FINDINGS):
+                    self.found(FindingKind.STATE, seq, sentence)
         finally:
             connection.execute(END_READING)
 

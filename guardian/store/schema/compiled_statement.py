@@ -19,6 +19,8 @@ class LoggedTable:
     """The columns of the primary key."""
     columns: tuple[str, ...]
     """All columns that the log has, in the order of the table."""
+    changing: frozenset[str] = frozenset()
+    """Those that some statement sets in a row that is there; all others stay as the row was inserted."""
 
     def key_of(self, row: Sequence[object]) -> Key:
         """Returns the primary key of a row that has all columns in their order."""
@@ -45,6 +47,8 @@ class CompiledStatement:
     It then returns each row that it wrote with the table's columns, or of each row that it deleted the key.
     """
     deletes: bool = False
+    sets: frozenset[str] = frozenset()
+    """The columns that an UPDATE sets, of those that the log has; none of a statement that inserts or deletes."""
 
 
 def filled(name: str, values: Sequence[object], count: int) -> dict[str, object]:

@@ -330,6 +330,9 @@ LOGGED: Final = {
         (
         "id", "state", "reason", "since_ms", "by",
         ),
+        frozenset({
+        "by", "reason", "since_ms", "state",
+        }),
     ),
     "flows": LoggedTable(
         "flows",
@@ -349,6 +352,9 @@ LOGGED: Final = {
         (
         "environment", "account", "symbol", "asset", "base_asset", "quote_asset", "quantity", "last_price",
         ),
+        frozenset({
+        "last_price", "quantity",
+        }),
     ),
     "mandates": LoggedTable(
         "mandates",
@@ -360,6 +366,9 @@ LOGGED: Final = {
         "policy_digest", "policy_text", "approval_seq", "created_ms", "expires_ms", "ended_ms",
         "ended_reason",
         ),
+        frozenset({
+        "ended_ms", "ended_reason", "policy_digest", "policy_text",
+        }),
     ),
     "marks": LoggedTable(
         "marks",
@@ -369,6 +378,9 @@ LOGGED: Final = {
         (
         "name", "ts_ms",
         ),
+        frozenset({
+        "ts_ms",
+        }),
     ),
     "orders": LoggedTable(
         "orders",
@@ -383,6 +395,11 @@ LOGGED: Final = {
         "executed_quantity", "executed_quote_quantity", "fee_quantity", "updated_ms", "corrections",
         "created_ms", "exchange_status", "amended_quantity", "absent_ms", "given_up", "adopted",
         ),
+        frozenset({
+        "absent_ms", "adopted", "amended_quantity", "corrections", "created_ms", "exchange_status",
+        "executed_quantity", "executed_quote_quantity", "fee_quantity", "given_up", "order_id", "state",
+        "updated_ms",
+        }),
     ),
     "owner": LoggedTable(
         "owner",
@@ -392,6 +409,9 @@ LOGGED: Final = {
         (
         "id", "floor", "pin_since_ms", "pin_digest", "pin_tries",
         ),
+        frozenset({
+        "floor", "pin_digest", "pin_since_ms", "pin_tries",
+        }),
     ),
     "owner_changes": LoggedTable(
         "owner_changes",
@@ -401,6 +421,9 @@ LOGGED: Final = {
         (
         "id", "kind", "detail", "requested_ms", "effective_ms", "state",
         ),
+        frozenset({
+        "state",
+        }),
     ),
     "passkeys": LoggedTable(
         "passkeys",
@@ -410,6 +433,9 @@ LOGGED: Final = {
         (
         "credential_id", "public_key", "name", "sign_count", "created_ms", "removed_ms",
         ),
+        frozenset({
+        "removed_ms", "sign_count",
+        }),
     ),
     "policies": LoggedTable(
         "policies",
@@ -440,6 +466,10 @@ LOGGED: Final = {
         "currency", "shown_bid", "shown_ask", "created_ms", "expires_ms", "state", "token_digest",
         "token_expires_ms", "approved_ms", "proof", "approval_seq", "reason", "client_order_id",
         ),
+        frozenset({
+        "approval_seq", "approved_ms", "client_order_id", "proof", "reason", "state", "token_digest",
+        "token_expires_ms",
+        }),
     ),
     "redemptions": LoggedTable(
         "redemptions",
@@ -458,6 +488,9 @@ LOGGED: Final = {
         (
         "id", "environment", "account", "symbol", "side", "since_ms", "since_seq",
         ),
+        frozenset({
+        "since_ms",
+        }),
     ),
 }
 """By name."""
@@ -600,6 +633,9 @@ SET_TRADING: Final = CompiledStatement(
         "by", "reason", "since_ms", "state",
     }),
     logged=LOGGED["control"],
+    sets=frozenset({
+        "by", "reason", "since_ms", "state",
+    }),
 )
 SET_TRADING_REASON: Final = CompiledStatement(
     "UPDATE control SET reason=:reason WHERE control.id = 1 RETURNING id, state, reason, since_ms, \"by\"",
@@ -607,6 +643,9 @@ SET_TRADING_REASON: Final = CompiledStatement(
         "reason",
     }),
     logged=LOGGED["control"],
+    sets=frozenset({
+        "reason",
+    }),
 )
 SET_WINDOW: Final = CompiledStatement(
     "UPDATE control SET window_ms=:now WHERE control.id = 1",
@@ -664,6 +703,10 @@ MOVE_ORDER: Final = CompiledStatement(
         "executed_quote_quantity", "fee_quantity", "given_up", "name", "order_id", "state", "updated_ms",
     }),
     logged=LOGGED["orders"],
+    sets=frozenset({
+        "amended_quantity", "corrections", "created_ms", "exchange_status", "executed_quantity",
+        "executed_quote_quantity", "fee_quantity", "given_up", "order_id", "state", "updated_ms",
+    }),
 )
 SET_ABSENT: Final = CompiledStatement(
     "UPDATE orders SET absent_ms=:absent_ms WHERE orders.client_order_id = :name RETURNING client_order_id, "
@@ -676,6 +719,9 @@ SET_ABSENT: Final = CompiledStatement(
         "absent_ms", "name",
     }),
     logged=LOGGED["orders"],
+    sets=frozenset({
+        "absent_ms",
+    }),
 )
 ADOPT_ORDER: Final = CompiledStatement(
     "UPDATE orders SET adopted=1 WHERE orders.client_order_id = :name RETURNING client_order_id, intent_seq, "
@@ -688,6 +734,9 @@ ADOPT_ORDER: Final = CompiledStatement(
         "name",
     }),
     logged=LOGGED["orders"],
+    sets=frozenset({
+        "adopted",
+    }),
 )
 ORDER_BY_NAME: Final = CompiledStatement(
     "SELECT orders.client_order_id, orders.intent_seq, orders.environment, orders.account, orders.call_id, "
@@ -1198,6 +1247,9 @@ BRING_BACK_MARKS: Final = CompiledStatement(
         "now",
     }),
     logged=LOGGED["slicing"],
+    sets=frozenset({
+        "since_ms",
+    }),
 )
 CLEAR_OTHER_MARKS: Final = CompiledStatement(
     "DELETE FROM slicing WHERE slicing.environment = :environment AND slicing.account = :account AND "
@@ -1276,6 +1328,9 @@ SET_HELD_QUANTITY: Final = CompiledStatement(
         "account", "asset", "environment", "quantity", "symbol",
     }),
     logged=LOGGED["holdings"],
+    sets=frozenset({
+        "quantity",
+    }),
 )
 SET_LAST_PRICE: Final = CompiledStatement(
     "UPDATE holdings SET last_price=:last_price WHERE holdings.environment = :environment AND holdings.account = "
@@ -1285,6 +1340,9 @@ SET_LAST_PRICE: Final = CompiledStatement(
         "account", "asset", "environment", "last_price", "symbol",
     }),
     logged=LOGGED["holdings"],
+    sets=frozenset({
+        "last_price",
+    }),
 )
 HELD_QUANTITY: Final = CompiledStatement(
     "SELECT holdings.quantity "
@@ -1475,6 +1533,9 @@ GIVE_TOKEN: Final = CompiledStatement(
         "proposal_id", "token_digest", "token_expires_ms",
     }),
     logged=LOGGED["proposals"],
+    sets=frozenset({
+        "token_digest", "token_expires_ms",
+    }),
 )
 APPROVE_PROPOSAL: Final = CompiledStatement(
     "UPDATE proposals SET state=:state, token_digest=:token_digest, token_expires_ms=:token_expires_ms, "
@@ -1487,6 +1548,9 @@ APPROVE_PROPOSAL: Final = CompiledStatement(
         "approval_seq", "approved_ms", "proof", "proposal_id", "state", "token_digest", "token_expires_ms",
     }),
     logged=LOGGED["proposals"],
+    sets=frozenset({
+        "approval_seq", "approved_ms", "proof", "state", "token_digest", "token_expires_ms",
+    }),
 )
 END_PROPOSAL: Final = CompiledStatement(
     "UPDATE proposals SET state=:state, reason=:reason WHERE proposals.id = :proposal_id AND state IN ('waiting',"
@@ -1498,6 +1562,9 @@ END_PROPOSAL: Final = CompiledStatement(
         "proposal_id", "reason", "state",
     }),
     logged=LOGGED["proposals"],
+    sets=frozenset({
+        "reason", "state",
+    }),
 )
 SEND_PROPOSAL: Final = CompiledStatement(
     "UPDATE proposals SET state=:state, client_order_id=:client_order_id WHERE proposals.id = :proposal_id AND "
@@ -1509,6 +1576,9 @@ SEND_PROPOSAL: Final = CompiledStatement(
         "client_order_id", "proposal_id", "state",
     }),
     logged=LOGGED["proposals"],
+    sets=frozenset({
+        "client_order_id", "state",
+    }),
 )
 INSERT_REDEMPTION: Final = CompiledStatement(
     "INSERT INTO redemptions (proposal_id, token_digest, client_order_id, ts_ms) VALUES (:proposal_id, "
@@ -1534,6 +1604,9 @@ SET_FLOOR: Final = CompiledStatement(
         "floor",
     }),
     logged=LOGGED["owner"],
+    sets=frozenset({
+        "floor",
+    }),
 )
 SET_PIN: Final = CompiledStatement(
     "UPDATE owner SET pin_since_ms=:pin_since_ms, pin_digest=:pin_digest, pin_tries=0 WHERE owner.id = 1 "
@@ -1542,15 +1615,24 @@ SET_PIN: Final = CompiledStatement(
         "pin_digest", "pin_since_ms",
     }),
     logged=LOGGED["owner"],
+    sets=frozenset({
+        "pin_digest", "pin_since_ms", "pin_tries",
+    }),
 )
 COUNT_PIN_TRY: Final = CompiledStatement(
     "UPDATE owner SET pin_tries=(owner.pin_tries + 1) WHERE owner.id = 1 RETURNING id, floor, pin_since_ms, "
     "pin_digest, pin_tries",
     logged=LOGGED["owner"],
+    sets=frozenset({
+        "pin_tries",
+    }),
 )
 RESET_PIN_TRIES: Final = CompiledStatement(
     "UPDATE owner SET pin_tries=0 WHERE owner.id = 1 RETURNING id, floor, pin_since_ms, pin_digest, pin_tries",
     logged=LOGGED["owner"],
+    sets=frozenset({
+        "pin_tries",
+    }),
 )
 INSERT_PASSKEY: Final = CompiledStatement(
     "INSERT INTO passkeys (credential_id, public_key, name, sign_count, created_ms) VALUES (:credential_id, "
@@ -1588,6 +1670,9 @@ REMOVE_PASSKEY: Final = CompiledStatement(
         "credential", "now",
     }),
     logged=LOGGED["passkeys"],
+    sets=frozenset({
+        "removed_ms",
+    }),
 )
 COUNT_ASSERTION: Final = CompiledStatement(
     "UPDATE passkeys SET sign_count=:counter WHERE passkeys.credential_id = :credential AND passkeys.removed_ms "
@@ -1597,6 +1682,9 @@ COUNT_ASSERTION: Final = CompiledStatement(
         "counter", "credential",
     }),
     logged=LOGGED["passkeys"],
+    sets=frozenset({
+        "sign_count",
+    }),
 )
 INSERT_OWNER_CHANGE: Final = CompiledStatement(
     "INSERT INTO owner_changes (kind, detail, requested_ms, effective_ms, state) VALUES (:kind, :detail, "
@@ -1622,6 +1710,9 @@ END_OWNER_CHANGE: Final = CompiledStatement(
         "change_id", "state",
     }),
     logged=LOGGED["owner_changes"],
+    sets=frozenset({
+        "state",
+    }),
 )
 INSERT_MANDATE: Final = CompiledStatement(
     "INSERT INTO mandates (id, environment, account, currency, budget, max_order, symbols, policy_digest, "
@@ -1697,6 +1788,9 @@ END_MANDATES: Final = CompiledStatement(
         "ended_ms", "ended_reason",
     }),
     logged=LOGGED["mandates"],
+    sets=frozenset({
+        "ended_ms", "ended_reason",
+    }),
 )
 END_MANDATES_IN_SCOPE: Final = CompiledStatement(
     "UPDATE mandates SET ended_ms=:ended_ms, ended_reason=:ended_reason WHERE mandates.ended_ms IS NULL AND "
@@ -1707,6 +1801,9 @@ END_MANDATES_IN_SCOPE: Final = CompiledStatement(
         "account", "ended_ms", "ended_reason", "environment",
     }),
     logged=LOGGED["mandates"],
+    sets=frozenset({
+        "ended_ms", "ended_reason",
+    }),
 )
 KEEP_MANDATE: Final = CompiledStatement(
     "UPDATE mandates SET policy_digest=:policy_digest, policy_text=:policy_text WHERE mandates.id = :mandate_id "
@@ -1716,6 +1813,9 @@ KEEP_MANDATE: Final = CompiledStatement(
         "mandate_id", "policy_digest", "policy_text",
     }),
     logged=LOGGED["mandates"],
+    sets=frozenset({
+        "policy_digest", "policy_text",
+    }),
 )
 INSERT_POLICY_APPROVAL: Final = CompiledStatement(
     "INSERT INTO policy_approvals (environment, digest, text, approval_seq, approved_ms, effective_ms) VALUES "
@@ -1817,6 +1917,9 @@ BRING_BACK_TIMESTAMPS: Final = CompiledStatement(
         "now",
     }),
     logged=LOGGED["marks"],
+    sets=frozenset({
+        "ts_ms",
+    }),
 )
 DELETE_TIMESTAMP: Final = CompiledStatement(
     "DELETE FROM marks WHERE marks.name = :name RETURNING name",

@@ -1,21 +1,24 @@
 """Rows of the other tables as the log has them. Everything here is pure.
 
-    {"tables": {"orders": [{"client_order_id": "g1-...", ...}]}, "deleted": {"slicing": [{"id": 3}]}}
+    {"tables": {"orders": [{"client_order_id": "g1-...", ...}]}, "set": {"orders": [["state", "updated_ms"]]},
+     "deleted": {"slicing": [{"id": 3}]}}
 
-A value that is NULL is left out, and so are keys in the text of a policy: see `policy_texts`. A baseline, which has all
-rows that there are, has `"baseline"` besides: the number of the part, from 1. What the log said before the first part
-does not count any more.
+A value that is NULL is left out, and so are keys in the text of a policy: see `policy_texts`. `set` has, at the place
+of each row, the columns that the transaction set in a row that was there: none where it inserted the row, and no list
+at all where it inserted all rows of the table. A row that it deleted and inserted again is in `deleted` as well.
+
+A baseline, which has all rows that there are, has `"baseline"` besides: the number of the part, from 1. What the log
+said before the first part does not count any more.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
 from guardian.store.schema.compiled_statement import Key, LoggedTable
-from guardian.store.schema.sqlite_statements import LOGGED
 from guardian.store.state.policy_texts import with_hidden_keys
 
 GONE: Final = "gone/"
@@ -69,42 +72,9 @@ def key_in(table: LoggedTable, image: Mapping[str, object]) -> Key:
     return tuple(image.get(name) for name in table.keys)
 
 
-class Changes:
-    """What one transaction wrote into the other tables; of each row the last image counts."""
-
-    def __init__(self) -> None:
-        self._rows: dict[str, dict[Key, Sequence[object] | None]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._rows)
-
-    def note(self, table: LoggedTable, rows: Iterable[Sequence[object]], *, deleted: bool) -> None:
-        """Notes what a writing statement returned: rows, or the keys of rows that it deleted."""
-        for row in rows:
-            if not is_logged(table, row):
-                continue
-            of_table = self._rows.setdefault(table.name, {})
-            if deleted:
-                of_table[row[0] if len(row) == 1 else tuple(row)] = None
-            else:
-                of_table[table.key_of(row)] = row
-
-    def take(self) -> dict[str, object]:
-        """Returns what the row of the log says of them, and forgets them."""
-        tables: dict[str, object] = {}
-        deleted: dict[str, object] = {}
-        for name, rows in self._rows.items():
-            table = LOGGED[name]
-            written = [image_of(table, row) for row in rows.values() if row is not None]
-            if written:
-                tables[name] = written
-            gone = [key for key, row in rows.items() if row is None]
-            if gone:
-                deleted[name] = [_named(table, key) for key in gone]
-        self._rows = {}
-        return {"tables": tables, **({"deleted": deleted} if deleted else {})}
-
-
-def _named(table: LoggedTable, key: Key) -> dict[str, object]:
-    values = key if isinstance(key, tuple) else (key,)
-    return dict(zip(table.keys, values, strict=True))
+def sets_in(data: Mapping[str, Any], name: str, place: int) -> frozenset[str]:
+    """Returns the columns that the transaction of a row of the log set in a row of a table; none if it inserted it."""
+    try:
+        return frozenset(data["set"][name][place])
+    except (KeyError, IndexError, TypeError):
+        return frozenset()

@@ -6,40 +6,17 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any
 
-from guardian.domain.text.escaping import clean
 from guardian.store.schema.compiled_statement import Key
 from guardian.store.schema.sqlite_dialect import stored_parts
 from guardian.store.schema.sqlite_statements import LOGGED
+from guardian.store.state.image_steps import impossible_column, unset_columns
 from guardian.store.state.policy_texts import DIGEST, TEXTS, is_rebuilt
-from guardian.store.state.row_images import image_digest, image_of, key_in
-from guardian.store.state.table_state import TableState, first_image, is_image, seq_in
-from guardian.store.state.table_statements import IMAGE_ROW, ONE_ROW, ROWS_OF_TABLE
-
-_MOST: Final = 40
-"""Characters of a value that are shown."""
-_NAMES: Final = {
-    "accounts": "the account of key",
-    "acts": "act of a person",
-    "control": "control",
-    "flows": "flow",
-    "holdings": "holding",
-    "mandates": "mandate",
-    "marks": "timestamp",
-    "orders": "order",
-    "owner": "the proofs of the owner",
-    "owner_changes": "waiting change of the owner's",
-    "passkeys": "passkey",
-    "policies": "policy",
-    "policy_approvals": "approved policy",
-    "proposals": "proposal",
-    "redemptions": "used token of proposal",
-    "slicing": "denial over a limit",
-}
-"""What a row of each table is called."""
-_NAMED_BY: Final = {"mandates": "id", "passkeys": "name", "proposals": "id"}
-"""The column that people know a row by, where it is not the primary key."""
+from guardian.store.state.row_images import image_of, key_in, sets_in
+from guardian.store.state.row_words import called, shown
+from guardian.store.state.table_state import Doubt, TableState, first_image, is_image, seq_in
+from guardian.store.state.table_statements import IMAGE_ROW, ROWS_OF_TABLE
 
 
 def table_differences(connection: sqlite3.Connection, state: TableState) -> Iterator[tuple[int | None, str]]:
@@ -58,48 +35,78 @@ def table_differences(connection: sqlite3.Connection, state: TableState) -> Iter
             key = key_in(table, image)
             value = known.pop(key, None)
             if value is None:
-                yield None, f"{_called(name, image)} is not in the log"
+                yield None, f"{called(name, image)} is not in the log"
             elif not is_image(value, image):
-                logged = _logged(connection, name, key, value)
+                logged = _logged(connection, name, key, seq_in(value))
                 if not is_rebuilt(image, logged):
                     yield seq_in(value) or None, _changed(name, image, logged)
         for key, value in known.items():
-            logged = _logged(connection, name, key, value)
-            yield seq_in(value) or None, f"{_called(name, logged)} is missing: the log has it"
+            logged = _logged(connection, name, key, seq_in(value))
+            yield seq_in(value) or None, f"{called(name, logged)} is missing: the log has it"
 
 
-def _logged(connection: sqlite3.Connection, name: str, key: Key, value: bytes) -> Mapping[str, object]:
-    """Returns a row as the log has it; empty where the row of the log cannot be read any more."""
-    seq = seq_in(value)
+def image_differences(connection: sqlite3.Connection, state: TableState) -> Iterator[tuple[int, str]]:
+    """Yields each image that guardian cannot have made of the one before it, with the row of the log that has it.
+
+    Somebody edited the row in the file in between, and guardian wrote it again with the edit. Raises sqlite3.Error.
+    """
+    for doubt in state.doubts:
+        sentence = _edited(connection, doubt)
+        if sentence is not None:
+            yield doubt.seq, sentence
+
+
+def _edited(connection: sqlite3.Connection, doubt: Doubt) -> str | None:
+    name, seq, earlier = doubt.table, doubt.seq, f"row {doubt.before}" if doubt.before else "a new file"
+    after, sets = _image_and_sets(connection, name, doubt.key, seq)
+    if doubt.before is None:
+        return f"{called(name, after)} was changed in row {seq}, but no row before has it: it was put into the table"
+    if not sets:
+        return f"{called(name, after)} is new in row {seq}, but {earlier} has it: it was taken out of the table"
+    before = _logged(connection, name, doubt.key, doubt.before)
+    columns = unset_columns(name, before, after, sets)
+    if columns:
+        pieces = [f"`{one}` is {shown(after.get(one))}, {earlier} has {shown(before.get(one))}" for one in columns]
+        return f"{called(name, after)} in row {seq}, which did not change that: {'; '.join(pieces)}"
+    column = impossible_column(name, before, after)
+    if column is None:
+        return None
+    became = f"`{column}` was {shown(before.get(column))} in {earlier} and is {shown(after.get(column))}"
+    return f"{called(name, after)} in row {seq}: {became}, which guardian never does"
+
+
+def _logged(connection: sqlite3.Connection, name: str, key: Key, seq: int) -> Mapping[str, object]:
+    """Returns a row as a row of the log has it; empty where that cannot be read any more."""
     if seq == 0:
         return first_image(name, key) or {}
+    return _image_and_sets(connection, name, key, seq)[0]
+
+
+def _image_and_sets(
+    connection: sqlite3.Connection, name: str, key: Key, seq: int
+) -> tuple[Mapping[str, object], frozenset[str]]:
+    """Returns a row as a row of the log has it, and which columns that one set; nothing where it is unreadable."""
     found = connection.execute(IMAGE_ROW, {"seq": seq}).fetchone()
     try:
-        images = json.loads(found[0])["data"]["tables"][name]
-        return next((image for image in reversed(images) if key_in(LOGGED[name], image) == key), {})
-    except (ValueError, KeyError, TypeError):
-        return {}
-
-
-def _called(name: str, image: Mapping[str, object]) -> str:
-    if name in ONE_ROW:
-        return _NAMES[name]
-    by = _NAMED_BY.get(name)
-    names = [by] if by else LOGGED[name].keys
-    return f"{_NAMES[name]} `{'/'.join(_shown(image.get(one)) for one in names)}`"
+        data: dict[str, Any] = json.loads(found[0])["data"]
+        images = data["tables"][name]
+        place = next(place for place in reversed(range(len(images))) if key_in(LOGGED[name], images[place]) == key)
+    except (ValueError, KeyError, TypeError, StopIteration, AttributeError):
+        return {}, frozenset()
+    return images[place], sets_in(data, name, place)
 
 
 def _changed(name: str, image: Mapping[str, object], logged: Mapping[str, object]) -> str:
     columns = [*LOGGED[name].columns, *(f"{text}{DIGEST}" for text in LOGGED[name].columns if text in TEXTS)]
     differing = [column for column in columns if image.get(column) != logged.get(column)]
     if not differing:
-        return f"{_called(name, logged)}: a value has another type than in the log"
+        return f"{called(name, logged)}: a value has another type than in the log"
     pieces = [
-        f"`{column}` is {_shown(image.get(column))}, the log says {_shown(logged.get(column))}" for column in differing
+        f"`{column}` is {shown(image.get(column))}, the log says {shown(logged.get(column))}" for column in differing
     ]
     if name == "control" and "state" in differing:
         pieces[0] += _by_whom(logged)
-    return f"{_called(name, logged)}: {'; '.join(pieces)}"
+    return f"{called(name, logged)}: {'; '.join(pieces)}"
 
 
 def _by_whom(logged: Mapping[str, object]) -> str:
@@ -107,14 +114,4 @@ def _by_whom(logged: Mapping[str, object]) -> str:
     if not isinstance(since, int):
         return ""
     at = datetime.fromtimestamp(since / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return f" by {_shown(logged.get('by'))} since {at}"
-
-
-def _shown(value: object) -> str:
-    """Returns a value for people; of a long text its beginning, its length and a digest of it."""
-    if value is None:
-        return "nothing"
-    text = clean(str(value))
-    if len(text) <= _MOST:
-        return text or "an empty text"
-    return f"{text[:_MOST]}... ({len(text)} characters, {image_digest({'': value}).hex()[:8]})"
+    return f" by {shown(logged.get('by'))} since {at}"

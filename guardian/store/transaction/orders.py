@@ -348,7 +348,8 @@ class OrdersPart:
             return False
         changed["updated_ms"] = self._unit.now_ms
         same = {name: _stored(getattr(row, name)) for name in _MOVED}
-        self._unit.write(sql.MOVE_ORDER, {"name": row.client_order_id, **same, **changed})
+        values = {"name": row.client_order_id, **same, **changed}
+        self._unit.write(sql.MOVE_ORDER, values, changed_columns=changed.keys())
         if row.adopted and changed.keys() & seen.keys():
             now = self.get(row.client_order_id) or row
             self._ledger.post(now, fees if fees is not None and fees.quantity > row.fee_quantity else None)

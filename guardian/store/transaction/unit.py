@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, Protocol
 
 from guardian.errors import StoreError
@@ -12,7 +12,7 @@ from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.compiled_statement import CompiledStatement
 from guardian.store.schema.records import Head, Scope
 from guardian.store.schema.sqlite_errors import UNWRITTEN, translated
-from guardian.store.state.row_images import Changes
+from guardian.store.state.changes import Changes
 
 ROW = Mapping[str, Any]
 """A row by column name; the table's class in `guardian.store.definitions` says what is in it."""
@@ -117,13 +117,23 @@ class Unit:
         found, _ = self._run(statement, values)
         return found[0][0] if found else None
 
-    def write(self, statement: CompiledStatement, values: Mapping[str, object] = NO_VALUES) -> int:
-        """Runs one writing statement; returns how many rows it changed. Raises StoreError."""
+    def write(
+        self,
+        statement: CompiledStatement,
+        values: Mapping[str, object] = NO_VALUES,
+        *,
+        changed_columns: Collection[str] | None = None,
+    ) -> int:
+        """Runs one writing statement; returns how many rows it changed. Raises StoreError.
+
+        `changed_columns` are those that an UPDATE changes, where it sets others to what they are.
+        """
         self.wrote = True
         found, changed = self._run(statement, values)
         if statement.logged is None:
             return changed
-        self.changes.note(statement.logged, found, deleted=statement.deletes)
+        sets = statement.sets if changed_columns is None else changed_columns
+        self.changes.note(statement.logged, found, deleted=statement.deletes, sets=sets)
         return len(found)
 
     def _run(self, statement: CompiledStatement, values: Mapping[str, object]) -> tuple[list[tuple[Any, ...]], int]:
