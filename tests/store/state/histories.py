@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import random
+import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 from guardian.domain.order_states import OrderState
 from guardian.domain.owner.proof import Passkey, Proof
@@ -12,8 +17,24 @@ from guardian.domain.trading import TradingState
 from guardian.errors import StoreError
 from guardian.store.database import Transaction
 from guardian.store.owner.owner_records import ChangeKind, NewMandate
-from guardian.store.schema.records import Record
+from guardian.store.schema.records import CORRECTION, Record
+from guardian.store.schema.sqlite_statements import LOGGED
+from guardian.store.state.row_images import image_of, row_of
+from guardian.store.state.table_statements import ROWS_OF_TABLE
+from guardian.store.transaction.orders import correction_key, is_correction
 from tests.store.support.store_world import MINUTE, World
+
+
+def content(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of the log, and of every table that the log has, without the keys that it does not have."""
+    with closing(sqlite3.connect(path)) as connection:
+        found = {
+            name: sorted(
+                (row_of(table, image_of(table, row)) for row in connection.execute(ROWS_OF_TABLE[name])), key=repr
+            )
+            for name, table in LOGGED.items()
+        }
+        return {**found, "audit": connection.execute("SELECT * FROM audit ORDER BY seq").fetchall()}
 
 
 class History:
@@ -35,10 +56,24 @@ class History:
             except StoreError:
                 continue
 
+    def crash(self, home: Path) -> None:
+        """Continues in `home` with the files as they are within a transaction that was not committed."""
+        number = self._number
+
+        def work(tx: Transaction) -> None:
+            tx.trading.halt(f"lost {number}", by="guardian")
+            tx.slicing.mark(self._world.scope, "BTCUSDT", "SELL")
+            shutil.copytree(self._world.home, home)
+
+        self._do(work)
+        self._world.store.close()
+        self._world.home = home
+        self._world.store = self._world.open()
+
     def _steps(self) -> tuple[Callable[[], object], ...]:
         return (
             self._place, self._move, self._move, self._propose, self._redeem, self._halt, self._policy, self._slicing,
-            self._passkey, self._mandate, self._several,
+            self._passkey, self._mandate, self._several, self._look, self._correct, self._position, self._set_back,
         )  # fmt: skip
 
     def _do(self, work: Callable[[Transaction], object]) -> None:
@@ -55,6 +90,47 @@ class History:
             quote = str(Decimal(executed) * 50_000)
             fee = self._rng.choice((None, "0.00001"))
             self._world.move(self._rng.choice(self._orders), state, executed=executed, quote=quote, fee=fee)
+
+    def _look(self) -> None:
+        """The exchange is asked for an order, which it knows or not."""
+        if self._orders:
+            name = self._rng.choice(self._orders)
+            work = self._rng.choice((
+                lambda tx: tx.orders.note_absent(name, self._rng.randrange(MINUTE)),
+                lambda tx: tx.orders.note_present(name),
+                lambda tx: tx.orders.move(name, OrderState.NOT_PLACED, given_up=True),
+            ))  # fmt: skip
+            self._do(work)
+
+    def _correct(self) -> None:
+        """An order that has ended is open at the exchange."""
+        if not self._orders:
+            return
+        row = self._world.order(self._rng.choice(self._orders))
+        report = replace(self._world.report(executed="0.001", quote="50", quantity=str(row.quantity)), status="FILLED")
+
+        def correct(tx: Transaction) -> None:
+            if is_correction(row, report):
+                tx.audit.append(Record.event(None, {"kind": "corrected"}, key=correction_key(row)))
+                tx.orders.correct(row.client_order_id, report)
+
+        self._do(correct)
+
+    def _position(self) -> None:
+        """The owner says how much of an asset is guardian's."""
+        key, quantity = f"{CORRECTION}{self._number}", Decimal(self._rng.randrange(5)) / 1000
+
+        def correct(tx: Transaction) -> None:
+            tx.audit.append(Record.event(None, {"kind": "position"}, key=key))
+            tx.corrections.set_position(self._world.scope, "BTC", quantity, {"BTCUSDT": Decimal(50_000)}, key)
+
+        self._do(correct)
+
+    def _set_back(self) -> None:
+        """The clock was ahead for a while."""
+        if self._rng.random() < 0.2:
+            self._world.clock_ms -= self._rng.randrange(20 * MINUTE)
+            self._do(lambda tx: tx.wrong_time.set_back())
 
     def _propose(self) -> None:
         token = self._rng.choice((None, f"token-{self._number}"))
@@ -82,6 +158,7 @@ class History:
 
     def _policy(self) -> None:
         text = "rule = 1\n" * self._rng.choice((1, 3, 3000))
+        text += self._rng.choice(("", f'[paper]\napi_key = "k{self._number}"\napi_secret = "s{self._number}"\n'))
         self._do(lambda tx: tx.policies.remember(f"d{self._number}", text))
         self._do(lambda tx: tx.policy_approvals.add("paper", "d", text, approval_seq=1, effective_ms=tx.now_ms))
         self._do(lambda tx: tx.accounts.remember("paper", f"f{self._rng.randrange(3)}", "a1"))

@@ -13,18 +13,9 @@ from guardian.errors import StoreConflict
 from guardian.store.answers.rebuilding import rebuild
 from guardian.store.log.verify import verify
 from guardian.store.schema.parts import known_parts, parts_in
-from guardian.store.schema.sqlite_statements import LOGGED
-from guardian.store.state.table_statements import ROWS_OF_TABLE
-from tests.store.state.histories import History
+from tests.store.state.histories import History, content
 from tests.store.support.store_world import World
 from tests.support.tamper import tamper
-
-
-def content(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every table that the log has, and the log."""
-    with closing(sqlite3.connect(path)) as connection:
-        found = {name: sorted(connection.execute(ROWS_OF_TABLE[name]).fetchall(), key=repr) for name in LOGGED}
-        return {**found, "audit": connection.execute("SELECT * FROM audit ORDER BY seq").fetchall()}
 
 
 @pytest.mark.parametrize("seed", range(25))
