@@ -12,7 +12,7 @@ from guardian.store.schema import sqlite_statements as sql
 from guardian.store.schema.compiled_statement import CompiledStatement
 from guardian.store.schema.records import Head, Scope
 from guardian.store.schema.sqlite_errors import UNWRITTEN, translated
-from guardian.store.state.changes import Changes
+from guardian.store.state.written_rows import Changes
 
 ROW = Mapping[str, Any]
 """A row by column name; the table's class in `guardian.store.definitions` says what is in it."""
