@@ -58,7 +58,7 @@ def unset_columns(
 
 
 def impossible_column(name: str, before: Mapping[str, object], after: Mapping[str, object]) -> str | None:
-    """Returns the column in which `after` is no move that guardian makes from `before`; None if there is none."""
+    """Returns the column in which guardian never comes from `before` to `after`; None if it can."""
     if name in _ENDED and _ENDED[name](before):
         return _ENDS_IN[name]
     for column in _ONCE.get(name, ()):
