@@ -137,7 +137,7 @@ def test_read_only_disk_is_refused_and_heals(disk: Path, tmp_path: Path) -> None
     assert mount("-o", "remount,rw", str(disk))
     world.store = world.open()
     assert emergency.import_into(world.store) == 1
-    assert event(world).seq == 4
+    assert event(world).seq == 5  # the event, the record, the halt, and what the halt made of the trading state
     world.store.close()
 
 

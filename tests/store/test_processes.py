@@ -229,6 +229,8 @@ def test_threads_of_one_process_share_the_writer(world: World, count: int) -> No
 
     from guardian.store.schema.records import Phase, Record
 
+    world.clock_ms = time.time_ns() // 1_000_000  # as for whoever starts after it
+
     def run(number: int) -> None:
         with world.store.transaction() as tx:
             tx.audit.append(Record(phase=Phase.EVENT, body={"n": number}))

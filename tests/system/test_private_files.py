@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -34,16 +35,17 @@ STRANGER = 12345
 
 
 @pytest.fixture
-def home() -> Path:
-    """A home that guardian made and used."""
+def home() -> Iterator[Path]:
+    """A home that guardian made and used, and in which the rate limits are open."""
     made = home_folder()
     assert main(["init", "--from", "paper"]) == 0
     guardian = open_guardian(home=made)
     with guardian.journal.transaction() as tx:
         tx.audit.append(Record(phase=Phase.EVENT, body={"kind": "test"}))
     guardian.journal.close()  # which writes the checkpoint
-    SharedRows(made / "limits.db", ClockOf(lambda: 1)).change(["a"], lambda rows: None)
-    return made
+    with closing(SharedRows(made / "limits.db", ClockOf(lambda: 1))) as limits:
+        limits.change(["a"], lambda rows: None)
+        yield made
 
 
 @pytest.fixture

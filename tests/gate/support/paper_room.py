@@ -89,7 +89,11 @@ class PaperRoom(Room):
         venue = self.paper.venue
         with venue.at_work():
             changed = replace(venue.state.orders[order_id], **changes)
-            venue.state.keep(changed) if changed.is_open else venue.state.orders.__setitem__(order_id, changed)
+            if changed.is_open:
+                venue.state.keep(changed)
+                venue.engine.book(changed.symbol).changed(changed)
+            else:
+                venue.state.orders[order_id] = changed
             venue.history.commit((OrderChanged(changed),), venue.state.checked)
 
 
