@@ -54,6 +54,8 @@ from tests.support.world import WIDE, World
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 0.7
 """For each process of a round: whose step has not come by then is killed from outside."""
+ROUND_S = 300
+"""For a whole round, on a machine that does other things too, or that is stopped for a minute meanwhile."""
 PROCESSES_A_HOME = 12
 """After so many a new home: guardian keeps to the exchange's usual limits, and a home's minute is soon spent."""
 USUAL = 6
@@ -97,13 +99,13 @@ class Nursery:
 
     def _line(self) -> Any:
         assert self.process.stdout is not None
-        watch = threading.Timer(120, self.process.kill)
+        watch = threading.Timer(ROUND_S, self.process.kill)
         watch.start()
         try:
             line = self.process.stdout.readline()
         finally:
             watch.cancel()
-        assert line, "the nursery ended"
+        assert line, f"the nursery ended with {self.process.wait()}; it is killed after {ROUND_S} s without an answer"
         return json.loads(line)
 
     def close(self) -> None:
