@@ -56,11 +56,25 @@ class EmergencyFile:
         self._home = home
         self._others = others
         self._new_id = new_id
+        self._own_place = home / EMERGENCY_NAME
+        self._other_places = tuple((folder, folder / EMERGENCY_NAME) for folder in others)
 
     @property
     def places(self) -> tuple[Path, ...]:
         """Where a record may be, in the order of trying. A folder that is not the user's own is left out."""
         return tuple(folder / EMERGENCY_NAME for folder in (self._home, *filter(_may_be_ours, self._others)))
+
+    def _existing(self) -> Iterator[Path]:
+        """Yields those of the places that are not known to be missing. Cheap: each transaction asks."""
+        yield self._own_place
+        for folder, place in self._other_places:
+            with suppress(OSError):
+                try:
+                    os.lstat(place)
+                except FileNotFoundError:
+                    continue
+            if _may_be_ours(folder):
+                yield place
 
     def preallocate(self) -> bool:
         """Makes the file ready, outside the home only where the home does not take it; False if no place does.
@@ -79,7 +93,7 @@ class EmergencyFile:
 
     def is_empty(self) -> bool:
         """Whether nothing is in any place; a place that is there and cannot be read is not empty."""
-        return all(_is_empty(place) for place in self.places)
+        return all(_is_empty(place) for place in self._existing())
 
     def pending(self) -> tuple[dict[str, object], ...]:
         """Returns all records: of the home first, in the order in which they were written. Cheap while there are none.
@@ -277,8 +291,11 @@ def _try_append(place: Path, line: bytes) -> bool:
 
 def _is_empty(place: Path) -> bool:
     try:
-        with os.fdopen(open_private(place, os.O_RDONLY), "rb") as file:
-            return file.read(1) in {b"", b"\0"}
+        descriptor = open_private(place, os.O_RDONLY)
+        try:
+            return os.read(descriptor, 1) in {b"", b"\0"}
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         return True
     except OSError:

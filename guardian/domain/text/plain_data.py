@@ -24,8 +24,20 @@ def to_plain(value: object) -> Plain:
     Raises:
         TypeError: for floats, secrets and anything else that has no exact plain form.
     """
-    if type(value) in _PLAIN_TYPES:  # most of what is in a reply or in a row of the log
+    kind: type[Any] = type(value)
+    if kind in _PLAIN_TYPES:  # most of what is in a reply or in a row of the log
         return value  # type: ignore[return-value]  # the types that the set names
+    if kind is Decimal:
+        return plain(value)  # type: ignore[arg-type]  # the type that was just compared
+    if kind is dict:
+        return {str(key): to_plain(item) for key, item in value.items()}  # type: ignore[attr-defined]
+    names = _field_names(kind)  # type: ignore[arg-type]  # every type can be hashed
+    if names is not None and not isinstance(value, Enum):
+        return {name: to_plain(getattr(value, name)) for name in names}
+    return _other_plain(value)
+
+
+def _other_plain(value: object) -> Plain:
     if isinstance(value, Code):
         return value.name
     if isinstance(value, Enum):
@@ -34,8 +46,6 @@ def to_plain(value: object) -> Plain:
         return value
     if isinstance(value, Decimal):
         return plain(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: to_plain(getattr(value, name)) for name in _field_names(type(value))}
     if isinstance(value, Mapping):
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list | frozenset | set):
@@ -46,6 +56,6 @@ def to_plain(value: object) -> Plain:
 
 
 @cache
-def _field_names(kind: type[Any]) -> tuple[str, ...]:
-    """The names of a dataclass's fields, in their order."""
-    return tuple(field.name for field in fields(kind))
+def _field_names(kind: type[Any]) -> tuple[str, ...] | None:
+    """The names of a dataclass's fields, in their order; None for another type."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None

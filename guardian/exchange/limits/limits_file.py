@@ -84,6 +84,8 @@ class SharedRows:
         """Device and inode of the file that is open, or was last."""
         self._lock = threading.Lock()
         self.losses = 0
+        self._known: dict[str, tuple[bytes, LimitRow]] = {}
+        """By name: what this process last read or wrote. Most often no other process has changed it since."""
 
     def change(self, names: Sequence[str], change: Callable[[LimitRows], T]) -> tuple[T, LimitRows]:
         """Lets `change` replace the rows of these names, as one transaction over all processes.
@@ -112,12 +114,14 @@ class SharedRows:
             before = dict(rows)
             result = change(rows)
             now = self._clock.now_ms()
+            changed = {name: _written(row) for name, row in rows.items() if row != before[name]}
             connection.executemany(
                 "INSERT INTO rows (name, state, at_ms) VALUES (?, ?, ?)"
                 " ON CONFLICT (name) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms",
-                [(name, _written(row), now) for name, row in rows.items() if row != before[name]],
+                [(name, text, now) for name, text in changed.items()],
             )
             connection.execute("COMMIT")
+            self._known |= {name: (text.encode(), rows[name]) for name, text in changed.items()}
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -196,10 +200,16 @@ class SharedRows:
         self._identity = self._found()
         return connection
 
-    @staticmethod
-    def _read(connection: sqlite3.Connection, name: str) -> LimitRow:
+    def _read(self, connection: sqlite3.Connection, name: str) -> LimitRow:
         found = connection.execute("SELECT state FROM rows WHERE name = ?", (name,)).fetchone()
-        return LimitRow() if found is None else _row(found[0])
+        if found is None:
+            return LimitRow()
+        text, known = found[0], self._known.get(name)
+        if known is not None and known[0] == text:
+            return known[1]
+        row = _row(text)
+        self._known[name] = (text, row)
+        return row
 
 
 _USE: Final = attrgetter(*(one.name for one in fields(Use)))

@@ -153,6 +153,15 @@ def canonical(document: Mapping[str, object]) -> bytes:
 
 def _json_value(value: object, bounds: _Bounds, depth: int) -> object:
     """JSON data for any value; what JSON has no exact form for becomes text."""
+    kind: type[Any] = type(value)
+    if kind is str:  # nearly everything in a body is a text, an object or null: comparing types is the quickest
+        return _text(value, bounds)  # type: ignore[arg-type]  # the type that was just compared
+    if kind is dict and depth < bounds.depth:
+        return _object(value, bounds, depth + 1)  # type: ignore[arg-type]
+    return None if value is None else _other_value(value, bounds, depth)
+
+
+def _other_value(value: object, bounds: _Bounds, depth: int) -> object:
     if isinstance(value, Enum):
         value = value.value
     match value:

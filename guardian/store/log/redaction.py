@@ -45,8 +45,8 @@ def token_pieces(text: bytes) -> frozenset[str]:
     It is called for every row.
     """
     pieces: set[str] = set()
-    for word in text.translate(_WORDS).split():
-        if len(word) >= TOKEN_LENGTH and not _is_ordinary(run := word.decode()):
+    for word in [word for word in text.translate(_WORDS).split() if len(word) >= TOKEN_LENGTH]:
+        if not _is_ordinary(run := word.decode()):
             pieces.update(run[start : start + TOKEN_LENGTH] for start in range(len(run) - TOKEN_LENGTH + 1))
     return frozenset(pieces)
 
