@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from guardian.credentials.http_token import TokenDigest
     from guardian.server.http.http_server import Transport
-    from guardian.server.process.first_line import FirstLine
+    from guardian.server.stdio.first_line import FirstLine
 
 PORT: Final = 8737
 """Where clients find the server over HTTP unless another port is named: clients need one that stays."""
@@ -86,7 +86,7 @@ def command(
 
 
 def _serve_stdio(policy_path: Path | None) -> None:
-    from guardian.server.process.first_line import begin_first_line
+    from guardian.server.stdio.first_line import begin_first_line
 
     # Before the input is read: on Windows a question about a pipe waits for whoever reads it.
     is_terminal = sys.stdin.isatty()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
 from fastmcp import FastMCP
+from fastmcp.server.context import reset_transport, set_transport
 from mcp.server import NotificationOptions
 from mcp.server.request_state import RequestStateSecurity
 
@@ -17,12 +18,13 @@ from guardian.server.elicitation import WAIT_S
 from guardian.server.instructions import INSTRUCTIONS
 from guardian.server.middleware import OutermostGuard
 from guardian.server.process.background_start import BackgroundStart
-from guardian.server.process.first_line import FirstLine
-from guardian.server.process.line_replay import replay
 from guardian.server.process.list_changes import ToolListChanges
 from guardian.server.process.shutdown import CLOSE_TIMEOUT_S, Shutdown
 from guardian.server.registration import as_tool
 from guardian.server.resources import add_resources
+from guardian.server.stdio.first_line import FirstLine
+from guardian.server.stdio.line_replay import replay
+from guardian.server.stdio.message_output import stdio_streams
 from guardian.server.tools import ALL_TOOLS
 from guardian.system.clock import wall_clock_ms
 
@@ -43,6 +45,21 @@ class _Server(FastMCP):
     @property
     def _state_store(self) -> PydanticAdapter[Any]:
         return cast("PydanticAdapter[Any]", _NO_STATE)
+
+    async def run_stdio_async(
+        self,
+        show_banner: bool = False,  # noqa: ARG002 - there is none
+        log_level: str | None = None,  # noqa: ARG002 - guardian has its own log
+        stateless: bool = False,  # noqa: ARG002 - FastMCP says it in a line of its log, and no more
+    ) -> None:
+        """Serve standard input and output as FastMCP does, with guardian's way to write messages."""
+        token = set_transport("stdio")
+        try:
+            async with self._lifespan_manager(), stdio_streams() as streams:
+                low_level = self._mcp_server
+                await low_level.run(*streams, low_level.create_initialization_options())
+        finally:
+            reset_transport(token)
 
 
 class _NoState:

@@ -1,7 +1,7 @@
 """Reads the first line of standard input before the MCP SDK is imported, and answers it where that is possible.
 
 It is read byte by byte, so that all that comes after it stays where the SDK's transport reads it. The SDK gets the line
-as well (`server/process/line_replay.py`), whether or not it was answered: its state is as if it had been the first to
+as well (`server/stdio/line_replay.py`), whether or not it was answered: its state is as if it had been the first to
 read. The line is read in a thread, as nothing else can give up waiting for it on every system. The main thread waits
 for it a moment before it imports more, since the two would share one processor and the reader would wait at each byte.
 """
@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import Final
 
-from guardian.server.process.early_answer import MAX_LINE, EarlyAnswer, early_answer
+from guardian.server.stdio.early_answer import MAX_LINE, EarlyAnswer, early_answer
 
 WAIT_S: Final = 0.25
 """A client that writes later than this is answered later, but the server starts meanwhile."""

@@ -20,10 +20,10 @@ from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCResponse
 
 from guardian.server.app import build_server
-from guardian.server.process.early_answer import HANDSHAKE_VERSIONS, MAX_LINE, EarlyAnswer, early_answer
-from guardian.server.process.first_line import FirstLine
-from guardian.server.process.line_replay import Replayed, WithoutReply, messages
 from guardian.server.process.list_changes import ToolListChanges
+from guardian.server.stdio.early_answer import HANDSHAKE_VERSIONS, MAX_LINE, EarlyAnswer, early_answer
+from guardian.server.stdio.first_line import FirstLine
+from guardian.server.stdio.line_replay import Replayed, WithoutReply, messages
 from tests.server.support.fake_gate import FakeGate, as_gate
 from tests.support import prefork
 from tests.support.present import present
@@ -251,7 +251,7 @@ class Process:
 
 
 SERVE: Final = "import sys; from guardian.cli.app import main; sys.exit(main(['serve']))"
-LATE: Final = "from guardian.server.process import first_line as f; f.begin_first_line = lambda: None; "
+LATE: Final = "from guardian.server.stdio import first_line as f; f.begin_first_line = lambda: None; "
 WITHOUT: Final = LATE + SERVE
 HELD: Final = f"""
 import gc, sys, time

@@ -16,8 +16,8 @@ from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCError, JSONRPCResponse
 from mcp_types import jsonrpc_message_adapter
 
-from guardian.server.process.early_answer import EarlyAnswer
-from guardian.server.process.first_line import FirstLine
+from guardian.server.stdio.early_answer import EarlyAnswer
+from guardian.server.stdio.first_line import FirstLine
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
