@@ -48,7 +48,7 @@ class _Server(FastMCP):
 
     async def run_stdio_async(
         self,
-        show_banner: bool = False,  # noqa: ARG002 - there is none
+        show_banner: bool = False,  # noqa: ARG002 - it has no banner
         log_level: str | None = None,  # noqa: ARG002 - guardian has its own log
         stateless: bool = False,  # noqa: ARG002 - FastMCP says it in a line of its log, and no more
     ) -> None:
