@@ -28,8 +28,7 @@ from guardian.store.budgets.usage import UsagePart
 from guardian.store.disk_space import free_bytes, give_up_ballast
 from guardian.store.log.checkpoint import write_checkpoint
 from guardian.store.log.encoding import GENESIS
-from guardian.store.log.read_only import read_only, row_at
-from guardian.store.log.tail import LogTail, head_after, read_tail
+from guardian.store.log.tail import LogTail, head_after, lacks_row, read_tail
 from guardian.store.log_findings import CHAIN_IS_BROKEN, Finding
 from guardian.store.opening import OpenFile, open_file, patient_until
 from guardian.store.owner.approvers import ApproversPart
@@ -39,6 +38,7 @@ from guardian.store.schema.cells import READ_FAILURES, first_strange_cell
 from guardian.store.schema.files import DATABASE_NAME
 from guardian.store.schema.records import Entry, Head
 from guardian.store.schema.sqlite_errors import DISK_IS_FULL, RESTORE_HINT, damaged_cell, translated
+from guardian.store.schema.write_ahead_log import WalCopier
 from guardian.store.transaction.audit import AuditPart
 from guardian.store.transaction.broken_chain import BrokenChainPart
 from guardian.store.transaction.corrections import CorrectionsPart
@@ -202,6 +202,7 @@ class Store:
         self._free = partial(free_bytes, home)
         self._made_room = False
         self._queue = WriteQueue()
+        self._wal = WalCopier(self._path)
         self._file: OpenFile | None = file
         """None after a failure of the disk, until a later call opens it again."""
         self._identity = file.identity
@@ -278,45 +279,43 @@ class Store:
             self.anchor()
         with self._queue.last_turn():
             self._closed = True
+            self._wal.finish()
             self._drop()
 
     def _ready(self) -> OpenFile:
-        """Returns the open file, if it is still at its place: SQLite would continue to write to one that was moved."""
+        """Returns the open file, if it is still at its place."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         if self._file is None:
             self._file = open_file(self.home, create=False, now_ms=self._clock.now_ms())
+        self._require_in_place()
+        return self._file
+
+    def _require_in_place(self) -> None:
+        """Raises StoreError where the file is gone or another one: SQLite would continue to write to one that moved."""
         try:
             found = self._path.stat()
         except OSError:
             found = None
-        if found is None or (found.st_dev, found.st_ino) != self._identity:
-            self._drop()
-            if found is not None and self._lacks_known():
-                raise StoreCorrupt(
-                    f"`{DATABASE_NAME}` was moved, removed or replaced while guardian runs, by one without row "
-                    f"{self._known.seq} of the log",
-                    hint=RESTORE_HINT,
-                )
-            raise StoreUnavailable(
-                f"`{DATABASE_NAME}` was moved, removed or replaced while guardian runs",
-                hint="put it back where it was, or stop every guardian of this home and start again",
+        if found is not None and (found.st_dev, found.st_ino) == self._identity:
+            return
+        self._drop()
+        if found is not None and lacks_row(self._path, self._known):
+            raise StoreCorrupt(
+                f"`{DATABASE_NAME}` was moved, removed or replaced while guardian runs, by one without row "
+                f"{self._known.seq} of the log",
+                hint=RESTORE_HINT,
             )
-        return self._file
-
-    def _lacks_known(self) -> bool:
-        """Whether the file that is there instead is known not to have the last row that this process knows."""
-        try:
-            with read_only(self._path) as connection:
-                row = row_at(connection, self._known.seq)
-        except (StoreError, sqlite3.Error):
-            return False
-        return self._known.seq > 0 and (row is None or row.digest != self._known.digest)
+        raise StoreUnavailable(
+            f"`{DATABASE_NAME}` was moved, removed or replaced while guardian runs",
+            hint="put it back where it was, or stop every guardian of this home and start again",
+        )
 
     def _begin(self, file: OpenFile, until_s: float) -> Transaction:
         try:
             for _ in range(_TRIES):
                 file.begin(until_s)
+                self._require_in_place()  # it was looked at before, and BEGIN may have waited for whoever replaced it
                 end = read_tail(file.connection, self._known)
                 findings = (*file.findings, *end.findings)
                 if findings:
@@ -398,6 +397,7 @@ class Store:
             file.commit()
         except sqlite3.Error as error:
             raise translated(error) from None
+        self._wal.after_commit()
 
     def made_room(self) -> bool:
         """Returns whether the disk was full since the last call of this, and the ballast made a little room."""

@@ -25,6 +25,7 @@ from guardian.store.schema.files import (
 )
 from guardian.store.schema.parts import schema_differences
 from guardian.store.schema.records import Checkpoint
+from guardian.store.schema.shared_disks import shared_disk
 from guardian.store.schema.sqlite_dialect import (
     BEGIN,
     COMMIT,
@@ -32,6 +33,8 @@ from guardian.store.schema.sqlite_dialect import (
     application_id,
     configure,
     damages,
+    is_busy,
+    leave_wal,
     part_names,
     schema_version,
     set_busy_timeout,
@@ -57,6 +60,13 @@ def patient_until(patience_s: float | None) -> float:
     return time.monotonic() + (BEGIN_TIMEOUT_S if patience_s is None else patience_s)
 
 
+def _pause_if_busy(error: sqlite3.OperationalError, until_s: float) -> None:
+    """Waits a moment for whoever holds the lock; raises the error where it is another one, or after `until_s`."""
+    if not is_busy(error) or time.monotonic() > until_s:
+        raise error
+    time.sleep(_PAUSE_S * (0.5 + random.random()))  # noqa: S311 - a pause, not a secret
+
+
 @dataclass(slots=True)
 class OpenFile:
     """The open database: one connection, and which file it is."""
@@ -64,8 +74,13 @@ class OpenFile:
     connection: sqlite3.Connection
     identity: tuple[int, int]
     """Device and inode."""
+    has_wal: bool = True
+    """Whether it has a write-ahead log; else a rollback journal, as on a disk that other machines may use."""
     findings: tuple[Finding, ...] = ()
     """What is wrong with the schema, the end of the log, or the checkpoint's row, as it was opened."""
+    rereads_version: bool = False
+    """Whether each transaction looks at the version of the tables: with a rollback journal, a newer guardian that
+    brings them up to date cannot see that this one has the file open."""
 
     @property
     def in_transaction(self) -> bool:
@@ -76,7 +91,8 @@ class OpenFile:
             return False
 
     def begin(self, until_s: float | None = None) -> None:
-        """`BEGIN IMMEDIATE`, waiting for other processes. Raises sqlite3.OperationalError (busy) after `until_s`.
+        """`BEGIN IMMEDIATE`, waiting for other processes. Raises sqlite3.OperationalError (busy) after `until_s`, and
+        StoreUnavailable where a newer guardian changed the tables.
 
         `until_s` is as `patient_until` gives it, by default from now.
 
@@ -87,16 +103,26 @@ class OpenFile:
             try:
                 self.connection.execute(BEGIN)
             except sqlite3.OperationalError as error:
-                busy = (error.sqlite_errorcode or 0) & 0xFF == sqlite3.SQLITE_BUSY
-                if not busy or time.monotonic() > until_s:
-                    raise
-                time.sleep(_PAUSE_S * (0.5 + random.random()))  # noqa: S311 - a pause, not a secret
+                _pause_if_busy(error, until_s)
             else:
-                return
+                break
+        if self.rereads_version and schema_version(self.connection) != SCHEMA_VERSION:
+            raise StoreUnavailable("a newer guardian has brought the log up to date", hint="start this one again")
 
     def commit(self) -> None:
-        """`COMMIT`: with `synchronous=FULL` it is on the disk afterwards."""
-        self.connection.execute(COMMIT)
+        """`COMMIT`: with `synchronous=FULL` it is on the disk afterwards.
+
+        With a rollback journal it waits for those who read, who wait for it in turn. Raises sqlite3.OperationalError
+        (busy) where they do not end.
+        """
+        until_s = patient_until(None)
+        while True:
+            try:
+                self.connection.execute(COMMIT)
+            except sqlite3.OperationalError as error:
+                _pause_if_busy(error, until_s)
+            else:
+                return
 
     def rollback(self) -> None:
         """Undoes what is not committed, if anything."""
@@ -201,8 +227,9 @@ def _make_private_file(path: Path) -> None:
 def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool, now_ms: int) -> OpenFile:
     connection = _connect(path)
     try:
-        found = path.stat()
-        file = OpenFile(connection=connection, identity=(found.st_dev, found.st_ino))
+        found, has_wal = path.stat(), _choose_journal(connection, path)
+        configure(connection, has_wal=has_wal)
+        file = OpenFile(connection=connection, identity=(found.st_dev, found.st_ino), has_wal=has_wal)
         if create and _is_new(connection):
             file.begin()
             for statement in SCHEMA:
@@ -213,6 +240,7 @@ def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool, now_ms: 
         file.findings = (*_weaknesses(connection), *verify_tail(connection, checkpoint))
         # From here on `begin` waits, and nothing but it: whoever has begun has the one lock of writers.
         set_busy_timeout(connection, 0)
+        file.rereads_version = not has_wal
     except BaseException:
         connection.close()
         raise
@@ -220,28 +248,39 @@ def _opened(path: Path, checkpoint: Checkpoint | None, *, create: bool, now_ms: 
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
+    return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
         timeout=BUSY_TIMEOUT_MS / 1000,
     )
-    try:
-        _require_wal(connection)
-        configure(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
-def _require_wal(connection: sqlite3.Connection) -> None:
-    if not use_wal(connection):
-        raise StoreUnavailable(
-            "this folder's file system cannot hold guardian's database (no write-ahead log)",
-            hint="set GUARDIAN_HOME to a folder on a local disk",
-        )
+def _choose_journal(connection: sqlite3.Connection, path: Path) -> bool:
+    """Gives the file a write-ahead log where its disk is this machine's own; returns whether it has one.
+
+    The file's header says which it has, so that all of its connections use the same. A disk that cannot hold a log
+    leaves it with the rollback journal.
+
+    Raises StoreUnavailable where it has a log on a disk that other machines may use, and somebody has it open.
+    """
+    kind = shared_disk(path.parent)
+    until_s = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while kind is None:
+        try:
+            return use_wal(connection)
+        except sqlite3.OperationalError as error:
+            _pause_if_busy(error, until_s)
+    while not leave_wal(connection):
+        if time.monotonic() > until_s:
+            raise StoreUnavailable(
+                f"`{path.name}` is on a disk that other machines may use ({kind}), and is open with a write-ahead log, "
+                "which is not safe there",
+                hint="end every guardian of this home, on each machine, and start one again",
+            )
+        time.sleep(_PAUSE_S)
+    return False
 
 
 def _is_new(connection: sqlite3.Connection) -> bool:

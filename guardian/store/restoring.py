@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from guardian.store.log.statements import DIGEST_AT, FIRST_AND_LAST_SEQ, NUMBER_
 from guardian.store.opening import LOCK_TIMEOUT_S, open_file
 from guardian.store.schema.files import CHECKPOINT_NAME, DATABASE_NAME, LOCK_NAME
 from guardian.store.schema.records import Record
-from guardian.store.schema.sqlite_dialect import leave_wal
+from guardian.store.schema.sqlite_dialect import BEGIN, is_busy, leave_wal
 from guardian.store.schema.sqlite_errors import translated
 from guardian.system.clock import Clock
 from guardian.system.private_files import FOLDER_MODE, create_file, flush_folder
@@ -178,8 +179,7 @@ def restore(
         StoreUnavailable: a guardian of this home runs, or it could not be written. Nothing was changed.
     """
     try:
-        with FileLock(home / LOCK_NAME, timeout=LOCK_TIMEOUT_S, mode=0o600):
-            _require_nobody(home)
+        with FileLock(home / LOCK_NAME, timeout=LOCK_TIMEOUT_S, mode=0o600), _held(home):
             now = compare(folder, home)
             if (now.relation, now.orders) != (shown.relation, shown.orders):
                 raise GuardianError("the log continued while you were asked; nothing was changed", hint="run it again")
@@ -193,26 +193,39 @@ def restore(
         raise translated(error) from None
 
 
-def _require_nobody(home: Path) -> None:
-    """Raises StoreUnavailable where a connection has the home's log open. Leaves no write-ahead log beside it."""
+@contextmanager
+def _held(home: Path) -> Iterator[None]:
+    """Keeps everybody from writing to the home's log, and leaves no write-ahead log beside it.
+
+    Raises StoreUnavailable where a connection has it open with its write-ahead log, or is writing to it.
+    """
     path = home / DATABASE_NAME
     if not path.exists():
+        yield
         return
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)) as one:
-            if leave_wal(one):
-                return
-    except sqlite3.DatabaseError:
-        return  # it is damaged: whoever has it open finds another file in its place, and writes nothing any more
-    raise StoreUnavailable(
-        "a guardian of this home runs; nothing was changed",
-        hint="end every guardian of this home (quit the programs that started it), then run it again",
-    )
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_S)) as one:
+        try:
+            is_alone = leave_wal(one)
+            if is_alone:
+                one.execute(BEGIN)  # with a rollback journal nothing else shows that a guardian has it open
+        except sqlite3.DatabaseError as error:
+            # It is damaged: whoever has it open finds another file in its place, and writes nothing any more.
+            is_alone = not is_busy(error)
+        if not is_alone:
+            raise StoreUnavailable(
+                "a guardian of this home runs; nothing was changed",
+                hint="end every guardian of this home (quit the programs that started it), then run it again",
+            )
+        if sys.platform == "win32":
+            one.close()  # a file that is open is not replaced there
+        yield
 
 
 def _kept_names(home: Path, now_ms: int) -> dict[str, Path]:
     """Returns under which name each file of the home's log is kept, by its name."""
-    names = (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm", CHECKPOINT_NAME)
+    beside = (f"{DATABASE_NAME}{ending}" for ending in ("-wal", "-shm", "-journal"))
+    names = (DATABASE_NAME, *beside, CHECKPOINT_NAME)
     return {name: dated_name(home, f"{name}.{BEFORE}", now_ms) for name in names}
 
 

@@ -237,16 +237,18 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         with closing(connection):
             yield connection
         return
-    # A write-ahead log needs a file beside it that a read-only folder cannot take.
-    log = path.with_name(f"{path.name}-wal")
-    if not log.exists() or log.stat().st_size == 0:
+    # A write-ahead log needs a file beside it that a read-only folder cannot take, and a reader does not roll back what
+    # a process left unfinished when it was killed. Both are done with a copy.
+    beside = [path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-journal")]
+    unfinished = [log for log in beside if log.exists() and log.stat().st_size > 0]
+    if not unfinished:
         with closing(_connect(path, "mode=ro&immutable=1")) as connection:
             yield connection
         return
     with tempfile.TemporaryDirectory(prefix="guardian-") as folder:
         copy = Path(folder) / path.name
-        shutil.copyfile(path, copy)
-        shutil.copyfile(log, copy.with_name(log.name))
+        for source in (path, *unfinished):
+            shutil.copyfile(source, copy.with_name(source.name))
         with closing(_connect(copy, "mode=rw")) as connection:
             yield connection
 

@@ -10,10 +10,12 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
 
-from guardian.errors import StoreCorrupt
+from guardian.errors import StoreCorrupt, StoreError
 from guardian.store.log.encoding import GENESIS, digest_of
+from guardian.store.log.read_only import read_only, row_at
 from guardian.store.log_findings import Finding, FindingKind, evidence_of, lost_row
 from guardian.store.log_times import is_time, latest_time
 from guardian.store.schema import sqlite_statements as sql
@@ -35,6 +37,16 @@ class LogTail:
     findings: tuple[Finding, ...]
     is_time_lost: bool = False
     """Whether the stored window time is no time."""
+
+
+def lacks_row(database: Path, known: Head) -> bool:
+    """Whether a database is known not to have a row of the log; False where it cannot be read. Never raises."""
+    try:
+        with read_only(database) as connection:
+            row = row_at(connection, known.seq)
+    except (StoreError, sqlite3.Error):
+        return False
+    return known.seq > 0 and (row is None or row.digest != known.digest)
 
 
 def read_tail(connection: sqlite3.Connection, known: Head) -> LogTail:

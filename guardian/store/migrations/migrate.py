@@ -17,7 +17,15 @@ from guardian.store.migrations.shape import NotConverted, convert, lift_triggers
 from guardian.store.migrations.version_steps import ENDINGS, STEPS, Migration, take_step
 from guardian.store.schema.files import SCHEMA_VERSION
 from guardian.store.schema.records import Checkpoint, Head
-from guardian.store.schema.sqlite_dialect import BEGIN, COMMIT, ROLLBACK, leave_wal, set_schema_version, use_wal
+from guardian.store.schema.sqlite_dialect import (
+    BEGIN,
+    COMMIT,
+    ROLLBACK,
+    has_wal,
+    leave_wal,
+    set_schema_version,
+    use_wal,
+)
 from guardian.store.schema.sqlite_errors import RESTORE_HINT
 from guardian.store.schema.sqlite_statements import SCHEMA
 from guardian.store.transaction.audit import AuditPart
@@ -69,6 +77,7 @@ def migrate(
 
 def _require_alone(connection: sqlite3.Connection, path: Path) -> None:
     """Raises StoreUnavailable where another connection has the file open: an older guardian would go on writing."""
+    had_wal = has_wal(connection)
     until_s = time.monotonic() + ALONE_TIMEOUT_S
     while not leave_wal(connection):
         if time.monotonic() > until_s:
@@ -77,7 +86,8 @@ def _require_alone(connection: sqlite3.Connection, path: Path) -> None:
                 hint="end every guardian of this home (quit the programs that started it), and start again",
             )
         time.sleep(_PAUSE_S)
-    use_wal(connection)  # nobody opens it in between: whoever opens it has the home's lock
+    if had_wal:
+        use_wal(connection)  # nobody opens it in between: whoever opens it has the home's lock
 
 
 def _in_one_transaction(

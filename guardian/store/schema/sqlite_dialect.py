@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Final
 
 from guardian.domain.order_states import (
@@ -30,23 +30,54 @@ BEGIN: Final = "BEGIN IMMEDIATE"
 COMMIT: Final = "COMMIT"
 ROLLBACK: Final = "ROLLBACK"
 
+_KEPT_WAL: Final = 4 * 1024 * 1024
+"""Bytes that a write-ahead log keeps once it was copied: room for commits on a disk that is full."""
+_MOST_WAL_PAGES: Final = 16_384
+"""64 MB: from then on a commit copies the log itself."""
+
 
 # A connection and its file
 
 
 def use_wal(connection: sqlite3.Connection) -> bool:
-    """Switches the file to a write-ahead log; returns whether its file system can hold one."""
+    """Switches the file to a write-ahead log; returns whether its file system can hold one.
+
+    Raises sqlite3.OperationalError (busy) where somebody reads or writes it just now: SQLite does not wait for that.
+    """
     return bool(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] == "wal")
 
 
+def has_wal(connection: sqlite3.Connection) -> bool:
+    """Whether the file has a write-ahead log, by its header."""
+    return bool(connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal")
+
+
 def leave_wal(connection: sqlite3.Connection) -> bool:
-    """Switches the file to a rollback journal; returns False where another connection has it open with its log."""
+    """Switches the file to a rollback journal; returns False where another connection has it open with its log.
+
+    It works on a disk that can hold no write-ahead log too: in exclusive mode SQLite needs no memory to share.
+    """
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     try:
         return bool(connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0] == "delete")
     except sqlite3.OperationalError as error:
-        if (error.sqlite_errorcode or 0) & 0xFF not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        if not is_busy(error):
             raise
         return False
+    finally:
+        connection.execute("PRAGMA locking_mode = NORMAL")
+        with suppress(sqlite3.Error):
+            part_names(connection)  # the lock is let go of with the next read
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether SQLite raised an error because another connection holds a lock."""
+    return (error.sqlite_errorcode or 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def copy_wal(connection: sqlite3.Connection) -> None:
+    """Copies the write-ahead log into the database, as far as no reader needs what is there; nobody waits for it."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
 
 def set_schema_version(connection: sqlite3.Connection, version: int) -> None:
@@ -54,11 +85,14 @@ def set_schema_version(connection: sqlite3.Connection, version: int) -> None:
     connection.execute(f"PRAGMA user_version = {version}")
 
 
-def configure(connection: sqlite3.Connection) -> None:
+def configure(connection: sqlite3.Connection, *, has_wal: bool) -> None:
     """Makes commits durable, and has every interlock of the schema enforced."""
+    # EXTRA: the end of a commit is that the rollback journal is gone, which has to be on the disk too.
     # fullfsync: on macOS a plain fsync does not flush the drive's own cache.
-    for setting in ("synchronous = FULL", "fullfsync = 1", "foreign_keys = 1", "recursive_triggers = 1",
-                    "trusted_schema = 0", "cell_size_check = 1"):  # fmt: skip
+    # The log is copied by a thread, see `write_ahead_log`; SQLite does it itself where that fails.
+    for setting in (f"synchronous = {'FULL' if has_wal else 'EXTRA'}", "fullfsync = 1", "foreign_keys = 1",
+                    "recursive_triggers = 1", "trusted_schema = 0", "cell_size_check = 1",
+                    f"journal_size_limit = {_KEPT_WAL}", f"wal_autocheckpoint = {_MOST_WAL_PAGES}"):  # fmt: skip
         connection.execute(f"PRAGMA {setting}")
 
 

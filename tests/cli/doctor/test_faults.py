@@ -21,7 +21,7 @@ import pytest
 
 from guardian.cli.app import main
 from guardian.cli.doctor import running
-from guardian.cli.doctor.checks import keyring
+from guardian.cli.doctor.checks import keyring, log_copy
 from guardian.cli.doctor.checks.clients import start_entry
 from guardian.cli.doctor.checks.hosts import within
 from guardian.cli.doctor.checks.processes import _by_proc
@@ -241,6 +241,44 @@ def test_sqlite_that_is_too_old_is_found(folder: Path, monkeypatch: pytest.Monke
     assert one.health is Health.PROBLEM
     assert "SQLite 3.34.1, and guardian needs 3.35 or newer" in one.text
     assert "uv tool install" in str(one.remedy)
+
+
+def test_home_on_a_shared_disk_is_found_and_read_without_traces(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says which disk, and what guardian does there; the file with its rollback journal is looked at as it is."""
+    monkeypatch.setattr(log_copy, "shared_disk", lambda _folder: "nfs4")
+    with closing(sqlite3.connect(folder / "guardian.db", isolation_level=None)) as connection:
+        assert connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+        before = state_of(folder)
+        (one,) = [one for one in found(examined(folder)) if one.name == "database.journal"]
+        assert one.health is Health.WARNING
+        assert "a disk that other machines may use (nfs4)" in one.text
+        assert "GUARDIAN_HOME" in str(one.remedy)
+        assert [one.health for one in found(examined(folder)) if one.name == "database"] == [Health.OK]
+        assert state_of(folder) == before
+        # What a process that was killed left unfinished is undone in the copy alone.
+        connection.execute("PRAGMA cache_size = 1")
+        connection.execute("BEGIN IMMEDIATE")
+        for number in range(200):
+            connection.execute("INSERT INTO leases VALUES (?, ?, 1, 1)", (f"lease {number}", "x" * 500))
+        left = folder.with_name("left")
+        shutil.copytree(folder, left)
+        before = state_of(left)
+        assert [one.health for one in found(examined(left)) if one.name == "database"] == [Health.OK]
+        assert state_of(left) == before
+
+
+def test_long_write_ahead_log_is_found_with_who_reads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that keeps it long is named where the system knows; else what to do."""
+    monkeypatch.setattr(log_copy, "_LARGE_WAL", 1000)
+    journal = open_journal(folder)
+    journal.append(Record.event(None, {"kind": "log_begun"}))
+    for readers, said in (({4711, 12}, "process 12, 4711 is reading"), (set(), "a process was reading for long")):
+        monkeypatch.setattr(log_copy, "readers_of_wal", lambda _database, readers=readers: readers)
+        (one,) = [one for one in found(examined(folder)) if one.name == "database.wal"]
+        assert one.health is Health.WARNING
+        assert said in one.text
+        assert one.remedy
+    journal.close()
 
 
 def test_looser_policy_that_waits_is_found(folder: Path) -> None:

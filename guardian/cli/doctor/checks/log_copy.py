@@ -5,11 +5,12 @@ It is read from a copy. SQLite makes files beside a database that it opens, also
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +21,17 @@ from guardian.store.log.checkpoint import read_checkpoint
 from guardian.store.log.read_only import last_seq
 from guardian.store.log.verify import verify_tail
 from guardian.store.schema.files import APPLICATION_ID, CHECKPOINT_NAME, DATABASE_NAME, POLICY_NAME, SCHEMA_VERSION
+from guardian.store.schema.shared_disks import shared_disk
 from guardian.store.schema.sqlite_dialect import application_id, damages, schema_version
+from guardian.store.schema.write_ahead_log import wal_bytes
 
 MOST_COPIED: Final = 500_000_000
 """Bytes of a database that is copied to be looked at."""
-_LARGE_WAL: Final = 100_000_000
+_LARGE_WAL: Final = 32_000_000
+"""Bytes: four times as long as it becomes where nobody reads for long."""
+_HEADER_BYTES: Final = 100
+_LOCKS: Final = Path("/proc/locks")
+_FIRST_READER, _LAST_READER = 124, 127
 _RESTORE: Final = "restore the home from a backup; `guardian audit verify` shows what is damaged"
 
 
@@ -44,14 +51,28 @@ def scratch_home(home: Path) -> Iterator[Path | None]:
         copy = Path(folder)
         names = [CHECKPOINT_NAME]
         # The checkpoint first: the log only grows, so what it names must be in what is copied after it.
-        is_open = (home / f"{DATABASE_NAME}-shm").exists()
-        for name in names if is_open else (*names, DATABASE_NAME, f"{DATABASE_NAME}-wal"):
+        is_read = _is_read_without_traces(home)
+        beside = (f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-journal")
+        for name in names if is_read else (*names, DATABASE_NAME, *beside):
             if (home / name).exists():
                 shutil.copyfile(home / name, copy / name)
                 (copy / name).chmod(0o600)
-        if is_open:
+        if is_read:
             _snapshot(database, copy / DATABASE_NAME)
         yield copy
+
+
+def _is_read_without_traces(home: Path) -> bool:
+    """Whether SQLite reads the database without making or needing files beside it that are not there.
+
+    It does where others have it open, and where it has a rollback journal and nobody left a transaction unfinished.
+    """
+    if (home / f"{DATABASE_NAME}-shm").exists():
+        return True
+    with (home / DATABASE_NAME).open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    has_journal = header[:16] == b"SQLite format 3\0" and header[18:20] == b"\1\1"
+    return has_journal and not (home / f"{DATABASE_NAME}-journal").exists()
 
 
 def _snapshot(database: Path, copy: Path) -> None:
@@ -78,11 +99,44 @@ def check_database(examined: Examined) -> Iterator[Finding]:
         text = f"`{home / DATABASE_NAME}` is damaged, or not a database ({error.sqlite_errorname})"
         yield problem("database", text, _RESTORE)
         return
-    wal = home / f"{DATABASE_NAME}-wal"
-    size = wal.stat().st_size if wal.exists() else 0
+    yield from _look_beside(home)
+
+
+def _look_beside(home: Path) -> Iterator[Finding]:
+    """The journal of the database: how long the write-ahead log is, or why it has a rollback journal instead."""
+    kind = shared_disk(home)
+    if kind is not None:
+        text = (
+            f"the home is on a disk that other machines may use ({kind}): its log has a rollback journal, which is "
+            "safe there and slower"
+        )
+        yield warning("database.journal", text, "set GUARDIAN_HOME to a folder on a disk of this machine")
+    size = wal_bytes(home / DATABASE_NAME)
     if size > _LARGE_WAL:
-        text = f"the write-ahead log has {size // 1_000_000} MB: a process has kept it from being taken in"
-        yield warning("database.wal", text, "end all servers and commands of this home, and start one again")
+        readers = sorted(readers_of_wal(home / DATABASE_NAME))
+        who = f"process {', '.join(map(str, readers))} is reading" if readers else "a process was reading for long"
+        text = f"the write-ahead log has {size // 1_000_000} MB, since {who}"
+        remedy = "end that process" if readers else "it becomes small with the next orders; or end all servers"
+        yield warning("database.wal", f"{text}; nothing is lost by it", remedy)
+
+
+def readers_of_wal(database: Path, locks: Path = _LOCKS) -> set[int]:
+    """Returns the processes that keep the write-ahead log from being taken in, as Linux knows them; else none.
+
+    SQLite's readers hold a lock on one of the bytes 124 to 127 of the file `-shm`, see
+    https://sqlite.org/walformat.html#wal_locks.
+    """
+    found = set[int]()
+    with suppress(OSError, ValueError):
+        file = database.with_name(f"{database.name}-shm").stat()
+        name = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+        for line in locks.read_text("ascii", "replace").splitlines():
+            words = line.replace("-> ", "").split()
+            if len(words) < 8 or words[5] != name or not words[4].isdecimal() or words[7] == "EOF":
+                continue
+            if int(words[6]) <= _LAST_READER and int(words[7]) >= _FIRST_READER:
+                found.add(int(words[4]))
+    return found
 
 
 def _without_log(home: Path) -> Iterator[Finding]:
