@@ -18,19 +18,19 @@ from guardian.store.log.encoding import STATE
 from guardian.store.log.read_only import BATCH, database_path, read_only
 from guardian.store.log.statements import BEGIN_READING
 from guardian.store.schema import sqlite_statements as sql
-from guardian.store.schema.sqlite_dialect import BEGIN, COMMIT
+from guardian.store.schema.parts import known_parts
+from guardian.store.schema.sqlite_dialect import BEGIN, COMMIT, fill_at_once
 from guardian.store.schema.sqlite_errors import translated
 from guardian.store.schema.sqlite_statements import LOGGED, SCHEMA
 from guardian.store.state.row_images import key_in, row_of
 from guardian.store.state.table_differences import table_differences
 from guardian.store.state.table_state import TableState, seq_in
-from guardian.store.state.table_statements import FILL_TABLE, IMAGE_ROW, LOG_COLUMNS, WHOLE_ROWS_AFTER
+from guardian.store.state.table_statements import COPY_LOG_ROW, FILL_TABLE, IMAGE_ROW, LOG_COLUMNS, WHOLE_ROWS_AFTER
 from guardian.system.private_files import prepare_file, publish_file
 
 MOST_SHOWN: Final = 1000
 """Maximum number of differences that are reported."""
 _SEQ, _PHASE, _TIME, _BODY = (LOG_COLUMNS.index(name) for name in ("seq", "phase", "ts_ms", "body"))
-_TRIGGER: Final = "CREATE TRIGGER "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,31 +79,37 @@ def rebuild(place: Path, target: Path) -> Rebuilt:
 
 def _copied(source: sqlite3.Connection, copy: sqlite3.Connection) -> tuple[TableState, int]:
     """Fills the copy; returns what the log says of the tables, and how many rows it has."""
+    fill_at_once(copy)
     copy.execute(BEGIN)
+    # Indexes that are made when all rows are there are made in one go; triggers are for those who come later.
+    last = {statement for (kind, _), statement in known_parts().items() if kind != "table"}
     for statement in SCHEMA:
-        if not statement.startswith(_TRIGGER):
+        if statement not in last:
             copy.execute(statement)
-    state, rows, window_ms = TableState(), 0, 0
-    for row in _all_rows(source):
-        copy.execute(sql.APPEND_ROW.sql, dict(zip(LOG_COLUMNS, row, strict=True)))
-        rows += 1
-        window_ms = max(window_ms, row[_TIME] if isinstance(row[_TIME], int) else 0)
-        if row[_PHASE] == STATE:
-            state.apply(row[_SEQ], _data(row[_BODY]))
+    state, count, window_ms = TableState(), 0, 0
+    for rows in _batches(source):
+        copy.executemany(COPY_LOG_ROW, rows)
+        count += len(rows)
+        window_ms = max(window_ms, *(row[_TIME] for row in rows if isinstance(row[_TIME], int)), 0)
+        for row in rows:
+            if row[_PHASE] == STATE:
+                state.apply(row[_SEQ], _data(row[_BODY]))
     _fill(copy, state, window_ms)
     for statement in SCHEMA:
-        if statement.startswith(_TRIGGER):
+        if statement in last:
             copy.execute(statement)
     copy.execute(COMMIT)
-    return state, rows
+    return state, count
 
 
-def _all_rows(source: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+def _batches(source: sqlite3.Connection) -> Iterator[list[tuple[Any, ...]]]:
+    """Yields all rows of the log, oldest first, BATCH at a time."""
     after, rows = -(2**62), [()] * BATCH
     while len(rows) == BATCH:
         rows = source.execute(WHOLE_ROWS_AFTER, {"after": after, "limit": BATCH}).fetchall()
-        yield from rows
-        after = rows[-1][_SEQ] if rows else after
+        if rows:
+            yield rows
+            after = rows[-1][_SEQ]
 
 
 def _fill(copy: sqlite3.Connection, state: TableState, window_ms: int) -> None:

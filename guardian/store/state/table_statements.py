@@ -33,6 +33,8 @@ LOG_COLUMNS: Final = (
     "key", "body", "mac",
 )  # fmt: skip
 """All columns of a row of the log."""
+COPY_LOG_ROW: Final = f"INSERT INTO audit ({', '.join(LOG_COLUMNS)}) VALUES ({', '.join('?' * len(LOG_COLUMNS))})"
+"""Writes one row of the log, whose values are those of all its columns."""
 WHOLE_ROWS_AFTER: Final = f"SELECT {', '.join(LOG_COLUMNS)} FROM audit WHERE seq > :after ORDER BY seq LIMIT :limit"
 IMAGE_ROW: Final = "SELECT body FROM audit WHERE seq = :seq"
 

@@ -23,11 +23,13 @@ from guardian.store.log.checkpoint import keep_checkpoint
 from guardian.store.log.encoding import GENESIS, body_of, client_order_id, columns_of, digest_of
 from guardian.store.log.statements import ROW_COLUMNS
 from guardian.store.schema.records import Checkpoint, Phase, Record
-from tests.store.support.store_world import START_MS, World
+from tests.store.support.store_world import World
 
 ORDER_EVERY: Final = 50
 """Calls, of which the last is an order."""
 CHUNK: Final = 20_000
+_BEGINS_MS: Final = 1_760_000_000_000
+"""The time of the first row, one second of which is between two: all of it is in the past of every machine."""
 _TOOLS: Final = ("get_ticker_price", "get_balance", "get_orders", "get_order_book", "get_candles")
 _SYMBOLS: Final = ("BTCUSDT", "ETHUSDT", "BNBUSDT")
 _QUANTITY, _PRICE = Decimal("0.002"), Decimal(50_000)
@@ -44,7 +46,7 @@ class _Writer:
 
     def row(self, record: Record) -> _Row:
         self.seq += 1
-        columns = columns_of(record, START_MS + self.seq * 1000)
+        columns = columns_of(record, _BEGINS_MS + self.seq * 1000)
         body, before = body_of(columns, record.body), self.digest
         self.digest = digest_of(before, self.seq, body)
         values: dict[str, object] = {
@@ -82,7 +84,7 @@ def _order(writer: _Writer, number: int, orders: list[tuple[str, int, str]]) -> 
 
 def write_large_log(home: Path, rows: int) -> None:
     """Makes a home whose log has `rows` rows or a few more."""
-    world = World(home)
+    world = World(home, _BEGINS_MS)
     template = world.place()
     world.move(template, OrderState.FILLED, executed=str(_QUANTITY), quote="100", fee="0")
     world.store.close()
