@@ -130,6 +130,8 @@ class Report:
     unchecked: tuple[str, ...] = ()
     """What could not be verified, each in a sentence for people."""
 
+    tables_proven_from: int = 1
+    """The row of the log from which on it has the rows of the other tables: not 1 where an older guardian began it."""
     without_mac: int = 0
     """Rows that a process without the key wrote after the log was sealed, of kinds that let no money move."""
 

@@ -107,6 +107,7 @@ def _report_dict(report: Report) -> dict[str, object]:
         "result": "intact" if report.is_proven else "unproven" if report.is_intact else "tampered",
         "proven_by": report.proven_by,
         "unchecked": report.unchecked,
+        "tables_proven_from": report.tables_proven_from,
         "without_mac": report.without_mac,
         "path": report.path,
         "rows": report.rows,
@@ -153,6 +154,11 @@ def _print_report(report: Report) -> None:
         say(f"accepted by you: {finding.kind.value}: {finding.message}")
     if report.without_mac:
         say(f"{report.without_mac} rows were written without the key: calls, reads, halts and rejections")
+    if report.tables_proven_from > 1:
+        say(
+            f"the other tables are proven from row {report.tables_proven_from} on: it has them as they were when this "
+            "guardian took over the home of an older one"
+        )
     for sentence in report.unchecked:
         say(f"not checked: {sentence}")
     if not report.anchors and report.rows:

@@ -387,6 +387,7 @@ class Verification:
             accepted=tuple(finding for finding in self.findings if finding.identity in seal.accepted),
             proven_by=seal.proven_by() or ("the checkpoint that was given" if is_given else None),
             unchecked=tuple(seal.unchecked()),
+            tables_proven_from=1 if self._state.proven_from is None else self._state.proven_from,
             without_mac=self._without_mac,
         )
 

@@ -75,9 +75,12 @@ def test_baseline_begins_anew(world: World, tmp_path: Path) -> None:
     for number in range(7):
         world.place(spec=world.spec(price=str(number + 1)))
     tamper(world, "UPDATE orders SET notional = '7'")
+    assert verify(world.home).tables_proven_from == 1
     world.attempt(lambda tx: tx.audit.append_baseline("the owner accepts what is there"))
+    first = world.attempt(lambda tx: tx.unit.head.seq)
     world.place()
     world.store.close()
     assert verify(world.home).findings == ()
+    assert verify(world.home).tables_proven_from == first
     made = rebuild(world.home, tmp_path / "rebuilt.db")
     assert content(made.path) == content(world.home / "guardian.db")
