@@ -286,9 +286,9 @@ class Store:
         """Returns the open file, if it is still at its place."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
+        self._require_in_place()
         if self._file is None:
             self._file = open_file(self.home, create=False, now_ms=self._clock.now_ms())
-        self._require_in_place()
         return self._file
 
     def _require_in_place(self) -> None:
@@ -315,7 +315,7 @@ class Store:
         try:
             for _ in range(_TRIES):
                 file.begin(until_s)
-                self._require_in_place()  # it was looked at before, and BEGIN may have waited for whoever replaced it
+                self._require_in_place()  # opening it and BEGIN may have waited for whoever replaced it
                 end = read_tail(file.connection, self._known)
                 findings = (*file.findings, *end.findings)
                 if findings:

@@ -23,7 +23,7 @@ from guardian.store.disk_space import (
     preallocate_ballast,
 )
 from guardian.store.log.verify import verify
-from tests.faults.support.full_disk import Disk, disk_under_sqlite
+from tests.faults.support.full_disk import FAILING, READ_ONLY, Disk, disk_under_sqlite
 from tests.faults.support.owner import resumes
 from tests.gate.support.fakes import Room, denials
 
@@ -110,6 +110,47 @@ def _asked(room: Room, price: str) -> Reply | StoreUnavailable:
         return room.ask(price=price)
     except StoreUnavailable as error:
         return error
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "remedy"),
+    [
+        (READ_ONLY, "its folder or file is read-only", "make guardian's home writable for you"),
+        (FAILING, "the disk could not be read or written", "look at the disk"),
+    ],
+    ids=["read-only", "failing"],
+)
+def test_disk_that_takes_nothing_at_each_write_of_an_order(
+    disk: Disk, tmp_path: Path, error: tuple[str, int], cause: str, remedy: str
+) -> None:
+    """Read-only or failing from the n-th write on: 0 orders are sent from then on, and the message says which it is.
+
+    Once it is writable again all of it continues, after the owner's resume where an outcome could not be written.
+    """
+    room = Room(tmp_path)
+    disk.error = error
+    price = prices()
+    for after in count():
+        before = len(room.exchange.placed)
+        disk.fill(after, writes=10**6)
+        said = [_asked(room, next(price)) for _ in range(3)]
+        sent = len(room.exchange.placed) - before
+        assert sent <= 1
+        if not sent:
+            assert all(cause in str(one) for one in said), after
+            assert any(isinstance(one, StoreUnavailable) and remedy in str(one.hint) for one in said), after
+        was_refused = disk.refused
+        disk.empty()
+        if not room.journal.emergency.is_empty():
+            assert denials(room.ask(price=next(price))) == {"TRADING_HALTED"}, after
+            room.again()
+        resumes(room)
+        assert room.ask(price=next(price)).outcome.value == "done", after
+        if was_refused and sent:
+            break
+    assert after > 3
+    assert verify(room.home).is_intact
+    room.close()
 
 
 @pytest.mark.parametrize("writes", [1, 3])

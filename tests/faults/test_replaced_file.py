@@ -12,10 +12,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from guardian.domain.requests import GetTickerPrice
 from guardian.errors import GuardianError
 from guardian.store.log.verify import verify
 from tests.faults.support.owner import resumes
@@ -54,6 +55,14 @@ def scramble(room: Room) -> None:
     (room.home / DATABASE).write_bytes(bytes(whole))
 
 
+def zero(room: Room) -> None:
+    """Zeros in every page but the first, as a disk that lost them reads."""
+    size = (room.home / DATABASE).stat().st_size
+    with (room.home / DATABASE).open("r+b") as file:
+        file.seek(4096)
+        file.write(bytes(size - 4096))
+
+
 def link(room: Room) -> None:
     """A symbolic link to the same file, elsewhere."""
     elsewhere = room.home.parent / "elsewhere.db"
@@ -78,6 +87,7 @@ FAULTS: Final[dict[str, tuple[Callable[[Room], None], str]]] = {
     "deleted": (delete, "moved, removed or replaced|is gone|lost"),
     "emptied": (empty, "damaged|gone or empty|lost|not a"),
     "cut": (cut, "damaged|not a guardian store|chain"),
+    "zeroed": (zero, "damaged|chain|not a"),
     "scrambled": (scramble, "damaged|chain|not a"),
     "linked": (link, "moved, removed or replaced|link"),
     "put back from a copy": (put_back_older, "moved, removed or replaced|is gone"),
@@ -102,34 +112,63 @@ def restore(room: Room, folder: Path) -> None:
         (room.home / path.name).chmod(0o600)
 
 
+def asked(room: Room, price: str) -> str:
+    """What is said of an order that was not sent; nothing where it was."""
+    try:
+        reply = room.ask(price=price)
+    except GuardianError as error:
+        return f"{error.message} {error.hint}"
+    return "" if reply.outcome.value == "done" else str(reply.error)
+
+
+def spoil_once_sent(room: Room, spoil: Callable[[Room], None]) -> None:
+    """Has the next order find the file spoilt as the exchange answers it."""
+    real = room.exchange.place_order
+
+    async def place(*arguments: Any, **options: Any) -> Any:
+        answer = await real(*arguments, **options)
+        room.exchange.place_order = real
+        spoil(room)
+        return answer
+
+    room.exchange.place_order = place
+
+
+MOMENTS: Final = ("before the first order", "between two orders", "at the next start", "while an order is out")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be replaced there")
-@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_no_order_is_sent_on_another_file_and_the_backup_is_enough(room: Room, fault: str, restarts: bool) -> None:
-    """Under a gate that runs, and at its next start."""
-    assert room.ask().outcome.value == "done"
+def test_no_order_is_sent_on_another_file_and_the_backup_is_enough(room: Room, fault: str, moment: str) -> None:
+    """Whenever it happens: from then on 0 orders are sent, the cause is named, and what the hint says works."""
+    is_first = moment == "before the first order"
+    room.call(GetTickerPrice(symbol="BTCUSDT")) if is_first else room.ask()
     backup(room, room.home.parent / "older")
-    assert room.ask(price="59900").outcome.value == "done"
+    room.call(GetTickerPrice(symbol="BTCUSDT")) if is_first else room.ask(price="59900")
     backup(room, room.home.parent / "newest")
     sent = len(room.exchange.placed)
+    assert sent == (0 if is_first else 2)
     spoil, cause = FAULTS[fault]
-    if restarts and fault != "put back from a copy":  # what a start can know of that is told by the anchors
+    said = ""
+    if moment == "while an order is out":
+        spoil_once_sent(room, spoil)
+        said += asked(room, "59800")
+        sent += 1
+        assert len(room.exchange.placed) == sent
+    elif moment == "at the next start" and fault != "put back from a copy":  # of that a start knows by its anchors
         room.journal.close()
         spoil(room)
         room.start()
     else:
         spoil(room)
-    said = ""
     for price in ("59000", "58900"):
-        try:
-            reply = room.ask(price=price)
-        except GuardianError as error:
-            said += f"{error.message} {error.hint}"
-        else:
-            assert reply.outcome.value != "done"
-            said += str(reply.error)
+        refused = asked(room, price)
+        assert refused
+        said += refused
     assert len(room.exchange.placed) == sent
     assert re.search(cause, said), said
+    assert re.search("restore|put it back|guardian init|removes the link alone", said), said
     # The documented recovery: restore the backup, start again, look, resume.
     room.journal.close()
     restore(room, room.home.parent / "newest")

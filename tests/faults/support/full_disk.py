@@ -12,6 +12,11 @@ import pytest
 _CONTROL: Final = ("BEGIN", "ROLLBACK", "PRAGMA", "SELECT")
 """How statements begin that a full disk does not stop."""
 
+FULL: Final = ("database or disk is full", sqlite3.SQLITE_FULL)
+READ_ONLY: Final = ("attempt to write a readonly database", sqlite3.SQLITE_READONLY)
+FAILING: Final = ("disk I/O error", sqlite3.SQLITE_IOERR_WRITE)
+"""What SQLite says of a disk, and its number."""
+
 
 class Disk:
     """Counts what writes to the disk, and is full from the chosen write on, for as many writes as were chosen."""
@@ -21,6 +26,7 @@ class Disk:
         self.full_from: int | None = None
         self.full_until = 0
         self.refused = 0
+        self.error = FULL
 
     def fill(self, after: int, *, writes: int) -> None:
         """Is full after that many more writes, for `writes` of them."""
@@ -35,8 +41,9 @@ class Disk:
         self.writes += 1
         if self.full_from is not None and self.full_from < self.writes <= self.full_until:
             self.refused += 1
-            error = sqlite3.OperationalError("database or disk is full")
-            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            text, code = self.error
+            error = sqlite3.OperationalError(text)
+            error.sqlite_errorcode = code
             raise error
 
 
