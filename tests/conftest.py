@@ -19,8 +19,15 @@ from guardian.paper.host import home as paper_home
 from guardian.system import core_dumps
 from tests.support import left_out, prefork, profiles
 from tests.support.left_out import pytest_terminal_summary
+from tests.support.measured import pytest_collection, pytest_runtest_protocol
 
-__all__ = ["pytest_collection_modifyitems", "pytest_configure", "pytest_terminal_summary"]
+__all__ = [
+    "pytest_collection",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_runtest_protocol",
+    "pytest_terminal_summary",
+]
 
 REAL_HOME = Path.home()
 WATCHED = (

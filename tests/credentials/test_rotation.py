@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
 
+from guardian.credentials import key_checks
 from guardian.credentials.item_format import KeptKey, WaitingKey
 from guardian.credentials.rotation_stage import RotationStage
 from guardian.credentials.store import CredentialStore
@@ -86,6 +88,13 @@ def changes_of_a_whole_rotation(new: ApiKeyPair) -> int:
     raise AssertionError("it does not end")
 
 
+@pytest.fixture
+def rsa_keys_are_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An RSA key that was found sound is not checked again at each reading: that takes longer than all else."""
+    monkeypatch.setattr(key_checks, "_check_rsa", cache(key_checks._check_rsa))
+
+
+@pytest.mark.usefixtures("rsa_keys_are_checked_once")
 @pytest.mark.parametrize("new", [NEW, NEW_RSA], ids=["ed25519", "rsa"])
 def test_rotation_that_is_killed_at_any_change_leaves_a_working_key_and_continues(new: ApiKeyPair) -> None:
     """After each change, also of a second run, a reader gets the old pair or the new one; the next run ends it."""

@@ -37,11 +37,6 @@ SLOW: Final = (
 )
 """Folders and files whose tests start processes, wait for time to pass, or play for long."""
 
-MEASURED: Final = ("tests/domain/", "tests/gate/", "tests/live/", "tests/policy/", "tests/proofs/")
-UNMEASURED: Final = ("tests/gate/model/", "tests/policy/test_engine_properties.py")
-"""Coverage watches the tests of the parts that decide, which reach all of them by name. It would slow down the others,
-and above all those that play long, for nothing."""
-
 
 def tries(full: int) -> int:
     """The number of examples of a property in this run, where a full run tries `full`."""
@@ -65,7 +60,5 @@ def mark_slow(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
-        if not item.nodeid.startswith(MEASURED) or item.nodeid.startswith(UNMEASURED):
-            item.add_marker(pytest.mark.no_cover)
     # The slow files first: with several processes none is left alone with the slowest of them at the end.
     items.sort(key=lambda item: not item.nodeid.startswith(SLOW))

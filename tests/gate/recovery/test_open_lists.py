@@ -333,6 +333,7 @@ def test_symbol_that_fails_keeps_no_other_from_being_polled(room: Room) -> None:
 # -- pace and weight
 
 
+@pytest.mark.unmeasured
 def test_fill_is_noticed_within_fourteen_seconds_or_twentysix_after_ten_quiet_minutes(room: Room) -> None:
     """The periods are 10 s and 20 s, a quarter longer at most, and one tick."""
     for quiet_s, most_s in ((0, 14), (700, 26)):
@@ -349,6 +350,7 @@ def test_fill_is_noticed_within_fourteen_seconds_or_twentysix_after_ten_quiet_mi
             del names
 
 
+@pytest.mark.unmeasured
 def test_new_order_ends_the_long_period_of_its_symbol(room: Room) -> None:
     """An order that was just sent is polled as one is, whatever has rested beside it."""
     opened(room, 2)
@@ -360,6 +362,7 @@ def test_new_order_ends_the_long_period_of_its_symbol(room: Room) -> None:
     assert room.row(name).state is OrderState.FILLED
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("symbols", "each"), [(1, 100), (50, 2), (200, 1)])
 def test_weight_of_polling_open_orders_is_bounded_whatever_their_number(room: Room, symbols: int, each: int) -> None:
     """36 a minute for one symbol; 240 for any number of them, and a third more by chance; every fill is noticed."""
@@ -375,6 +378,7 @@ def test_weight_of_polling_open_orders_is_bounded_whatever_their_number(room: Ro
     assert room.row(names[-1]).state is OrderState.FILLED
 
 
+@pytest.mark.unmeasured
 def test_background_stays_within_its_budget_while_hundreds_of_orders_are_unknown(room: Room) -> None:
     """What does not fit waits for its turn, the longest due first; open orders are noticed in time all the same."""
     room.exchange.books["ETHUSDT"] = ("60000", "60001")

@@ -12,6 +12,7 @@ MINUTES = 12
 WEIGHT_A_MINUTE = 60
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("orders", [1, 10, 100])
 def test_open_orders_on_one_symbol_take_less_than_sixty_a_minute(tmp_path: Path, orders: int) -> None:
     """All that is requested while nothing else happens counts, the periodic reconciliation of two symbols included."""
