@@ -12,7 +12,7 @@ import pytest
 PACKAGES: Final = ("guardian.domain", "guardian.policy", "guardian.gate")
 """What `[tool.coverage.run]` in pyproject.toml measures."""
 MEASURED: Final = ("tests/domain/", "tests/gate/", "tests/live/", "tests/policy/", "tests/proofs/")
-UNMEASURED: Final = ("tests/gate/model/", "tests/gate/scenarios/", "tests/policy/test_engine_properties.py")
+UNMEASURED: Final = ("tests/gate/model/", "tests/policy/test_engine_properties.py")
 """The tests of the parts that decide reach all of them by name. Coverage would slow down the others, above all those
 that play long, for nothing. Their setup and teardown are not watched either, nor is the collection of tests."""
 

@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -153,7 +152,6 @@ class Exchanges(RuleBasedStateMachine):
             self.stack.close()
 
 
-@pytest.mark.unmeasured
 def test_store_becomes_the_truth_of_the_exchange_within_the_weight() -> None:
     """Random plays of placing, filling, cancelling, amending, expiring, lost replies, faults and restarts."""
     run_state_machine_as_test(

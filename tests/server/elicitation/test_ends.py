@@ -131,7 +131,7 @@ def test_person_who_does_not_answer_is_waited_for_no_longer_than_clients_wait(wo
         lines: list[dict[str, Any]] = []
         while not any("structuredContent" in line.get("result", {}) for line in lines):
             lines.append(json.loads(served.process.stdout.readline()))
-        assert 4.5 < time.monotonic() - began < 8
+        assert 4.5 < time.monotonic() - began < 11
     (cancelled,) = [line["params"] for line in lines if line.get("method") == "notifications/cancelled"]
     assert cancelled["requestId"] == asked["id"]
     assert lines[-1]["result"]["structuredContent"]["data"]["client_answer"] == "timed_out"
