@@ -10,8 +10,11 @@ from guardian.home.folder import home_folder, make_home
 from guardian.system.clock import SYSTEM_CLOCK, Clock
 
 
-def open_journal(home: Path | None = None, *, clock: Clock = SYSTEM_CLOCK) -> Journal:
+def open_journal(home: Path | None = None, *, clock: Clock = SYSTEM_CLOCK, signs_at_end: bool = True) -> Journal:
     """The log of a home and nothing else: for what has to work whatever the policy says.
+
+    With `signs_at_end` a sealed log has a signed checkpoint of what was written when this is closed, where the keyring
+    gives its key without a window.
 
     Raises:
         NotPrivate: the home is another user's.
@@ -20,5 +23,5 @@ def open_journal(home: Path | None = None, *, clock: Clock = SYSTEM_CLOCK) -> Jo
     folder = home_folder() if home is None else home
     make_home(folder)
     journal = Journal(folder, clock)
-    journal.use_seal(SealKeeper(journal))
+    journal.use_seal(SealKeeper(journal, signs_at_end=signs_at_end))
     return journal

@@ -35,11 +35,14 @@ class SealedHome:
         return HomeItems(self.keyring, KeyringQueue(3.0, Turn()), self.home)
 
     @contextmanager
-    def journal(self, *, has_key: bool = True) -> Iterator[Journal]:
-        """The journal of a process; without `has_key` of one that never looks at the keyring."""
+    def journal(self, *, has_key: bool = True, signs_at_end: bool = False) -> Iterator[Journal]:
+        """The journal of a process; without `has_key` of one that never looks at the keyring.
+
+        Commands but `guardian halt` have one that `signs_at_end`.
+        """
         journal = Journal(self.home, ClockOf(lambda: self.now_ms))
         if has_key:
-            journal.use_seal(SealKeeper(journal, items=self.items))
+            journal.use_seal(SealKeeper(journal, items=self.items, signs_at_end=signs_at_end))
         try:
             yield journal
         finally:
