@@ -259,7 +259,7 @@ def test_log_without_its_first_row_is_not_sealed(home: SealedHome) -> None:
         home.seal()
 
 
-@pytest.mark.parametrize("body", ["'noise'", "'{}'", "'{\"data\":{\"marks\":\"LOST x\"}}'", "'[]'"])
+@pytest.mark.parametrize("body", ["'noise'", "'{}'", '\'{"data":{"marks":"LOST x"}}\'', "'[]'"])
 def test_acceptance_that_cannot_be_read_accepts_nothing(home: SealedHome, body: str) -> None:
     """The row of an accepted loss was damaged: the loss is one that nobody accepted."""
     with home.journal() as journal:
