@@ -22,6 +22,7 @@ from guardian.store.schema.files import POLICY_NAME
 if TYPE_CHECKING:
     from guardian.clients.entries import ServerEntry
     from guardian.clients.known import AssistantClient
+    from guardian.credentials.log.home_items import HomeItems
     from guardian.credentials.store import CredentialStore
     from guardian.domain.secrets import ApiKeyPair
     from guardian.domain.trading import Environment
@@ -84,6 +85,8 @@ class Examined:
     servers: Callable[[], list[RunningServer] | None]
     """None where this system does not say."""
     clients: Callable[[], tuple[AssistantClient, ...]]
+    open_log_items: Callable[[Path], HomeItems]
+    """What the keyring has of the log. Raises KeyringUnavailable."""
     start_entry: Callable[[ServerEntry], str]
     """Starts a client's entry and returns how the server names itself. Raises OSError, and TimeoutError in time."""
     platform: str = sys.platform

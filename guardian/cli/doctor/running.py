@@ -16,6 +16,7 @@ from guardian.cli.doctor.checks.keyring import check_backends, works_for_clients
 from guardian.cli.doctor.checks.log_copy import check_database
 from guardian.cli.doctor.checks.processes import check_servers, running_servers
 from guardian.cli.doctor.checks.rules import check_in_force, check_policy
+from guardian.cli.doctor.checks.sealed_log import check_seal
 from guardian.cli.doctor.examined import KEYRING_TIMEOUT_S, Examined
 from guardian.cli.doctor.findings import Check
 from guardian.cli.keys.account.trial import ask_exchange
@@ -25,6 +26,7 @@ from guardian.domain.secrets import ApiKeyPair
 from guardian.domain.trading import Environment
 from guardian.exchange.environments import EnvironmentSpec
 from guardian.exchange.exchange import Exchange
+from guardian.gate.seal.log_evidence import keyring_items
 from guardian.policy.model import Policy
 from guardian.system.clock import SYSTEM_CLOCK, wall_clock_ms
 from guardian.system.variables import removed_at_start, secrets_at_start
@@ -41,6 +43,7 @@ CHECKS: Final = (
     Check("old copies", check_copies),
     Check("servers", check_servers),
     Check("keyring", check_backends),
+    Check("seal", check_seal),
     Check("hosts", check_hosts),
     Check("clock", check_clock),
     Check("keys", check_keys),
@@ -61,6 +64,7 @@ def this_machine(home: Path) -> Examined:
         keyring_of_clients=works_for_clients,
         servers=running_servers,
         clients=known_clients,
+        open_log_items=keyring_items,
         start_entry=start_entry,
         removed_variables=removed_at_start(),
         secret_variables=secrets_at_start(),

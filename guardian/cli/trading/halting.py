@@ -31,7 +31,7 @@ def stop_trading(reason: str, *, reducing: bool, cancels: bool) -> int:
     """
     code = FINE
     # Through the log alone: trading can be stopped also where the policy is broken.
-    # No keyring is asked for a signature, which might take seconds: whoever writes next signs the row of the halt too.
+    # The keyring, which may take seconds, is left alone: whoever writes next signs the row of the halt too.
     journal = open_journal(signs_at_end=False)
     is_new = not (journal.home / DATABASE_NAME).exists()
     try:

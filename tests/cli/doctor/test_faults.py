@@ -32,7 +32,9 @@ from guardian.cli.doctor.running import CHECKS
 from guardian.clients.entries import ServerEntry
 from guardian.clients.known import client_named
 from guardian.clients.places import Machine
+from guardian.credentials.log.home_items import HomeItems
 from guardian.credentials.store import CredentialStore
+from guardian.credentials.turns import KeyringQueue, Turn
 from guardian.domain.secrets import ApiKeyPair, KeyFamily, KeyKind, Secret
 from guardian.errors import ExchangeUnavailable, GuardianError, KeyringUnavailable
 from guardian.home.log import open_journal
@@ -67,6 +69,7 @@ def examined(folder: Path, **changes: Any) -> Examined:
         "keyring_of_clients": lambda: True,
         "servers": list,
         "clients": tuple,
+        "open_log_items": lambda place: HomeItems(MemoryKeyring(), KeyringQueue(3.0, Turn()), place),
         "start_entry": lambda entry: "guardian 0.1.0",
     }
     return Examined(**(usual | changes))
