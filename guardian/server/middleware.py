@@ -6,7 +6,9 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import tzinfo
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -96,7 +98,7 @@ class OutermostGuard(Middleware):
     ) -> ToolResult:
         started = time.perf_counter()
         name = readable(context.message.name)
-        opened = await self._open(name, context)
+        opened = await self._open(name, context, started)
         if isinstance(opened, Reply):
             with suppress(Exception):
                 self._notices.answered(name, opened, None)
@@ -142,7 +144,9 @@ class OutermostGuard(Middleware):
             _log.exception("a request failed")
             raise MCPError(code=INTERNAL_ERROR, message="guardian could not answer this") from None
 
-    async def _open(self, name: str, context: MiddlewareContext[CallToolRequestParams]) -> OngoingCall | Reply:
+    async def _open(
+        self, name: str, context: MiddlewareContext[CallToolRequestParams], started: float
+    ) -> OngoingCall | Reply:
         arguments = loggable_arguments(context.message.arguments)
         try:
             # Shielded: a call row that is written while the client goes away must not be left without its outcome row.
@@ -155,7 +159,10 @@ class OutermostGuard(Middleware):
         except Exception as fault:  # noqa: BLE001 - the outermost guard
             _log.exception("the record of a call could not be opened")
             return internal_error(name, fault)
-        return OngoingCall(gate=self._gate, info=info, asker=self._asker, now_ms=self._now_ms(), zone=self._zone)
+        call = OngoingCall(gate=self._gate, info=info, asker=self._asker, now_ms=self._now_ms(), zone=self._zone)
+        if name == CreateOrder.tool:
+            call.info = replace(info, on_sent=partial(self._render_ahead, call, started))
+        return call
 
     async def _answer(self, call: OngoingCall, name: str, go_on: Callable[[], Any]) -> object:
         result: object = None
@@ -171,12 +178,19 @@ class OutermostGuard(Middleware):
 
     def _rendered(self, call: OngoingCall, name: str, started: float) -> ToolResult:
         reply = call.reply or no_reply(name)
+        if call.rendered is not None and call.rendered[0] is reply:
+            return call.rendered[1]
         try:
             return self._result(reply, call, started)
         except Exception as fault:  # noqa: BLE001 - the outermost guard
             _log.exception("a reply could not be written")
             call.reply = internal_error(name, fault, before=f"after the gate had answered `{reply.outcome}`: ")
             return self._result(call.reply, call, started)
+
+    def _render_ahead(self, call: OngoingCall, started: float, reply: Reply) -> None:
+        # Where it fails it is rendered once more, and that says why.
+        with suppress(Exception):
+            call.rendered = (reply, self._result(reply, call, started))
 
     def _result(self, reply: Reply, call: OngoingCall | None, started: float) -> ToolResult:
         return tool_result(reply, self._meta(call, started))

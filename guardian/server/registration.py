@@ -59,6 +59,8 @@ class OngoingCall:
     period: str | None = None
     """The times that were given, once they are resolved; see `guardian.system.local_moments.period_text`."""
     reply: Reply | None = None
+    rendered: tuple[Reply, ToolResult] | None = None
+    """A reply that was rendered while its outcome row was written."""
 
     def resolved(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The arguments with each time in ms since the epoch; keeps the period."""

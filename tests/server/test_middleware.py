@@ -18,6 +18,7 @@ from guardian.domain.market import TickerPrice
 from guardian.domain.requests import TOOLS
 from guardian.domain.secrets import Secret
 from guardian.errors import StoreUnavailable
+from guardian.gate.base.calls import CallInfo
 from guardian.gate.base.replies import (
     HeldPosition,
     OrderPlaced,
@@ -276,6 +277,42 @@ async def test_what_a_model_reads_first_of_a_placed_order_is_the_note(connect: C
     assert result.content[0].text.startswith(
         '{"outcome":"done","data":{"note":"nothing was sent","already_placed":true'
     )
+
+
+async def test_reply_that_was_rendered_ahead_is_the_one_that_leaves(connect: Connect, gate: FakeGate) -> None:
+    """It is rendered once, while its row is written; a later answer of the gate is rendered instead of it."""
+    given = [done(sample(OrderPlaced)), done(replace(sample(OrderPlaced), note="another answer"))]
+
+    def answer(info: CallInfo, _request: object) -> Reply:
+        assert info.on_sent is not None
+        info.on_sent(given[0])
+        gate.fail_meta = RuntimeError("asked once more")  # what is rendered from now on has another `meta`
+        return given.pop()
+
+    gate.answer = answer
+    async with connect() as client:
+        other = await call(client, "create_order", ARGUMENTS["create_order"])
+        gate.fail_meta = None
+        ahead = await call(client, "create_order", ARGUMENTS["create_order"])
+    assert other.structured_content["data"]["note"] == "another answer"
+    assert other.structured_content["meta"]["policy"] is None
+    assert ahead.structured_content["data"]["note"] != "another answer"
+    assert ahead.structured_content["meta"]["policy"] == "3f9c3f9c3f9c"
+
+
+async def test_reply_that_cannot_be_rendered_ahead_is_rendered_at_its_time(connect: Connect, gate: FakeGate) -> None:
+    """A fault in rendering must not reach the writing of the outcome row."""
+    reply = done({"price": 1.5})
+
+    def answer(info: CallInfo, _request: object) -> Reply:
+        assert info.on_sent is not None
+        info.on_sent(reply)
+        return reply
+
+    gate.answer = answer
+    async with connect() as client:
+        result = await call(client, "create_order", ARGUMENTS["create_order"])
+    assert result.structured_content["error"]["code"] == "INTERNAL_ERROR"
 
 
 async def test_confirmation_required_is_no_error(connect: Connect, gate: FakeGate) -> None:

@@ -54,6 +54,9 @@ class CallInfo:
     """Whether the owner made it on the command line; it spends none of the assistant's budget of calls."""
     snapshot: PolicyInForce | PolicyInvalid | None = None
     """The policy that the whole call is judged by, as it was when the call began, or why no policy can be used."""
+    on_sent: Callable[[Reply], None] | None = None
+    """Called in the event loop with the reply of a sent order, while its outcome row is written: it may be rendered
+    then. It must not leave before the call is answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -166,12 +167,23 @@ class OutcomeWriter:
         fields: Mapping[str, str],
         symbol: str,
         update: Callable[[Transaction], None],
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
         """Write the row with these fields and do `update`, the order's new state, in one transaction.
 
+        `meanwhile` is called in the event loop while the disk is waited for, and has returned when this returns.
+
         Never raises: where the transaction fails, the emergency file takes the outcome, which halts trading.
         """
-        await self._journal.run(lambda: self._write_with_order(call, scope, reply, fields, symbol, update))
+        loop = asyncio.get_running_loop()
+
+        def update_last(tx: Transaction) -> None:
+            update(tx)
+            if meanwhile is not None:
+                with suppress(RuntimeError):  # the event loop is closed: nobody waits for the reply
+                    loop.call_soon_threadsafe(meanwhile)
+
+        await self._journal.run(lambda: self._write_with_order(call, scope, reply, fields, symbol, update_last))
         if self._unanchored is not None:
             self._settle_soon()
 

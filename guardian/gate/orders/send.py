@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from guardian.domain.codes import Code, Outcome
@@ -76,6 +77,7 @@ class Sender:
             fields={"client_order_id": reserved.client_order_id, "state": result.state.value},
             symbol=reserved.order.symbol,
             update=lambda tx: _update_order(tx, reserved, result),
+            meanwhile=None if reserved.call.on_sent is None else partial(reserved.call.on_sent, result.reply),
         )
         return result.reply
 

@@ -322,6 +322,22 @@ def test_call_that_is_taken_back_during_the_send_is_finished_and_answered(room: 
     assert room.phases() == ["call", "intent", "outcome"]
 
 
+def test_reply_of_a_sent_order_is_known_while_its_row_is_written_and_leaves_after_it(room: Room) -> None:
+    """It may be rendered then, in the event loop, once; a proposal or a denial sends nothing and announces nothing."""
+    known: list[tuple[Reply, bool]] = []
+
+    async def work(**fields: Any) -> tuple[Reply, str]:
+        call = await room.gate.open_call("create_order", {})
+        call = replace(call, on_sent=lambda reply: known.append((reply, asyncio.get_running_loop().is_running())))
+        reply = await room.gate.handle(call, CreateOrder(order=limit(**fields)))
+        return reply, room.phases()[-1]
+
+    sent, last_row = room.run(work())
+    assert (known, last_row) == ([(sent, True)], "outcome")
+    denied, last_row = room.run(work(quantity="9"))
+    assert (denied.outcome, known, last_row) == (Outcome.DENIED, [(sent, True)], "call")
+
+
 def test_task_that_is_cancelled_during_the_send_is_finished_first(room: Room) -> None:
     """Ctrl-C on a command cancels its task: the order's outcome is written down, and then the command ends."""
 
