@@ -25,6 +25,7 @@ QUICK: Final = Sizes(
     clients=50,
     calls_of_a_client=6,
     profiled=8,
+    audited=120,
 )
 FULL: Final = Sizes(
     starts=15,
@@ -42,6 +43,7 @@ FULL: Final = Sizes(
     clients=50,
     calls_of_a_client=20,
     profiled=30,
+    audited=400,
 )
 TINY: Final = Sizes(
     starts=1,
@@ -59,6 +61,7 @@ TINY: Final = Sizes(
     clients=3,
     calls_of_a_client=1,
     profiled=1,
+    audited=2,
 )
 """Whether everything runs, and no more."""
 SIZES: Final = {"quick": QUICK, "full": FULL, "tiny": TINY}

@@ -19,6 +19,7 @@ import platformdirs
 
 from tests.benchmarks.options import Options
 from tests.benchmarks.sections import (
+    audited,
     clients,
     cold,
     commands,
@@ -56,6 +57,7 @@ SECTIONS: Final[Mapping[str, Measure]] = {
     "symbols": growth.measure_symbols,
     "open": growth.measure_open,
     "clients": clients.measure,
+    "audited": audited.measure,
 }
 CACHE: Final = platformdirs.user_cache_path("guardian-benchmarks")
 INTERRUPTED: Final = 130

@@ -41,6 +41,8 @@ class Sizes:
     clients: int
     calls_of_a_client: int
     profiled: int
+    audited: int
+    """How many calls each process makes whose records alone are timed."""
 
 
 @dataclass(slots=True, kw_only=True)
