@@ -129,9 +129,10 @@ class Report:
     """What vouches for the log from outside its folder; None where nothing does."""
     unchecked: tuple[str, ...] = ()
     """What could not be verified, each in a sentence for people."""
-
     tables_proven_from: int = 1
     """The row of the log from which on it has the rows of the other tables: not 1 where an older guardian began it."""
+    missing: tuple[Finding, ...] = ()
+    """What such a log should have and lacks, where nothing shows that it was ever there: no damage, and no proof."""
     without_mac: int = 0
     """Rows that a process without the key wrote after the log was sealed, of kinds that let no money move."""
 
@@ -142,8 +143,8 @@ class Report:
 
     @property
     def is_proven(self) -> bool:
-        """Nothing was found, and something from outside the folder says that nothing was put in its place."""
-        return self.is_intact and self.proven_by is not None
+        """Nothing was found or is missing, and something from outside the folder says that it is the log itself."""
+        return self.is_intact and not self.missing and self.proven_by is not None
 
     @property
     def unanchored(self) -> int:

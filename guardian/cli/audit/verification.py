@@ -108,6 +108,7 @@ def _report_dict(report: Report) -> dict[str, object]:
         "proven_by": report.proven_by,
         "unchecked": report.unchecked,
         "tables_proven_from": report.tables_proven_from,
+        "missing": _finding_dicts(report.missing),
         "without_mac": report.without_mac,
         "path": report.path,
         "rows": report.rows,
@@ -150,6 +151,8 @@ def _print_report(report: Report) -> None:
     fields(report_fields(report))
     for finding in report.findings:
         say(f"{finding.kind.value}: {finding.message}", Tone.BAD)
+    for finding in report.missing:
+        say(f"{finding.kind.value}: {finding.message}", Tone.WAITING)
     for finding in report.accepted:
         say(f"accepted by you: {finding.kind.value}: {finding.message}")
     if report.without_mac:
@@ -161,7 +164,7 @@ def _print_report(report: Report) -> None:
         )
     for sentence in report.unchecked:
         say(f"not checked: {sentence}")
-    if not report.anchors and report.rows:
+    if not report.anchors and report.rows and not report.missing:
         say("without a checkpoint, rows that were cut off at the end cannot be seen")
     if report.is_intact and not report.is_proven:
         say_hint("`guardian audit seal` where a keyring works, or `--pubkey` or `--checkpoint` that you kept elsewhere")

@@ -172,6 +172,7 @@ class Verification:
         self._last_ts: int | None = None
         self._at_anchor: dict[int, str] = {}
         self._without_mac = 0
+        self._missing: tuple[Finding, ...] = ()
         self._state = TableState()
 
     def found(self, kind: FindingKind, seq: int | None, message: str) -> None:
@@ -365,6 +366,11 @@ class Verification:
         """Checks the public key of the log, and the signatures and the age of its checkpoints."""
         for problem in seal.problems(self._seq, is_home=is_home):
             self.found(FindingKind(problem.kind), problem.seq, problem.message)
+        if not self.findings:  # what is damaged or unreadable is no missing checkpoint
+            self._missing = tuple(
+                Finding(kind=FindingKind(one.kind), seq=one.seq, message=one.message)
+                for one in seal.missing(self._seq, is_home=is_home)
+            )
 
     def _holds(self, anchor: Checkpoint) -> bool:
         return self._at_anchor.get(anchor.seq) == anchor.digest
@@ -388,6 +394,7 @@ class Verification:
             proven_by=seal.proven_by() or ("the checkpoint that was given" if is_given else None),
             unchecked=tuple(seal.unchecked()),
             tables_proven_from=1 if self._state.proven_from is None else self._state.proven_from,
+            missing=self._missing,
             without_mac=self._without_mac,
         )
 

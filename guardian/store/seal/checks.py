@@ -113,6 +113,12 @@ class SealCheck:
         if not self.is_sealed:
             yield "the log is not sealed: whoever can write this folder can have written all of it again"
 
+    def missing(self, last_seq: int, *, is_home: bool) -> Iterator[SealProblem]:
+        """Yields what a log that was never sealed lacks: the checkpoint that is written beside each that has rows."""
+        if is_home and last_seq > 0 and not self.is_sealed and not any(one.source == OWN for one in self._checkpoints):
+            message = f"`{OWN}` is missing, and the log has {last_seq} rows: whether more were cut off cannot be seen"
+            yield SealProblem("CHECKPOINT", None, message)
+
     def problems(self, last_seq: int, *, is_home: bool) -> Iterator[SealProblem]:
         """Yields what is wrong, for a log that ends with that row; only a home has a checkpoint beside it."""
         yield from self._key_problems()

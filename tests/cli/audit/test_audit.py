@@ -380,6 +380,19 @@ def test_intact_log_that_nothing_vouches_for_is_exit_3(log: Log) -> None:
     assert any("not sealed" in sentence for sentence in report["unchecked"])
 
 
+def test_missing_checkpoint_of_a_log_that_was_never_sealed_is_named(log: Log) -> None:
+    """It may have been removed with rows: no damage, no proof, and never INTACT, though a kept checkpoint holds."""
+    given = ":".join(log.run("checkpoint")[1].split()[1:])
+    (log.home / "audit.checkpoint").unlink()
+    code, out, err = log.run("verify")
+    assert (code, "INTACT IN ITSELF, NOT PROVEN" in out) == (3, True)
+    assert "CHECKPOINT: `audit.checkpoint` is missing" in err
+    code, out, _ = log.run("verify", "--json", "--checkpoint", given)
+    report = json.loads(out)
+    assert (code, report["result"], report["findings"]) == (3, "unproven", [])
+    assert [one["kind"] for one in report["missing"]] == ["CHECKPOINT"]
+
+
 def test_intact_log_is_exit_0_where_a_kept_checkpoint_vouches_for_it(log: Log) -> None:
     """Something outside the folder says that the log had this row, and it has."""
     log.call(1)

@@ -146,6 +146,15 @@ ATTACKS = {
     "delete 2 middle rows and chain again": Attack(
         lambda home: rewrite(home.home, without_middle), Kind.MAC, Kind.TRUNCATED
     ),
+    "swap two rows": Attack(
+        statements(
+            "UPDATE audit SET seq = -1 WHERE seq = 40",
+            "UPDATE audit SET seq = 40 WHERE seq = 41",
+            "UPDATE audit SET seq = 41 WHERE seq = -1",
+        ),
+        Kind.CHAIN,
+        Kind.CHAIN,
+    ),
     "cut the tail": Attack(cut, Kind.TRUNCATED, Kind.TRUNCATED),
     "cut the tail and the checkpoints in the database": Attack(cut_with_checkpoints, Kind.TRUNCATED, Kind.TRUNCATED),
     "cut the tail and roll all checkpoints back": Attack(cut_with_all_checkpoints, Kind.TRUNCATED, None),

@@ -91,7 +91,8 @@ def in_words(found: Report) -> VerificationWords:
         plain = value.value if isinstance(value, Toned) else value
         shown.append((name, str(plain) if time_ms is None else local_time(time_ms)))
     findings = [f"{one.kind.value}: {one.message}" for one in found.findings]
-    notes = [f"accepted by you: {one.kind.value}: {one.message}" for one in found.accepted]
+    notes = [f"{one.kind.value}: {one.message}" for one in found.missing]
+    notes += [f"accepted by you: {one.kind.value}: {one.message}" for one in found.accepted]
     notes += [f"not checked: {sentence}" for sentence in found.unchecked]
     return VerificationWords(
         result=str(toned.value),
