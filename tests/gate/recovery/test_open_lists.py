@@ -15,9 +15,10 @@ from guardian.domain.order_states import OrderState
 from guardian.domain.orders import Fill, OrderReport
 from guardian.domain.trading import TradingState
 from guardian.errors import ExchangeRejected, ExchangeUnavailable, OutcomeUnknown
+from guardian.exchange.limits.weights import ONE_ORDER
 from guardian.gate.recovery.background import RecoveryTask
 from guardian.gate.recovery.resolve import Resolver
-from guardian.gate.recovery.schedule import MOST_AT_ONCE, OPEN_WEIGHT_A_MINUTE, WEIGHT_PER_S
+from guardian.gate.recovery.schedule import KEPT_FOR_LISTS, MOST_AT_ONCE, OPEN_WEIGHT_A_MINUTE, WEIGHT_PER_S
 from tests.gate.recovery.test_resolve import lost_together, once
 from tests.gate.support.fakes import D, FakeExchange, Lost, Room
 from tests.support.world import BASE
@@ -122,6 +123,18 @@ def test_orders_on_many_symbols_are_listed_with_one_request(room: Room) -> None:
     room.exchange.asked.clear()
     assert len(once(room)) == 5
     assert room.exchange.names() == ["order"] * 5
+
+
+def test_order_that_fills_partly_in_a_list_is_recorded_and_those_that_rest_are_not(room: Room) -> None:
+    """What was recorded already is compared and passed over, also in the transaction of an order that changed."""
+    first, *others = opened(room, 3)
+    once(room)
+    rows = [room.row(name) for name in others]
+    room.clock.forward(20)
+    room.exchange.becomes(first, "PARTIALLY_FILLED", "0.0004")
+    assert once(room) == {first: OrderState.PART_FILLED, **dict.fromkeys(others, OrderState.OPEN)}
+    assert room.row(first).executed_quantity == D("0.0004")
+    assert [room.row(name) for name in others] == rows
 
 
 # -- what a list lacks
@@ -491,6 +504,20 @@ def test_order_that_a_list_lacks_is_queried_as_soon_as_there_is_weight(room: Roo
     room.run(task.tick())
     assert "order" in room.exchange.names()
     assert room.row(names[0]).state is OrderState.FILLED
+
+
+def test_fees_wait_for_weight(room: Room) -> None:
+    """The query of a filled order takes the last that queries may use; its trades are fetched once there is more."""
+    (name,) = opened(room, 1)
+    room.exchange.becomes(name, "FILLED", "0.001")
+    task = background(room)
+    task.resolver.budget._left_s = (KEPT_FOR_LISTS + ONE_ORDER) / WEIGHT_PER_S
+    room.run(task.tick())
+    assert room.exchange.names() == ["order"]
+    assert room.row(name).state is OrderState.FILLED
+    task.resolver.budget._left_s = MOST_AT_ONCE / WEIGHT_PER_S
+    room.run(task.tick())
+    assert room.exchange.names() == ["order", "my_trades"]
 
 
 def test_list_that_is_refused_is_asked_as_seldom_as_for_an_unknown_order(room: Room) -> None:
