@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing, suppress
 from itertools import cycle
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import pytest
@@ -26,7 +27,7 @@ from guardian.store.schema.cells import strange_cells
 from guardian.store.waiting_proposals import WaitingProposals
 from guardian.system.clock import SYSTEM_CLOCK
 from tests.faults.support.changed_home import ChangedHome, NotUtf8
-from tests.support.profiles import PROFILE
+from tests.support.profiles import PROFILE, tries
 
 HOSTILE: Final[dict[str, Any]] = {
     "an integer": 5,
@@ -207,3 +208,71 @@ def test_text_that_is_not_utf8_is_read_from_the_row_where_it_is(tmp_path: Path) 
             assert found == [("one",), ("\udcff",)]
             with pytest.raises(sqlite3.OperationalError, match="no such table: missing"):
                 connection.execute("SELECT 1 FROM missing")
+
+
+COMMANDS: Final = (
+    ["status"],
+    ["doctor", "--json"],
+    ["audit", "list", "--symbol", "BTCUSDT", "--json"],
+    ["audit", "list", "-g", "order"],
+    ["audit", "show", "last", "--json"],
+    ["audit", "order", "last"],
+    ["audit", "order", "last", "--json"],
+    ["audit", "trades"],
+    ["audit", "trades", "--json"],
+    ["audit", "stats", "--by", "code"],
+    ["audit", "stats", "--by", "day", "--json"],
+    ["audit", "export", "--format", "csv"],
+    ["audit", "export", "--trades"],
+    ["audit", "export"],
+    ["audit", "policies"],
+    ["audit", "receipt", "last"],
+    ["audit", "verify", "--json"],
+    ["audit", "report", "--out"],
+    ["audit", "rebuild"],
+    ["approve"],
+    ["halt"],
+    ["resume"],
+)
+"""What reads the log or the other tables; the last argument of two of them is a file, which is added."""
+
+
+def anything(dice: Random) -> Any:
+    """A value of any type that SQLite has."""
+    return dice.choice(
+        [
+            dice.choice(list(HOSTILE.values())),
+            dice.randrange(-(2**63), 2**63),
+            dice.choice([-1e300, 0.1, 5e-324, float(dice.randrange(10**9))]),
+            dice.randbytes(dice.randrange(40)),
+            NotUtf8(dice.randbytes(dice.randrange(40))),
+            "".join(map(chr, (dice.randrange(1, 0xD800) for _ in range(dice.randrange(40))))),
+        ]
+    )
+
+
+def test_any_command_answers_whatever_any_cell_holds(
+    changed: ChangedHome, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Any value of any type in any column of any table, and any command: an answer, a finding or an error by name."""
+    monkeypatch.setenv(HOME_VARIABLE, str(changed.home))
+    changed.put_back()
+    columns, dice = sorted(changed.columns()), Random(7)
+    for number in range(tries(1000)):
+        (table, column), value, command = dice.choice(columns), anything(dice), list(dice.choice(COMMANDS))
+        if command[-1] in {"--out", "rebuild"}:
+            command.append(str(tmp_path / str(number)))
+        if changed.change(table, column, value):
+            assert_answers(capsys, command, f"{value!r:.80} in {table}.{column}")
+
+
+def test_json_of_another_shape_is_named_by_the_report(
+    changed: ChangedHome, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A list where an object belongs ended the report with a bug."""
+    monkeypatch.setenv(HOME_VARIABLE, str(changed.home))
+    for column, value in (("resolved", "[" * 900 + "]" * 900), ("spec", "[]"), ("resolved", "7")):
+        assert changed.change("proposals", column, value)
+        command = ["audit", "report", "--out", str(tmp_path / f"{column}{len(value)}")]
+        assert assert_answers(capsys, command, column) == 3
+        assert any(f"`proposals.{column}` in row" in one.message for one in verify(changed.home).findings)

@@ -117,11 +117,16 @@ def _is_amount(text: str) -> bool:
     return _AMOUNT.fullmatch(text) is not None
 
 
-def _is_json(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict | list)
-    except (ValueError, RecursionError):
-        return False
+def _is_json(kind: type[dict[str, object] | list[object]]) -> Callable[[str], bool]:
+    """Returns the check whether a text is JSON of that kind."""
+
+    def is_so(text: str) -> bool:
+        try:
+            return isinstance(json.loads(text), kind)
+        except (ValueError, RecursionError):
+            return False
+
+    return is_so
 
 
 def _one_of(*words: str) -> Callable[[str], bool]:
@@ -144,15 +149,15 @@ _FORMS: Final[dict[str, Callable[[str], bool]]] = {
     "audit.phase": _one_of(*Phase),
     "control.state": _one_of(*TradingState),
     "flows.kind": _one_of("trade", "fee", "worth", "correction"),
-    "mandates.symbols": _is_json,
+    "mandates.symbols": _is_json(list),
     "orders.side": _one_of(*OrderSide),
     "orders.state": _one_of(*OrderState),
     "owner.floor": _one_of(*Proof),
-    "owner_changes.detail": _is_json,
+    "owner_changes.detail": _is_json(dict),
     "proposals.proof": _one_of(*Proof),
-    "proposals.resolved": _is_json,
+    "proposals.resolved": _is_json(dict),
     "proposals.side": _one_of(*OrderSide),
-    "proposals.spec": _is_json,
+    "proposals.spec": _is_json(dict),
     "proposals.state": _one_of(*ProposalState),
 }
 """The form that a text of a column has."""
