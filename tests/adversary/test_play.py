@@ -16,7 +16,7 @@ from tests.adversary.venue import ZERO, D
 from tests.gate.support.fakes import denials
 from tests.support.profiles import tries
 
-SEEDS = range(1, 1 + tries(60))
+SEEDS = range(1, 1 + tries(60, least=12))
 TO_REACH = (
     "sent",
     "sent: exit",

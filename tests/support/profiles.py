@@ -38,9 +38,9 @@ SLOW: Final = (
 """Folders and files whose tests start processes, wait for time to pass, or play for long."""
 
 
-def tries(full: int) -> int:
-    """The number of examples of a property in this run, where a full run tries `full`."""
-    return min(full, max(LEAST, full // SHARES[PROFILE]))
+def tries(full: int, least: int = LEAST) -> int:
+    """The number of examples of a property in this run, where a full run tries `full`; no fewer than `least`."""
+    return min(full, max(least, full // SHARES[PROFILE]))
 
 
 def load() -> None:
