@@ -382,6 +382,7 @@ def test_intact_log_that_nothing_vouches_for_is_exit_3(log: Log) -> None:
 
 def test_missing_checkpoint_of_a_log_that_was_never_sealed_is_named(log: Log) -> None:
     """It may have been removed with rows: no damage, no proof, and never INTACT, though a kept checkpoint holds."""
+    log.call(1)
     given = ":".join(log.run("checkpoint")[1].split()[1:])
     (log.home / "audit.checkpoint").unlink()
     code, out, err = log.run("verify")
