@@ -9,7 +9,14 @@ def test_database_that_is_made_from_the_log_of_a_random_history_equals_the_origi
     """With crashes in between; and both verify."""
     from tests.longrun.histories import Tally, report, run
 
-    tally = run(5, seed=1, folder=tmp_path, tally=Tally())
+    tally = run(3, seed=1, folder=tmp_path, tally=Tally())
     assert tally.wrong == [], report(tally)
     assert tally.crashes > 0
     assert tally.tables["orders"] > 0
+
+
+def test_verifying_while_two_write_to_all_tables_gives_no_false_alarm(tmp_path: Path) -> None:
+    """`python -m tests.longrun.watched_tables --rounds 100` plays more."""
+    from tests.longrun.watched_tables import watch
+
+    assert watch(tmp_path / "guardian", rounds=3, seed=1) > 0
