@@ -431,3 +431,12 @@ def test_text_of_a_type_of_its_own_is_plain() -> None:
         __slots__ = ()
 
     assert to_plain({"name": Name("BTCUSDT")}) == {"name": "BTCUSDT"}
+
+
+def test_subclass_of_decimal_is_written_as_a_decimal() -> None:
+    """A number of another library's kind keeps its exact text."""
+
+    class Amount(Decimal):
+        """A decimal with a name of its own."""
+
+    assert to_plain(Amount("1.50")) == to_plain(Decimal("1.50"))
