@@ -7,6 +7,8 @@ A command with a file of its own is listed in SUBCOMMANDS; such a file imports w
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,7 +68,14 @@ def list_calls(ctx: click.Context, /, *, follows: bool, as_json: bool, **typed: 
     """
     from guardian.cli.audit.listing.list_command import print_list
 
-    ctx.exit(print_list(TypedFilter(**typed), follows=follows, as_json=as_json))
+    ctx.exit(print_list(TypedFilter(**typed), _searching, follows=follows, as_json=as_json))
+
+
+def _searching() -> AbstractContextManager[Callable[[int, int], None] | None]:
+    """Shows at a terminal how many rows were searched."""
+    from guardian.cli.audit.verification import progress_shown
+
+    return progress_shown("searched")
 
 
 @click.command("show")

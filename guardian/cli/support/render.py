@@ -22,12 +22,13 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -37,6 +38,8 @@ from guardian.cli.support.streams import note_if_lost
 from guardian.domain.text.escaping import clean
 from guardian.system.typed_command import as_typed
 
+LESS_OPTIONS: Final = "FRX"
+"""How `less` shows a list to a person who set nothing else: in colour, left on screen, and at once where it fits."""
 MAX_LINE: Final = 8_000
 MAX_CELL: Final = 65_536
 """Characters that are shown of one line of words, and of one value."""
@@ -167,12 +170,26 @@ def print_laid_out(lines: Iterable[str]) -> None:
         for line in lines:
             click.echo(line)
         return
-    made = list(lines)
-    if len(made) < shutil.get_terminal_size().lines:
-        for line in made:
+    coming = iter(lines)
+    first = list(islice(coming, shutil.get_terminal_size().lines))
+    if len(first) < shutil.get_terminal_size().lines:
+        for line in first:
             click.echo(line)
         return
-    click.echo_via_pager("".join(f"{line}\n" for line in made), color=shows_colour(sys.stdout))
+    _page(chain(first, coming))
+
+
+def _page(lines: Iterator[str]) -> None:
+    """Lines in a person's pager, each as it is made; one that is left early ends it."""
+    # The last line break is the one that the pager is given at the end.
+    texts = (f"\n{line}" if number else line for number, line in enumerate(lines))
+    has_own = "LESS" in os.environ
+    os.environ.setdefault("LESS", LESS_OPTIONS)
+    try:
+        click.echo_via_pager(texts, color=shows_colour(sys.stdout))
+    finally:
+        if not has_own:
+            del os.environ["LESS"]
 
 
 def _json_value(value: object) -> str:

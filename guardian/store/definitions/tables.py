@@ -15,6 +15,7 @@ from guardian.store.definitions.table_base import Table, blob_column, text_colum
 from guardian.store.schema.sqlite_dialect import (
     CALL_EVENT_SQL,
     CALL_PHASES_SQL,
+    EVENT_SQL,
     MINUTE_SQL,
     NOT_ADOPTED_SQL,
     OUTSTANDING_SQL,
@@ -37,6 +38,7 @@ class AuditTable(Table, table=True):
         Index("ix_audit_symbol", "symbol", "seq", sqlite_where=text("phase = 'call' AND symbol IS NOT NULL")),
         Index("ix_audit_outcome", "outcome", "seq", sqlite_where=text("phase = 'outcome'")),
         Index("ix_audit_minute", "ts_ms", sqlite_where=text(MINUTE_SQL)),
+        Index("ix_audit_event_seq", "phase", "seq", sqlite_where=text(EVENT_SQL)),
         Index("ix_audit_state", "phase", "seq", sqlite_where=text(STATE_SQL)),
     )
 

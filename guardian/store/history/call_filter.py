@@ -30,17 +30,12 @@ class OrderNames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """What a line's text is searched for.
-
-    `needle` is in every text that matches, where that is known: then SQLite looks for it first. The words of a read
-    that was done say no more than its tool and what its row holds; `worded` are the tools whose words have the needle.
-    """
+    """What a line's words and the bodies of its rows are searched for."""
 
     matches: Callable[[HistoryLine], bool]
-    needle: bytes | None = None
-    worded: frozenset[str] = frozenset()
-    is_pending_worded: bool = True
-    """Whether the needle is in the words that say that a call has no outcome yet."""
+    has_it: Callable[[object], bool]
+    may_be_in_words: Callable[[object, object, object], bool]
+    """Whether the words of a call that was done may have it, by the tool, the symbol and the body of its first row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

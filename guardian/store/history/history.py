@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -55,6 +55,8 @@ COUNTING_S: Final = 0.25
 """How long lines that are not shown are counted, where each has to be looked at."""
 _NEWEST_CALLS: Final = 2000
 _PLAIN: Final = CallFilter()
+Progress = Callable[[int, int], None]
+"""Receives how many rows were looked at, of how many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,37 +80,54 @@ class History:
     # Lists
 
     def newest(
-        self, wanted: CallFilter, *, counts: bool = False, monotonic: Callable[[], float] = time.monotonic
+        self,
+        wanted: CallFilter,
+        *,
+        counts: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+        progress: Progress | None = None,
     ) -> HistoryPage:
         """Returns the newest lines that are wanted, no more than the filter's limit; with `counts` how many there are.
 
-        Calls of unresolved orders come separately, whatever their time.
+        Calls of unresolved orders come separately, whatever their time. `progress` is called as a text is looked for.
         """
-        unresolved = tuple(line for line in self._unresolved() if wanted.fits(line))
+        unresolved = self.unresolved(wanted)
         known = {line.row.seq for line in unresolved}
-        found = (line for line in self._wanted(wanted, newest_first=True) if line.row.seq not in known)
+        patience = _Patience(monotonic)
+        walked = self._wanted(wanted, newest_first=True, looks=(patience.look, progress))
+        found = (line for line in walked if line.row.seq not in known)
         lines = tuple(islice(found, wanted.limit))
         total, is_exact = len(lines), True
         if counts and total == wanted.limit:
             count = self._count(wanted)
             if count is None:
-                more, is_exact = _counted(found, monotonic)
+                more, is_exact = patience.counted(found)
                 total += more
             else:
                 total = count - sum(wanted.admits_time(line.row.ts_ms) for line in unresolved)
         return HistoryPage(unresolved=unresolved, lines=lines[::-1], total=max(total, len(lines)), is_exact=is_exact)
 
-    def oldest_first(self, wanted: CallFilter) -> Iterator[HistoryLine]:
-        """Yields every line that is wanted, unresolved ones within its time first, then all others in their order.
+    def unresolved(self, wanted: CallFilter) -> tuple[HistoryLine, ...]:
+        """Returns the calls of unresolved orders that are wanted, whatever their time."""
+        return tuple(line for line in self._unresolved() if wanted.fits(line))
 
-        Whatever the filter's limit. It holds a few of them at a time, so that it takes any log.
+    def others(
+        self, wanted: CallFilter, unresolved: Iterable[HistoryLine], progress: Progress | None = None
+    ) -> Iterator[HistoryLine]:
+        """Yields every line that is wanted but those, oldest first, whatever the filter's limit.
+
+        It holds a few of them at a time, so that it takes any log. `progress` is called while a text is looked for.
         """
-        unresolved = [line for line in self._unresolved() if wanted.fits(line) and wanted.admits_time(line.row.ts_ms)]
         known = {line.row.seq for line in unresolved}
-        yield from unresolved
-        for line in self._wanted(wanted, newest_first=False):
+        for line in self._wanted(wanted, newest_first=False, looks=(None, progress)):
             if line.row.seq not in known:
                 yield line
+
+    def oldest_first(self, wanted: CallFilter, progress: Progress | None = None) -> Iterator[HistoryLine]:
+        """Yields every line that is wanted, unresolved ones within its time first, then all others in their order."""
+        unresolved = self.unresolved(wanted)
+        yield from (line for line in unresolved if wanted.admits_time(line.row.ts_ms))
+        yield from self.others(wanted, unresolved, progress)
 
     def rows_after(self, seq: int, limit: int) -> list[LogRow]:
         """Returns the rows that follow that one, oldest first, `limit` at most."""
@@ -131,10 +150,25 @@ class History:
             first = row if found is None else row_to_show(found)
         return self.line_at(first.seq)
 
-    def _wanted(self, wanted: CallFilter, *, newest_first: bool) -> Iterator[HistoryLine]:
-        ranges = [(self._first_at(start), self._first_at(end)) for start, end in wanted.times]
-        walks = LogWalks(self._connection, wanted, newest_first=newest_first)
-        for line in walks.lines([(low, high) for low, high in ranges if low < high]):
+    def _wanted(
+        self, wanted: CallFilter, *, newest_first: bool, looks: tuple[Callable[[], None] | None, Progress | None]
+    ) -> Iterator[HistoryLine]:
+        all_ranges = [(self._first_at(start), self._first_at(end)) for start, end in wanted.times]
+        ranges = [(low, high) for low, high in all_ranges if low < high]
+        look, progress = looks
+        last, done = self.last_seq(), 0
+        total = sum(max(min(high, last + 1) - low, 0) for low, high in ranges)
+
+        def looked_at(rows: int) -> None:
+            nonlocal done
+            done += rows
+            if progress is not None:
+                progress(done, total)
+            if look is not None:
+                look()
+
+        walks = LogWalks(self._connection, wanted, newest_first=newest_first, looked_at=looked_at)
+        for line in walks.lines(ranges):
             if self._fits(wanted, line):
                 yield line
 
@@ -285,14 +319,32 @@ class History:
         return None if found is None else row_to_show(found)
 
 
-def _counted(lines: Iterator[HistoryLine], monotonic: Callable[[], float]) -> tuple[int, bool]:
-    """Returns how many lines follow, and whether that is all: counting ends after COUNTING_S."""
-    until, count = monotonic() + COUNTING_S, 0
-    for _ in lines:
-        count += 1
-        if monotonic() > until:
+class _OutOfTime(Exception):
+    """Counting took too long."""
+
+
+class _Patience:
+    """Counts lines for COUNTING_S at most, also where none of many rows is one."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._until: float | None = None
+
+    def look(self) -> None:
+        """Raises _OutOfTime where counting has begun and took too long."""
+        if self._until is not None and self._monotonic() > self._until:
+            raise _OutOfTime
+
+    def counted(self, lines: Iterator[HistoryLine]) -> tuple[int, bool]:
+        """Returns how many lines follow, and whether that is all."""
+        self._until, count = self._monotonic() + COUNTING_S, 0
+        try:
+            for _ in lines:
+                count += 1
+                self.look()
+        except _OutOfTime:
             return count, False
-    return count, True
+        return count, True
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 from guardian.domain.codes import CANCEL_ORDER, CREATE_ORDER, Code, Outcome
 from guardian.store.history.call_filter import CallFilter, Pattern
@@ -18,7 +18,6 @@ from guardian.store.log.read_only import LogRow, row_to_show
 from guardian.store.log.statements import (
     CALLS_ENDED,
     CALLS_IN_STATE,
-    CALLS_OF_TOOL,
     CALLS_WITHOUT_OUTCOME,
     FIRST_SEQ_OF_CALL,
     LINE_AT,
@@ -26,7 +25,7 @@ from guardian.store.log.statements import (
     OLDEST_FIRST,
     ORDER_COLUMNS,
     ROW_COLUMNS,
-    ROWS_WITH_TEXT,
+    ROWS_TO_SEARCH,
     WALKS,
 )
 from guardian.store.schema.records import Phase
@@ -34,9 +33,13 @@ from guardian.store.schema.records import Phase
 FIRST_READ: Final = 64
 """Rows of the first read of a walk; each next one has twice as many, up to LARGEST_READ."""
 LARGEST_READ: Final = 2048
+FIRST_SEARCHED: Final = 1000
+"""Rows of the first block that a text is looked for in; each next one has twice as many, up to LARGEST_SEARCHED."""
+LARGEST_SEARCHED: Final = 8000
 _WIDTH: Final = len(ROW_COLUMNS)
 
 Values = dict[str, object]
+_ALONG_ALL: Final[list[tuple[str, Values]]] = [("all", {})]
 
 
 def line_of(columns: Sequence[object]) -> HistoryLine:
@@ -66,6 +69,7 @@ def values_of(wanted: CallFilter) -> Values:
         "client": None if is_events or wanted.client is None else _needle(wanted.client),
         "kind": None if wanted.event is None else f'"kind":"{wanted.event}"'.encode(),
         "side": wanted.side,
+        "side_text": None if wanted.side is None else f'"side":"{wanted.side}"'.encode(),
         "symbol": wanted.symbol,
         "name": None if order is None else b"" if not order.needles else order.needles[0],
         "proposal": None if order is None else order.needles[-1] if order.needles else b"",
@@ -80,11 +84,27 @@ def _needle(text: str) -> bytes | None:
     return text.encode() if is_plain else None
 
 
-class LogWalks:
-    """Every walk over the log of one home, for one filter, within rows of the log."""
+def _nothing(_: int) -> None:
+    """Does nothing after a block."""
 
-    def __init__(self, connection: sqlite3.Connection, wanted: CallFilter, *, newest_first: bool) -> None:
+
+class LogWalks:
+    """Every walk over the log of one home, for one filter, within rows of the log.
+
+    `looked_at` is called with the number of rows after each block that a text was looked for in; what it raises ends
+    the walk.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        wanted: CallFilter,
+        *,
+        newest_first: bool,
+        looked_at: Callable[[int], None] = _nothing,
+    ) -> None:
         self._connection = connection
+        self._looked_at = looked_at
         self._wanted = wanted
         self._newest_first = newest_first
         self._direction = NEWEST_FIRST if newest_first else OLDEST_FIRST
@@ -92,11 +112,16 @@ class LogWalks:
 
     def lines(self, ranges: Sequence[tuple[int, int]]) -> Iterator[HistoryLine]:
         """Yields every line in these ranges of rows that may be wanted, in order; more than are wanted."""
+        wanted = self._wanted
         seqs = self._seqs(ranges[0][0] if ranges else 0)
         if seqs is not None:
             ordered = sorted(seqs)
             for low, high in self._in_order(ranges):
                 yield from self._at(self._in_order(ordered[bisect_left(ordered, low) : bisect_left(ordered, high)]))
+            return
+        if wanted.pattern is not None and self._walks() == _ALONG_ALL:
+            for low, high in self._in_order(ranges):
+                yield from self._searched(wanted.pattern, low, high)
             return
         for low, high in self._in_order(ranges):
             walks = [self._walk(name, low, high, values) for name, values in self._walks()]
@@ -120,27 +145,40 @@ class LogWalks:
             return self._numbers(CALLS_IN_STATE, state=wanted.state)
         if outcome is not None and outcome != Outcome.DONE:
             return self._numbers(CALLS_ENDED, outcome=outcome, low=low)
-        pattern = wanted.pattern
-        if pattern is not None and pattern.needle is not None and wanted.tool is None:
-            return self._with_text(pattern, pattern.needle, low)
         return None
 
-    def _with_text(self, pattern: Pattern, needle: bytes, low: int) -> list[int]:
-        """Returns the rows of the lines whose words or rows may have a text: others cannot match."""
-        found = set[int]()
-        for seq, phase, call_id in self._connection.execute(ROWS_WITH_TEXT, {"needle": needle, "low": low}).fetchall():
-            if phase in {Phase.OUTCOME, Phase.INTENT}:
+    def _searched(self, pattern: Pattern, low: int, high: int) -> Iterator[HistoryLine]:
+        """Yields the lines of a range that may have a text, block by block, so that the first ones are found soon."""
+        limit = FIRST_SEARCHED
+        while True:
+            values = {"low": low, "high": high, "limit": limit}
+            rows = self._connection.execute(ROWS_TO_SEARCH[self._direction], values).fetchall()
+            yield from self._at(self._in_order(sorted(self._with_text(pattern, rows))))
+            self._looked_at(len(rows))
+            if len(rows) < limit:
+                return
+            last = rows[-1][0]
+            low, high = (low, last) if self._newest_first else (last + 1, high)
+            limit = min(2 * limit, LARGEST_SEARCHED)
+
+    def _with_text(self, pattern: Pattern, rows: Sequence[tuple[Any, ...]]) -> set[int]:
+        """Returns the first rows of the lines of a block whose words or rows may have a text: others cannot match.
+
+        Every event is one, and every call whose outcome is in another block, or is not that it was done: their words
+        say more than is known here.
+        """
+        found, here = set[int](), {row[0] for row in rows}
+        done = {row[2] for row in rows if row[1] == Phase.OUTCOME and row[5] == Outcome.DONE}
+        for seq, phase, call_id, tool, symbol, _, body in rows:
+            if phase == Phase.CALL:
+                if call_id not in done or pattern.may_be_in_words(tool, symbol, body) or pattern.has_it(body):
+                    found.add(seq)
+            elif phase not in {Phase.OUTCOME, Phase.INTENT}:
+                found.add(seq)
+            elif pattern.has_it(body):
                 first = self._connection.execute(FIRST_SEQ_OF_CALL, {"call_id": call_id}).fetchone()[0]
                 found.add(seq if first is None else first)
-            else:
-                found.add(seq)
-        for tool in {CREATE_ORDER, CANCEL_ORDER, *pattern.worded}:
-            found.update(self._numbers(CALLS_OF_TOOL, tool=tool, low=low))
-        for outcome in {one.value for one in Outcome} - {Outcome.DONE.value}:
-            found.update(self._numbers(CALLS_ENDED, outcome=outcome, low=low))
-        if pattern.is_pending_worded:
-            found.update(self._numbers(CALLS_WITHOUT_OUTCOME))
-        return list(found)
+        return found & here
 
     def _numbers(self, statement: str, **values: object) -> list[int]:
         return [number for (number,) in self._connection.execute(statement, values).fetchall()]
@@ -164,7 +202,7 @@ class LogWalks:
             return [*(("tool", of_tool) for of_tool in writes), *with_events]
         if wanted.symbol is not None:
             return [("symbol", {}), *(("unnamed", of_tool) for of_tool in writes), *with_events]
-        return [("all", {})]
+        return _ALONG_ALL
 
     def _walk(self, name: str, low: int, high: int, of: Values) -> Iterator[HistoryLine]:
         statement, limit = WALKS[name, self._direction], FIRST_READ

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +37,8 @@ from guardian.store.schema.sqlite_errors import RESTORE_HINT, damaged_cell, tran
 BATCH: Final = 5000
 """Rows in one read of the whole log: short enough not to delay a writer."""
 _BUSY_TIMEOUT_S: Final = 5.0
+_BODIES_KEPT: Final = 8
+"""Of how many bodies the JSON is kept, for the few rows of a line that is being shown."""
 _MOST_LEVELS: Final = 64
 """How deep a body is nested at most, several times what guardian writes: a deeper one is no body of guardian's."""
 _TRIES: Final = 20
@@ -65,18 +68,13 @@ class LogRow:
 
     @property
     def parsed(self) -> dict[str, object] | None:
-        """The body as JSON, whatever is in it; None where it is not valid JSON."""
-        try:
-            found = json.loads(self.body)
-        except (ValueError, RecursionError, TypeError):
-            return None
-        return found if isinstance(found, dict) else None
+        """The body as JSON, whatever is in it; None where it is not valid JSON. Whoever reads it does not change it."""
+        return _read_json(self.body)[0]
 
     @property
     def document(self) -> dict[str, object] | None:
         """The same; None also where JSON could not be written of it, which guardian never writes."""
-        found = self.parsed
-        return found if _is_printable(found) else None
+        return _read_json(self.body)[1]
 
     @property
     def data(self) -> dict[str, object]:
@@ -101,15 +99,30 @@ class LogRow:
         return tuple(name for name in COLUMNS if getattr(self, name) != document.get(name))
 
 
+@lru_cache(maxsize=_BODIES_KEPT)
+def _read_json(body: bytes) -> tuple[dict[str, object] | None, dict[str, object] | None]:
+    """Returns a body as JSON, and the same where JSON can be written of it. A line asks for its bodies often."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError, TypeError):
+        return None, None
+    if not isinstance(found, dict):
+        return None, None
+    return found, found if _is_printable(found) else None
+
+
 def _is_printable(value: object, levels: int = _MOST_LEVELS) -> bool:
     """Returns whether JSON can be written of what a body says: each number is finite, and the nesting is not deep."""
-    match value:
-        case float():
-            return math.isfinite(value)
-        case dict():
-            return levels > 0 and all(_is_printable(item, levels - 1) for item in value.values())
-        case list():
-            return levels > 0 and all(_is_printable(item, levels - 1) for item in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if not isinstance(value, dict | list):
+        return True
+    if levels <= 0:
+        return False
+    for item in value.values() if isinstance(value, dict) else value:
+        # Most are texts and whole numbers, which are not looked into: this is done for each row that is shown.
+        if isinstance(item, float | dict | list) and not _is_printable(item, levels - 1):
+            return False
     return True
 
 

@@ -84,6 +84,7 @@ _NARROWED: Final = (
     "(:tool IS NULL OR this.tool = :tool) AND (:outcome IS NULL OR other.outcome IS :outcome) "
     "AND (:client IS NULL OR instr(this.body, :client) > 0) AND (:kind IS NULL OR instr(this.body, :kind) > 0) "
     "AND (:side IS NULL OR placed.side IS NULL OR placed.side = :side) "
+    "AND (:side_text IS NULL OR this.phase = 'call' OR instr(this.body, :side_text) > 0) "
     "AND (:symbol IS NULL OR this.symbol = :symbol OR (this.symbol IS NULL AND this.phase = 'call' "
     "AND (placed.symbol IS NULL OR placed.symbol = :symbol))) "
     f"AND (:name IS NULL OR {_NAMED})"
@@ -135,12 +136,12 @@ CALLS_IN_STATE: Final = (
     f"SELECT this.seq FROM orders CROSS JOIN audit this ON this.call_id = orders.call_id AND this.phase = 'call' "
     f"AND this.{CALL_PHASES_SQL} WHERE orders.state = :state"
 )
-ROWS_WITH_TEXT: Final = (
-    f"SELECT seq, phase, call_id FROM audit WHERE seq >= :low AND NOT {STATE_SQL} "
-    f"AND ({EVENT_SQL} OR instr(body, :needle) > 0)"
-)
-"""Every event, and the rows of calls whose body has a text."""
-CALLS_OF_TOOL: Final = "SELECT seq FROM audit WHERE phase = 'call' AND tool = :tool AND seq >= :low"
+ROWS_TO_SEARCH: Final = {
+    direction: "SELECT seq, phase, call_id, tool, symbol, outcome, body FROM audit "
+    f"WHERE seq >= :low AND seq < :high AND +phase <> 'state' ORDER BY seq {direction} LIMIT :limit"
+    for direction in (NEWEST_FIRST, OLDEST_FIRST)
+}
+"""What a text is looked for in, along the whole log: all but the rows about other tables, which are no lines."""
 FIRST_SEQ_OF_CALL: Final = f"SELECT min(seq) FROM audit WHERE call_id = :call_id AND {CALL_PHASES_SQL}"
 CALLS_UNRESOLVED: Final = (
     # A `+` keeps SQLite from an index that has more rows; no index is named, since somebody may have dropped it.

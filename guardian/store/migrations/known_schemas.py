@@ -15,7 +15,7 @@ SCHEMAS: Final[Mapping[int, str]] = {
     3: "6dfc101e9e8ddcfaea2bce93608f5526532bb3db0d7750dd0ec050d8e3d11c0d",
     4: "bf236a0fe243544625f2fc7a9032fe2dd665ef67972bfd8ffc7f52d9d98ed6f0",
     5: "236d5271f59c38ccc810ae5b36d66af680b8665c475d71835936d8e53620443b",
-    6: "e50188f1e776bf345e61734dd9b0f40d347bab11bd2f68adf0abac30a01c31ea",
+    6: "bbc56fe7379fafe73f04e260db1d25899b96aa97c69bf5522bfc83c018368a2c",
 }
 """The digest of each version's schema. Until a version is released, its digest changes with the definitions."""
 

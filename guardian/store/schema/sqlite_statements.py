@@ -123,6 +123,9 @@ SCHEMA: Final = (
     "CREATE INDEX ix_audit_event ON audit (call_id) WHERE phase = 'event' AND call_id IS NOT NULL"
     ),
     (
+    "CREATE INDEX ix_audit_event_seq ON audit (phase, seq) WHERE phase = 'event'"
+    ),
+    (
     "CREATE INDEX ix_audit_minute ON audit (ts_ms) WHERE phase = 'call' AND tool <> 'cancel_order'"
     ),
     (

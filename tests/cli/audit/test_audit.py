@@ -247,7 +247,7 @@ def test_nothing_that_fits_is_said(log: Log) -> None:
     log.call(1)
     code, out, err = log.run("list", "--tool", "get_balance")
     assert (code, out) == (0, "")
-    assert "no call fits" in err
+    assert "nothing in the log fits" in err
 
 
 @pytest.mark.parametrize("text", ["soon", "2x", "-2h", "2026-13-01", ""])

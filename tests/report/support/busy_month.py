@@ -54,8 +54,8 @@ _READS: Final = ("get_ticker_price", "get_balance", "get_orders", "get_order_boo
 class Month:
     """Writes calls, orders, denials and events, with a clock that runs through the month."""
 
-    def __init__(self, home: Path, random: Random) -> None:
-        self.world = World(home)
+    def __init__(self, home: Path, random: Random, *, start_ms: int = START_MS) -> None:
+        self.world = World(home, start_ms)
         self.random = random
         self.policy = load_policy(_POLICY)
         self.number = 0

@@ -13,6 +13,7 @@ from guardian.store.log.statements import LINE_AT, WALKS
 from guardian.store.schema import sqlite_statements
 
 BY_ROW: Final = "SEARCH this USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"
+BY_EVENT: Final = "SEARCH this USING INDEX ix_audit_event_seq (phase=? AND seq>? AND seq<?)"
 BY_TOOL: Final = "SEARCH this USING INDEX ix_audit_tool (tool=? AND seq>? AND seq<?)"
 JOINED: Final = [
     "SEARCH other USING INDEX ux_audit_call_phase (call_id=? AND phase=?) LEFT-JOIN",
@@ -24,8 +25,8 @@ WALKED: Final = {
     "tool": BY_TOOL,
     "symbol": "SEARCH this USING INDEX ix_audit_symbol (symbol=? AND seq>? AND seq<?)",
     "unnamed": BY_TOOL,
-    "event": BY_ROW,
-    "event of symbol": BY_ROW,
+    "event": BY_EVENT,
+    "event of symbol": BY_EVENT,
 }
 ALONE: Final = {
     "CALLS_ENDED": "SEARCH ended USING INDEX ix_audit_outcome (outcome=? AND seq>?)",
@@ -33,7 +34,6 @@ ALONE: Final = {
     "CALLS_IN_STATE": "SCAN orders",
     "CALLS_UNRESOLVED": "SCAN orders USING INDEX ix_orders_pending",
     "UNRESOLVED_COUNT": "SCAN orders USING INDEX ix_orders_pending",
-    "CALLS_OF_TOOL": "SEARCH audit USING INDEX ix_audit_tool (tool=? AND seq>?)",
     "FIRST_SEQ_OF_CALL": "SEARCH audit USING COVERING INDEX ux_audit_call_phase (call_id=? AND phase=?)",
     "COUNT_OF_CALLS": "SCAN audit USING COVERING INDEX ux_audit_call_phase",
     "COUNT_OF_STATES": "SEARCH audit USING COVERING INDEX ix_audit_state (phase=? AND seq>? AND seq<?)",
@@ -43,7 +43,7 @@ ALONE: Final = {
 }
 NAMES: Final = (
     "low", "high", "limit", "tool", "outcome", "client", "kind", "side", "symbol", "name", "proposal", "call_id",
-    "of_tool", "seq", "state", "needle", "after",
+    "of_tool", "seq", "state", "side_text", "after",
 )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import click
 
+from guardian.cli.audit.listing.searching import pattern_of
 from guardian.cli.audit.log_options import Moment
-from guardian.cli.audit.wording.call_words import NO_ANSWER, READS
 from guardian.cli.audit.wording.event_words import EVENT_WORDS
 from guardian.cli.parser.choices import OneOf
 from guardian.cli.support.times import clock_of
@@ -19,15 +19,12 @@ from guardian.domain.codes import TOOLS, Code, Outcome
 from guardian.domain.order_states import OrderState
 from guardian.domain.orders import OrderSide
 from guardian.domain.text.nearest import nearest
-from guardian.store.history.call_filter import CallFilter, Pattern, is_client
+from guardian.store.history.call_filter import CallFilter, is_client
 from guardian.store.history.history import History
 from guardian.store.history.history_lines import PENDING, HistoryLine
 
 DEFAULT_LIMIT: Final = 50
 _BETWEEN: Final = re.compile(r"\s*(.+?)\s*(?:-|to|and)\s*(.+?)\s*", re.IGNORECASE)
-_PLAIN_PATTERN: Final = re.compile(r"[\w .,:@/=-]*", re.ASCII)
-_RUN: Final = re.compile(r"[A-Za-z0-9_]+")
-_SHORTEST_NEEDLE: Final = 3
 
 
 class NothingNamed(Exception):
@@ -149,7 +146,7 @@ def filter_of(
         client=None if typed.client is None else _client(typed.client, log),
         side=typed.side,
         order=order,
-        pattern=None if typed.grep is None else _pattern(typed.grep, text_of),
+        pattern=None if typed.grep is None else pattern_of(typed.grep, text_of),
         limit=typed.limit,
     )
 
@@ -178,27 +175,6 @@ def _client(typed: str, log: History) -> str:
 def _like(typed: str, known: Iterable[str]) -> str:
     like = nearest(typed, known)
     return "" if like is None else f"; did you mean `{like}`?"
-
-
-def _pattern(expression: re.Pattern[str], text_of: Callable[[HistoryLine], str]) -> Pattern:
-    """Returns what looks for an expression in the words of a line and in what its rows hold."""
-
-    def matches(line: HistoryLine) -> bool:
-        rows = (line.row, line.intent_row, line.outcome_row)
-        return expression.search(text_of(line)) is not None or any(
-            row is not None and expression.search(_text(row.body)) is not None for row in rows
-        )
-
-    runs = _RUN.findall(expression.pattern) if _PLAIN_PATTERN.fullmatch(expression.pattern) else []
-    needle = max(runs, key=len, default="")
-    if len(needle) < _SHORTEST_NEEDLE:
-        return Pattern(matches=matches)
-    worded = frozenset(tool for tool, words in READS.items() if needle in f"{tool} {words}")
-    return Pattern(matches=matches, needle=needle.encode(), worded=worded, is_pending_worded=needle in NO_ANSWER)
-
-
-def _text(body: object) -> str:
-    return body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
 
 
 def _spans(

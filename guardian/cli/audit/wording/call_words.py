@@ -59,7 +59,7 @@ def words_of_call(
     elif call.tool == CANCEL_ORDER:
         words = _cancel(asked, ended)
     else:
-        words = Words(what=_read(call, asked))
+        words = Words(what=read_text(call.tool, call.symbol, asked))
     if words.result:
         return words
     if outcome is None:
@@ -67,9 +67,10 @@ def words_of_call(
     return _not_done(words.what, outcome, ended)
 
 
-def _read(call: LogRow, asked: Mapping[str, object]) -> str:
-    tool = shown(call.tool or "an unknown tool")
-    symbol = named(asked, "symbol") or ("" if call.symbol is None else shown(call.symbol))
+def read_text(tool_name: str | None, row_symbol: str | None, asked: Mapping[str, object]) -> str:
+    """Returns a call of a tool that reads, in words: these say all of it where it was done."""
+    tool = shown(tool_name or "an unknown tool")
+    symbol = named(asked, "symbol") or ("" if row_symbol is None else shown(row_symbol))
     return joined(READS.get(tool, tool), symbol, *(named(asked, name) for name in _ABOUT), by=" ")
 
 

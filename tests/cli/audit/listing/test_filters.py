@@ -13,6 +13,7 @@ import pytest
 
 from guardian.cli.audit.listing.filter_options import NothingNamed, TypedFilter, filter_of
 from guardian.cli.audit.listing.line_words import text_of
+from guardian.store.history import log_walks
 from guardian.store.history.history import History, open_history
 from tests.cli.audit.listing.random_log import CLIENTS, CODES, KINDS, READS, START_MS, SYMBOLS, RandomLog, Truth
 
@@ -21,7 +22,8 @@ NOW = datetime.fromtimestamp(START_MS // 1000 + 100 * 86_400).astimezone()
 
 PATTERNS = (
     "BTCUSDT", "denied", "no answer yet", "halted|HALTED", "g1-[0-9a-f]{8}", "filled", "why not", "price", "0.5",
-    "max_notional", "cursor", "zzz", "^balance$", "BUY 0",
+    "max_notional", "cursor", "zzz", "^balance$", "BUY 0", '^\\{"account"', r"price [A-Z]+USDT$", r"\bETHUSDT\b",
+    r"(?i)btcusdt", "}$", "币", "done.*ETH", "",
 )  # fmt: skip
 
 CALL_ONLY = ("tool", "outcome", "state", "code", "client")
@@ -139,8 +141,16 @@ def test_each_filter_combines_with_each(made: RandomLog, log: History) -> None:
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_expression_finds_what_a_plain_search_finds(made: RandomLog, log: History, pattern: str) -> None:
-    """Whatever SQLite leaves out before, no line is missing that has the expression in its words or rows."""
+@pytest.mark.parametrize("block", [7, 1000])
+def test_expression_finds_what_a_plain_search_finds(
+    made: RandomLog, log: History, pattern: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is left out before, no line is missing that has the expression in its words or rows.
+
+    So it is where the rows of a call are in two blocks.
+    """
+    monkeypatch.setattr(log_walks, "FIRST_SEARCHED", block)
+    monkeypatch.setattr(log_walks, "LARGEST_SEARCHED", block)
     everything = list(log.oldest_first(filter_of(TypedFilter(), log, NOW, text_of)))
     expected = {
         line.row.seq
