@@ -11,7 +11,7 @@
 | ORDER     | an order without its intent row, or an intent row without its order             |
 | LEDGER    | flows do not add up to what an order executed, or to what is held              |
 | STATE     | a row of another table is not the one that the log has, or one of them is missing; or it was edited, |
-|           | and the log has it with the edit since guardian wrote it again                  |
+|           | and the log has it with the edit since guardian wrote it again; or an order was reserved during a halt |
 | OWNER     | a passkey, or the weakest proof that is accepted, is not what the log has      |
 | CHECKPOINT | a checkpoint of a sealed log is missing, unsigned, of another log, or older than one elsewhere |
 | SEAL      | the row of a sealed log's public key is gone, or names another key             |

@@ -204,9 +204,11 @@ WAITING_CHANGES: Final = (
 
 KEPT_CHECKPOINT: Final = "SELECT seq, note FROM checkpoints ORDER BY seq DESC LIMIT 1"
 MACS_AFTER: Final = (
-    "SELECT seq, digest, mac, phase, CASE WHEN mac IS NULL AND phase = 'event' THEN body END FROM audit "
+    "SELECT seq, digest, mac, phase, CASE WHEN mac IS NULL AND phase IN ('event', 'state') THEN body END FROM audit "
     "WHERE seq > :after ORDER BY seq LIMIT :limit"
 )
+HAS_STATE_ROW: Final = "SELECT EXISTS (SELECT 1 FROM audit WHERE phase = 'state')"
+"""Whether the log says what any other table holds."""
 FIRST_DIGEST: Final = "SELECT digest FROM audit WHERE seq = 1"
 ROWS_OF_SEAL: Final = f"SELECT seq, key, body FROM audit WHERE key >= '{SEAL}' AND key < '{SEAL_END}' ORDER BY seq"
 POLICY_ROWS: Final = f"SELECT {_ROW} FROM audit WHERE key >= 'policy:' AND key < 'policy;' ORDER BY seq"

@@ -47,7 +47,7 @@ from guardian.store.seal.checks import KeptCheckpoint, SealCheck
 from guardian.store.seal.evidence import NO_EVIDENCE, SealEvidence
 from guardian.store.seal.macs import MacCheck, MacRow
 from guardian.store.seal.seal_rows import seal_rows
-from guardian.store.state.table_differences import image_differences, table_differences
+from guardian.store.state.table_differences import history_differences, image_differences, table_differences
 from guardian.store.state.table_state import TableState
 
 GIVEN: Final = "given"
@@ -294,7 +294,7 @@ class Verification:
         connection.execute(BEGIN_READING)
         try:
             self._check_up_to(_AFTER_ALL, connection, {anchor.seq for anchor in anchors.values()}, progress)
-            for differences in (image_differences, table_differences):
+            for differences in (history_differences, image_differences, table_differences):
                 for seq, sentence in islice(differences(connection, self._state), MAX_FINDINGS):
                     self.found(FindingKind.STATE, seq, sentence)
         finally:

@@ -28,6 +28,10 @@ STEPS: Final[Mapping[int, Step]] = {
 """By the version that a step begins with. A step has all that is new in one release."""
 
 
+TOLD_FROM: Final = 6
+"""From this version on the log has the rows of the other tables."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
     """One migration, in its open transaction: the schema is this version's already."""
@@ -47,8 +51,9 @@ def record_migration(migration: Migration) -> None:
 
 
 def record_tables(migration: Migration) -> None:
-    """Appends the rows of the other tables, which the log of an older guardian does not have. Raises StoreError."""
-    migration.audit.append_baseline(f"migrated from version {migration.old}")
+    """Appends the rows of the other tables, where an older log does not have them. Raises StoreError."""
+    if migration.old < TOLD_FROM:
+        migration.audit.append_baseline(f"migrated from version {migration.old}")
 
 
 ENDINGS: Final[tuple[Callable[[Migration], None], ...]] = (record_migration, record_tables)

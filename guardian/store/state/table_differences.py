@@ -6,8 +6,10 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 
+from guardian.domain.trading import TradingState
 from guardian.store.schema.compiled_statement import Key
 from guardian.store.schema.sqlite_dialect import stored_parts
 from guardian.store.schema.sqlite_statements import LOGGED
@@ -16,7 +18,7 @@ from guardian.store.state.policy_texts import DIGEST, TEXTS, is_rebuilt
 from guardian.store.state.row_images import image_of, key_in, sets_in
 from guardian.store.state.row_words import called, shown
 from guardian.store.state.table_state import Doubt, TableState, first_image, is_image, seq_in
-from guardian.store.state.table_statements import IMAGE_ROW, ROWS_OF_TABLE
+from guardian.store.state.table_statements import IMAGE_ROW, INTENT_BETWEEN, ROWS_OF_TABLE
 
 
 def table_differences(connection: sqlite3.Connection, state: TableState) -> Iterator[tuple[int | None, str]]:
@@ -54,6 +56,25 @@ def image_differences(connection: sqlite3.Connection, state: TableState) -> Iter
         sentence = _edited(connection, doubt)
         if sentence is not None:
             yield doubt.seq, sentence
+
+
+def history_differences(connection: sqlite3.Connection, state: TableState) -> Iterator[tuple[int, str]]:
+    """Yields what the rows of the log say of the tables that cannot have come about, with the row where it shows.
+
+    An order was reserved while trading was halted by the log: somebody lifted the halt in the file meanwhile. Or the
+    log says anew what the tables hold, as only a migration of a log without such rows does. Raises sqlite3.Error.
+    """
+    for seq in state.renewed:
+        yield (
+            seq,
+            f"row {seq} says anew what all tables hold, though rows before it do: what was edited would be hidden",
+        )
+    ends = [seq for seq, _ in state.trading[1:]]
+    for (seq, trading), end in zip_longest(state.trading, ends):
+        if trading == TradingState.HALTED.value:
+            (intent,) = connection.execute(INTENT_BETWEEN, {"after": seq, "before": end}).fetchone()
+            if intent is not None:
+                yield intent, f"an order was reserved in row {intent}, while trading was halted since row {seq}"
 
 
 def _edited(connection: sqlite3.Connection, doubt: Doubt) -> str | None:

@@ -19,6 +19,8 @@ from guardian.store.state.row_images import image_digest, image_of, key_in, sets
 from guardian.store.state.table_statements import ROWS_OF_TABLE
 
 _SEQ_BYTES: Final = 8
+CONTROL: Final = "control"
+"""The table that has the trading state."""
 _RECENT: Final = 512
 """Images that are kept whole: most rows change again soon after they were written."""
 
@@ -41,12 +43,17 @@ class TableState:
         """An empty value: the row was deleted; only where this is of a part of the log."""
         self.proven_from: int | None = None
         """The row of the newest baseline; None without one: the log has everything from the first."""
+        self.trading: list[tuple[int, object]] = []
+        """Each row of the log that made the trading state another one, and which."""
+        self.renewed: list[int] = []
+        """Baselines of a log that had such rows before: a migration makes one of a log that has none."""
         self.doubts: list[Doubt] = []
         """Images that do not follow on those before them, or that were too far apart to be compared at once."""
         self._first: dict[str, dict[Key, int]] = {name: {} for name in LOGGED}
         """The row of the log that has the first image of a row, where this is of a part; negative if it was set."""
         self._recent: dict[tuple[str, Key], Mapping[str, object]] = {}
         self._of_part = of_part
+        self._has_rows = False
         self._unread_before = 0
         if not of_part:
             for name, images in _first_images().items():
@@ -58,6 +65,7 @@ class TableState:
         part = data.get("baseline")
         if part == 1:
             self._begin_again(seq)
+        self._has_rows = True
         for name, keys in _of_known_tables(data.get("deleted")):
             for key in keys:
                 self._delete(name, key_in(LOGGED[name], key))
@@ -73,11 +81,11 @@ class TableState:
         self._recent.clear()
 
     def _begin_again(self, seq: int) -> None:
+        if self._has_rows:
+            self.renewed.append(seq)
         self.proven_from = seq
         self.tables = {name: {} for name in LOGGED}
-        self._first = {name: {} for name in LOGGED}
         self._recent.clear()
-        self.doubts.clear()
         self._unread_before = 0
 
     def _compare(self, name: str, seq: int, image: Mapping[str, object], sets: frozenset[str]) -> None:
@@ -102,6 +110,8 @@ class TableState:
         table = LOGGED[name]
         key = key_in(table, image)
         self.tables[name][key] = image_digest(image) + seq.to_bytes(_SEQ_BYTES, "big", signed=True)
+        if name == CONTROL and (not self.trading or self.trading[-1][1] != image.get("state")):
+            self.trading.append((seq, image.get("state")))
         if table.changing:
             self._recent.pop((name, key), None)
             self._recent[name, key] = image
@@ -121,7 +131,10 @@ class TableState:
             name: [[key, value.hex(), self._first[name].get(key)] for key, value in rows.items()]
             for name, rows in self.tables.items()
         }
-        return {"proven_from": self.proven_from, "tables": tables, "doubts": self.doubts}
+        return {
+            "proven_from": self.proven_from, "tables": tables, "doubts": self.doubts, "trading": self.trading,
+            "renewed": self.renewed, "has_rows": self._has_rows,
+        }  # fmt: skip
 
     @classmethod
     def unpacked(cls, found: Mapping[str, Any]) -> TableState:
@@ -133,19 +146,25 @@ class TableState:
                 state.tables[name][_key(key)] = bytes.fromhex(value)
                 if first is not None:
                     state._first[name][_key(key)] = int(first)
+        state.trading = [(seq, one) for seq, one in found["trading"]]
+        state.renewed = [int(seq) for seq in found["renewed"]]
+        state._has_rows = bool(found["has_rows"])
         state.doubts = [Doubt(name, _key(key), before, seq) for name, key, before, seq in found["doubts"]]
         return state
 
     def take_over(self, later: TableState) -> None:
         """Applies what a later part of the log says."""
-        if later.proven_from is not None:
-            self._begin_again(later.proven_from)
+        self.trading += later.trading
+        self._has_rows = self._has_rows or later._has_rows
         for name, firsts in later._first.items():
             for key, first in firsts.items():
                 known = self.tables[name].get(key)
                 before = None if known is None else seq_in(known)
                 if (before is not None or first < 0) and not self._is_unread(before):
                     self.doubts.append(Doubt(name, key, before, abs(first)))
+        if later.proven_from is not None:
+            self._begin_again(later.proven_from)
+        self.renewed = list(dict.fromkeys(self.renewed + later.renewed))
         for name, rows in later.tables.items():
             for key, value in rows.items():
                 if value:

@@ -37,6 +37,9 @@ COPY_LOG_ROW: Final = f"INSERT INTO audit ({', '.join(LOG_COLUMNS)}) VALUES ({',
 """Writes one row of the log, whose values are those of all its columns."""
 WHOLE_ROWS_AFTER: Final = f"SELECT {', '.join(LOG_COLUMNS)} FROM audit WHERE seq > :after ORDER BY seq LIMIT :limit"
 IMAGE_ROW: Final = "SELECT body FROM audit WHERE seq = :seq"
+INTENT_BETWEEN: Final = (
+    "SELECT min(seq) FROM audit WHERE phase = 'intent' AND seq > :after AND seq < coalesce(:before, seq + 1)"
+)
 
 
 def _filling(table: LoggedTable) -> str:

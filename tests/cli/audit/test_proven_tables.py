@@ -9,6 +9,7 @@ import pytest
 
 from guardian.cli.app import main
 from guardian.store.database import Transaction
+from guardian.store.schema.records import Record
 from guardian.system.clock import wall_clock_ms
 from tests.store.support.store_world import World
 
@@ -24,8 +25,9 @@ def test_verification_says_from_where_the_tables_are_proven(
 ) -> None:
     """One line where that is not the first row, and a field in the JSON always."""
     world = World(own_home / "guardian", wall_clock_ms())
-    world.place()
+    world.attempt(lambda tx: tx.audit.append(Record.event(None, {"kind": "test"})))
     expected = world.attempt(baseline) if is_migrated else 1
+    world.place()
     world.store.close()
     main(["audit", "verify", "--json"])
     assert json.loads(capsys.readouterr().out)["tables_proven_from"] == expected

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 
 import pytest
 
+from guardian.domain.trading import TradingState
 from guardian.errors import StoreUnavailable
 from guardian.gate.base.journal import Journal
 from guardian.gate.seal.keeping import ASK_AGAIN_S, SealKeeper
+from guardian.store.database import Transaction
 from guardian.store.log_findings import FindingKind
 from guardian.store.schema.records import Phase, Record
-from guardian.store.seal.macs import LOOSENING, needs_mac
+from guardian.store.seal.macs import LOOSENING, loosens, needs_mac
 from tests.support.keyring import MemoryKeyring
 from tests.support.sealed import SealedHome
 from tests.support.tamper import tamper
@@ -174,3 +178,56 @@ def test_what_needs_a_mac() -> None:
     assert not needs_mac("event", "halted")
     assert not needs_mac("call", "approved")
     assert not needs_mac("outcome", None)
+
+
+def halt(tx: Transaction) -> None:
+    tx.trading.set(TradingState.HALTED, reason="enough", by="owner")
+
+
+def halt_and_resume(tx: Transaction) -> None:
+    halt(tx)
+    tx.trading.set(TradingState.ACTIVE, reason="resumed", by="owner")
+
+
+@pytest.mark.parametrize(
+    ("work", "is_found"),
+    [
+        (halt, False),
+        (halt_and_resume, True),
+        (lambda tx: tx.audit.append_baseline("migrated"), True),
+    ],
+)
+def test_table_that_opens_trading_needs_the_key(
+    home: SealedHome, work: Callable[[Transaction], object], *, is_found: bool
+) -> None:
+    """MAC: the log says it of a table, and no event does. What halts is written without the key."""
+    home.seal()
+    with home.journal(has_key=False) as forger:
+        with forger.transaction() as tx:
+            halt(tx)
+        with forger.transaction() as tx:
+            work(tx)
+    found = [one for one in home.verified().findings if one.kind is FindingKind.MAC]
+    assert [one.seq for one in found] == ([home.verified().last_seq] if is_found else [])
+    if is_found:
+        assert "has no MAC" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({}, False),
+        ({"tables": "no"}, False),
+        ({"tables": {"control": "no", "orders": [{"state": "open"}]}}, False),
+        ({"tables": {"control": ["no", {"state": "active"}]}, "set": {"control": [[], ["reason"]]}}, False),
+        ({"tables": {"control": ["no", {"state": "active"}]}, "set": {"control": [[], ["state"]]}}, True),
+        ({"tables": {"proposals": [{"state": "waiting"}]}, "set": {"proposals": [["state"]]}}, False),
+        ({"tables": {"proposals": [{"state": "approved"}]}, "set": {"proposals": [["state"]]}}, True),
+        ({"tables": {"mandates": [{"id": "m"}]}}, True),
+        ({"tables": {"mandates": [{"id": "m", "ended_ms": 1}]}, "set": {"mandates": [["ended_ms"]]}}, False),
+        ({"tables": {}, "baseline": 1}, True),
+    ],
+)
+def test_what_a_process_without_the_key_may_not_say_of_the_tables(data: dict[str, Any], *, expected: bool) -> None:
+    """Whatever the cell holds."""
+    assert loosens(data) is expected

@@ -61,7 +61,7 @@ class OlderHome:
             "window_ms": MADE_MS,
         }
         _insert(connection, "control", halted)
-        self._append(connection, Record.event(None, {"kind": "halted", "by": "owner", "reason": REASON}))
+        self.append(connection, Record.event(None, {"kind": "halted", "by": "owner", "reason": REASON}))
         self._order(connection, "c1", {"side": "BUY", "state": "filled", "executed_quantity": "0.002", "order_id": 7,
                                        "executed_quote_quantity": "99.5", "base_fee": "0.000002"})  # fmt: skip
         self._order(connection, "c2", {"side": "BUY", "state": "unknown"})
@@ -80,12 +80,12 @@ class OlderHome:
             _insert(connection, "owner", {"id": 1, "floor": "terminal", "pin_tries": 0})
             _insert(connection, "passkeys", {"credential_id": "cred1", "public_key": "key1", "name": "phone",
                                              "sign_count": 3, "created_ms": MADE_MS})  # fmt: skip
-            self._append(
+            self.append(
                 connection,
                 Record.event(None, {"kind": "owner", "change": "passkey_add", "id": "cred1", "public_key": "key1"}),
             )
 
-    def _append(self, connection: sqlite3.Connection, record: Record) -> bytes:
+    def append(self, connection: sqlite3.Connection, record: Record) -> bytes:
         seq, before = self._head
         columns = columns_of(record, MADE_MS + seq)
         body = body_of(columns, record.body)
@@ -99,7 +99,7 @@ class OlderHome:
         intent = Record(
             phase=Phase.INTENT, call_id=call, tool="create_order", symbol="BTCUSDT", environment="paper", account="a1"
         )
-        name = client_order_id(self._append(connection, intent))
+        name = client_order_id(self.append(connection, intent))
         row = {
             **PLACES, "client_order_id": name, "intent_seq": self._head[0], "call_id": call, "symbol": "BTCUSDT",
             "base_asset": "BTC", "quote_asset": "USDT", "order_type": "LIMIT", "wire_type": "LIMIT", "price": "50000",

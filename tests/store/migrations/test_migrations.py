@@ -28,7 +28,7 @@ from guardian.store.migrations import version_steps
 from guardian.store.migrations.known_schemas import SCHEMAS, normal, parts_in, parts_of, schema_digest
 from guardian.store.migrations.version_steps import STEPS, Migration
 from guardian.store.schema.files import CHECKPOINT_NAME, DATABASE_NAME, SCHEMA_VERSION
-from guardian.store.schema.records import Checkpoint
+from guardian.store.schema.records import Checkpoint, Phase, Record
 from guardian.store.schema.sqlite_statements import SCHEMA
 from tests.store.migrations.older_home import MADE_MS, REASON, SCOPE, VERSIONS, OlderHome, log_of, statements
 from tests.store.support.store_world import START_MS, World
@@ -183,6 +183,17 @@ def test_home_that_is_not_as_a_guardian_made_it_is_left_alone(tmp_path: Path, wh
         open_at(older.home)
     assert version_of(older.path) == 5
     assert rows_in(older.home) == older.log
+
+
+def test_log_that_is_called_older_than_its_rows_is_not_migrated(tmp_path: Path) -> None:
+    """Its tables would be said anew, with whatever was edited in them."""
+    older = OlderHome(tmp_path / "older", 5)
+    with closing(sqlite3.connect(older.path, isolation_level=None)) as connection:
+        older.append(connection, Record(phase=Phase.STATE, body={"tables": {}}))
+    with pytest.raises(StoreCorrupt, match="its log has rows that only later ones write"):
+        open_at(older.home)
+    assert version_of(older.path) == 5
+    assert copies(older.home) == []
 
 
 def test_home_that_a_running_guardian_has_open_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

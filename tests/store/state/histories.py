@@ -80,6 +80,8 @@ class History:
         self._world.attempt(work)
 
     def _place(self) -> None:
+        if self._world.attempt(lambda tx: tx.trading.status()).state is TradingState.HALTED:
+            return
         price = str(self._rng.randrange(1, 90_000))
         self._orders.append(self._world.place(spec=self._world.spec(price=price), notional=Decimal(price) / 500))
 
@@ -146,6 +148,8 @@ class History:
             return
 
         def redeem(tx: Transaction) -> None:
+            if tx.trading.status().state is TradingState.HALTED:
+                raise tx.unit.refused(StoreError("trading is halted"))
             entry = self._world.intent(tx)
             tx.orders.reserve(self._world.new_order(tx, entry, proposal_id=chosen))
             tx.proposals.redeem(chosen, str(entry.client_order_id))

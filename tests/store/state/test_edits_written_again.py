@@ -33,7 +33,7 @@ from guardian.store.schema.compiled_statement import CompiledStatement
 from guardian.store.schema.parts import known_parts
 from guardian.store.schema.records import Record
 from guardian.store.schema.sqlite_statements import LOGGED
-from guardian.store.state.table_differences import image_differences
+from guardian.store.state.table_differences import history_differences, image_differences
 from guardian.store.state.table_state import TableState
 from tests.store.state.histories import History
 from tests.store.support.store_world import MINUTE, World
@@ -301,6 +301,51 @@ def test_edit_that_guardian_wrote_again_is_in_the_rebuilt_database_and_found_the
     assert verify(rebuild(world.home, tmp_path / "rebuilt.db").path).findings == found
 
 
+def test_order_of_a_halt_that_was_lifted_in_the_file_is_found_though_it_is_in_force_again(world: World) -> None:
+    """The row is as the log says before and after; what shows it is the order that came in between."""
+    fill(world)
+    world.attempt(lambda tx: tx.trading.set(TradingState.HALTED, reason="enough", by="owner"))
+    halted = verify(world.home).last_seq
+    tamper(world, "UPDATE control SET state = 'active'")
+    world.place()
+    tamper(world, "UPDATE control SET state = 'halted'")
+    world.place(spec=world.spec(price="1"))
+    world.store.close()
+    (finding,) = verify(world.home).findings
+    assert finding.kind is FindingKind.STATE
+    assert finding.message == (
+        f"an order was reserved in row {finding.seq}, while trading was halted since row {halted}"
+    )
+    assert finding.seq == halted + 1
+
+
+def test_orders_before_a_halt_and_after_its_end_are_no_finding(world: World) -> None:
+    """Whether the owner resumed at once, or in part at first."""
+    for state in (TradingState.HALTED, TradingState.ACTIVE, TradingState.HALTED, TradingState.REDUCING):
+        world.place()
+        world.attempt(lambda tx, state=state: tx.trading.set(state, reason="r", by="owner"))
+        world.place() if state is not TradingState.HALTED else None
+        if state is TradingState.HALTED:
+            world.attempt(lambda tx: tx.trading.set(TradingState.ACTIVE, reason="r", by="owner"))
+    world.store.close()
+    assert verify(world.home).is_intact
+
+
+def test_baseline_of_a_log_that_tells_the_tables_already_hides_nothing(world: World) -> None:
+    """STATE: whoever has the tables said anew, after an edit, has a row in the log that says just that."""
+    made = fill(world)
+    tamper(world, ("UPDATE orders SET notional = '0' WHERE client_order_id = :open", {"open": made["open"]}))
+    world.attempt(lambda tx: tx.audit.append_baseline("migrated from version 5"))
+    world.store.close()
+    report = verify(world.home)
+    (finding,) = report.findings
+    assert finding.kind is FindingKind.STATE
+    assert plain_words(finding.message) == (
+        "row N says anew what all tables hold, though rows before it do: what was edited would be hidden"
+    )
+    assert finding.seq == report.tables_proven_from
+
+
 def state_rows(world: World) -> list[tuple[int, Any]]:
     """The rows of the log that say what the other tables hold: number and data."""
     with read_only(database_path(world.home)) as connection:
@@ -310,7 +355,7 @@ def state_rows(world: World) -> list[tuple[int, Any]]:
 
 def found_in(world: World, state: TableState) -> set[tuple[int, str]]:
     with read_only(database_path(world.home)) as connection:
-        return set(image_differences(connection, state))
+        return {*history_differences(connection, state), *image_differences(connection, state)}
 
 
 @pytest.mark.parametrize("is_edited", [False, True])
@@ -329,12 +374,17 @@ def test_log_that_is_read_in_two_parts_shows_the_same(world: World, *, is_edited
         world.attempt(lambda tx: tx.approvers.count_assertion("c0", 8))
         world.attempt(lambda tx: tx.acts.record(None, "resume"))
         world.attempt(lambda tx: tx.approvers.count_try())
+        world.attempt(lambda tx: tx.trading.set(TradingState.HALTED, reason="r", by="owner"))
+        tamper(world, "UPDATE control SET state = 'active'")
+        world.place()
+        tamper(world, "UPDATE control SET state = 'halted'")
+        world.attempt(lambda tx: tx.audit.append_baseline("again"))
     rows = state_rows(world)
     whole = TableState()
     for seq, data in rows:
         whole.apply(seq, data)
     expected = found_in(world, whole)
-    assert len(expected) == 4 * is_edited
+    assert len(expected) == (6 if is_edited else 0)
     for cut in range(len(rows) + 1):
         first, second = TableState(), TableState(of_part=True)
         for state, part in ((first, rows[:cut]), (second, rows[cut:])):

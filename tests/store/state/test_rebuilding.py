@@ -12,6 +12,7 @@ import pytest
 from guardian.errors import StoreConflict
 from guardian.store.answers.rebuilding import rebuild
 from guardian.store.log.verify import verify
+from guardian.store.log_findings import FindingKind
 from guardian.store.schema.parts import known_parts, parts_in
 from tests.store.state.histories import History, content
 from tests.store.support.store_world import World
@@ -71,16 +72,21 @@ def test_file_that_is_there_is_not_overwritten(world: World, tmp_path: Path) -> 
 
 
 def test_baseline_begins_anew(world: World, tmp_path: Path) -> None:
-    """What the log said before does not count any more: it has all rows as they are then, in parts."""
+    """What the log said before does not count any more: it has all rows as they are then, in parts.
+
+    That is a finding by itself, since nothing but a migration of a log that has no such rows does it.
+    """
     for number in range(7):
         world.place(spec=world.spec(price=str(number + 1)))
     tamper(world, "UPDATE orders SET notional = '7'")
     assert verify(world.home).tables_proven_from == 1
-    world.attempt(lambda tx: tx.audit.append_baseline("the owner accepts what is there"))
+    world.attempt(lambda tx: tx.audit.append_baseline("whatever is there"))
     first = world.attempt(lambda tx: tx.unit.head.seq)
     world.place()
     world.store.close()
-    assert verify(world.home).findings == ()
+    (finding,) = verify(world.home).findings
+    assert (finding.kind, finding.seq) == (FindingKind.STATE, first)
+    assert "says anew what all tables hold" in finding.message
     assert verify(world.home).tables_proven_from == first
     made = rebuild(world.home, tmp_path / "rebuilt.db")
     assert content(made.path) == content(world.home / "guardian.db")
