@@ -189,6 +189,7 @@ def read_only(path: Path) -> Iterator[sqlite3.Connection]:
     """
     if not path.exists():
         raise StoreUnavailable(f"there is no `{path.name}` in `{path.parent}`", hint="`guardian init` makes it")
+    of_reader: OSError | None = None
     try:
         with _opened(path) as connection:
             if _application_id(connection) != APPLICATION_ID:
@@ -202,7 +203,12 @@ def read_only(path: Path) -> Iterator[sqlite3.Connection]:
                 if damaged is None:
                     raise
                 raise damaged_cell(damaged) from error
+            except OSError as error:  # SQLite has errors of its own: this is of where the rows were written to
+                of_reader = error
+                raise
     except (sqlite3.Error, OSError) as error:
+        if error is of_reader:
+            raise
         failure = translated(error)
         if isinstance(failure, StoreCorrupt):
             raise failure from None

@@ -120,6 +120,9 @@ def _last_calls(week: Week, hostile: str) -> None:
         call = week.begin(hostile, {"symbol": hostile}, hostile)
         week.write(Phase.OUTCOME, hostile, call, {"error": error}, outcome="failed", symbol=hostile)
     week.buy("BTCUSDT", "0.0007")
+    order = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.0007", "price": "60000", "quote_asset": "USDT"}
+    week.event(kind="approved", proposal="7K2M9P", symbol="BTCUSDT", statement={"fields": {"order": order}},
+               proof={"kind": "terminal"})  # fmt: skip
     week.order("BTCUSDT", OrderSide.BUY, Decimal("0.0005"), state=OrderState.UNKNOWN)
 
 

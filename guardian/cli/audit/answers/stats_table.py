@@ -12,13 +12,15 @@ from guardian.domain.money import plain
 from guardian.domain.text.escaping import clean
 from guardian.domain.text.plain_data import to_plain
 from guardian.home.folder import checked_home
-from guardian.store.answers.stats import By, Stats, read_stats
+from guardian.store.answers.stats import By, StatLine, Stats, read_stats
 from guardian.store.schema.files import DATABASE_NAME
 
 NOTHING: Final = "the log has no calls"
 _HOUR_MS: Final = 3_600_000
 _NO_TIME: Final = "at no time"
 _MAX_NAME: Final = 40
+_WHOLE_NAME: Final = 32
+"""Characters of the longest name that guardian has itself; a longer one, which a model made up, is folded."""
 
 
 def print_stats(by: str, since_ms: int | None, *, as_json: bool) -> None:
@@ -43,28 +45,33 @@ def print_stats(by: str, since_ms: int | None, *, as_json: bool) -> None:
 
 
 def _print(found: Stats) -> None:
+    # Columns of orders are left out where no line has an order: a long code is whole then on 80 columns.
+    has_orders = any(line.orders for line in found.lines)
+    of_orders = ("orders", "notional", "not known") if has_orders else ()
+    names = [clean(line.name, _MAX_NAME) for line in found.lines]
+    is_whole = all(len(name) <= _WHOLE_NAME for name in names)
+    heads = [Column(title, right=True) for title in ("calls", "denied", *of_orders, "p50 ms", "p95 ms")]
     table(
-        [
-            Column(found.by.value), Column("calls", right=True), Column("denied", right=True),
-            Column("orders", right=True), Column("notional", right=True), Column("not known", right=True),
-            Column("p50 ms", right=True), Column("p95 ms", right=True),
-        ],
+        [Column(found.by.value, whole=is_whole), *heads],
         [
             (
-                clean(line.name, _MAX_NAME),
+                name,
                 line.calls,
                 Toned(line.denied, Tone.BAD if line.denied else None),
-                line.orders,
-                ", ".join(f"{_short(amount)} {currency}" for currency, amount in sorted(line.notional.items())) or None,
-                Toned(line.unresolved, Tone.WAITING if line.unresolved else None),
+                *(_order_cells(line) if has_orders else ()),
                 line.p50_ms,
                 line.p95_ms,
             )
-            for line in found.lines
+            for name, line in zip(names, found.lines, strict=True)
         ],
-    )  # fmt: skip
+    )
     if any(line.latency_calls < line.calls - line.orders for line in found.lines):
         say("p50 and p95 are of the newest calls of each line")
+
+
+def _order_cells(line: StatLine) -> tuple[object, ...]:
+    notional = ", ".join(f"{_short(amount)} {currency}" for currency, amount in sorted(line.notional.items()))
+    return line.orders, notional or None, Toned(line.unresolved, Tone.WAITING if line.unresolved else None)
 
 
 def _short(amount: Decimal) -> str:
