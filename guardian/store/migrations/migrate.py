@@ -15,7 +15,7 @@ from guardian.store.log.tail import head_after, read_tail
 from guardian.store.log.verify import verify_tail
 from guardian.store.migrations.known_schemas import SCHEMAS, parts_in, parts_of, schema_digest
 from guardian.store.migrations.shape import NotConverted, convert, lift_triggers
-from guardian.store.migrations.version_steps import ENDINGS, STEPS, TOLD_FROM, Migration, take_step
+from guardian.store.migrations.version_steps import ENDINGS, STEPS, HAS_TABLES_FROM, Migration, take_step
 from guardian.store.schema.files import SCHEMA_VERSION
 from guardian.store.schema.records import Checkpoint, Head
 from guardian.store.schema.sqlite_dialect import (
@@ -56,7 +56,7 @@ def migrate(
             f"the tables of `{path.name}` are not those that a guardian of version {version} of the schema makes",
             hint=RESTORE_HINT,
         )
-    if version < TOLD_FROM and connection.execute(HAS_STATE_ROW).fetchone() != (0,):
+    if version < HAS_TABLES_FROM and connection.execute(HAS_STATE_ROW).fetchone() != (0,):
         raise StoreCorrupt(
             f"`{path.name}` says that a guardian of version {version} of the schema made it, but its log has rows that "
             "only later ones write",

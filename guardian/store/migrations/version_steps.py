@@ -28,7 +28,7 @@ STEPS: Final[Mapping[int, Step]] = {
 """By the version that a step begins with. A step has all that is new in one release."""
 
 
-TOLD_FROM: Final = 6
+HAS_TABLES_FROM: Final = 6
 """From this version on the log has the rows of the other tables."""
 
 
@@ -52,7 +52,7 @@ def record_migration(migration: Migration) -> None:
 
 def record_tables(migration: Migration) -> None:
     """Appends the rows of the other tables, where an older log does not have them. Raises StoreError."""
-    if migration.old < TOLD_FROM:
+    if migration.old < HAS_TABLES_FROM:
         migration.audit.append_baseline(f"migrated from version {migration.old}")
 
 

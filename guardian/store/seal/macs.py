@@ -39,7 +39,7 @@ def needs_mac(phase: str, kind: object) -> bool:
 def loosens(data: Mapping[str, object]) -> bool:
     """Whether what a row of the log says of the other tables lets money move, as only a process with the key may write.
 
-    Trading is active again, a proposal is approved, a mandate is new, or all of the tables are said anew.
+    Trading is active again, a proposal is approved, a mandate is new, or all of the tables are said again.
     """
     tables = data.get("tables")
     if not isinstance(tables, dict):

@@ -62,12 +62,12 @@ def history_differences(connection: sqlite3.Connection, state: TableState) -> It
     """Yields what the rows of the log say of the tables that cannot have come about, with the row where it shows.
 
     An order was reserved while trading was halted by the log: somebody lifted the halt in the file meanwhile. Or the
-    log says anew what the tables hold, as only a migration of a log without such rows does. Raises sqlite3.Error.
+    log says again what the tables hold, as only a migration of a log without such rows does. Raises sqlite3.Error.
     """
     for seq in state.renewed:
         yield (
             seq,
-            f"row {seq} says anew what all tables hold, though rows before it do: what was edited would be hidden",
+            f"row {seq} says again what all tables hold, though rows before it do: what was edited would be hidden",
         )
     ends = [seq for seq, _ in state.trading[1:]]
     for (seq, trading), end in zip_longest(state.trading, ends):

@@ -344,7 +344,7 @@ def test_baseline_of_a_log_that_tells_the_tables_already_hides_nothing(world: Wo
     (finding,) = report.findings
     assert finding.kind is FindingKind.STATE
     assert plain_words(finding.message) == (
-        "row N says anew what all tables hold, though rows before it do: what was edited would be hidden"
+        "row N says again what all tables hold, though rows before it do: what was edited would be hidden"
     )
     assert finding.seq == report.tables_proven_from
 

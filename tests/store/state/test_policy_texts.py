@@ -57,7 +57,7 @@ def test_no_key_is_in_the_log_and_the_tables_are_as_it_says(world: World, text: 
     assert not [body for body in bodies if KEY in body or SECRET in body]
     world.store.close()
     (finding,) = verify(world.home).findings
-    assert finding.message.startswith("row 2 says anew")
+    assert finding.message.startswith("row 2 says again")
 
 
 def test_another_key_in_the_table_is_found(world: World) -> None:

@@ -86,7 +86,7 @@ def test_baseline_begins_anew(world: World, tmp_path: Path) -> None:
     world.store.close()
     (finding,) = verify(world.home).findings
     assert (finding.kind, finding.seq) == (FindingKind.STATE, first)
-    assert "says anew what all tables hold" in finding.message
+    assert "says again what all tables hold" in finding.message
     assert verify(world.home).tables_proven_from == first
     made = rebuild(world.home, tmp_path / "rebuilt.db")
     assert content(made.path) == content(world.home / "guardian.db")
