@@ -15,7 +15,7 @@ from guardian.store.log.tail import head_after, read_tail
 from guardian.store.log.verify import verify_tail
 from guardian.store.migrations.known_schemas import SCHEMAS, parts_in, parts_of, schema_digest
 from guardian.store.migrations.shape import NotConverted, convert, lift_triggers
-from guardian.store.migrations.version_steps import ENDINGS, STEPS, HAS_TABLES_FROM, Migration, take_step
+from guardian.store.migrations.version_steps import ENDINGS, HAS_TABLES_FROM, STEPS, Migration, take_step
 from guardian.store.schema.files import SCHEMA_VERSION
 from guardian.store.schema.records import Checkpoint, Head
 from guardian.store.schema.sqlite_dialect import (
