@@ -21,6 +21,7 @@ from guardian.gate.recovery.resolve import Resolver
 from guardian.gate.recovery.schedule import KEPT_FOR_LISTS, MOST_AT_ONCE, OPEN_WEIGHT_A_MINUTE, WEIGHT_PER_S
 from tests.gate.recovery.test_resolve import lost_together, once
 from tests.gate.support.fakes import D, FakeExchange, Lost, Room
+from tests.support.profiles import tries
 from tests.support.world import BASE
 
 SYMBOLS = tuple(f"{first}{second}AUSDT" for first in "ABCDEFGHIJ" for second in "ABCDEFGHIJKLMNOPQRST")
@@ -350,7 +351,7 @@ def test_symbol_that_fails_keeps_no_other_from_being_polled(room: Room) -> None:
 def test_fill_is_noticed_within_fourteen_seconds_or_twentysix_after_ten_quiet_minutes(room: Room) -> None:
     """The periods are 10 s and 20 s, a quarter longer at most, and one tick."""
     for quiet_s, most_s in ((0, 14), (700, 26)):
-        for _ in range(5):
+        for _ in range(tries(5, least=2)):
             *names, name = opened(room, 3)
             task = background(room)
             run_for(room, task, 3 + quiet_s)
