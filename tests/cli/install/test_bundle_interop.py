@@ -21,7 +21,7 @@ MACHINE = dict(os.environ)
 """As the tests were started: where packages come from is the machine's setting."""
 REQUIRED = MACHINE.get("GUARDIAN_TEST_REQUIRE_INTEROP") == "1"
 MCPB, UV = "@anthropic-ai/mcpb@2.1.2", "uv==0.13.9"
-INSTALL_S = 300
+INSTALL_S = 120
 
 
 def absent(reason: str) -> None:
@@ -37,7 +37,11 @@ def run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 def installed(*command: str) -> None:
     """One step of an installation, without which the test is left out."""
-    done = run(*command, env=MACHINE)
+    try:
+        done = run(*command, env=MACHINE)
+    except subprocess.TimeoutExpired:
+        absent(f"{Path(command[0]).name} has not answered within {INSTALL_S} s")
+        return
     if done.returncode != 0:
         absent((done.stderr or done.stdout or "no reason given").strip().splitlines()[-1])
 
