@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from guardian.store.schema.parts import known_parts
 from guardian.store.schema.sqlite_dialect import BEGIN, COMMIT, fill_at_once
 from guardian.store.schema.sqlite_errors import translated
 from guardian.store.schema.sqlite_statements import LOGGED, SCHEMA
-from guardian.store.state.row_images import key_in, row_of
+from guardian.store.state.row_images import data_of, key_in, row_of
 from guardian.store.state.table_differences import table_differences
 from guardian.store.state.table_state import TableState, seq_in
 from guardian.store.state.table_statements import COPY_LOG_ROW, FILL_TABLE, IMAGE_ROW, LOG_COLUMNS, WHOLE_ROWS_AFTER
@@ -93,7 +92,7 @@ def _copied(source: sqlite3.Connection, copy: sqlite3.Connection) -> tuple[Table
         window_ms = max(window_ms, *(row[_TIME] for row in rows if isinstance(row[_TIME], int)), 0)
         for row in rows:
             if row[_PHASE] == STATE:
-                state.apply(row[_SEQ], _data(row[_BODY]))
+                state.apply(row[_SEQ], data_of(row[_BODY]))
     _fill(copy, state, window_ms)
     for statement in SCHEMA:
         if statement in last:
@@ -116,7 +115,7 @@ def _fill(copy: sqlite3.Connection, state: TableState, window_ms: int) -> None:
     """Writes each row as its last image has it, in the order of the log."""
     written = {seq_in(value) for rows in state.tables.values() for value in rows.values()}
     for seq in sorted(written - {0}):
-        images = _data(copy.execute(IMAGE_ROW, {"seq": seq}).fetchone()[0])["tables"]
+        images = data_of(copy.execute(IMAGE_ROW, {"seq": seq}).fetchone()[0])["tables"]
         for name, found in images.items():
             table = LOGGED[name]
             last = {key_in(table, image): image for image in found}
@@ -125,11 +124,3 @@ def _fill(copy: sqlite3.Connection, state: TableState, window_ms: int) -> None:
                 if value is not None and seq_in(value) == seq:
                     copy.execute(FILL_TABLE[name], row_of(table, image))
     copy.execute(sql.KEEP_WINDOW.sql, {"now": window_ms})
-
-
-def _data(body: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(body)["data"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

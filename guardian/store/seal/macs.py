@@ -7,14 +7,13 @@ nothing: calls, reads, halts, rejections. What lets money move needs one.
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from guardian.store.seal.checks import SealProblem
 from guardian.store.seal.seal_keys import SealKeys
-from guardian.store.state.row_images import sets_in
+from guardian.store.state.row_images import data_of, sets_in
 
 INTENT: Final = "intent"
 EVENT: Final = "event"
@@ -74,7 +73,7 @@ class MacCheck:
                 continue  # before the seal, or under a key that the owner has replaced
             if mac is None:
                 self.without += 1
-                data = _data(body)
+                data = data_of(body)
                 if needs_mac(phase, data.get("kind")) or (phase == STATE and loosens(data)):
                     message = f"row {seq} has no MAC: a process without the key of the log wrote it, or took it away"
                     yield SealProblem("MAC", seq, message)
@@ -83,11 +82,3 @@ class MacCheck:
 
     def _is_right(self, digest: bytes, mac: bytes) -> bool:
         return hmac.compare_digest(self.keys.mac_of(digest), mac)
-
-
-def _data(body: object) -> Mapping[str, object]:
-    try:
-        found = json.loads(body)["data"]  # type: ignore[arg-type]  # whatever is in the cell
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from guardian.store.seal.note import VerifierKey, parse_verifier_key
+from guardian.store.state.row_images import data_of
 
 SEAL: Final = "seal:"
 SEAL_END: Final = "seal;"
@@ -69,7 +70,7 @@ def seal_rows(rows: Iterable[tuple[int, str, object]]) -> SealRows:
     keys, losses = list[tuple[int, str]](), list[AcceptedLoss]()
     folder: str | None = None
     for seq, key, body in rows:
-        data = _data(body)
+        data = data_of(body)
         if key.startswith(KEY_ROW):
             keys.append((seq, str(data.get("public_key"))))
         elif key.startswith(FOLDER_ROW):
@@ -83,14 +84,6 @@ def seal_rows(rows: Iterable[tuple[int, str, object]]) -> SealRows:
 def loss_text(log: str, last: int, reason: str, marks: Iterable[str]) -> str:
     """Returns what the owner signs: of which log, up to which row, why, and what."""
     return json.dumps(["guardian/audit/loss/v1", log, last, reason, sorted(marks)], ensure_ascii=True)
-
-
-def _data(body: object) -> Mapping[str, Any]:
-    try:
-        found = json.loads(body)["data"]  # type: ignore[arg-type]  # whatever is in the cell
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _loss(seq: int, data: Mapping[str, Any]) -> AcceptedLoss | None:

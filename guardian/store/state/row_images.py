@@ -72,6 +72,15 @@ def key_in(table: LoggedTable, image: Mapping[str, object]) -> Key:
     return tuple(image.get(name) for name in table.keys)
 
 
+def data_of(body: object) -> dict[str, Any]:
+    """Returns the data of a row of the log by its body; empty where the cell holds anything else. Never raises."""
+    try:
+        found = json.loads(body)["data"]  # type: ignore[arg-type]  # whatever is in the cell
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def sets_in(data: Mapping[str, Any], name: str, place: int) -> frozenset[str]:
     """Returns the columns that the transaction of a row of the log set in a row of a table; none if it inserted it."""
     try:

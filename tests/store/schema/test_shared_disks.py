@@ -34,7 +34,7 @@ server:/export on /Volumes/export (nfs)
 @pytest.mark.parametrize(
     ("folder", "kind", "is_shared"),
     [
-        ("/root/.guardian", "ext4", False),
+        ("/srv/guardian", "ext4", False),
         ("/home/me/.guardian", "btrfs", False),
         ("/mnt/nas/guardian", "nfs4", True),
         ("/mnt/nasty", "ext4", False),
